@@ -1,0 +1,167 @@
+//! What is recorded about fires and runs. Sinks store these; nothing here decides anything.
+//!
+//! [`Execution`] and [`StatusTrace`] are Elastic-Job's two events with its columns. [`Settlement`] is Clockwright's own:
+//! the one outcome of a fire of an item, or of a whole range of fires that never ran.
+
+use crate::{Fire, InstanceId, Item, JobName, Millis, Outcome, RunId, Source, Token};
+use std::sync::Arc;
+
+/// One thing to record.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Event {
+    /// A run began or ended (`JOB_EXECUTION_LOG`).
+    Execution(Execution),
+    /// A firing changed its state (`JOB_STATUS_TRACE_LOG`).
+    Status(StatusTrace),
+    /// A fire, or a range of fires, of an item has its outcome (`CLOCKWRIGHT_RUN`).
+    Settlement(Settlement),
+}
+
+/// A run's row in `JOB_EXECUTION_LOG`; the row with the same `id` is written at start and completed at the end.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Execution {
+    /// The run's id.
+    pub id: RunId,
+    /// The job.
+    pub job: JobName,
+    /// The firing's task id.
+    pub task_id: Arc<str>,
+    /// Name of the host that ran it.
+    pub hostname: Arc<str>,
+    /// Its address.
+    pub ip: Arc<str>,
+    /// The item.
+    pub item: Item,
+    /// Elastic-Job's word for why.
+    pub source: ExecutionSource,
+    /// When it began.
+    pub start: Millis,
+    /// When it ended; `None` for the start event.
+    pub complete: Option<Millis>,
+    /// True for a success; false while it runs.
+    pub success: bool,
+    /// What went wrong, for a failure.
+    pub failure_cause: Option<String>,
+}
+
+/// Elastic-Job's execution sources.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum ExecutionSource {
+    /// By schedule, by hand, or a retry.
+    NormalTrigger,
+    /// Made up for missed instants.
+    Misfire,
+    /// Took over from a dead instance.
+    Failover,
+}
+
+impl ExecutionSource {
+    /// The stored word.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            ExecutionSource::NormalTrigger => "NORMAL_TRIGGER",
+            ExecutionSource::Misfire => "MISFIRE",
+            ExecutionSource::Failover => "FAILOVER",
+        }
+    }
+}
+
+impl From<Source> for ExecutionSource {
+    fn from(source: Source) -> Self {
+        match source {
+            Source::Schedule | Source::Trigger | Source::Retry => ExecutionSource::NormalTrigger,
+            Source::Misfire => ExecutionSource::Misfire,
+            Source::Failover => ExecutionSource::Failover,
+        }
+    }
+}
+
+/// A firing's row in `JOB_STATUS_TRACE_LOG`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct StatusTrace {
+    /// Identity of the row.
+    pub id: RunId,
+    /// The job.
+    pub job: JobName,
+    /// The firing's task id.
+    pub task_id: Arc<str>,
+    /// The instance's address.
+    pub slave_id: Arc<str>,
+    /// The items of the firing, ascending.
+    pub items: Vec<Item>,
+    /// `READY`, or `FAILOVER` for a takeover.
+    pub failover: bool,
+    /// The state that was reached.
+    pub state: TaskState,
+    /// In words.
+    pub message: String,
+    /// When.
+    pub at: Millis,
+}
+
+/// The states of a firing that an elastic job reaches.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum TaskState {
+    /// About to run.
+    Staging,
+    /// Its items run.
+    Running,
+    /// All its items succeeded, or there were none.
+    Finished,
+    /// Some item failed.
+    Error,
+}
+
+impl TaskState {
+    /// The stored word.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            TaskState::Staging => "TASK_STAGING",
+            TaskState::Running => "TASK_RUNNING",
+            TaskState::Finished => "TASK_FINISHED",
+            TaskState::Error => "TASK_ERROR",
+        }
+    }
+}
+
+/// The one outcome of a fire of an item, or of a range of its fires that never ran.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Settlement {
+    /// The job.
+    pub job: JobName,
+    /// The item.
+    pub item: Item,
+    /// The fire; for a range its last one.
+    pub fire: Fire,
+    /// For a range: its first instant, and how many instants it holds (with `fire`).
+    pub range: Option<(Millis, u64)>,
+    /// How it ended.
+    pub outcome: Outcome,
+    /// Which attempt decided it; 0 when nothing ran.
+    pub attempt: u32,
+    /// The deciding attempt; `None` when nothing ran.
+    pub run_id: Option<RunId>,
+    /// The deciding attempt's fencing token; 0 when nothing ran.
+    pub token: Token,
+    /// Why the deciding attempt was started.
+    pub source: Source,
+    /// The instance that decided it.
+    pub instance: InstanceId,
+    /// When the run began, if one did.
+    pub start: Option<Millis>,
+    /// When the outcome was decided.
+    pub at: Millis,
+}
+
+impl Settlement {
+    /// The identity of what is settled. Recording the same key again, after a crash or from another instance, changes nothing.
+    #[must_use]
+    pub fn key(&self) -> String {
+        match self.range {
+            None => format!("{}/{}/{}", self.job, self.item, self.fire),
+            Some((from, _)) => format!("{}/{}/{}..{}", self.job, self.item, from, self.fire),
+        }
+    }
+}

@@ -1,0 +1,108 @@
+//! How a fire of an item ended. Every fire of every item gets exactly one of these.
+
+use crate::Fire;
+
+/// The one recorded end of a fire of an item.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Outcome {
+    /// It ran and said so.
+    Succeeded,
+    /// It ran, or began to, and did not succeed.
+    Failed {
+        /// What kind of failure.
+        kind: FailureKind,
+        /// In words, for a person.
+        reason: String,
+    },
+    /// It was deliberately not run: the item was disabled, the job paused, or the previous run still went on.
+    Skipped {
+        /// In words, for a person.
+        reason: String,
+    },
+    /// Another fire ran in its stead.
+    Coalesced {
+        /// The fire that ran.
+        into: Fire,
+    },
+    /// Nobody could run it in time.
+    Missed {
+        /// In words, for a person.
+        reason: String,
+    },
+    /// It was stopped by hand or by a shutdown.
+    Cancelled {
+        /// In words, for a person.
+        reason: String,
+    },
+}
+
+/// What kind of failure a run had.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum FailureKind {
+    /// The job's own code reported an error (or a process exited with a code other than 0, or HTTP said ≥ 400).
+    Job,
+    /// The job's own code panicked.
+    Panic,
+    /// It ran longer than its policy allows.
+    Timeout,
+    /// The process that ran it died, or lost its lease, and failover was off or attempts were used up.
+    OwnerLost,
+    /// It could not be started: no such program, no permission, bad parameters.
+    Start,
+}
+
+impl FailureKind {
+    /// The word used in stored records and output.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            FailureKind::Job => "job",
+            FailureKind::Panic => "panic",
+            FailureKind::Timeout => "timeout",
+            FailureKind::OwnerLost => "owner_lost",
+            FailureKind::Start => "start",
+        }
+    }
+
+    /// Reads [`as_str`](Self::as_str) back.
+    #[must_use]
+    pub fn parse(text: &str) -> Option<Self> {
+        [FailureKind::Job, FailureKind::Panic, FailureKind::Timeout, FailureKind::OwnerLost, FailureKind::Start]
+            .into_iter()
+            .find(|kind| kind.as_str() == text)
+    }
+}
+
+impl Outcome {
+    /// The word used in stored records and output.
+    #[must_use]
+    pub fn word(&self) -> &'static str {
+        match self {
+            Outcome::Succeeded => "succeeded",
+            Outcome::Failed { .. } => "failed",
+            Outcome::Skipped { .. } => "skipped",
+            Outcome::Coalesced { .. } => "coalesced",
+            Outcome::Missed { .. } => "missed",
+            Outcome::Cancelled { .. } => "cancelled",
+        }
+    }
+
+    /// The reason in words, empty for a success.
+    #[must_use]
+    pub fn reason(&self) -> String {
+        match self {
+            Outcome::Succeeded => String::new(),
+            Outcome::Failed { reason, .. }
+            | Outcome::Skipped { reason }
+            | Outcome::Missed { reason }
+            | Outcome::Cancelled { reason } => reason.clone(),
+            Outcome::Coalesced { into } => format!("ran as part of fire {into}"),
+        }
+    }
+
+    /// True when the job's own code was run to an end, good or bad.
+    #[must_use]
+    pub fn ran(&self) -> bool {
+        matches!(self, Outcome::Succeeded | Outcome::Failed { .. } | Outcome::Cancelled { .. })
+    }
+}

@@ -1,0 +1,98 @@
+//! Running one item once.
+//!
+//! [`Runtime`] is the port: it is given a [`RunSpec`] and a [`Control`], and answers with a [`RunEnd`]. It never retries,
+//! never records and never decides what a failure means; the engine does.
+
+use async_trait::async_trait;
+use clockwright_model::{FailureKind, Millis, ShardContext};
+use std::sync::Arc;
+use tokio::sync::watch;
+
+/// What a backend implements.
+#[async_trait]
+pub trait Runtime: Send + Sync + 'static {
+    /// Runs one item once and returns when nothing of it is left running (for a process: its whole tree is gone).
+    async fn run(&self, spec: RunSpec, control: Control) -> RunEnd;
+}
+
+/// A shared runtime.
+pub type SharedRuntime = Arc<dyn Runtime>;
+
+/// What to run.
+#[derive(Debug, Clone)]
+pub struct RunSpec {
+    /// What the code is told.
+    pub context: ShardContext,
+    /// The longest it may take, milliseconds; `None` is no limit.
+    pub timeout: Option<Millis>,
+    /// How long it gets between being asked to stop and being killed, milliseconds.
+    pub grace: Millis,
+}
+
+/// How a run is steered from outside.
+#[derive(Debug, Clone)]
+pub struct Control {
+    /// Becomes [`Stop::Now`] when the run must end.
+    pub stop: watch::Receiver<Stop>,
+    /// Until when this process may let exclusive work run, in milliseconds of `CLOCK_BOOTTIME`; moves forward with each
+    /// renewal. `None`: no lease guards this run. A runtime that holds processes passes it to their supervisor, which ends
+    /// them at that instant even when this process is frozen.
+    pub lease: Option<watch::Receiver<Millis>>,
+    /// True when the run should come to an end by itself when it conveniently can (a dataflow's stream between two
+    /// batches, because the job is to be resharded).
+    pub wind_down: watch::Receiver<bool>,
+}
+
+/// Whether a run may go on.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Stop {
+    /// It may.
+    No,
+    /// It must end: ask it, wait for the grace period, then kill it.
+    Now(StopReason),
+}
+
+/// Why a run must end.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum StopReason {
+    /// Somebody asked.
+    Cancelled,
+    /// This process can no longer prove that it owns the item.
+    LeaseLost,
+    /// This process shuts down and the grace period is over.
+    Shutdown,
+}
+
+/// How a run ended.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct RunEnd {
+    /// What happened.
+    pub result: RunResult,
+    /// What it printed, as far as it was kept; empty for in-process code.
+    pub output: Output,
+}
+
+/// What happened.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum RunResult {
+    /// It succeeded.
+    Succeeded,
+    /// It failed.
+    Failed {
+        /// What kind of failure.
+        kind: FailureKind,
+        /// In words.
+        reason: String,
+    },
+    /// It was stopped.
+    Stopped(StopReason),
+}
+
+/// What a run printed.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Output {
+    /// The kept lines, oldest first.
+    pub lines: Vec<String>,
+    /// How many bytes were printed and not kept.
+    pub dropped_bytes: u64,
+}

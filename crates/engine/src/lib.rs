@@ -1,1 +1,5 @@
-//! Placeholder.
+//! Elastic jobs: the loop of one instance.
+
+pub mod cursor;
+pub mod keys;
+pub mod wire;

@@ -1,0 +1,264 @@
+//! The claim cursor: one persistent node per item that says who runs which fire, and how the last one ended.
+//!
+//! # Why a cursor
+//! An ephemeral mark is no lock: it can vanish while its owner still runs, and a mark that is deleted and made again has
+//! the same version as before. The cursor is never deleted while the item exists, so its version only grows; a claim, a
+//! retry, a takeover and a completion are each one conditional set of it. Whoever sets it with the version it read owns what
+//! it wrote; everybody else gets a conflict and reads again. The registry's transaction number of the claim is the run's
+//! fencing token.
+//!
+//! # States
+//! ```text
+//!            claim                    complete
+//! (absent) ───────► Running{owner} ───────────► Ended{outcome} ──┐ claim of the next fire
+//!                    │   ▲                                       │
+//!      owner's session   └───────────────────────────────────────┘
+//!      is gone:      │   ▲ takeover, or retry: attempt + 1
+//!                    └───┘
+//! ```
+//! `settled` is the schedule's part: every scheduled instant up to and including it has an outcome or is the fire in `run`.
+//! A claim moves it forward and names in `gap` what became of the instants in between, so that even a crash right after the
+//! claim loses no outcome: the next owner finds them here and records them again under the same key.
+
+use clockwright_model::{FailureKind, Fire, InstanceId, Millis, Outcome, RunId, Source};
+use serde::{Deserialize, Serialize};
+
+/// What a cursor node says.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Cursor {
+    /// Every scheduled instant up to and including this has an outcome, or is the fire of `run`.
+    pub settled: Millis,
+    /// The last claim, if there was one.
+    pub run: Option<Claim>,
+    /// A manual trigger that waits for the item to become free.
+    pub pending: Option<Fire>,
+    /// Ranges of instants that the last change of `settled` passed over, and what became of them.
+    pub gap: Vec<Gap>,
+}
+
+/// One claim of an item.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Claim {
+    /// The fire.
+    pub fire: Fire,
+    /// From 1.
+    pub attempt: u32,
+    /// The attempt's identity.
+    pub run_id: RunId,
+    /// The claimer.
+    pub owner: InstanceId,
+    /// The claimer's registry session; with `owner` it is the claimer's incarnation.
+    pub session: i64,
+    /// Why.
+    pub source: Source,
+    /// When, by the claimer's clock.
+    pub at: Millis,
+    /// How it ended; `None` while it runs.
+    pub outcome: Option<Outcome>,
+}
+
+/// A range of instants that never ran.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Gap {
+    /// First instant.
+    pub from: Millis,
+    /// Last instant.
+    pub to: Millis,
+    /// How many, both ends included.
+    pub count: u64,
+    /// What became of them.
+    pub outcome: Outcome,
+}
+
+impl Cursor {
+    /// A cursor of an item that never ran: its schedule counts from `since`.
+    #[must_use]
+    pub fn starting(since: Millis) -> Self {
+        Self { settled: since, run: None, pending: None, gap: Vec::new() }
+    }
+
+    /// The claim that has no outcome yet.
+    #[must_use]
+    pub fn running(&self) -> Option<&Claim> {
+        self.run.as_ref().filter(|claim| claim.outcome.is_none())
+    }
+
+    /// The node's data.
+    #[must_use]
+    pub fn to_bytes(&self) -> Vec<u8> {
+        let wire = CursorWire {
+            settled: self.settled,
+            run: self.run.as_ref().map(|claim| ClaimWire {
+                fire: claim.fire.to_string(),
+                attempt: claim.attempt,
+                run: claim.run_id.to_string(),
+                owner: claim.owner.as_str().to_owned(),
+                session: claim.session,
+                source: claim.source.as_str().to_owned(),
+                at: claim.at,
+                outcome: claim.outcome.as_ref().map(OutcomeWire::of),
+            }),
+            pending: self.pending.as_ref().map(ToString::to_string),
+            gap: self
+                .gap
+                .iter()
+                .map(|gap| GapWire { from: gap.from, to: gap.to, count: gap.count, outcome: OutcomeWire::of(&gap.outcome) })
+                .collect(),
+        };
+        serde_json::to_vec(&wire).expect("a cursor has only strings and numbers")
+    }
+
+    /// Reads a node's data.
+    ///
+    /// # Errors
+    /// The data was not written by Clockwright, or is damaged; says where.
+    pub fn from_bytes(data: &[u8]) -> Result<Self, CursorError> {
+        let wire: CursorWire = serde_json::from_slice(data).map_err(|error| CursorError(error.to_string()))?;
+        let bad = |what: &str| CursorError(format!("bad {what}"));
+        let run = match wire.run {
+            None => None,
+            Some(claim) => Some(Claim {
+                fire: claim.fire.parse().map_err(|_| bad("fire"))?,
+                attempt: claim.attempt,
+                run_id: RunId::parse(&claim.run).ok_or_else(|| bad("run id"))?,
+                owner: InstanceId::from_wire(&claim.owner),
+                session: claim.session,
+                source: Source::parse(&claim.source).ok_or_else(|| bad("source"))?,
+                at: claim.at,
+                outcome: claim.outcome.map(OutcomeWire::read).transpose()?,
+            }),
+        };
+        let pending = wire.pending.map(|text| text.parse()).transpose().map_err(|_| bad("pending trigger"))?;
+        let gap = wire
+            .gap
+            .into_iter()
+            .map(|gap| Ok(Gap { from: gap.from, to: gap.to, count: gap.count, outcome: gap.outcome.read()? }))
+            .collect::<Result<_, CursorError>>()?;
+        Ok(Self { settled: wire.settled, run, pending, gap })
+    }
+}
+
+/// A cursor node that cannot be read.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("the cursor is not readable: {0}")]
+pub struct CursorError(String);
+
+/// Longest reason kept in a cursor, in characters; the full text is in the events.
+const MAX_REASON: usize = 200;
+
+#[derive(Serialize, Deserialize)]
+struct CursorWire {
+    settled: Millis,
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    run: Option<ClaimWire>,
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pending: Option<String>,
+    #[serde(skip_serializing_if = "Vec::is_empty", default)]
+    gap: Vec<GapWire>,
+}
+
+#[derive(Serialize, Deserialize)]
+struct ClaimWire {
+    fire: String,
+    attempt: u32,
+    run: String,
+    owner: String,
+    session: i64,
+    source: String,
+    at: Millis,
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    outcome: Option<OutcomeWire>,
+}
+
+#[derive(Serialize, Deserialize)]
+struct GapWire {
+    from: Millis,
+    to: Millis,
+    count: u64,
+    #[serde(flatten)]
+    outcome: OutcomeWire,
+}
+
+#[derive(Serialize, Deserialize)]
+struct OutcomeWire {
+    is: String,
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    kind: Option<String>,
+    #[serde(skip_serializing_if = "String::is_empty", default)]
+    why: String,
+}
+
+impl OutcomeWire {
+    fn of(outcome: &Outcome) -> Self {
+        let (kind, why) = match outcome {
+            Outcome::Succeeded => (None, String::new()),
+            Outcome::Failed { kind, reason } => (Some(kind.as_str().to_owned()), reason.chars().take(MAX_REASON).collect()),
+            Outcome::Coalesced { into } => (None, into.to_string()),
+            Outcome::Skipped { reason } | Outcome::Missed { reason } | Outcome::Cancelled { reason } => {
+                (None, reason.chars().take(MAX_REASON).collect())
+            }
+        };
+        Self { is: outcome.word().to_owned(), kind, why }
+    }
+
+    fn read(self) -> Result<Outcome, CursorError> {
+        let reason = self.why;
+        Ok(match self.is.as_str() {
+            "succeeded" => Outcome::Succeeded,
+            "failed" => Outcome::Failed {
+                kind: self.kind.as_deref().and_then(FailureKind::parse).unwrap_or(FailureKind::Job),
+                reason,
+            },
+            "skipped" => Outcome::Skipped { reason },
+            "missed" => Outcome::Missed { reason },
+            "cancelled" => Outcome::Cancelled { reason },
+            "coalesced" => {
+                Outcome::Coalesced { into: reason.parse().map_err(|_| CursorError("bad coalesced fire".into()))? }
+            }
+            other => return Err(CursorError(format!("unknown outcome `{other}`"))),
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn claim(outcome: Option<Outcome>) -> Claim {
+        Claim {
+            fire: Fire::Scheduled(5_000),
+            attempt: 2,
+            run_id: RunId::new(5_000, 7),
+            owner: InstanceId::of_process("10.0.0.1", 9, 0),
+            session: -3,
+            source: Source::Misfire,
+            at: 5_001,
+            outcome,
+        }
+    }
+
+    #[test]
+    fn a_cursor_reads_back_what_it_wrote() {
+        let failed = Outcome::Failed { kind: FailureKind::Timeout, reason: "took \"too\" long".into() };
+        let gap = Gap { from: 1, to: 4_000, count: 4, outcome: Outcome::Coalesced { into: Fire::Scheduled(5_000) } };
+        for cursor in [
+            Cursor::starting(9),
+            Cursor { settled: 5_000, run: Some(claim(None)), pending: None, gap: vec![gap] },
+            Cursor {
+                settled: 5_000,
+                run: Some(claim(Some(failed))),
+                pending: Some(Fire::Trigger { at: 6, id: "t7".into() }),
+                gap: vec![],
+            },
+        ] {
+            assert_eq!(Cursor::from_bytes(&cursor.to_bytes()), Ok(cursor));
+        }
+    }
+
+    #[test]
+    fn a_foreign_or_damaged_cursor_is_an_error_not_a_panic() {
+        for bad in ["", "{}", "null", "[{}]", r#"{"settled":1,"run":{"fire":"x"}}"#] {
+            assert!(Cursor::from_bytes(bad.as_bytes()).is_err(), "{bad}");
+        }
+    }
+}

@@ -1,0 +1,331 @@
+//! Every registry path of elastic jobs, in one place: who writes it, who reads it, when it dies.
+//!
+//! `/{ns}/{job}` is Elastic-Job 2.1.5's layout, shared with Java peers. What Clockwright adds below a job
+//! ([`Key::Cursor`], [`Key::Epoch`], [`Key::Paused`]) lies where Java neither lists nor parses. Process leases lie under a root of their
+//! own, `/{ns}-clockwright`, because every child of `/{ns}` is a job to Java.
+
+use clockwright_model::{InstanceId, Item, JobName};
+use clockwright_registry::{Path, PathError};
+
+/// The paths of one namespace.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Keys {
+    root: Path,
+    own: Path,
+}
+
+/// A node below a job.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum Key {
+    /// `/{job}`: persistent, empty; made with `config`, deleted when the job is removed.
+    Job,
+    /// `config`: persistent; the settings. Written by a starting instance and by consoles.
+    Config,
+    /// `servers`: persistent parent.
+    Servers,
+    /// `servers/{ip}`: persistent; `DISABLED` or empty. Written by each instance at start and by operators.
+    Server(String),
+    /// `instances`: persistent parent.
+    Instances,
+    /// `instances/{id}`: ephemeral of the instance; `TRIGGER` asks it to fire now; deleting it is the shutdown command.
+    Instance(InstanceId),
+    /// `leader`: persistent parent.
+    Leader,
+    /// `leader/election`: persistent parent.
+    Election,
+    /// `leader/election/latch`: persistent parent of latch nodes.
+    ElectionLatch,
+    /// `leader/election/latch/{name}`: ephemeral sequential; lives for one election.
+    ElectionLatchNode(String),
+    /// `leader/election/instance`: ephemeral of the leader; its data is the leader's id.
+    ElectionInstance,
+    /// `leader/sharding`: persistent parent.
+    Sharding,
+    /// `leader/sharding/necessary`: persistent flag; set by whoever sees a reason to reshard, deleted by the leader with the plan.
+    Necessary,
+    /// `leader/sharding/processing`: ephemeral of the leader while it writes a plan; nobody claims meanwhile.
+    Processing,
+    /// `leader/sharding/epoch`: ours; persistent. Set with each plan, so its version is the plan's number; every claim checks it.
+    Epoch,
+    /// `leader/failover`: persistent parent.
+    Failover,
+    /// `leader/failover/items`: persistent parent.
+    FailoverItems,
+    /// `leader/failover/items/{item}`: persistent; an orphaned item that waits for a taker.
+    FailoverItem(Item),
+    /// `leader/failover/latch`: persistent parent of latch nodes.
+    FailoverLatch,
+    /// `leader/failover/latch/{name}`: ephemeral sequential; lives while an item is taken.
+    FailoverLatchNode(String),
+    /// `sharding`: persistent parent of items; every child is a number.
+    Items,
+    /// `sharding/{item}`: persistent parent; made and deleted by the leader.
+    Item(Item),
+    /// `sharding/{item}/instance`: persistent; the id of the owner. Rewritten by the leader in each plan.
+    Owner(Item),
+    /// `sharding/{item}/running`: ephemeral of the runner, only with `monitorExecution`.
+    Running(Item),
+    /// `sharding/{item}/misfire`: persistent flag; an instant passed while the item ran.
+    Misfire(Item),
+    /// `sharding/{item}/disabled`: persistent flag of operators.
+    Disabled(Item),
+    /// `sharding/{item}/failover`: ephemeral of the instance that took the item over; its data is the taker's id.
+    Taken(Item),
+    /// `sharding/{item}/cursor`: ours; persistent. The claim cursor: who runs which fire, and how the last one ended.
+    Cursor(Item),
+    /// `guarantee`: persistent parent.
+    Guarantee,
+    /// `guarantee/started`: persistent parent of the marks of once-per-fire listeners.
+    Started,
+    /// `guarantee/started/{item}`: persistent; the item is ready to start. The last one deletes the parent.
+    StartedItem(Item),
+    /// `guarantee/completed`: persistent parent.
+    Completed,
+    /// `guarantee/completed/{item}`: persistent; the item has ended.
+    CompletedItem(Item),
+    /// `systemTime`: persistent parent.
+    SystemTime,
+    /// `systemTime/current`: persistent; touched to read the registry's clock, only with `maxTimeDiffSeconds`.
+    CurrentTime,
+    /// `paused`: ours; persistent flag of operators: the job does not fire. Its data says who and why.
+    Paused,
+    /// Anything else that somebody put there.
+    Other,
+}
+
+impl Keys {
+    /// The paths of a namespace such as `jobs` or `team/jobs`.
+    ///
+    /// # Errors
+    /// The namespace is not usable as a path.
+    pub fn new(namespace: &str) -> Result<Self, PathError> {
+        let trimmed = namespace.trim_matches('/');
+        let root = Path::new(&format!("/{trimmed}"))?;
+        let own = Path::new(&format!("/{trimmed}-clockwright"))?;
+        Ok(Self { root, own })
+    }
+
+    /// `/{ns}`: its children are the jobs.
+    #[must_use]
+    pub fn root(&self) -> &Path {
+        &self.root
+    }
+
+    /// `/{ns}-clockwright`.
+    #[must_use]
+    pub fn own_root(&self) -> &Path {
+        &self.own
+    }
+
+    /// `/{ns}-clockwright/leases`: persistent parent.
+    #[must_use]
+    pub fn leases(&self) -> Path {
+        self.own.join("leases")
+    }
+
+    /// `/{ns}-clockwright/leases/{id}`: ephemeral of the process, set again and again: the write-renewed lease.
+    #[must_use]
+    pub fn lease(&self, instance: &InstanceId) -> Path {
+        self.leases().join(instance.as_str())
+    }
+
+    /// `/{ns}/{job}`.
+    #[must_use]
+    pub fn job(&self, job: &JobName) -> Path {
+        self.root.join(job.as_str())
+    }
+
+    /// A node below a job.
+    #[must_use]
+    pub fn of(&self, job: &JobName, key: &Key) -> Path {
+        let relative = key.relative();
+        if relative.is_empty() { self.job(job) } else { self.root.join(&format!("{job}/{relative}")) }
+    }
+
+    /// The job's name and the key of a path below the namespace, or `None` for paths elsewhere and for the namespace itself.
+    #[must_use]
+    pub fn parse<'a>(&self, path: &'a Path) -> Option<(&'a str, Key)> {
+        let rest = path.below(&self.root)?;
+        if rest.is_empty() {
+            return None;
+        }
+        Some(rest.split_once('/').map_or((rest, Key::Job), |(job, rest)| (job, Key::parse(rest))))
+    }
+}
+
+impl Key {
+    /// The path relative to the job; empty for the job itself.
+    #[must_use]
+    pub fn relative(&self) -> String {
+        match self {
+            Key::Job | Key::Other => String::new(),
+            Key::Config => "config".into(),
+            Key::Servers => "servers".into(),
+            Key::Server(ip) => format!("servers/{ip}"),
+            Key::Instances => "instances".into(),
+            Key::Instance(id) => format!("instances/{id}"),
+            Key::Leader => "leader".into(),
+            Key::Election => "leader/election".into(),
+            Key::ElectionLatch => "leader/election/latch".into(),
+            Key::ElectionLatchNode(name) => format!("leader/election/latch/{name}"),
+            Key::ElectionInstance => "leader/election/instance".into(),
+            Key::Sharding => "leader/sharding".into(),
+            Key::Necessary => "leader/sharding/necessary".into(),
+            Key::Processing => "leader/sharding/processing".into(),
+            Key::Epoch => "leader/sharding/epoch".into(),
+            Key::Failover => "leader/failover".into(),
+            Key::FailoverItems => "leader/failover/items".into(),
+            Key::FailoverItem(item) => format!("leader/failover/items/{item}"),
+            Key::FailoverLatch => "leader/failover/latch".into(),
+            Key::FailoverLatchNode(name) => format!("leader/failover/latch/{name}"),
+            Key::Items => "sharding".into(),
+            Key::Item(item) => format!("sharding/{item}"),
+            Key::Owner(item) => format!("sharding/{item}/instance"),
+            Key::Running(item) => format!("sharding/{item}/running"),
+            Key::Misfire(item) => format!("sharding/{item}/misfire"),
+            Key::Disabled(item) => format!("sharding/{item}/disabled"),
+            Key::Taken(item) => format!("sharding/{item}/failover"),
+            Key::Cursor(item) => format!("sharding/{item}/cursor"),
+            Key::Guarantee => "guarantee".into(),
+            Key::Started => "guarantee/started".into(),
+            Key::StartedItem(item) => format!("guarantee/started/{item}"),
+            Key::Completed => "guarantee/completed".into(),
+            Key::CompletedItem(item) => format!("guarantee/completed/{item}"),
+            Key::SystemTime => "systemTime".into(),
+            Key::CurrentTime => "systemTime/current".into(),
+            Key::Paused => "paused".into(),
+        }
+    }
+
+    /// The key of a path relative to the job.
+    #[must_use]
+    pub fn parse(relative: &str) -> Key {
+        let (first, rest) = relative.split_once('/').map_or((relative, None), |(first, rest)| (first, Some(rest)));
+        match (first, rest) {
+            ("", None) => Key::Job,
+            ("config", None) => Key::Config,
+            ("servers", None) => Key::Servers,
+            ("servers", Some(ip)) if !ip.contains('/') => Key::Server(ip.to_owned()),
+            ("instances", None) => Key::Instances,
+            ("instances", Some(id)) if !id.contains('/') => Key::Instance(InstanceId::from_wire(id)),
+            ("paused", None) => Key::Paused,
+            ("sharding", None) => Key::Items,
+            ("sharding", Some(rest)) => Key::parse_item(rest).unwrap_or(Key::Other),
+            ("leader", None) => Key::Leader,
+            ("leader", Some(rest)) => Key::parse_leader(rest).unwrap_or(Key::Other),
+            ("guarantee", None) => Key::Guarantee,
+            ("guarantee", Some(rest)) => Key::parse_guarantee(rest).unwrap_or(Key::Other),
+            ("systemTime", None) => Key::SystemTime,
+            ("systemTime", Some("current")) => Key::CurrentTime,
+            _ => Key::Other,
+        }
+    }
+
+    fn parse_item(rest: &str) -> Option<Key> {
+        let (item, leaf) = rest.split_once('/').map_or((rest, None), |(item, leaf)| (item, Some(leaf)));
+        let item = item.parse().ok()?;
+        Some(match leaf {
+            None => Key::Item(item),
+            Some("instance") => Key::Owner(item),
+            Some("running") => Key::Running(item),
+            Some("misfire") => Key::Misfire(item),
+            Some("disabled") => Key::Disabled(item),
+            Some("failover") => Key::Taken(item),
+            Some("cursor") => Key::Cursor(item),
+            Some(_) => return None,
+        })
+    }
+
+    fn parse_leader(rest: &str) -> Option<Key> {
+        Some(match rest {
+            "election" => Key::Election,
+            "election/latch" => Key::ElectionLatch,
+            "election/instance" => Key::ElectionInstance,
+            "sharding" => Key::Sharding,
+            "sharding/necessary" => Key::Necessary,
+            "sharding/processing" => Key::Processing,
+            "sharding/epoch" => Key::Epoch,
+            "failover" => Key::Failover,
+            "failover/items" => Key::FailoverItems,
+            "failover/latch" => Key::FailoverLatch,
+            rest => {
+                if let Some(name) = rest.strip_prefix("election/latch/") {
+                    Key::ElectionLatchNode(name.to_owned())
+                } else if let Some(name) = rest.strip_prefix("failover/latch/") {
+                    Key::FailoverLatchNode(name.to_owned())
+                } else {
+                    Key::FailoverItem(rest.strip_prefix("failover/items/")?.parse().ok()?)
+                }
+            }
+        })
+    }
+
+    fn parse_guarantee(rest: &str) -> Option<Key> {
+        Some(match rest {
+            "started" => Key::Started,
+            "completed" => Key::Completed,
+            rest => {
+                if let Some(item) = rest.strip_prefix("started/") {
+                    Key::StartedItem(item.parse().ok()?)
+                } else {
+                    Key::CompletedItem(rest.strip_prefix("completed/")?.parse().ok()?)
+                }
+            }
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_key_reads_back_from_its_path() {
+        let keys = Keys::new("team/ns").expect("valid");
+        let job = JobName::new("myJob").expect("valid");
+        let name = "_c_936ce2d9-957f-4315-8cb9-abcd10086328-latch-0000000000".to_owned();
+        for key in [
+            Key::Job,
+            Key::Config,
+            Key::Servers,
+            Key::Server("10.0.0.1".into()),
+            Key::Instances,
+            Key::Instance(InstanceId::of_process("10.0.0.1", 7, 1)),
+            Key::Leader,
+            Key::Election,
+            Key::ElectionLatch,
+            Key::ElectionLatchNode(name.clone()),
+            Key::ElectionInstance,
+            Key::Sharding,
+            Key::Necessary,
+            Key::Processing,
+            Key::Epoch,
+            Key::Failover,
+            Key::FailoverItems,
+            Key::FailoverItem(3),
+            Key::FailoverLatch,
+            Key::FailoverLatchNode(name),
+            Key::Items,
+            Key::Item(9),
+            Key::Owner(9),
+            Key::Running(9),
+            Key::Misfire(9),
+            Key::Disabled(9),
+            Key::Taken(9),
+            Key::Cursor(9),
+            Key::Guarantee,
+            Key::Started,
+            Key::StartedItem(0),
+            Key::Completed,
+            Key::CompletedItem(0),
+            Key::SystemTime,
+            Key::CurrentTime,
+            Key::Paused,
+        ] {
+            assert_eq!(keys.parse(&keys.of(&job, &key)), Some(("myJob", key.clone())), "{key:?}");
+        }
+        assert_eq!(keys.parse(&keys.of(&job, &Key::Item(1)).join("odd")), Some(("myJob", Key::Other)));
+        assert_eq!(keys.parse(&keys.lease(&InstanceId::of_process("10.0.0.1", 7, 0))), None);
+        assert_eq!(keys.parse(keys.root()), None);
+    }
+}

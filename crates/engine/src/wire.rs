@@ -1,0 +1,314 @@
+//! The `config` node: Elastic-Job 2.1.5's JSON, read in either of its two orders and written as an instance writes it.
+//!
+//! Java skips unknown keys at the top level and chokes on them inside `jobProperties`, so everything of ours is in one extra
+//! top-level key, `clockwright`, written only when something in it differs from the defaults. A Java console drops it when
+//! it edits the node; the reader then takes those settings from the local job.
+
+use clockwright_model::job::{DEFAULT_EXCEPTION_HANDLER, DEFAULT_EXECUTOR_HANDLER, SCRIPT_CLASS};
+use clockwright_model::shard::json_string;
+use clockwright_model::{ErrorHandler, Exclusive, JobKind, JobName, JobSettings, Misfire, Retry, SettingsError};
+use serde_json::{Map, Value};
+use std::collections::BTreeMap;
+use std::fmt::Write;
+
+/// Writes the settings as an instance does: one line, keys in Elastic-Job's order, HTML-safe escapes.
+#[must_use]
+pub fn write(settings: &JobSettings) -> String {
+    let text = |text: &str| json_string(text);
+    let mut out = String::with_capacity(1_024);
+    let wire_type = match settings.kind {
+        JobKind::Simple | JobKind::Http => "SIMPLE",
+        JobKind::Dataflow { .. } => "DATAFLOW",
+        JobKind::Script { .. } => "SCRIPT",
+    };
+    let class = if matches!(settings.kind, JobKind::Script { .. }) { SCRIPT_CLASS } else { &settings.class };
+    let _ = write!(
+        out,
+        "{{\"jobName\":{},\"jobClass\":{},\"jobType\":\"{wire_type}\",\"cron\":{},\"shardingTotalCount\":{},\
+         \"shardingItemParameters\":{},\"jobParameter\":{},\"failover\":{},\"misfire\":{},\"description\":{},\
+         \"jobProperties\":{{\"job_exception_handler\":{},\"executor_service_handler\":{}}}",
+        text(settings.name.as_str()),
+        text(class),
+        text(&settings.cron),
+        settings.sharding_total_count,
+        text(&settings.sharding_item_parameters),
+        text(&settings.job_parameter),
+        settings.failover,
+        settings.misfire.as_wire(),
+        text(&settings.description),
+        text(&settings.job_exception_handler),
+        text(&settings.executor_service_handler),
+    );
+    match &settings.kind {
+        JobKind::Dataflow { streaming } => {
+            let _ = write!(out, ",\"streamingProcess\":{streaming}");
+        }
+        JobKind::Script { command_line } => {
+            let _ = write!(out, ",\"scriptCommandLine\":{}", text(command_line));
+        }
+        JobKind::Simple | JobKind::Http => {}
+    }
+    let _ = write!(
+        out,
+        ",\"monitorExecution\":{},\"maxTimeDiffSeconds\":{},\"monitorPort\":{},\"jobShardingStrategyClass\":{},\
+         \"reconcileIntervalMinutes\":{},\"disabled\":{},\"overwrite\":{}",
+        settings.monitor_execution,
+        settings.max_time_diff_seconds,
+        settings.monitor_port,
+        text(&settings.sharding_strategy),
+        settings.reconcile_interval_minutes,
+        settings.disabled,
+        settings.overwrite,
+    );
+    let own = own_settings(settings);
+    if !own.is_empty() {
+        let _ = write!(out, ",\"clockwright\":{}", Value::Object(own));
+    }
+    out.push('}');
+    out
+}
+
+/// Reads a `config` node. Settings that Java does not know come from the node's `clockwright` key, or else from `local`, the
+/// job as its own process defines it.
+///
+/// # Errors
+/// Names the key that cannot be used.
+pub fn read(data: &[u8], local: Option<&JobSettings>) -> Result<JobSettings, SettingsError> {
+    let root: Value = serde_json::from_slice(data)
+        .map_err(|error| SettingsError::new("config", format!("is not JSON: {error}")))?;
+    let Value::Object(root) = root else {
+        return Err(SettingsError::new("config", "is not a JSON object"));
+    };
+    let fields = Fields(&root);
+    let name = JobName::new(&fields.text("jobName", "")?)
+        .map_err(|error| SettingsError::new("jobName", error.to_string()))?;
+    let own = match root.get("clockwright") {
+        Some(Value::Object(own)) => Some(own),
+        Some(_) => return Err(SettingsError::new("clockwright", "is not a JSON object")),
+        None => None,
+    };
+    let kind = match fields.text("jobType", "")?.as_str() {
+        "DATAFLOW" => JobKind::Dataflow { streaming: fields.flag("streamingProcess", false)? },
+        "SCRIPT" => JobKind::Script { command_line: fields.text("scriptCommandLine", "")? },
+        "SIMPLE" => match (own, local) {
+            (Some(own), _) if Fields(own).text("type", "")? == "HTTP" => JobKind::Http,
+            (None, Some(JobSettings { kind: JobKind::Http, .. })) => JobKind::Http,
+            _ => JobKind::Simple,
+        },
+        "" => return Err(SettingsError::new("jobType", "is missing; it is SIMPLE, DATAFLOW or SCRIPT")),
+        other => {
+            return Err(SettingsError::new("jobType", format!("`{other}` is none of SIMPLE, DATAFLOW, SCRIPT")));
+        }
+    };
+    let count = fields.int("shardingTotalCount", 0)?;
+    let count = u32::try_from(count).ok().filter(|count| *count > 0).ok_or_else(|| {
+        SettingsError::new("shardingTotalCount", format!("is {count}; a job has 1 item or more"))
+    })?;
+    let mut settings = JobSettings::new(name, kind, &fields.text("cron", "")?, count);
+    if !matches!(settings.kind, JobKind::Script { .. }) {
+        settings.class = fields.text("jobClass", "")?;
+    }
+    settings.sharding_item_parameters = fields.text("shardingItemParameters", "")?;
+    settings.job_parameter = fields.text("jobParameter", "")?;
+    settings.failover = fields.flag("failover", false)?;
+    settings.misfire = if fields.flag("misfire", false)? { Misfire::FireOnce } else { Misfire::Skip };
+    settings.description = fields.text("description", "")?;
+    if let Some(Value::Object(properties)) = root.get("jobProperties") {
+        let pick = |key: &str, default: &str| match properties.get(key) {
+            Some(Value::String(text)) if !text.is_empty() => text.clone(),
+            _ => default.to_owned(),
+        };
+        settings.job_exception_handler = pick("job_exception_handler", DEFAULT_EXCEPTION_HANDLER);
+        settings.executor_service_handler = pick("executor_service_handler", DEFAULT_EXECUTOR_HANDLER);
+    }
+    settings.monitor_execution = fields.flag("monitorExecution", true)?;
+    settings.max_time_diff_seconds = fields.int32("maxTimeDiffSeconds", -1)?;
+    settings.monitor_port = fields.int32("monitorPort", -1)?;
+    settings.sharding_strategy = fields.text("jobShardingStrategyClass", "")?;
+    settings.reconcile_interval_minutes = fields.int32("reconcileIntervalMinutes", 10)?;
+    settings.disabled = fields.flag("disabled", false)?;
+    settings.overwrite = fields.flag("overwrite", false)?;
+    match (own, local) {
+        (Some(own), _) => read_own(&mut settings, own)?,
+        (None, Some(local)) => take_own(&mut settings, local),
+        (None, None) => {}
+    }
+    settings.validate()?;
+    Ok(settings)
+}
+
+/// What Java has no key for, as far as it differs from the defaults.
+fn own_settings(settings: &JobSettings) -> Map<String, Value> {
+    let mut own = Map::new();
+    let mut put = |key: &str, value: Value| {
+        own.insert(key.to_owned(), value);
+    };
+    if settings.kind == JobKind::Http {
+        put("type", "HTTP".into());
+    }
+    if let Some(zone) = &settings.time_zone {
+        put("timeZone", zone.clone().into());
+    }
+    if let Misfire::FireAll { cap, window } = settings.misfire {
+        put("misfire", "fire_all".into());
+        put("misfireCap", cap.into());
+        put("misfireWindowMillis", window.into());
+    }
+    if settings.retry != Retry::default() {
+        put("retryMaxAttempts", settings.retry.max_attempts.into());
+        put("retryBackoffMillis", settings.retry.backoff.into());
+        put("retryMaxBackoffMillis", settings.retry.max_backoff.into());
+    }
+    if let Some(timeout) = settings.timeout {
+        put("timeoutMillis", timeout.into());
+    }
+    if settings.exclusive == Exclusive::BestEffort {
+        put("exclusive", "best_effort".into());
+    }
+    match settings.error_handler {
+        ErrorHandler::Log => {}
+        ErrorHandler::Throw => put("errorHandler", "THROW".into()),
+        ErrorHandler::Ignore => put("errorHandler", "IGNORE".into()),
+    }
+    if !settings.props.is_empty() {
+        let props: Map<String, Value> = settings.props.iter().map(|(key, value)| (key.clone(), value.clone().into())).collect();
+        put("props", Value::Object(props));
+    }
+    own
+}
+
+fn read_own(settings: &mut JobSettings, own: &Map<String, Value>) -> Result<(), SettingsError> {
+    let fields = Fields(own);
+    let zone = fields.text("timeZone", "")?;
+    settings.time_zone = (!zone.is_empty()).then_some(zone);
+    if fields.text("misfire", "")? == "fire_all" && settings.misfire != Misfire::Skip {
+        let cap = u32::try_from(fields.int("misfireCap", 100)?).unwrap_or(100);
+        settings.misfire = Misfire::FireAll { cap, window: fields.int("misfireWindowMillis", 24 * 3_600_000)? };
+    }
+    let defaults = Retry::default();
+    settings.retry = Retry {
+        max_attempts: u32::try_from(fields.int("retryMaxAttempts", defaults.max_attempts.into())?).unwrap_or(1),
+        backoff: fields.int("retryBackoffMillis", defaults.backoff)?,
+        max_backoff: fields.int("retryMaxBackoffMillis", defaults.max_backoff)?,
+    };
+    let timeout = fields.int("timeoutMillis", 0)?;
+    settings.timeout = (timeout > 0).then_some(timeout);
+    settings.exclusive = match fields.text("exclusive", "strict")?.as_str() {
+        "best_effort" => Exclusive::BestEffort,
+        _ => Exclusive::Strict,
+    };
+    settings.error_handler = match fields.text("errorHandler", "LOG")?.as_str() {
+        "THROW" => ErrorHandler::Throw,
+        "IGNORE" => ErrorHandler::Ignore,
+        _ => ErrorHandler::Log,
+    };
+    if let Some(Value::Object(props)) = own.get("props") {
+        let text = |value: &Value| value.as_str().map_or_else(|| value.to_string(), ToOwned::to_owned);
+        settings.props = props.iter().map(|(key, value)| (key.clone(), text(value))).collect::<BTreeMap<_, _>>();
+    }
+    Ok(())
+}
+
+fn take_own(settings: &mut JobSettings, local: &JobSettings) {
+    settings.time_zone.clone_from(&local.time_zone);
+    if settings.misfire == Misfire::FireOnce && matches!(local.misfire, Misfire::FireAll { .. }) {
+        settings.misfire = local.misfire;
+    }
+    settings.retry = local.retry;
+    settings.timeout = local.timeout;
+    settings.exclusive = local.exclusive;
+    settings.error_handler = local.error_handler;
+    settings.props.clone_from(&local.props);
+}
+
+/// Typed access to the keys of an object, as lenient as Gson where Java peers rely on it.
+struct Fields<'a>(&'a Map<String, Value>);
+
+impl Fields<'_> {
+    fn text(&self, key: &str, default: &str) -> Result<String, SettingsError> {
+        match self.0.get(key) {
+            None => Ok(default.to_owned()),
+            Some(Value::String(text)) => Ok(text.clone()),
+            Some(Value::Number(number)) => Ok(number.to_string()),
+            Some(Value::Bool(flag)) => Ok(flag.to_string()),
+            Some(other) => Err(SettingsError::new(key, format!("`{other}` is not a text"))),
+        }
+    }
+
+    fn flag(&self, key: &str, default: bool) -> Result<bool, SettingsError> {
+        match self.0.get(key) {
+            None => Ok(default),
+            Some(Value::Bool(flag)) => Ok(*flag),
+            Some(Value::String(text)) if text == "true" || text == "false" => Ok(text == "true"),
+            Some(other) => Err(SettingsError::new(key, format!("`{other}` is neither true nor false"))),
+        }
+    }
+
+    fn int(&self, key: &str, default: i64) -> Result<i64, SettingsError> {
+        let bad = |value: &Value| SettingsError::new(key, format!("`{value}` is not a whole number"));
+        match self.0.get(key) {
+            None => Ok(default),
+            Some(value @ Value::Number(number)) => number.as_i64().ok_or_else(|| bad(value)),
+            Some(value @ Value::String(text)) => text.parse().map_err(|_| bad(value)),
+            Some(other) => Err(bad(other)),
+        }
+    }
+
+    fn int32(&self, key: &str, default: i32) -> Result<i32, SettingsError> {
+        let value = self.int(key, default.into())?;
+        i32::try_from(value).map_err(|_| SettingsError::new(key, format!("`{value}` is too large")))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const CAPTURED: &str = r#"{"jobName":"myJob","jobClass":"lab.RunJob$MyJob","jobType":"SIMPLE","cron":"0/5 * * * * ?","shardingTotalCount":3,"shardingItemParameters":"0\u003dA,1\u003dB,2\u003dC","jobParameter":"p\u003c1\u003e\u0026\u0027x\u0027","failover":true,"misfire":true,"description":"","jobProperties":{"job_exception_handler":"com.dangdang.ddframe.job.executor.handler.impl.DefaultJobExceptionHandler","executor_service_handler":"com.dangdang.ddframe.job.executor.handler.impl.DefaultExecutorServiceHandler"},"monitorExecution":true,"maxTimeDiffSeconds":60,"monitorPort":9888,"jobShardingStrategyClass":"","reconcileIntervalMinutes":10,"disabled":false,"overwrite":false}"#;
+
+    #[test]
+    fn what_java_wrote_is_written_back_byte_for_byte() {
+        let settings = read(CAPTURED.as_bytes(), None).expect("valid");
+        assert_eq!(settings.job_parameter, "p<1>&'x'");
+        assert_eq!(write(&settings), CAPTURED);
+    }
+
+    #[test]
+    fn a_console_edit_keeps_what_only_the_local_job_knows() {
+        let mut local = read(CAPTURED.as_bytes(), None).expect("valid");
+        local.time_zone = Some("Asia/Shanghai".into());
+        local.misfire = Misfire::FIRE_ALL;
+        local.retry.max_attempts = 3;
+        let edited = r#"{"jobName":"myJob","jobType":"SIMPLE","jobClass":"lab.RunJob$MyJob","cron":"0/9 * * * * ?","shardingTotalCount":4,"shardingItemParameters":"","jobParameter":"","monitorExecution":true,"streamingProcess":false,"maxTimeDiffSeconds":-1,"monitorPort":-1,"failover":false,"misfire":true,"jobShardingStrategyClass":"","description":"","jobProperties":{"executor_service_handler":"a","job_exception_handler":"b"},"reconcileIntervalMinutes":10}"#;
+        let read_back = read(edited.as_bytes(), Some(&local)).expect("valid");
+        assert_eq!((read_back.cron.as_str(), read_back.sharding_total_count), ("0/9 * * * * ?", 4));
+        assert_eq!(read_back.time_zone.as_deref(), Some("Asia/Shanghai"));
+        assert_eq!((read_back.misfire, read_back.retry.max_attempts), (Misfire::FIRE_ALL, 3));
+    }
+
+    #[test]
+    fn our_own_settings_survive_the_node() {
+        let mut settings = read(CAPTURED.as_bytes(), None).expect("valid");
+        settings.kind = JobKind::Http;
+        settings.props.insert("http.uri".into(), "http://localhost/".into());
+        settings.timeout = Some(5_000);
+        settings.exclusive = Exclusive::BestEffort;
+        settings.error_handler = ErrorHandler::Ignore;
+        settings.misfire = Misfire::FireAll { cap: 7, window: 1_000 };
+        assert_eq!(read(write(&settings).as_bytes(), None), Ok(settings));
+    }
+
+    #[test]
+    fn broken_nodes_are_named_not_fatal() {
+        for (bad, field) in [
+            ("", "config"),
+            ("[]", "config"),
+            (r#"{"jobName":"a"}"#, "jobType"),
+            (r#"{"jobName":"a","jobType":"SIMPLE","jobClass":"c","cron":"* * * * * ?"}"#, "shardingTotalCount"),
+            (r#"{"jobName":null}"#, "jobName"),
+            (r#"{"jobName":"a","jobType":"X"}"#, "jobType"),
+        ] {
+            assert_eq!(read(bad.as_bytes(), None).expect_err(bad).field, field, "{bad}");
+        }
+    }
+}

@@ -1,1 +1,3 @@
-//! Placeholder.
+//! Conformance suites, private servers and fixtures. For development only.
+
+pub mod registry_suite;

@@ -1,0 +1,131 @@
+//! The instants at which a job is due: Quartz cron, a fixed interval, or one instant.
+//!
+//! A schedule is a *set of instants*, the same for everybody who reads the same text in the same zone. Every question is
+//! answered from that set alone, by arithmetic and not by walking: the next instant, the latest one, how many lie between
+//! two times. So all instances of a job agree on its fires, whenever they started and however long they slept.
+//!
+//! **Daylight saving time** (what Quartz does): a local time that the spring gap leaves out does not exist and is no
+//! instant; a local time that the autumn overlap has twice is one instant, at its second occurrence.
+
+mod calendar;
+mod cron;
+mod field;
+mod parse;
+mod zoned;
+
+use clockwright_model::Millis;
+use std::fmt;
+use zoned::ZonedCron;
+
+/// When a job is due.
+///
+/// Small (bit masks and a shared zone) and cheap to clone; a process keeps one for each of its thousands of jobs.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Schedule(Kind);
+
+#[derive(Debug, Clone, PartialEq)]
+enum Kind {
+    /// Local times in a zone.
+    Cron(ZonedCron),
+    /// Each multiple of so many milliseconds since the epoch.
+    Every(Millis),
+    /// One instant.
+    Once(Millis),
+}
+
+impl Schedule {
+    /// Reads a schedule.
+    ///
+    /// - Quartz cron: six or seven fields, `second minute hour day-of-month month day-of-week [year]`, with
+    ///   `* , - /`, `?`, `L`, `L-3`, `W`, `LW`, `6L`, `6#3`, names, ranges that wrap around, and 1 = Sunday. Exactly one of
+    ///   the two day fields is `?`. Years are 1970 to 2199.
+    /// - `@every 30s`, units `ms`, `s`, `m`, `h`, `d`, combinable as in `1h30m`: the multiples of that interval since the
+    ///   epoch, so that all instances agree without having started together.
+    /// - `@once 2026-01-01T00:00:00Z`: that instant (RFC 3339), and never again.
+    ///
+    /// `zone` is an IANA name such as `Europe/Berlin`, or `GMT+8`, `GMT-03:30`; `None` is the machine's own zone. It matters
+    /// only to cron.
+    ///
+    /// # Errors
+    /// [`ScheduleError`] names the field, the piece that cannot be used and what would be right.
+    pub fn parse(text: &str, zone: Option<&str>) -> Result<Schedule, ScheduleError> {
+        let trimmed = text.trim();
+        if let Some(rest) = trimmed.strip_prefix('@') {
+            parse::zone(zone)?;
+            return parse::special(rest);
+        }
+        let cron = parse::quartz(text)?;
+        Ok(Schedule(Kind::Cron(ZonedCron::new(cron, parse::zone(zone)?))))
+    }
+
+    /// Reads five-field Unix cron, `minute hour day-of-month month day-of-week`, where 0 and 7 are Sunday, and where two
+    /// restricted day fields mean *either*. It is never guessed: the same text means other days in the Quartz dialect.
+    ///
+    /// # Errors
+    /// As for [`parse`](Self::parse).
+    pub fn parse_unix(text: &str, zone: Option<&str>) -> Result<Schedule, ScheduleError> {
+        let cron = parse::unix(text)?;
+        Ok(Schedule(Kind::Cron(ZonedCron::new(cron, parse::zone(zone)?))))
+    }
+
+    /// The first instant strictly after `after`; `None` when there is none any more.
+    #[must_use]
+    pub fn next_after(&self, after: Millis) -> Option<Millis> {
+        match &self.0 {
+            Kind::Cron(cron) => cron.next_after(after),
+            Kind::Every(interval) => after.div_euclid(*interval).checked_add(1)?.checked_mul(*interval),
+            Kind::Once(at) => (*at > after).then_some(*at),
+        }
+    }
+
+    /// The greatest instant that is not after `until`; `None` when the schedule begins later. Cron begins in 1970.
+    #[must_use]
+    pub fn latest_until(&self, until: Millis) -> Option<Millis> {
+        match &self.0 {
+            Kind::Cron(cron) => cron.latest_until(until),
+            Kind::Every(interval) => until.div_euclid(*interval).checked_mul(*interval),
+            Kind::Once(at) => (*at <= until).then_some(*at),
+        }
+    }
+
+    /// How many instants lie in `(after, until]`, but at most `cap`.
+    #[must_use]
+    pub fn count(&self, after: Millis, until: Millis, cap: u64) -> u64 {
+        if until <= after {
+            return 0;
+        }
+        let count = match &self.0 {
+            Kind::Cron(cron) => cron.count(after, until),
+            Kind::Every(interval) => until.div_euclid(*interval).abs_diff(after.div_euclid(*interval)),
+            Kind::Once(at) => u64::from(after < *at && *at <= until),
+        };
+        count.min(cap)
+    }
+}
+
+/// Why a schedule was refused.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub struct ScheduleError {
+    /// What part of the schedule it is about, in words: `minute`, `day of week`, `time zone`, `cron`.
+    pub field: &'static str,
+    /// Where the offending piece begins: its character in the text, from 1; 0 where no one place is at fault.
+    pub position: usize,
+    /// What is wrong with it, and what would be right.
+    pub message: String,
+}
+
+impl fmt::Display for ScheduleError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}: {}", self.field, self.message)?;
+        if self.position > 0 {
+            write!(f, " (at character {})", self.position)?;
+        }
+        Ok(())
+    }
+}
+
+impl ScheduleError {
+    fn new(field: &'static str, position: usize, message: impl Into<String>) -> Self {
+        Self { field, position, message: message.into() }
+    }
+}

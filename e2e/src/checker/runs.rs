@@ -1,0 +1,180 @@
+//! Runs: put together from their records, and judged among themselves.
+
+use super::{Check, History, Lateness, Report, Violation};
+use crate::record::{Kind, Record};
+use clockwright_model::{Fire, Item, Millis, RunId, Token};
+use std::collections::{BTreeMap, HashMap, HashSet};
+
+/// One run, as its own records tell it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Run {
+    /// Its id, as written.
+    pub id: String,
+    /// Its fire.
+    pub fire: Fire,
+    /// Its attempt.
+    pub attempt: u32,
+    /// Its token.
+    pub token: Token,
+    /// Its start: `CLOCK_MONOTONIC`, nanoseconds.
+    pub start_ns: u64,
+    /// Its last sign of life, its descendants' included: `CLOCK_MONOTONIC`, nanoseconds.
+    pub last_ns: u64,
+    /// Its start, epoch milliseconds.
+    pub start: Millis,
+    /// Its last sign of life, epoch milliseconds.
+    pub last: Millis,
+    /// Its exit code, when it came to its end.
+    pub code: Option<i32>,
+    /// It found the lock of its item held by another live process.
+    pub overlap: bool,
+}
+
+impl Run {
+    /// True when it came to its end and that was good.
+    #[must_use]
+    pub fn succeeded(&self) -> bool {
+        self.code == Some(0)
+    }
+
+    /// True when this is the run that a settlement names.
+    #[must_use]
+    pub fn is(&self, id: RunId) -> bool {
+        RunId::parse(&self.id) == Some(id)
+    }
+}
+
+/// The runs of each item in the order of their start.
+pub(super) type Runs = BTreeMap<(String, Item), Vec<Run>>;
+
+/// Puts the records of each run together. Records that belong to no started run are violations.
+pub(super) fn collect(records: &[Record]) -> (Runs, Vec<Violation>) {
+    let mut order: Vec<&Record> = records.iter().collect();
+    // A start sorts before other records of the same instant, so that a clock tick cannot make a run look headless; the
+    // rest makes the order one, whatever order the lines had.
+    order.sort_by_key(|r| (r.mono_ns, r.kind != Kind::Start, &r.job, r.item, &r.run));
+    let mut runs = Runs::new();
+    let mut started = HashSet::new();
+    let mut places = HashMap::<(&str, Item, &str), usize>::new();
+    let mut strays = Vec::new();
+    let mut stray = |record: &Record, check, text: String| {
+        strays.push(Violation { check, job: record.job.clone(), item: record.item, text });
+    };
+    for record in order {
+        let Ok(fire) = record.fire() else {
+            stray(record, Check::Phantom, format!("run {} has the fire `{}`", record.run, record.fire));
+            continue;
+        };
+        let runs = runs.entry((record.job.clone(), record.item)).or_default();
+        let key = (record.job.as_str(), record.item, record.run.as_str());
+        match (record.kind, places.get(&key)) {
+            (Kind::Start, _) if !started.insert(&record.run) => {
+                stray(record, Check::Phantom, format!("run {} started twice", record.run));
+            }
+            (Kind::Start, _) => {
+                places.insert(key, runs.len());
+                runs.push(begun(record, fire));
+            }
+            (_, Some(&place)) => {
+                let run = &mut runs[place];
+                run.last_ns = run.last_ns.max(record.mono_ns);
+                run.last = run.last.max(record.wall_ms);
+                run.code = run.code.or(record.code);
+                run.overlap |= record.kind == Kind::Overlap;
+            }
+            (_, None) => stray(record, Check::Phantom, format!("run {} never started", record.run)),
+        }
+    }
+    runs.retain(|_, runs| !runs.is_empty());
+    (runs, strays)
+}
+
+fn begun(record: &Record, fire: Fire) -> Run {
+    Run {
+        id: record.run.clone(),
+        fire,
+        attempt: record.attempt,
+        token: record.token,
+        start_ns: record.mono_ns,
+        last_ns: record.mono_ns,
+        start: record.wall_ms,
+        last: record.wall_ms,
+        code: None,
+        overlap: false,
+    }
+}
+
+/// C5: the intervals of an item's runs are disjoint. One sweep in the order of their starts; the longest-lived run so far is
+/// the one to compare with.
+pub(super) fn check_overlap(report: &mut Report, job: &str, item: Item, runs: &[Run]) {
+    let mut longest: Option<&Run> = None;
+    for run in runs {
+        match longest {
+            Some(before) if run.start_ns < before.last_ns => {
+                let by = (before.last_ns - run.start_ns) / 1_000_000;
+                let (id, other) = (name(run), name(before));
+                report.violation(
+                    Check::Overlap,
+                    job,
+                    item,
+                    format!("{id} began {by} ms before the end of {other}"),
+                );
+            }
+            _ if run.overlap => {
+                let text = format!("{} found the item's lock held by a live process", name(run));
+                report.violation(Check::Overlap, job, item, text);
+            }
+            _ => {}
+        }
+        longest = longest.filter(|before| before.last_ns >= run.last_ns).or(Some(run));
+    }
+}
+
+/// C6: in the order of their starts, tokens strictly grow, and so do the attempts at one fire.
+pub(super) fn check_tokens(report: &mut Report, job: &str, item: Item, runs: &[Run]) {
+    let mut attempts = HashMap::<&Fire, &Run>::new();
+    let mut greatest: Option<&Run> = None;
+    for run in runs {
+        if let Some(before) = greatest.filter(|before| before.token >= run.token) {
+            let (token, old) = (run.token, before.token);
+            let text = format!("{} has token {token} after {} had {old}", name(run), name(before));
+            report.violation(Check::Token, job, item, text);
+        } else {
+            greatest = Some(run);
+        }
+        if let Some(before) = attempts.insert(&run.fire, run).filter(|before| before.attempt >= run.attempt) {
+            let (now, old) = (run.attempt, before.attempt);
+            let text = format!("{} is attempt {now} after {} was {old}", name(run), name(before));
+            report.violation(Check::Token, job, item, text);
+        }
+    }
+}
+
+/// C3, and the numbers of the report.
+pub(super) fn measure_lateness(report: &mut Report, history: &History, runs: &Runs) {
+    let (mut calm, mut all) = (Vec::new(), Vec::new());
+    for ((job, item), runs) in runs {
+        for run in runs.iter().filter(|run| run.attempt == 1) {
+            let Fire::Scheduled(due) = run.fire else { continue };
+            let late = run.start - due;
+            all.push(late);
+            let shaken =
+                history.nemesis.iter().any(|n| n.from <= run.start && due <= n.to + history.aftermath);
+            if shaken {
+                continue;
+            }
+            calm.push(late);
+            if let Some(limit) = history.lateness_limit.filter(|limit| late > *limit) {
+                let text = format!("{} started {late} ms late, more than {limit} ms", name(run));
+                report.violation(Check::Lateness, job, *item, text);
+            }
+        }
+    }
+    report.calm = Lateness::of(calm);
+    report.all = Lateness::of(all);
+}
+
+/// How a run is named in words.
+pub(super) fn name(run: &Run) -> String {
+    format!("run {} (fire {}, attempt {})", run.id, run.fire, run.attempt)
+}

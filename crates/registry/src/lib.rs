@@ -25,7 +25,7 @@ mod embedded;
 mod path;
 
 pub use batcher::Batcher;
-pub use embedded::Embedded;
+pub use embedded::{ConnectOptions, Embedded, EmbeddedSession, OpenError};
 pub use path::{Path, PathError};
 
 use async_trait::async_trait;
@@ -177,7 +177,10 @@ impl Op {
     #[must_use]
     pub fn path(&self) -> &Path {
         match self {
-            Op::Create { path, .. } | Op::Set { path, .. } | Op::Delete { path, .. } | Op::Check { path, .. } => path,
+            Op::Create { path, .. }
+            | Op::Set { path, .. }
+            | Op::Delete { path, .. }
+            | Op::Check { path, .. } => path,
         }
     }
 

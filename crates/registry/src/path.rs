@@ -1,5 +1,6 @@
 //! Absolute paths of nodes.
 
+use std::borrow::Borrow;
 use std::fmt;
 use std::sync::Arc;
 
@@ -48,8 +49,15 @@ impl Path {
     /// or one that the registry itself listed.
     #[must_use]
     pub fn join(&self, names: &str) -> Self {
-        debug_assert!(!names.is_empty() && !names.starts_with('/') && !names.ends_with('/'), "bad name {names:?}");
-        if &*self.0 == "/" { Self(format!("/{names}").into()) } else { Self(format!("{}/{names}", self.0).into()) }
+        debug_assert!(
+            !names.is_empty() && !names.starts_with('/') && !names.ends_with('/'),
+            "bad name {names:?}"
+        );
+        if &*self.0 == "/" {
+            Self(format!("/{names}").into())
+        } else {
+            Self(format!("{}/{names}", self.0).into())
+        }
     }
 
     /// The path as text.
@@ -88,6 +96,13 @@ impl Path {
     }
 }
 
+/// A map keyed by paths can be asked with plain text.
+impl Borrow<str> for Path {
+    fn borrow(&self) -> &str {
+        &self.0
+    }
+}
+
 impl fmt::Display for Path {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&self.0)
@@ -121,7 +136,10 @@ mod tests {
         assert_eq!(path.parent(), Path::new("/a").ok());
         assert_eq!(Path::root().parent(), None);
         let a = Path::root().join("a");
-        assert_eq!((path.below(&a), a.below(&a), path.below(&Path::root())), (Some("b"), Some(""), Some("a/b")));
+        assert_eq!(
+            (path.below(&a), a.below(&a), path.below(&Path::root())),
+            (Some("b"), Some(""), Some("a/b"))
+        );
         assert_eq!(Path::root().join("ab").below(&a), None);
     }
 }

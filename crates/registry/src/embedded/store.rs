@@ -1,0 +1,332 @@
+//! The database of a registry in a directory, and the one writer that saves to it.
+//!
+//! `registry.db` is a SQLite database in write-ahead mode with full synchronisation: a batch that was committed survives
+//! the loss of power, one that was not is gone as a whole. `registry.lock` is held, with an advisory lock, by the process
+//! that has the registry open; it holds that process's id for the error message of the next one.
+//!
+//! A batch holds the *latest* saved form of each node, not each step on the way, so a node that is set a hundred times
+//! while one batch is written costs one row of the next. Writing a batch twice does no harm. That makes a failed write
+//! simple: whatever the disk really did, the batch is written again until it succeeds.
+
+use super::{Saved, Shared};
+use crate::{Path, Stat, embedded::tree::Row};
+use sqlx::sqlite::{SqliteConnectOptions, SqliteConnection, SqliteJournalMode, SqliteSynchronous};
+use sqlx::{AssertSqlSafe, ConnectOptions as _, Connection as _, Row as _};
+use std::collections::HashMap;
+use std::fs::{File, TryLockError};
+use std::io::{Read as _, Seek as _, Write as _};
+use std::path::{Path as FilePath, PathBuf};
+use std::sync::Arc;
+use std::time::Duration;
+
+/// Layout of the database, in its `user_version`.
+const LAYOUT: i64 = 1;
+/// Rows of one statement: a number is written as the sum of these, so that few statements are ever prepared.
+const CHUNKS: [usize; 5] = [500, 100, 20, 5, 1];
+/// How long the writer waits between attempts on a disk that fails: at first, and at most.
+const RETRY: (Duration, Duration) = (Duration::from_millis(20), Duration::from_secs(1));
+
+/// Why a directory cannot be opened as a registry.
+#[derive(Debug, thiserror::Error)]
+pub enum OpenError {
+    /// Another process has it open.
+    #[error("the registry in {dir} is in use by {}", .pid.as_ref().map_or("another process".to_owned(), |pid| format!("process {pid}")))]
+    InUse {
+        /// The directory.
+        dir: PathBuf,
+        /// The other process's id, when it can be told.
+        pid: Option<u32>,
+    },
+    /// A file cannot be made, read or locked.
+    #[error("cannot open the registry in {dir}")]
+    File {
+        /// The directory.
+        dir: PathBuf,
+        /// The reason.
+        source: std::io::Error,
+    },
+    /// The database cannot be read.
+    #[error("cannot read registry.db in {dir}")]
+    Database {
+        /// The directory.
+        dir: PathBuf,
+        /// The reason.
+        source: sqlx::Error,
+    },
+    /// What the database holds cannot be what this program wrote.
+    #[error("registry.db in {dir} cannot be used: {why}")]
+    Contents {
+        /// The directory.
+        dir: PathBuf,
+        /// What is wrong.
+        why: String,
+    },
+}
+
+/// An open database.
+pub(super) struct Store {
+    dir: PathBuf,
+    connection: Option<SqliteConnection>,
+    #[cfg(test)]
+    page_limit: Arc<std::sync::atomic::AtomicU32>,
+    /// Held, not used: the advisory lock goes with it.
+    _lock: File,
+}
+
+/// What an opened database held.
+pub(super) struct Contents {
+    pub(super) rows: Vec<(Path, Row)>,
+    /// Number of the latest saved transaction.
+    pub(super) transaction: i64,
+    /// How often the directory has been opened, this time included.
+    pub(super) incarnation: i64,
+}
+
+/// What is saved at once.
+#[derive(Default)]
+struct Batch {
+    rows: HashMap<Path, Option<Row>>,
+    up_to: i64,
+}
+
+impl Store {
+    /// Opens the database in a directory and reads all of it.
+    pub(super) async fn open(dir: &FilePath) -> Result<(Self, Contents), OpenError> {
+        let lock = lock(dir)?;
+        let database = |source| OpenError::Database { dir: dir.to_owned(), source };
+        let mut connection = connect(dir).await.map_err(database)?;
+        let layout: i64 =
+            sqlx::query_scalar("PRAGMA user_version").fetch_one(&mut connection).await.map_err(database)?;
+        if !(0..=LAYOUT).contains(&layout) {
+            let why = format!(
+                "its layout is number {layout}, and this program knows {LAYOUT} at most; use a newer one"
+            );
+            return Err(OpenError::Contents { dir: dir.to_owned(), why });
+        }
+        prepare(&mut connection).await.map_err(database)?;
+        let contents = read(&mut connection).await.map_err(database)?;
+        let contents = contents.map_err(|why| OpenError::Contents { dir: dir.to_owned(), why })?;
+        let store = Self {
+            dir: dir.to_owned(),
+            connection: Some(connection),
+            #[cfg(test)]
+            page_limit: Arc::default(),
+            _lock: lock,
+        };
+        Ok((store, contents))
+    }
+
+    /// Saves what is unsaved, until the registry is closed and everything is saved.
+    pub(super) async fn run(mut self, shared: Arc<Shared>) {
+        let mut batch = Batch { up_to: shared.saved.borrow().up_to, ..Batch::default() };
+        loop {
+            let closing = shared.take(&mut batch);
+            if batch.up_to > shared.saved.borrow().up_to {
+                if !self.save_surely(&shared, &mut batch).await {
+                    break;
+                }
+            } else if closing {
+                break;
+            } else {
+                shared.work.notified().await;
+            }
+        }
+        if let Some(connection) = self.connection.take()
+            && let Err(error) = connection.close().await
+        {
+            tracing::debug!(dir = %self.dir.display(), %error, "registry.db was not closed cleanly; its log is replayed at the next start");
+        }
+        drop(self);
+        shared.saved.send_modify(|saved| saved.ended = true);
+    }
+
+    /// Saves a batch, however often it takes. False when it gave up, which it does only when the registry is being closed:
+    /// nobody was told that these transactions are done.
+    async fn save_surely(&mut self, shared: &Shared, batch: &mut Batch) -> bool {
+        let mut pause = RETRY.0;
+        loop {
+            let error = match self.save(batch).await {
+                Ok(()) => {
+                    if shared.saved.borrow().trouble.is_some() {
+                        tracing::info!(dir = %self.dir.display(), "the registry saves again");
+                    }
+                    batch.rows.clear();
+                    let up_to = batch.up_to;
+                    shared.saved.send_modify(|saved| *saved = Saved { up_to, trouble: None, ended: false });
+                    return true;
+                }
+                Err(error) => error,
+            };
+            self.connection = None;
+            let trouble: Arc<str> =
+                format!("cannot save to registry.db in {}: {error}", self.dir.display()).into();
+            if shared.saved.borrow().trouble.is_none() {
+                tracing::error!(dir = %self.dir.display(), %error, "the registry cannot save; commits are refused until it can");
+            }
+            let closing = shared.core().closing;
+            shared.saved.send_modify(|saved| saved.trouble = Some(trouble));
+            if closing {
+                return false;
+            }
+            // A wake-up here is the registry closing, or a session that ended: no reason to wait longer, nor to hurry.
+            let _ = tokio::time::timeout(pause, shared.work.notified()).await;
+            pause = (pause * 2).min(RETRY.1);
+        }
+    }
+
+    async fn save(&mut self, batch: &Batch) -> Result<(), sqlx::Error> {
+        let connection = match &mut self.connection {
+            Some(connection) => connection,
+            none => none.insert(connect(&self.dir).await?),
+        };
+        #[cfg(test)]
+        tests::limit(connection, &self.page_limit).await?;
+        let mut transaction = connection.begin_with("BEGIN IMMEDIATE").await?;
+        let kept: Vec<(&Path, &Row)> =
+            batch.rows.iter().filter_map(|(path, row)| row.as_ref().map(|row| (path, row))).collect();
+        let gone: Vec<&Path> =
+            batch.rows.iter().filter(|(_, row)| row.is_none()).map(|(path, _)| path).collect();
+        for paths in chunks(&gone) {
+            let sql = format!("DELETE FROM node WHERE path IN ({})", repeat("?", paths.len()));
+            let mut query = sqlx::query(AssertSqlSafe(sql));
+            for path in paths {
+                query = query.bind(path.as_str());
+            }
+            query.execute(&mut *transaction).await?;
+        }
+        for rows in chunks(&kept) {
+            let sql = format!("REPLACE INTO node VALUES {}", repeat("(?,?,?,?,?,?,?,?)", rows.len()));
+            let mut query = sqlx::query(AssertSqlSafe(sql));
+            for (path, row) in rows {
+                let stat = &row.stat;
+                query = query.bind(path.as_str()).bind(&row.data[..]).bind(stat.version).bind(stat.created);
+                query =
+                    query.bind(stat.modified).bind(stat.created_at).bind(stat.modified_at).bind(row.sequence);
+            }
+            query.execute(&mut *transaction).await?;
+        }
+        sqlx::query("UPDATE counters SET transactions = ?")
+            .bind(batch.up_to)
+            .execute(&mut *transaction)
+            .await?;
+        transaction.commit().await
+    }
+}
+
+impl Shared {
+    /// Moves what is unsaved into a batch. True when no more will come.
+    fn take(&self, batch: &mut Batch) -> bool {
+        let mut core = self.core();
+        batch.up_to = core.tree.transaction();
+        if let Some(unsaved) = &mut core.unsaved {
+            if batch.rows.is_empty() {
+                std::mem::swap(unsaved, &mut batch.rows);
+            } else {
+                batch.rows.extend(unsaved.drain());
+            }
+        }
+        core.closing && core.sessions.is_empty()
+    }
+}
+
+/// Takes the directory for this process.
+fn lock(dir: &FilePath) -> Result<File, OpenError> {
+    let file = |source| OpenError::File { dir: dir.to_owned(), source };
+    std::fs::create_dir_all(dir).map_err(file)?;
+    let path = dir.join("registry.lock");
+    let mut lock =
+        File::options().read(true).write(true).create(true).truncate(false).open(path).map_err(file)?;
+    match lock.try_lock() {
+        Ok(()) => {}
+        Err(TryLockError::WouldBlock) => {
+            let mut text = String::new();
+            let pid = lock.read_to_string(&mut text).ok().and_then(|_| text.trim().parse().ok());
+            return Err(OpenError::InUse { dir: dir.to_owned(), pid });
+        }
+        Err(TryLockError::Error(source)) => return Err(file(source)),
+    }
+    lock.set_len(0).and_then(|()| lock.rewind()).map_err(file)?;
+    writeln!(lock, "{}", std::process::id()).map_err(file)?;
+    Ok(lock)
+}
+
+async fn connect(dir: &FilePath) -> Result<SqliteConnection, sqlx::Error> {
+    SqliteConnectOptions::new()
+        .filename(dir.join("registry.db"))
+        .create_if_missing(true)
+        .journal_mode(SqliteJournalMode::Wal)
+        .synchronous(SqliteSynchronous::Full)
+        .busy_timeout(Duration::from_secs(5))
+        .disable_statement_logging()
+        .connect()
+        .await
+}
+
+async fn prepare(connection: &mut SqliteConnection) -> Result<(), sqlx::Error> {
+    let mut transaction = connection.begin_with("BEGIN IMMEDIATE").await?;
+    for sql in [
+        "CREATE TABLE IF NOT EXISTS node (
+            path TEXT NOT NULL PRIMARY KEY, data BLOB NOT NULL, version INTEGER NOT NULL,
+            created INTEGER NOT NULL, modified INTEGER NOT NULL, created_at INTEGER NOT NULL, modified_at INTEGER NOT NULL,
+            sequence INTEGER NOT NULL) WITHOUT ROWID",
+        "CREATE TABLE IF NOT EXISTS counters (
+            one INTEGER PRIMARY KEY CHECK (one = 1), transactions INTEGER NOT NULL, incarnations INTEGER NOT NULL)",
+        "INSERT INTO counters VALUES (1, 0, 1) ON CONFLICT DO UPDATE SET incarnations = incarnations + 1",
+        "PRAGMA user_version = 1",
+    ] {
+        sqlx::query(sql).execute(&mut *transaction).await?;
+    }
+    transaction.commit().await
+}
+
+/// All contents, or what is wrong with them.
+async fn read(connection: &mut SqliteConnection) -> Result<Result<Contents, String>, sqlx::Error> {
+    let counters =
+        sqlx::query("SELECT transactions, incarnations FROM counters").fetch_one(&mut *connection).await?;
+    let (transaction, incarnation) = (counters.try_get(0)?, counters.try_get(1)?);
+    let mut rows = Vec::new();
+    for row in sqlx::query("SELECT * FROM node ORDER BY path").fetch_all(connection).await? {
+        let text: String = row.try_get(0)?;
+        let path = match Path::new(&text) {
+            Ok(path) => path,
+            Err(error) => return Ok(Err(error.to_string())),
+        };
+        let data: Vec<u8> = row.try_get(1)?;
+        let stat = Stat {
+            version: row.try_get(2)?,
+            created: row.try_get(3)?,
+            modified: row.try_get(4)?,
+            created_at: row.try_get(5)?,
+            modified_at: row.try_get(6)?,
+            ..Stat::default()
+        };
+        rows.push((path, Row { data: data.into(), stat, sequence: row.try_get(7)? }));
+    }
+    let known: std::collections::HashSet<&Path> = rows.iter().map(|(path, _)| path).collect();
+    for (path, _) in &rows {
+        if let Some(parent) =
+            path.parent().filter(|parent| *parent != Path::root() && !known.contains(parent))
+        {
+            return Ok(Err(format!("it has the node {path} but not its parent {parent}")));
+        }
+    }
+    Ok(Ok(Contents { rows, transaction, incarnation }))
+}
+
+/// Cuts a list into pieces of the sizes in [`CHUNKS`], the largest first.
+fn chunks<T>(mut list: &[T]) -> impl Iterator<Item = &[T]> {
+    std::iter::from_fn(move || {
+        let size = *CHUNKS.iter().find(|size| **size <= list.len())?;
+        let (now, later) = list.split_at(size);
+        list = later;
+        Some(now)
+    })
+}
+
+fn repeat(text: &str, times: usize) -> String {
+    vec![text; times].join(",")
+}
+
+#[cfg(test)]
+#[path = "store_tests.rs"]
+mod tests;

@@ -1,0 +1,327 @@
+//! Reading back what a store holds: rows, filters and pages that are the same for every database.
+//!
+//! Pages are found by key and not by number: the [`Cursor`] of a page names its last row, and the next page begins behind
+//! it. So a page costs the same however deep it lies, and rows that arrive in the meantime neither repeat nor shift a row.
+//! Every value of a filter is bound as a parameter; none ever becomes a part of the SQL text.
+
+use crate::Sink;
+use async_trait::async_trait;
+use clockwright_model::{ExecutionSource, Item, Millis, RunId, Source};
+use serde::Serialize;
+use std::fmt;
+use std::str::FromStr;
+
+/// What can be asked.
+#[async_trait]
+pub trait Query: Send + Sync + 'static {
+    /// Outcomes of fires, by fire time, newest first.
+    ///
+    /// # Errors
+    /// [`StoreError::Database`] when the database does not answer. The same holds for all other questions.
+    async fn runs(&self, filter: &RunFilter, page: &Page) -> Result<RunPage, StoreError>;
+
+    /// The outcome that the run decided; `None` if it decided none (yet), as a failed attempt that was retried.
+    async fn run(&self, id: RunId) -> Result<Option<RunRow>, StoreError>;
+
+    /// The outcome of the newest settled fire of an item.
+    async fn last(&self, job: &str, item: Item) -> Result<Option<RunRow>, StoreError>;
+
+    /// The outcomes of all due instants and triggers from `from` to before `to`, oldest first; `item: None` is all items.
+    /// A range that never ran is one row, and is included if any part of it may lie inside.
+    async fn ledger(
+        &self,
+        job: &str,
+        item: Option<Item>,
+        from: Millis,
+        to: Millis,
+        page: &Page,
+    ) -> Result<RunPage, StoreError>;
+
+    /// Runs, by start time, newest first.
+    async fn executions(&self, filter: &ExecutionFilter, page: &Page) -> Result<ExecutionPage, StoreError>;
+
+    /// One run.
+    async fn execution(&self, id: RunId) -> Result<Option<ExecutionRow>, StoreError>;
+
+    /// The states that a firing went through, oldest first; at most 1,000.
+    async fn trace(&self, task_id: &str) -> Result<Vec<StatusRow>, StoreError>;
+}
+
+/// A store: takes events and answers questions.
+pub trait Store: Sink + Query {
+    /// How many settlements this store refused since it was opened, because the same fire already had an outcome that
+    /// says something else. Anything but 0 means that a promise of the scheduler was broken somewhere.
+    fn conflicts(&self) -> u64;
+}
+
+/// The words that [`RunRow::outcome`] may hold.
+pub const OUTCOMES: [&str; 6] = ["succeeded", "failed", "skipped", "coalesced", "missed", "cancelled"];
+
+/// Which outcomes; an empty filter is all of them, and what is set must hold together.
+#[derive(Debug, Clone, Default)]
+pub struct RunFilter {
+    /// Of this job.
+    pub job: Option<String>,
+    /// Of this item.
+    pub item: Option<Item>,
+    /// Any of these words of [`OUTCOMES`]; empty is any.
+    pub outcomes: Vec<String>,
+    /// Decided by this instance.
+    pub instance: Option<String>,
+    /// Decided by this run.
+    pub run_id: Option<RunId>,
+    /// Fire time at or after; a range counts by its last instant.
+    pub from: Option<Millis>,
+    /// Fire time before.
+    pub to: Option<Millis>,
+    /// Why the deciding attempt was started.
+    pub source: Option<Source>,
+    /// Occurs in the reason; the case of ASCII letters does not matter.
+    pub text: Option<String>,
+}
+
+/// Which runs; see [`RunFilter`].
+#[derive(Debug, Clone, Default)]
+pub struct ExecutionFilter {
+    /// Of this job.
+    pub job: Option<String>,
+    /// Of this item.
+    pub item: Option<Item>,
+    /// Of this firing.
+    pub task_id: Option<String>,
+    /// On the server with this address.
+    pub ip: Option<String>,
+    /// In this state.
+    pub state: Option<ExecutionState>,
+    /// Begun at or after.
+    pub from: Option<Millis>,
+    /// Begun before.
+    pub to: Option<Millis>,
+    /// Elastic-Job's word for why.
+    pub source: Option<ExecutionSource>,
+    /// Occurs in the failure's cause; the case of ASCII letters does not matter.
+    pub text: Option<String>,
+}
+
+/// How far a run is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum ExecutionState {
+    /// Begun, and no end is known.
+    Running,
+    /// Ended well.
+    Succeeded,
+    /// Ended badly.
+    Failed,
+}
+
+/// Which part of an answer.
+#[derive(Debug, Clone)]
+pub struct Page {
+    /// Most rows; taken as 1 to 1,000.
+    pub limit: u32,
+    /// Behind the last row of an earlier page; `None` is the first page.
+    pub cursor: Option<Cursor>,
+}
+
+impl Page {
+    /// The first page.
+    #[must_use]
+    pub fn first(limit: u32) -> Self {
+        Self { limit, cursor: None }
+    }
+
+    /// The page behind a cursor.
+    #[must_use]
+    pub fn after(limit: u32, cursor: Cursor) -> Self {
+        Self { limit, cursor: Some(cursor) }
+    }
+
+    pub(crate) fn rows(&self) -> usize {
+        self.limit.clamp(1, 1000) as usize
+    }
+}
+
+/// Names the last row of a page. As text it can be handed to a user and taken back.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Cursor {
+    /// What rows are sorted by.
+    pub(crate) at: Millis,
+    /// What tells rows of the same time apart.
+    pub(crate) id: String,
+}
+
+/// A text that is no cursor.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("`{0}` is not a page cursor; take the one that came with the page before, unchanged")]
+pub struct BadCursor(String);
+
+impl fmt::Display for Cursor {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}~{}", self.at, self.id)
+    }
+}
+
+impl FromStr for Cursor {
+    type Err = BadCursor;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        let parts = text.split_once('~').and_then(|(at, id)| Some((at.parse().ok()?, id)));
+        let (at, id) = parts.ok_or_else(|| BadCursor(text.chars().take(100).collect()))?;
+        Ok(Self { at, id: id.to_owned() })
+    }
+}
+
+impl Serialize for Cursor {
+    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_str(self)
+    }
+}
+
+/// The outcome of a fire of an item, or of a range of its fires that never ran. All times are epoch milliseconds.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct RunRow {
+    /// Identity of what is settled.
+    pub key: String,
+    /// The job.
+    pub job: String,
+    /// The item.
+    pub item: Item,
+    /// The fire, as `Fire` writes it; for a range its last one.
+    pub fire: String,
+    /// The instant that the fire is for.
+    pub fire_time: Millis,
+    /// The first instant of a range; `None` for a single fire.
+    pub range_from: Option<Millis>,
+    /// How many fires this settles; 1 for a single fire.
+    pub range_count: u64,
+    /// One of [`OUTCOMES`].
+    pub outcome: String,
+    /// For `failed`: `job`, `panic`, `timeout`, `owner_lost` or `start`.
+    pub failure_kind: Option<String>,
+    /// In words, for a person; empty for a success.
+    pub reason: String,
+    /// For `coalesced`: the fire that ran.
+    pub coalesced_into: Option<String>,
+    /// Which attempt decided it; 0 when nothing ran.
+    pub attempt: u32,
+    /// The deciding run; `None` when nothing ran.
+    pub run_id: Option<String>,
+    /// Its fencing token; 0 when nothing ran.
+    pub token: i64,
+    /// Why the deciding attempt was started: `schedule`, `misfire`, `failover`, `trigger` or `retry`.
+    pub source: String,
+    /// The instance that decided it.
+    pub instance: String,
+    /// When the run began, if one did.
+    pub start: Option<Millis>,
+    /// When the outcome was decided.
+    pub decided: Millis,
+}
+
+/// A run, as in `JOB_EXECUTION_LOG`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct ExecutionRow {
+    /// The run's id.
+    pub id: String,
+    /// The job.
+    pub job: String,
+    /// The firing's task id.
+    pub task_id: String,
+    /// Name of the host that ran it.
+    pub hostname: String,
+    /// Its address.
+    pub ip: String,
+    /// The item.
+    pub item: Item,
+    /// `NORMAL_TRIGGER`, `MISFIRE` or `FAILOVER`.
+    pub source: String,
+    /// When it began, epoch milliseconds.
+    pub start: Option<Millis>,
+    /// When it ended, epoch milliseconds; `None` if no end is known.
+    pub complete: Option<Millis>,
+    /// True for a success.
+    pub success: bool,
+    /// What went wrong, for a failure.
+    pub failure_cause: Option<String>,
+}
+
+/// A state of a firing, as in `JOB_STATUS_TRACE_LOG`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct StatusRow {
+    /// Identity of the row.
+    pub id: String,
+    /// The job.
+    pub job: String,
+    /// The firing that this one takes over, or empty.
+    pub original_task_id: String,
+    /// The firing's task id.
+    pub task_id: String,
+    /// The instance's address.
+    pub slave_id: String,
+    /// `LITE_EXECUTOR`.
+    pub source: String,
+    /// `READY` or `FAILOVER`.
+    pub execution_type: String,
+    /// The items as Java prints a list: `[0, 1]`.
+    pub items: String,
+    /// `TASK_STAGING`, `TASK_RUNNING`, `TASK_FINISHED` or `TASK_ERROR`.
+    pub state: String,
+    /// In words.
+    pub message: String,
+    /// When, epoch milliseconds.
+    pub at: Option<Millis>,
+}
+
+/// A page of outcomes.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct RunPage {
+    /// The rows.
+    pub rows: Vec<RunRow>,
+    /// Where the next page begins; `None` if this is the last one.
+    pub next: Option<Cursor>,
+}
+
+/// A page of runs.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct ExecutionPage {
+    /// The rows.
+    pub rows: Vec<ExecutionRow>,
+    /// Where the next page begins; `None` if this is the last one.
+    pub next: Option<Cursor>,
+}
+
+/// Why a store could not be opened or did not answer.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum StoreError {
+    /// There is nothing to read.
+    #[error(
+        "there is no event store at `{0}`; it is made when the first instance with this data folder starts"
+    )]
+    Missing(String),
+    /// The file is something else.
+    #[error("`{0}` is not an event store of Clockwright")]
+    Foreign(String),
+    /// The file was made by a later version of Clockwright.
+    #[error(
+        "the event store `{path}` has version {found}, this program knows versions up to {known}; use a newer one"
+    )]
+    Newer {
+        /// Where.
+        path: String,
+        /// Its version.
+        found: i64,
+        /// The latest version that this program knows.
+        known: i64,
+    },
+    /// The file cannot be opened.
+    #[error("cannot open the event store `{path}`: {reason}")]
+    Open {
+        /// Where.
+        path: String,
+        /// What the system says.
+        reason: String,
+    },
+    /// The database refused or did not answer.
+    #[error("the event store did not answer: {0}")]
+    Database(String),
+}

@@ -1,0 +1,218 @@
+//! The local store: one SQLite file in WAL mode, one connection that writes and a few that read.
+//!
+//! Times in Elastic-Job's tables are text, `YYYY-MM-DD HH:MM:SS.mmm` in UTC, because SQLite has no type for them and this
+//! form sorts; in Clockwright's own table they are epoch milliseconds. `synchronous=NORMAL`: a killed process loses
+//! nothing that was stored, a power cut may lose the last moments, never the file. Several processes may write into one
+//! file: each batch is one `BEGIN IMMEDIATE` transaction and waits for the others' up to 5 s; readers never wait.
+//! The file must lie on a local disk.
+
+mod read;
+mod write;
+
+use crate::{Store, StoreError};
+use sqlx::sqlite::{
+    SqliteConnectOptions, SqliteJournalMode, SqlitePool, SqlitePoolOptions, SqliteSynchronous,
+};
+use sqlx::{Connection, SqliteConnection};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
+
+/// The schema's steps; a file at version n has had the first n of them. Steps are only ever added.
+const MIGRATIONS: [&str; 1] = [include_str!("migrations/0001_events.sql")];
+
+/// How long a connection waits for another one's lock.
+const BUSY_TIMEOUT: Duration = Duration::from_secs(5);
+
+/// How many connections read; each has a thread of its own while it is in use.
+const READERS: u32 = 3;
+
+/// An event store in a file.
+pub struct SqliteStore {
+    /// `None` for a store that is open for reading only.
+    writer: Option<SqlitePool>,
+    readers: SqlitePool,
+    conflicts: AtomicU64,
+}
+
+impl SqliteStore {
+    /// Opens the file for writing, and makes or migrates it if need be. Its folder must exist.
+    ///
+    /// # Errors
+    /// [`StoreError::Newer`], [`StoreError::Foreign`] or [`StoreError::Open`].
+    pub async fn open(path: impl AsRef<Path>) -> Result<Arc<Self>, StoreError> {
+        let path = absolute(path.as_ref());
+        if let Some(folder) = path.parent().filter(|folder| !folder.is_dir()) {
+            let reason = format!("there is no folder `{}`", folder.display());
+            return Err(StoreError::Open { path: path.display().to_string(), reason });
+        }
+        let write = options(&path)
+            .create_if_missing(true)
+            .synchronous(SqliteSynchronous::Normal)
+            .pragma("journal_size_limit", "67108864");
+        prepare(&path, &write).await?;
+        let writer = pool(1).connect_with(write).await.map_err(|error| open_error(&path, &error))?;
+        let readers = pool(READERS).connect_lazy_with(options(&path).read_only(true));
+        Ok(Arc::new(Self { writer: Some(writer), readers, conflicts: AtomicU64::new(0) }))
+    }
+
+    /// Opens the file for reading, while another process may be writing it. Never makes or changes one.
+    ///
+    /// # Errors
+    /// [`StoreError::Missing`], [`StoreError::Newer`], [`StoreError::Foreign`] or [`StoreError::Open`].
+    pub async fn open_read_only(path: impl AsRef<Path>) -> Result<Arc<Self>, StoreError> {
+        let path = absolute(path.as_ref());
+        if !path.exists() {
+            return Err(StoreError::Missing(path.display().to_string()));
+        }
+        let read = options(&path).read_only(true);
+        let mut connection = connect(&path, &read).await?;
+        let found = found(&path, &mut connection).await;
+        // Nothing was written, so there is nothing to lose if closing fails.
+        let _ = connection.close().await;
+        if found? == 0 {
+            return Err(StoreError::Missing(path.display().to_string()));
+        }
+        Ok(Arc::new(Self {
+            writer: None,
+            readers: pool(READERS).connect_lazy_with(read),
+            conflicts: AtomicU64::new(0),
+        }))
+    }
+
+    /// A store in memory, which dies with the value: for tests and for `dev` without a data folder.
+    ///
+    /// # Errors
+    /// [`StoreError::Open`], when memory or threads are short.
+    pub async fn in_memory() -> Result<Arc<Self>, StoreError> {
+        let path = Path::new(":memory:");
+        let options = SqliteConnectOptions::new().in_memory(true);
+        // A second connection would see another, empty database; so one does all the work.
+        let only = pool(1).connect_with(options).await.map_err(|error| open_error(path, &error))?;
+        let mut connection = only.acquire().await.map_err(|error| open_error(path, &error))?;
+        migrate(path, &mut connection).await?;
+        drop(connection);
+        Ok(Arc::new(Self { writer: Some(only.clone()), readers: only, conflicts: AtomicU64::new(0) }))
+    }
+
+    /// Closes all connections, after what they are doing now; a writer moves its log into the file.
+    pub async fn close(&self) {
+        self.readers.close().await;
+        if let Some(writer) = &self.writer {
+            writer.close().await;
+        }
+    }
+}
+
+impl Store for SqliteStore {
+    fn conflicts(&self) -> u64 {
+        self.conflicts.load(Ordering::Relaxed)
+    }
+}
+
+impl From<sqlx::Error> for StoreError {
+    fn from(error: sqlx::Error) -> Self {
+        StoreError::Database(error.to_string())
+    }
+}
+
+/// An absolute path, so that a file named `file:…` or `:memory:` is a file like any other.
+fn absolute(path: &Path) -> PathBuf {
+    std::path::absolute(path).unwrap_or_else(|_| path.to_owned())
+}
+
+fn options(path: &Path) -> SqliteConnectOptions {
+    // The writer's batches use five statements for each table and are large, so a few are cached and no more.
+    SqliteConnectOptions::new()
+        .filename(path)
+        .busy_timeout(BUSY_TIMEOUT)
+        .statement_cache_capacity(24)
+        .thread_name(|id| format!("events-sqlite-{id}"))
+}
+
+fn pool(connections: u32) -> SqlitePoolOptions {
+    SqlitePoolOptions::new()
+        .max_connections(connections)
+        .acquire_timeout(Duration::from_secs(30))
+        .test_before_acquire(false)
+        .idle_timeout(None)
+        .max_lifetime(None)
+}
+
+/// Switches the file to WAL and migrates it. WAL mode is a property of the file, so this is done once and not by each
+/// connection: the switch needs the file for itself, and SQLite does not wait for that by its own busy timeout.
+async fn prepare(path: &Path, options: &SqliteConnectOptions) -> Result<(), StoreError> {
+    let mut connection = connect(path, options).await?;
+    // A file that is not ours is left as it was found, journal mode included.
+    found(path, &mut connection).await?;
+    connection.close().await.map_err(|error| open_error(path, &error))?;
+    let wal = options.clone().journal_mode(SqliteJournalMode::Wal);
+    let started = tokio::time::Instant::now();
+    let mut connection = loop {
+        match SqliteConnection::connect_with(&wal).await {
+            Ok(connection) => break connection,
+            Err(error) if is_busy(&error) && started.elapsed() < BUSY_TIMEOUT => {
+                tokio::time::sleep(Duration::from_millis(20)).await;
+            }
+            Err(error) => return Err(open_error(path, &error)),
+        }
+    };
+    migrate(path, &mut connection).await?;
+    connection.close().await.map_err(|error| open_error(path, &error))
+}
+
+async fn connect(path: &Path, options: &SqliteConnectOptions) -> Result<SqliteConnection, StoreError> {
+    SqliteConnection::connect_with(options).await.map_err(|error| open_error(path, &error))
+}
+
+/// Brings the schema up to date. The version is read again under the write lock: another process may be doing the same.
+async fn migrate(path: &Path, connection: &mut SqliteConnection) -> Result<(), StoreError> {
+    let failed = |error: sqlx::Error| open_error(path, &error);
+    let mut transaction = connection.begin_with("BEGIN IMMEDIATE").await.map_err(failed)?;
+    let done = found(path, &mut transaction).await?;
+    for (number, sql) in MIGRATIONS.iter().enumerate().skip(done) {
+        sqlx::raw_sql(*sql).execute(&mut *transaction).await.map_err(failed)?;
+        // A pragma takes no parameters; the number is our own.
+        let set = sqlx::AssertSqlSafe(format!("PRAGMA user_version = {}", number + 1));
+        sqlx::raw_sql(set).execute(&mut *transaction).await.map_err(failed)?;
+    }
+    transaction.commit().await.map_err(failed)
+}
+
+/// How many steps the file has had; 0 is an empty one.
+async fn found(path: &Path, connection: &mut SqliteConnection) -> Result<usize, StoreError> {
+    let failed = |error: sqlx::Error| open_error(path, &error);
+    // In this order: another process may be migrating, and tables that are seen before the version are covered by it.
+    let tables: i64 = sqlx::query_scalar("SELECT count(*) FROM sqlite_master")
+        .fetch_one(&mut *connection)
+        .await
+        .map_err(failed)?;
+    let found: i64 =
+        sqlx::query_scalar("PRAGMA user_version").fetch_one(&mut *connection).await.map_err(failed)?;
+    let known = MIGRATIONS.len();
+    match usize::try_from(found) {
+        Ok(0) if tables > 0 => Err(StoreError::Foreign(path.display().to_string())),
+        Ok(done) if done <= known => Ok(done),
+        _ => Err(StoreError::Newer { path: path.display().to_string(), found, known: known as i64 }),
+    }
+}
+
+fn is_busy(error: &sqlx::Error) -> bool {
+    // The primary result code is in the low byte; 5 is SQLITE_BUSY.
+    primary_code(error) == Some(5)
+}
+
+fn primary_code(error: &sqlx::Error) -> Option<u32> {
+    let code: u32 = error.as_database_error()?.code()?.parse().ok()?;
+    Some(code & 0xff)
+}
+
+fn open_error(path: &Path, error: &sqlx::Error) -> StoreError {
+    let path = path.display().to_string();
+    // 26 is SQLITE_NOTADB.
+    if primary_code(error) == Some(26) {
+        return StoreError::Foreign(path);
+    }
+    StoreError::Open { path, reason: error.to_string() }
+}

@@ -4,3 +4,4 @@
 pub mod checker;
 pub mod harness;
 pub mod record;
+pub mod txnlog;

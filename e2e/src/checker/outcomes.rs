@@ -34,9 +34,7 @@ pub(super) fn by_item<'a>(
             continue;
         }
         if let Some(first) = seen.get(settlement.key().as_str()) {
-            let same = (&first.outcome, first.run_id, first.attempt, first.token)
-                == (&settlement.outcome, settlement.run_id, settlement.attempt, settlement.token);
-            if !same {
+            if !same(first, settlement) {
                 let text = format!("two outcomes: {} and {}", describe(first), describe(settlement));
                 report.violation(Check::Disposition, job, item, text);
             }
@@ -304,6 +302,23 @@ impl ItemCheck<'_> {
             self.wrong(Check::Phantom, format!("{} triggers ran where {most} were asked for", fires.len()));
         }
     }
+}
+
+/// Two records of one outcome. The words of the reason may differ: a registry keeps a shortened form of them.
+fn same(one: &Settlement, other: &Settlement) -> bool {
+    let kind = |settlement: &Settlement| match &settlement.outcome {
+        Outcome::Failed { kind, .. } => Some(*kind),
+        _ => None,
+    };
+    let into = |settlement: &Settlement| match &settlement.outcome {
+        Outcome::Coalesced { into } => Some(into.clone()),
+        _ => None,
+    };
+    let decided = |settlement: &Settlement| (settlement.run_id, settlement.attempt, settlement.token);
+    one.outcome.word() == other.outcome.word()
+        && kind(one) == kind(other)
+        && into(one) == into(other)
+        && decided(one) == decided(other)
 }
 
 /// First and last instant that a settlement is about.

@@ -1,0 +1,124 @@
+//! Reads what the nodes recorded: the outcomes in their event stores, also in those of nodes that were killed.
+
+use anyhow::{Context as _, bail};
+use clockwright_events::{Page, Query as _, RunFilter, RunRow, SqliteStore, StoreError};
+use clockwright_model::{FailureKind, Fire, InstanceId, JobName, Outcome, RunId, Settlement, Source};
+use std::path::Path;
+
+/// All settlements in the stores of these data folders. A folder without a store holds none: its node died before it
+/// made one.
+///
+/// # Errors
+/// When a store cannot be read, or a row says something that the model has no word for.
+pub fn settlements(folders: &[impl AsRef<Path>]) -> anyhow::Result<Vec<Settlement>> {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+    let mut all = Vec::new();
+    for folder in folders {
+        let path = folder.as_ref().join("events.db");
+        let rows = runtime.block_on(rows(&path)).with_context(|| path.display().to_string())?;
+        for row in rows {
+            all.push(settlement(&row).with_context(|| format!("{}: {row:?}", path.display()))?);
+        }
+    }
+    Ok(all)
+}
+
+async fn rows(path: &Path) -> anyhow::Result<Vec<RunRow>> {
+    let store = match SqliteStore::open_read_only(path).await {
+        Ok(store) => store,
+        Err(StoreError::Missing(_)) => return Ok(Vec::new()),
+        Err(error) => return Err(error.into()),
+    };
+    let mut rows = Vec::new();
+    let mut page = Page::first(1_000);
+    loop {
+        let answer = store.runs(&RunFilter::default(), &page).await?;
+        rows.extend(answer.rows);
+        match answer.next {
+            Some(next) => page = Page::after(1_000, next),
+            None => return Ok(rows),
+        }
+    }
+}
+
+fn settlement(row: &RunRow) -> anyhow::Result<Settlement> {
+    let reason = row.reason.clone();
+    let outcome = match row.outcome.as_str() {
+        "succeeded" => Outcome::Succeeded,
+        "failed" => {
+            let kind = row.failure_kind.as_deref().and_then(FailureKind::parse);
+            Outcome::Failed { kind: kind.context("a failure needs a kind")?, reason }
+        }
+        "skipped" => Outcome::Skipped { reason },
+        "coalesced" => {
+            let into = row.coalesced_into.as_deref().context("a coalesced fire names another one")?;
+            Outcome::Coalesced { into: into.parse()? }
+        }
+        "missed" => Outcome::Missed { reason },
+        "cancelled" => Outcome::Cancelled { reason },
+        other => bail!("`{other}` is no outcome"),
+    };
+    let run_id =
+        row.run_id.as_deref().map(|id| RunId::parse(id).context("a run id is a UUID")).transpose()?;
+    Ok(Settlement {
+        job: JobName::new(&row.job)?,
+        item: row.item,
+        fire: row.fire.parse::<Fire>()?,
+        range: row.range_from.map(|from| (from, row.range_count)),
+        outcome,
+        attempt: row.attempt,
+        run_id,
+        token: row.token,
+        source: Source::parse(&row.source).context("a source has one of the known words")?,
+        instance: InstanceId::from_wire(&row.instance),
+        start: row.start,
+        at: row.decided,
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, reason = "tests")]
+    use super::*;
+    use clockwright_events::Sink as _;
+    use clockwright_model::Event;
+
+    #[test]
+    fn settlements_read_back_from_the_stores_as_they_were_recorded() {
+        let dir = tempfile::tempdir().unwrap();
+        let base = Settlement {
+            job: JobName::new("a").unwrap(),
+            item: 1,
+            fire: Fire::Scheduled(9_000),
+            range: None,
+            outcome: Outcome::Succeeded,
+            attempt: 2,
+            run_id: Some(RunId::new(9_001, 7)),
+            token: 33,
+            source: Source::Failover,
+            instance: InstanceId::of_process("10.0.0.1", 5, 0),
+            start: Some(9_002),
+            at: 9_100,
+        };
+        let nothing = Settlement { attempt: 0, run_id: None, token: 0, start: None, ..base.clone() };
+        let coalesced = Settlement {
+            fire: Fire::Scheduled(8_000),
+            range: Some((5_000, 4)),
+            outcome: Outcome::Coalesced { into: Fire::Scheduled(9_000) },
+            ..nothing.clone()
+        };
+        let lost = Outcome::Failed { kind: FailureKind::OwnerLost, reason: "it died".into() };
+        let failed = Settlement { fire: Fire::Scheduled(4_000), outcome: lost, ..base.clone() };
+        let trigger = Fire::Trigger { at: 3_000, id: "x".into() };
+        let skipped =
+            Settlement { fire: trigger, outcome: Outcome::Skipped { reason: "busy".into() }, ..nothing };
+        let expected = vec![base, coalesced, failed, skipped];
+        let events: Vec<_> = expected.iter().cloned().map(Event::Settlement).collect();
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+        runtime.block_on(async {
+            SqliteStore::open(dir.path().join("events.db")).await.unwrap().store(&events).await.unwrap();
+        });
+        let missing = dir.path().join("none");
+        assert_eq!(settlements(&[dir.path(), &missing]).unwrap(), expected);
+    }
+}

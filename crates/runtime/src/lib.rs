@@ -2,11 +2,37 @@
 //!
 //! [`Runtime`] is the port: it is given a [`RunSpec`] and a [`Control`], and answers with a [`RunEnd`]. It never retries,
 //! never records and never decides what a failure means; the engine does.
+//!
+//! | job kind | runtime | how it is ended |
+//! |---|---|---|
+//! | simple | [`SimpleFn`] | asked through its [`CancelSignal`], then its future is dropped |
+//! | dataflow | [`DataflowJob`] | between two batches, or its future is dropped |
+//! | script | [`ProcessRuntime`] | SIGTERM to its process tree, then SIGKILL, by a [`supervisor`] process of its own |
+//! | HTTP | [`HttpRuntime`] | its connection is closed |
 
 use async_trait::async_trait;
 use clockwright_model::{FailureKind, Millis, ShardContext};
 use std::sync::Arc;
 use tokio::sync::watch;
+
+mod clock;
+pub mod command;
+mod control;
+pub mod function;
+pub mod http;
+mod output;
+pub mod process;
+mod relay;
+pub mod supervisor;
+mod tree;
+mod wire;
+
+pub use clock::boottime;
+pub use command::CommandLine;
+pub use function::{CancelSignal, Dataflow, DataflowFns, DataflowJob, SimpleFn};
+
+pub use output::Stream;
+pub use process::{LineSink, ProcessRuntime, ProcessSettings, Supervisor};
 
 /// What a backend implements.
 #[async_trait]

@@ -1,0 +1,1 @@
+//! HTTP jobs: one request per item.

@@ -1,0 +1,409 @@
+//! Script jobs: a program run once per item, held by a [`supervisor`](crate::supervisor) of its own.
+//!
+//! The program gets the context as JSON in one last argument and, with what Elastic-Job does not know, as environment
+//! variables: `CLOCKWRIGHT_JOB`, `CLOCKWRIGHT_ITEM`, `CLOCKWRIGHT_FIRE_TIME` (epoch milliseconds), `CLOCKWRIGHT_ATTEMPT`,
+//! `CLOCKWRIGHT_RUN_ID`, `CLOCKWRIGHT_TOKEN` and, where the item has one, `CLOCKWRIGHT_SHARDING_PARAMETER`. It inherits the
+//! environment of this process except for other variables that begin with `CLOCKWRIGHT_`: they may hold this process's
+//! own passwords. Its standard input is empty.
+//!
+//! It succeeds by exiting with 0. What it leaves running in the background is killed when it exits: a run that is over
+//! would otherwise still work on an item that is somebody else's. What should outlive a run belongs to a service manager.
+//!
+//! This side of the protocol starts the supervisor, tells it each new lease deadline and the wish to stop, and takes in
+//! the output. The supervisor needs none of it to act on time. The other way round holds too: should a supervisor be dead
+//! or frozen, this side kills it and everything that carries the run's id in its environment.
+
+use crate::command::{CommandError, CommandLine};
+use crate::control::stop_request;
+use crate::function::{millis, timeout_failure};
+use crate::output::{Kept, Stream};
+use crate::wire::{Cause, End, Frames, Order, Report, Request, Status};
+use crate::{Control, Output, RunEnd, RunResult, RunSpec, Runtime, StopReason, boottime, tree};
+use async_trait::async_trait;
+use clockwright_model::{FailureKind, Millis, ShardContext};
+use rustix::process::{Pid, Signal, kill_process_group};
+use std::collections::BTreeMap;
+use std::ffi::OsString;
+use std::future::pending;
+use std::io;
+use std::path::PathBuf;
+use std::process::{ExitStatus, Stdio};
+use std::sync::Arc;
+use std::time::Duration;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::process::{Child, ChildStdin, ChildStdout, Command};
+use tokio::sync::{Semaphore, watch};
+
+/// Every variable that a run gets from us begins with this, and no other one that does is inherited.
+const PREFIX: &str = "CLOCKWRIGHT_";
+/// A supervisor that has not acted this long after it should have is taken for frozen, milliseconds.
+const OVERDUE: Millis = 3_000;
+/// How long it is tried to kill what a dead supervisor left behind.
+const SWEEP: Duration = Duration::from_secs(10);
+/// Starting a process holds a thread for about a millisecond; more at once would not be faster.
+static STARTS: Semaphore = Semaphore::const_new(4);
+
+/// Is given each line as it is printed. It is called from the task that runs the item and must not block.
+pub type LineSink = Arc<dyn Fn(&ShardContext, Stream, &str) + Send + Sync>;
+
+/// How this program is started as a supervisor: something that calls [`supervisor::main`](crate::supervisor::main).
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Supervisor {
+    /// The program, usually `std::env::current_exe()`.
+    pub program: PathBuf,
+    /// What tells it to be a supervisor, usually `exec-task`.
+    pub args: Vec<OsString>,
+}
+
+impl Supervisor {
+    /// This very program, with the subcommand `exec-task`. The path holds even after the program's file was replaced.
+    #[must_use]
+    pub fn this_program() -> Self {
+        Self { program: "/proc/self/exe".into(), args: vec!["exec-task".into()] }
+    }
+}
+
+/// What is run, and how.
+#[derive(Clone)]
+pub struct ProcessSettings {
+    /// The program and its arguments; the context comes after them.
+    pub command: CommandLine,
+    /// Where it runs; `None` is where this process runs.
+    pub directory: Option<PathBuf>,
+    /// Added to the environment it inherits.
+    pub env: BTreeMap<String, String>,
+    /// A longer line is cut, bytes; 8 KiB unless set.
+    pub max_line: usize,
+    /// How much of its first output is kept, bytes; 64 KiB unless set.
+    pub head: usize,
+    /// How much of its last output is kept, bytes; 64 KiB unless set.
+    pub tail: usize,
+    /// Is given the lines live, except for those that come too fast (more than 256 KiB a second after the first `head`).
+    pub lines: Option<LineSink>,
+}
+
+impl ProcessSettings {
+    /// Settings with the defaults, from a command line.
+    ///
+    /// # Errors
+    /// [`CommandError`] says what is wrong with the command line.
+    pub fn new(command_line: &str) -> Result<Self, CommandError> {
+        Ok(Self {
+            command: CommandLine::parse(command_line)?,
+            directory: None,
+            env: BTreeMap::new(),
+            max_line: 8 << 10,
+            head: 64 << 10,
+            tail: 64 << 10,
+            lines: None,
+        })
+    }
+}
+
+/// Runs a program once per item.
+pub struct ProcessRuntime {
+    supervisor: Supervisor,
+    settings: ProcessSettings,
+}
+
+impl ProcessRuntime {
+    /// A runtime for one script job.
+    #[must_use]
+    pub fn new(supervisor: Supervisor, settings: ProcessSettings) -> Self {
+        Self { supervisor, settings }
+    }
+
+    fn request(&self, spec: &RunSpec, lease: Option<Millis>) -> Request {
+        let command = &self.settings.command;
+        let mut argv = vec![command.program.clone()];
+        argv.extend_from_slice(&command.arguments);
+        argv.push(spec.context.to_json());
+        let mut env = self.settings.env.clone();
+        env.extend(variables(&spec.context));
+        Request {
+            argv,
+            env,
+            directory: self.settings.directory.clone(),
+            timeout: spec.timeout,
+            grace: spec.grace,
+            lease,
+            max_line: self.settings.max_line,
+            head: self.settings.head,
+            tail: self.settings.tail,
+        }
+    }
+
+    async fn start(&self) -> io::Result<Child> {
+        let mut command = Command::new(&self.supervisor.program);
+        command.args(&self.supervisor.args).process_group(0);
+        command.stdin(Stdio::piped()).stdout(Stdio::piped());
+        for (name, _) in std::env::vars_os() {
+            if name.as_encoded_bytes().starts_with(PREFIX.as_bytes()) {
+                command.env_remove(name);
+            }
+        }
+        let _permit = STARTS.acquire().await.map_err(io::Error::other)?;
+        tokio::task::spawn_blocking(move || command.spawn()).await?
+    }
+}
+
+#[async_trait]
+impl Runtime for ProcessRuntime {
+    async fn run(&self, spec: RunSpec, mut control: Control) -> RunEnd {
+        if let Some(reason) = control.verdict() {
+            return RunEnd { result: RunResult::Stopped(reason), output: Output::default() };
+        }
+        let lease = control.lease.as_mut().map(|lease| *lease.borrow_and_update());
+        let request = self.request(&spec, lease);
+        let pipes = match self.start().await {
+            Ok(mut child) => {
+                child.stdin.take().zip(child.stdout.take()).map(|pipes| (child, pipes)).ok_or(None)
+            }
+            Err(error) => Err(Some(error)),
+        };
+        let (child, (orders, reports)) = match pipes {
+            Ok(started) => started,
+            Err(error) => {
+                let error = error.map_or_else(|| "it has no pipes".to_owned(), |error| error.to_string());
+                let program = self.supervisor.program.display();
+                return failed(
+                    FailureKind::Start,
+                    format!("cannot start the supervisor `{program}`: {error}"),
+                );
+            }
+        };
+        let kept = Kept::new(self.settings.head, self.settings.tail);
+        let held = Held { spec, settings: &self.settings, child, orders, kept, asked: None, group: None };
+        held.run(request, reports, control).await
+    }
+}
+
+/// A run that a supervisor holds.
+struct Held<'a> {
+    spec: RunSpec,
+    settings: &'a ProcessSettings,
+    child: Child,
+    /// Must stay open: its end tells the supervisor that this process is dead.
+    orders: ChildStdin,
+    kept: Kept,
+    asked: Option<StopReason>,
+    /// The program's process group, once it has started.
+    group: Option<Pid>,
+}
+
+impl Held<'_> {
+    async fn run(mut self, request: Request, reports: ChildStdout, control: Control) -> RunEnd {
+        let lease = control.lease.clone();
+        let end = self.follow(request, reports, control).await;
+        let status = self.child.wait().await;
+        match end {
+            Some(end) => {
+                let result = result(&end, &self.spec, self.asked);
+                RunEnd { result, output: self.kept.finish(end.dropped) }
+            }
+            None => {
+                self.clean_up().await;
+                let lost = lease.is_some_and(|lease| *lease.borrow() <= boottime());
+                let result = match (lost, self.asked) {
+                    (true, _) => RunResult::Stopped(StopReason::LeaseLost),
+                    (false, Some(reason)) => RunResult::Stopped(reason),
+                    (false, None) => {
+                        RunResult::Failed { kind: FailureKind::OwnerLost, reason: supervisor_death(status) }
+                    }
+                };
+                RunEnd { result, output: self.kept.finish(0) }
+            }
+        }
+    }
+
+    /// Follows the supervisor's reports until the last one; `None` if it died or did not act when it should have.
+    async fn follow(
+        &mut self,
+        request: Request,
+        mut reports: ChildStdout,
+        mut control: Control,
+    ) -> Option<End> {
+        let mut overdue = Overdue::of(&request);
+        self.order(&Order::Run(Box::new(request))).await;
+        let mut frames = Frames::default();
+        loop {
+            tokio::select! {
+                read = reports.read_buf(&mut frames.bytes) => {
+                    if !matches!(read, Ok(length) if length > 0) {
+                        return None;
+                    }
+                    match self.take(&mut frames) {
+                        Ok(None) => {}
+                        Ok(end) => return end,
+                        Err(()) => overdue.kill(&mut self.child),
+                    }
+                }
+                reason = stop_request(&mut control.stop), if self.asked.is_none() => {
+                    self.asked = Some(reason);
+                    overdue.by(boottime().saturating_add(self.spec.grace.max(0)));
+                    self.order(&Order::Stop).await;
+                }
+                until = renewal(&mut control.lease) => {
+                    overdue.lease = Some(until);
+                    self.order(&Order::Lease(until)).await;
+                }
+                () = overdue.wait() => overdue.kill(&mut self.child),
+            }
+        }
+    }
+
+    /// Tells the supervisor something. If it is dead, the end of its reports says so.
+    async fn order(&mut self, order: &Order) {
+        let frame = order.encode();
+        let sent = self.orders.write_all(&frame);
+        // A frozen supervisor reads nothing; once the pipe is full, that must not hold up this side.
+        let _ = tokio::time::timeout(millis(OVERDUE), sent).await;
+    }
+
+    /// Takes in the reports that are here. An error: they cannot be understood.
+    fn take(&mut self, frames: &mut Frames) -> Result<Option<End>, ()> {
+        loop {
+            let Some((kind, payload)) = frames.next().map_err(drop)? else { return Ok(None) };
+            match Report::decode(kind, payload).map_err(drop)? {
+                Report::Started(pid) => self.group = Pid::from_raw(pid),
+                Report::Line { stream, cut, text } => {
+                    let line = readable(&text, cut);
+                    if let Some(sink) = &self.settings.lines {
+                        sink(&self.spec.context, stream, &line);
+                    }
+                    self.kept.push(line);
+                }
+                Report::Ended(end) => return Ok(Some(end)),
+            }
+        }
+    }
+
+    /// Kills what a supervisor left behind that died before its run.
+    async fn clean_up(&self) {
+        if let Some(group) = self.group {
+            let _ = kill_process_group(group, Signal::KILL);
+        }
+        let entry = format!("{PREFIX}RUN_ID={}", self.spec.context.run_id);
+        let left = tokio::task::spawn_blocking(move || tree::kill_marked(&entry, SWEEP)).await;
+        if !matches!(left, Ok(0)) {
+            let context = &self.spec.context;
+            tracing::error!(job = %context.job, item = context.item, run = %context.run_id, "processes of a run whose supervisor died cannot be killed");
+        }
+    }
+}
+
+/// When the supervisor must have ended the run, at the latest.
+struct Overdue {
+    lease: Option<Millis>,
+    other: Option<Millis>,
+    killed: bool,
+}
+
+impl Overdue {
+    fn of(request: &Request) -> Self {
+        let limit = |timeout: Millis| boottime().saturating_add(timeout).saturating_add(request.grace.max(0));
+        Self { lease: request.lease, other: request.timeout.map(limit), killed: false }
+    }
+
+    fn by(&mut self, at: Millis) {
+        self.other = Some(self.other.map_or(at, |other| other.min(at)));
+    }
+
+    async fn wait(&self) {
+        let at = self.lease.into_iter().chain(self.other).min();
+        match at {
+            Some(at) if !self.killed => loop {
+                let left = at.saturating_add(OVERDUE) - boottime();
+                if left <= 0 {
+                    return;
+                }
+                tokio::time::sleep(millis(left.min(1_000))).await;
+            },
+            _ => pending().await,
+        }
+    }
+
+    /// Its program dies with it, and the end of its reports follows.
+    fn kill(&mut self, supervisor: &mut Child) {
+        self.killed = true;
+        let _ = supervisor.start_kill();
+    }
+}
+
+/// Waits for the next lease deadline; for ever once nobody renews it.
+async fn renewal(lease: &mut Option<watch::Receiver<Millis>>) -> Millis {
+    if let Some(lease) = lease
+        && lease.changed().await.is_ok()
+    {
+        return *lease.borrow_and_update();
+    }
+    pending().await
+}
+
+/// What the environment of a run tells about it.
+fn variables(context: &ShardContext) -> impl Iterator<Item = (String, String)> {
+    let parameter = context.sharding_parameter.as_ref();
+    [
+        ("JOB", context.job.to_string()),
+        ("ITEM", context.item.to_string()),
+        ("FIRE_TIME", context.fire.time().to_string()),
+        ("ATTEMPT", context.attempt.to_string()),
+        ("RUN_ID", context.run_id.to_string()),
+        ("TOKEN", context.token.to_string()),
+    ]
+    .into_iter()
+    .chain(parameter.map(|parameter| ("SHARDING_PARAMETER", parameter.to_string())))
+    .map(|(name, value)| (format!("{PREFIX}{name}"), value))
+}
+
+/// A printed line as text.
+fn readable(line: &[u8], cut: bool) -> String {
+    let text = String::from_utf8_lossy(line.strip_suffix(b"\r").unwrap_or(line));
+    if cut {
+        // The cut may have gone through a character.
+        format!("{} [… line cut]", text.trim_end_matches(char::REPLACEMENT_CHARACTER))
+    } else {
+        text.into_owned()
+    }
+}
+
+/// What the end of a run means.
+fn result(end: &End, spec: &RunSpec, asked: Option<StopReason>) -> RunResult {
+    match (end.cause, &end.status) {
+        (_, Status::NotStarted(reason)) => {
+            RunResult::Failed { kind: FailureKind::Start, reason: reason.clone() }
+        }
+        (Some(Cause::Timeout), _) => timeout_failure(spec.timeout.unwrap_or_default()),
+        (Some(Cause::Lease), _) => RunResult::Stopped(StopReason::LeaseLost),
+        (Some(Cause::Stop | Cause::Orphaned), _) => {
+            RunResult::Stopped(asked.unwrap_or(StopReason::Cancelled))
+        }
+        (None, Status::Exited(0)) => RunResult::Succeeded,
+        (None, Status::Exited(code)) => {
+            RunResult::Failed { kind: FailureKind::Job, reason: format!("exit code {code}") }
+        }
+        (None, Status::Killed(signal)) => {
+            RunResult::Failed { kind: FailureKind::Job, reason: format!("killed by signal {signal}") }
+        }
+    }
+}
+
+fn supervisor_death(status: io::Result<ExitStatus>) -> String {
+    let how = status.map_or_else(|error| error.to_string(), |status| status.to_string());
+    format!("the supervisor of the run died before it ({how}); the run was killed")
+}
+
+fn failed(kind: FailureKind, reason: String) -> RunEnd {
+    RunEnd { result: RunResult::Failed { kind, reason }, output: Output::default() }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn bytes_that_are_no_text_are_replaced_and_a_cut_line_says_so() {
+        assert_eq!(readable(b"a\xffb\r", false), "a\u{fffd}b");
+        assert_eq!(readable("ä".as_bytes().split_at(1).0, true), " [… line cut]");
+    }
+}

@@ -1,0 +1,53 @@
+//! Stands for the product's binary in the tests: a supervisor (`exec-task`), or an instance that holds one run (`hold`).
+
+use clockwright_model::{Fire, JobName, RunId, ShardContext, Source};
+use clockwright_runtime::{
+    Control, LineSink, ProcessRuntime, ProcessSettings, RunSpec, Runtime, Stop, Supervisor, boottime,
+    supervisor,
+};
+use std::io::Write;
+use std::process::ExitCode;
+use std::sync::Arc;
+use tokio::sync::watch;
+
+fn main() -> ExitCode {
+    let arguments: Vec<String> = std::env::args().collect();
+    match arguments.iter().map(String::as_str).collect::<Vec<_>>()[1..] {
+        ["hold", run_id, lease, command] => hold(run_id, lease, command),
+        ["exec-task", ..] => supervisor::main(),
+        _ => ExitCode::from(2),
+    }
+}
+
+/// Runs one command under a lease of so many milliseconds that nobody renews, and passes on what it prints.
+fn hold(run_id: &str, lease: &str, command: &str) -> ExitCode {
+    let mut settings = ProcessSettings::new(command).expect("the test gives a good command line");
+    let sink: LineSink = Arc::new(|_, _, line| {
+        let _ = writeln!(std::io::stdout(), "{line}");
+    });
+    settings.lines = Some(sink);
+    let lease = boottime() + lease.parse::<i64>().expect("the test gives a number");
+    let context = ShardContext {
+        job: JobName::new("held").expect("valid"),
+        task_id: "held".into(),
+        sharding_total_count: 1,
+        job_parameter: "".into(),
+        item: 0,
+        sharding_parameter: None,
+        fire: Fire::Scheduled(0),
+        source: Source::Schedule,
+        attempt: 1,
+        run_id: RunId::parse(run_id).expect("the test gives an id"),
+        token: 1,
+    };
+    let control = Control {
+        stop: watch::channel(Stop::No).1,
+        lease: Some(watch::channel(lease).1),
+        wind_down: watch::channel(false).1,
+    };
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
+    let spec = RunSpec { context, timeout: None, grace: 1_000 };
+    let end = runtime.block_on(ProcessRuntime::new(Supervisor::this_program(), settings).run(spec, control));
+    let _ = writeln!(std::io::stdout(), "{:?}", end.result);
+    ExitCode::SUCCESS
+}

@@ -1,0 +1,458 @@
+//! Script jobs with real processes: what they are told, what they print, and that nothing of them survives.
+#![allow(clippy::unwrap_used, reason = "tests")]
+
+use clockwright_model::{FailureKind, Fire, JobName, RunId, ShardContext, Source};
+use clockwright_runtime::{
+    Control, LineSink, ProcessRuntime, ProcessSettings, RunEnd, RunResult, RunSpec, Runtime, Stop,
+    StopReason, Stream, Supervisor, boottime,
+};
+use rustix::process::{Pid, Signal, kill_process};
+use std::fs;
+use std::io::{BufRead, BufReader};
+use std::process::{Command, Stdio};
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex};
+use std::time::{Duration, Instant};
+use tokio::sync::{mpsc, watch};
+
+const HOST: &str = env!("CARGO_BIN_EXE_clockwright-runtime-test-host");
+/// No condition that these tests wait for takes nearly as long, even on a loaded machine.
+const PATIENCE: Duration = Duration::from_secs(60);
+
+fn new_run_id() -> RunId {
+    static NEXT: AtomicU64 = AtomicU64::new(1);
+    let unique = u128::from(std::process::id()) << 32 | u128::from(NEXT.fetch_add(1, Ordering::Relaxed));
+    RunId::new(boottime(), unique)
+}
+
+fn spec() -> RunSpec {
+    let context = ShardContext {
+        job: JobName::new("nightly report").unwrap(),
+        task_id: "nightly report@-@2@-@READY@-@10.0.0.1@-@1".into(),
+        sharding_total_count: 4,
+        job_parameter: "p=1".into(),
+        item: 2,
+        sharding_parameter: Some("Zürich".into()),
+        fire: Fire::Scheduled(1_700_000_000_000),
+        source: Source::Schedule,
+        attempt: 3,
+        run_id: new_run_id(),
+        token: 77,
+    };
+    RunSpec { context, timeout: None, grace: 10_000 }
+}
+
+fn runtime(settings: ProcessSettings) -> ProcessRuntime {
+    ProcessRuntime::new(Supervisor { program: HOST.into(), args: vec!["exec-task".into()] }, settings)
+}
+
+fn settings(command: &str) -> ProcessSettings {
+    ProcessSettings::new(command).unwrap()
+}
+
+fn shell(script: &str) -> ProcessSettings {
+    let mut settings = settings("sh -c");
+    settings.command.arguments.push(script.to_owned());
+    settings
+}
+
+async fn run(settings: ProcessSettings) -> RunEnd {
+    runtime(settings).run(spec(), Control::unattended()).await
+}
+
+fn failure(kind: FailureKind, reason: &str) -> RunResult {
+    RunResult::Failed { kind, reason: reason.to_owned() }
+}
+
+/// A run under way, of which a test reads the lines while it lasts and which it can stop.
+struct Live {
+    lines: mpsc::UnboundedReceiver<String>,
+    stop: watch::Sender<Stop>,
+    end: tokio::task::JoinHandle<RunEnd>,
+    run_id: RunId,
+}
+
+fn start(mut settings: ProcessSettings, spec: RunSpec, lease: Option<watch::Receiver<i64>>) -> Live {
+    let (send, lines) = mpsc::unbounded_channel();
+    let sink: LineSink = Arc::new(move |_, _, line| drop(send.send(line.to_owned())));
+    settings.lines = Some(sink);
+    let (stop, stopped) = watch::channel(Stop::No);
+    let control = Control { stop: stopped, lease, wind_down: watch::channel(false).1 };
+    let run_id = spec.context.run_id;
+    let end = tokio::spawn(async move { runtime(settings).run(spec, control).await });
+    Live { lines, stop, end, run_id }
+}
+
+impl Live {
+    async fn line(&mut self) -> String {
+        tokio::time::timeout(PATIENCE, self.lines.recv()).await.unwrap().expect("the run prints a line")
+    }
+
+    async fn end(self) -> RunEnd {
+        tokio::time::timeout(PATIENCE, self.end).await.unwrap().unwrap()
+    }
+}
+
+/// The living processes that belong to a run: those that have its id in their environment.
+fn processes_of(run_id: RunId) -> Vec<i32> {
+    let entry = format!("CLOCKWRIGHT_RUN_ID={run_id}").into_bytes();
+    fs::read_dir("/proc")
+        .unwrap()
+        .filter_map(|entry| entry.ok()?.file_name().to_str()?.parse().ok())
+        .filter(|pid: &i32| {
+            fs::read(format!("/proc/{pid}/environ"))
+                .is_ok_and(|all| all.split(|b| *b == 0).any(|e| e == entry))
+        })
+        .collect()
+}
+
+async fn wait_until(what: &str, mut condition: impl FnMut() -> bool) {
+    let end = Instant::now() + PATIENCE;
+    while !condition() {
+        assert!(Instant::now() < end, "{what}: not within {PATIENCE:?}");
+        tokio::time::sleep(Duration::from_millis(10)).await;
+    }
+}
+
+fn signal(pid: i32, signal: Signal) {
+    kill_process(Pid::from_raw(pid).unwrap(), signal).unwrap();
+}
+
+/// The parent of a process: of a run's program, its supervisor.
+fn parent_of(pid: i32) -> i32 {
+    let stat = fs::read_to_string(format!("/proc/{pid}/stat")).unwrap();
+    stat.rsplit_once(')').unwrap().1.split_whitespace().nth(1).unwrap().parse().unwrap()
+}
+
+#[tokio::test]
+async fn the_exit_code_decides() {
+    assert_eq!(run(settings("true")).await.result, RunResult::Succeeded);
+    assert_eq!(run(shell("exit 3")).await.result, failure(FailureKind::Job, "exit code 3"));
+    assert_eq!(run(shell("kill -9 $$")).await.result, failure(FailureKind::Job, "killed by signal 9"));
+    assert_eq!(run(shell("kill -SEGV $$")).await.result, failure(FailureKind::Job, "killed by signal 11"));
+}
+
+#[tokio::test]
+async fn what_cannot_be_started_is_named() {
+    assert_eq!(
+        run(settings("no-such-program --flag")).await.result,
+        failure(FailureKind::Start, "cannot run `no-such-program`: no such file in any directory of PATH")
+    );
+    assert_eq!(
+        run(settings("/etc/passwd")).await.result,
+        failure(
+            FailureKind::Start,
+            "cannot run `/etc/passwd`: permission denied; is it a file that may be executed?"
+        )
+    );
+    let mut elsewhere = settings("true");
+    elsewhere.directory = Some("/no/such/place".into());
+    let RunResult::Failed { kind: FailureKind::Start, reason } = run(elsewhere).await.result else {
+        panic!()
+    };
+    assert!(reason.starts_with("cannot run `true` in directory `/no/such/place`: No such file"), "{reason}");
+}
+
+#[tokio::test]
+async fn a_missing_supervisor_is_a_failed_start() {
+    let supervisor = Supervisor { program: "/no/such/supervisor".into(), args: Vec::new() };
+    let end = ProcessRuntime::new(supervisor, settings("true")).run(spec(), Control::unattended()).await;
+    let RunResult::Failed { kind: FailureKind::Start, reason } = end.result else { panic!() };
+    assert!(
+        reason.starts_with("cannot start the supervisor `/no/such/supervisor`: No such file"),
+        "{reason}"
+    );
+}
+
+#[tokio::test]
+async fn the_program_gets_its_arguments_the_context_and_the_environment() {
+    let mut settings = settings("printf '%s|%s\n' 'a  b' plain");
+    settings.command.program = "/usr/bin/printf".into();
+    settings.command.arguments[0] = "%s\\n".into();
+    let end = run(settings).await;
+    assert_eq!(end.output.lines[..2], ["a  b", "plain"]);
+    assert_eq!(
+        end.output.lines[2],
+        r#"{"jobName":"nightly report","taskId":"nightly report@-@2@-@READY@-@10.0.0.1@-@1","shardingTotalCount":4,"jobParameter":"p\u003d1","shardingItem":2,"shardingParameter":"Zürich"}"#
+    );
+
+    let spec = spec();
+    let run_id = spec.context.run_id;
+    let mut settings = shell("env | grep ^CLOCKWRIGHT_ | sort; echo $EXTRA; pwd; cat");
+    settings.env.insert("EXTRA".into(), "more".into());
+    settings.directory = Some("/".into());
+    let end = runtime(settings).run(spec, Control::unattended()).await;
+    let expected = format!(
+        "CLOCKWRIGHT_ATTEMPT=3 CLOCKWRIGHT_FIRE_TIME=1700000000000 CLOCKWRIGHT_ITEM=2 CLOCKWRIGHT_JOB=nightly report \
+         CLOCKWRIGHT_RUN_ID={run_id} CLOCKWRIGHT_SHARDING_PARAMETER=Zürich CLOCKWRIGHT_TOKEN=77 more /"
+    );
+    assert_eq!(end.output.lines.join(" "), expected);
+}
+
+#[tokio::test]
+async fn variables_of_the_instance_are_not_passed_on() {
+    let mut host = Command::new(HOST);
+    let run_id = new_run_id().to_string();
+    host.args(["hold", &run_id, "60000", "sh -c env"])
+        .env("CLOCKWRIGHT_DATABASE_PASSWORD", "secret")
+        .env("OTHER", "kept");
+    let printed = String::from_utf8(host.output().unwrap().stdout).unwrap();
+    assert!(printed.contains("OTHER=kept"), "{printed}");
+    assert!(!printed.contains("secret"), "{printed}");
+}
+
+#[tokio::test]
+async fn lines_come_live_with_their_stream_and_bytes_that_are_no_text_are_replaced() {
+    let seen = Arc::new(Mutex::new(Vec::new()));
+    let sink = seen.clone();
+    let mut settings = shell("echo out; sleep 0.05; echo err >&2; sleep 0.05; printf 'a\\377b\\r\\nlast'");
+    settings.lines = Some(Arc::new(move |context, stream, line| {
+        sink.lock().unwrap().push((context.item, stream, line.to_owned()))
+    }));
+    let end = run(settings).await;
+    assert_eq!(end.output.lines, ["out", "err", "a\u{fffd}b", "last"]);
+    let seen = seen.lock().unwrap();
+    assert_eq!(seen[0], (2, Stream::Out, "out".to_owned()));
+    assert_eq!(seen[1], (2, Stream::Err, "err".to_owned()));
+    assert_eq!(seen.len(), 4);
+}
+
+#[tokio::test]
+async fn a_run_that_takes_too_long_is_ended() {
+    let mut spec = spec();
+    spec.timeout = Some(200);
+    let run_id = spec.context.run_id;
+    let end = runtime(shell("sleep 1000 & sleep 1000")).run(spec, Control::unattended()).await;
+    assert_eq!(end.result, failure(FailureKind::Timeout, "took longer than its limit of 200 ms"));
+    assert_eq!(processes_of(run_id), Vec::<i32>::new());
+}
+
+#[tokio::test]
+async fn a_program_that_is_stopped_may_tidy_up_and_is_not_a_success() {
+    let mut live = start(
+        shell("trap 'echo tidied; exit 0' TERM; echo ready; while :; do sleep 0.01; done"),
+        spec(),
+        None,
+    );
+    assert_eq!(live.line().await, "ready");
+    live.stop.send_replace(Stop::Now(StopReason::Shutdown));
+    let end = live.end().await;
+    assert_eq!(end.result, RunResult::Stopped(StopReason::Shutdown));
+    assert_eq!(end.output.lines, ["ready", "tidied"]);
+}
+
+#[tokio::test]
+async fn the_grace_period_holds_for_children_that_outlive_their_parent() {
+    let child = "trap 'sleep 0.2; echo child tidied; exit' TERM; echo ready; while :; do sleep 0.01; done";
+    let mut live = start(shell(&format!("sh -c \"{child}\" & wait")), spec(), None);
+    assert_eq!(live.line().await, "ready");
+    live.stop.send_replace(Stop::Now(StopReason::Cancelled));
+    assert_eq!(live.end().await.output.lines, ["ready", "child tidied"]);
+}
+
+#[tokio::test]
+async fn a_program_that_ignores_sigterm_is_killed_after_the_grace_period() {
+    let mut spec = spec();
+    spec.grace = 300;
+    let mut live = start(shell("trap '' TERM; echo ready; while :; do sleep 0.01; done"), spec, None);
+    assert_eq!(live.line().await, "ready");
+    let asked = Instant::now();
+    live.stop.send_replace(Stop::Now(StopReason::Cancelled));
+    let run_id = live.run_id;
+    assert_eq!(live.end().await.result, RunResult::Stopped(StopReason::Cancelled));
+    assert!(asked.elapsed() >= Duration::from_millis(300), "{:?}", asked.elapsed());
+    assert_eq!(processes_of(run_id), Vec::<i32>::new());
+}
+
+#[tokio::test]
+async fn what_a_program_leaves_behind_is_killed_sessions_of_its_own_and_daemons_included() {
+    let script = "setsid sleep 1000 & (setsid sh -c 'sleep 1000 & sleep 1000' &) ; sleep 1000 & \
+                  (trap '' HUP TERM; setsid sh -c 'while :; do sleep 1000; done' &) ; echo started";
+    let spec = spec();
+    let run_id = spec.context.run_id;
+    let begun = Instant::now();
+    let end = runtime(shell(script)).run(spec, Control::unattended()).await;
+    assert_eq!((end.result, end.output.lines), (RunResult::Succeeded, vec!["started".to_owned()]));
+    assert_eq!(processes_of(run_id), Vec::<i32>::new());
+    assert!(begun.elapsed() < PATIENCE);
+}
+
+#[tokio::test]
+async fn a_stop_reaches_descendants_in_other_sessions() {
+    let tidy = "trap 'echo bye; exit' TERM; echo ready; while :; do sleep 0.01; done";
+    let mut live = start(shell(&format!("setsid sh -c \"{tidy}\" & sleep 1000")), spec(), None);
+    assert_eq!(live.line().await, "ready");
+    live.stop.send_replace(Stop::Now(StopReason::Cancelled));
+    let run_id = live.run_id;
+    let asked = Instant::now();
+    assert_eq!(live.end().await.output.lines, ["ready", "bye"]);
+    assert!(asked.elapsed() < Duration::from_secs(9), "nobody had to wait for the grace period");
+    assert_eq!(processes_of(run_id), Vec::<i32>::new());
+}
+
+#[tokio::test]
+async fn a_gigabyte_of_output_neither_blocks_nor_fills_memory() {
+    let script = "echo first; head -c 1G /dev/zero | tr '\\0' x; echo; echo; head -c 100M /dev/zero | tr '\\0' '\\n'; \
+                  grep -E 'VmHWM' /proc/$PPID/status; echo last";
+    let end = run(shell(script)).await;
+    assert_eq!(end.result, RunResult::Succeeded);
+    let lines = &end.output.lines;
+    assert_eq!((lines[0].as_str(), lines.last().unwrap().as_str()), ("first", "last"));
+    assert!(lines[1].ends_with("x [… line cut]"), "{:?}", lines[1]);
+    let kept: usize = lines.iter().map(|line| line.len() + 1).sum();
+    assert!(kept <= 128 << 10, "{kept} bytes kept");
+    assert!(end.output.dropped_bytes > (1_123 << 20), "{}", end.output.dropped_bytes);
+    let peak = &lines[lines.len() - 2];
+    let peak: u64 = peak.split_whitespace().nth(1).expect(peak).parse().unwrap();
+    assert!(peak < 24 << 10, "the supervisor took {peak} KiB");
+}
+
+#[tokio::test]
+async fn an_endless_printer_can_be_stopped() {
+    let mut live = start(settings("yes"), spec(), None);
+    live.line().await;
+    live.stop.send_replace(Stop::Now(StopReason::Cancelled));
+    let end = live.end().await;
+    assert_eq!(end.result, RunResult::Stopped(StopReason::Cancelled));
+    assert!(end.output.lines[0].starts_with("{\"jobName\""));
+}
+
+#[tokio::test]
+async fn a_lease_that_passes_ends_the_run_without_grace_and_a_renewed_one_does_not() {
+    let (renew, lease) = watch::channel(boottime() + 700);
+    let mut live =
+        start(shell("trap '' TERM; echo ready; while :; do sleep 0.01; done"), spec(), Some(lease));
+    assert_eq!(live.line().await, "ready");
+    let until = boottime() + 1_500;
+    renew.send_replace(until);
+    let run_id = live.run_id;
+    assert_eq!(live.end().await.result, RunResult::Stopped(StopReason::LeaseLost));
+    assert!(boottime() >= until, "the renewal was heeded");
+    assert!(boottime() < until + 5_000, "the grace period is for stop requests");
+    assert_eq!(processes_of(run_id), Vec::<i32>::new());
+}
+
+#[tokio::test]
+async fn nothing_is_started_without_a_lease_or_after_a_stop() {
+    let file = tempfile::NamedTempFile::new().unwrap();
+    let touch = || settings(&format!("rm {}", file.path().display()));
+    let (_renew, lease) = watch::channel(boottime());
+    let control = Control { lease: Some(lease), ..Control::unattended() };
+    let end = runtime(touch()).run(spec(), control).await;
+    assert_eq!(end.result, RunResult::Stopped(StopReason::LeaseLost));
+    let stop = watch::channel(Stop::Now(StopReason::Shutdown)).1;
+    let end = runtime(touch()).run(spec(), Control { stop, ..Control::unattended() }).await;
+    assert_eq!(end.result, RunResult::Stopped(StopReason::Shutdown));
+    assert!(file.path().exists());
+}
+
+#[tokio::test]
+async fn a_killed_supervisor_takes_its_run_along() {
+    let mut live = start(shell("setsid sleep 1000 & echo $PPID; sleep 1000"), spec(), None);
+    let supervisor: i32 = live.line().await.parse().unwrap();
+    signal(supervisor, Signal::KILL);
+    let run_id = live.run_id;
+    let end = live.end().await;
+    let RunResult::Failed { kind: FailureKind::OwnerLost, reason } = end.result else {
+        panic!("{:?}", end.result)
+    };
+    assert!(reason.contains("signal: 9"), "{reason}");
+    assert_eq!(processes_of(run_id), Vec::<i32>::new());
+}
+
+#[tokio::test]
+async fn a_frozen_supervisor_is_replaced_by_its_parent_after_the_lease() {
+    let (_renew, lease) = watch::channel(boottime() + 2_000);
+    let mut live = start(shell("setsid sleep 1000 & echo $PPID; sleep 1000"), spec(), Some(lease));
+    let supervisor: i32 = live.line().await.parse().unwrap();
+    signal(supervisor, Signal::STOP);
+    let run_id = live.run_id;
+    assert_eq!(live.end().await.result, RunResult::Stopped(StopReason::LeaseLost));
+    assert_eq!(processes_of(run_id), Vec::<i32>::new());
+}
+
+#[tokio::test]
+async fn dropping_the_run_kills_its_processes() {
+    let mut live = start(shell("setsid sleep 1000 & echo ready; sleep 1000"), spec(), None);
+    live.line().await;
+    live.end.abort();
+    let run_id = live.run_id;
+    wait_until("the processes are gone", || processes_of(run_id).is_empty()).await;
+}
+
+/// An instance in a process of its own, with one run that has started and printed a line.
+fn instance(lease: i64) -> (std::process::Child, BufReader<std::process::ChildStdout>, RunId) {
+    let run_id = new_run_id();
+    let script = r#"sh -c 'setsid sleep 1000 & (setsid sh -c "sleep 1000" &); echo ready; sleep 1000'"#;
+    let mut child = Command::new(HOST)
+        .args(["hold", &run_id.to_string(), &lease.to_string(), script])
+        .stdout(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let mut printed = BufReader::new(child.stdout.take().unwrap());
+    let mut line = String::new();
+    printed.read_line(&mut line).unwrap();
+    assert_eq!(line, "ready\n");
+    (child, printed, run_id)
+}
+
+#[tokio::test]
+async fn the_run_of_a_frozen_instance_is_gone_when_its_lease_is_over() {
+    let begun = boottime();
+    let (mut instance, mut printed, run_id) = instance(3_000);
+    let pid = i32::try_from(instance.id()).unwrap();
+    signal(pid, Signal::STOP);
+    let alive = processes_of(run_id);
+    assert!(alive.len() >= 3 || boottime() >= begun + 3_000, "{alive:?}");
+    wait_until("the processes are gone", || processes_of(run_id).is_empty()).await;
+    let gone = boottime();
+    assert!(gone >= begun + 3_000, "not before the lease is over");
+    assert!(gone < begun + 3_000 + 3_000, "{} ms after the lease", gone - begun - 3_000);
+    signal(pid, Signal::CONT);
+    let mut line = String::new();
+    printed.read_line(&mut line).unwrap();
+    assert_eq!(line, "Stopped(LeaseLost)\n");
+    instance.wait().unwrap();
+}
+
+#[tokio::test]
+async fn the_run_of_a_killed_instance_is_gone() {
+    let (mut instance, _printed, run_id) = instance(600_000);
+    let supervisor = parent_of(*processes_of(run_id).iter().min().unwrap());
+    instance.kill().unwrap();
+    instance.wait().unwrap();
+    wait_until("the processes are gone", || processes_of(run_id).is_empty()).await;
+    wait_until("the supervisor is gone", || {
+        fs::read_to_string(format!("/proc/{supervisor}/stat")).map_or(true, |stat| stat.contains(") Z "))
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn a_hundred_runs_at_once_all_end_as_they_should() {
+    let runtime = Arc::new(runtime(shell("echo $CLOCKWRIGHT_ITEM; exit $((CLOCKWRIGHT_ITEM % 2))")));
+    let runs: Vec<_> = (0..100)
+        .map(|item| {
+            let runtime = runtime.clone();
+            let mut spec = spec();
+            spec.context.item = item;
+            tokio::spawn(async move { runtime.run(spec, Control::unattended()).await })
+        })
+        .collect();
+    for (item, run) in runs.into_iter().enumerate() {
+        let end = run.await.unwrap();
+        assert_eq!(end.output.lines, [item.to_string()]);
+        assert_eq!(end.result == RunResult::Succeeded, item % 2 == 0);
+    }
+}
+
+#[test]
+fn a_supervisor_without_orders_ends_with_its_input() {
+    let mut child =
+        Command::new(HOST).arg("exec-task").stdin(Stdio::null()).stdout(Stdio::null()).spawn().unwrap();
+    assert!(child.wait().unwrap().success());
+    let refused =
+        Command::new(HOST).arg("exec-task").stdin(fs::File::open("/proc/cpuinfo").unwrap()).output().unwrap();
+    assert!(!refused.status.success());
+    assert!(String::from_utf8_lossy(&refused.stderr).starts_with("supervisor of a run: frame of kind"));
+}

@@ -7,7 +7,7 @@ use crate::query::{
 };
 use crate::text::{clean, millis, timestamp};
 use async_trait::async_trait;
-use clockwright_model::{Item, Millis, RunId};
+use clockwright_model::{ExecutionSource, Item, Millis, RunId, Source};
 use sqlx::sqlite::SqliteRow;
 use sqlx::{Encode, QueryBuilder, Row, Sqlite, Type};
 
@@ -168,7 +168,7 @@ fn runs_sql(filter: &RunFilter, page: &Page) -> Select {
     sql.may("job_name = ", filter.job.clone());
     sql.may("sharding_item = ", filter.item.map(i64::from));
     sql.may("instance = ", filter.instance.as_deref().map(|text| clean(text).into_owned()));
-    sql.may("source = ", filter.source.map(|source| source.as_str()));
+    sql.may("source = ", filter.source.map(Source::as_str));
     if let Some((first, others)) = filter.outcomes.split_first() {
         sql.is("outcome IN (", first.clone());
         for other in others {
@@ -212,6 +212,8 @@ fn ledger_sql(job: &str, item: Option<Item>, from: Millis, to: Millis, page: &Pa
     sql.is("fire_time < ", to);
     sql.text(" UNION ALL ");
     sql.text(RUN);
+    // Left to itself SQLite takes an index with more columns and walks over everything since `to`.
+    sql.text(" INDEXED BY CLOCKWRIGHT_RUN_RANGE");
     sql.1 = false;
     part(&mut sql);
     sql.must("range_from IS NOT NULL");
@@ -228,7 +230,7 @@ fn executions_sql(filter: &ExecutionFilter, page: &Page) -> Select {
     sql.may("sharding_item = ", filter.item.map(i64::from));
     sql.may("task_id = ", filter.task_id.as_deref().map(|text| clean(text).into_owned()));
     sql.may("ip = ", filter.ip.as_deref().map(|text| clean(text).into_owned()));
-    sql.may("execution_source = ", filter.source.map(|source| source.as_str()));
+    sql.may("execution_source = ", filter.source.map(ExecutionSource::as_str));
     match filter.state {
         None => {}
         Some(ExecutionState::Running) => sql.must("complete_time IS NULL"),
@@ -311,4 +313,59 @@ fn status_row(row: &SqliteRow) -> Result<StatusRow, sqlx::Error> {
         message: row.try_get::<Option<String>, _>(9)?.unwrap_or_default(),
         at: row.try_get::<Option<&str>, _>(10)?.and_then(millis),
     })
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, reason = "tests")]
+
+    use super::*;
+
+    /// What SQLite would do for a question. `LAST TERM` sorts only rows of the same instant, which is meant; any other
+    /// sort, or a scan of a table, would read the whole history for one page.
+    async fn plan(store: &SqliteStore, select: Select) -> String {
+        let explain = sqlx::AssertSqlSafe(format!("EXPLAIN QUERY PLAN {}", select.0.into_string()));
+        let rows = sqlx::query(explain).fetch_all(&store.readers).await.unwrap();
+        let lines: Vec<String> = rows.iter().map(|row| row.get("detail")).collect();
+        for line in &lines {
+            let sorts = line.contains("TEMP B-TREE FOR ORDER BY");
+            let scans = line.starts_with("SCAN") && !line.contains("USING INDEX");
+            assert!(!sorts && !scans, "{lines:?}");
+        }
+        lines.join("; ")
+    }
+
+    #[tokio::test]
+    async fn no_page_of_a_common_question_reads_the_whole_history() {
+        let store = SqliteStore::in_memory().await.unwrap();
+        let page = Page::after(10, "1700000000000~j/0/1700000000000".parse().unwrap());
+        let job = Some("j".to_owned());
+        let item = Some(1);
+        let (from, to) = (Some(1), Some(2));
+        for page in [Page::first(10), page.clone()] {
+            for (filter, index) in [
+                (RunFilter::default(), "CLOCKWRIGHT_RUN_FIRE"),
+                (RunFilter { from, to, ..RunFilter::default() }, "CLOCKWRIGHT_RUN_FIRE"),
+                (RunFilter { job: job.clone(), from, ..RunFilter::default() }, "CLOCKWRIGHT_RUN_JOB_FIRE"),
+                (RunFilter { job: job.clone(), item, ..RunFilter::default() }, "CLOCKWRIGHT_RUN_ITEM_FIRE"),
+            ] {
+                let plan = plan(&store, runs_sql(&filter, &page)).await;
+                assert!(plan.split([' ', ';']).any(|word| word == index), "{filter:?}: {plan}");
+            }
+            for (filter, index) in [
+                (ExecutionFilter::default(), "JOB_EXECUTION_LOG_START"),
+                (
+                    ExecutionFilter { job: job.clone(), from, ..ExecutionFilter::default() },
+                    "JOB_EXECUTION_LOG_JOB_START",
+                ),
+            ] {
+                let plan = plan(&store, executions_sql(&filter, &page)).await;
+                assert!(plan.split([' ', ';']).any(|word| word == index), "{filter:?}: {plan}");
+            }
+            for item in [None, item] {
+                let plan = plan(&store, ledger_sql("j", item, 1, 2, &page)).await;
+                assert!(plan.contains("CLOCKWRIGHT_RUN_RANGE "), "{plan}");
+            }
+        }
+    }
 }

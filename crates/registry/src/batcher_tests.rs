@@ -193,7 +193,16 @@ async fn groups_of_one_node_keep_their_order_when_an_earlier_transaction_has_a_c
         vec![Op::delete(path("/c/d")), Op::delete(path("/c"))],
         vec![Op::set_if(path("/a"), "third", 2)],
     ];
-    let answers = submit_all(&batcher, groups).await;
+    let mut groups = groups.into_iter();
+    let together = submit_all(&batcher, groups.by_ref().take(2).collect());
+    let alone = groups.map(|group| submit_all(&batcher, vec![group]));
+    // Each of these is polled, and so submitted, after the worker has sent off the one before.
+    let alone = futures::future::join_all(alone.map(|answer| async move { answer.await.remove(0) }));
+    let (mut answers, later) = tokio::join!(together, async {
+        tokio::task::yield_now().await;
+        alone.await
+    });
+    answers.extend(later);
     let failed: Vec<_> = (0..answers.len()).filter(|n| answers[*n].is_err()).collect();
     assert_eq!(failed, [1]);
     assert_eq!(registry.read(&[path("/a")]).await.unwrap()[0].as_ref().unwrap().data, "third");

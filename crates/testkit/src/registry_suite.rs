@@ -1,7 +1,19 @@
 //! The laws of the registry port, one function each, run by every backend through [`crate::registry_suite!`].
+//!
+//! A law knows nothing of the backend: it has sessions on one registry, and a node of its own to work below. Reads of
+//! another session than the writing one may be stale, so laws wait for what they expect, woken by hints. Nothing here
+//! sleeps; what does not come within [`PATIENCE`] fails.
 
 use async_trait::async_trait;
-use clockwright_registry::{Path, SharedRegistry};
+use clockwright_registry::{
+    Commit, Conflict, Error, Hint, Mode, Node, Op, OpResult, Path, Session, SharedRegistry,
+};
+use std::time::Duration;
+use tokio::sync::mpsc::UnboundedReceiver;
+use tokio::time::timeout;
+
+/// How long anything may take that a law waits for.
+pub const PATIENCE: Duration = Duration::from_secs(30);
 
 /// What a backend gives the suite: sessions on one registry, and a place in it for one test.
 #[async_trait]
@@ -14,4 +26,654 @@ pub trait Fixture: Send + Sync {
 
     /// Ends a session as its timeout would; false when this backend cannot be told to. Need not wait for the effects.
     async fn expire(&self, session: &SharedRegistry) -> bool;
+}
+
+/// Makes one named test of each law. The argument is an expression for a future of a [`Fixture`], used once per test:
+/// `clockwright_testkit::registry_suite!(MyFixture::new());`
+#[macro_export]
+macro_rules! registry_suite {
+    ($fixture:expr) => {
+        $crate::registry_suite! { @laws $fixture;
+            a_commit_is_all_or_nothing
+            operations_see_earlier_ones_of_the_same_commit
+            transaction_numbers_grow_across_sessions
+            created_and_set_nodes_carry_the_number_of_their_transaction
+            versions_count_sets_and_start_again_at_each_creation
+            a_stale_version_is_refused
+            creating_what_exists_is_a_conflict
+            creating_without_a_parent_is_a_conflict
+            changing_or_checking_what_is_missing_is_a_conflict
+            deleting_a_node_with_children_is_a_conflict
+            an_ephemeral_node_has_no_children
+            a_conflict_names_the_operation_and_its_node
+            ephemeral_nodes_name_their_session_and_die_when_it_is_closed
+            ephemeral_nodes_die_when_their_session_expires
+            an_ended_session_is_lost_and_its_commits_fail
+            an_expired_session_is_told_and_its_commits_fail
+            the_session_says_what_it_was_given
+            sequential_names_grow
+            own_commits_are_readable_at_once
+            commits_take_effect_in_the_order_of_the_calls_polled_or_not
+            concurrent_conditional_sets_lose_nothing
+            ten_thousand_nodes_are_read_in_the_order_asked
+            a_commit_may_be_as_large_as_the_terms_allow
+            a_commit_beyond_the_terms_is_refused
+            a_tree_lists_parents_before_children
+            children_are_listed_in_byte_order_and_absence_is_no_error
+            data_may_be_any_bytes_empty_or_large
+            names_may_be_in_any_script
+            hints_follow_creations_sets_and_deletions_at_any_depth
+            hints_come_to_every_watch_and_a_dropped_one_harms_nobody
+            hints_tell_of_ephemeral_nodes_that_died
+            hints_end_with_the_session
+        }
+    };
+    (@laws $fixture:expr; $($law:ident)*) => {
+        $(
+            #[test]
+            fn $law() {
+                $crate::registry_suite::run(async {
+                    let fixture = $fixture.await;
+                    $crate::registry_suite::$law(&fixture).await;
+                });
+            }
+        )*
+    };
+}
+
+/// Runs a law on a small runtime of its own.
+pub fn run(law: impl Future<Output = ()>) {
+    let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build();
+    runtime.expect("a runtime can be built").block_on(law);
+}
+
+/// Law 1.
+pub async fn a_commit_is_all_or_nothing(fixture: &dyn Fixture) {
+    let (one, root) = (fixture.connect().await, fixture.root());
+    commit(&one, vec![Op::create(root.join("a"), "1"), Op::create(root.join("b"), "1")]).await;
+    let before = one.tree(&root).await.expect("tree");
+    let ops = vec![
+        Op::create(root.join("c"), ""),
+        Op::set(root.join("a"), "2"),
+        Op::delete(root.join("b")),
+        Op::create_ephemeral(root.join("d"), ""),
+        Op::check(root.join("missing")),
+    ];
+    conflict(&one, ops, 4, Conflict::Missing).await;
+    assert_eq!(one.tree(&root).await.expect("tree"), before);
+}
+
+/// Law 1.
+pub async fn operations_see_earlier_ones_of_the_same_commit(fixture: &dyn Fixture) {
+    let (one, root) = (fixture.connect().await, fixture.root());
+    let a = root.join("a");
+    let ops = vec![
+        Op::create(a.clone(), "1"),
+        Op::create(a.join("b"), ""),
+        Op::check_if(a.clone(), 0),
+        Op::set_if(a.clone(), "2", 0),
+        Op::check_if(a.clone(), 1),
+        Op::delete(a.join("b")),
+        Op::set_if(a.clone(), "3", 1),
+    ];
+    let done = commit(&one, ops).await;
+    let expected = [
+        OpResult::Created(a.clone()),
+        OpResult::Created(a.join("b")),
+        OpResult::Checked,
+        OpResult::Set { version: 1 },
+        OpResult::Checked,
+        OpResult::Deleted,
+        OpResult::Set { version: 2 },
+    ];
+    assert_eq!(done.results, expected);
+    let node = get(&one, &a).await.expect("it was created");
+    assert_eq!((&node.data[..], node.stat.version, node.stat.children), (&b"3"[..], 2, 0));
+    conflict(&one, vec![Op::delete(a.clone()), Op::check(a.clone())], 1, Conflict::Missing).await;
+    commit(&one, vec![Op::delete(a.clone()), Op::create(a.clone(), "new")]).await;
+    assert_eq!(get(&one, &a).await.expect("it was created again").stat.version, 0);
+}
+
+/// Law 2.
+pub async fn transaction_numbers_grow_across_sessions(fixture: &dyn Fixture) {
+    let sessions = [fixture.connect().await, fixture.connect().await];
+    let root = fixture.root();
+    let mut last = 0;
+    for n in 0..20 {
+        let op =
+            if n % 3 == 0 { Op::create(root.join(&n.to_string()), "") } else { Op::set(root.clone(), "") };
+        let number = commit(&sessions[n % 2], vec![op]).await.transaction;
+        assert!(number > last, "{number} came after {last}");
+        last = number;
+    }
+}
+
+/// Law 2.
+pub async fn created_and_set_nodes_carry_the_number_of_their_transaction(fixture: &dyn Fixture) {
+    let (one, root) = (fixture.connect().await, fixture.root());
+    let (a, b) = (root.join("a"), root.join("b"));
+    let first = commit(&one, vec![Op::create(a.clone(), ""), Op::create_ephemeral(b.clone(), "")]).await;
+    let second = commit(&one, vec![Op::set(a.clone(), "2"), Op::check(b.clone())]).await;
+    let third = commit(&one, vec![Op::create(a.join("child"), "")]).await;
+    let stats: Vec<_> =
+        read(&one, &[a, b]).await.into_iter().map(|node| node.expect("it was created").stat).collect();
+    assert_eq!((stats[0].created, stats[0].modified), (first.transaction, second.transaction));
+    assert_eq!((stats[1].created, stats[1].modified), (first.transaction, first.transaction));
+    assert!(third.transaction > second.transaction);
+    assert_eq!((stats[0].owner, stats[0].children), (0, 1));
+    assert!(stats[0].created_at > 0 && stats[0].modified_at >= stats[0].created_at);
+}
+
+/// Law 3.
+pub async fn versions_count_sets_and_start_again_at_each_creation(fixture: &dyn Fixture) {
+    let (one, root) = (fixture.connect().await, fixture.root());
+    let a = root.join("a");
+    commit(&one, vec![Op::create(a.clone(), "")]).await;
+    for version in 1..4 {
+        let done = commit(&one, vec![Op::set(a.clone(), "same")]).await;
+        assert_eq!(done.results, [OpResult::Set { version }]);
+        assert_eq!(get(&one, &a).await.expect("it exists").stat.version, version);
+    }
+    commit(&one, vec![Op::delete(a.clone())]).await;
+    commit(&one, vec![Op::create(a.clone(), "")]).await;
+    assert_eq!(get(&one, &a).await.expect("it exists").stat.version, 0);
+}
+
+/// Law 3.
+pub async fn a_stale_version_is_refused(fixture: &dyn Fixture) {
+    let (one, two, root) = (fixture.connect().await, fixture.connect().await, fixture.root());
+    let a = root.join("a");
+    commit(&one, vec![Op::create(a.clone(), "")]).await;
+    commit(&two, vec![Op::set_if(a.clone(), "two", 0)]).await;
+    for op in [
+        Op::set_if(a.clone(), "one", 0),
+        Op::Delete { path: a.clone(), version: Some(0) },
+        Op::check_if(a.clone(), 0),
+        Op::check_if(a.clone(), 2),
+    ] {
+        conflict(&one, vec![op], 0, Conflict::Version).await;
+    }
+    commit(&one, vec![Op::check_if(a.clone(), 1), Op::Delete { path: a.clone(), version: Some(1) }]).await;
+}
+
+/// Conflict [`Conflict::Exists`].
+pub async fn creating_what_exists_is_a_conflict(fixture: &dyn Fixture) {
+    let (one, root) = (fixture.connect().await, fixture.root());
+    let (a, e) = (root.join("a"), root.join("e"));
+    commit(&one, vec![Op::create(a.clone(), "1"), Op::create_ephemeral(e.clone(), "")]).await;
+    for path in [&a, &e] {
+        conflict(&one, vec![Op::create(path.clone(), "2")], 0, Conflict::Exists).await;
+        conflict(&one, vec![Op::create_ephemeral(path.clone(), "2")], 0, Conflict::Exists).await;
+    }
+    assert_eq!(get(&one, &a).await.expect("it exists").data, "1");
+}
+
+/// Conflict [`Conflict::Missing`].
+pub async fn creating_without_a_parent_is_a_conflict(fixture: &dyn Fixture) {
+    let (one, root) = (fixture.connect().await, fixture.root());
+    let below = root.join("missing").join("child");
+    conflict(&one, vec![Op::create(below.clone(), "")], 0, Conflict::Missing).await;
+    conflict(&one, vec![Op::create_ephemeral(below, "")], 0, Conflict::Missing).await;
+}
+
+/// Conflict [`Conflict::Missing`].
+pub async fn changing_or_checking_what_is_missing_is_a_conflict(fixture: &dyn Fixture) {
+    let (one, root) = (fixture.connect().await, fixture.root());
+    let missing = root.join("missing");
+    for op in [
+        Op::set(missing.clone(), ""),
+        Op::set_if(missing.clone(), "", 0),
+        Op::delete(missing.clone()),
+        Op::check(missing.clone()),
+        Op::check_if(missing.clone(), 0),
+    ] {
+        conflict(&one, vec![op], 0, Conflict::Missing).await;
+    }
+}
+
+/// Conflict [`Conflict::HasChildren`].
+pub async fn deleting_a_node_with_children_is_a_conflict(fixture: &dyn Fixture) {
+    let (one, root) = (fixture.connect().await, fixture.root());
+    let a = root.join("a");
+    commit(&one, vec![Op::create(a.clone(), ""), Op::create_ephemeral(a.join("b"), "")]).await;
+    conflict(&one, vec![Op::delete(a.clone())], 0, Conflict::HasChildren).await;
+    commit(&one, vec![Op::delete(a.join("b")), Op::delete(a)]).await;
+}
+
+/// Law 4 and conflict [`Conflict::EphemeralParent`].
+pub async fn an_ephemeral_node_has_no_children(fixture: &dyn Fixture) {
+    let (one, root) = (fixture.connect().await, fixture.root());
+    let e = root.join("e");
+    commit(&one, vec![Op::create_ephemeral(e.clone(), "")]).await;
+    conflict(&one, vec![Op::create(e.join("child"), "")], 0, Conflict::EphemeralParent).await;
+    conflict(&one, vec![Op::create_ephemeral(e.join("child"), "")], 0, Conflict::EphemeralParent).await;
+}
+
+/// Law 7: the caller learns which condition did not hold.
+pub async fn a_conflict_names_the_operation_and_its_node(fixture: &dyn Fixture) {
+    let (one, root) = (fixture.connect().await, fixture.root());
+    commit(&one, vec![Op::create(root.join("a"), "")]).await;
+    let ops = |wrong: Op| {
+        vec![Op::check(root.clone()), Op::create(root.join("b"), ""), wrong, Op::check(root.join("x"))]
+    };
+    conflict(&one, ops(Op::create(root.join("a"), "")), 2, Conflict::Exists).await;
+    conflict(&one, ops(Op::set_if(root.join("a"), "", 7)), 2, Conflict::Version).await;
+    conflict(&one, ops(Op::check(root.join("c"))), 2, Conflict::Missing).await;
+    conflict(&one, ops(Op::delete(root.clone())), 2, Conflict::HasChildren).await;
+    conflict(&one, ops(Op::check(root.join("b"))), 3, Conflict::Missing).await;
+}
+
+/// Law 4.
+pub async fn ephemeral_nodes_name_their_session_and_die_when_it_is_closed(fixture: &dyn Fixture) {
+    let (one, two, root) = (fixture.connect().await, fixture.connect().await, fixture.root());
+    let e = root.join("e");
+    commit(&one, vec![Op::create_ephemeral(e.clone(), "x"), Op::create(root.join("p"), "")]).await;
+    let node = until(&two, &e, Option::is_some).await.expect("it is there");
+    assert_eq!((node.stat.owner, &node.data[..]), (one.terms().session, &b"x"[..]));
+    one.close().await.expect("close");
+    until(&two, &e, Option::is_none).await;
+    assert!(get(&two, &root.join("p")).await.is_some());
+    // A session that is not told to end ends when nobody holds it any more, at the latest by its timeout.
+    let three = fixture.connect().await;
+    commit(&three, vec![Op::create_ephemeral(e.clone(), "")]).await;
+    until(&two, &e, Option::is_some).await;
+    drop(three);
+    until(&two, &e, Option::is_none).await;
+}
+
+/// Law 4.
+pub async fn ephemeral_nodes_die_when_their_session_expires(fixture: &dyn Fixture) {
+    let (one, two, root) = (fixture.connect().await, fixture.connect().await, fixture.root());
+    let (e, other) = (root.join("e"), root.join("other"));
+    commit(&one, vec![Op::create_ephemeral(e.clone(), "")]).await;
+    commit(&two, vec![Op::create_ephemeral(other.clone(), "")]).await;
+    until(&two, &e, Option::is_some).await;
+    if fixture.expire(&one).await {
+        until(&two, &e, Option::is_none).await;
+        assert!(get(&two, &other).await.is_some(), "the other session lives");
+        commit(&two, vec![Op::create_ephemeral(e.clone(), "")]).await;
+    }
+}
+
+/// Laws 4 and 8.
+pub async fn an_ended_session_is_lost_and_its_commits_fail(fixture: &dyn Fixture) {
+    let (one, root) = (fixture.connect().await, fixture.root());
+    commit(&one, vec![Op::create(root.join("a"), "")]).await;
+    one.close().await.expect("close");
+    lost(&one).await;
+    let error =
+        within(one.commit(vec![Op::set(root.join("a"), "late")])).await.expect_err("the session is over");
+    assert_eq!(error, Error::SessionLost);
+    let two = fixture.connect().await;
+    assert_eq!(until(&two, &root.join("a"), Option::is_some).await.expect("it is there").data, "");
+}
+
+/// Laws 4, 7 and 8.
+pub async fn an_expired_session_is_told_and_its_commits_fail(fixture: &dyn Fixture) {
+    let (one, two, root) = (fixture.connect().await, fixture.connect().await, fixture.root());
+    let a = root.join("a");
+    commit(&one, vec![Op::create(a.clone(), "")]).await;
+    if !fixture.expire(&one).await {
+        return;
+    }
+    lost(&one).await;
+    let error = within(one.commit(vec![Op::set(a.clone(), "late")])).await.expect_err("the session is over");
+    assert_eq!(error, Error::SessionLost);
+    assert_eq!(*one.session().borrow(), Session::Lost, "the end is final");
+    assert_eq!(*two.session().borrow(), Session::Connected);
+    commit(&two, vec![Op::set_if(a, "still version 0", 0)]).await;
+}
+
+/// Law 8 and [`clockwright_registry::Terms`].
+pub async fn the_session_says_what_it_was_given(fixture: &dyn Fixture) {
+    let (one, two) = (fixture.connect().await, fixture.connect().await);
+    assert_eq!(*one.session().borrow(), Session::Connected);
+    let terms = one.terms();
+    assert_ne!(terms.session, 0, "0 stands for a persistent node");
+    assert_ne!(terms.session, two.terms().session);
+    assert!(terms.timeout > 0 && terms.max_ops >= 100 && terms.max_bytes >= 512 * 1024, "{terms:?}");
+}
+
+/// [`Mode::EphemeralSequential`].
+pub async fn sequential_names_grow(fixture: &dyn Fixture) {
+    let (one, two, root) = (fixture.connect().await, fixture.connect().await, fixture.root());
+    let op = || Op::Create { path: root.join("n-"), data: "x".into(), mode: Mode::EphemeralSequential };
+    let mut names = Vec::new();
+    for session in [&one, &two, &one] {
+        let done = commit(session, vec![op(), op()]).await;
+        for result in done.results {
+            let OpResult::Created(path) = result else { panic!("not created: {result:?}") };
+            let digits = path.name().strip_prefix("n-").expect("the name starts with the given one");
+            assert!(digits.len() == 10 && digits.bytes().all(|digit| digit.is_ascii_digit()), "{path}");
+            names.push(path.name().to_owned());
+        }
+        // What was deleted does not come again.
+        let last = root.join(names.last().expect("two were made"));
+        commit(session, vec![Op::delete(last)]).await;
+    }
+    assert!(names.is_sorted() && names.windows(2).all(|pair| pair[0] != pair[1]), "{names:?}");
+    let node = get(&one, &root.join(&names[0])).await.expect("it was created");
+    assert_eq!((node.stat.owner, &node.data[..]), (one.terms().session, &b"x"[..]));
+}
+
+/// Law 5.
+pub async fn own_commits_are_readable_at_once(fixture: &dyn Fixture) {
+    let (one, root) = (fixture.connect().await, fixture.root());
+    for n in 0..50 {
+        let path = root.join(&format!("n{n:02}"));
+        commit(&one, vec![Op::create(path.clone(), ""), Op::set(root.clone(), n.to_string())]).await;
+        assert_eq!(get(&one, &root).await.expect("the root exists").data, n.to_string());
+        assert_eq!(one.list(&root).await.expect("list").len(), n + 1);
+        assert_eq!(one.tree(&path).await.expect("tree").len(), 1);
+    }
+}
+
+/// [`clockwright_registry::Registry::commit`].
+pub async fn commits_take_effect_in_the_order_of_the_calls_polled_or_not(fixture: &dyn Fixture) {
+    let (one, root) = (fixture.connect().await, fixture.root());
+    let a = root.join("a");
+    let first = one.commit(vec![Op::create(a.clone(), "0")]);
+    let sets: Vec<_> =
+        (0..100).map(|n| one.commit(vec![Op::set_if(a.clone(), (n + 1).to_string(), n)])).collect();
+    let last = commit(&one, vec![Op::check_if(a.clone(), 100)]).await;
+    let mut numbers = Vec::new();
+    for set in sets.into_iter().rev() {
+        numbers.push(within(set).await.expect("in order, each version is right").transaction);
+    }
+    numbers.push(within(first).await.expect("nobody was there before").transaction);
+    assert!(numbers.is_sorted_by(|later, earlier| later > earlier), "{numbers:?}");
+    assert!(last.transaction > numbers[0]);
+    assert_eq!(get(&one, &a).await.expect("it exists").data, "100");
+}
+
+/// Law 2: conditional sets of several sessions are linearizable.
+pub async fn concurrent_conditional_sets_lose_nothing(fixture: &dyn Fixture) {
+    const SESSIONS: usize = 4;
+    const EACH: usize = 25;
+    let (one, root) = (fixture.connect().await, fixture.root());
+    let counter = root.join("counter");
+    commit(&one, vec![Op::create(counter.clone(), "0")]).await;
+    let mut tasks = tokio::task::JoinSet::new();
+    for _ in 0..SESSIONS {
+        let (session, counter) = (fixture.connect().await, counter.clone());
+        tasks.spawn(async move {
+            let mut done = 0;
+            while done < EACH {
+                let Some(node) = get(&session, &counter).await else { continue };
+                let value: usize = std::str::from_utf8(&node.data).expect("digits").parse().expect("digits");
+                let set = Op::set_if(counter.clone(), (value + 1).to_string(), node.stat.version);
+                match within(session.commit(vec![set])).await {
+                    Ok(_) => done += 1,
+                    Err(Error::Conflict { conflict: Conflict::Version, .. }) => {}
+                    Err(error) => panic!("{error}"),
+                }
+            }
+        });
+    }
+    while let Some(task) = tasks.join_next().await {
+        task.expect("a task panicked");
+    }
+    let last = until(&one, &counter, |node| node.as_ref().is_some_and(|node| node.stat.version == 100)).await;
+    assert_eq!(last.expect("it exists").data, (SESSIONS * EACH).to_string());
+}
+
+/// [`clockwright_registry::Registry::read`] of a long list.
+pub async fn ten_thousand_nodes_are_read_in_the_order_asked(fixture: &dyn Fixture) {
+    const NODES: usize = 10_000;
+    let (one, root) = (fixture.connect().await, fixture.root());
+    let path = |n: usize| root.join(&format!("node-{n:05}"));
+    let batch = one.terms().max_ops.min(1_000);
+    for start in (0..NODES).step_by(batch) {
+        let ops = (start..NODES.min(start + batch)).map(|n| Op::create(path(n), n.to_string())).collect();
+        commit(&one, ops).await;
+    }
+    // Backwards, and every other one is missing.
+    let asked: Vec<Path> =
+        (0..NODES).rev().flat_map(|n| [path(n), root.join(&format!("missing-{n}"))]).take(NODES).collect();
+    let nodes = read(&one, &asked).await;
+    assert_eq!(nodes.len(), NODES);
+    for (index, node) in nodes.into_iter().enumerate() {
+        let expected = (index % 2 == 0).then(|| (NODES - 1 - index / 2).to_string());
+        assert_eq!(node.map(|node| String::from_utf8(node.data.to_vec()).expect("digits")), expected);
+    }
+    assert_eq!(one.list(&root).await.expect("list").len(), NODES);
+    assert_eq!(one.tree(&root).await.expect("tree").len(), NODES + 1);
+}
+
+/// [`clockwright_registry::Terms`]: the limits can be used to the full.
+pub async fn a_commit_may_be_as_large_as_the_terms_allow(fixture: &dyn Fixture) {
+    let (one, root) = (fixture.connect().await, fixture.root());
+    let terms = one.terms();
+    let many =
+        vec![Op::check(root.clone()); terms.max_ops.min(terms.max_bytes / Op::check(root.clone()).weight())];
+    assert_eq!(commit(&one, many.clone()).await.results.len(), many.len());
+    let mut large = Vec::new();
+    let mut left = terms.max_bytes;
+    for n in 0..terms.max_ops {
+        let empty = Op::create(root.join(&format!("n{n}")), "").weight();
+        let Some(room) = left.checked_sub(empty) else { break };
+        let op = Op::create(root.join(&format!("n{n}")), vec![b'x'; room.min(1_000)]);
+        left -= op.weight();
+        large.push(op);
+    }
+    let count = large.len();
+    assert_eq!(commit(&one, large).await.results.len(), count);
+    assert_eq!(one.list(&root).await.expect("list").len(), count);
+}
+
+/// Law 7: refused is not unknown, and the session lives on.
+pub async fn a_commit_beyond_the_terms_is_refused(fixture: &dyn Fixture) {
+    let (one, root) = (fixture.connect().await, fixture.root());
+    let terms = one.terms();
+    for ops in [
+        vec![Op::check(root.clone()); terms.max_ops + 1],
+        vec![Op::create(root.join("a"), vec![0_u8; terms.max_bytes])],
+    ] {
+        let error = within(one.commit(ops)).await.expect_err("it is too large");
+        assert!(matches!(error, Error::Refused(_)), "{error}");
+    }
+    commit(&one, vec![Op::create(root.join("a"), "")]).await;
+}
+
+/// [`clockwright_registry::Registry::tree`].
+pub async fn a_tree_lists_parents_before_children(fixture: &dyn Fixture) {
+    let (one, root) = (fixture.connect().await, fixture.root());
+    let names = ["a", "a/b", "a/b/c", "a/b/c/d", "ab", "b", "b/e"];
+    let ops = names.iter().map(|name| Op::create(root.join(name), name.to_string())).collect();
+    commit(&one, ops).await;
+    // Neighbours whose names start alike are not part of it.
+    for (top, count) in [("a", 4), ("ab", 1), ("b", 2), ("missing", 0)] {
+        let tree = one.tree(&root.join(top)).await.expect("tree");
+        assert_eq!(tree.len(), count, "{top}");
+        for (index, (path, node)) in tree.iter().enumerate() {
+            assert_eq!(node.data, path.below(&root).expect("it is below").to_owned());
+            let parent = path.parent().expect("it has a parent");
+            assert!(path.name() == top || tree[..index].iter().any(|(path, _)| *path == parent), "{path}");
+        }
+    }
+    assert_eq!(one.tree(&root).await.expect("tree").len(), names.len() + 1);
+}
+
+/// [`clockwright_registry::Registry::list`] and [`Registry::read`].
+pub async fn children_are_listed_in_byte_order_and_absence_is_no_error(fixture: &dyn Fixture) {
+    let (one, root) = (fixture.connect().await, fixture.root());
+    let names = ["b", "B", "a-", "a", "10", "9", "ä", "a@-@b", "中"];
+    commit(&one, names.iter().map(|name| Op::create(root.join(name), "")).collect()).await;
+    commit(&one, vec![Op::create(root.join("a").join("grandchild"), "")]).await;
+    let mut expected = names.map(str::to_owned).to_vec();
+    expected.sort_unstable();
+    assert_eq!(one.list(&root).await.expect("list"), expected);
+    assert_eq!(one.list(&root.join("missing")).await.expect("list"), [""; 0]);
+    assert_eq!(one.list(&root.join("b")).await.expect("list"), [""; 0]);
+    assert_eq!(read(&one, &[root.join("missing"), root.join("x").join("y")]).await, [None, None]);
+    assert_eq!(read(&one, &[]).await, []);
+}
+
+/// Data is bytes.
+pub async fn data_may_be_any_bytes_empty_or_large(fixture: &dyn Fixture) {
+    let (one, two, root) = (fixture.connect().await, fixture.connect().await, fixture.root());
+    let every: Vec<u8> = (0..=255).cycle().take(1_024).collect();
+    let large: Vec<u8> = every.iter().copied().cycle().take(500 * 1024).collect();
+    for (n, data) in [Vec::new(), vec![0], vec![0xff, 0xfe, 0], every, large].into_iter().enumerate() {
+        let path = root.join(&n.to_string());
+        commit(&one, vec![Op::create(path.clone(), data.clone())]).await;
+        assert!(get(&one, &path).await.expect("it exists").data == data);
+        commit(&one, vec![Op::set(path.clone(), "")]).await;
+        assert!(get(&one, &path).await.expect("it exists").data.is_empty());
+        commit(&one, vec![Op::set(path.clone(), data.clone())]).await;
+        let node = until(&two, &path, |node| node.as_ref().is_some_and(|node| node.stat.version == 2)).await;
+        assert!(node.expect("it exists").data == data);
+    }
+}
+
+/// Names are Unicode, four-byte characters included.
+pub async fn names_may_be_in_any_script(fixture: &dyn Fixture) {
+    let (one, root) = (fixture.connect().await, fixture.root());
+    let names = ["作业", "job 🕰️", "𝄞", "ñ%20?*'\"", "10.0.0.1@-@77"];
+    let mut hints = one.watch(&root).await.expect("watch");
+    for name in names {
+        let path = root.join(name);
+        commit(&one, vec![Op::create(path.clone(), name), Op::create(path.join("child"), "")]).await;
+        hinted(&mut hints, &path).await;
+        assert_eq!(get(&one, &path).await.expect("it exists").data, name);
+        assert_eq!(one.list(&path).await.expect("list"), ["child"]);
+    }
+    let mut expected = names.map(str::to_owned).to_vec();
+    expected.sort_unstable();
+    assert_eq!(one.list(&root).await.expect("list"), expected);
+}
+
+/// Law 6.
+pub async fn hints_follow_creations_sets_and_deletions_at_any_depth(fixture: &dyn Fixture) {
+    let (one, two, root) = (fixture.connect().await, fixture.connect().await, fixture.root());
+    let mut hints = one.watch(&root).await.expect("watch");
+    let mut path = root.clone();
+    for depth in 0..5 {
+        path = path.join(&format!("d{depth}"));
+        commit(&two, vec![Op::create(path.clone(), "")]).await;
+        hinted(&mut hints, &path).await;
+        commit(&two, vec![Op::set(path.clone(), "x")]).await;
+        hinted(&mut hints, &path).await;
+    }
+    commit(&two, vec![Op::set(root.clone(), "the watched node itself")]).await;
+    hinted(&mut hints, &root).await;
+    while path != root {
+        commit(&two, vec![Op::delete(path.clone())]).await;
+        hinted(&mut hints, &path).await;
+        path = path.parent().expect("it is below the root");
+    }
+    let ops = vec![
+        Op::create(root.join("a"), ""),
+        Op::create(root.join("a").join("b"), ""),
+        Op::set(root.clone(), ""),
+    ];
+    commit(&one, ops).await;
+    hinted(&mut hints, &root.join("a").join("b")).await;
+}
+
+/// Law 6.
+pub async fn hints_come_to_every_watch_and_a_dropped_one_harms_nobody(fixture: &dyn Fixture) {
+    let (one, two, root) = (fixture.connect().await, fixture.connect().await, fixture.root());
+    let a = root.join("a");
+    commit(&one, vec![Op::create(a.clone(), ""), Op::create(root.join("b"), "")]).await;
+    let mut wide = one.watch(&root).await.expect("watch");
+    let mut narrow = one.watch(&a).await.expect("watch");
+    let mut other = two.watch(&a).await.expect("watch");
+    let dropped = one.watch(&a).await.expect("watch");
+    drop(dropped);
+    commit(&one, vec![Op::set(a.clone(), "1")]).await;
+    for hints in [&mut wide, &mut narrow, &mut other] {
+        hinted(hints, &a).await;
+    }
+    drop(narrow);
+    commit(&one, vec![Op::set(a.clone(), "2")]).await;
+    hinted(&mut wide, &a).await;
+    let mut again = one.watch(&a).await.expect("watch");
+    commit(&two, vec![Op::create(a.join("c"), "")]).await;
+    for hints in [&mut wide, &mut again, &mut other] {
+        hinted(hints, &a.join("c")).await;
+    }
+}
+
+/// Laws 4 and 6.
+pub async fn hints_tell_of_ephemeral_nodes_that_died(fixture: &dyn Fixture) {
+    let (one, two, root) = (fixture.connect().await, fixture.connect().await, fixture.root());
+    let mut hints = two.watch(&root).await.expect("watch");
+    let e = root.join("e");
+    commit(&one, vec![Op::create_ephemeral(e.clone(), "")]).await;
+    hinted(&mut hints, &e).await;
+    until(&two, &e, Option::is_some).await;
+    one.close().await.expect("close");
+    hinted(&mut hints, &e).await;
+    until(&two, &e, Option::is_none).await;
+}
+
+/// Laws 6 and 8.
+pub async fn hints_end_with_the_session(fixture: &dyn Fixture) {
+    let (one, root) = (fixture.connect().await, fixture.root());
+    let mut hints = one.watch(&root).await.expect("watch");
+    one.close().await.expect("close");
+    let end = async { while hints.recv().await.is_some() {} };
+    timeout(PATIENCE, end).await.expect("the hints end when the session does");
+}
+
+async fn within<T>(future: impl Future<Output = T>) -> T {
+    timeout(PATIENCE, future).await.expect("an answer comes in time")
+}
+
+async fn commit(registry: &SharedRegistry, ops: Vec<Op>) -> Commit {
+    within(registry.commit(ops)).await.expect("every condition holds")
+}
+
+async fn conflict(registry: &SharedRegistry, ops: Vec<Op>, index: usize, conflict: Conflict) {
+    let path = ops[index].path().clone();
+    let error = within(registry.commit(ops)).await.expect_err("a condition does not hold");
+    assert_eq!(error, Error::Conflict { index, path, conflict });
+}
+
+async fn read(registry: &SharedRegistry, paths: &[Path]) -> Vec<Option<Node>> {
+    within(registry.read(paths)).await.expect("read")
+}
+
+async fn get(registry: &SharedRegistry, path: &Path) -> Option<Node> {
+    read(registry, std::slice::from_ref(path)).await.remove(0)
+}
+
+/// Waits until a session sees a node as expected.
+async fn until(
+    registry: &SharedRegistry,
+    path: &Path,
+    expected: impl Fn(&Option<Node>) -> bool,
+) -> Option<Node> {
+    let mut hints = within(registry.watch(path)).await.expect("watch");
+    let seen = async {
+        loop {
+            let node = get(registry, path).await;
+            if expected(&node) {
+                return node;
+            }
+            hints.recv().await.expect("hints come as long as the session lives");
+        }
+    };
+    timeout(PATIENCE, seen).await.unwrap_or_else(|_| panic!("{path} was not seen as expected in time"))
+}
+
+/// Waits for a hint that covers a node; takes those of other nodes on the way.
+async fn hinted(hints: &mut UnboundedReceiver<Hint>, path: &Path) {
+    let found = async {
+        loop {
+            match hints.recv().await.expect("hints come as long as the session lives") {
+                Hint::Everything => return,
+                Hint::Path(hint) if hint == *path => return,
+                Hint::Path(_) => {}
+            }
+        }
+    };
+    timeout(PATIENCE, found).await.unwrap_or_else(|_| panic!("no hint of {path} in time"));
+}
+
+async fn lost(registry: &SharedRegistry) {
+    let mut session = registry.session();
+    within(session.wait_for(|session| *session == Session::Lost)).await.map(|_| ()).unwrap_or_default();
+    assert_eq!(*session.borrow(), Session::Lost);
 }

@@ -1,5 +1,7 @@
 //! Elastic jobs: the loop of one instance.
 
+pub mod admin;
 pub mod cursor;
 pub mod keys;
+pub mod view;
 pub mod wire;

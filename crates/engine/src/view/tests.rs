@@ -1,0 +1,275 @@
+#![allow(clippy::unwrap_used, reason = "tests")]
+
+use super::*;
+use crate::cursor::Claim;
+use clockwright_model::{FailureKind, JobKind, RunId, Source};
+use clockwright_registry::{ConnectOptions, Embedded, EmbeddedSession, Op};
+use std::sync::Arc;
+
+/// A job in a registry in memory, as two instances on two servers leave it.
+struct Stage {
+    registry: Embedded,
+    session: Arc<EmbeddedSession>,
+    keys: Keys,
+    job: JobName,
+}
+
+const A: &str = "10.0.0.1@-@7";
+const B: &str = "10.0.0.2@-@8";
+
+impl Stage {
+    async fn new() -> Self {
+        let registry = Embedded::in_memory();
+        let session = registry.connect(ConnectOptions::default()).unwrap();
+        let stage =
+            Self { registry, session, keys: Keys::new("ns").unwrap(), job: JobName::new("myJob").unwrap() };
+        stage.commit(vec![Op::create(stage.keys.root().clone(), "")]).await;
+        let mut settings = JobSettings::new(stage.job.clone(), JobKind::Simple, "0 0 12 * * ?", 3);
+        settings.time_zone = Some("UTC".into());
+        settings.description = "for tests".into();
+        for (key, data) in [
+            (Key::Job, String::new()),
+            (Key::Config, wire::write(&settings)),
+            (Key::Instances, String::new()),
+            (Key::Servers, String::new()),
+            (Key::Server("10.0.0.1".into()), String::new()),
+            (Key::Server("10.0.0.2".into()), String::new()),
+            (Key::Leader, String::new()),
+            (Key::Election, String::new()),
+            (Key::Items, String::new()),
+        ] {
+            stage.put(&key, &data).await;
+        }
+        for id in [A, B] {
+            stage.ephemeral(&Key::Instance(InstanceId::from_wire(id)), "").await;
+        }
+        for (item, owner) in [(0, A), (1, B), (2, A)] {
+            stage.put(&Key::Item(item), "").await;
+            stage.put(&Key::Owner(item), owner).await;
+        }
+        stage.ephemeral(&Key::ElectionInstance, A).await;
+        stage
+    }
+
+    async fn commit(&self, ops: Vec<Op>) {
+        self.session.commit(ops).await.unwrap();
+    }
+
+    async fn put(&self, key: &Key, data: &str) {
+        self.commit(vec![Op::create(self.keys.of(&self.job, key), data.to_owned())]).await;
+    }
+
+    async fn set(&self, key: &Key, data: &str) {
+        self.commit(vec![Op::set(self.keys.of(&self.job, key), data.to_owned())]).await;
+    }
+
+    async fn ephemeral(&self, key: &Key, data: &str) {
+        self.commit(vec![Op::create_ephemeral(self.keys.of(&self.job, key), data.to_owned())]).await;
+    }
+
+    async fn delete(&self, key: &Key) {
+        self.commit(vec![Op::delete(self.keys.of(&self.job, key))]).await;
+    }
+
+    async fn brief(&self) -> JobBrief {
+        let mut briefs = jobs(&*self.session, &self.keys).await.unwrap();
+        assert_eq!(briefs.len(), 1);
+        briefs.remove(0)
+    }
+
+    async fn view(&self) -> JobView {
+        job(&*self.session, &self.keys, "myJob", 0).await.unwrap()
+    }
+}
+
+fn claim(fire: Millis, outcome: Option<Outcome>) -> Cursor {
+    let claim = Claim {
+        fire: Fire::Scheduled(fire),
+        attempt: 2,
+        run_id: RunId::new(fire, 1),
+        owner: InstanceId::from_wire(B),
+        session: 1,
+        source: Source::Schedule,
+        at: fire + 1,
+        outcome,
+    };
+    Cursor { settled: fire, schedule: 0, run: Some(claim), pending: None, gap: Vec::new() }
+}
+
+#[tokio::test]
+async fn a_job_whose_items_are_all_owned_is_ok() {
+    let stage = Stage::new().await;
+    let brief = stage.brief().await;
+    assert_eq!((brief.status, brief.instance_count, brief.sharding_total_count), (JobStatus::Ok, 2, 3));
+    assert_eq!(
+        (brief.cron.as_str(), brief.description.as_str(), brief.reason),
+        ("0 0 12 * * ?", "for tests", None)
+    );
+}
+
+#[tokio::test]
+async fn each_status_is_told_from_the_nodes_in_elastic_jobs_order() {
+    let stage = Stage::new().await;
+    stage.set(&Key::Owner(1), "10.9.9.9@-@1").await;
+    assert_eq!(stage.brief().await.status, JobStatus::ShardingFlag);
+    stage.set(&Key::Server("10.0.0.1".into()), "DISABLED").await;
+    assert_eq!(stage.brief().await.status, JobStatus::ShardingFlag, "one server is still enabled");
+    stage.set(&Key::Server("10.0.0.2".into()), "DISABLED").await;
+    assert_eq!(stage.brief().await.status, JobStatus::Disabled);
+    stage.put(&Key::Paused, r#"{"at":5,"by":"ann","reason":"maintenance"}"#).await;
+    let brief = stage.brief().await;
+    assert_eq!(
+        (brief.status, brief.reason.as_deref()),
+        (JobStatus::Paused, Some("paused by ann: maintenance"))
+    );
+    stage.delete(&Key::Instance(InstanceId::from_wire(A))).await;
+    stage.delete(&Key::Instance(InstanceId::from_wire(B))).await;
+    assert_eq!(stage.brief().await.status, JobStatus::Crashed);
+    stage.set(&Key::Config, "{broken").await;
+    let brief = stage.brief().await;
+    assert_eq!(brief.status, JobStatus::Degraded);
+    assert!(brief.reason.unwrap().contains("not JSON"));
+}
+
+#[tokio::test]
+async fn a_bad_schedule_degrades_only_its_own_job_until_it_is_mended() {
+    let stage = Stage::new().await;
+    let good = JobSettings::new(stage.job.clone(), JobKind::Simple, "0 0 12 * * ?", 3);
+    let mut bad = good.clone();
+    bad.cron = "every day".into();
+    stage.set(&Key::Config, &wire::write(&bad)).await;
+    let view = stage.view().await;
+    assert_eq!((view.brief.status, view.next_fire, view.items.len()), (JobStatus::Degraded, None, 3));
+    assert!(view.brief.reason.unwrap().starts_with("cron: "));
+    stage.set(&Key::Config, &wire::write(&good)).await;
+    assert_eq!(stage.brief().await.status, JobStatus::Ok);
+}
+
+#[tokio::test]
+async fn an_instance_node_without_a_session_is_nobody() {
+    let stage = Stage::new().await;
+    stage.delete(&Key::Instance(InstanceId::from_wire(B))).await;
+    stage.put(&Key::Instance(InstanceId::from_wire(B)), "TRIGGER").await;
+    let view = stage.view().await;
+    assert_eq!((view.brief.instance_count, view.instances.len()), (1, 1));
+    assert_eq!(view.items[1].status, ItemStatus::ShardingFlag);
+}
+
+#[tokio::test]
+async fn an_item_shows_its_owner_its_last_run_and_its_next_fire() {
+    let stage = Stage::new().await;
+    let failed = Outcome::Failed { kind: FailureKind::Job, reason: "exit code 3".into() };
+    let cursor = String::from_utf8(claim(1_000, Some(failed)).to_bytes()).unwrap();
+    stage.put(&Key::Cursor(1), &cursor).await;
+    let view = stage.view().await;
+    let item = &view.items[1];
+    assert_eq!((item.owner.as_deref(), item.status, item.running), (Some(B), ItemStatus::Pending, false));
+    let last = item.last.as_ref().unwrap();
+    assert_eq!(
+        (last.fire, last.attempt, last.outcome, last.reason.as_str()),
+        (1_000, 2, Some("failed"), "exit code 3")
+    );
+    assert_eq!(item.next_fire, Some(12 * 3_600_000));
+    assert_eq!(view.items[0].last, None);
+    assert_eq!(view.leader.as_deref(), Some(A));
+    let first = &view.instances[0];
+    assert_eq!((first.id.as_str(), first.leader, first.item_count), (A, true, 2));
+    assert_eq!(view.settings["shardingTotalCount"], 3);
+}
+
+#[tokio::test]
+async fn disabled_hides_running_and_running_hides_a_missing_owner() {
+    let stage = Stage::new().await;
+    let cursor = String::from_utf8(claim(1_000, None).to_bytes()).unwrap();
+    stage.put(&Key::Cursor(1), &cursor).await;
+    stage.set(&Key::Owner(1), "10.9.9.9@-@1").await;
+    assert_eq!(stage.view().await.items[1].status, ItemStatus::Running);
+    stage.put(&Key::Disabled(1), "").await;
+    let item = stage.view().await.items.remove(1);
+    assert_eq!((item.status, item.running, item.next_fire), (ItemStatus::Disabled, true, None));
+}
+
+#[tokio::test]
+async fn a_claim_of_a_dead_instance_does_not_run() {
+    let stage = Stage::new().await;
+    stage.put(&Key::Cursor(1), &String::from_utf8(claim(1_000, None).to_bytes()).unwrap()).await;
+    stage.delete(&Key::Instance(InstanceId::from_wire(B))).await;
+    for key in [Key::Failover, Key::FailoverItems, Key::FailoverItem(1)] {
+        stage.put(&key, "").await;
+    }
+    let item = stage.view().await.items.remove(1);
+    assert_eq!((item.running, item.orphaned, item.status), (false, true, ItemStatus::ShardingFlag));
+}
+
+#[tokio::test]
+async fn a_running_node_of_a_java_peer_counts_as_running() {
+    let stage = Stage::new().await;
+    stage.ephemeral(&Key::Running(0), "").await;
+    stage.ephemeral(&Key::Taken(2), B).await;
+    let view = stage.view().await;
+    assert!(view.items[0].running);
+    assert_eq!(view.items[2].taken_by.as_deref(), Some(B));
+}
+
+#[tokio::test]
+async fn an_unknown_job_is_answered_with_the_nearest_name() {
+    let stage = Stage::new().await;
+    let error = job(&*stage.session, &stage.keys, "myJbo", 0).await.unwrap_err();
+    assert_eq!(error.to_string(), "there is no job `myJbo` in /ns; did you mean `myJob`?");
+    let error = job(&*stage.session, &stage.keys, "a/b", 0).await.unwrap_err();
+    assert_eq!(error.to_string(), "there is no job `a/b` in /ns");
+}
+
+#[tokio::test]
+async fn a_child_without_a_config_is_no_job_and_an_empty_namespace_has_none() {
+    let stage = Stage::new().await;
+    stage.commit(vec![Op::create(stage.keys.root().join("leftover"), "")]).await;
+    assert_eq!(stage.brief().await.job_name, "myJob");
+    let elsewhere = Keys::new("elsewhere").unwrap();
+    assert_eq!(jobs(&*stage.session, &elsewhere).await.unwrap(), []);
+}
+
+#[tokio::test]
+async fn the_dump_is_what_elastic_jobs_monitor_port_writes() {
+    let stage = Stage::new().await;
+    stage.set(&Key::Config, "{}").await;
+    let expected = "\
+/myJob/sharding | 
+/myJob/sharding/2 | 
+/myJob/sharding/2/instance | ip1@-@7
+/myJob/sharding/1 | 
+/myJob/sharding/1/instance | ip2@-@8
+/myJob/sharding/0 | 
+/myJob/sharding/0/instance | ip1@-@7
+/myJob/servers | 
+/myJob/servers/ip2 | 
+/myJob/servers/ip1 | 
+/myJob/leader | 
+/myJob/leader/election | 
+/myJob/leader/election/instance | ip1@-@7
+/myJob/instances | 
+/myJob/instances/ip2@-@8 | 
+/myJob/instances/ip1@-@7 | 
+/myJob/config | {}
+";
+    assert_eq!(dump(&*stage.session, &stage.keys, "myJob", true).await.unwrap(), expected);
+    let plain = dump(&*stage.session, &stage.keys, "myJob", false).await.unwrap();
+    assert!(plain.contains("/myJob/servers/10.0.0.2 | \n"));
+}
+
+#[tokio::test]
+async fn a_picture_serializes_with_elastic_jobs_names() {
+    let stage = Stage::new().await;
+    let json = serde_json::to_value(stage.view().await).unwrap();
+    assert_eq!((&json["jobName"], &json["status"]), (&"myJob".into(), &"OK".into()));
+    assert_eq!(json["items"][0]["status"], "PENDING");
+    stage.registry.expire(stage.session.terms().session);
+}
+
+#[test]
+fn the_nearest_word_is_near() {
+    let words = ["cron", "timeZone", "shardingTotalCount"];
+    assert_eq!(nearest("shardingTotlaCount", words), Some("shardingTotalCount"));
+    assert_eq!(nearest("timezone", words), Some("timeZone"));
+    assert_eq!(nearest("nothing-like-it", words), None);
+}

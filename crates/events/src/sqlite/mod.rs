@@ -13,7 +13,7 @@ use crate::{Store, StoreError};
 use sqlx::sqlite::{
     SqliteConnectOptions, SqliteJournalMode, SqlitePool, SqlitePoolOptions, SqliteSynchronous,
 };
-use sqlx::{Connection, SqliteConnection};
+use sqlx::{ConnectOptions, Connection, SqliteConnection};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -123,12 +123,14 @@ fn absolute(path: &Path) -> PathBuf {
 }
 
 fn options(path: &Path) -> SqliteConnectOptions {
-    // The writer's batches use five statements for each table and are large, so a few are cached and no more.
+    // The writer has five sizes of each of its five statements. They are large, so no more than those are kept, and a slow
+    // one is not logged with its text.
     SqliteConnectOptions::new()
         .filename(path)
         .busy_timeout(BUSY_TIMEOUT)
-        .statement_cache_capacity(24)
+        .statement_cache_capacity(32)
         .thread_name(|id| format!("events-sqlite-{id}"))
+        .disable_statement_logging()
 }
 
 fn pool(connections: u32) -> SqlitePoolOptions {

@@ -28,6 +28,9 @@ use serde::{Deserialize, Serialize};
 pub struct Cursor {
     /// Every scheduled instant up to and including this has an outcome, or is the fire of `run`.
     pub settled: Millis,
+    /// Which schedule `settled` is about: a hash of its text and zone. Under another schedule `settled` says nothing about
+    /// instants before the settings changed.
+    pub schedule: u32,
     /// The last claim, if there was one.
     pub run: Option<Claim>,
     /// A manual trigger that waits for the item to become free.
@@ -73,8 +76,8 @@ pub struct Gap {
 impl Cursor {
     /// A cursor of an item that never ran: its schedule counts from `since`.
     #[must_use]
-    pub fn starting(since: Millis) -> Self {
-        Self { settled: since, run: None, pending: None, gap: Vec::new() }
+    pub fn starting(since: Millis, schedule: u32) -> Self {
+        Self { settled: since, schedule, run: None, pending: None, gap: Vec::new() }
     }
 
     /// The claim that has no outcome yet.
@@ -88,6 +91,7 @@ impl Cursor {
     pub fn to_bytes(&self) -> Vec<u8> {
         let wire = CursorWire {
             settled: self.settled,
+            schedule: self.schedule,
             run: self.run.as_ref().map(|claim| ClaimWire {
                 fire: claim.fire.to_string(),
                 attempt: claim.attempt,
@@ -134,7 +138,7 @@ impl Cursor {
             .into_iter()
             .map(|gap| Ok(Gap { from: gap.from, to: gap.to, count: gap.count, outcome: gap.outcome.read()? }))
             .collect::<Result<_, CursorError>>()?;
-        Ok(Self { settled: wire.settled, run, pending, gap })
+        Ok(Self { settled: wire.settled, schedule: wire.schedule, run, pending, gap })
     }
 }
 
@@ -149,6 +153,7 @@ const MAX_REASON: usize = 200;
 #[derive(Serialize, Deserialize)]
 struct CursorWire {
     settled: Millis,
+    schedule: u32,
     #[serde(skip_serializing_if = "Option::is_none", default)]
     run: Option<ClaimWire>,
     #[serde(skip_serializing_if = "Option::is_none", default)]
@@ -242,10 +247,11 @@ mod tests {
         let failed = Outcome::Failed { kind: FailureKind::Timeout, reason: "took \"too\" long".into() };
         let gap = Gap { from: 1, to: 4_000, count: 4, outcome: Outcome::Coalesced { into: Fire::Scheduled(5_000) } };
         for cursor in [
-            Cursor::starting(9),
-            Cursor { settled: 5_000, run: Some(claim(None)), pending: None, gap: vec![gap] },
+            Cursor::starting(9, 1),
+            Cursor { settled: 5_000, schedule: 2, run: Some(claim(None)), pending: None, gap: vec![gap] },
             Cursor {
                 settled: 5_000,
+                schedule: u32::MAX,
                 run: Some(claim(Some(failed))),
                 pending: Some(Fire::Trigger { at: 6, id: "t7".into() }),
                 gap: vec![],

@@ -1,0 +1,284 @@
+//! Failover: what a dead instance left unfinished runs elsewhere, at once and once.
+//!
+//! # Who is dead
+//! A claim names its owner and the owner's session. The owner lives while its process lease belongs to that session. A claim
+//! without a living owner is an *orphan* once it has been seen so for [`Core::grace`], read again after that was noticed. An
+//! instance node says nothing: it may be deleted by an operator while its process runs on.
+//!
+//! # Protocol, on Elastic-Job's nodes
+//! ```text
+//! marker (the leader, or our greatest instance under a Java leader):   create leader/failover/items/{i}
+//! taker:  queue at leader/failover/latch ─► commit { prove the owner's lease gone; create sharding/{i}/failover = me;
+//!         delete the mark; leave the latch; cursor: attempt + 1; create running } ─► run ─► complete, delete sharding/{i}/failover
+//! ```
+//! Only work that did not end is taken: the taker reads the cursor and deletes a mark that is wrong. The item's owner by the
+//! plan is asked first; after [`PATIENCE`] anybody may take it. A busy instance takes items like an idle one.
+//!
+//! # Failures
+//! *The taker dies*: its claim is an orphan like any other; attempts grow, and after
+//! [`MAX_LOST_ATTEMPTS`](super::firing::MAX_LOST_ATTEMPTS) the fire is settled as failed, because it
+//! probably kills its hosts. *The marker dies*: the next leader reads everything anew. *The owner was not dead after all*: the
+//! proof fails, or its completion has changed the cursor, and the take is a conflict.
+//!
+//! With failover off the item's next owner settles the orphan as failed and goes on with the schedule; see
+//! [`firing`](super::firing).
+
+use super::coordinate::Builder;
+use super::firing::{ItemClaim, MAX_LOST_ATTEMPTS};
+use super::job::{Effective, Job, LatchKind, Local, Phase};
+use super::mirror::CursorNode;
+use super::{Core, Mutation, Now};
+use crate::keys::Key;
+use bytes::Bytes;
+use clockwright_model::{Fire, InstanceId, Item, Millis, Source};
+
+/// How long a mark is left to the instance that should take it, milliseconds.
+const PATIENCE: Millis = 1_000;
+/// Items marked in one commit.
+const MARK_BATCH: usize = 100;
+
+impl Core {
+    /// Marks orphans, and takes marked items.
+    pub(super) fn failover(&mut self, index: usize, now: Now) {
+        let Some(effective) = self.jobs[index].effective.clone() else { return };
+        if !effective.settings.failover {
+            return;
+        }
+        self.notice_orphans(index, now);
+        if self.is_marker(index) {
+            self.mark_orphans(index, &effective, now);
+        }
+        self.drop_wrong_takes(index);
+        self.take_marked(index, &effective, now);
+    }
+
+    /// How long a claim must have been seen without a living owner before anything is done about it, milliseconds. The owner
+    /// has ended its runs at two thirds of the timeout, so this is a margin, not the protection.
+    fn grace(&self) -> Millis {
+        self.session.map_or(1_000, |terms| (terms.timeout / 10).min(1_000))
+    }
+
+    /// Looks for claims without a living owner, and reads them again when one is noticed.
+    fn notice_orphans(&mut self, index: usize, now: Now) {
+        if !self.is_marker(index) && !self.jobs[index].items.iter().any(|state| state.orphan_since.is_some()) {
+            return;
+        }
+        let mut reads = Vec::new();
+        for item in 0..self.jobs[index].mirror.items.len() as Item {
+            let nodes = &self.jobs[index].mirror.items[item as usize];
+            let dead = |id: &InstanceId| !self.leases.contains_key(id) && !self.jobs[index].mirror.instances.contains_key(id);
+            let mut suspect = match nodes.cursor.cursor().and_then(|cursor| cursor.running()) {
+                Some(claim) => !self.alive(&claim.owner, claim.session),
+                None => nodes.owner.as_ref().is_some_and(|owner| dead(&owner.id)) || nodes.taken.as_ref().is_some_and(dead),
+            };
+            if self.mutated(Mutation::FailoverNeedsOwnerAlive) {
+                suspect &= nodes.owner.as_ref().is_some_and(|owner| !dead(&owner.id));
+            }
+            let sequence = self.sequence;
+            let state = self.jobs[index].item_mut(item);
+            if !suspect || !matches!(state.local, Local::Idle) {
+                state.orphan_since = None;
+            } else if state.orphan_since.is_none() {
+                state.orphan_since = Some(now.mono);
+                state.orphan_sequence = sequence;
+                reads.push(item);
+            }
+        }
+        self.read_items(index, &reads);
+    }
+
+    /// Whether an orphan has been one long enough; starts the wait when it has just been noticed.
+    pub(super) fn orphaned_long_enough(&mut self, index: usize, item: Item, now: Now) -> bool {
+        let grace = self.grace();
+        let state = self.jobs[index].item_mut(item);
+        let since = *state.orphan_since.get_or_insert(now.mono);
+        if now.mono < since + grace {
+            self.wake_at_mono(index, since + grace);
+            return false;
+        }
+        true
+    }
+
+    /// Whether this instance puts up the marks: the leader, or under a Java leader the greatest of ours.
+    fn is_marker(&self, index: usize) -> bool {
+        let job = &self.jobs[index];
+        if job.phase != Phase::Active || !job.registered {
+            return false;
+        }
+        match &job.mirror.leader {
+            Some(leader) if self.leases.contains_key(&leader.id) => self.leads(job),
+            Some(_) => {
+                let ours = job.mirror.instances.keys().filter(|id| self.leases.contains_key(*id));
+                ours.max().is_some_and(|greatest| *greatest == self.me)
+            }
+            None => false,
+        }
+    }
+
+    fn mark_orphans(&mut self, index: usize, effective: &Effective, now: Now) {
+        let limit = MAX_LOST_ATTEMPTS.max(effective.settings.retry.max_attempts);
+        let mut marks = Vec::new();
+        for item in 0..self.jobs[index].count() {
+            let job = &self.jobs[index];
+            let Some(nodes) = job.mirror.item(item) else { continue };
+            let state = &job.items[item as usize];
+            let Some(since) = state.orphan_since else { continue };
+            let finished = nodes.cursor.cursor().is_some_and(|cursor| cursor.running().is_none());
+            if finished && self.mutated(Mutation::FailoverOfFinishedWork) {
+                marks.push(item);
+                continue;
+            }
+            let Some(claim) = nodes.cursor.cursor().and_then(|cursor| cursor.running()) else { continue };
+            let reread = state.cursor_sequence > state.orphan_sequence;
+            let known = nodes.taken.is_some() || job.mirror.failover_items.contains(&item);
+            if !reread || known || self.alive(&claim.owner, claim.session) || claim.attempt >= limit || claim.owner == self.me {
+                continue;
+            }
+            if now.mono < since + self.grace() {
+                let at = since + self.grace();
+                self.wake_at_mono(index, at);
+                continue;
+            }
+            marks.push(item);
+        }
+        if marks.is_empty() || self.jobs[index].op.is_some() {
+            return;
+        }
+        marks.truncate(MARK_BATCH);
+        let mut builder = Builder::new(self, index);
+        for item in marks {
+            builder.create(&Key::FailoverItem(item), Bytes::new());
+        }
+        let ops = builder.ops;
+        self.coordinate_other(index, ops);
+    }
+
+    /// A `sharding/{i}/failover` of ours without a run of ours is left over from an unclear commit.
+    fn drop_wrong_takes(&mut self, index: usize) {
+        let job = &self.jobs[index];
+        if job.op.is_some() {
+            return;
+        }
+        let wrong = |item: &Item| {
+            let nodes = &job.mirror.items[*item as usize];
+            let idle = job.items.get(*item as usize).is_none_or(|state| matches!(state.local, Local::Idle));
+            let running = nodes.cursor.cursor().and_then(|cursor| cursor.running()).is_some();
+            let unread = matches!(nodes.cursor, CursorNode::Unread);
+            nodes.taken.as_ref() == Some(&self.me) && idle && !running && !unread
+        };
+        let Some(item) = (0..job.mirror.items.len() as Item).find(wrong) else { return };
+        let path = self.path(index, &Key::Taken(item));
+        self.coordinate_other(index, vec![clockwright_registry::Op::delete(path)]);
+    }
+
+    /// Takes one marked item, if it is this instance's turn.
+    fn take_marked(&mut self, index: usize, effective: &Effective, now: Now) {
+        let job = &mut self.jobs[index];
+        let marked = job.mirror.failover_items.clone();
+        job.marks_seen.retain(|(item, _)| marked.contains(item));
+        let mut reads = Vec::new();
+        for item in &marked {
+            if !job.marks_seen.iter().any(|(seen, _)| seen == item) {
+                job.marks_seen.push((*item, now.mono));
+                job.mirror.item_mut(*item).cursor = CursorNode::Unread;
+                reads.push(*item);
+            }
+        }
+        self.read_items(index, &reads);
+        let latched = match self.jobs[index].latch.as_ref().map(|latch| latch.kind) {
+            Some(LatchKind::Election) => return,
+            Some(LatchKind::Failover(item)) => Some(item),
+            None => None,
+        };
+        if self.held(index, now) || self.jobs[index].op.is_some() {
+            return;
+        }
+        if self.mutated(Mutation::FailoverOnlyWhenIdle) && !self.jobs[index].live_runs().is_empty() {
+            return;
+        }
+        // Java takes the greatest item by text first; any order is compatible.
+        let next = latched.into_iter().chain(marked.into_iter().rev()).find(|item| self.is_mine_to_take(index, *item, now));
+        match next {
+            Some(item) => self.take(index, item, effective, now),
+            None if latched.is_some() => self.leave_latch(index),
+            None => {}
+        }
+    }
+
+    fn is_mine_to_take(&mut self, index: usize, item: Item, now: Now) -> bool {
+        let job = &self.jobs[index];
+        if !job.mirror.failover_items.contains(&item) || item >= job.count() {
+            return false;
+        }
+        let Some(nodes) = job.mirror.item(item) else { return false };
+        let idle = job.items.get(item as usize).is_some_and(|state| matches!(state.local, Local::Idle));
+        if !idle || nodes.taken.is_some() || nodes.disabled || matches!(nodes.cursor, CursorNode::Unread) {
+            return false;
+        }
+        let available = job.mirror.available();
+        let owner = nodes.owner.as_ref().map(|owner| &owner.id);
+        if clockwright_planner::failover::choose(item, owner, &available) == Some(&self.me) {
+            return true;
+        }
+        let seen = job.marks_seen.iter().find(|(seen, _)| *seen == item).map_or(now.mono, |(_, at)| *at);
+        if now.mono < seen + PATIENCE {
+            self.wake_at_mono(index, seen + PATIENCE);
+            return false;
+        }
+        true
+    }
+
+    fn take(&mut self, index: usize, item: Item, effective: &Effective, now: Now) {
+        let Some(plan) = self.takeover(index, item, effective, now) else {
+            let path = self.path(index, &Key::FailoverItem(item));
+            self.coordinate_other(index, vec![clockwright_registry::Op::delete(path)]);
+            return;
+        };
+        if plan.dead.as_ref().is_some_and(|dead| dead == &self.me) || !self.queue_at_latch(index, LatchKind::Failover(item), now)
+        {
+            return;
+        }
+        let Some(latch) = self.jobs[index].latch.as_ref().and_then(|latch| latch.name.clone()) else { return };
+        let claim = ItemClaim { takeover: Some(latch), ..plan };
+        self.send_claims(index, effective, vec![claim], now);
+    }
+
+    /// The claim that takes an item over; `None` when there is nothing to take.
+    fn takeover(&mut self, index: usize, item: Item, effective: &Effective, now: Now) -> Option<ItemClaim> {
+        let (mut cursor, version) = self.base_cursor(index, item, effective);
+        let dead = match cursor.running().cloned() {
+            Some(claim) if self.alive(&claim.owner, claim.session) => return None,
+            Some(claim) => {
+                cursor.run = Some(self.new_claim(claim.fire, claim.attempt + 1, Source::Failover, now));
+                (!self.leases.contains_key(&claim.owner)).then_some(claim.owner)
+            }
+            None if self.mutated(Mutation::FailoverOfFinishedWork) => {
+                let last = cursor.run.clone()?;
+                cursor.run = Some(self.new_claim(last.fire, last.attempt + 1, Source::Failover, now));
+                None
+            }
+            // A Java peer keeps no cursor: what it left is the latest instant, unless that has an outcome.
+            None if self.has_foreign_peers(index) || version.is_none() => {
+                let latest = effective.schedule.latest_until(now.wall).filter(|latest| *latest > cursor.settled)?;
+                cursor.settled = latest;
+                cursor.run = Some(self.new_claim(Fire::Scheduled(latest), 1, Source::Failover, now));
+                None
+            }
+            None => return None,
+        };
+        Some(ItemClaim { item, cursor, version, settlements: vec![], dead, takeover: None })
+    }
+
+    /// Gives up a place at the failover latch that is not needed any more.
+    fn leave_latch(&mut self, index: usize) {
+        let job: &Job = &self.jobs[index];
+        match job.latch.as_ref().and_then(|latch| latch.name.clone()) {
+            Some(name) => {
+                let path = self.path(index, &Key::FailoverLatchNode(name));
+                self.jobs[index].latch = None;
+                self.coordinate_other(index, vec![clockwright_registry::Op::delete(path)]);
+            }
+            None => self.jobs[index].latch = None,
+        }
+    }
+}

@@ -1,0 +1,483 @@
+//! One job in one engine: what is believed about it, what it does here, and its effective settings.
+
+use super::mirror::{CursorNode, Mirror};
+use super::{Core, Now};
+use crate::keys::Key;
+use crate::wire;
+use clockwright_model::{
+    Exclusive, Fire, InstanceId, Item, ItemParameters, JobName, JobSettings, Millis, Outcome,
+};
+use clockwright_planner::Schedule;
+use clockwright_planner::sharding::Strategy;
+use clockwright_registry::{Node, Stat};
+use std::sync::Arc;
+
+/// A job.
+pub(crate) struct Job {
+    pub(crate) name: JobName,
+    /// The settings this process was started with.
+    pub(crate) local: JobSettings,
+    pub(crate) mirror: Mirror,
+    /// The id of the full reading under way.
+    pub(crate) loading: Option<u64>,
+    /// Another full reading is wanted after the one under way.
+    pub(crate) reload: bool,
+    /// A full reading came in since the session began.
+    pub(crate) is_loaded: bool,
+    /// Sequence number at which a coordination commit of ours last changed the mirror.
+    pub(crate) touched: u64,
+    pub(crate) effective: Option<Arc<Effective>>,
+    /// Why the job does not fire here although it is registered.
+    pub(crate) degraded: Option<String>,
+    pub(crate) phase: Phase,
+    /// Our instance node was seen in this session.
+    pub(crate) registered: bool,
+    /// The coordination commit under way.
+    pub(crate) op: Option<u64>,
+    /// No coordination before this (mono), after a failure.
+    pub(crate) op_after: Millis,
+    pub(crate) latch: Option<Latch>,
+    /// Leader: which plan batches are still to be written.
+    pub(crate) plan: Option<super::coordinate::PlanInProgress>,
+    pub(crate) items: Vec<ItemState>,
+    /// Why the job is off on this instance now (paused, server disabled).
+    pub(crate) off: Option<String>,
+    pub(crate) winding: bool,
+    pub(crate) dirty: bool,
+    pub(crate) armed_wall: Option<Millis>,
+    pub(crate) armed_mono: Option<Millis>,
+    /// The items into whose cursors a trigger was put already, and the trigger's transaction.
+    pub(crate) triggered: (i64, Vec<Item>),
+    /// When the clock node was last touched, by our clock.
+    pub(crate) clock_touched: Millis,
+    /// When an orphan mark was first seen here, by item (mono).
+    pub(crate) marks_seen: Vec<(Item, Millis)>,
+}
+
+/// Where a job is in its life in this engine.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Phase {
+    /// It runs here.
+    Active,
+    /// Its instance node was deleted by somebody: Elastic-Job's shutdown command. What runs goes on, nothing new starts.
+    ShutDown,
+    /// This engine is leaving; the instance node is gone.
+    Left,
+}
+
+/// A place in the queue of a latch; see [`super::coordinate`].
+#[derive(Debug, Clone)]
+pub(crate) struct Latch {
+    pub(crate) kind: LatchKind,
+    /// `_c_{uuid}-latch-`: finds our node after a lost answer.
+    pub(crate) prefix: String,
+    /// The node's full name, once known.
+    pub(crate) name: Option<String>,
+    /// A listing that was asked for after the node was made has come in.
+    pub(crate) listed: bool,
+    /// When we began to wait (mono).
+    pub(crate) since: Millis,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum LatchKind {
+    Election,
+    Failover(Item),
+}
+
+/// Settings as the registry has them, parsed.
+pub(crate) struct Effective {
+    pub(crate) settings: JobSettings,
+    pub(crate) schedule: Schedule,
+    pub(crate) schedule_hash: u32,
+    pub(crate) strategy: Strategy,
+    pub(crate) job_parameter: Arc<str>,
+    pub(crate) item_parameters: Vec<Option<Arc<str>>>,
+    /// When the settings were last written, by the registry's clock.
+    pub(crate) changed_at: Millis,
+    /// The config node's last transaction.
+    pub(crate) modified: i64,
+}
+
+/// One item in this engine.
+#[derive(Default)]
+pub(crate) struct ItemState {
+    pub(crate) local: Local,
+    /// Instants up to this passed while the item could not run here, and why.
+    pub(crate) blocked_until: Millis,
+    pub(crate) blocked_by: BlockedBy,
+    /// Sequence number at which a commit of ours last changed this item's nodes.
+    pub(crate) touched: u64,
+    /// A reading of the cursor is under way.
+    pub(crate) reading: Option<u64>,
+    /// Somebody else's run is waited for; hints about the cursor matter.
+    pub(crate) watching: bool,
+    /// The claim was seen without a living owner since this (mono).
+    pub(crate) orphan_since: Option<Millis>,
+    /// Sequence number when the orphan was noticed; the cursor must have been read after it.
+    pub(crate) orphan_sequence: u64,
+    /// Sequence number of the reading or commit that the cursor's state comes from.
+    pub(crate) cursor_sequence: u64,
+    /// The item is ours by the plan that we last acted on.
+    pub(crate) was_mine: bool,
+    /// No claim before this (mono), after a failure.
+    pub(crate) claim_after: Millis,
+    /// The attempt that was stopped here because the lease ran out.
+    pub(crate) lost: Option<clockwright_model::RunId>,
+    /// The item is disabled by an operator, as last acted on.
+    pub(crate) was_disabled: bool,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub(crate) enum BlockedBy {
+    #[default]
+    Unowned,
+    Busy,
+    Paused,
+    Disabled,
+}
+
+/// What an item does in this engine.
+#[derive(Default)]
+pub(crate) enum Local {
+    #[default]
+    Idle,
+    /// A claim is on its way; for a retry the attempt before it.
+    Claiming,
+    /// Its code runs.
+    Running(Box<Active>),
+    /// Its code failed; the next attempt follows at `until` (mono).
+    Backoff { active: Box<Active>, until: Millis },
+    /// It ended; the outcome is on its way to the cursor, or waits for that.
+    Ended { active: Box<Active>, outcome: Outcome, committing: bool },
+}
+
+/// A claim of ours that was carried out.
+#[derive(Debug, Clone)]
+pub(crate) struct Active {
+    pub(crate) run: u64,
+    pub(crate) claim: crate::cursor::Claim,
+    pub(crate) version: i32,
+    pub(crate) token: i64,
+    pub(crate) task_id: Arc<str>,
+    pub(crate) start: Millis,
+    /// We hold `sharding/{i}/failover`.
+    pub(crate) taken: bool,
+    pub(crate) firing: u64,
+}
+
+/// What an engine says of a job.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct JobStatus {
+    /// The job.
+    pub job: JobName,
+    /// Registered in the current session.
+    pub registered: bool,
+    /// Why it does not fire here, if so.
+    pub degraded: Option<String>,
+    /// This engine leads the job.
+    pub leader: bool,
+    /// The items this engine owns, ascending.
+    pub items: Vec<Item>,
+    /// How many of its items run here now.
+    pub running: usize,
+}
+
+impl Job {
+    pub(crate) fn new(local: JobSettings) -> Self {
+        Self {
+            name: local.name.clone(),
+            local,
+            mirror: Mirror::default(),
+            loading: None,
+            reload: false,
+            is_loaded: false,
+            touched: 0,
+            effective: None,
+            degraded: None,
+            phase: Phase::Active,
+            registered: false,
+            op: None,
+            op_after: 0,
+            latch: None,
+            plan: None,
+            items: Vec::new(),
+            off: None,
+            winding: false,
+            dirty: false,
+            armed_wall: None,
+            armed_mono: None,
+            triggered: (0, Vec::new()),
+            clock_touched: 0,
+            marks_seen: Vec::new(),
+        }
+    }
+
+    /// Forgets what belonged to the session before: the mirror, the registration and all commits under way. What runs, runs on.
+    pub(crate) fn session_changed(&mut self) {
+        self.mirror = Mirror::default();
+        self.loading = None;
+        self.reload = false;
+        self.is_loaded = false;
+        self.registered = false;
+        self.op = None;
+        self.op_after = 0;
+        self.latch = None;
+        self.plan = None;
+        self.marks_seen.clear();
+        for item in &mut self.items {
+            item.reading = None;
+            item.orphan_since = None;
+            item.was_mine = false;
+            item.watching = false;
+            match &mut item.local {
+                local @ Local::Claiming => *local = Local::Idle,
+                Local::Ended { committing, .. } => *committing = false,
+                Local::Idle | Local::Running(_) | Local::Backoff { .. } => {}
+            }
+        }
+    }
+
+    /// Whether a hint about this node is worth a reading. Marks and cursors change with every run, and matter only where
+    /// somebody waits for them.
+    pub(crate) fn wants(&self, key: &Key) -> bool {
+        match key {
+            Key::Running(item) | Key::Cursor(item) => {
+                self.items.get(*item as usize).is_some_and(|state| state.watching)
+            }
+            Key::Other
+            | Key::StartedItem(_)
+            | Key::CompletedItem(_)
+            | Key::Started
+            | Key::Completed
+            | Key::Guarantee => false,
+            Key::CurrentTime => self.local.max_time_diff_seconds >= 0,
+            _ => true,
+        }
+    }
+
+    /// Takes in one answer; false when it may be older than what a commit of ours did meanwhile, and must be asked again.
+    pub(crate) fn put(&mut self, id: u64, key: &Key, node: Option<&Node>) -> bool {
+        let item = item_of(key);
+        let touched = item.map_or(self.touched, |item| self.item_mut(item).touched);
+        if id < touched && (item.is_none() || !matches!(key, Key::Owner(_) | Key::Disabled(_))) {
+            return false;
+        }
+        if let Key::Cursor(item) = key {
+            let state = self.item_mut(*item);
+            state.cursor_sequence = id;
+            state.reading = None;
+        }
+        self.mirror.put(key, node);
+        if *key == Key::Config {
+            self.read_settings();
+        }
+        true
+    }
+
+    /// Takes in a full reading of a subtree; false when it must be asked again.
+    pub(crate) fn loaded<'a>(
+        &mut self,
+        id: u64,
+        root: &Key,
+        nodes: impl Iterator<Item = (Key, &'a Node)>,
+    ) -> bool {
+        if *root != Key::Job {
+            self.mirror.forget(root);
+            for (key, node) in nodes {
+                self.mirror.put(&key, Some(node));
+            }
+            if let Some(latch) = &mut self.latch {
+                latch.listed = true;
+            }
+            return true;
+        }
+        if self.loading == Some(id) {
+            self.loading = None;
+        }
+        if id < self.touched || self.reload {
+            self.reload = false;
+            return false;
+        }
+        let mut old = std::mem::take(&mut self.mirror);
+        for (key, node) in nodes {
+            self.mirror.put(&key, Some(node));
+        }
+        let count = self.mirror.items.len().max(old.items.len());
+        for index in 0..count {
+            let fresh = self.items.get(index).is_none_or(|state| state.touched <= id);
+            let nodes = self.mirror.item_mut(index as Item);
+            if fresh {
+                if matches!(nodes.cursor, CursorNode::Unread) {
+                    nodes.cursor = CursorNode::Absent;
+                }
+                let state = self.item_mut(index as Item);
+                state.cursor_sequence = id;
+                state.reading = None;
+            } else if let Some(kept) = old.items.get_mut(index) {
+                // A commit of ours changed this item after the reading began; only what others write is taken from it.
+                nodes.cursor = std::mem::take(&mut kept.cursor);
+                nodes.running = kept.running;
+                nodes.taken = kept.taken.take();
+                nodes.misfire = kept.misfire;
+            }
+        }
+        self.is_loaded = true;
+        self.read_settings();
+        true
+    }
+
+    pub(crate) fn load_failed(&mut self, id: u64, now: Now) {
+        if self.loading == Some(id) {
+            self.loading = None;
+            self.reload = false;
+            self.is_loaded = false;
+            self.op_after = now.mono + 200;
+        }
+        for item in &mut self.items {
+            item.reading = None;
+        }
+    }
+
+    /// Reads the settings again when the config node changed.
+    fn read_settings(&mut self) {
+        let Some((data, stat)) = self.mirror.config.clone() else { return };
+        if self.effective.as_ref().is_some_and(|effective| effective.modified == stat.modified) {
+            return;
+        }
+        match Effective::read(&data, stat, &self.local) {
+            Ok(effective) => {
+                let count = effective.settings.sharding_total_count as usize;
+                if self.items.len() < count {
+                    self.items.resize_with(count, ItemState::default);
+                }
+                self.effective = Some(Arc::new(effective));
+                self.degraded = None;
+            }
+            Err(reason) => self.degraded = Some(reason),
+        }
+    }
+
+    pub(crate) fn item_mut(&mut self, item: Item) -> &mut ItemState {
+        let index = item as usize;
+        if index >= self.items.len() {
+            self.items.resize_with(index + 1, ItemState::default);
+        }
+        &mut self.items[index]
+    }
+
+    /// How many items the job has by its settings.
+    pub(crate) fn count(&self) -> Item {
+        self.effective.as_ref().map_or(0, |effective| effective.settings.sharding_total_count)
+    }
+
+    pub(crate) fn exclusive(&self) -> Exclusive {
+        self.effective.as_ref().map_or(self.local.exclusive, |effective| effective.settings.exclusive)
+    }
+
+    /// The runs that go on here.
+    pub(crate) fn live_runs(&self) -> Vec<u64> {
+        self.items
+            .iter()
+            .filter_map(|item| match &item.local {
+                Local::Running(active) => Some(active.run),
+                _ => None,
+            })
+            .collect()
+    }
+
+    /// Nothing of the job is left to be done here, for an engine that leaves. Without a session outcomes cannot be
+    /// written any more; the next owner finds the claims.
+    pub(crate) fn is_done(&self, offline: bool) -> bool {
+        let quiet = self.items.iter().all(|item| match item.local {
+            Local::Idle => true,
+            Local::Claiming | Local::Backoff { .. } | Local::Ended { .. } => offline,
+            Local::Running(_) => false,
+        });
+        quiet && (offline || self.phase != Phase::Active) && (offline || self.op.is_none())
+    }
+
+    /// Whether an item is this instance's to run by the current plan.
+    pub(crate) fn owns(&self, item: Item, me: &InstanceId) -> bool {
+        self.mirror.item(item).is_some_and(|nodes| nodes.owner.as_ref().is_some_and(|owner| owner.id == *me))
+    }
+}
+
+impl Effective {
+    /// Reads and checks a config node.
+    fn read(data: &[u8], stat: Stat, local: &JobSettings) -> Result<Self, String> {
+        let settings = wire::read(data, Some(local)).map_err(|error| format!("the config node is not usable: {error}"))?;
+        if settings.name != local.name {
+            return Err(format!("the config node is about another job, `{}`", settings.name));
+        }
+        let schedule = Schedule::parse(&settings.cron, settings.time_zone.as_deref())
+            .map_err(|error| format!("the schedule is not usable: {error}"))?;
+        let strategy = Strategy::parse(&settings.sharding_strategy).map_err(|error| error.to_string())?;
+        let parameters = ItemParameters::parse(&settings.sharding_item_parameters).map_err(|error| error.to_string())?;
+        let item_parameters =
+            (0..settings.sharding_total_count).map(|item| parameters.get(item).map(Arc::from)).collect();
+        let zone = settings.time_zone.as_deref().unwrap_or("");
+        Ok(Self {
+            schedule_hash: fnv(&[settings.cron.as_bytes(), zone.as_bytes()]),
+            schedule,
+            strategy,
+            job_parameter: settings.job_parameter.as_str().into(),
+            item_parameters,
+            changed_at: stat.modified_at,
+            modified: stat.modified,
+            settings,
+        })
+    }
+}
+
+/// The item a key is about.
+pub(crate) fn item_of(key: &Key) -> Option<Item> {
+    match key {
+        Key::Item(item)
+        | Key::Owner(item)
+        | Key::Running(item)
+        | Key::Misfire(item)
+        | Key::Disabled(item)
+        | Key::Taken(item)
+        | Key::Cursor(item) => Some(*item),
+        _ => None,
+    }
+}
+
+fn fnv(parts: &[&[u8]]) -> u32 {
+    let mut hash = 0x811c_9dc5_u32;
+    for byte in parts.iter().flat_map(|part| part.iter().chain(&[0xff])) {
+        hash = (hash ^ u32::from(*byte)).wrapping_mul(0x0100_0193);
+    }
+    hash
+}
+
+impl Core {
+    /// What this engine says of each of its jobs.
+    #[must_use]
+    pub fn status(&self) -> Vec<JobStatus> {
+        let status = |job: &Job| JobStatus {
+            job: job.name.clone(),
+            registered: job.registered,
+            degraded: job.degraded.clone(),
+            leader: self.leads(job),
+            items: (0..job.count()).filter(|item| job.owns(*item, &self.me)).collect(),
+            running: job.live_runs().len(),
+        };
+        self.jobs.iter().map(status).collect()
+    }
+
+    /// Whether this engine's current session leads a job.
+    pub(crate) fn leads(&self, job: &Job) -> bool {
+        let session = self.session.map(|terms| terms.session);
+        job.mirror.leader.as_ref().is_some_and(|leader| leader.id == self.me && Some(leader.session) == session)
+    }
+}
+
+/// The words of a fire for a person.
+pub(crate) fn fire_words(fire: &Fire) -> String {
+    match fire {
+        Fire::Scheduled(at) => format!("fire {at}"),
+        Fire::Trigger { id, .. } => format!("trigger {id}"),
+    }
+}

@@ -1,0 +1,250 @@
+//! What an engine believes about one job's nodes: the last answer to each read, and the effects of its own commits.
+//!
+//! The mirror may be stale; nothing is decided by it alone. Every decision ends in a commit whose conditions the registry
+//! checks, and a conflict leads to a fresh read.
+
+use crate::cursor::Cursor;
+use crate::keys::Key;
+use clockwright_model::{InstanceId, Item, Millis};
+use clockwright_registry::{Node, Stat};
+use bytes::Bytes;
+use std::collections::{BTreeMap, BTreeSet};
+
+/// One job's nodes.
+#[derive(Debug, Default)]
+pub(crate) struct Mirror {
+    /// Parents that are known to exist, so that a commit need not create them.
+    pub(crate) parents: BTreeSet<Key>,
+    pub(crate) config: Option<(Bytes, Stat)>,
+    pub(crate) servers: BTreeMap<String, ServerNode>,
+    pub(crate) instances: BTreeMap<InstanceId, InstanceNode>,
+    pub(crate) leader: Option<LeaderNode>,
+    pub(crate) election_latch: BTreeSet<String>,
+    pub(crate) failover_latch: BTreeSet<String>,
+    pub(crate) necessary: bool,
+    pub(crate) processing: Option<i64>,
+    /// Version of the plan's epoch node; `None` when there is none.
+    pub(crate) epoch: Option<i32>,
+    pub(crate) paused: Option<String>,
+    pub(crate) failover_items: BTreeSet<Item>,
+    pub(crate) current_time: Option<Stat>,
+    pub(crate) items: Vec<ItemNodes>,
+}
+
+#[derive(Debug, Clone)]
+pub(crate) struct ServerNode {
+    pub(crate) disabled: bool,
+    pub(crate) empty: bool,
+}
+
+#[derive(Debug, Clone)]
+pub(crate) struct InstanceNode {
+    pub(crate) stat: Stat,
+    pub(crate) trigger: bool,
+}
+
+#[derive(Debug, Clone)]
+pub(crate) struct LeaderNode {
+    pub(crate) id: InstanceId,
+    pub(crate) session: i64,
+}
+
+/// One item's nodes.
+#[derive(Debug, Default)]
+pub(crate) struct ItemNodes {
+    pub(crate) exists: bool,
+    pub(crate) owner: Option<OwnerNode>,
+    /// The session of the `running` mark.
+    pub(crate) running: Option<i64>,
+    pub(crate) misfire: bool,
+    pub(crate) disabled: bool,
+    pub(crate) taken: Option<InstanceId>,
+    pub(crate) cursor: CursorNode,
+}
+
+#[derive(Debug, Clone)]
+pub(crate) struct OwnerNode {
+    pub(crate) id: InstanceId,
+    pub(crate) created_at: Millis,
+}
+
+/// The item's cursor.
+#[derive(Debug, Default)]
+pub(crate) enum CursorNode {
+    /// Not read since the item became interesting.
+    #[default]
+    Unread,
+    /// Read, and there is none.
+    Absent,
+    /// Read, and it makes no sense: somebody else wrote it.
+    Damaged {
+        version: i32,
+    },
+    /// Read.
+    Known { version: i32, modified: i64, cursor: Box<Cursor> },
+}
+
+impl CursorNode {
+    pub(crate) fn cursor(&self) -> Option<&Cursor> {
+        match self {
+            CursorNode::Known { cursor, .. } => Some(cursor),
+            _ => None,
+        }
+    }
+
+    pub(crate) fn version(&self) -> Option<i32> {
+        match self {
+            CursorNode::Known { version, .. } | CursorNode::Damaged { version } => Some(*version),
+            _ => None,
+        }
+    }
+}
+
+impl Mirror {
+    /// The nodes of an item, made when missing.
+    pub(crate) fn item_mut(&mut self, item: Item) -> &mut ItemNodes {
+        let index = item as usize;
+        if index >= self.items.len() {
+            self.items.resize_with(index + 1, ItemNodes::default);
+        }
+        &mut self.items[index]
+    }
+
+    pub(crate) fn item(&self, item: Item) -> Option<&ItemNodes> {
+        self.items.get(item as usize)
+    }
+
+    /// Takes in what a node is now.
+    pub(crate) fn put(&mut self, key: &Key, node: Option<&Node>) {
+        if node.is_some() && is_parent(key) {
+            self.parents.insert(key.clone());
+        } else if node.is_none() && is_parent(key) {
+            self.parents.remove(key);
+        }
+        match key {
+            Key::Config => self.config = node.map(|node| (node.data.clone(), node.stat)),
+            Key::Server(ip) => match node {
+                Some(node) => {
+                    let server =
+                        ServerNode { disabled: &node.data[..] == b"DISABLED", empty: node.data.is_empty() };
+                    self.servers.insert(ip.clone(), server);
+                }
+                None => drop(self.servers.remove(ip)),
+            },
+            Key::Instance(id) => match node {
+                Some(node) => {
+                    let instance = InstanceNode { stat: node.stat, trigger: &node.data[..] == b"TRIGGER" };
+                    self.instances.insert(id.clone(), instance);
+                }
+                None => drop(self.instances.remove(id)),
+            },
+            Key::ElectionInstance => {
+                self.leader =
+                    node.map(|node| LeaderNode { id: instance_of(&node.data), session: node.stat.owner });
+            }
+            Key::ElectionLatchNode(name) => put_name(&mut self.election_latch, name, node.is_some()),
+            Key::FailoverLatchNode(name) => put_name(&mut self.failover_latch, name, node.is_some()),
+            Key::Necessary => self.necessary = node.is_some(),
+            Key::Processing => self.processing = node.map(|node| node.stat.owner),
+            Key::Epoch => self.epoch = node.map(|node| node.stat.version),
+            Key::Paused => self.paused = node.map(|node| String::from_utf8_lossy(&node.data).into_owned()),
+            Key::FailoverItem(item) => {
+                if node.is_some() {
+                    self.failover_items.insert(*item);
+                } else {
+                    self.failover_items.remove(item);
+                }
+            }
+            Key::CurrentTime => self.current_time = node.map(|node| node.stat),
+            Key::Item(item) => {
+                if node.is_some() {
+                    self.item_mut(*item).exists = true;
+                } else if let Some(nodes) = self.items.get_mut(*item as usize) {
+                    *nodes = ItemNodes { cursor: CursorNode::Absent, ..ItemNodes::default() };
+                }
+            }
+            _ => self.put_item(key, node),
+        }
+    }
+
+    fn put_item(&mut self, key: &Key, node: Option<&Node>) {
+        match key {
+            Key::Owner(item) => {
+                self.item_mut(*item).owner = node
+                    .map(|node| OwnerNode { id: instance_of(&node.data), created_at: node.stat.created_at });
+            }
+            Key::Running(item) => self.item_mut(*item).running = node.map(|node| node.stat.owner),
+            Key::Misfire(item) => self.item_mut(*item).misfire = node.is_some(),
+            Key::Disabled(item) => self.item_mut(*item).disabled = node.is_some(),
+            Key::Taken(item) => self.item_mut(*item).taken = node.map(|node| instance_of(&node.data)),
+            Key::Cursor(item) => {
+                self.item_mut(*item).cursor = match node {
+                    None => CursorNode::Absent,
+                    Some(node) => match Cursor::from_bytes(&node.data) {
+                        Err(_) => CursorNode::Damaged { version: node.stat.version },
+                        Ok(cursor) => CursorNode::Known {
+                            version: node.stat.version,
+                            modified: node.stat.modified,
+                            cursor: Box::new(cursor),
+                        },
+                    },
+                };
+            }
+            _ => {}
+        }
+    }
+
+    /// Forgets everything below a node, before a fresh reading of that subtree is put in. Cursors that are known stay
+    /// until their own answer comes, since a cursor never goes back.
+    pub(crate) fn forget(&mut self, root: &Key) {
+        match root {
+            Key::Job => *self = Mirror::default(),
+            Key::ElectionLatch => self.election_latch.clear(),
+            Key::FailoverLatch => self.failover_latch.clear(),
+            _ => {}
+        }
+    }
+
+    /// The ids of instances whose server is not disabled, in the descending order that the strategies expect.
+    pub(crate) fn available(&self) -> Vec<InstanceId> {
+        let mut ids: Vec<InstanceId> =
+            self.instances.keys().filter(|id| self.server_enabled(id.ip())).cloned().collect();
+        clockwright_planner::sharding::descending(&mut ids);
+        ids
+    }
+
+    /// Anything but the exact text `DISABLED` is enabled, a missing node too.
+    pub(crate) fn server_enabled(&self, ip: &str) -> bool {
+        self.servers.get(ip).is_none_or(|server| !server.disabled)
+    }
+}
+
+fn put_name(names: &mut BTreeSet<String>, name: &str, present: bool) {
+    if present {
+        names.insert(name.to_owned());
+    } else {
+        names.remove(name);
+    }
+}
+
+fn instance_of(data: &[u8]) -> InstanceId {
+    InstanceId::from_wire(&String::from_utf8_lossy(data))
+}
+
+fn is_parent(key: &Key) -> bool {
+    matches!(
+        key,
+        Key::Job
+            | Key::Servers
+            | Key::Instances
+            | Key::Leader
+            | Key::Election
+            | Key::ElectionLatch
+            | Key::Sharding
+            | Key::Failover
+            | Key::FailoverItems
+            | Key::FailoverLatch
+            | Key::Items
+            | Key::SystemTime
+    )
+}

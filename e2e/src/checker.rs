@@ -31,7 +31,7 @@ pub use runs::Run;
 #[must_use]
 pub fn check(history: &History) -> Report {
     let mut report = Report::default();
-    let (runs, strays) = runs::collect(&history.records);
+    let (runs, strays) = runs::collect(history);
     report.violations.extend(strays);
     for run in runs.values().flatten() {
         report.runs += 1;

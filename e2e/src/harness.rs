@@ -9,9 +9,11 @@
 
 mod node;
 mod scene;
+mod servers;
 
 pub use node::Node;
 pub use scene::Scene;
+pub use servers::Servers;
 
 use rustix::process::{Pid, Signal};
 use std::fs;
@@ -69,6 +71,14 @@ pub fn processes_with(text: &str) -> Vec<(u32, String)> {
     });
     let me = std::process::id();
     lines.filter(|(pid, line)| *pid != me && line.contains(text)).collect()
+}
+
+/// The resident memory of a process, bytes; 0 when it is gone.
+#[must_use]
+pub fn resident_bytes(pid: u32) -> u64 {
+    let status = fs::read_to_string(format!("/proc/{pid}/status")).unwrap_or_default();
+    let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:"));
+    line.and_then(|rest| rest.split_whitespace().next()?.parse::<u64>().ok()).unwrap_or(0) * 1024
 }
 
 /// Sends a signal to a process.

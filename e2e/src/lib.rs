@@ -5,4 +5,3 @@ pub mod checker;
 pub mod harness;
 pub mod ledger;
 pub mod record;
-pub mod txnlog;

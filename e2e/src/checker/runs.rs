@@ -48,8 +48,12 @@ impl Run {
 pub(super) type Runs = BTreeMap<(String, Item), Vec<Run>>;
 
 /// Puts the records of each run together. Records that belong to no started run are violations.
-pub(super) fn collect(records: &[Record]) -> (Runs, Vec<Violation>) {
-    let mut order: Vec<&Record> = records.iter().collect();
+///
+/// A program is told the instant of its fire and not the id of a trigger, so a run at an instant at which a trigger of
+/// its item is settled is taken for that trigger's, unless the instant was due as well.
+pub(super) fn collect(history: &History) -> (Runs, Vec<Violation>) {
+    let triggers = triggers(history);
+    let mut order: Vec<&Record> = history.records.iter().collect();
     // A start sorts before other records of the same instant, so that a clock tick cannot make a run look headless; the
     // rest makes the order one, whatever order the lines had.
     order.sort_by_key(|r| (r.mono_ns, r.kind != Kind::Start, &r.job, r.item, &r.run));
@@ -64,6 +68,10 @@ pub(super) fn collect(records: &[Record]) -> (Runs, Vec<Violation>) {
         let Ok(fire) = record.fire() else {
             stray(record, Check::Phantom, format!("run {} has the fire `{}`", record.run, record.fire));
             continue;
+        };
+        let fire = match (&fire, triggers.get(&(record.job.as_str(), record.item, fire.time()))) {
+            (Fire::Scheduled(_), Some(trigger)) => (*trigger).clone(),
+            _ => fire,
         };
         let runs = runs.entry((record.job.clone(), record.item)).or_default();
         let key = (record.job.as_str(), record.item, record.run.as_str());
@@ -87,6 +95,16 @@ pub(super) fn collect(records: &[Record]) -> (Runs, Vec<Violation>) {
     }
     runs.retain(|_, runs| !runs.is_empty());
     (runs, strays)
+}
+
+/// The settled triggers by job, item and instant, without those at due instants.
+fn triggers(history: &History) -> HashMap<(&str, Item, Millis), &Fire> {
+    let due = |job: &str, at| {
+        history.plans.iter().any(|plan| plan.job == job && plan.due.binary_search(&at).is_ok())
+    };
+    let settled = history.settlements.iter().map(|s| ((s.job.as_str(), s.item, s.fire.time()), &s.fire));
+    let triggers = settled.filter(|(_, fire)| matches!(fire, Fire::Trigger { .. }));
+    triggers.filter(|((job, _, at), _)| !due(job, *at)).collect()
 }
 
 fn begun(record: &Record, fire: Fire) -> Run {

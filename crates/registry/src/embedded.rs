@@ -24,10 +24,12 @@
 //! ids are never used twice: the upper half counts how often the directory was opened.
 
 mod session;
+mod socket;
 mod store;
 mod tree;
 
 pub use session::EmbeddedSession;
+pub use socket::{SocketServer, SocketSession};
 pub use store::OpenError;
 
 use crate::{Commit, Error, Hint, Op, Path, Session, Terms};

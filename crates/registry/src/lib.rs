@@ -25,7 +25,7 @@ mod embedded;
 mod path;
 
 pub use batcher::Batcher;
-pub use embedded::{ConnectOptions, Embedded, EmbeddedSession, OpenError};
+pub use embedded::{ConnectOptions, Embedded, EmbeddedSession, OpenError, SocketServer, SocketSession};
 pub use path::{Path, PathError};
 
 use async_trait::async_trait;

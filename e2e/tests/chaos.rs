@@ -183,6 +183,7 @@ impl Chaos {
                 self.nodes.iter().all(|node| works(&records, node))
             },
         );
+        self.one_leader_and_whole_plans();
         // What was late may still be made up for: a fire is only counted when its outcome has had its time.
         pass_time(now().max(healed + AFTERMATH + 3_000) + 5_000);
         let to = now() - 4_000;
@@ -194,6 +195,7 @@ impl Chaos {
         }
         assert_eq!(self.scene.job_processes(), []);
         self.disturbed("all nodes stop".into(), stopping);
+        self.nothing_left();
         let due = Plan::every(1_000, self.begun - 1_000, now() + 1_000);
         let plan = |&(job, _, misfire, _): &(&str, _, Misfire, bool)| Plan {
             job: job.into(),
@@ -212,5 +214,39 @@ impl Chaos {
             aftermath: AFTERMATH,
             ..History::default()
         }
+    }
+
+    /// C9: each job has one leader, and each of its items an owner, among the instances that live.
+    fn one_leader_and_whole_plans(&self) {
+        let text = |path: &str| self.servers.get(path).map(|data| String::from_utf8(data).unwrap());
+        for (job, ..) in JOBS {
+            let root = format!("/chaos/{job}");
+            eventually(Duration::from_secs(20), &format!("{job} has a leader and a whole plan"), || {
+                let live = self.servers.list(&format!("{root}/instances"));
+                let lives = |id: Option<String>| id.is_some_and(|id| live.contains(&id));
+                live.len() == self.nodes.len()
+                    && lives(text(&format!("{root}/leader/election/instance")))
+                    && (0..ITEMS).all(|item| lives(text(&format!("{root}/sharding/{item}/instance"))))
+                    && self.servers.list(&format!("{root}/leader/failover/items")).is_empty()
+            });
+        }
+    }
+
+    /// C10: nodes that have left in order leave nothing that only makes sense while they live.
+    fn nothing_left(&self) {
+        let mut left = self.servers.list("/chaos-clockwright/leases");
+        for (job, ..) in JOBS {
+            let mut paths = vec![format!("/chaos/{job}/leader/election/instance")];
+            paths.extend((0..ITEMS).map(|item| format!("/chaos/{job}/sharding/{item}/running")));
+            paths.extend((0..ITEMS).map(|item| format!("/chaos/{job}/sharding/{item}/failover")));
+            left.extend(paths.into_iter().filter(|path| self.servers.get(path).is_some()));
+            for parent in
+                ["instances", "leader/election/latch", "leader/failover/latch", "leader/failover/items"]
+            {
+                let children = self.servers.list(&format!("/chaos/{job}/{parent}"));
+                left.extend(children.into_iter().map(|child| format!("{job}/{parent}/{child}")));
+            }
+        }
+        assert_eq!(left, Vec::<String>::new(), "left behind in the registry");
     }
 }

@@ -1,0 +1,226 @@
+//! One TCP connection to one server, with the session established on it.
+
+use crate::options::Server;
+use crate::wire::{self, MAX_FRAME, Malformed, Reader, Writer, code, op, xid};
+use bytes::{Buf, BytesMut};
+use std::time::Duration;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::TcpStream;
+
+/// A connection on which the session is established.
+pub(crate) struct Connection {
+    pub(crate) stream: TcpStream,
+    /// Received, not yet read.
+    pub(crate) input: BytesMut,
+    /// Whether the server has multi-reads and recursive watches (ZooKeeper 3.6 and later).
+    pub(crate) modern: bool,
+}
+
+/// The session, as the servers know it.
+#[derive(Clone)]
+pub(crate) struct Identity {
+    /// 0 before there is one.
+    pub(crate) session: i64,
+    pub(crate) password: Vec<u8>,
+    /// Negotiated, or before that asked for; milliseconds.
+    pub(crate) timeout: i32,
+    /// The last transaction of which this session knows. A server that is behind it refuses the connection, so that reads
+    /// never go back in time.
+    pub(crate) last_seen: i64,
+}
+
+/// Why there is no connection.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum ConnectError {
+    /// The servers do not know the session any more.
+    #[error("the session has expired")]
+    Expired,
+    /// The server does not take the credentials.
+    #[error("{0}")]
+    Denied(String),
+    /// The server has no multi-read; it drops the connection of whoever asks for one.
+    #[error("the server is older than 3.6")]
+    Old,
+    #[error("no answer within {} ms", .0.as_millis())]
+    Timeout(Duration),
+    #[error("{0}")]
+    Io(#[from] std::io::Error),
+    #[error("{0}")]
+    Malformed(#[from] Malformed),
+}
+
+/// Connects to one server and establishes the session there: a new one, or the one that `identity` names. `modern` is
+/// what is known of the server; when nothing is, it is asked.
+pub(crate) async fn connect(
+    server: &Server,
+    identity: &mut Identity,
+    digest: Option<&str>,
+    modern: Option<bool>,
+    limit: Duration,
+) -> Result<Connection, ConnectError> {
+    // A handshake that is cut off must not leave half a session in `identity`.
+    let mut next = identity.clone();
+    let result = tokio::time::timeout(limit, establish(server, &mut next, digest, modern)).await;
+    if next.session != 0 {
+        *identity = next;
+    }
+    result.unwrap_or(Err(ConnectError::Timeout(limit)))
+}
+
+async fn establish(
+    server: &Server,
+    identity: &mut Identity,
+    digest: Option<&str>,
+    modern: Option<bool>,
+) -> Result<Connection, ConnectError> {
+    let stream = TcpStream::connect((server.host.as_str(), server.port)).await?;
+    stream.set_nodelay(true)?;
+    let mut connection =
+        Connection { stream, input: BytesMut::with_capacity(16 << 10), modern: modern.unwrap_or(true) };
+    connection.open_session(identity, &[]).await?;
+    if let Some(digest) = digest {
+        connection.authenticate(digest).await?;
+    }
+    if modern.is_none() {
+        connection.probe().await?;
+    }
+    Ok(connection)
+}
+
+/// Takes a session over and ends it in one breath, so that whoever has it has no time to take it back. `Ok` when the server
+/// confirmed the end, [`ConnectError::Expired`] when it did not know the session.
+pub(crate) async fn end_session(
+    server: &Server,
+    identity: &Identity,
+    limit: Duration,
+) -> Result<(), ConnectError> {
+    let end = async {
+        let stream = TcpStream::connect((server.host.as_str(), server.port)).await?;
+        stream.set_nodelay(true)?;
+        let mut connection = Connection { stream, input: BytesMut::new(), modern: false };
+        let close = Writer::request(op::CLOSE_SESSION).finish();
+        connection.open_session(&mut identity.clone(), &close).await?;
+        match connection.answer(0).await? {
+            code::OK => Ok(()),
+            _ => Err(ConnectError::Expired),
+        }
+    };
+    tokio::time::timeout(limit, end).await.unwrap_or(Err(ConnectError::Timeout(limit)))
+}
+
+impl Connection {
+    /// Establishes the session; `more` is sent right behind.
+    async fn open_session(&mut self, identity: &mut Identity, more: &[u8]) -> Result<(), ConnectError> {
+        let request = Writer::new()
+            .int(0)
+            .long(identity.last_seen)
+            .int(identity.timeout)
+            .long(identity.session)
+            .buffer(&identity.password)
+            .bool(false);
+        self.stream.write_all(&[&request.finish(), more].concat()).await?;
+        let frame = self.frame().await?;
+        let mut reader = Reader(&frame);
+        let (_version, timeout, session) = (reader.int()?, reader.int()?, reader.long()?);
+        let password = reader.buffer()?.to_vec();
+        if timeout <= 0 || session == 0 {
+            return Err(ConnectError::Expired);
+        }
+        (identity.session, identity.timeout, identity.password) = (session, timeout, password);
+        Ok(())
+    }
+
+    async fn authenticate(&mut self, digest: &str) -> Result<(), ConnectError> {
+        let request = Writer::new().int(xid::AUTH).int(op::AUTH).int(0).text("digest").text(digest);
+        self.stream.write_all(&request.finish()).await?;
+        match self.answer(xid::AUTH).await? {
+            code::OK => Ok(()),
+            error => Err(ConnectError::Denied(format!("digest authentication failed with code {error}"))),
+        }
+    }
+
+    /// Asks for something that only ZooKeeper 3.6 and later can do. It is sent alone: older servers answer out of order
+    /// and close the connection.
+    async fn probe(&mut self) -> Result<(), ConnectError> {
+        let request = wire::multi_read([(wire::Query::Node, "/")].into_iter());
+        self.stream.write_all(&request).await?;
+        match self.answer(0).await? {
+            code::UNIMPLEMENTED => Err(ConnectError::Old),
+            code::SASL_REQUIRED | code::AUTH_FAILED => Err(ConnectError::Denied(
+                "the server demands another authentication than `digest`".to_owned(),
+            )),
+            code::SESSION_EXPIRED => Err(ConnectError::Expired),
+            _ => Ok(()),
+        }
+    }
+
+    /// The error code of the next answer with this id.
+    async fn answer(&mut self, xid: i32) -> Result<i32, ConnectError> {
+        loop {
+            let frame = self.frame().await?;
+            let mut reader = Reader(&frame);
+            let (found, _zxid, error) = (reader.int()?, reader.long()?, reader.int()?);
+            if found == xid {
+                return Ok(error);
+            }
+        }
+    }
+
+    async fn frame(&mut self) -> Result<BytesMut, ConnectError> {
+        loop {
+            if let Some(frame) = next_frame(&mut self.input)? {
+                return Ok(frame);
+            }
+            if self.stream.read_buf(&mut self.input).await? == 0 {
+                return Err(std::io::Error::new(
+                    std::io::ErrorKind::UnexpectedEof,
+                    "the server closed the connection",
+                )
+                .into());
+            }
+        }
+    }
+}
+
+/// Takes the next whole frame out of what was received.
+pub(crate) fn next_frame(input: &mut BytesMut) -> Result<Option<BytesMut>, Malformed> {
+    let Ok(length) = Reader(input).int() else { return Ok(None) };
+    let length = usize::try_from(length).ok().filter(|length| *length <= MAX_FRAME);
+    let length = length.ok_or(Malformed("a frame's length is out of range"))?;
+    if input.len() < 4 + length {
+        // The length is the peer's word: room is made in steps, as bytes really come.
+        input.reserve((4 + length - input.len()).min(1 << 20));
+        return Ok(None);
+    }
+    input.advance(4);
+    Ok(Some(input.split_to(length)))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn frames_are_taken_whole_however_they_arrive() {
+        let sent =
+            [Writer::new().int(1).finish(), Writer::new().finish(), Writer::new().long(2).finish()].concat();
+        let mut input = BytesMut::new();
+        let mut frames = Vec::new();
+        for byte in sent {
+            input.extend_from_slice(&[byte]);
+            while let Ok(Some(frame)) = next_frame(&mut input) {
+                frames.push(frame.len());
+            }
+        }
+        assert_eq!(frames, [4, 0, 8]);
+        assert!(input.is_empty());
+    }
+
+    #[test]
+    fn a_length_out_of_range_is_malformed() {
+        for length in [-1, i32::MAX] {
+            let mut input = BytesMut::from(&length.to_be_bytes()[..]);
+            assert!(next_frame(&mut input).is_err(), "{length}");
+        }
+    }
+}

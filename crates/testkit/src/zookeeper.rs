@@ -1,0 +1,436 @@
+//! Private, real ZooKeeper servers for tests: Debian's jars, temporary directories, loopback ports.
+//!
+//! A server is a child process. It is killed when its handle is dropped, and by the kernel when this process dies, however
+//! it dies. Its log is kept with its data in a temporary directory and is part of every error message. Directories of
+//! processes that died before they could clean up are swept when the next server starts.
+
+mod log;
+
+pub use log::{LoggedOp, Transaction};
+
+use anyhow::{Context, bail, ensure};
+use rustix::process::{Pid, Signal, kill_process};
+use std::collections::BTreeMap;
+use std::fs::File;
+use std::io::{Read, Write};
+use std::net::{SocketAddr, TcpListener, TcpStream};
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+use std::sync::{Mutex, OnceLock, PoisonError, mpsc};
+use std::time::{Duration, Instant};
+
+/// How a server is run.
+#[derive(Debug, Clone)]
+pub struct Config {
+    /// ZooKeeper's unit of time, milliseconds: session timeouts are checked at multiples of it and are at least twice as
+    /// long. Default 200.
+    pub tick_time: u32,
+    /// Where the Java classes are. Default: the environment's `CLOCKWRIGHT_ZOOKEEPER_CLASSPATH`, else Debian's jars.
+    pub classpath: Option<String>,
+    /// How long a server may take until it serves. Default 60 s: test machines are busy.
+    pub patience: Duration,
+}
+
+impl Default for Config {
+    fn default() -> Self {
+        Self { tick_time: 200, classpath: None, patience: Duration::from_secs(60) }
+    }
+}
+
+/// One real server.
+pub struct ZkServer {
+    config: Config,
+    classpath: String,
+    dir: PathBuf,
+    port: u16,
+    process: Mutex<Option<Child>>,
+}
+
+/// The server that all tests of this process share.
+///
+/// # Panics
+/// When it cannot be started.
+#[must_use]
+pub fn shared_server() -> &'static ZkServer {
+    static SERVER: OnceLock<ZkServer> = OnceLock::new();
+    SERVER.get_or_init(|| ZkServer::start().expect("a ZooKeeper server for the tests starts"))
+}
+
+/// The ensemble of three that all tests of this process share.
+///
+/// # Panics
+/// When it cannot be started.
+#[must_use]
+pub fn shared_ensemble() -> &'static ZkEnsemble {
+    static ENSEMBLE: OnceLock<ZkEnsemble> = OnceLock::new();
+    ENSEMBLE.get_or_init(|| ZkEnsemble::start(3).expect("a ZooKeeper ensemble for the tests starts"))
+}
+
+impl ZkServer {
+    /// Starts a standalone server and waits until it serves.
+    ///
+    /// # Errors
+    /// When ZooKeeper or Java are not installed, or the server does not serve in time; says what to do, with its log.
+    pub fn start() -> anyhow::Result<Self> {
+        Self::start_with(Config::default())
+    }
+
+    /// As [`ZkServer::start`].
+    ///
+    /// # Errors
+    /// As [`ZkServer::start`].
+    pub fn start_with(config: Config) -> anyhow::Result<Self> {
+        retry_ports(|| {
+            let [port] = free_ports()?;
+            let server = Self::prepare(config.clone(), port, 1, "")?;
+            server.launch()?;
+            server.wait_until_serving()?;
+            Ok(server)
+        })
+    }
+
+    /// `127.0.0.1:port`.
+    #[must_use]
+    pub fn address(&self) -> String {
+        format!("127.0.0.1:{}", self.port)
+    }
+
+    /// Kills the server as a crash would. Nothing happens when it does not run.
+    pub fn kill(&self) {
+        if let Some(mut child) = self.process().take() {
+            // A frozen process dies of SIGKILL too.
+            let _ = child.kill();
+            let _ = child.wait();
+        }
+    }
+
+    /// Asks the server to end, and waits until it has.
+    ///
+    /// # Errors
+    /// When it has not after ten seconds; it is killed then.
+    pub fn stop(&self) -> anyhow::Result<()> {
+        self.signal(Signal::TERM)?;
+        let mut process = self.process();
+        let Some(child) = process.as_mut() else { return Ok(()) };
+        let ended = poll(Duration::from_secs(10), || child.try_wait().ok().flatten());
+        let _ = child.kill();
+        let _ = child.wait();
+        *process = None;
+        ensure!(ended.is_some(), "ZooKeeper did not end within 10 s of SIGTERM");
+        Ok(())
+    }
+
+    /// Starts the server again, on the same data and port, and waits until it serves. Kills it first when it runs.
+    ///
+    /// # Errors
+    /// As [`ZkServer::start`].
+    pub fn restart(&self) -> anyhow::Result<()> {
+        self.kill();
+        self.launch()?;
+        self.wait_until_serving()
+    }
+
+    /// Freezes the server: it keeps its connections and says nothing.
+    ///
+    /// # Errors
+    /// When it does not run.
+    pub fn pause(&self) -> anyhow::Result<()> {
+        self.signal(Signal::STOP)
+    }
+
+    /// Ends a [`ZkServer::pause`].
+    ///
+    /// # Errors
+    /// When it does not run.
+    pub fn resume(&self) -> anyhow::Result<()> {
+        self.signal(Signal::CONT)
+    }
+
+    /// The server's numbers by name, from its `mntr` command; `zk_server_state` is `leader`, `follower` or `standalone`.
+    ///
+    /// # Errors
+    /// When it does not answer.
+    pub fn mntr(&self) -> anyhow::Result<BTreeMap<String, String>> {
+        let text = self.ask("mntr")?;
+        Ok(text
+            .lines()
+            .filter_map(|line| line.split_once('\t'))
+            .map(|(k, v)| (k.to_owned(), v.to_owned()))
+            .collect())
+    }
+
+    /// What the server has carried out since its data directory was made, from its transaction log, in order. Failed
+    /// transactions are left out.
+    ///
+    /// # Errors
+    /// When the log cannot be read.
+    pub fn transactions(&self) -> anyhow::Result<Vec<Transaction>> {
+        log::read(&self.dir.join("data/version-2"))
+    }
+
+    /// The end of the server's own log.
+    #[must_use]
+    pub fn log_tail(&self) -> String {
+        let text = std::fs::read(self.dir.join("server.log")).unwrap_or_default();
+        let text = String::from_utf8_lossy(&text);
+        let lines: Vec<&str> = text.lines().collect();
+        lines[lines.len().saturating_sub(40)..].join("\n")
+    }
+
+    fn prepare(config: Config, port: u16, id: usize, members: &str) -> anyhow::Result<Self> {
+        let classpath = classpath(&config)?;
+        let dir = new_directory()?;
+        std::fs::create_dir_all(dir.join("data"))?;
+        std::fs::write(dir.join("data/myid"), id.to_string())?;
+        let tick = config.tick_time;
+        // Ensembles get ten seconds to find a leader and five to keep up with it, whatever the tick.
+        let (init, sync) = ((10_000 / tick).max(5), (5_000 / tick).max(2));
+        let data = dir.join("data");
+        std::fs::write(
+            dir.join("zoo.cfg"),
+            format!(
+                "tickTime={tick}\ninitLimit={init}\nsyncLimit={sync}\ndataDir={}\nclientPort={port}\n\
+                 clientPortAddress=127.0.0.1\nmaxClientCnxns=0\nmaxSessionTimeout=60000\nforceSync=yes\n\
+                 preAllocSize=1024\nadmin.enableServer=false\n4lw.commands.whitelist=*\n{members}",
+                data.display()
+            ),
+        )?;
+        std::fs::write(
+            dir.join("log4j.properties"),
+            "log4j.rootLogger=INFO, out\nlog4j.appender.out=org.apache.log4j.ConsoleAppender\n\
+             log4j.appender.out.layout=org.apache.log4j.PatternLayout\n\
+             log4j.appender.out.layout.ConversionPattern=%d{HH:mm:ss,SSS} %p %c{1} %m%n\n",
+        )?;
+        Ok(Self { config, classpath, dir, port, process: Mutex::new(None) })
+    }
+
+    fn launch(&self) -> anyhow::Result<()> {
+        let log = File::options().create(true).append(true).open(self.dir.join("server.log"))?;
+        let mut command = Command::new("setpriv");
+        command
+            .args(["--pdeathsig", "KILL", "java", "-Xmx256m", "-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1"])
+            .args([
+                "-XX:-UsePerfData",
+                "-Djava.net.preferIPv4Stack=true",
+                "-Dzookeeper.admin.enableServer=false",
+            ])
+            .arg(format!("-Dlog4j.configuration=file:{}", self.dir.join("log4j.properties").display()))
+            .args(["-cp", &self.classpath, "org.apache.zookeeper.server.quorum.QuorumPeerMain"])
+            .arg(self.dir.join("zoo.cfg"))
+            .current_dir(&self.dir)
+            .stdin(Stdio::null())
+            .stdout(log.try_clone()?)
+            .stderr(log);
+        let child = spawn_for_life(command)
+            .context("cannot start `setpriv … java`; run scripts/install-zookeeper.sh")?;
+        *self.process() = Some(child);
+        Ok(())
+    }
+
+    fn wait_until_serving(&self) -> anyhow::Result<()> {
+        let serving = poll(self.config.patience, || match self.process().as_mut().map(Child::try_wait) {
+            Some(Ok(None)) => self.ask("srvr").ok().filter(|answer| answer.contains("Mode:")).map(|_| true),
+            _ => Some(false),
+        });
+        match serving {
+            Some(true) => Ok(()),
+            Some(false) => bail!("ZooKeeper ended instead of serving; its log:\n{}", self.log_tail()),
+            None => bail!(
+                "ZooKeeper does not serve after {:?}; its log:\n{}",
+                self.config.patience,
+                self.log_tail()
+            ),
+        }
+    }
+
+    /// One of ZooKeeper's four-letter commands.
+    fn ask(&self, command: &str) -> anyhow::Result<String> {
+        let address = SocketAddr::from(([127, 0, 0, 1], self.port));
+        let mut stream = TcpStream::connect_timeout(&address, Duration::from_secs(1))?;
+        stream.set_read_timeout(Some(Duration::from_secs(5)))?;
+        stream.write_all(command.as_bytes())?;
+        let mut answer = String::new();
+        stream.read_to_string(&mut answer)?;
+        Ok(answer)
+    }
+
+    fn signal(&self, signal: Signal) -> anyhow::Result<()> {
+        let process = self.process();
+        let child = process.as_ref().context("the server does not run")?;
+        let pid = i32::try_from(child.id()).ok().and_then(Pid::from_raw).context("the process has an id")?;
+        Ok(kill_process(pid, signal)?)
+    }
+
+    fn process(&self) -> std::sync::MutexGuard<'_, Option<Child>> {
+        self.process.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Drop for ZkServer {
+    fn drop(&mut self) {
+        self.kill();
+        let _ = std::fs::remove_dir_all(&self.dir);
+    }
+}
+
+/// Several servers that are one registry.
+pub struct ZkEnsemble {
+    servers: Vec<ZkServer>,
+}
+
+impl ZkEnsemble {
+    /// Starts an ensemble of `size` servers and waits until all of them serve.
+    ///
+    /// # Errors
+    /// As [`ZkServer::start`].
+    pub fn start(size: usize) -> anyhow::Result<Self> {
+        Self::start_with(size, Config::default())
+    }
+
+    /// As [`ZkEnsemble::start`].
+    ///
+    /// # Errors
+    /// As [`ZkServer::start`].
+    pub fn start_with(size: usize, config: Config) -> anyhow::Result<Self> {
+        retry_ports(|| {
+            let mut ports = Vec::new();
+            // All at once, so that no two are the same.
+            let held =
+                (0..size * 3).map(|_| TcpListener::bind(("127.0.0.1", 0))).collect::<Result<Vec<_>, _>>()?;
+            for listener in &held {
+                ports.push(listener.local_addr()?.port());
+            }
+            drop(held);
+            let members: String = (0..size)
+                .map(|i| format!("server.{}=127.0.0.1:{}:{}\n", i + 1, ports[size + i], ports[2 * size + i]))
+                .collect();
+            let servers = (0..size)
+                .map(|i| ZkServer::prepare(config.clone(), ports[i], i + 1, &members))
+                .collect::<anyhow::Result<Vec<_>>>()?;
+            let ensemble = Self { servers };
+            ensemble.servers.iter().try_for_each(ZkServer::launch)?;
+            ensemble.servers.iter().try_for_each(ZkServer::wait_until_serving)?;
+            Ok(ensemble)
+        })
+    }
+
+    /// All members, in order of their ids.
+    #[must_use]
+    pub fn servers(&self) -> &[ZkServer] {
+        &self.servers
+    }
+
+    /// The addresses of all members, separated by commas.
+    #[must_use]
+    pub fn addresses(&self) -> String {
+        self.servers.iter().map(ZkServer::address).collect::<Vec<_>>().join(",")
+    }
+
+    /// The member that leads now.
+    ///
+    /// # Errors
+    /// When none says it does.
+    pub fn leader(&self) -> anyhow::Result<&ZkServer> {
+        let leads = |server: &&ZkServer| {
+            server
+                .mntr()
+                .is_ok_and(|numbers| numbers.get("zk_server_state").is_some_and(|state| state == "leader"))
+        };
+        self.servers.iter().find(leads).context("no member leads the ensemble")
+    }
+}
+
+/// Asks again and again until there is an answer, or the time is over.
+pub fn poll<T>(patience: Duration, mut condition: impl FnMut() -> Option<T>) -> Option<T> {
+    let deadline = Instant::now() + patience;
+    loop {
+        if let Some(answer) = condition() {
+            return Some(answer);
+        }
+        if Instant::now() >= deadline {
+            return None;
+        }
+        std::thread::sleep(Duration::from_millis(20));
+    }
+}
+
+/// Debian's jar names the others it needs.
+const DEBIAN_JAR: &str = "/usr/share/java/zookeeper.jar";
+const DEBIAN_LOGGING: &str = "/usr/share/java/slf4j-log4j12.jar:/usr/share/java/log4j-1.2.jar";
+
+fn classpath(config: &Config) -> anyhow::Result<String> {
+    if let Some(classpath) =
+        config.classpath.clone().or_else(|| std::env::var("CLOCKWRIGHT_ZOOKEEPER_CLASSPATH").ok())
+    {
+        return Ok(classpath);
+    }
+    ensure!(
+        Path::new(DEBIAN_JAR).exists(),
+        "these tests need ZooKeeper, and {DEBIAN_JAR} is missing; run scripts/install-zookeeper.sh"
+    );
+    Ok(format!("{DEBIAN_JAR}:{DEBIAN_LOGGING}"))
+}
+
+fn free_ports<const N: usize>() -> anyhow::Result<[u16; N]> {
+    let mut ports = [0; N];
+    let held = ports.map(|_| TcpListener::bind(("127.0.0.1", 0)));
+    for (port, listener) in ports.iter_mut().zip(held) {
+        *port = listener?.local_addr()?.port();
+    }
+    Ok(ports)
+}
+
+/// Somebody else may take a port between our choice and the server's start.
+fn retry_ports<T>(mut start: impl FnMut() -> anyhow::Result<T>) -> anyhow::Result<T> {
+    let mut tries = 0;
+    loop {
+        tries += 1;
+        match start() {
+            Err(error) if tries < 5 && format!("{error:#}").contains("Address already in use") => {}
+            result => return result,
+        }
+    }
+}
+
+const DIRECTORY_PREFIX: &str = "clockwright-zookeeper-";
+
+fn new_directory() -> anyhow::Result<PathBuf> {
+    static SWEEP: std::sync::Once = std::sync::Once::new();
+    let base = std::env::temp_dir();
+    SWEEP.call_once(|| sweep(&base));
+    let prefix = format!("{DIRECTORY_PREFIX}{}-", std::process::id());
+    Ok(tempfile::Builder::new().prefix(&prefix).tempdir_in(&base)?.keep())
+}
+
+/// Removes directories of processes that are no more: servers that tests share are never dropped.
+fn sweep(base: &Path) {
+    for entry in std::fs::read_dir(base).into_iter().flatten().flatten() {
+        let name = entry.file_name();
+        let pid = name
+            .to_str()
+            .and_then(|name| name.strip_prefix(DIRECTORY_PREFIX))
+            .and_then(|rest| rest.split('-').next());
+        if pid.is_some_and(|pid| pid.parse::<u32>().is_ok() && !Path::new("/proc").join(pid).exists()) {
+            let _ = std::fs::remove_dir_all(entry.path());
+        }
+    }
+}
+
+/// Starts a process that the kernel kills with this one. The kernel watches the *thread* that started it, and a test's
+/// thread ends with the test: so one thread that never ends starts them all.
+fn spawn_for_life(command: Command) -> anyhow::Result<Child> {
+    type Order = (Command, mpsc::Sender<std::io::Result<Child>>);
+    static SPAWNER: OnceLock<mpsc::Sender<Order>> = OnceLock::new();
+    let spawner = SPAWNER.get_or_init(|| {
+        let (orders, receiver) = mpsc::channel::<Order>();
+        std::thread::spawn(move || {
+            for (mut command, answer) in receiver {
+                let _ = answer.send(command.spawn());
+            }
+        });
+        orders
+    });
+    let (answer, result) = mpsc::channel();
+    spawner.send((command, answer)).ok().context("the spawning thread is gone")?;
+    Ok(result.recv().context("the spawning thread is gone")??)
+}

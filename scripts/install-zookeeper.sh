@@ -1,0 +1,36 @@
+#!/bin/sh
+# Installs what the tests on real ZooKeeper servers need: Debian's ZooKeeper jars and a Java runtime.
+#
+# Does nothing when both are there. Never starts a service: Debian's package `zookeeper` has none (that is `zookeeperd`),
+# and the tests start private servers of their own, in temporary directories, on loopback ports.
+set -eu
+
+jar=/usr/share/java/zookeeper.jar
+wanted=
+[ -e "$jar" ] && command -v setpriv >/dev/null && missing_zookeeper= || missing_zookeeper=yes
+[ -z "$missing_zookeeper" ] || wanted="zookeeper util-linux"
+command -v java >/dev/null || wanted="$wanted default-jre-headless"
+
+if [ -z "$wanted" ]; then
+    echo "nothing to install: $jar and $(command -v java) are there"
+    exit 0
+fi
+if ! command -v apt-get >/dev/null; then
+    echo "cannot install$wanted: this is no Debian or Ubuntu; put ZooKeeper's jars anywhere and name them in" \
+        "CLOCKWRIGHT_ZOOKEEPER_CLASSPATH" >&2
+    exit 1
+fi
+
+as_root=
+if [ "$(id -u)" != 0 ]; then
+    command -v sudo >/dev/null || { echo "cannot install $wanted: run this as root, or install sudo" >&2; exit 1; }
+    as_root=sudo
+fi
+
+echo "installing (with what they depend on): $wanted"
+export DEBIAN_FRONTEND=noninteractive
+$as_root apt-get update -qq
+# shellcheck disable=SC2086  # the list is meant to be split into words
+$as_root apt-get install -y -qq --no-install-recommends $wanted >/dev/null
+[ -e "$jar" ] || { echo "installed, but $jar is still missing" >&2; exit 1; }
+dpkg-query -W -f 'installed: ${Package} ${Version}\n' zookeeper libzookeeper-java

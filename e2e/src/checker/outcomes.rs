@@ -203,13 +203,16 @@ impl ItemCheck<'_> {
         let decided = settlement.run_id.and_then(|id| {
             self.by_fire.get(&settlement.fire)?.iter().copied().find(|run| run.is(id)).cloned()
         });
-        if let Some(run) = &decided
-            && (run.token, run.attempt) != (settlement.token, settlement.attempt)
-        {
+        if let Some(run) = &decided {
             let (token, attempt) = (settlement.token, settlement.attempt);
-            let text =
-                format!("{what} says token {token}, attempt {attempt}; {} had {}", name(run), run.token);
-            self.wrong(Check::Token, text);
+            let owner_lost =
+                matches!(settlement.outcome, Outcome::Failed { kind: FailureKind::OwnerLost, .. });
+            // Who settles for a dead owner need not know the owner's token.
+            if attempt != run.attempt || (token != run.token && !(owner_lost && token == 0)) {
+                let text =
+                    format!("{what} says token {token}, attempt {attempt}; {} had {}", name(run), run.token);
+                self.wrong(Check::Token, text);
+            }
         }
         match &settlement.outcome {
             Outcome::Succeeded => {
@@ -314,8 +317,11 @@ fn same(one: &Settlement, other: &Settlement) -> bool {
         Outcome::Coalesced { into } => Some(into.clone()),
         _ => None,
     };
-    let decided = |settlement: &Settlement| (settlement.run_id, settlement.attempt, settlement.token);
-    one.outcome.word() == other.outcome.word()
+    let decided = |settlement: &Settlement| (settlement.run_id, settlement.attempt);
+    // Who settles for a dead owner need not know the owner's token.
+    let tokens = one.token == other.token || one.token == 0 || other.token == 0;
+    tokens
+        && one.outcome.word() == other.outcome.word()
         && kind(one) == kind(other)
         && into(one) == into(other)
         && decided(one) == decided(other)

@@ -73,7 +73,7 @@ pub struct CancelSignal {
 }
 
 impl CancelSignal {
-    fn new(control: &Control) -> Self {
+    pub(crate) fn new(control: &Control) -> Self {
         Self { stop: control.stop.clone(), seen: Arc::new(AtomicBool::new(false)) }
     }
 

@@ -31,6 +31,7 @@ pub use clock::boottime;
 pub use command::CommandLine;
 pub use function::{CancelSignal, Dataflow, DataflowFns, DataflowJob, SimpleFn};
 
+pub use http::{HttpRuntime, HttpSettings};
 pub use output::Stream;
 pub use process::{LineSink, ProcessRuntime, ProcessSettings, Supervisor};
 

@@ -135,7 +135,7 @@ impl ProcessRuntime {
 
     async fn start(&self) -> io::Result<Child> {
         let mut command = Command::new(&self.supervisor.program);
-        command.args(&self.supervisor.args).process_group(0);
+        command.args(&self.supervisor.args);
         command.stdin(Stdio::piped()).stdout(Stdio::piped());
         for (name, _) in std::env::vars_os() {
             if name.as_encoded_bytes().starts_with(PREFIX.as_bytes()) {

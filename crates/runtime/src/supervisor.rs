@@ -9,9 +9,10 @@
 //! ```text
 //! instance ── stdin: orders, stdout: reports ──► supervisor ── pipes ──► program ──► its children, and theirs
 //! ```
-//! The supervisor is the binary itself, started again with the hidden subcommand `exec-task`, in a process group of its
-//! own (a Ctrl-C at the terminal reaches the instance, which then decides). It is a *child subreaper*: descendants of the
-//! program whose parents die, daemons that called `setsid` included, become the supervisor's children.
+//! The supervisor is the binary itself, started again with the hidden subcommand `exec-task`, in a session of its own: a
+//! Ctrl-C at the terminal reaches the instance alone, which then decides, and a program that would ask for a password
+//! finds no terminal and fails instead of waiting. The supervisor is a *child subreaper*: descendants of the program whose
+//! parents die, daemons that called `setsid` included, become the supervisor's children.
 //! It starts the program through itself once more (`--stage2`): that second stage asks the kernel to be killed when the
 //! supervisor dies, then turns into the program. The program has a process group of its own.
 //!
@@ -34,7 +35,8 @@
 //!   carry the run's `CLOCKWRIGHT_RUN_ID` in their environment.
 //! * Both are killed at once: the program dies; those of its children that it does not take along stay. So do, always,
 //!   processes that another service started on the program's behalf (a container engine, `systemd-run`, `at`).
-//! * A descendant runs as another user (a setuid program) and may not be killed: the run lasts until it ends.
+//! * A descendant runs as another user (a setuid program) and may not be killed: the run lasts until it ends, or, if it
+//!   was to be ended, until the instance gives up on it and says so in its log.
 //! * The program prints without end: see [`relay`](crate::relay).
 
 use crate::clock::boottime;
@@ -48,7 +50,7 @@ use rustix::fs::{OFlags, fcntl_getfl, fcntl_setfl};
 use rustix::io::{Errno, read, write};
 use rustix::process::{
     Pid, PidfdFlags, Signal, WaitOptions, getpid, getppid, kill_process_group, pidfd_open,
-    set_child_subreaper, set_parent_process_death_signal, wait,
+    set_child_subreaper, set_parent_process_death_signal, setsid, wait,
 };
 use rustix::time::{
     Itimerspec, TimerfdClockId, TimerfdFlags, TimerfdTimerFlags, Timespec, timerfd_create, timerfd_settime,
@@ -104,6 +106,8 @@ fn become_program(arguments: &[OsString]) -> ExitCode {
 }
 
 fn supervise(arguments: &[OsString]) -> io::Result<()> {
+    // Fails only for somebody who leads a group already, such as a shell's job; then a session is nobody's worry.
+    let _ = setsid();
     set_child_subreaper(Some(getpid()))?;
     let mut line = Line::open()?;
     let Some(request) = line.first_order()? else { return Ok(()) };

@@ -50,6 +50,9 @@ fn settings(command: &str) -> ProcessSettings {
     ProcessSettings::new(command).unwrap()
 }
 
+/// Shells tell on stderr which of their children a signal ended, or not, depending on who comes first.
+const QUIET: &str = "exec 2>/dev/null; ";
+
 fn shell(script: &str) -> ProcessSettings {
     let mut settings = settings("sh -c");
     settings.command.arguments.push(script.to_owned());
@@ -207,7 +210,7 @@ async fn lines_come_live_with_their_stream_and_bytes_that_are_no_text_are_replac
     let sink = seen.clone();
     let mut settings = shell("echo out; sleep 0.05; echo err >&2; sleep 0.05; printf 'a\\377b\\r\\nlast'");
     settings.lines = Some(Arc::new(move |context, stream, line| {
-        sink.lock().unwrap().push((context.item, stream, line.to_owned()))
+        sink.lock().unwrap().push((context.item, stream, line.to_owned()));
     }));
     let end = run(settings).await;
     assert_eq!(end.output.lines, ["out", "err", "a\u{fffd}b", "last"]);
@@ -230,7 +233,7 @@ async fn a_run_that_takes_too_long_is_ended() {
 #[tokio::test]
 async fn a_program_that_is_stopped_may_tidy_up_and_is_not_a_success() {
     let mut live = start(
-        shell("trap 'echo tidied; exit 0' TERM; echo ready; while :; do sleep 0.01; done"),
+        shell(&format!("{QUIET} trap 'echo tidied; exit 0' TERM; echo ready; while :; do sleep 0.01; done")),
         spec(),
         None,
     );
@@ -244,7 +247,7 @@ async fn a_program_that_is_stopped_may_tidy_up_and_is_not_a_success() {
 #[tokio::test]
 async fn the_grace_period_holds_for_children_that_outlive_their_parent() {
     let child = "trap 'sleep 0.2; echo child tidied; exit' TERM; echo ready; while :; do sleep 0.01; done";
-    let mut live = start(shell(&format!("sh -c \"{child}\" & wait")), spec(), None);
+    let mut live = start(shell(&format!("{QUIET} sh -c \"{child}\" & wait")), spec(), None);
     assert_eq!(live.line().await, "ready");
     live.stop.send_replace(Stop::Now(StopReason::Cancelled));
     assert_eq!(live.end().await.output.lines, ["ready", "child tidied"]);
@@ -280,7 +283,7 @@ async fn what_a_program_leaves_behind_is_killed_sessions_of_its_own_and_daemons_
 #[tokio::test]
 async fn a_stop_reaches_descendants_in_other_sessions() {
     let tidy = "trap 'echo bye; exit' TERM; echo ready; while :; do sleep 0.01; done";
-    let mut live = start(shell(&format!("setsid sh -c \"{tidy}\" & sleep 1000")), spec(), None);
+    let mut live = start(shell(&format!("{QUIET} setsid sh -c \"{tidy}\" & sleep 1000")), spec(), None);
     assert_eq!(live.line().await, "ready");
     live.stop.send_replace(Stop::Now(StopReason::Cancelled));
     let run_id = live.run_id;
@@ -426,6 +429,24 @@ async fn the_run_of_a_killed_instance_is_gone() {
         fs::read_to_string(format!("/proc/{supervisor}/stat")).map_or(true, |stat| stat.contains(") Z "))
     })
     .await;
+}
+
+#[tokio::test]
+async fn a_program_dies_with_its_supervisor_even_while_the_instance_is_frozen() {
+    let (mut instance, _printed, run_id) = instance(600_000);
+    let program = *processes_of(run_id).iter().min().unwrap();
+    signal(i32::try_from(instance.id()).unwrap(), Signal::STOP);
+    signal(parent_of(program), Signal::KILL);
+    wait_until("the program is gone", || !processes_of(run_id).contains(&program)).await;
+    signal(i32::try_from(instance.id()).unwrap(), Signal::CONT);
+    wait_until("its children are gone", || processes_of(run_id).is_empty()).await;
+    instance.wait().unwrap();
+}
+
+#[tokio::test]
+async fn a_run_has_a_session_of_its_own_and_no_terminal() {
+    let end = run(shell("cut -d' ' -f6,7 /proc/self/stat; echo $PPID 0")).await;
+    assert_eq!(end.output.lines[0], end.output.lines[1], "session and terminal");
 }
 
 #[tokio::test]

@@ -1,0 +1,227 @@
+//! HTTP jobs against a small server in this process, which stands for other people's services.
+#![allow(clippy::unwrap_used, reason = "tests")]
+
+use clockwright_model::{FailureKind, Fire, JobName, RunId, ShardContext, Source};
+use clockwright_runtime::{
+    Control, HttpRuntime, HttpSettings, RunEnd, RunResult, RunSpec, Runtime, Stop, StopReason,
+};
+use std::collections::BTreeMap;
+use std::net::SocketAddr;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::{mpsc, watch};
+
+/// A server that gives every request the same answer, byte for byte, and hands out what it was sent. It closes each
+/// connection after its answer; without an answer it stays silent.
+async fn server(answer: Option<Vec<u8>>) -> (SocketAddr, mpsc::UnboundedReceiver<String>) {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let address = listener.local_addr().unwrap();
+    let (send, requests) = mpsc::unbounded_channel();
+    tokio::spawn(async move {
+        loop {
+            let (mut stream, _) = listener.accept().await.unwrap();
+            let (send, answer) = (send.clone(), answer.clone());
+            tokio::spawn(async move {
+                let request = read_request(&mut stream).await;
+                let _ = send.send(request);
+                match answer {
+                    Some(answer) => drop(stream.write_all(&answer).await),
+                    // Only the other side ends this.
+                    None => {
+                        let _ = stream.read(&mut [0; 1]).await;
+                        let _ = send.send("closed".to_owned());
+                    }
+                }
+            });
+        }
+    });
+    (address, requests)
+}
+
+async fn read_request(stream: &mut TcpStream) -> String {
+    let mut bytes = Vec::new();
+    loop {
+        stream.read_buf(&mut bytes).await.unwrap();
+        let text = String::from_utf8(bytes.clone()).unwrap();
+        let Some((head, body)) = text.split_once("\r\n\r\n") else { continue };
+        let length = head.lines().find_map(|line| line.strip_prefix("content-length: "));
+        if body.len() >= length.map_or(0, |length| length.parse().unwrap()) {
+            return text;
+        }
+    }
+}
+
+fn answer(head: &str, body: &str) -> Option<Vec<u8>> {
+    Some(
+        format!("HTTP/1.1 {head}\r\nContent-Length: {}\r\nConnection: close\r\n\r\n{body}", body.len())
+            .into_bytes(),
+    )
+}
+
+fn spec() -> RunSpec {
+    let context = ShardContext {
+        job: JobName::new("日报").unwrap(),
+        task_id: "t".into(),
+        sharding_total_count: 1,
+        job_parameter: "a=b".into(),
+        item: 0,
+        sharding_parameter: Some("Zürich".into()),
+        fire: Fire::Scheduled(1_700_000_000_000),
+        source: Source::Schedule,
+        attempt: 2,
+        run_id: RunId::new(1_700_000_000_000, 5),
+        token: 99,
+    };
+    RunSpec { context, timeout: None, grace: 10_000 }
+}
+
+fn job(uri: &str, more: &[(&str, &str)]) -> HttpRuntime {
+    let all = [("http.uri", uri), ("http.method", "GET")];
+    let props: BTreeMap<_, _> =
+        all.iter().chain(more).map(|(key, value)| ((*key).to_owned(), (*value).to_owned())).collect();
+    HttpRuntime::new(HttpSettings::parse(&props).unwrap())
+}
+
+async fn run(runtime: &HttpRuntime) -> RunEnd {
+    runtime.run(spec(), Control::unattended()).await
+}
+
+fn failure(end: RunEnd) -> (FailureKind, String) {
+    match end.result {
+        RunResult::Failed { kind, reason } => (kind, reason),
+        other => panic!("{other:?}"),
+    }
+}
+
+#[tokio::test]
+async fn a_request_carries_the_context_and_its_answer_is_the_output() {
+    let (address, mut requests) = server(answer("200 OK", "line 1\nline 2\n")).await;
+    let end = run(&job(&format!("http://{address}/do?x=1"), &[("http.data", "not sent with GET")])).await;
+    assert_eq!(end.result, RunResult::Succeeded);
+    assert_eq!(end.output.lines, ["line 1", "line 2"]);
+    let request = requests.recv().await.unwrap();
+    assert!(request.starts_with("GET /do?x=1 HTTP/1.1\r\n"), "{request}");
+    let run_id = spec().context.run_id;
+    for header in [
+        r#"shardingcontext: {"jobName":"\u65e5\u62a5","taskId":"t","shardingTotalCount":1,"jobParameter":"a\u003db","shardingItem":0,"shardingParameter":"Z\u00fcrich"}"#,
+        "clockwright-fire-time: 1700000000000",
+        "clockwright-attempt: 2",
+        "clockwright-token: 99",
+        &format!("clockwright-run-id: {run_id}"),
+    ] {
+        assert!(request.contains(&format!("\r\n{header}\r\n")), "{header} in {request}");
+    }
+    assert!(request.ends_with("\r\n\r\n"), "no body: {request}");
+}
+
+#[tokio::test]
+async fn a_body_is_sent_with_its_type() {
+    let (address, mut requests) = server(answer("204 No Content", "")).await;
+    let more =
+        [("http.method", "POST"), ("http.data", r#"{"a":1}"#), ("http.content.type", "application/json")];
+    assert_eq!(run(&job(&format!("http://{address}"), &more)).await.result, RunResult::Succeeded);
+    let request = requests.recv().await.unwrap();
+    assert!(request.contains("\r\ncontent-type: application/json\r\n"), "{request}");
+    assert!(request.ends_with("\r\n\r\n{\"a\":1}"), "{request}");
+}
+
+#[tokio::test]
+async fn a_status_of_400_or_more_is_a_failure_that_quotes_the_answer_but_no_secrets() {
+    let (address, _requests) =
+        server(answer("503 Service Unavailable", "\n database is down \nat line 7")).await;
+    let end = run(&job(&format!("http://user:secret@{address}/x?key=secret"), &[])).await;
+    assert_eq!(end.output.lines.len(), 3);
+    let reason = format!("GET http://{address}/x answered 503 Service Unavailable: database is down");
+    assert_eq!(failure(end), (FailureKind::Job, reason));
+    let (address, _requests) = server(answer("404 Not Found", "")).await;
+    let reason = format!("GET http://{address}/ answered 404 Not Found");
+    assert_eq!(failure(run(&job(&format!("http://{address}"), &[])).await), (FailureKind::Job, reason));
+}
+
+#[tokio::test]
+async fn a_redirect_is_an_answer_and_not_followed() {
+    let (other, mut untouched) = server(answer("500 Internal Server Error", "")).await;
+    let (address, _requests) = server(answer(&format!("302 Found\r\nLocation: http://{other}/"), "")).await;
+    assert_eq!(run(&job(&format!("http://{address}"), &[])).await.result, RunResult::Succeeded);
+    assert!(untouched.try_recv().is_err());
+}
+
+#[tokio::test]
+async fn nobody_there_is_a_failed_start() {
+    let address = {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        listener.local_addr().unwrap()
+    };
+    let (kind, reason) = failure(run(&job(&format!("http://{address}/"), &[])).await);
+    assert_eq!(kind, FailureKind::Start);
+    assert!(
+        reason.starts_with(&format!("GET http://{address}/: cannot connect: Connection refused")),
+        "{reason}"
+    );
+}
+
+#[tokio::test]
+async fn silence_ends_with_the_read_timeout() {
+    let (address, _requests) = server(None).await;
+    let end = run(&job(&format!("http://{address}/"), &[("http.read.timeout.milliseconds", "100")])).await;
+    let reason =
+        format!("GET http://{address}/: nothing was answered for 100 ms (http.read.timeout.milliseconds)");
+    assert_eq!(failure(end), (FailureKind::Timeout, reason));
+}
+
+#[tokio::test]
+async fn an_answer_that_breaks_off_is_a_failure() {
+    let (address, _requests) =
+        server(Some(b"HTTP/1.1 200 OK\r\nContent-Length: 10\r\n\r\nabc".to_vec())).await;
+    let (kind, reason) = failure(run(&job(&format!("http://{address}/"), &[])).await);
+    assert_eq!(kind, FailureKind::Job);
+    assert!(reason.starts_with(&format!("GET http://{address}/: ")), "{reason}");
+}
+
+#[tokio::test]
+async fn a_stop_closes_the_connection_at_once_and_a_timeout_too() {
+    let (address, mut requests) = server(None).await;
+    let runtime = job(&format!("http://{address}/"), &[]);
+    let (stop, stopped) = watch::channel(Stop::No);
+    let control = Control { stop: stopped, ..Control::unattended() };
+    let stopper = async {
+        requests.recv().await.unwrap();
+        stop.send_replace(Stop::Now(StopReason::Cancelled));
+    };
+    let (end, ()) = tokio::join!(runtime.run(spec(), control), stopper);
+    assert_eq!(end.result, RunResult::Stopped(StopReason::Cancelled));
+    assert_eq!(requests.recv().await.unwrap(), "closed");
+    let end = runtime.run(RunSpec { timeout: Some(50), ..spec() }, Control::unattended()).await;
+    assert_eq!(failure(end), (FailureKind::Timeout, "took longer than its limit of 50 ms".to_owned()));
+}
+
+#[tokio::test]
+async fn a_huge_answer_is_read_only_so_far() {
+    let (address, _requests) = server(answer("200 OK", &"0123456789abcdef\n".repeat(1 << 20))).await;
+    let end = run(&job(&format!("http://{address}/"), &[])).await;
+    assert_eq!(end.result, RunResult::Succeeded);
+    let kept: usize = end.output.lines.iter().map(|line| line.len() + 1).sum();
+    assert!(kept < 33 << 10 && end.output.dropped_bytes > 900 << 10, "{kept} {}", end.output.dropped_bytes);
+}
+
+#[tokio::test]
+async fn tls_is_ready_and_a_server_without_it_is_a_failed_start() {
+    // The server answers the handshake with plain text; that this is noticed shows that there is a TLS provider.
+    let (address, _requests) = plain_text_server().await;
+    let (kind, reason) = failure(run(&job(&format!("https://{address}/"), &[])).await);
+    assert_eq!(kind, FailureKind::Start);
+    assert!(reason.contains("cannot connect") && reason.to_lowercase().contains("corrupt"), "{reason}");
+}
+
+async fn plain_text_server() -> (SocketAddr, tokio::task::JoinHandle<()>) {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let address = listener.local_addr().unwrap();
+    let task = tokio::spawn(async move {
+        let (mut stream, _) = listener.accept().await.unwrap();
+        let _ = stream.read(&mut [0; 1024]).await;
+        stream.write_all(b"HTTP/1.1 400 Bad Request\r\n\r\n").await.unwrap();
+        // Closing with unread input would reset the connection before the answer is read.
+        let _ = stream.read(&mut [0; 1024]).await;
+    });
+    (address, task)
+}

@@ -28,7 +28,7 @@ impl Local {
         let root = Path::root().join("suite");
         let session = registry.connect(ConnectOptions::default()).expect("it is open");
         session.commit(vec![Op::create(root.clone(), "")]).await.expect("it is empty");
-        Self { registry, root, dir: dir }
+        Self { registry, root, dir }
     }
 }
 

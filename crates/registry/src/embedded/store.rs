@@ -15,6 +15,7 @@ use sqlx::{AssertSqlSafe, ConnectOptions as _, Connection as _, Row as _};
 use std::collections::HashMap;
 use std::fs::{File, TryLockError};
 use std::io::{Read as _, Seek as _, Write as _};
+use std::os::unix::fs::DirBuilderExt as _;
 use std::path::{Path as FilePath, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
@@ -104,6 +105,9 @@ impl Store {
             return Err(OpenError::Contents { dir: dir.to_owned(), why });
         }
         prepare(&mut connection).await.map_err(database)?;
+        // The database is in its directory, for good, before anything in it is acknowledged.
+        let listed = File::open(dir).and_then(|listing| listing.sync_all());
+        listed.map_err(|source| OpenError::File { dir: dir.to_owned(), source })?;
         let contents = read(&mut connection).await.map_err(database)?;
         let contents = contents.map_err(|why| OpenError::Contents { dir: dir.to_owned(), why })?;
         let store = Self {
@@ -232,7 +236,8 @@ impl Shared {
 /// Takes the directory for this process.
 fn lock(dir: &FilePath) -> Result<File, OpenError> {
     let file = |source| OpenError::File { dir: dir.to_owned(), source };
-    std::fs::create_dir_all(dir).map_err(file)?;
+    // What the tree holds may be private; a directory that exists keeps the mode that somebody chose.
+    std::fs::DirBuilder::new().recursive(true).mode(0o700).create(dir).map_err(file)?;
     let path = dir.join("registry.lock");
     let mut lock =
         File::options().read(true).write(true).create(true).truncate(false).open(path).map_err(file)?;

@@ -12,6 +12,7 @@ use bytes::Bytes;
 use std::collections::{BTreeSet, HashMap};
 
 /// All nodes.
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Tree {
     nodes: HashMap<Path, Slot>,
     /// The ephemeral nodes of each session that has any, in order, so that a session's end is the same each time.
@@ -21,7 +22,7 @@ pub(super) struct Tree {
 }
 
 /// One node, as it is kept.
-#[derive(Debug, Clone, Default)]
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
 struct Slot {
     data: Bytes,
     /// Its numbers; `children` is filled in when it is read.
@@ -336,5 +337,92 @@ fn check_version(slot: &Slot, version: Option<i32>) -> Result<(), Conflict> {
     match version {
         Some(version) if version != slot.stat.version => Err(Conflict::Version),
         _ => Ok(()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, reason = "tests")]
+    use super::*;
+    use proptest::prelude::*;
+
+    fn any_op() -> impl Strategy<Value = Op> {
+        let names = prop::sample::select(vec!["/", "/a", "/b", "/a/x", "/a/y", "/b/x", "/a/x/z"]);
+        let mode = prop::sample::select(vec![
+            Mode::Persistent,
+            Mode::Persistent,
+            Mode::Ephemeral,
+            Mode::EphemeralSequential,
+        ]);
+        let version = prop::option::weighted(0.2, 0..3_i32);
+        (names, mode, version, 0..8_u8, any::<u8>()).prop_map(|(name, mode, version, kind, data)| {
+            let (path, data) = (Path::new(name).unwrap(), vec![data].into());
+            match kind {
+                0..4 => Op::Create { path, data, mode },
+                4..6 => Op::Set { path, data, version },
+                // The root is never deleted: callers are refused before.
+                6 if name != "/" => Op::Delete { path, version },
+                _ => Op::Check { path, version },
+            }
+        })
+    }
+
+    /// A transaction of one of two sessions, or the end of one.
+    fn any_transaction() -> impl Strategy<Value = (i64, Option<Vec<Op>>)> {
+        (1..3_i64, prop::option::weighted(0.9, prop::collection::vec(any_op(), 1..5)))
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig { cases: 512, failure_persistence: None, ..ProptestConfig::default() })]
+
+        #[test]
+        fn a_transaction_that_fails_leaves_no_trace_and_what_is_to_be_saved_is_all_that_persists(
+            transactions in prop::collection::vec(any_transaction(), 1..30),
+        ) {
+            let mut tree = Tree::new(Vec::new(), 0);
+            let mut saved: HashMap<Path, Row> = HashMap::new();
+            // The next number below each node that gave one out.
+            let mut numbers: HashMap<Path, u32> = HashMap::new();
+            for (session, ops) in transactions {
+                let before = tree.clone();
+                let applied = match ops {
+                    Some(ops) => tree.apply(session, 5, ops.clone()).map(|applied| (applied, ops)),
+                    None => Ok((tree.end_session(session), Vec::new())),
+                };
+                let Ok((applied, ops)) = applied else {
+                    prop_assert_eq!(&tree, &before);
+                    continue;
+                };
+                prop_assert_eq!(applied.transaction, before.transaction + 1);
+                for path in applied.unsaved {
+                    match tree.row(&path) {
+                        Some(row) => saved.insert(path, row),
+                        None => saved.remove(&path),
+                    };
+                }
+                for op in ops {
+                    if let Op::Create { path, mode: Mode::EphemeralSequential, .. } = op {
+                        let parent = path.parent().unwrap();
+                        numbers.insert(parent.clone(), tree.nodes.get(&parent).map_or(0, |slot| slot.sequence));
+                    }
+                }
+                numbers.retain(|path, _| saved.get(path).is_some_and(|row| row.stat.created < applied.transaction));
+                let again = Tree::new(saved.clone().into_iter().collect(), applied.transaction);
+                for (path, slot) in tree.nodes.iter().filter(|(_, slot)| slot.stat.owner == 0) {
+                    let found = &again.nodes[path];
+                    if *path != Path::root() || saved.contains_key(path) {
+                        prop_assert_eq!((&found.data, found.stat), (&slot.data, slot.stat));
+                    }
+                    prop_assert!(found.sequence >= numbers.get(path).copied().unwrap_or(0).min(slot.sequence));
+                    let persistent = slot.children.iter().filter(|child| tree.nodes[*child].stat.owner == 0);
+                    prop_assert!(found.children.iter().eq(persistent));
+                }
+                let persistent = tree.nodes.values().filter(|slot| slot.stat.owner == 0).count();
+                prop_assert_eq!(again.nodes.len(), persistent);
+            }
+            tree.end_session(1);
+            tree.end_session(2);
+            prop_assert!(tree.ephemerals.is_empty());
+        }
     }
 }

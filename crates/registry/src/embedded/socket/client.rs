@@ -328,7 +328,7 @@ impl Link {
                     self.alive = sent;
                     return None;
                 }
-                let Some(pending) = self.pending.remove(&number) else { return None };
+                let pending = self.pending.remove(&number)?;
                 let answer = match answer {
                     Answer::Error(error) => Err(error),
                     answer => Ok(answer),
@@ -393,12 +393,12 @@ impl Link {
                     self.alive = start;
                     return Some(greeting.stream);
                 }
-                Ok(Ok(Err(error))) if error == Error::SessionLost => return None,
+                Ok(Ok(Err(Error::SessionLost))) => return None,
                 Ok(Ok(Err(error))) => {
                     tracing::debug!(path = %self.path.display(), %error, "the registry does not take the session back yet");
                 }
                 Ok(Err(error)) => {
-                    tracing::debug!(path = %self.path.display(), %error, "the registry does not answer")
+                    tracing::debug!(path = %self.path.display(), %error, "the registry does not answer");
                 }
                 Err(_) => return None,
             }

@@ -5,13 +5,12 @@ use super::{MAX_REQUEST, PROTOCOL};
 use crate::embedded::{ConnectOptions, Embedded, EmbeddedSession};
 use crate::{Error, Hint, Registry as _, Session};
 use bytes::BytesMut;
-use futures::future::{AbortHandle, Abortable};
+use futures::future::{AbortHandle, Abortable, BoxFuture};
 use futures::stream::{BoxStream, FuturesUnordered, SelectAll, Stream, StreamExt as _};
 use std::collections::HashMap;
 use std::io;
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path as FilePath, PathBuf};
-use std::pin::Pin;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
@@ -245,7 +244,7 @@ fn secret() -> u128 {
 struct Talk {
     session: Arc<EmbeddedSession>,
     out: BytesMut,
-    answers: FuturesUnordered<Pin<Box<dyn Future<Output = (u64, Answer)> + Send>>>,
+    answers: FuturesUnordered<BoxFuture<'static, (u64, Answer)>>,
     hints: SelectAll<BoxStream<'static, (u64, Hint)>>,
     watches: HashMap<u64, AbortHandle>,
     /// Nothing more is read; what is in `out` is the last word.

@@ -6,9 +6,11 @@
 //! - [`Schedule`]: the instants of a job (Quartz cron, fixed interval, one instant).
 //! - [`due`](due()): which instants of an item have to be run or settled now.
 //! - [`sharding`]: who owns which item; [`failover`]: who takes over an item whose owner died.
+//! - [`lifecycle`]: the states of one run, as one table.
 
 pub mod due;
 pub mod failover;
+pub mod lifecycle;
 pub mod schedule;
 pub mod sharding;
 

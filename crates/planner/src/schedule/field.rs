@@ -124,7 +124,7 @@ impl Field {
             let what = format!("the step `{value}` is too large; it is at most {limit}");
             return Err(self.error(step, what));
         }
-        Ok(value.min(limit))
+        Ok(value.min(self.high + 1))
     }
 
     /// One value: a number of the field, or one of its names.

@@ -106,7 +106,12 @@ impl Cursor {
             gap: self
                 .gap
                 .iter()
-                .map(|gap| GapWire { from: gap.from, to: gap.to, count: gap.count, outcome: OutcomeWire::of(&gap.outcome) })
+                .map(|gap| GapWire {
+                    from: gap.from,
+                    to: gap.to,
+                    count: gap.count,
+                    outcome: OutcomeWire::of(&gap.outcome),
+                })
                 .collect(),
         };
         serde_json::to_vec(&wire).expect("a cursor has only strings and numbers")
@@ -117,7 +122,8 @@ impl Cursor {
     /// # Errors
     /// The data was not written by Clockwright, or is damaged; says where.
     pub fn from_bytes(data: &[u8]) -> Result<Self, CursorError> {
-        let wire: CursorWire = serde_json::from_slice(data).map_err(|error| CursorError(error.to_string()))?;
+        let wire: CursorWire =
+            serde_json::from_slice(data).map_err(|error| CursorError(error.to_string()))?;
         let bad = |what: &str| CursorError(format!("bad {what}"));
         let run = match wire.run {
             None => None,
@@ -132,7 +138,8 @@ impl Cursor {
                 outcome: claim.outcome.map(OutcomeWire::read).transpose()?,
             }),
         };
-        let pending = wire.pending.map(|text| text.parse()).transpose().map_err(|_| bad("pending trigger"))?;
+        let pending =
+            wire.pending.map(|text| text.parse()).transpose().map_err(|_| bad("pending trigger"))?;
         let gap = wire
             .gap
             .into_iter()
@@ -197,7 +204,9 @@ impl OutcomeWire {
     fn of(outcome: &Outcome) -> Self {
         let (kind, why) = match outcome {
             Outcome::Succeeded => (None, String::new()),
-            Outcome::Failed { kind, reason } => (Some(kind.as_str().to_owned()), reason.chars().take(MAX_REASON).collect()),
+            Outcome::Failed { kind, reason } => {
+                (Some(kind.as_str().to_owned()), reason.chars().take(MAX_REASON).collect())
+            }
             Outcome::Coalesced { into } => (None, into.to_string()),
             Outcome::Skipped { reason } | Outcome::Missed { reason } | Outcome::Cancelled { reason } => {
                 (None, reason.chars().take(MAX_REASON).collect())
@@ -217,9 +226,9 @@ impl OutcomeWire {
             "skipped" => Outcome::Skipped { reason },
             "missed" => Outcome::Missed { reason },
             "cancelled" => Outcome::Cancelled { reason },
-            "coalesced" => {
-                Outcome::Coalesced { into: reason.parse().map_err(|_| CursorError("bad coalesced fire".into()))? }
-            }
+            "coalesced" => Outcome::Coalesced {
+                into: reason.parse().map_err(|_| CursorError("bad coalesced fire".into()))?,
+            },
             other => return Err(CursorError(format!("unknown outcome `{other}`"))),
         })
     }
@@ -245,7 +254,12 @@ mod tests {
     #[test]
     fn a_cursor_reads_back_what_it_wrote() {
         let failed = Outcome::Failed { kind: FailureKind::Timeout, reason: "took \"too\" long".into() };
-        let gap = Gap { from: 1, to: 4_000, count: 4, outcome: Outcome::Coalesced { into: Fire::Scheduled(5_000) } };
+        let gap = Gap {
+            from: 1,
+            to: 4_000,
+            count: 4,
+            outcome: Outcome::Coalesced { into: Fire::Scheduled(5_000) },
+        };
         for cursor in [
             Cursor::starting(9, 1),
             Cursor { settled: 5_000, schedule: 2, run: Some(claim(None)), pending: None, gap: vec![gap] },

@@ -200,7 +200,8 @@ impl Key {
     /// The key of a path relative to the job.
     #[must_use]
     pub fn parse(relative: &str) -> Key {
-        let (first, rest) = relative.split_once('/').map_or((relative, None), |(first, rest)| (first, Some(rest)));
+        let (first, rest) =
+            relative.split_once('/').map_or((relative, None), |(first, rest)| (first, Some(rest)));
         match (first, rest) {
             ("", None) => Key::Job,
             ("config", None) => Key::Config,

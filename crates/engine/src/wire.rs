@@ -6,7 +6,9 @@
 
 use clockwright_model::job::{DEFAULT_EXCEPTION_HANDLER, DEFAULT_EXECUTOR_HANDLER, SCRIPT_CLASS};
 use clockwright_model::shard::json_string;
-use clockwright_model::{ErrorHandler, Exclusive, JobKind, JobName, JobSettings, Misfire, Retry, SettingsError};
+use clockwright_model::{
+    ErrorHandler, Exclusive, JobKind, JobName, JobSettings, Misfire, Retry, SettingsError,
+};
 use serde_json::{Map, Value};
 use std::collections::BTreeMap;
 use std::fmt::Write;
@@ -97,7 +99,10 @@ pub fn read(data: &[u8], local: Option<&JobSettings>) -> Result<JobSettings, Set
         },
         "" => return Err(SettingsError::new("jobType", "is missing; it is SIMPLE, DATAFLOW or SCRIPT")),
         other => {
-            return Err(SettingsError::new("jobType", format!("`{other}` is none of SIMPLE, DATAFLOW, SCRIPT")));
+            return Err(SettingsError::new(
+                "jobType",
+                format!("`{other}` is none of SIMPLE, DATAFLOW, SCRIPT"),
+            ));
         }
     };
     let count = fields.int("shardingTotalCount", 0)?;
@@ -171,7 +176,8 @@ fn own_settings(settings: &JobSettings) -> Map<String, Value> {
         ErrorHandler::Ignore => put("errorHandler", "IGNORE".into()),
     }
     if !settings.props.is_empty() {
-        let props: Map<String, Value> = settings.props.iter().map(|(key, value)| (key.clone(), value.clone().into())).collect();
+        let props: Map<String, Value> =
+            settings.props.iter().map(|(key, value)| (key.clone(), value.clone().into())).collect();
         put("props", Value::Object(props));
     }
     own
@@ -183,11 +189,13 @@ fn read_own(settings: &mut JobSettings, own: &Map<String, Value>) -> Result<(), 
     settings.time_zone = (!zone.is_empty()).then_some(zone);
     if fields.text("misfire", "")? == "fire_all" && settings.misfire != Misfire::Skip {
         let cap = u32::try_from(fields.int("misfireCap", 100)?).unwrap_or(100);
-        settings.misfire = Misfire::FireAll { cap, window: fields.int("misfireWindowMillis", 24 * 3_600_000)? };
+        settings.misfire =
+            Misfire::FireAll { cap, window: fields.int("misfireWindowMillis", 24 * 3_600_000)? };
     }
     let defaults = Retry::default();
     settings.retry = Retry {
-        max_attempts: u32::try_from(fields.int("retryMaxAttempts", defaults.max_attempts.into())?).unwrap_or(1),
+        max_attempts: u32::try_from(fields.int("retryMaxAttempts", defaults.max_attempts.into())?)
+            .unwrap_or(1),
         backoff: fields.int("retryBackoffMillis", defaults.backoff)?,
         max_backoff: fields.int("retryMaxBackoffMillis", defaults.max_backoff)?,
     };
@@ -204,7 +212,8 @@ fn read_own(settings: &mut JobSettings, own: &Map<String, Value>) -> Result<(), 
     };
     if let Some(Value::Object(props)) = own.get("props") {
         let text = |value: &Value| value.as_str().map_or_else(|| value.to_string(), ToOwned::to_owned);
-        settings.props = props.iter().map(|(key, value)| (key.clone(), text(value))).collect::<BTreeMap<_, _>>();
+        settings.props =
+            props.iter().map(|(key, value)| (key.clone(), text(value))).collect::<BTreeMap<_, _>>();
     }
     Ok(())
 }
@@ -304,7 +313,10 @@ mod tests {
             ("", "config"),
             ("[]", "config"),
             (r#"{"jobName":"a"}"#, "jobType"),
-            (r#"{"jobName":"a","jobType":"SIMPLE","jobClass":"c","cron":"* * * * * ?"}"#, "shardingTotalCount"),
+            (
+                r#"{"jobName":"a","jobType":"SIMPLE","jobClass":"c","cron":"* * * * * ?"}"#,
+                "shardingTotalCount",
+            ),
             (r#"{"jobName":null}"#, "jobName"),
             (r#"{"jobName":"a","jobType":"X"}"#, "jobType"),
         ] {

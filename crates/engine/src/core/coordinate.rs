@@ -88,7 +88,8 @@ impl<'a> Builder<'a> {
     /// Creates the parents of a node as far as they are not known to exist.
     pub(super) fn parents(&mut self, key: &Key) {
         for parent in ancestors(key) {
-            if !self.core.jobs[self.index].mirror.parents.contains(parent) && self.made.insert(parent.clone()) {
+            if !self.core.jobs[self.index].mirror.parents.contains(parent) && self.made.insert(parent.clone())
+            {
                 self.ops.push(Op::create(self.path(parent), Bytes::new()));
             }
         }
@@ -182,11 +183,6 @@ impl Core {
     /// Starts another coordination commit on behalf of failover.
     pub(super) fn coordinate_other(&mut self, index: usize, ops: Vec<Op>) {
         self.coordinate_with(index, StepKind::Other, ops);
-    }
-
-    /// Starts a latch commit on behalf of failover.
-    pub(super) fn coordinate_latch(&mut self, index: usize, ops: Vec<Op>) {
-        self.coordinate_with(index, StepKind::Latch, ops);
     }
 
     /// Writes the config node if it is missing, empty, or to be overwritten; true when it did.
@@ -299,7 +295,8 @@ impl Core {
         if !latch.listed {
             return false;
         }
-        let first = queue.iter().min_by_key(|name| latch_order(name).to_owned()).is_none_or(|first| *first == name);
+        let first =
+            queue.iter().min_by_key(|name| latch_order(name).to_owned()).is_none_or(|first| *first == name);
         let patience = latch.since + LATCH_PATIENCE;
         if first || now.mono >= patience {
             return true;
@@ -356,12 +353,14 @@ impl Core {
             return false;
         }
         let count = job.count();
-        let owner = |item: Item| job.mirror.item(item).and_then(|nodes| nodes.owner.as_ref()).map(|owner| &owner.id);
+        let owner =
+            |item: Item| job.mirror.item(item).and_then(|nodes| nodes.owner.as_ref()).map(|owner| &owner.id);
         let previous: Vec<Option<InstanceId>> = (0..count).map(|item| owner(item).cloned()).collect();
         let target = effective.strategy.assign(job.name.as_str(), &available, count, &previous);
         let surplus = (count..job.mirror.items.len() as Item).any(|item| owner(item).is_some());
         surplus
-            || (0..count).any(|item| owner(item) != target[item as usize].map(|position| &available[position]))
+            || (0..count)
+                .any(|item| owner(item) != target[item as usize].map(|position| &available[position]))
     }
 
     fn begin_plan(&mut self, index: usize, now: Now) {
@@ -394,8 +393,9 @@ impl Core {
         if job.mirror.epoch.is_none() {
             builder.create(&Key::Epoch, Bytes::new());
         }
-        let missing: Vec<Item> =
-            (0..job.count()).filter(|item| job.mirror.item(*item).is_none_or(|nodes| !nodes.exists)).collect();
+        let missing: Vec<Item> = (0..job.count())
+            .filter(|item| job.mirror.item(*item).is_none_or(|nodes| !nodes.exists))
+            .collect();
         let mut batches = VecDeque::new();
         for item in missing {
             builder.create(&Key::Item(item), Bytes::new());
@@ -453,7 +453,8 @@ impl Core {
         let (Some(effective), Some(epoch)) = (&job.effective, job.mirror.epoch) else { return batches };
         let available = job.mirror.available();
         let count = job.count();
-        let owner = |item: Item| job.mirror.item(item).and_then(|nodes| nodes.owner.as_ref()).map(|owner| &owner.id);
+        let owner =
+            |item: Item| job.mirror.item(item).and_then(|nodes| nodes.owner.as_ref()).map(|owner| &owner.id);
         let previous: Vec<Option<InstanceId>> = (0..count).map(|item| owner(item).cloned()).collect();
         let target = effective.strategy.assign(job.name.as_str(), &available, count, &previous);
         let path = |key: &Key| self.path(index, key);
@@ -481,9 +482,12 @@ impl Core {
         let surplus = |item: &Item| {
             let Some(nodes) = job.mirror.item(*item) else { return false };
             let runs = nodes.cursor.cursor().and_then(|cursor| cursor.running());
-            nodes.exists && nodes.running.is_none() && !runs.is_some_and(|claim| self.alive(&claim.owner, claim.session))
+            nodes.exists
+                && nodes.running.is_none()
+                && !runs.is_some_and(|claim| self.alive(&claim.owner, claim.session))
         };
-        let items: Vec<Item> = (job.count()..job.mirror.items.len() as Item).filter(surplus).take(PLAN_BATCH / 4).collect();
+        let items: Vec<Item> =
+            (job.count()..job.mirror.items.len() as Item).filter(surplus).take(PLAN_BATCH / 4).collect();
         if items.is_empty() {
             return;
         }
@@ -563,7 +567,11 @@ impl Core {
             }
             Err(error) => {
                 if !matches!(error, Error::Conflict { .. }) {
-                    self.tell(Some(index), error.is_unknown(), format!("coordination is tried again: {error}"));
+                    self.tell(
+                        Some(index),
+                        error.is_unknown(),
+                        format!("coordination is tried again: {error}"),
+                    );
                 }
                 let job = &mut self.jobs[index];
                 job.plan = None;
@@ -630,7 +638,11 @@ impl Core {
                 modified: commit.transaction,
                 created_at: now.wall,
                 modified_at: now.wall,
-                owner: if matches!(op, Op::Create { mode: Mode::Persistent, .. } | Op::Set { .. }) { 0 } else { session },
+                owner: if matches!(op, Op::Create { mode: Mode::Persistent, .. } | Op::Set { .. }) {
+                    0
+                } else {
+                    session
+                },
                 children: 0,
             };
             let node = match op {

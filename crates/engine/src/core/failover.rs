@@ -60,16 +60,22 @@ impl Core {
 
     /// Looks for claims without a living owner, and reads them again when one is noticed.
     fn notice_orphans(&mut self, index: usize, now: Now) {
-        if !self.is_marker(index) && !self.jobs[index].items.iter().any(|state| state.orphan_since.is_some()) {
+        if !self.is_marker(index) && !self.jobs[index].items.iter().any(|state| state.orphan_since.is_some())
+        {
             return;
         }
         let mut reads = Vec::new();
         for item in 0..self.jobs[index].mirror.items.len() as Item {
             let nodes = &self.jobs[index].mirror.items[item as usize];
-            let dead = |id: &InstanceId| !self.leases.contains_key(id) && !self.jobs[index].mirror.instances.contains_key(id);
+            let dead = |id: &InstanceId| {
+                !self.leases.contains_key(id) && !self.jobs[index].mirror.instances.contains_key(id)
+            };
             let mut suspect = match nodes.cursor.cursor().and_then(|cursor| cursor.running()) {
                 Some(claim) => !self.alive(&claim.owner, claim.session),
-                None => nodes.owner.as_ref().is_some_and(|owner| dead(&owner.id)) || nodes.taken.as_ref().is_some_and(dead),
+                None => {
+                    nodes.owner.as_ref().is_some_and(|owner| dead(&owner.id))
+                        || nodes.taken.as_ref().is_some_and(dead)
+                }
             };
             if self.mutated(Mutation::FailoverNeedsOwnerAlive) {
                 suspect &= nodes.owner.as_ref().is_some_and(|owner| !dead(&owner.id));
@@ -131,7 +137,12 @@ impl Core {
             let Some(claim) = nodes.cursor.cursor().and_then(|cursor| cursor.running()) else { continue };
             let reread = state.cursor_sequence > state.orphan_sequence;
             let known = nodes.taken.is_some() || job.mirror.failover_items.contains(&item);
-            if !reread || known || self.alive(&claim.owner, claim.session) || claim.attempt >= limit || claim.owner == self.me {
+            if !reread
+                || known
+                || self.alive(&claim.owner, claim.session)
+                || claim.attempt >= limit
+                || claim.owner == self.me
+            {
                 continue;
             }
             if now.mono < since + self.grace() {
@@ -197,7 +208,10 @@ impl Core {
             return;
         }
         // Java takes the greatest item by text first; any order is compatible.
-        let next = latched.into_iter().chain(marked.into_iter().rev()).find(|item| self.is_mine_to_take(index, *item, now));
+        let next = latched
+            .into_iter()
+            .chain(marked.into_iter().rev())
+            .find(|item| self.is_mine_to_take(index, *item, now));
         match next {
             Some(item) => self.take(index, item, effective, now),
             None if latched.is_some() => self.leave_latch(index),
@@ -234,11 +248,14 @@ impl Core {
             self.coordinate_other(index, vec![clockwright_registry::Op::delete(path)]);
             return;
         };
-        if plan.dead.as_ref().is_some_and(|dead| dead == &self.me) || !self.queue_at_latch(index, LatchKind::Failover(item), now)
+        if plan.dead.as_ref().is_some_and(|dead| dead == &self.me)
+            || !self.queue_at_latch(index, LatchKind::Failover(item), now)
         {
             return;
         }
-        let Some(latch) = self.jobs[index].latch.as_ref().and_then(|latch| latch.name.clone()) else { return };
+        let Some(latch) = self.jobs[index].latch.as_ref().and_then(|latch| latch.name.clone()) else {
+            return;
+        };
         let claim = ItemClaim { takeover: Some(latch), ..plan };
         self.send_claims(index, effective, vec![claim], now);
     }
@@ -259,7 +276,8 @@ impl Core {
             }
             // A Java peer keeps no cursor: what it left is the latest instant, unless that has an outcome.
             None if self.has_foreign_peers(index) || version.is_none() => {
-                let latest = effective.schedule.latest_until(now.wall).filter(|latest| *latest > cursor.settled)?;
+                let latest =
+                    effective.schedule.latest_until(now.wall).filter(|latest| *latest > cursor.settled)?;
                 cursor.settled = latest;
                 cursor.run = Some(self.new_claim(Fire::Scheduled(latest), 1, Source::Failover, now));
                 None

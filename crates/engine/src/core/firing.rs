@@ -30,8 +30,8 @@ use crate::cursor::{Claim, Cursor, Gap};
 use crate::keys::Key;
 use bytes::Bytes;
 use clockwright_model::{
-    ErrorHandler, Exclusive, FailureKind, Fire, Item, Millis, Outcome, RunId, Settlement, ShardContext, Source,
-    TaskId,
+    ErrorHandler, Exclusive, FailureKind, Fire, Item, Millis, Outcome, RunId, Settlement, ShardContext,
+    Source, TaskId,
 };
 use clockwright_planner::{Blocked, DueInput, due};
 use clockwright_registry::{Commit, Conflict, Error, Op, OpResult};
@@ -75,14 +75,16 @@ impl Core {
         self.take_trigger(index, &effective, now);
         let held = self.held(index, now);
         let latest = effective.schedule.latest_until(now.wall);
-        let (mut claims, mut settles, mut reads, mut ended, mut marks) = (vec![], vec![], vec![], vec![], vec![]);
+        let (mut claims, mut settles, mut reads, mut ended, mut marks) =
+            (vec![], vec![], vec![], vec![], vec![]);
         let mut mine = false;
         for item in 0..self.jobs[index].items.len() as Item {
             match &self.jobs[index].items[item as usize].local {
                 Local::Claiming => {}
                 Local::Running(active) => {
                     mine = true;
-                    let settled = self.jobs[index].mirror.item(item).and_then(|n| n.cursor.cursor()).map(|c| c.settled);
+                    let settled =
+                        self.jobs[index].mirror.item(item).and_then(|n| n.cursor.cursor()).map(|c| c.settled);
                     if latest > settled && !active.taken {
                         marks.push(item);
                     }
@@ -132,14 +134,19 @@ impl Core {
             || job.off.is_some()
             || job.mirror.processing.is_some()
             || !self.may_claim(now)
-            || (job.mirror.necessary && (self.has_foreign_peers(index) || self.mutated(Mutation::NonLeaderWaitsForever)))
+            || (job.mirror.necessary
+                && (self.has_foreign_peers(index) || self.mutated(Mutation::NonLeaderWaitsForever)))
     }
 
     /// Notices when the job is switched off and on for this instance, so that instants in between are known to be off.
     pub(super) fn track_off(&mut self, index: usize, now: Now) {
         let job = &mut self.jobs[index];
         let off = if let Some(paused) = &job.mirror.paused {
-            Some(if paused.is_empty() { "the job is paused".to_owned() } else { format!("the job is paused: {paused}") })
+            Some(if paused.is_empty() {
+                "the job is paused".to_owned()
+            } else {
+                format!("the job is paused: {paused}")
+            })
         } else if !job.mirror.server_enabled(self.me.ip()) {
             Some("the server is disabled".to_owned())
         } else {
@@ -167,7 +174,8 @@ impl Core {
         let session = self.session.map_or(0, |terms| terms.session);
         let mine = item < self.jobs[index].count() && self.jobs[index].owns(item, &self.me);
         let job = &mut self.jobs[index];
-        let taken_by_other = job.mirror.item(item).is_some_and(|n| n.taken.as_ref().is_some_and(|taker| *taker != self.me));
+        let taken_by_other =
+            job.mirror.item(item).is_some_and(|n| n.taken.as_ref().is_some_and(|taker| *taker != self.me));
         let state = job.item_mut(item);
         if !mine || taken_by_other {
             state.was_mine = false;
@@ -294,7 +302,12 @@ impl Core {
     }
 
     /// The cursor that a claim builds on, and its version.
-    pub(super) fn base_cursor(&self, index: usize, item: Item, effective: &Effective) -> (Cursor, Option<i32>) {
+    pub(super) fn base_cursor(
+        &self,
+        index: usize,
+        item: Item,
+        effective: &Effective,
+    ) -> (Cursor, Option<i32>) {
         let job = &self.jobs[index];
         let nodes = &job.mirror.items[item as usize];
         let assigned_at = nodes.owner.as_ref().map_or(0, |owner| owner.created_at);
@@ -349,7 +362,8 @@ impl Core {
         if !own && !self.orphaned_long_enough(index, item, now) {
             return Previous::Wait;
         }
-        let again = effective.settings.failover && claim.attempt < MAX_LOST_ATTEMPTS.max(effective.settings.retry.max_attempts);
+        let again = effective.settings.failover
+            && claim.attempt < MAX_LOST_ATTEMPTS.max(effective.settings.retry.max_attempts);
         if again && !own {
             // The failover path takes it: Java peers can see that, and another instance may be quicker.
             return Previous::Wait;
@@ -365,7 +379,8 @@ impl Core {
         } else {
             format!("its instance {} died while it ran", claim.owner)
         };
-        let reason = if effective.settings.failover { format!("{reason}; attempts are used up") } else { reason };
+        let reason =
+            if effective.settings.failover { format!("{reason}; attempts are used up") } else { reason };
         let outcome = Outcome::Failed { kind: FailureKind::OwnerLost, reason };
         let settlement = self.settlement(index, item, &claim, 0, outcome.clone(), None, now);
         if let Some(run) = &mut cursor.run {
@@ -439,7 +454,13 @@ impl Core {
     }
 
     /// Sends claims, in groups.
-    pub(super) fn send_claims(&mut self, index: usize, effective: &Effective, claims: Vec<ItemClaim>, now: Now) {
+    pub(super) fn send_claims(
+        &mut self,
+        index: usize,
+        effective: &Effective,
+        claims: Vec<ItemClaim>,
+        now: Now,
+    ) {
         let mut claims = claims.into_iter().peekable();
         while claims.peek().is_some() {
             let group: Vec<ItemClaim> = claims.by_ref().take(CLAIM_BATCH).collect();
@@ -457,7 +478,8 @@ impl Core {
         let session = self.session.map_or(0, |terms| terms.session);
         let mut builder = Builder::new(self, index);
         let takeover = group.iter().any(|claim| claim.takeover.is_some());
-        if let (Some(epoch), false) = (job.mirror.epoch, takeover || self.mutated(Mutation::ClaimIgnoresPlan)) {
+        if let (Some(epoch), false) = (job.mirror.epoch, takeover || self.mutated(Mutation::ClaimIgnoresPlan))
+        {
             let path = builder.path(&Key::Epoch);
             builder.ops.push(Op::check_if(path, epoch));
         }
@@ -512,7 +534,13 @@ impl Core {
     }
 
     /// What became of a group of claims.
-    pub(super) fn claimed(&mut self, index: usize, claims: Vec<ItemClaim>, result: Result<Commit, Error>, now: Now) {
+    pub(super) fn claimed(
+        &mut self,
+        index: usize,
+        claims: Vec<ItemClaim>,
+        result: Result<Commit, Error>,
+        now: Now,
+    ) {
         let commit = match result {
             Ok(commit) => commit,
             Err(error) => return self.claim_failed(index, &claims, &error, now),
@@ -564,7 +592,12 @@ impl Core {
         }
         self.open_firing(index, firing, &task_id, items, takeover, now);
         let strict = effective.settings.exclusive == Exclusive::Strict;
-        self.out.push(Effect::Start(Box::new(Firing { job: index, runs, strict, timeout: effective.settings.timeout })));
+        self.out.push(Effect::Start(Box::new(Firing {
+            job: index,
+            runs,
+            strict,
+            timeout: effective.settings.timeout,
+        })));
     }
 
     /// Takes an own claim into the mirror.
@@ -593,8 +626,11 @@ impl Core {
         if effective.settings.monitor_execution && claim.cursor.running().is_some() {
             nodes.running = Some(session);
         }
-        nodes.cursor =
-            CursorNode::Known { version, modified: commit.transaction, cursor: Box::new(claim.cursor.clone()) };
+        nodes.cursor = CursorNode::Known {
+            version,
+            modified: commit.transaction,
+            cursor: Box::new(claim.cursor.clone()),
+        };
         if claim.takeover.is_some() {
             job.mirror.failover_items.remove(&claim.item);
             job.marks_seen.retain(|(item, _)| *item != claim.item);
@@ -640,7 +676,9 @@ impl Core {
         }
         self.wake_at_mono(index, now.mono + REST);
         match error {
-            Error::Conflict { path, .. } if self.keys.parse(path).is_some_and(|(_, key)| is_run_node(&key)) => {
+            Error::Conflict { path, .. }
+                if self.keys.parse(path).is_some_and(|(_, key)| is_run_node(&key)) =>
+            {
                 self.read_items(index, &items);
             }
             Error::Conflict { .. } => self.load(index),
@@ -672,13 +710,19 @@ impl Core {
     }
 
     /// What became of cursor changes without a run.
-    pub(super) fn settled(&mut self, index: usize, claims: Vec<ItemClaim>, result: Result<Commit, Error>, now: Now) {
+    pub(super) fn settled(
+        &mut self,
+        index: usize,
+        claims: Vec<ItemClaim>,
+        result: Result<Commit, Error>,
+        now: Now,
+    ) {
         let commit = match result {
             Ok(commit) => commit,
             Err(error) => {
-                let (idle, busy): (Vec<ItemClaim>, Vec<ItemClaim>) = claims
-                    .into_iter()
-                    .partition(|claim| matches!(self.jobs[index].items[claim.item as usize].local, Local::Claiming));
+                let (idle, busy): (Vec<ItemClaim>, Vec<ItemClaim>) = claims.into_iter().partition(|claim| {
+                    matches!(self.jobs[index].items[claim.item as usize].local, Local::Claiming)
+                });
                 let job = &mut self.jobs[index];
                 for claim in idle.iter().chain(&busy) {
                     job.triggered.1.retain(|item| *item != claim.item);
@@ -758,7 +802,9 @@ impl Core {
         let outcome = match end.result {
             RunResult::Succeeded => Outcome::Succeeded,
             RunResult::Failed { kind, reason } => Outcome::Failed { kind, reason },
-            RunResult::Stopped(StopReason::Cancelled) => Outcome::Cancelled { reason: "stopped by hand".into() },
+            RunResult::Stopped(StopReason::Cancelled) => {
+                Outcome::Cancelled { reason: "stopped by hand".into() }
+            }
             RunResult::Stopped(StopReason::Shutdown) => {
                 Outcome::Cancelled { reason: "its instance shut down before it ended".into() }
             }
@@ -771,10 +817,16 @@ impl Core {
         if let Outcome::Failed { reason, .. } = &outcome {
             if settings.error_handler != ErrorHandler::Ignore {
                 let what = super::job::fire_words(&active.claim.fire);
-                self.tell(Some(index), true, format!("item {item}, {what}, attempt {}: {reason}", active.claim.attempt));
+                self.tell(
+                    Some(index),
+                    true,
+                    format!("item {item}, {what}, attempt {}: {reason}", active.claim.attempt),
+                );
             }
             let wait = settings.retry.wait_after(active.claim.attempt);
-            if let (Some(wait), false, false) = (wait, self.leaving, settings.error_handler == ErrorHandler::Throw) {
+            if let (Some(wait), false, false) =
+                (wait, self.leaving, settings.error_handler == ErrorHandler::Throw)
+            {
                 let until = now.mono + wait;
                 self.jobs[index].item_mut(item).local = Local::Backoff { active, until };
                 return;
@@ -845,7 +897,8 @@ impl Core {
                 return Completion::Over;
             }
         };
-        let ours = cursor.run.as_ref().is_some_and(|claim| claim.run_id == active.claim.run_id) || ignore_token;
+        let ours =
+            cursor.run.as_ref().is_some_and(|claim| claim.run_id == active.claim.run_id) || ignore_token;
         let open = cursor.running().is_some();
         if !ours || !open {
             // Either an earlier, unclear commit of ours did it, or somebody took the item over meanwhile.
@@ -867,7 +920,13 @@ impl Core {
     }
 
     /// What became of outcomes on their way into cursors.
-    pub(super) fn completed(&mut self, index: usize, items: &[Item], result: Result<Commit, Error>, now: Now) {
+    pub(super) fn completed(
+        &mut self,
+        index: usize,
+        items: &[Item],
+        result: Result<Commit, Error>,
+        now: Now,
+    ) {
         let touched = self.next();
         let mut reads = Vec::new();
         for item in items {
@@ -920,7 +979,9 @@ impl Core {
             self.record(clockwright_model::Event::Settlement(settlement));
         } else {
             let what = super::job::fire_words(&active.claim.fire);
-            let text = format!("item {item}, {what}: its result came after another instance took over; it does not count");
+            let text = format!(
+                "item {item}, {what}: its result came after another instance took over; it does not count"
+            );
             self.tell(Some(index), true, text);
         }
         self.touch(index);
@@ -929,17 +990,29 @@ impl Core {
     /// Takes a trigger from our instance node: it is put into the cursor of each of our items, then the node is reset.
     fn take_trigger(&mut self, index: usize, effective: &Effective, now: Now) {
         let job = &self.jobs[index];
-        let Some(node) = job.mirror.instances.get(&self.me).filter(|node| node.trigger && job.registered) else { return };
-        if job.op.is_some() || !self.may_claim(now) || job.phase != Phase::Active || job.mirror.processing.is_some() {
+        let Some(node) = job.mirror.instances.get(&self.me).filter(|node| node.trigger && job.registered)
+        else {
+            return;
+        };
+        if job.op.is_some()
+            || !self.may_claim(now)
+            || job.phase != Phase::Active
+            || job.mirror.processing.is_some()
+        {
             return;
         }
         let trigger = Fire::Trigger { at: node.stat.modified_at, id: format!("{:x}", node.stat.modified) };
-        let reset = Op::set_if(self.path(index, &Key::Instance(self.me.clone())), Bytes::new(), node.stat.version);
+        let reset =
+            Op::set_if(self.path(index, &Key::Instance(self.me.clone())), Bytes::new(), node.stat.version);
         let off = job.off.is_some() || self.leaving;
         let mut claims = Vec::new();
         for item in 0..job.count() {
             let Some(nodes) = job.mirror.item(item) else { continue };
-            if off || !job.owns(item, &self.me) || nodes.disabled || nodes.taken.as_ref().is_some_and(|t| *t != self.me) {
+            if off
+                || !job.owns(item, &self.me)
+                || nodes.disabled
+                || nodes.taken.as_ref().is_some_and(|t| *t != self.me)
+            {
                 continue;
             }
             let state = &job.items[item as usize];

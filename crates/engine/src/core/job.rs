@@ -406,14 +406,16 @@ impl Job {
 impl Effective {
     /// Reads and checks a config node.
     fn read(data: &[u8], stat: Stat, local: &JobSettings) -> Result<Self, String> {
-        let settings = wire::read(data, Some(local)).map_err(|error| format!("the config node is not usable: {error}"))?;
+        let settings = wire::read(data, Some(local))
+            .map_err(|error| format!("the config node is not usable: {error}"))?;
         if settings.name != local.name {
             return Err(format!("the config node is about another job, `{}`", settings.name));
         }
         let schedule = Schedule::parse(&settings.cron, settings.time_zone.as_deref())
             .map_err(|error| format!("the schedule is not usable: {error}"))?;
         let strategy = Strategy::parse(&settings.sharding_strategy).map_err(|error| error.to_string())?;
-        let parameters = ItemParameters::parse(&settings.sharding_item_parameters).map_err(|error| error.to_string())?;
+        let parameters =
+            ItemParameters::parse(&settings.sharding_item_parameters).map_err(|error| error.to_string())?;
         let item_parameters =
             (0..settings.sharding_total_count).map(|item| parameters.get(item).map(Arc::from)).collect();
         let zone = settings.time_zone.as_deref().unwrap_or("");
@@ -470,7 +472,10 @@ impl Core {
     /// Whether this engine's current session leads a job.
     pub(crate) fn leads(&self, job: &Job) -> bool {
         let session = self.session.map(|terms| terms.session);
-        job.mirror.leader.as_ref().is_some_and(|leader| leader.id == self.me && Some(leader.session) == session)
+        job.mirror
+            .leader
+            .as_ref()
+            .is_some_and(|leader| leader.id == self.me && Some(leader.session) == session)
     }
 }
 

@@ -84,7 +84,11 @@ impl Core {
         }
         if !self.lease.lapsed && now.mono >= self.lease.stop_at() && !self.mutated(Mutation::LeaseFromNow) {
             self.lease.lapsed = true;
-            self.tell(None, true, "the lease could not be renewed in time; exclusive runs are stopped".into());
+            self.tell(
+                None,
+                true,
+                "the lease could not be renewed in time; exclusive runs are stopped".into(),
+            );
             for index in 0..self.jobs.len() {
                 self.stop_strict_runs(index);
             }
@@ -98,7 +102,8 @@ impl Core {
         }
         match result {
             Ok(()) => {
-                let proven = if self.mutated(Mutation::LeaseFromNow) { now.mono + self.lease.timeout } else { sent };
+                let proven =
+                    if self.mutated(Mutation::LeaseFromNow) { now.mono + self.lease.timeout } else { sent };
                 self.lease.proven = self.lease.proven.max(Some(proven));
                 if self.lease.lapsed && self.lease.is_valid(now) {
                     self.lease.lapsed = false;

@@ -5,9 +5,9 @@
 
 use crate::cursor::Cursor;
 use crate::keys::Key;
+use bytes::Bytes;
 use clockwright_model::{InstanceId, Item, Millis};
 use clockwright_registry::{Node, Stat};
-use bytes::Bytes;
 use std::collections::{BTreeMap, BTreeSet};
 
 /// One job's nodes.
@@ -34,7 +34,6 @@ pub(crate) struct Mirror {
 #[derive(Debug, Clone)]
 pub(crate) struct ServerNode {
     pub(crate) disabled: bool,
-    pub(crate) empty: bool,
 }
 
 #[derive(Debug, Clone)]
@@ -77,9 +76,7 @@ pub(crate) enum CursorNode {
     /// Read, and there is none.
     Absent,
     /// Read, and it makes no sense: somebody else wrote it.
-    Damaged {
-        version: i32,
-    },
+    Damaged { version: i32 },
     /// Read.
     Known { version: i32, modified: i64, cursor: Box<Cursor> },
 }
@@ -125,9 +122,7 @@ impl Mirror {
             Key::Config => self.config = node.map(|node| (node.data.clone(), node.stat)),
             Key::Server(ip) => match node {
                 Some(node) => {
-                    let server =
-                        ServerNode { disabled: &node.data[..] == b"DISABLED", empty: node.data.is_empty() };
-                    self.servers.insert(ip.clone(), server);
+                    self.servers.insert(ip.clone(), ServerNode { disabled: &node.data[..] == b"DISABLED" });
                 }
                 None => drop(self.servers.remove(ip)),
             },

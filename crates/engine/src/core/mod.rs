@@ -105,6 +105,8 @@ pub enum Input {
         /// How.
         end: RunEnd,
     },
+    /// Read this job anew, whatever the hints say; job 0 stands for the leases too.
+    Refresh(usize),
     /// Finish what runs, start nothing more, and leave.
     Shutdown,
     /// Runs that still go on are to be stopped.
@@ -337,6 +339,7 @@ impl Core {
             Input::Committed { id, result } => self.committed(id, result, now),
             Input::Renewed { sent, result } => self.renewed(sent, &result, now),
             Input::RunEnded { run, end } => self.run_ended(run, end, now),
+            Input::Refresh(index) => self.refresh(index),
             Input::Shutdown => self.shutdown(),
             Input::ShutdownNow => self.shutdown_now(),
         }
@@ -394,8 +397,7 @@ impl Core {
         self.leases.clear();
         self.lease.start(lease_sent, timeout);
         self.out.push(Effect::LeaseUntil(self.lease.until()));
-        let id = self.next();
-        self.out.push(Effect::Tree { id, root: self.keys.leases() });
+        self.load_leases();
         for index in 0..self.jobs.len() {
             self.jobs[index].session_changed();
             self.load(index);
@@ -412,7 +414,11 @@ impl Core {
             self.jobs[index].session_changed();
             self.stop_strict_runs(index);
         }
-        self.tell(None, true, "the registry session is over; exclusive runs were stopped, connecting again".into());
+        self.tell(
+            None,
+            true,
+            "the registry session is over; exclusive runs were stopped, connecting again".into(),
+        );
         if self.leaving {
             for index in 0..self.jobs.len() {
                 self.touch(index);
@@ -423,8 +429,7 @@ impl Core {
     fn hint(&mut self, hint: Hint) {
         let path = match hint {
             Hint::Everything => {
-                let id = self.next();
-                self.out.push(Effect::Tree { id, root: self.keys.leases() });
+                self.load_leases();
                 for index in 0..self.jobs.len() {
                     self.load(index);
                 }
@@ -450,12 +455,7 @@ impl Core {
         }
     }
 
-    fn nodes(
-        &mut self,
-        id: u64,
-        nodes: Result<Vec<(Path, Option<Node>)>, Error>,
-        paths: &[Path],
-    ) {
+    fn nodes(&mut self, id: u64, nodes: Result<Vec<(Path, Option<Node>)>, Error>, paths: &[Path]) {
         let Ok(nodes) = nodes else {
             for path in paths {
                 if let Some(&index) = self.keys.parse(path).and_then(|(job, _)| self.by_name.get(job)) {
@@ -485,7 +485,12 @@ impl Core {
         if *root == self.keys.leases() {
             if let Ok(nodes) = nodes {
                 let present: Vec<_> = nodes.iter().map(|(path, _)| path.name().to_owned()).collect();
-                let gone: Vec<_> = self.leases.keys().filter(|id| !present.iter().any(|p| p == id.as_str())).cloned().collect();
+                let gone: Vec<_> = self
+                    .leases
+                    .keys()
+                    .filter(|id| !present.iter().any(|p| p == id.as_str()))
+                    .cloned()
+                    .collect();
                 for instance in gone {
                     self.put_lease(&self.keys.lease(&instance), None);
                 }
@@ -537,6 +542,21 @@ impl Core {
     /// Whether a job has instances that hold no lease: Java peers.
     pub(crate) fn has_foreign_peers(&self, index: usize) -> bool {
         self.jobs[index].mirror.instances.keys().any(|id| !self.leases.contains_key(id))
+    }
+
+    fn refresh(&mut self, index: usize) {
+        if self.session.is_none() || index >= self.jobs.len() {
+            return;
+        }
+        if index == 0 {
+            self.load_leases();
+        }
+        self.load(index);
+    }
+
+    fn load_leases(&mut self) {
+        let id = self.next();
+        self.out.push(Effect::Tree { id, root: self.keys.leases() });
     }
 
     fn shutdown(&mut self) {

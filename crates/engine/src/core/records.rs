@@ -29,7 +29,14 @@ impl Core {
         self.record(Event::Execution(event));
     }
 
-    pub(super) fn record_end(&mut self, index: usize, item: Item, active: &Active, outcome: &Outcome, now: Now) {
+    pub(super) fn record_end(
+        &mut self,
+        index: usize,
+        item: Item,
+        active: &Active,
+        outcome: &Outcome,
+        now: Now,
+    ) {
         let cause = (*outcome != Outcome::Succeeded).then(|| outcome.reason());
         let event = self.execution(index, item, active, Some(now.wall), cause);
         self.record(Event::Execution(event));
@@ -87,7 +94,13 @@ impl Core {
     }
 
     /// The outcomes of ranges that never ran.
-    pub(super) fn gap_settlements(&self, index: usize, item: Item, gaps: &[Gap], now: Now) -> Vec<Settlement> {
+    pub(super) fn gap_settlements(
+        &self,
+        index: usize,
+        item: Item,
+        gaps: &[Gap],
+        now: Now,
+    ) -> Vec<Settlement> {
         let settle = |gap: &Gap| Settlement {
             job: self.jobs[index].name.clone(),
             item,
@@ -115,7 +128,8 @@ impl Core {
         takeover: bool,
         now: Now,
     ) {
-        let open = OpenFiring { task_id: task_id.clone(), left: items.len(), items, takeover, errors: Vec::new() };
+        let open =
+            OpenFiring { task_id: task_id.clone(), left: items.len(), items, takeover, errors: Vec::new() };
         let begin = format!("Job '{}' execute begin.", self.jobs[index].name);
         self.trace(index, &open, TaskState::Staging, begin, now);
         self.trace(index, &open, TaskState::Running, String::new(), now);
@@ -136,7 +150,8 @@ impl Core {
         if open.errors.is_empty() {
             self.trace(index, &open, TaskState::Finished, String::new(), now);
         } else {
-            let errors: Vec<String> = open.errors.iter().map(|(item, reason)| format!("{item}={reason}")).collect();
+            let errors: Vec<String> =
+                open.errors.iter().map(|(item, reason)| format!("{item}={reason}")).collect();
             self.trace(index, &open, TaskState::Error, format!("{{{}}}", errors.join(", ")), now);
         }
     }
@@ -168,7 +183,8 @@ impl Core {
     pub(super) fn check_clock(&mut self, index: usize) {
         let job = &mut self.jobs[index];
         let (Some(stat), Some(effective)) = (&job.mirror.current_time, &job.effective) else { return };
-        let (touched, limit) = (job.clock_touched, i64::from(effective.settings.max_time_diff_seconds) * 1_000);
+        let (touched, limit) =
+            (job.clock_touched, i64::from(effective.settings.max_time_diff_seconds) * 1_000);
         if touched == 0 || limit < 0 {
             return;
         }

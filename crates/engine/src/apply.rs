@@ -1,0 +1,309 @@
+//! Carrying effects out: the only IO of an engine.
+
+use crate::core::{Effect, Firing, Input, Notice, Now};
+use crate::keys::Keys;
+use crate::listeners;
+use crate::node::{Connect, EngineOptions, JobDefinition, Message};
+use crate::session::{self, Opened};
+use bytes::Bytes;
+use clockwright_events::Bus;
+use clockwright_model::{FailureKind, Millis, ShardContext};
+use clockwright_registry::{Batcher, Error, Node, Op, Path, SharedRegistry};
+use clockwright_runtime::{Control, RunEnd, RunResult, RunSpec, SharedRuntime, Stop};
+use futures::FutureExt;
+use std::collections::HashMap;
+use std::panic::AssertUnwindSafe;
+use std::sync::Arc;
+use tokio::sync::mpsc::UnboundedSender;
+use tokio::sync::{Semaphore, watch};
+
+/// Transactions on their way at once.
+const COMMITS_IN_FLIGHT: usize = 8;
+/// Subtree readings on their way at once.
+const TREES_IN_FLIGHT: usize = 64;
+
+/// Everything that an engine does to the world.
+pub(crate) struct Shell {
+    connect: Connect,
+    jobs: Vec<Arc<JobDefinition>>,
+    bus: Bus,
+    options: EngineOptions,
+    session: Live,
+    inputs: UnboundedSender<Message>,
+    lease: watch::Sender<Millis>,
+    wind_down: Vec<watch::Sender<bool>>,
+    stops: HashMap<u64, watch::Sender<Stop>>,
+    trees: Arc<Semaphore>,
+    pub(crate) left: bool,
+    leave_by: Option<Millis>,
+    hurried: bool,
+    /// Which job is read anew next, and when (mono).
+    refresh: (usize, Millis),
+}
+
+struct Live {
+    number: u64,
+    registry: SharedRegistry,
+    batcher: Arc<Batcher>,
+    opened: Option<Millis>,
+}
+
+impl Live {
+    fn new(opened: Opened) -> Self {
+        let batcher = Arc::new(Batcher::new(opened.registry.clone(), COMMITS_IN_FLIGHT));
+        Self { number: opened.number, registry: opened.registry, batcher, opened: Some(opened.lease_sent) }
+    }
+}
+
+impl Shell {
+    pub(crate) fn new(
+        connect: Connect,
+        jobs: Vec<JobDefinition>,
+        bus: Bus,
+        options: EngineOptions,
+        first: Opened,
+        inputs: UnboundedSender<Message>,
+    ) -> Self {
+        let number = first.number;
+        let wind_down = jobs.iter().map(|_| watch::Sender::new(false)).collect();
+        let mut live = Live::new(first);
+        let lease_sent = live.opened.take().unwrap_or_default();
+        let terms = live.registry.terms();
+        let connected = Input::Connected { session: terms.session, timeout: terms.timeout, lease_sent };
+        let _ = inputs.send(Message::Session { session: number, input: connected });
+        Self {
+            connect,
+            jobs: jobs.into_iter().map(Arc::new).collect(),
+            bus,
+            options,
+            session: live,
+            inputs,
+            lease: watch::Sender::new(0),
+            wind_down,
+            stops: HashMap::new(),
+            trees: Arc::new(Semaphore::new(TREES_IN_FLIGHT)),
+            left: false,
+            leave_by: None,
+            hurried: false,
+            refresh: (0, crate::clock::mono() + 1_000),
+        }
+    }
+
+    pub(crate) fn session_number(&self) -> u64 {
+        self.session.number
+    }
+
+    /// The session is over: open another one.
+    pub(crate) fn reconnect(&mut self) {
+        // Whatever still arrives from the old session has a number that nobody listens to.
+        self.session.number += 1;
+        if self.leave_by.is_some() {
+            return;
+        }
+        let (connect, options, inputs) = (self.connect.clone(), self.options.clone(), self.inputs.clone());
+        tokio::spawn(session::reopen(connect, options, self.session.number, inputs));
+    }
+
+    /// Another session is open.
+    pub(crate) fn opened(&mut self, opened: Opened) -> Input {
+        let lease_sent = opened.lease_sent;
+        self.session = Live::new(opened);
+        let terms = self.session.registry.terms();
+        Input::Connected { session: terms.session, timeout: terms.timeout, lease_sent }
+    }
+
+    /// A shutdown began.
+    pub(crate) fn leaving(&mut self, at_once: bool, now: Now) {
+        let by = now.mono + if at_once { 0 } else { self.options.shutdown_grace };
+        self.leave_by = Some(self.leave_by.map_or(by, |earlier| earlier.min(by)));
+        self.hurried |= at_once;
+    }
+
+    /// When [`due`](Self::due) has something at the latest, milliseconds from now.
+    pub(crate) fn next_wake(&self, now: Now) -> Millis {
+        let leave = self.leave_by.filter(|_| !self.hurried).unwrap_or(Millis::MAX);
+        self.refresh.1.min(leave) - now.mono
+    }
+
+    /// Inputs whose time has come: jobs to be read anew, the end of the grace period.
+    pub(crate) fn due(&mut self, now: Now) -> Vec<Input> {
+        let mut inputs = Vec::new();
+        if self.leave_by.is_some_and(|by| now.mono >= by) && !self.hurried {
+            self.hurried = true;
+            inputs.push(Input::ShutdownNow);
+        }
+        if now.mono >= self.refresh.1 {
+            let count = self.jobs.len();
+            let rounds = self.options.refresh.as_secs().max(1) as usize;
+            let share = count.div_ceil(rounds);
+            for _ in 0..share {
+                inputs.push(Input::Refresh(self.refresh.0));
+                self.refresh.0 = (self.refresh.0 + 1) % count.max(1);
+            }
+            // Fewer jobs than seconds in the period: one job now and then.
+            let pause =
+                if count == 0 { 1_000 * rounds } else { (1_000 * rounds * share.max(1)).div_ceil(count) };
+            self.refresh.1 = now.mono + (pause as Millis).max(1_000);
+        }
+        inputs
+    }
+
+    pub(crate) fn forget(&mut self, run: u64) {
+        self.stops.remove(&run);
+    }
+
+    /// Ends the session.
+    pub(crate) async fn close(&mut self) {
+        if let Err(error) = self.session.registry.close().await {
+            tracing::debug!(%error, "the registry session was not closed; it ends by its timeout");
+        }
+    }
+
+    /// Carries effects out, in order.
+    pub(crate) fn apply(&mut self, effects: Vec<Effect>) {
+        let mut reads: Vec<(u64, Vec<Path>)> = Vec::new();
+        for effect in effects {
+            match effect {
+                Effect::Read { id, paths } => reads.push((id, paths)),
+                Effect::Tree { id, root } => self.tree(id, root),
+                Effect::Commit { id, ops } => self.commit(id, ops),
+                Effect::Renew => self.renew(),
+                Effect::LeaseUntil(until) => drop(self.lease.send_replace(until)),
+                Effect::Start(firing) => self.start(*firing),
+                Effect::Stop { run, reason } => {
+                    if let Some(stop) = self.stops.get(&run) {
+                        stop.send_replace(Stop::Now(reason));
+                    }
+                }
+                Effect::WindDown { job, on } => drop(self.wind_down[job].send_replace(on)),
+                Effect::Record(event) => self.bus.publish(event),
+                Effect::Tell(notice) => tell(&self.options.instance, &notice),
+                Effect::Left => self.left = true,
+            }
+        }
+        if !reads.is_empty() {
+            self.read(reads);
+        }
+    }
+
+    fn reply(&self) -> impl Fn(Input) + Send + Sync + 'static {
+        let (inputs, session) = (self.inputs.clone(), self.session.number);
+        move |input| drop(inputs.send(Message::Session { session, input }))
+    }
+
+    fn commit(&self, id: u64, ops: Vec<Op>) {
+        let reply = self.reply();
+        self.session.batcher.submit(ops, move |result| reply(Input::Committed { id, result }));
+    }
+
+    /// All readings of one decision travel together.
+    fn read(&self, reads: Vec<(u64, Vec<Path>)>) {
+        let (registry, reply) = (self.session.registry.clone(), self.reply());
+        tokio::spawn(async move {
+            let all: Vec<Path> = reads.iter().flat_map(|(_, paths)| paths.iter().cloned()).collect();
+            let answer = registry.read(&all).await;
+            let mut nodes = answer.map(Vec::into_iter);
+            for (id, paths) in reads {
+                let nodes: Result<Vec<(Path, Option<Node>)>, Error> = match &mut nodes {
+                    Ok(nodes) => Ok(paths.iter().cloned().zip(nodes.by_ref().take(paths.len())).collect()),
+                    Err(error) => Err(error.clone()),
+                };
+                reply(Input::Nodes { id, nodes, paths });
+            }
+        });
+    }
+
+    fn tree(&self, id: u64, root: Path) {
+        let (registry, reply, trees) = (self.session.registry.clone(), self.reply(), self.trees.clone());
+        tokio::spawn(async move {
+            let Ok(_permit) = trees.acquire_owned().await else { return };
+            let nodes = registry.tree(&root).await;
+            reply(Input::Tree { id, root, nodes });
+        });
+    }
+
+    /// The lease travels alone: it must not wait behind a full pipe of claims.
+    fn renew(&self) {
+        let sent = crate::clock::mono();
+        let path = self.options.keys.lease(&self.options.instance);
+        let done = self.session.registry.commit(vec![Op::set(path, Bytes::new())]);
+        let (registry, reply) = (self.session.registry.clone(), self.reply());
+        tokio::spawn(async move {
+            let result = done.await.map(drop);
+            if matches!(result, Err(Error::Conflict { .. })) {
+                // Somebody deleted the lease of a living process; nothing can be proved with this session any more.
+                let _ = registry.close().await;
+                reply(Input::SessionLost);
+            }
+            reply(Input::Renewed { sent, result });
+        });
+    }
+
+    fn start(&mut self, firing: Firing) {
+        let job = self.jobs[firing.job].clone();
+        let mut runs = Vec::with_capacity(firing.runs.len());
+        for run in firing.runs {
+            let (stop, stopped) = watch::channel(Stop::No);
+            self.stops.insert(run.run, stop);
+            let control = Control {
+                stop: stopped,
+                lease: firing.strict.then(|| self.lease.subscribe()),
+                wind_down: self.wind_down[firing.job].subscribe(),
+            };
+            let spec =
+                RunSpec { context: run.context, timeout: firing.timeout, grace: self.options.stop_grace };
+            runs.push((run.run, spec, control));
+        }
+        let inputs = self.inputs.clone();
+        if job.listeners.is_empty() && job.once.is_empty() {
+            for (run, spec, control) in runs {
+                tokio::spawn(run_one(job.runtime.clone(), run, spec, control, inputs.clone()));
+            }
+            return;
+        }
+        let (registry, keys) = (self.session.registry.clone(), self.options.keys.clone());
+        tokio::spawn(run_listened(job, runs, inputs, registry, keys));
+    }
+}
+
+/// Runs one item and reports its end; a panic of the runtime itself is a failure of the run.
+async fn run_one(
+    runtime: SharedRuntime,
+    run: u64,
+    spec: RunSpec,
+    control: Control,
+    inputs: UnboundedSender<Message>,
+) {
+    let end = AssertUnwindSafe(runtime.run(spec, control)).catch_unwind().await.unwrap_or_else(|_| RunEnd {
+        result: RunResult::Failed { kind: FailureKind::Panic, reason: "the runtime panicked".into() },
+        output: clockwright_runtime::Output::default(),
+    });
+    let _ = inputs.send(Message::Input(Input::RunEnded { run, end }));
+}
+
+/// Runs a firing between its listeners.
+async fn run_listened(
+    job: Arc<JobDefinition>,
+    runs: Vec<(u64, RunSpec, Control)>,
+    inputs: UnboundedSender<Message>,
+    registry: SharedRegistry,
+    keys: Keys,
+) {
+    let contexts: Vec<ShardContext> = runs.iter().map(|(_, spec, _)| spec.context.clone()).collect();
+    listeners::before(&job, &contexts, &registry, &keys).await;
+    let runs = runs
+        .into_iter()
+        .map(|(run, spec, control)| run_one(job.runtime.clone(), run, spec, control, inputs.clone()))
+        .map(tokio::spawn);
+    futures::future::join_all(runs).await;
+    listeners::after(&job, &contexts, &registry, &keys).await;
+}
+
+fn tell(instance: &clockwright_model::InstanceId, notice: &Notice) {
+    let job = notice.job.as_ref().map_or("-", |job| job.as_str());
+    if notice.warning {
+        tracing::warn!(%instance, job, "{}", notice.text);
+    } else {
+        tracing::info!(%instance, job, "{}", notice.text);
+    }
+}

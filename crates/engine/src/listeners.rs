@@ -1,0 +1,235 @@
+//! Listeners: code around each firing, on every instance or once for the whole job.
+//!
+//! # Once per fire, without a deadlock
+//! Elastic-Job's protocol, on its nodes: each instance puts up `guarantee/started/{item}` for its items; whoever sees as many
+//! marks as the job has items calls the listener and deletes the parent, and the others wait for that deletion. The same with
+//! `guarantee/completed` after the runs.
+//!
+//! In Elastic-Job a waiter may sleep past the deletion, and waits for ever when an item is disabled or an instance is
+//! missing. Here the marks say which fire they are for, a waiter looks again every [`LOOK`] instead of trusting one
+//! notification, and there is always a deadline. Who calls the listener is decided by one commit: the deletion of the marks
+//! that were counted. A firing whose deadline passes goes on; that is told, nobody else's marks are cleared, and marks of an
+//! earlier fire do not count for this one.
+
+use crate::keys::{Key, Keys};
+use crate::node::JobDefinition;
+use async_trait::async_trait;
+use clockwright_model::ShardContext;
+use clockwright_registry::{Conflict, Error, Node, Op, Path, SharedRegistry};
+use futures::FutureExt;
+use std::future::Future;
+use std::panic::AssertUnwindSafe;
+use std::sync::Arc;
+use std::time::Duration;
+
+/// Code around each firing on one instance. A failure is told and changes nothing else.
+#[async_trait]
+pub trait JobListener: Send + Sync + 'static {
+    /// Before the first of the firing's items starts here.
+    async fn before(&self, contexts: &[ShardContext]) -> Result<(), String>;
+
+    /// After the last of the firing's items ended here.
+    async fn after(&self, contexts: &[ShardContext]) -> Result<(), String>;
+}
+
+/// A listener that is called once for a firing of the whole job, on the instance that comes last.
+#[derive(Clone)]
+pub struct OnceListener {
+    /// The code.
+    pub listener: Arc<dyn JobListener>,
+    /// How long instances wait for all items to be ready to start. There is always a deadline.
+    pub start_timeout: Duration,
+    /// How long they wait for all items to have ended.
+    pub complete_timeout: Duration,
+}
+
+/// How often a waiter looks.
+const LOOK: Duration = Duration::from_millis(100);
+
+pub(crate) async fn before(
+    job: &JobDefinition,
+    contexts: &[ShardContext],
+    registry: &SharedRegistry,
+    keys: &Keys,
+) {
+    for listener in &job.listeners {
+        guarded(job, "before", listener.before(contexts)).await;
+    }
+    for once in &job.once {
+        let barrier = Barrier::new(job, contexts, registry, keys, Phase::Started);
+        if barrier.is_last(once.start_timeout).await {
+            guarded(job, "before (once)", once.listener.before(contexts)).await;
+            barrier.open().await;
+        }
+    }
+}
+
+pub(crate) async fn after(
+    job: &JobDefinition,
+    contexts: &[ShardContext],
+    registry: &SharedRegistry,
+    keys: &Keys,
+) {
+    for once in &job.once {
+        let barrier = Barrier::new(job, contexts, registry, keys, Phase::Completed);
+        if barrier.is_last(once.complete_timeout).await {
+            guarded(job, "after (once)", once.listener.after(contexts)).await;
+            barrier.open().await;
+        }
+    }
+    for listener in &job.listeners {
+        guarded(job, "after", listener.after(contexts)).await;
+    }
+}
+
+/// A listener's failure or panic is told, and the firing goes on.
+async fn guarded(job: &JobDefinition, when: &str, call: impl Future<Output = Result<(), String>>) {
+    let job = job.settings.name.as_str();
+    match AssertUnwindSafe(call).catch_unwind().await {
+        Ok(Ok(())) => {}
+        Ok(Err(error)) => tracing::warn!(job, when, "a listener failed: {error}"),
+        Err(_) => tracing::warn!(job, when, "a listener panicked"),
+    }
+}
+
+#[derive(Clone, Copy, PartialEq)]
+enum Phase {
+    Started,
+    Completed,
+}
+
+/// The meeting point of all instances for one phase of one fire.
+struct Barrier<'a> {
+    job: &'a JobDefinition,
+    contexts: &'a [ShardContext],
+    registry: &'a SharedRegistry,
+    keys: &'a Keys,
+    phase: Phase,
+}
+
+impl<'a> Barrier<'a> {
+    fn new(
+        job: &'a JobDefinition,
+        contexts: &'a [ShardContext],
+        registry: &'a SharedRegistry,
+        keys: &'a Keys,
+        phase: Phase,
+    ) -> Self {
+        Self { job, contexts, registry, keys, phase }
+    }
+
+    fn root(&self) -> Path {
+        let key = if self.phase == Phase::Started { Key::Started } else { Key::Completed };
+        self.keys.of(&self.job.settings.name, &key)
+    }
+
+    fn fire(&self) -> String {
+        self.contexts.first().map(|context| context.fire.to_string()).unwrap_or_default()
+    }
+
+    /// Puts up the marks and waits; true for the one instance that is to call the listener. The marks that it counted are
+    /// replaced by [`CALLING`] until [`open`](Self::open).
+    async fn is_last(&self, patience: Duration) -> bool {
+        let Some(context) = self.contexts.first() else { return false };
+        let total = context.sharding_total_count as usize;
+        let deadline = tokio::time::Instant::now() + patience;
+        let job = self.job.settings.name.as_str();
+        let mut placed = false;
+        loop {
+            match self.look(total, placed).await {
+                Ok(Seen::Complete) => return true,
+                Ok(Seen::Opened) => return false,
+                Ok(Seen::Placed) => placed = true,
+                Ok(Seen::Waiting) | Err(Error::Conflict { .. }) => {}
+                Err(error) => {
+                    tracing::debug!(job, %error, "the once-per-fire marks could not be read, looking again")
+                }
+            }
+            if tokio::time::Instant::now() >= deadline {
+                tracing::warn!(
+                    job,
+                    fire = self.fire(),
+                    "not all items came to the once-per-fire listener in time; going on"
+                );
+                return false;
+            }
+            tokio::time::sleep(LOOK).await;
+        }
+    }
+
+    /// Looks at the marks, puts up those of ours that are missing, and claims the call when all are there.
+    async fn look(&self, total: usize, placed: bool) -> Result<Seen, Error> {
+        let root = self.root();
+        let fire = self.fire();
+        let nodes = self.registry.tree(&root).await?;
+        if placed && nodes.is_empty() {
+            return Ok(Seen::Opened);
+        }
+        let calling =
+            nodes.first().is_some_and(|(_, node)| node.data == format!("{fire} {CALLING}").as_bytes());
+        // A Java peer's mark is empty: it does not say which fire it is for.
+        let counts = |node: &Node| node.data.is_empty() || node.data == fire.as_bytes();
+        let mut ops = Vec::new();
+        if nodes.is_empty() {
+            let parent = self.keys.of(&self.job.settings.name, &Key::Guarantee);
+            if self.registry.read(std::slice::from_ref(&parent)).await?[0].is_none() {
+                ops.push(Op::create(parent, ""));
+            }
+            ops.push(Op::create(root.clone(), ""));
+        }
+        for context in self.contexts {
+            let path = root.join(&context.item.to_string());
+            match nodes.iter().find(|(other, _)| *other == path) {
+                Some((_, node)) if node.data == fire.as_bytes() => {}
+                // The mark of an earlier fire, whose instance went away before the last one came.
+                Some((_, node)) => ops.push(Op::set_if(path, fire.clone(), node.stat.version)),
+                None => ops.push(Op::create(path, fire.clone())),
+            }
+        }
+        if !ops.is_empty() && !calling {
+            self.registry.commit(ops).await?;
+            return Ok(Seen::Placed);
+        }
+        let marks = nodes.iter().filter(|(path, node)| *path != root && counts(node)).count();
+        if calling || marks < total {
+            return Ok(Seen::Waiting);
+        }
+        let version = nodes.first().map_or(0, |(_, node)| node.stat.version);
+        self.registry.commit(vec![Op::set_if(root, format!("{fire} {CALLING}"), version)]).await?;
+        Ok(Seen::Complete)
+    }
+
+    /// The listener was called: lets the others go on, and removes the marks.
+    async fn open(&self) {
+        let root = self.root();
+        let job = self.job.settings.name.as_str();
+        for _ in 0..50 {
+            let Ok(nodes) = self.registry.tree(&root).await else {
+                tokio::time::sleep(LOOK).await;
+                continue;
+            };
+            let ops: Vec<Op> = nodes.iter().rev().map(|(path, _)| Op::delete(path.clone())).collect();
+            match self.registry.commit(ops).await {
+                Ok(_) | Err(Error::Conflict { conflict: Conflict::Missing, .. }) => return,
+                Err(error) => {
+                    tracing::debug!(job, %error, "the once-per-fire marks could not be removed, trying again")
+                }
+            }
+            tokio::time::sleep(LOOK).await;
+        }
+    }
+}
+
+/// What the marks' parent says while the listener is being called.
+const CALLING: &str = "calling";
+
+enum Seen {
+    /// All marks are there, and the call is ours.
+    Complete,
+    /// The marks were removed: the listener was called.
+    Opened,
+    /// Our marks were put up.
+    Placed,
+    /// Some marks are missing.
+    Waiting,
+}

@@ -1,0 +1,287 @@
+//! One engine: the loop that owns the state, and the handle that its users hold.
+//!
+//! The loop takes in whatever has happened, lets [`Core`] decide once for all of it, and carries the
+//! effects out ([`apply`](crate::apply)). Nothing in it blocks: reads, commits, runs and listeners are tasks that report back
+//! through one channel. Inputs that belong to an earlier session are dropped at the door.
+
+use crate::apply::Shell;
+use crate::clock;
+use crate::core::{Core, CoreOptions, Input, JobStatus};
+use crate::keys::Keys;
+use crate::listeners::{JobListener, OnceListener};
+use crate::session;
+use clockwright_events::Bus;
+use clockwright_model::{InstanceId, JobName, JobSettings, Millis};
+use clockwright_registry::{Error, SharedRegistry};
+use clockwright_runtime::SharedRuntime;
+use futures::future::BoxFuture;
+use std::collections::HashSet;
+use std::sync::Arc;
+use std::time::Duration;
+use tokio::sync::{mpsc, oneshot};
+use tokio::task::JoinHandle;
+
+/// Opens a new session with the registry; called at start and after each session that was lost.
+pub type Connect = Arc<dyn Fn() -> BoxFuture<'static, Result<SharedRegistry, Error>> + Send + Sync>;
+
+/// How an engine is set up.
+#[derive(Debug, Clone)]
+pub struct EngineOptions {
+    /// The namespace's paths.
+    pub keys: Keys,
+    /// Who this is; unique among all engines of the namespace.
+    pub instance: InstanceId,
+    /// The host's name, for records.
+    pub hostname: String,
+    /// How long a graceful shutdown waits for what runs, milliseconds.
+    pub shutdown_grace: Millis,
+    /// How long a run gets between being asked to stop and being killed, milliseconds.
+    pub stop_grace: Millis,
+    /// An instant that is at most this late counts as on time, milliseconds.
+    pub tolerance: Millis,
+    /// Each job is read anew at least this often, whatever the hints say.
+    pub refresh: Duration,
+    /// Seed of run ids; must differ between engines.
+    pub seed: u64,
+}
+
+impl EngineOptions {
+    /// Options with the defaults: 30 s for a shutdown, 5 s for a run to stop, instants up to 1 s late are on time, each job
+    /// is read anew once a minute.
+    #[must_use]
+    pub fn new(keys: Keys, instance: InstanceId) -> Self {
+        Self {
+            keys,
+            instance,
+            hostname: hostname(),
+            shutdown_grace: 30_000,
+            stop_grace: 5_000,
+            tolerance: 1_000,
+            refresh: Duration::from_secs(60),
+            seed: u64::from_le_bytes(uuid::Uuid::new_v4().into_bytes()[..8].try_into().unwrap_or_default()),
+        }
+    }
+}
+
+/// One job that an engine runs.
+#[derive(Clone)]
+pub struct JobDefinition {
+    /// Its settings as this process knows them.
+    pub settings: JobSettings,
+    /// What runs its items.
+    pub runtime: SharedRuntime,
+    /// Called around each firing on this instance.
+    pub listeners: Vec<Arc<dyn JobListener>>,
+    /// Called once around each firing of the whole job.
+    pub once: Vec<OnceListener>,
+}
+
+impl JobDefinition {
+    /// A job without listeners.
+    #[must_use]
+    pub fn new(settings: JobSettings, runtime: SharedRuntime) -> Self {
+        Self { settings, runtime, listeners: Vec::new(), once: Vec::new() }
+    }
+}
+
+/// Why an engine did not start.
+#[derive(Debug, thiserror::Error)]
+pub enum StartError {
+    /// Two jobs have one name.
+    #[error("two jobs are named `{0}`")]
+    Twice(JobName),
+    /// A job's settings cannot be used.
+    #[error("job `{job}`: {error}")]
+    Settings {
+        /// The job.
+        job: JobName,
+        /// What is wrong.
+        error: String,
+    },
+    /// The registry cannot be used.
+    #[error(transparent)]
+    Registry(#[from] Error),
+}
+
+/// Starts engines.
+pub struct Engine;
+
+impl Engine {
+    /// Connects, and runs the jobs until the handle is shut down. Jobs whose registered settings cannot be used are degraded,
+    /// not fatal; see [`EngineHandle::status`].
+    ///
+    /// # Errors
+    /// Nothing was started: two jobs of one name, settings that cannot be used, or no registry.
+    pub async fn start(
+        connect: Connect,
+        jobs: Vec<JobDefinition>,
+        bus: Bus,
+        options: EngineOptions,
+    ) -> Result<EngineHandle, StartError> {
+        let mut names = HashSet::new();
+        for job in &jobs {
+            check(&job.settings)?;
+            if !names.insert(job.settings.name.clone()) {
+                return Err(StartError::Twice(job.settings.name.clone()));
+            }
+        }
+        let (inputs, received) = mpsc::unbounded_channel();
+        let first = session::open(&connect, &options, 1, &inputs).await?;
+        let core = Core::new(
+            CoreOptions {
+                keys: options.keys.clone(),
+                instance: options.instance.clone(),
+                hostname: options.hostname.clone(),
+                seed: options.seed,
+                tolerance: options.tolerance,
+                #[cfg(feature = "mutations")]
+                mutation: None,
+            },
+            jobs.iter().map(|job| job.settings.clone()).collect(),
+        );
+        let instance = options.instance.clone();
+        let shell = Shell::new(connect, jobs, bus, options, first, inputs.clone());
+        let task = tokio::spawn(Loop { core, shell, received, status: Vec::new() }.run());
+        Ok(EngineHandle { inputs, task, instance })
+    }
+}
+
+/// A running engine. Dropping the handle without [`shutdown`](Self::shutdown) leaves the engine running until its runtime ends.
+pub struct EngineHandle {
+    inputs: mpsc::UnboundedSender<Message>,
+    task: JoinHandle<()>,
+    instance: InstanceId,
+}
+
+impl EngineHandle {
+    /// Who it is.
+    #[must_use]
+    pub fn instance(&self) -> &InstanceId {
+        &self.instance
+    }
+
+    /// What it says of its jobs now, in the order they were given; empty when it has ended.
+    pub async fn status(&self) -> Vec<JobStatus> {
+        let (answer, status) = oneshot::channel();
+        if self.inputs.send(Message::Status(answer)).is_err() {
+            return Vec::new();
+        }
+        status.await.unwrap_or_default()
+    }
+
+    /// Starts nothing more, gives its shards back at once, waits for what runs up to the grace period, stops the rest, writes
+    /// the outcomes and closes the session.
+    pub async fn shutdown(self) {
+        let _ = self.inputs.send(Message::Shutdown { now: false });
+        let _ = self.task.await;
+    }
+
+    /// As a [`shutdown`](Self::shutdown) whose grace period is over. May be called while a shutdown waits.
+    #[must_use]
+    pub fn hurry(&self) -> impl Fn() + Send + Sync + 'static {
+        let inputs = self.inputs.clone();
+        move || {
+            let _ = inputs.send(Message::Shutdown { now: true });
+        }
+    }
+}
+
+/// What reaches the loop.
+pub(crate) enum Message {
+    /// Something happened in session number `session`.
+    Session { session: u64, input: Input },
+    /// Something happened that is no session's business.
+    Input(Input),
+    /// A new session is open.
+    Opened(Box<session::Opened>),
+    /// The status is asked for.
+    Status(oneshot::Sender<Vec<JobStatus>>),
+    /// Leave.
+    Shutdown { now: bool },
+}
+
+/// The loop.
+struct Loop {
+    core: Core,
+    shell: Shell,
+    received: mpsc::UnboundedReceiver<Message>,
+    status: Vec<oneshot::Sender<Vec<JobStatus>>>,
+}
+
+/// How many messages are taken in before the next decision.
+const BATCH: usize = 4_096;
+
+impl Loop {
+    async fn run(mut self) {
+        let mut messages = Vec::with_capacity(256);
+        loop {
+            let now = clock::now();
+            let wait = self.core.next_wake(now).min(self.shell.next_wake(now));
+            tokio::select! {
+                biased;
+                _ = self.received.recv_many(&mut messages, BATCH) => {}
+                () = tokio::time::sleep(Duration::from_millis(wait.max(0) as u64)), if messages.is_empty() => {}
+            }
+            let now = clock::now();
+            for message in messages.drain(..) {
+                self.take_in(message, now);
+            }
+            for input in self.shell.due(now) {
+                self.core.step(input, now);
+            }
+            let effects = self.core.settle(now);
+            self.shell.apply(effects);
+            for answer in self.status.drain(..) {
+                let _ = answer.send(self.core.status());
+            }
+            if self.shell.left {
+                self.shell.close().await;
+                return;
+            }
+        }
+    }
+
+    fn take_in(&mut self, message: Message, now: crate::core::Now) {
+        match message {
+            Message::Session { session, input } => {
+                if session == self.shell.session_number() {
+                    if matches!(input, Input::SessionLost) {
+                        self.shell.reconnect();
+                    }
+                    self.core.step(input, now);
+                }
+            }
+            Message::Input(input) => {
+                if let Input::RunEnded { run, .. } = &input {
+                    self.shell.forget(*run);
+                }
+                self.core.step(input, now);
+            }
+            Message::Opened(opened) => {
+                let connected = self.shell.opened(*opened);
+                self.core.step(connected, now);
+            }
+            Message::Status(answer) => self.status.push(answer),
+            Message::Shutdown { now: at_once } => {
+                self.shell.leaving(at_once, now);
+                self.core.step(if at_once { Input::ShutdownNow } else { Input::Shutdown }, now);
+            }
+        }
+    }
+}
+
+fn check(settings: &JobSettings) -> Result<(), StartError> {
+    let bad = |error: String| StartError::Settings { job: settings.name.clone(), error };
+    settings.validate().map_err(|error| bad(error.to_string()))?;
+    clockwright_planner::Schedule::parse(&settings.cron, settings.time_zone.as_deref())
+        .map_err(|error| bad(format!("cron: {error}")))?;
+    clockwright_planner::sharding::Strategy::parse(&settings.sharding_strategy)
+        .map_err(|error| bad(format!("jobShardingStrategyType: {error}")))?;
+    Ok(())
+}
+
+/// The machine's name, or `localhost`.
+fn hostname() -> String {
+    let name = rustix::system::uname().nodename().to_string_lossy().into_owned();
+    if name.is_empty() { "localhost".to_owned() } else { name }
+}

@@ -1,0 +1,130 @@
+//! Opening a registry session for an engine: parents, the lease node, the watches.
+
+use crate::clock;
+use crate::core::Input;
+use crate::keys::Keys;
+use crate::node::{Connect, EngineOptions, Message};
+use bytes::Bytes;
+use clockwright_model::{InstanceId, Millis};
+use clockwright_registry::{Conflict, Error, Hint, Op, Path, Session, SharedRegistry};
+use std::time::Duration;
+use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender};
+
+/// A session that is ready to be used.
+pub(crate) struct Opened {
+    pub(crate) registry: SharedRegistry,
+    pub(crate) number: u64,
+    pub(crate) lease_sent: Millis,
+}
+
+/// Opens a session: connects, makes what every engine needs, writes the lease, and forwards hints and the session's end.
+pub(crate) async fn open(
+    connect: &Connect,
+    options: &EngineOptions,
+    number: u64,
+    inputs: &UnboundedSender<Message>,
+) -> Result<Opened, Error> {
+    let registry = connect().await?;
+    match prepare(&registry, &options.keys, &options.instance).await {
+        Ok(lease_sent) => {
+            let hints =
+                [registry.watch(options.keys.root()).await?, registry.watch(&options.keys.leases()).await?];
+            for hints in hints {
+                tokio::spawn(forward_hints(hints, number, inputs.clone()));
+            }
+            tokio::spawn(forward_end(registry.clone(), number, inputs.clone()));
+            Ok(Opened { registry, number, lease_sent })
+        }
+        Err(error) => {
+            let _ = registry.close().await;
+            Err(error)
+        }
+    }
+}
+
+/// Opens a session, trying again until it works.
+pub(crate) async fn reopen(
+    connect: Connect,
+    options: EngineOptions,
+    number: u64,
+    inputs: UnboundedSender<Message>,
+) {
+    let mut wait = Duration::from_millis(100);
+    loop {
+        match open(&connect, &options, number, &inputs).await {
+            Ok(opened) => {
+                let _ = inputs.send(Message::Opened(Box::new(opened)));
+                return;
+            }
+            Err(error) => tracing::warn!(%error, "cannot open a registry session, trying again"),
+        }
+        tokio::time::sleep(wait).await;
+        wait = (wait * 2).min(Duration::from_secs(2));
+    }
+}
+
+/// Makes the namespace's parents and this process's lease node; returns when the request that wrote the lease was sent.
+async fn prepare(registry: &SharedRegistry, keys: &Keys, me: &InstanceId) -> Result<Millis, Error> {
+    for path in [keys.root().clone(), keys.leases()] {
+        ensure(registry, &path).await?;
+    }
+    let lease = keys.lease(me);
+    for _ in 0..20 {
+        let mut ops = Vec::new();
+        if registry.read(std::slice::from_ref(&lease)).await?[0].is_some() {
+            // An earlier session of this very process, which is over or about to be.
+            ops.push(Op::delete(lease.clone()));
+        }
+        ops.push(Op::create_ephemeral(lease.clone(), Bytes::new()));
+        let sent = clock::mono();
+        match registry.commit(ops).await {
+            Ok(_) => return Ok(sent),
+            Err(Error::Conflict { .. } | Error::Unknown(_)) => {}
+            Err(error) => return Err(error),
+        }
+    }
+    Err(Error::Unavailable("the lease node could not be written in 20 attempts".into()))
+}
+
+async fn ensure(registry: &SharedRegistry, path: &Path) -> Result<(), Error> {
+    let mut missing = vec![path.clone()];
+    while let Some(parent) = missing.last().and_then(Path::parent) {
+        missing.push(parent);
+    }
+    missing.pop();
+    for path in missing.into_iter().rev() {
+        match registry.commit(vec![Op::create(path, Bytes::new())]).await {
+            Ok(_) | Err(Error::Conflict { conflict: Conflict::Exists, .. } | Error::Unknown(_)) => {}
+            Err(error) => return Err(error),
+        }
+    }
+    Ok(())
+}
+
+async fn forward_hints(mut hints: UnboundedReceiver<Hint>, session: u64, inputs: UnboundedSender<Message>) {
+    while let Some(hint) = hints.recv().await {
+        if inputs.send(Message::Session { session, input: Input::Hint(hint) }).is_err() {
+            return;
+        }
+    }
+}
+
+async fn forward_end(registry: SharedRegistry, number: u64, inputs: UnboundedSender<Message>) {
+    let mut session = registry.session();
+    drop(registry);
+    let mut suspended = false;
+    loop {
+        let state = *session.borrow_and_update();
+        match state {
+            Session::Lost => break,
+            Session::Suspended if !suspended => tracing::warn!("the registry cannot be reached, waiting"),
+            Session::Connected if suspended => tracing::info!("the registry is reached again"),
+            Session::Suspended | Session::Connected => {}
+        }
+        suspended = state == Session::Suspended;
+        if session.changed().await.is_err() {
+            break;
+        }
+    }
+    let _ = inputs.send(Message::Session { session: number, input: Input::SessionLost });
+}

@@ -45,6 +45,8 @@ const MAX_BYTES: usize = 1_000_000;
 /// When one transaction changes more nodes than this below a watched root, the hint is [`Hint::Everything`].
 const MAX_HINTS: usize = 2_048;
 
+const CLOSED: &str = "the embedded registry is closed";
+
 /// A registry inside this process. Cheap to clone; [`Embedded::connect`] opens sessions on it.
 ///
 /// It lives until the last clone and the last session are gone; then what is unsaved is saved and the directory is
@@ -163,7 +165,7 @@ impl Embedded {
         let session = {
             let mut core = self.shared.core();
             if core.closing {
-                return Err(Error::Unavailable("the embedded registry is closed".to_owned()));
+                return Err(Error::Unavailable(CLOSED.to_owned()));
             }
             let session = core.next_session;
             core.next_session += 1;
@@ -231,13 +233,16 @@ impl Shared {
 
     /// Applies a commit to the tree in memory. The answer, good or bad, holds once the given transaction is saved.
     fn apply(&self, session: i64, ops: Vec<Op>) -> (i64, Result<Commit, Error>) {
-        if let Err(error) = check_size(&ops).and_then(|()| self.check_disk()) {
+        if let Err(error) = check_size(&ops) {
             return (0, Err(error));
         }
         let now = (self.clock)();
         let mut core = self.core();
         if !core.sessions.contains_key(&session) {
             return (0, Err(Error::SessionLost));
+        }
+        if let Err(error) = self.check_disk() {
+            return (0, Err(error));
         }
         match core.tree.apply(session, now, ops) {
             Ok(applied) => {
@@ -263,8 +268,10 @@ impl Shared {
     }
 
     fn check_disk(&self) -> Result<(), Error> {
-        match &self.saved.borrow().trouble {
+        let saved = self.saved.borrow();
+        match &saved.trouble {
             Some(trouble) => Err(Error::Unavailable(trouble.to_string())),
+            None if saved.ended && saved.up_to < i64::MAX => Err(Error::Unavailable(CLOSED.to_owned())),
             None => Ok(()),
         }
     }

@@ -1,6 +1,5 @@
 //! Absolute paths of nodes.
 
-use std::borrow::Borrow;
 use std::fmt;
 use std::sync::Arc;
 
@@ -93,13 +92,6 @@ impl Path {
             "" => Some(""),
             rest => rest.strip_prefix('/'),
         }
-    }
-}
-
-/// A map keyed by paths can be asked with plain text.
-impl Borrow<str> for Path {
-    fn borrow(&self) -> &str {
-        &self.0
     }
 }
 

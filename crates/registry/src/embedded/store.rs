@@ -122,6 +122,7 @@ impl Store {
 
     /// Saves what is unsaved, until the registry is closed and everything is saved.
     pub(super) async fn run(mut self, shared: Arc<Shared>) {
+        let _ended = Ended(Arc::clone(&shared));
         let mut batch = Batch { up_to: shared.saved.borrow().up_to, ..Batch::default() };
         loop {
             let closing = shared.take(&mut batch);
@@ -140,8 +141,8 @@ impl Store {
         {
             tracing::debug!(dir = %self.dir.display(), %error, "registry.db was not closed cleanly; its log is replayed at the next start");
         }
+        // The directory is released before anybody is told so.
         drop(self);
-        shared.saved.send_modify(|saved| saved.ended = true);
     }
 
     /// Saves a batch, however often it takes. False when it gave up, which it does only when the registry is being closed:
@@ -214,6 +215,15 @@ impl Store {
             .execute(&mut *transaction)
             .await?;
         transaction.commit().await
+    }
+}
+
+/// Says that nothing will be saved any more, also when the writer ends with a panic or with its runtime.
+struct Ended(Arc<Shared>);
+
+impl Drop for Ended {
+    fn drop(&mut self) {
+        self.0.saved.send_modify(|saved| saved.ended = true);
     }
 }
 

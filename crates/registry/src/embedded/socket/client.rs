@@ -41,7 +41,7 @@ impl SocketSession {
     /// Opens a session through the socket at `path`. Must be called within a tokio runtime.
     ///
     /// # Errors
-    /// [`Error::Unavailable`] when nothing answers there within the session timeout; [`Error::Refused`] for a timeout out
+    /// [`Error::Unavailable`] when nothing answers there; [`Error::Refused`] for a timeout out
     /// of range, or another version of the protocol.
     pub async fn connect(path: &FilePath, options: ConnectOptions) -> Result<Arc<Self>, Error> {
         let timeout = Duration::from_millis(options.check()?.session_timeout.unsigned_abs());

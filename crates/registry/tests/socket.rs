@@ -259,6 +259,21 @@ async fn many_requests_travel_at_once_and_in_order() {
 }
 
 #[tokio::test]
+async fn commits_before_a_close_are_answered_though_nobody_waited_for_them() {
+    let dir = tempfile::tempdir().unwrap();
+    let registry = Embedded::open(dir.path()).await.unwrap();
+    let _server = registry.serve(&socket(&dir, "registry.sock")).await.unwrap();
+    let one = SocketSession::connect(&socket(&dir, "registry.sock"), options(10_000)).await.unwrap();
+    let commits: Vec<_> =
+        (0..100).map(|n| one.commit(vec![Op::create(path("/").join(&format!("n{n}")), "")])).collect();
+    one.close().await.unwrap();
+    for commit in commits {
+        commit.await.unwrap();
+    }
+    assert_eq!(one.close().await, Err(Error::SessionLost));
+}
+
+#[tokio::test]
 async fn a_socket_is_private_and_only_a_dead_one_is_replaced() {
     let dir = tempfile::tempdir().unwrap();
     let place = socket(&dir, "registry.sock");

@@ -42,7 +42,8 @@ impl Drop for SocketServer {
 
 impl Embedded {
     /// Serves this registry to other processes on a Unix socket (mode 0600), usually `registry.sock` in its directory, for
-    /// as long as the returned value lives. A socket that a dead process left there is replaced.
+    /// as long as the returned value lives, which also keeps the registry open. A socket that a dead process left there
+    /// is replaced.
     ///
     /// # Errors
     /// When the socket cannot be made, or something else is there: an answering socket, or a file of another kind.
@@ -267,6 +268,7 @@ impl Talk {
             tokio::select! {
                 () = becomes(&mut newer, |latest| *latest != connection) => return Ok(()),
                 () = becomes(&mut state, |state| *state == Session::Lost) => {
+                    self.settle().await;
                     put_frame(&mut self.out, 0, &Answer::Lost);
                     break;
                 }
@@ -287,6 +289,17 @@ impl Talk {
             }
         }
         timeout(PATIENCE, writer.write_all(&self.out)).await?
+    }
+
+    /// Collects the answers that are still open when the session is over: what was done before is not left unknown.
+    async fn settle(&mut self) {
+        let open = async {
+            while let Some((number, answer)) = self.answers.next().await {
+                put_frame(&mut self.out, number, &answer);
+            }
+        };
+        // After that they are unknown to the client, which is true of an answer that takes so long.
+        let _ = timeout(PATIENCE, open).await;
     }
 
     async fn handle(&mut self, number: u64, request: Request) {
@@ -329,6 +342,7 @@ impl Talk {
             }
             Request::Close => {
                 let answer = session.close().await.map_or_else(error, |()| Answer::Done);
+                self.settle().await;
                 put_frame(&mut self.out, number, &answer);
                 self.over = true;
             }

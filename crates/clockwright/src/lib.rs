@@ -1,1 +1,62 @@
-//! Placeholder.
+//! Clockwright: a distributed job scheduler, as a library.
+//!
+//! Instances that have a job's code share the job's items among themselves through a registry: every fire of every item runs
+//! once, on one of them, and another one takes over when it dies. The registry is ZooKeeper, in Elastic-Job 2.1.5's layout, or
+//! one that this process keeps in a folder or in memory.
+//!
+//! ```no_run
+//! use clockwright::{Job, Registry, Scheduler};
+//!
+//! # async fn example() -> Result<(), Box<dyn std::error::Error>> {
+//! let registry = Registry::connect("zookeeper://h1:2181,h2:2181/jobs").await?;
+//! let job = Job::simple("report", "0 0/5 * * * ?", |context| async move {
+//!     println!("part {} of {}", context.item, context.sharding_total_count);
+//!     Ok::<(), std::io::Error>(())
+//! })
+//! .sharding(4)
+//! .failover(true);
+//! let scheduler = Scheduler::start(&registry, vec![job]).await?;
+//! tokio::signal::ctrl_c().await?;
+//! scheduler.shutdown().await;
+//! # Ok(())
+//! # }
+//! ```
+//!
+//! The same settings can be read from a file: [`jobs_file`]. The binary `clockwright` is made of this library.
+
+pub mod job;
+pub mod jobs_file;
+pub mod net;
+pub mod registry;
+pub mod scheduler;
+
+pub use clockwright_engine::{JobListener, OnceListener};
+pub use clockwright_model as model;
+pub use clockwright_model::{ErrorHandler, Exclusive, JobSettings, Misfire, Retry, ShardContext};
+pub use clockwright_planner::sharding::Strategy;
+pub use clockwright_runtime::{CancelSignal, Dataflow, DataflowFns};
+pub use job::Job;
+pub use registry::Registry;
+pub use scheduler::{Events, Scheduler, SchedulerOptions};
+
+/// The subcommand that makes a program a supervisor.
+pub const EXEC_TASK: &str = "exec-task";
+
+/// Becomes the supervisor of a script's processes, if this process was started to be one. The first thing in the `main` of a
+/// program that has [`Job::script`] jobs, before it starts a thread:
+///
+/// ```
+/// # use std::process::ExitCode;
+/// fn main() -> ExitCode {
+///     if let Some(code) = clockwright::exec_task_if_asked() {
+///         return code;
+///     }
+///     // … the program …
+///     ExitCode::SUCCESS
+/// }
+/// ```
+#[must_use]
+pub fn exec_task_if_asked() -> Option<std::process::ExitCode> {
+    let asked = std::env::args_os().nth(1).is_some_and(|word| word == EXEC_TASK);
+    asked.then(clockwright_runtime::supervisor::main)
+}

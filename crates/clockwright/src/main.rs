@@ -1,1 +1,102 @@
-fn main() {}
+//! The binary `clockwright`.
+
+mod commands;
+mod output;
+
+use clap::{Parser, Subcommand};
+use commands::{Global, cron, dev, job, node, run, shard};
+use output::{Failure, talk};
+use std::process::ExitCode;
+
+/// A distributed job scheduler: instances share the items of a job among themselves, and no fire is lost or runs twice.
+///
+/// Data goes to stdout and talk to stderr. Exit codes: 0 ok, 1 failed, 2 usage (a bad command line or file), 3 cannot connect,
+/// 4 not allowed.
+#[derive(Debug, Parser)]
+#[command(name = "clockwright", version, arg_required_else_help = true)]
+struct Cli {
+    #[command(flatten)]
+    global: Global,
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Run jobs from a file in this process, with a registry of its own: nothing else is needed
+    Dev(dev::DevArgs),
+    /// Run jobs from a file, together with all other instances of the same registry
+    Node(node::NodeArgs),
+    /// See and steer jobs
+    #[command(subcommand)]
+    Job(job::JobCommand),
+    /// Steer single items of a job
+    #[command(subcommand)]
+    Shard(shard::ShardCommand),
+    /// See what became of fires
+    #[command(subcommand)]
+    Run(run::RunCommand),
+    /// Ask about schedules
+    #[command(subcommand)]
+    Cron(cron::CronCommand),
+    /// Check a jobs file and list its jobs; nothing is started or written
+    Verify(cron::VerifyArgs),
+    /// Print a reference page that is made from the code
+    #[command(subcommand, hide = true)]
+    Reference(cron::ReferenceCommand),
+    /// Supervise one run of a script; started by `dev` and `node`, of no use to people
+    #[command(name = "exec-task", hide = true)]
+    ExecTask,
+}
+
+fn main() -> ExitCode {
+    // A supervisor must not have threads, so it is started before anything else.
+    if let Some(code) = clockwright::exec_task_if_asked() {
+        return code;
+    }
+    let cli = Cli::parse();
+    let failure = match start(cli) {
+        Ok(()) => return ExitCode::SUCCESS,
+        Err(failure) => failure,
+    };
+    let (code, message) = failure.code();
+    if let Some(message) = message {
+        talk(&format!("clockwright: {message}"));
+    }
+    ExitCode::from(code)
+}
+
+fn start(cli: Cli) -> Result<(), Failure> {
+    let Cli { global, command } = cli;
+    match command {
+        Command::Cron(command) => cron::run(&global, command),
+        Command::Verify(args) => cron::verify(&global, &args),
+        Command::Reference(command) => cron::reference(&command),
+        Command::ExecTask => Err(Failure::Usage("exec-task takes no arguments".into())),
+        Command::Dev(args) => serve(dev::run(args)),
+        Command::Node(args) => serve(node::run(global, args)),
+        Command::Job(command) => block_on(job::run(&global, command)),
+        Command::Shard(command) => block_on(shard::run(&global, command)),
+        Command::Run(command) => block_on(run::run(&global, command)),
+    }
+}
+
+/// Runs a short command on this thread.
+fn block_on(work: impl Future<Output = Result<(), Failure>>) -> Result<(), Failure> {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+    let result = runtime.block_on(work);
+    runtime.shutdown_background();
+    result
+}
+
+/// Runs instances on all processors, with their log on stderr.
+fn serve(work: impl Future<Output = Result<(), Failure>>) -> Result<(), Failure> {
+    let filter =
+        tracing_subscriber::EnvFilter::try_from_env("CLOCKWRIGHT_LOG").unwrap_or_else(|_| "info".into());
+    tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).init();
+    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
+    let result = runtime.block_on(work);
+    // Whatever still runs has had its grace period.
+    runtime.shutdown_background();
+    result
+}

@@ -1,0 +1,136 @@
+//! `clockwright dev`: registry, instances and outcomes in one process, and everything shown as it happens.
+
+use super::{DEFAULT_DATA, EVENTS_FILE, Signals, live, read_jobs, until_signal};
+use crate::output::{Failure, now, talk};
+use clap::Args;
+use clockwright::{Events, Registry, Scheduler, SchedulerOptions};
+use clockwright_engine::admin::Admin;
+use clockwright_engine::view;
+use clockwright_events::{Bus, BusOptions, Sink, SqliteStore};
+use clockwright_model::JobName;
+use clockwright_registry::SharedRegistry;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::Duration;
+
+#[derive(Debug, Args)]
+pub(crate) struct DevArgs {
+    /// The jobs file. SCRIPT and HTTP jobs run exactly what this file says
+    #[arg(short, long)]
+    file: PathBuf,
+    /// The folder for the registry and the outcomes; made when it is missing
+    #[arg(long, env = "CLOCKWRIGHT_DATA", default_value = DEFAULT_DATA)]
+    data: PathBuf,
+    /// Keep the registry and the outcomes in memory: nothing is written, and other commands cannot look in
+    #[arg(long, conflicts_with = "data")]
+    in_memory: bool,
+    /// How many instances share the items, 1 to 100
+    #[arg(long, default_value_t = 3, value_parser = clap::value_parser!(u32).range(1..=100))]
+    instances: u32,
+    /// Fire every job once as soon as the instances are up, instead of waiting for its schedule
+    #[arg(long)]
+    fire_now: bool,
+    /// The namespace in the registry
+    #[arg(long, default_value = "jobs")]
+    namespace: String,
+    /// The IPv4 address by which this server is known. Default: the first public one of this machine, else the last private one
+    #[arg(long, env = "CLOCKWRIGHT_INSTANCE_IP")]
+    instance_ip: Option<std::net::Ipv4Addr>,
+    /// How long runs may go on after SIGTERM or SIGINT, for example 30s; a second signal ends them at once
+    #[arg(long, default_value = "30s", value_parser = super::duration)]
+    shutdown_grace: Duration,
+}
+
+pub(crate) async fn run(args: DevArgs) -> Result<(), Failure> {
+    let names = names(&args.file)?;
+    let signals = Signals::catch()?;
+    let (registry, store) = if args.in_memory {
+        (Registry::in_memory(&args.namespace)?, SqliteStore::in_memory().await?)
+    } else {
+        let registry = Registry::serve(&args.data, &args.namespace).await?;
+        (registry, SqliteStore::open(args.data.join(EVENTS_FILE)).await?)
+    };
+    let printer = live::Printer::start();
+    let sinks: Vec<Arc<dyn Sink>> = vec![store, Arc::new(live::Outcomes(printer.pen()))];
+    let bus = Bus::start(sinks, BusOptions::default());
+    let mut schedulers = Vec::new();
+    for _ in 0..args.instances {
+        let options = SchedulerOptions {
+            address: args.instance_ip.map(|ip| ip.to_string()),
+            shutdown_grace: args.shutdown_grace,
+            events: Events::Bus(bus.clone()),
+            lines: Some(printer.lines()),
+        };
+        schedulers.push(Scheduler::start_with(&registry, read_jobs(&args.file)?, options).await?);
+    }
+    introduce(&args, &names, &schedulers);
+    let session = registry.session().await?;
+    let owners =
+        tokio::spawn(live::owners(registry.clone(), Arc::clone(&session), names.clone(), printer.pen()));
+    if args.fire_now {
+        fire_all(&registry, &session, &names, schedulers.len()).await?;
+    }
+    let result = until_signal(schedulers, signals).await;
+    owners.abort();
+    bus.close(LAST_EVENTS).await;
+    printer.finish();
+    result
+}
+
+/// How long outcomes may take to be stored at the end.
+const LAST_EVENTS: Duration = Duration::from_secs(10);
+
+fn names(file: &Path) -> Result<Vec<JobName>, Failure> {
+    let jobs = read_jobs(file)?;
+    jobs.iter()
+        .map(|job| JobName::new(job.name()).map_err(|error| Failure::Usage(error.to_string())))
+        .collect()
+}
+
+fn introduce(args: &DevArgs, names: &[JobName], schedulers: &[Scheduler]) {
+    let ids: Vec<&str> = schedulers.iter().map(|scheduler| scheduler.instance().as_str()).collect();
+    talk(&format!(
+        "{} job(s) of {} on {} instance(s): {}",
+        names.len(),
+        args.file.display(),
+        ids.len(),
+        ids.join(", ")
+    ));
+    if args.in_memory {
+        talk("everything is in memory and gone at the end; Ctrl-C ends it");
+    } else {
+        let place = format!("embedded:{}/{}", args.data.display(), args.namespace);
+        talk(&format!("look in with: clockwright job list --registry {place}   Ctrl-C ends it"));
+    }
+}
+
+/// Triggers every job once all instances have their share of it, or after [`PATIENCE`] with the shares they have by then.
+async fn fire_all(
+    registry: &Registry,
+    session: &SharedRegistry,
+    names: &[JobName],
+    instances: usize,
+) -> Result<(), Failure> {
+    let admin = Admin::new(&**session, registry.keys());
+    for name in names {
+        let mut hints = session.watch(&registry.keys().job(name)).await?;
+        let shared = async {
+            while !is_shared(&view::job(&**session, registry.keys(), name.as_str(), now()).await?, instances)
+            {
+                let _changed = tokio::time::timeout(Duration::from_millis(500), hints.recv()).await;
+            }
+            Ok::<(), Failure>(())
+        };
+        tokio::time::timeout(PATIENCE, shared).await.unwrap_or(Ok(()))?;
+        admin.trigger(name.as_str()).await?;
+    }
+    Ok(())
+}
+
+/// How long the first fire of `--fire-now` waits for the items to be shared out.
+const PATIENCE: Duration = Duration::from_secs(3);
+
+fn is_shared(job: &view::JobView, instances: usize) -> bool {
+    let busy = job.instances.iter().filter(|instance| instance.item_count > 0).count();
+    job.instances.len() >= instances && !job.resharding && busy >= instances.min(job.items.len())
+}

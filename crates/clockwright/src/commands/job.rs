@@ -1,0 +1,241 @@
+//! `clockwright job …`: see and steer jobs.
+
+use super::Global;
+use crate::output::{Failure, Format, instant, now, or_dash, print, show, table, talk};
+use clap::{Args, Subcommand};
+use clockwright_engine::admin::{Admin, AdminError, Done};
+use clockwright_engine::view::{self, ItemView, JobBrief, JobView, PauseNote};
+use std::time::Duration;
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum JobCommand {
+    /// List the jobs of the namespace: state, schedule, instances, items
+    List,
+    /// Show one job: each item's owner, whether it runs, its last fire and outcome, and its next fire
+    Get {
+        /// The job's name
+        name: String,
+    },
+    /// Fire a job now, on every instance; an item that runs is not started a second time
+    Trigger {
+        /// The job's name
+        name: String,
+    },
+    /// Stop a job from firing until it is resumed; what runs, goes on
+    Pause(NoteArgs),
+    /// Let a paused job fire again
+    Resume {
+        /// The job's name
+        name: String,
+    },
+    /// Keep a job off a server, or off all of them; the items move to the others
+    Disable(TargetArgs),
+    /// Let a job onto a server again, or onto all of them
+    Enable(TargetArgs),
+    /// Pause a job and wait until none of its items runs
+    Drain {
+        #[command(flatten)]
+        note: NoteArgs,
+        /// Longest to wait, for example 90s or 10m; then the command fails and the job stays paused
+        #[arg(long, default_value = "10m", value_parser = super::duration)]
+        timeout: Duration,
+    },
+    /// Print every registry node of a job, in the format of Elastic-Job's monitor port
+    Dump {
+        /// The job's name
+        name: String,
+        /// Show IP addresses; they are replaced by ip1, ip2, … otherwise
+        #[arg(long)]
+        show_ips: bool,
+    },
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct NoteArgs {
+    /// The job's name
+    name: String,
+    /// Why, for those who wonder later
+    #[arg(long, default_value = "")]
+    reason: String,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct TargetArgs {
+    /// The job's name; without it, all jobs of the server
+    #[arg(required_unless_present = "server")]
+    name: Option<String>,
+    /// Only on the server with this IP address
+    #[arg(long)]
+    server: Option<String>,
+}
+
+impl NoteArgs {
+    fn note(&self) -> PauseNote {
+        let user = ["SUDO_USER", "USER", "LOGNAME"].iter().find_map(|name| std::env::var(name).ok());
+        PauseNote { at: now(), by: user.unwrap_or_default(), reason: self.reason.clone() }
+    }
+}
+
+pub(crate) async fn run(global: &Global, command: JobCommand) -> Result<(), Failure> {
+    let registry = global.connect().await?;
+    let session = registry.session().await?;
+    let keys = registry.keys();
+    let admin = Admin::new(&*session, keys);
+    let result = match command {
+        JobCommand::List => {
+            let jobs = view::jobs(&*session, keys).await?;
+            show(global.output, &jobs, |jobs| list(jobs))
+        }
+        JobCommand::Get { name } => {
+            let job = view::job(&*session, keys, &name, now()).await?;
+            show(global.output, &job, get)
+        }
+        JobCommand::Dump { name, show_ips } => print(&view::dump(&*session, keys, &name, !show_ips).await?),
+        JobCommand::Trigger { name } => {
+            let done = admin.trigger(&name).await?;
+            if done == Done::default() {
+                return Err(Failure::Failed(format!("job `{name}` has no instance that could fire")));
+            }
+            report(
+                global,
+                &format!("triggered `{name}` on {} instance(s)", done.changed + done.unchanged),
+                done,
+            )
+        }
+        JobCommand::Pause(args) => {
+            let done = admin.pause(&args.name, &args.note()).await?;
+            let what = if done.changed == 1 { "paused" } else { "was paused already:" };
+            report(global, &format!("{what} `{}`", args.name), done)
+        }
+        JobCommand::Resume { name } => {
+            let done = admin.resume(&name).await?;
+            let what = if done.changed == 1 { "resumed" } else { "was not paused:" };
+            report(global, &format!("{what} `{name}`"), done)
+        }
+        JobCommand::Disable(args) => set_disabled(global, &admin, args, true).await,
+        JobCommand::Enable(args) => set_disabled(global, &admin, args, false).await,
+        JobCommand::Drain { note, timeout } => {
+            talk(&format!(
+                "pausing `{}` and waiting for what runs, at most {} s",
+                note.name,
+                timeout.as_secs()
+            ));
+            let done = admin.drain(&note.name, &note.note(), timeout).await?;
+            report(global, &format!("drained `{}`: nothing of it runs, and it stays paused", note.name), done)
+        }
+    };
+    // A clean end frees the session at once; the answer does not depend on it.
+    let _late = session.close().await;
+    result
+}
+
+async fn set_disabled(
+    global: &Global,
+    admin: &Admin<'_>,
+    args: TargetArgs,
+    disabled: bool,
+) -> Result<(), Failure> {
+    let word = if disabled { "disabled" } else { "enabled" };
+    let done: Result<Done, AdminError> = match (&args.name, &args.server) {
+        (Some(name), server) => admin.set_job_disabled(name, server.as_deref(), disabled).await,
+        (None, Some(server)) => admin.set_server_disabled(server, disabled).await,
+        (None, None) => return Err(Failure::Usage("name a job, a --server, or both".into())),
+    };
+    let done = done?;
+    let text = match (&args.name, &args.server) {
+        (Some(name), None) => format!("{word} `{name}` on {} server(s)", done.changed),
+        (Some(name), Some(server)) => format!("{word} `{name}` on {server}"),
+        (None, server) => format!("{word} {} for {} job(s)", or_dash(server.as_ref()), done.changed),
+    };
+    report(global, &text, done)
+}
+
+/// Says what was done: in words, or as counts for programs.
+pub(super) fn report(global: &Global, text: &str, done: Done) -> Result<(), Failure> {
+    match global.output {
+        Format::Table => print(text),
+        Format::Json => show(global.output, &done, |_| String::new()),
+    }
+}
+
+fn list(jobs: &[JobBrief]) -> String {
+    if jobs.is_empty() {
+        return "no jobs\n".into();
+    }
+    let header = ["JOB", "STATUS", "SCHEDULE", "INSTANCES", "ITEMS", "DESCRIPTION"];
+    table(
+        header,
+        jobs.iter().map(|job| {
+            let about = job.reason.clone().unwrap_or_else(|| job.description.clone());
+            let (instances, items) = (job.instance_count.to_string(), job.sharding_total_count.to_string());
+            [job.job_name.clone(), job.status.as_str().into(), job.cron.clone(), instances, items, about]
+        }),
+    )
+}
+
+fn get(job: &JobView) -> String {
+    let brief = &job.brief;
+    let mut text = format!("{}  {}", brief.job_name, brief.status.as_str());
+    if let Some(reason) = &brief.reason {
+        text.push_str(&format!("  ({reason})"));
+    }
+    text.push('\n');
+    let zone =
+        job.settings["clockwright"]["timeZone"].as_str().map_or(String::new(), |zone| format!(" {zone}"));
+    for (name, value) in [
+        ("description", brief.description.clone()),
+        ("schedule", format!("{}{zone}", brief.cron)),
+        ("next fire", or_dash(job.next_fire.map(instant))),
+        ("leader", or_dash(job.leader.as_ref())),
+        ("plan", job.epoch.map_or_else(|| "-".into(), |epoch| format!("number {epoch}"))),
+    ] {
+        if !value.is_empty() {
+            text.push_str(&format!("{name:<12} {value}\n"));
+        }
+    }
+    if job.resharding {
+        text.push_str("the items will be shared out anew at the next fire\n");
+    }
+    text.push('\n');
+    let header = ["ITEM", "STATUS", "OWNER", "LAST FIRE", "ATTEMPT", "OUTCOME", "NEXT FIRE"];
+    text.push_str(&table(header, job.items.iter().map(item)));
+    text.push('\n');
+    let servers = job.servers.iter().map(|server| {
+        let state = if server.enabled { "enabled" } else { "DISABLED" };
+        [server.ip.clone(), state.into(), server.instance_count.to_string()]
+    });
+    text.push_str(&table(["SERVER", "STATUS", "INSTANCES"], servers));
+    text.push('\n');
+    let instances = job.instances.iter().map(|instance| {
+        let role = if instance.leader { "leader" } else { "-" };
+        [instance.id.clone(), role.into(), instance.item_count.to_string(), instant(instance.since)]
+    });
+    text.push_str(&table(["INSTANCE", "ROLE", "ITEMS", "SINCE"], instances));
+    text
+}
+
+fn item(item: &ItemView) -> [String; 7] {
+    let mut owner = or_dash(item.owner.as_ref());
+    if let Some(taken_by) = &item.taken_by {
+        owner.push_str(&format!(" (taken over by {taken_by})"));
+    }
+    let last = item.last.as_ref();
+    let outcome = match last {
+        None => "-".into(),
+        Some(last) => match (last.outcome, item.running) {
+            (Some(outcome), _) if last.reason.is_empty() => outcome.to_owned(),
+            (Some(outcome), _) => format!("{outcome}: {}", last.reason.lines().next().unwrap_or_default()),
+            (None, true) => "running".into(),
+            (None, false) => "unfinished".into(),
+        },
+    };
+    [
+        item.item.to_string(),
+        item.status.as_str().into(),
+        owner,
+        or_dash(last.map(|last| instant(last.fire))),
+        or_dash(last.map(|last| last.attempt)),
+        outcome,
+        or_dash(item.next_fire.map(instant)),
+    ]
+}

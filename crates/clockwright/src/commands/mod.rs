@@ -1,0 +1,125 @@
+//! The commands, one file per group.
+
+pub(crate) mod cron;
+pub(crate) mod dev;
+pub(crate) mod job;
+mod live;
+pub(crate) mod node;
+pub(crate) mod run;
+pub(crate) mod shard;
+
+use crate::output::{Failure, Format, talk};
+use clap::Args;
+use clockwright::registry::{Address, DEFAULT_ADDRESS};
+use clockwright::scheduler::SchedulerError;
+use clockwright::{Job, Registry, Scheduler, jobs_file};
+use clockwright_engine::StartError;
+use clockwright_model::Millis;
+use std::path::Path;
+use std::time::Duration;
+use tokio::signal::unix::{SignalKind, signal};
+
+pub(crate) use clockwright::scheduler::EVENTS_FILE;
+
+/// Where `dev` and `node` keep their files unless told otherwise.
+pub(crate) const DEFAULT_DATA: &str = ".clockwright";
+
+/// The options of every command.
+#[derive(Debug, Args)]
+pub(crate) struct Global {
+    /// Where jobs are coordinated: zookeeper://[user:password@]host:2181,host:2181/namespace, or embedded:FOLDER/namespace
+    /// for what a `dev` on this machine serves or has left there
+    #[arg(long, global = true, env = "CLOCKWRIGHT_REGISTRY", hide_env_values = true, default_value = DEFAULT_ADDRESS)]
+    registry: String,
+    /// The form of the data on stdout
+    #[arg(long, short, global = true, value_enum, default_value_t)]
+    pub(crate) output: Format,
+}
+
+impl Global {
+    pub(crate) fn address(&self) -> Result<Address, Failure> {
+        Ok(Address::parse(&self.registry)?)
+    }
+
+    pub(crate) async fn connect(&self) -> Result<Registry, Failure> {
+        Ok(Registry::open(&self.address()?, None).await?)
+    }
+}
+
+/// A duration option such as `90s`.
+pub(crate) fn duration(text: &str) -> Result<Duration, String> {
+    let millis: Millis = jobs_file::duration(text)?;
+    Ok(Duration::from_millis(millis.unsigned_abs()))
+}
+
+/// The jobs of a file, each of which can be run here. Nothing is started or written when one cannot.
+pub(crate) fn read_jobs(file: &Path) -> Result<Vec<Job>, Failure> {
+    let settings = jobs_file::read(file).map_err(|error| Failure::Usage(error.to_string()))?;
+    let (mut jobs, mut problems) = (Vec::new(), Vec::new());
+    for settings in settings {
+        let name = settings.name.clone();
+        match Job::from_settings(settings) {
+            Ok(job) => jobs.push(job),
+            Err(error) => problems.push(format!("{}: job `{name}`: {error}", file.display())),
+        }
+    }
+    if problems.is_empty() { Ok(jobs) } else { Err(Failure::Usage(problems.join("\n"))) }
+}
+
+impl From<SchedulerError> for Failure {
+    fn from(error: SchedulerError) -> Self {
+        match error {
+            error @ (SchedulerError::Job { .. } | SchedulerError::Twice(_)) => {
+                Failure::Usage(error.to_string())
+            }
+            SchedulerError::Store(error) => error.into(),
+            SchedulerError::Engine(StartError::Registry(error)) => error.into(),
+            SchedulerError::Engine(error) => Failure::Usage(error.to_string()),
+            error => Failure::Failed(error.to_string()),
+        }
+    }
+}
+
+/// Waits for SIGTERM or SIGINT and shuts the instances down together; a second signal ends what still runs.
+pub(crate) async fn until_signal(schedulers: Vec<Scheduler>, mut signals: Signals) -> Result<(), Failure> {
+    let which = signals.next().await;
+    talk(&format!(
+        "{which}: shutting down; runs may end within the grace period, a second signal ends them now"
+    ));
+    let hurry: Vec<_> = schedulers.iter().map(Scheduler::hurry).collect();
+    let mut shutdown =
+        std::pin::pin!(futures::future::join_all(schedulers.into_iter().map(Scheduler::shutdown)));
+    tokio::select! {
+        _ = &mut shutdown => return Ok(()),
+        which = signals.next() => talk(&format!("{which} again: ending what runs")),
+    }
+    hurry.iter().for_each(|hurry| hurry());
+    match tokio::time::timeout(LAST_SECONDS, shutdown).await {
+        Ok(_) => Ok(()),
+        Err(_) => Err(Failure::Failed(
+            "gave up waiting for the registry; its session timeout will tell the others".into(),
+        )),
+    }
+}
+
+/// How long an instance that was told twice to end may take for it.
+const LAST_SECONDS: Duration = Duration::from_secs(10);
+
+/// SIGTERM and SIGINT, caught from when this is made.
+pub(crate) struct Signals {
+    terminate: tokio::signal::unix::Signal,
+    interrupt: tokio::signal::unix::Signal,
+}
+
+impl Signals {
+    pub(crate) fn catch() -> Result<Self, Failure> {
+        Ok(Self { terminate: signal(SignalKind::terminate())?, interrupt: signal(SignalKind::interrupt())? })
+    }
+
+    async fn next(&mut self) -> &'static str {
+        tokio::select! {
+            _ = self.terminate.recv() => "SIGTERM",
+            _ = self.interrupt.recv() => "SIGINT",
+        }
+    }
+}

@@ -1,0 +1,58 @@
+//! `clockwright node`: one instance of the jobs of a file.
+
+use super::{DEFAULT_DATA, Global, Signals, live, read_jobs, until_signal};
+use crate::output::{Failure, talk};
+use clap::Args;
+use clockwright::{Events, Registry, Scheduler, SchedulerOptions};
+use std::path::PathBuf;
+use std::time::Duration;
+
+#[derive(Debug, Args)]
+pub(crate) struct NodeArgs {
+    /// The jobs file. SCRIPT and HTTP jobs run exactly what this file says: it is given by the operator of this machine, and
+    /// nothing in the registry can change which program or address is used
+    #[arg(short, long)]
+    file: PathBuf,
+    /// The folder for outcomes (events.db); made when it is missing
+    #[arg(long, env = "CLOCKWRIGHT_DATA", default_value = DEFAULT_DATA)]
+    data: PathBuf,
+    /// How long this instance may be silent before others take over its items, for example 12s; the registry may set bounds
+    #[arg(long, default_value = "12s", value_parser = super::duration)]
+    session_timeout: Duration,
+    /// The IPv4 address by which this server is known. Default: the first public one of this machine, else the last private one
+    #[arg(long, env = "CLOCKWRIGHT_INSTANCE_IP")]
+    instance_ip: Option<std::net::Ipv4Addr>,
+    /// How long runs may go on after SIGTERM or SIGINT, for example 30s; a second signal ends them at once
+    #[arg(long, default_value = "30s", value_parser = super::duration)]
+    shutdown_grace: Duration,
+    /// Print what scripts print, each line with its job, item and instance
+    #[arg(long)]
+    print_output: bool,
+}
+
+pub(crate) async fn run(global: Global, args: NodeArgs) -> Result<(), Failure> {
+    let jobs = read_jobs(&args.file)?;
+    let count = jobs.len();
+    let signals = Signals::catch()?;
+    let address = global.address()?;
+    let timeout = i64::try_from(args.session_timeout.as_millis()).unwrap_or(i64::MAX);
+    let registry = Registry::open(&address, Some(timeout)).await?;
+    let printer = args.print_output.then(live::Printer::start);
+    let options = SchedulerOptions {
+        address: args.instance_ip.map(|ip| ip.to_string()),
+        shutdown_grace: args.shutdown_grace,
+        events: Events::Folder(args.data),
+        lines: printer.as_ref().map(live::Printer::lines),
+    };
+    let scheduler = Scheduler::start_with(&registry, jobs, options).await?;
+    talk(&format!(
+        "instance {} runs {count} job(s) of {} at {address}",
+        scheduler.instance(),
+        args.file.display()
+    ));
+    let result = until_signal(vec![scheduler], signals).await;
+    if let Some(printer) = printer {
+        printer.finish();
+    }
+    result
+}

@@ -1,0 +1,276 @@
+//! A job and its code, as a program defines it.
+
+use clockwright_engine::{JobDefinition, JobListener, OnceListener};
+use clockwright_model::{
+    ErrorHandler, Exclusive, JobKind, JobName, JobSettings, Millis, Misfire, Retry, SettingsError,
+    ShardContext,
+};
+use clockwright_planner::sharding::Strategy;
+use clockwright_runtime::{
+    CancelSignal, Dataflow, DataflowJob, HttpRuntime, HttpSettings, LineSink, ProcessRuntime,
+    ProcessSettings, SharedRuntime, SimpleFn, Supervisor,
+};
+use std::collections::BTreeMap;
+use std::fmt::Display;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+
+/// A job: its settings, its code and its listeners.
+///
+/// A job is made by one of the constructors and completed by the methods below; what cannot be used is reported when the
+/// scheduler starts. `cron` is Quartz cron with seconds (`0 0/5 * * * ?`), `@every 30s` or `@once 2026-01-01T00:00:00Z`.
+pub struct Job {
+    name: String,
+    settings: Result<JobSettings, SettingsError>,
+    code: Code,
+    listeners: Vec<Arc<dyn JobListener>>,
+    once: Vec<OnceListener>,
+    supervisor: Supervisor,
+    directory: Option<PathBuf>,
+}
+
+enum Code {
+    /// In this process.
+    Function(SharedRuntime),
+    /// What the settings say: a script or an HTTP request.
+    Settings,
+}
+
+impl Job {
+    /// A job that calls an async function once for each item of each fire. An error it returns is the reason of the failure.
+    pub fn simple<F, Work, E>(name: &str, cron: &str, function: F) -> Self
+    where
+        F: Fn(ShardContext) -> Work + Send + Sync + 'static,
+        Work: Future<Output = Result<(), E>> + Send + 'static,
+        E: Display + Send + 'static,
+    {
+        let runtime = SimpleFn::new(move |context: ShardContext, _: CancelSignal| function(context));
+        Self::new(name, JobKind::Simple, cron, Code::Function(Arc::new(runtime)))
+    }
+
+    /// As [`simple`](Self::simple), with a signal that tells the function when it is to end: by a timeout, a shutdown, or
+    /// because its instance lost the item. A function that does not look at it is dropped at its next `await` after the grace
+    /// period.
+    pub fn cancellable<F, Work, E>(name: &str, cron: &str, function: F) -> Self
+    where
+        F: Fn(ShardContext, CancelSignal) -> Work + Send + Sync + 'static,
+        Work: Future<Output = Result<(), E>> + Send + 'static,
+        E: Display + Send + 'static,
+    {
+        Self::new(name, JobKind::Simple, cron, Code::Function(Arc::new(SimpleFn::new(function))))
+    }
+
+    /// A job that fetches data and processes it; with `streaming`, again and again until a fetch comes back empty.
+    pub fn dataflow<D: Dataflow>(name: &str, cron: &str, code: D, streaming: bool) -> Self {
+        let runtime = Arc::new(DataflowJob::new(code, streaming));
+        Self::new(name, JobKind::Dataflow { streaming }, cron, Code::Function(runtime))
+    }
+
+    /// A job that runs a program once for each item. There is no shell; the program gets the context as JSON in its last
+    /// argument. Its supervisor is this very program, so `main` must begin with [`crate::exec_task_if_asked`].
+    #[must_use]
+    pub fn script(name: &str, cron: &str, command_line: &str) -> Self {
+        let kind = JobKind::Script { command_line: command_line.to_owned() };
+        Self::new(name, kind, cron, Code::Settings)
+    }
+
+    /// A job that makes an HTTP request for each item, with the context in the header `shardingContext`. A status of 400 or
+    /// more is a failure. More settings are properties: see [`prop`](Self::prop).
+    #[must_use]
+    pub fn http(name: &str, cron: &str, method: &str, uri: &str) -> Self {
+        Self::new(name, JobKind::Http, cron, Code::Settings).prop("http.method", method).prop("http.uri", uri)
+    }
+
+    /// A SCRIPT or HTTP job from a jobs file.
+    ///
+    /// # Errors
+    /// It is of another type: its code is not in the file.
+    pub fn from_settings(settings: JobSettings) -> Result<Self, SettingsError> {
+        if !matches!(settings.kind, JobKind::Script { .. } | JobKind::Http) {
+            let message = format!(
+                "{} jobs are code, which a jobs file does not have; use SCRIPT or HTTP here, or the Rust library",
+                settings.kind.word()
+            );
+            return Err(SettingsError::new("elasticJobType", message));
+        }
+        let mut job =
+            Self::new(settings.name.as_str(), settings.kind.clone(), &settings.cron, Code::Settings);
+        job.settings = Ok(settings);
+        Ok(job)
+    }
+
+    fn new(name: &str, kind: JobKind, cron: &str, code: Code) -> Self {
+        let settings = JobName::new(name)
+            .map(|name| JobSettings::new(name, kind, cron, 1))
+            .map_err(|error| SettingsError::new("jobName", error.to_string()));
+        Self {
+            name: name.to_owned(),
+            settings,
+            code,
+            listeners: Vec::new(),
+            once: Vec::new(),
+            supervisor: Supervisor::this_program(),
+            directory: None,
+        }
+    }
+
+    /// How many items the job is cut into, 1 to 100,000. Default 1.
+    #[must_use]
+    pub fn sharding(self, items: u32) -> Self {
+        self.with(|settings| settings.sharding_total_count = items)
+    }
+
+    /// A parameter for each item: `0=a,1=b`.
+    #[must_use]
+    pub fn item_parameters(self, parameters: &str) -> Self {
+        self.with(|settings| parameters.clone_into(&mut settings.sharding_item_parameters))
+    }
+
+    /// A text that every run gets.
+    #[must_use]
+    pub fn parameter(self, parameter: &str) -> Self {
+        self.with(|settings| parameter.clone_into(&mut settings.job_parameter))
+    }
+
+    /// The zone in which `cron` is read, such as `Asia/Shanghai`. Default: the machine's own.
+    #[must_use]
+    pub fn time_zone(self, zone: &str) -> Self {
+        self.with(|settings| settings.time_zone = Some(zone.to_owned()))
+    }
+
+    /// Run what a dead instance left unfinished on another one at once. Default: no.
+    #[must_use]
+    pub fn failover(self, failover: bool) -> Self {
+        self.with(|settings| settings.failover = failover)
+    }
+
+    /// What happens to instants that passed while an item was busy or unowned. Default: one run makes up for all of them.
+    #[must_use]
+    pub fn misfire(self, misfire: Misfire) -> Self {
+        self.with(|settings| settings.misfire = misfire)
+    }
+
+    /// More attempts after a failed one. Default: none.
+    #[must_use]
+    pub fn retry(self, retry: Retry) -> Self {
+        self.with(|settings| settings.retry = retry)
+    }
+
+    /// The longest that one attempt may take. Default: no limit.
+    #[must_use]
+    pub fn timeout(self, timeout: Duration) -> Self {
+        let millis = Millis::try_from(timeout.as_millis()).unwrap_or(Millis::MAX);
+        self.with(|settings| settings.timeout = Some(millis))
+    }
+
+    /// What happens to a run whose instance can no longer prove that it owns the item. Default: it is ended.
+    #[must_use]
+    pub fn exclusive(self, exclusive: Exclusive) -> Self {
+        self.with(|settings| settings.exclusive = exclusive)
+    }
+
+    /// What is done with a failure besides recording it. Default: it is logged.
+    #[must_use]
+    pub fn error_handler(self, handler: ErrorHandler) -> Self {
+        self.with(|settings| settings.error_handler = handler)
+    }
+
+    /// How items are shared out. Default: in equal blocks.
+    #[must_use]
+    pub fn strategy(self, strategy: Strategy) -> Self {
+        self.with(|settings| strategy.wire_class().clone_into(&mut settings.sharding_strategy))
+    }
+
+    /// For people.
+    #[must_use]
+    pub fn description(self, description: &str) -> Self {
+        self.with(|settings| description.clone_into(&mut settings.description))
+    }
+
+    /// The class under which Java peers know the job. Default: its name.
+    #[must_use]
+    pub fn class(self, class: &str) -> Self {
+        self.with(|settings| class.clone_into(&mut settings.class))
+    }
+
+    /// These settings replace those in the registry at start. Default: what the registry has, wins.
+    #[must_use]
+    pub fn overwrite(self, overwrite: bool) -> Self {
+        self.with(|settings| settings.overwrite = overwrite)
+    }
+
+    /// A free property, such as `http.data`.
+    #[must_use]
+    pub fn prop(self, key: &str, value: &str) -> Self {
+        self.with(|settings| drop(settings.props.insert(key.to_owned(), value.to_owned())))
+    }
+
+    /// Any other setting.
+    #[must_use]
+    pub fn with(mut self, edit: impl FnOnce(&mut JobSettings)) -> Self {
+        if let Ok(settings) = &mut self.settings {
+            edit(settings);
+        }
+        self
+    }
+
+    /// Calls a listener around the job's firings; listeners are called in the order in which they were added.
+    #[must_use]
+    pub fn listener(mut self, listener: impl JobListener) -> Self {
+        self.listeners.push(Arc::new(listener));
+        self
+    }
+
+    /// Calls a listener once for a firing of the whole job, on the instance whose items come last. Instances wait for each
+    /// other, at most as long as the listener says.
+    #[must_use]
+    pub fn once_listener(mut self, listener: OnceListener) -> Self {
+        self.once.push(listener);
+        self
+    }
+
+    /// The program that holds a script's processes, for a `main` that cannot begin with [`crate::exec_task_if_asked`]: usually
+    /// the `clockwright` binary with `exec-task`.
+    #[must_use]
+    pub fn supervisor(mut self, supervisor: Supervisor) -> Self {
+        self.supervisor = supervisor;
+        self
+    }
+
+    /// Where a script runs. Default: where this process runs.
+    #[must_use]
+    pub fn directory(mut self, directory: impl Into<PathBuf>) -> Self {
+        self.directory = Some(directory.into());
+        self
+    }
+
+    /// The job's name, as it was given.
+    #[must_use]
+    pub fn name(&self) -> &str {
+        &self.name
+    }
+
+    /// What the engine needs to know. `lines` is given what a script prints.
+    pub(crate) fn definition(&self, lines: Option<LineSink>) -> Result<JobDefinition, SettingsError> {
+        let settings = self.settings.clone()?;
+        settings.validate()?;
+        let runtime: SharedRuntime = match (&self.code, &settings.kind) {
+            (Code::Function(runtime), _) => Arc::clone(runtime),
+            (Code::Settings, JobKind::Script { command_line }) => {
+                let process = ProcessSettings::new(command_line)
+                    .map_err(|error| SettingsError::new("script.command.line", error.to_string()))?;
+                let process = ProcessSettings {
+                    lines,
+                    directory: self.directory.clone(),
+                    env: BTreeMap::new(),
+                    ..process
+                };
+                Arc::new(ProcessRuntime::new(self.supervisor.clone(), process))
+            }
+            (Code::Settings, _) => Arc::new(HttpRuntime::new(HttpSettings::parse(&settings.props)?)),
+        };
+        let (listeners, once) = (self.listeners.clone(), self.once.clone());
+        Ok(JobDefinition { listeners, once, ..JobDefinition::new(settings, runtime) })
+    }
+}

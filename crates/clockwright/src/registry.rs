@@ -1,0 +1,274 @@
+//! Where jobs are coordinated: an address, and the sessions opened there.
+
+use clockwright_engine::keys::Keys;
+use clockwright_registry::{
+    ConnectOptions, Embedded, Error, OpenError, SharedRegistry, SocketServer, SocketSession,
+};
+use clockwright_registry_zookeeper::{Options, ZooKeeper, parse_url};
+use std::fmt;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+/// The address that is used when none is given: what `clockwright dev` serves in this folder.
+pub const DEFAULT_ADDRESS: &str = "embedded:.clockwright/jobs";
+
+/// The registry of one namespace: where instances of the same jobs find each other.
+///
+/// An address is one of
+/// - `zookeeper://[user:password@]host:port,host:port/namespace`: ZooKeeper 3.4 to 3.9. The namespace is Elastic-Job's, so
+///   Java instances of the same namespace take part in the same jobs;
+/// - `embedded:FOLDER/namespace`: the registry of a process on this machine, kept in `FOLDER/registry`. The process that
+///   opens it first keeps it and serves the others through a socket, when it was asked to (as `clockwright dev` does).
+#[derive(Clone)]
+pub struct Registry {
+    backend: Backend,
+    keys: Keys,
+}
+
+#[derive(Clone)]
+enum Backend {
+    ZooKeeper(Options),
+    /// `_server` keeps the socket open.
+    Own {
+        embedded: Embedded,
+        _server: Option<Arc<SocketServer>>,
+    },
+    Socket {
+        path: PathBuf,
+        session_timeout: i64,
+    },
+}
+
+/// Why a registry cannot be used.
+#[derive(Debug, thiserror::Error)]
+pub enum ConnectError {
+    /// The address makes no sense.
+    #[error("{0}")]
+    Address(String),
+    /// The folder of an embedded registry cannot be used.
+    #[error(transparent)]
+    Open(#[from] OpenError),
+    /// The socket of an embedded registry cannot be made.
+    #[error("cannot serve the registry at {path}: {error}")]
+    Serve {
+        /// Where.
+        path: PathBuf,
+        /// What the system says.
+        error: std::io::Error,
+    },
+    /// Nobody serves the embedded registry, and there is none to open.
+    #[error("there is no registry in {}; start `clockwright dev` there, or name one with --registry", .0.display())]
+    Nothing(PathBuf),
+    /// The registry did not answer.
+    #[error(transparent)]
+    Registry(#[from] Error),
+}
+
+/// A registry address, taken apart.
+#[derive(Clone, PartialEq, Eq)]
+pub enum Address {
+    /// ZooKeeper servers and a namespace.
+    ZooKeeper {
+        /// Servers and credentials.
+        options: Options,
+        /// Without slashes at its ends.
+        namespace: String,
+    },
+    /// A folder of this machine and a namespace.
+    Embedded {
+        /// The data folder; the registry is in `registry` below it.
+        folder: PathBuf,
+        /// Without slashes at its ends.
+        namespace: String,
+    },
+}
+
+impl Address {
+    /// Reads an address.
+    ///
+    /// # Errors
+    /// [`ConnectError::Address`] says what is wrong; it never shows the password.
+    pub fn parse(text: &str) -> Result<Self, ConnectError> {
+        if text.starts_with("zookeeper:") {
+            let (options, path) =
+                parse_url(text).map_err(|error| ConnectError::Address(error.to_string()))?;
+            let namespace = path.as_str().trim_matches('/').to_owned();
+            if namespace.is_empty() {
+                return Err(ConnectError::Address(
+                    "the address has no namespace; write `zookeeper://host:2181/namespace`".into(),
+                ));
+            }
+            return Ok(Address::ZooKeeper { options, namespace });
+        }
+        let form = "write `embedded:FOLDER/namespace` or `zookeeper://host:2181/namespace`";
+        let Some(rest) = text.strip_prefix("embedded:") else {
+            let scheme = text.split(':').next().unwrap_or_default();
+            return Err(ConnectError::Address(format!("`{scheme}` is not a kind of registry; {form}")));
+        };
+        match rest.trim_end_matches('/').rsplit_once('/') {
+            Some((folder, namespace)) if !namespace.is_empty() && namespace != "." && namespace != ".." => {
+                let folder = if folder.is_empty() { "/" } else { folder };
+                Ok(Address::Embedded { folder: folder.into(), namespace: namespace.to_owned() })
+            }
+            _ => Err(ConnectError::Address(format!("`{text}` has no folder or no namespace; {form}"))),
+        }
+    }
+
+    fn keys(namespace: &str) -> Result<Keys, ConnectError> {
+        Keys::new(namespace).map_err(|error| ConnectError::Address(error.to_string()))
+    }
+}
+
+/// Never shows the password.
+impl fmt::Display for Address {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Address::ZooKeeper { options, namespace } => {
+                write!(f, "zookeeper://{}/{namespace}", options.servers)
+            }
+            Address::Embedded { folder, namespace } => write!(f, "embedded:{}/{namespace}", folder.display()),
+        }
+    }
+}
+
+impl Registry {
+    /// Connects to the registry at an address, and finds out whether it answers.
+    ///
+    /// # Errors
+    /// The address makes no sense, or nobody answers there.
+    pub async fn connect(address: &str) -> Result<Self, ConnectError> {
+        Self::open(&Address::parse(address)?, None).await
+    }
+
+    /// As [`connect`](Self::connect), with a session timeout in milliseconds: after that long without a sign of life, an
+    /// instance counts as dead and others take over its items.
+    ///
+    /// # Errors
+    /// As [`connect`](Self::connect).
+    pub async fn open(address: &Address, session_timeout: Option<i64>) -> Result<Self, ConnectError> {
+        let (backend, namespace) = match address {
+            Address::ZooKeeper { options, namespace } => {
+                let mut options = options.clone();
+                options.session_timeout = session_timeout.unwrap_or(options.session_timeout);
+                (Backend::ZooKeeper(options), namespace)
+            }
+            Address::Embedded { folder, namespace } => {
+                let path = socket_path(folder);
+                let session_timeout = session_timeout.unwrap_or(ConnectOptions::default().session_timeout);
+                let served = Backend::Socket { path, session_timeout };
+                if served.session().await.is_ok() {
+                    (served, namespace)
+                } else if registry_folder(folder).is_dir() {
+                    let embedded = Embedded::open(&registry_folder(folder)).await?;
+                    (Backend::Own { embedded, _server: None }, namespace)
+                } else {
+                    return Err(ConnectError::Nothing(folder.clone()));
+                }
+            }
+        };
+        let registry = Self { backend, keys: Address::keys(namespace)? };
+        registry.session().await?.close().await?;
+        Ok(registry)
+    }
+
+    /// Opens the registry in a folder, which is made when it is missing, and serves it to other processes of this machine.
+    ///
+    /// # Errors
+    /// Another process has it, or the folder cannot be used.
+    pub async fn serve(folder: &Path, namespace: &str) -> Result<Self, ConnectError> {
+        let embedded = Embedded::open(&registry_folder(folder)).await?;
+        let path = socket_path(folder);
+        let server = embedded.serve(&path).await.map_err(|error| ConnectError::Serve { path, error })?;
+        let backend = Backend::Own { embedded, _server: Some(Arc::new(server)) };
+        Ok(Self { backend, keys: Address::keys(namespace)? })
+    }
+
+    /// A registry in memory, for tests: gone with the last clone.
+    ///
+    /// # Errors
+    /// The namespace cannot be used.
+    pub fn in_memory(namespace: &str) -> Result<Self, ConnectError> {
+        let backend = Backend::Own { embedded: Embedded::in_memory(), _server: None };
+        Ok(Self { backend, keys: Address::keys(namespace)? })
+    }
+
+    /// The paths of the namespace.
+    #[must_use]
+    pub fn keys(&self) -> &Keys {
+        &self.keys
+    }
+
+    /// Opens another session.
+    ///
+    /// # Errors
+    /// Nobody answers, or the registry does not let us in.
+    pub async fn session(&self) -> Result<SharedRegistry, Error> {
+        self.backend.session().await
+    }
+}
+
+impl Backend {
+    async fn session(&self) -> Result<SharedRegistry, Error> {
+        Ok(match self {
+            Backend::ZooKeeper(options) => ZooKeeper::connect(options.clone()).await?,
+            Backend::Own { embedded, .. } => embedded.connect(ConnectOptions::default())?,
+            Backend::Socket { path, session_timeout } => {
+                SocketSession::connect(path, ConnectOptions { session_timeout: *session_timeout }).await?
+            }
+        })
+    }
+}
+
+fn registry_folder(folder: &Path) -> PathBuf {
+    folder.join("registry")
+}
+
+/// The socket lies in the registry's own folder.
+fn socket_path(folder: &Path) -> PathBuf {
+    registry_folder(folder).join("socket")
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, reason = "tests")]
+    use super::*;
+
+    #[test]
+    fn an_address_has_a_place_and_a_namespace_and_never_shows_its_password() {
+        for (text, shown) in [
+            ("zookeeper://ann:s3cret@h1:2181,h2/team/jobs", "zookeeper://h1:2181,h2/team/jobs"),
+            ("embedded:.clockwright/jobs", "embedded:.clockwright/jobs"),
+            ("embedded:/var/lib/clockwright/jobs", "embedded:/var/lib/clockwright/jobs"),
+        ] {
+            assert_eq!(Address::parse(text).map_err(|error| error.to_string()).unwrap().to_string(), shown);
+        }
+        for bad in
+            ["", "etcd://h1/ns", "zookeeper://h1", "embedded:jobs", "embedded:", "zookeeper://ann:s3cret@/ns"]
+        {
+            let Err(error) = Address::parse(bad) else { panic!("{bad} was taken") };
+            assert!(!error.to_string().contains("s3cret"), "{error}");
+        }
+    }
+
+    #[tokio::test]
+    async fn a_folder_without_a_registry_is_not_made_into_one() {
+        let folder = tempfile::tempdir().unwrap();
+        let address = format!("embedded:{}/jobs", folder.path().display());
+        let Err(error) = Registry::connect(&address).await else { panic!("there is nothing") };
+        assert!(error.to_string().contains("clockwright dev"), "{error}");
+        assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 0);
+    }
+
+    #[tokio::test]
+    async fn a_served_registry_is_found_by_its_address() {
+        use clockwright_registry::Op;
+        let folder = tempfile::tempdir().unwrap();
+        let served = Registry::serve(folder.path(), "jobs").await.unwrap();
+        let session = served.session().await.unwrap();
+        session.commit(vec![Op::create(served.keys().root().clone(), "seen")]).await.unwrap();
+        let other = Registry::connect(&format!("embedded:{}/jobs", folder.path().display())).await.unwrap();
+        let node =
+            other.session().await.unwrap().read(&[other.keys().root().clone()]).await.unwrap().remove(0);
+        assert_eq!(&node.unwrap().data[..], b"seen");
+    }
+}

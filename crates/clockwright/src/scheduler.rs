@@ -1,0 +1,195 @@
+//! One instance: takes part in its jobs until it is shut down.
+
+use crate::{Job, Registry, net};
+use clockwright_engine::{Connect, Engine, EngineHandle, EngineOptions, StartError};
+use clockwright_events::{Bus, BusOptions, Sink, SqliteStore, StoreError};
+use clockwright_model::{InstanceId, Millis, SettingsError, ShardContext};
+use clockwright_runtime::Stream;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU32, Ordering};
+use std::time::Duration;
+
+/// Is given what scripts print: the instance, the run, which stream, and the line. It must not block.
+pub type Lines = Arc<dyn Fn(&InstanceId, &ShardContext, Stream, &str) + Send + Sync>;
+
+/// The name of the event store in a data folder.
+pub const EVENTS_FILE: &str = "events.db";
+
+/// How an instance takes part.
+#[derive(Clone)]
+pub struct SchedulerOptions {
+    /// The address by which its server is known; `None` is the one that Elastic-Job would choose.
+    pub address: Option<String>,
+    /// How long runs may go on after a shutdown began. Default 30 s.
+    pub shutdown_grace: Duration,
+    /// Where outcomes go. Default: nowhere but into the registry, which knows the last one of each item.
+    pub events: Events,
+    /// What is done with the lines that scripts print, besides keeping them with the run.
+    pub lines: Option<Lines>,
+}
+
+/// Where outcomes go.
+#[derive(Clone)]
+pub enum Events {
+    /// Nowhere.
+    Silent,
+    /// Into `events.db` in this folder, which is made when it is missing.
+    Folder(PathBuf),
+    /// To a bus of the caller's, which the caller closes.
+    Bus(Bus),
+}
+
+impl Default for SchedulerOptions {
+    fn default() -> Self {
+        Self { address: None, shutdown_grace: Duration::from_secs(30), events: Events::Silent, lines: None }
+    }
+}
+
+/// Why an instance did not start. Nothing was written then.
+#[derive(Debug, thiserror::Error)]
+pub enum SchedulerError {
+    /// A job cannot be used.
+    #[error("job `{job}`: {error}")]
+    Job {
+        /// Its name.
+        job: String,
+        /// What is wrong.
+        error: SettingsError,
+    },
+    /// Two jobs have one name.
+    #[error("two jobs are named `{0}`; names are unique")]
+    Twice(String),
+    /// The folder for outcomes cannot be made.
+    #[error("cannot make the data folder {}: {error}", .folder.display())]
+    Folder {
+        /// Which.
+        folder: PathBuf,
+        /// What the system says.
+        error: std::io::Error,
+    },
+    /// The event store cannot be used.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    /// The engine did not start.
+    #[error(transparent)]
+    Engine(#[from] StartError),
+}
+
+/// A running instance.
+///
+/// ```
+/// # #[tokio::main]
+/// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// use clockwright::{Job, Registry, Scheduler};
+///
+/// let registry = Registry::in_memory("jobs")?;
+/// let job = Job::simple("hello", "@every 1h", |context| async move {
+///     println!("item {} of {}", context.item, context.sharding_total_count);
+///     Ok::<(), String>(())
+/// });
+/// let scheduler = Scheduler::start(&registry, vec![job.sharding(4)]).await?;
+/// scheduler.shutdown().await;
+/// # Ok(())
+/// # }
+/// ```
+pub struct Scheduler {
+    engine: EngineHandle,
+    instance: InstanceId,
+    /// The bus to close at the end, when it is ours.
+    bus: Option<Bus>,
+}
+
+/// How many instances this process has started: each has an id of its own.
+static STARTED: AtomicU32 = AtomicU32::new(0);
+
+/// How long outcomes may take to be stored at the end.
+const LAST_EVENTS: Duration = Duration::from_secs(10);
+
+impl Scheduler {
+    /// Starts an instance that takes part in these jobs. Returns when it is registered.
+    ///
+    /// # Errors
+    /// A job cannot be used, or the registry does not answer.
+    pub async fn start(registry: &Registry, jobs: Vec<Job>) -> Result<Self, SchedulerError> {
+        Self::start_with(registry, jobs, SchedulerOptions::default()).await
+    }
+
+    /// As [`start`](Self::start), with options.
+    ///
+    /// # Errors
+    /// As [`start`](Self::start), and: the event store cannot be used.
+    pub async fn start_with(
+        registry: &Registry,
+        jobs: Vec<Job>,
+        options: SchedulerOptions,
+    ) -> Result<Self, SchedulerError> {
+        let address = options.address.unwrap_or_else(net::server_address);
+        let number = STARTED.fetch_add(1, Ordering::Relaxed);
+        let instance = InstanceId::of_process(&address, std::process::id(), number);
+        let mut definitions = Vec::with_capacity(jobs.len());
+        let mut names = std::collections::HashSet::new();
+        for job in &jobs {
+            if !names.insert(job.name()) {
+                return Err(SchedulerError::Twice(job.name().to_owned()));
+            }
+            let lines = options.lines.clone().map(|lines| {
+                let instance = instance.clone();
+                Arc::new(move |context: &ShardContext, stream, line: &str| {
+                    lines(&instance, context, stream, line)
+                }) as _
+            });
+            let definition = job.definition(lines);
+            definitions
+                .push(definition.map_err(|error| SchedulerError::Job { job: job.name().to_owned(), error })?);
+        }
+        let (bus, own) = match options.events {
+            Events::Silent => (Bus::silent(), None),
+            Events::Bus(bus) => (bus, None),
+            Events::Folder(folder) => {
+                let bus = store_in(folder).await?;
+                (bus.clone(), Some(bus))
+            }
+        };
+        let mut engine = EngineOptions::new(registry.keys().clone(), instance.clone());
+        engine.shutdown_grace = Millis::try_from(options.shutdown_grace.as_millis()).unwrap_or(Millis::MAX);
+        let engine = Engine::start(connector(registry), definitions, bus, engine).await?;
+        Ok(Self { engine, instance, bus: own })
+    }
+
+    /// The instance's id.
+    #[must_use]
+    pub fn instance(&self) -> &InstanceId {
+        &self.instance
+    }
+
+    /// What ends an ongoing [`shutdown`](Self::shutdown) at once: runs that still go on are ended. Taken before, called when the
+    /// operator loses patience.
+    pub fn hurry(&self) -> impl Fn() + Send + Sync + 'static {
+        self.engine.hurry()
+    }
+
+    /// Shuts the instance down: nothing new starts, what runs may end within the grace period, and then its items go to
+    /// others. Returns when it has left the registry.
+    pub async fn shutdown(self) {
+        self.engine.shutdown().await;
+        if let Some(bus) = self.bus {
+            bus.close(LAST_EVENTS).await;
+        }
+    }
+}
+
+async fn store_in(folder: PathBuf) -> Result<Bus, SchedulerError> {
+    std::fs::create_dir_all(&folder)
+        .map_err(|error| SchedulerError::Folder { folder: folder.clone(), error })?;
+    let store: Arc<dyn Sink> = SqliteStore::open(folder.join(EVENTS_FILE)).await?;
+    Ok(Bus::start(vec![store], BusOptions::default()))
+}
+
+fn connector(registry: &Registry) -> Connect {
+    let registry = registry.clone();
+    Arc::new(move || {
+        let registry = registry.clone();
+        Box::pin(async move { registry.session().await })
+    })
+}

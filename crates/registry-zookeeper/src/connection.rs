@@ -22,7 +22,9 @@ pub(crate) struct Identity {
     /// 0 before there is one.
     pub(crate) session: i64,
     pub(crate) password: Vec<u8>,
-    /// Negotiated, or before that asked for; milliseconds.
+    /// The timeout to ask for, milliseconds.
+    pub(crate) asked: i32,
+    /// The timeout that was given last; before that, the one to ask for.
     pub(crate) timeout: i32,
     /// The last transaction of which this session knows. A server that is behind it refuses the connection, so that reads
     /// never go back in time.
@@ -108,13 +110,19 @@ pub(crate) async fn end_session(
     tokio::time::timeout(limit, end).await.unwrap_or(Err(ConnectError::Timeout(limit)))
 }
 
+impl Identity {
+    pub(crate) fn new(session: i64, password: Vec<u8>, asked: i32) -> Self {
+        Self { session, password, asked, timeout: asked, last_seen: 0 }
+    }
+}
+
 impl Connection {
     /// Establishes the session; `more` is sent right behind.
     async fn open_session(&mut self, identity: &mut Identity, more: &[u8]) -> Result<(), ConnectError> {
         let request = Writer::new()
             .int(0)
             .long(identity.last_seen)
-            .int(identity.timeout)
+            .int(identity.asked)
             .long(identity.session)
             .buffer(&identity.password)
             .bool(false);

@@ -78,8 +78,7 @@ impl ZooKeeper {
         let checked = options.checked()?;
         let acl = if checked.digest.is_some() { Acl::Creator } else { Acl::Open };
         let close_limit = checked.connect_timeout;
-        let identity =
-            Identity { session: 0, password: vec![0; 16], timeout: checked.session_timeout, last_seen: 0 };
+        let identity = Identity::new(0, vec![0; 16], checked.session_timeout);
         let (commands, shared) = session::open(checked, identity).await.map_err(|error| match error {
             ConnectError::Denied(why) => Error::Denied(why),
             error => Error::Unavailable(format!("no ZooKeeper session at {}: {error}", options.servers)),
@@ -94,8 +93,8 @@ impl ZooKeeper {
     /// [`Error::Unavailable`] when no server confirmed within [`Options::connect_timeout`] that the session is over.
     pub async fn end(options: Options, credentials: &Credentials) -> Result<(), Error> {
         let checked = options.checked()?;
-        let (session, password) = (credentials.session, credentials.password.clone());
-        let identity = Identity { session, password, timeout: checked.session_timeout, last_seen: 0 };
+        let session = credentials.session;
+        let identity = Identity::new(session, credentials.password.clone(), checked.session_timeout);
         session::end(&checked, &identity).await.map_err(|error| {
             Error::Unavailable(format!(
                 "session {session:#x} at {} is perhaps not over: {error}",

@@ -18,13 +18,21 @@ pub struct Options {
     pub digest: Option<String>,
     /// How long the first connection may take, milliseconds, all servers and retries together. Default 9,000.
     pub connect_timeout: i64,
+    /// Uses nothing but what ZooKeeper 3.4 can do, on every server. Default false: each server is asked what it can do.
+    pub basic: bool,
 }
 
 impl Options {
     /// Options with defaults.
     #[must_use]
     pub fn new(servers: impl Into<String>) -> Self {
-        Self { servers: servers.into(), session_timeout: 12_000, digest: None, connect_timeout: 9_000 }
+        Self {
+            servers: servers.into(),
+            session_timeout: 12_000,
+            digest: None,
+            connect_timeout: 9_000,
+            basic: false,
+        }
     }
 
     pub(crate) fn checked(&self) -> Result<Checked, Error> {
@@ -54,6 +62,7 @@ impl Options {
             session_timeout,
             digest: self.digest.clone(),
             connect_timeout: Duration::from_millis(connect_timeout),
+            basic: self.basic,
         })
     }
 }
@@ -68,6 +77,7 @@ impl fmt::Debug for Options {
             .field("session_timeout", &self.session_timeout)
             .field("digest", &user)
             .field("connect_timeout", &self.connect_timeout)
+            .field("basic", &self.basic)
             .finish()
     }
 }
@@ -79,6 +89,7 @@ pub(crate) struct Checked {
     pub(crate) session_timeout: i32,
     pub(crate) digest: Option<String>,
     pub(crate) connect_timeout: Duration,
+    pub(crate) basic: bool,
 }
 
 /// One server's address.

@@ -203,7 +203,8 @@ impl Connector {
         let limit = Duration::from_millis(self.identity.timeout.unsigned_abs().into()) / tries;
         let limit = limit.clamp(SHORTEST_TRY, LONGEST_TRY);
         let digest = self.options.digest.as_deref();
-        match connect(server, &mut self.identity, digest, None, limit).await {
+        let known = self.options.basic.then_some(false);
+        match connect(server, &mut self.identity, digest, known, limit).await {
             Err(ConnectError::Old) => connect(server, &mut self.identity, digest, Some(false), limit).await,
             result => result,
         }
@@ -358,7 +359,8 @@ impl Task {
                     }
                 }
                 () = sleep_until(timer) => match goodbye {
-                    Some(_) => return Err(End::Over),
+                    // What is still under way stays unclear.
+                    Some(_) => return Err(End::Broken("nobody answered the goodbye".to_owned())),
                     None => line.tick()?,
                 },
             }

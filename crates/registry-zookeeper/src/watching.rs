@@ -47,7 +47,7 @@ pub(crate) async fn watch(
         root: root.clone(),
         hints,
         watched: HashSet::new(),
-        _claim: Claim::new(commands.downgrade(), Arc::clone(watches), root.clone()),
+        _claim: Claim::new(commands.downgrade(), shared, watches, root),
     };
     watcher.start().await?;
     tokio::spawn(watcher.run(wakes));
@@ -57,14 +57,20 @@ pub(crate) async fn watch(
 /// One of the watches on a root.
 struct Claim {
     commands: mpsc::WeakUnboundedSender<Command>,
+    shared: Arc<Shared>,
     watches: Arc<Watches>,
     root: Path,
 }
 
 impl Claim {
-    fn new(commands: mpsc::WeakUnboundedSender<Command>, watches: Arc<Watches>, root: Path) -> Self {
+    fn new(
+        commands: mpsc::WeakUnboundedSender<Command>,
+        shared: &Arc<Shared>,
+        watches: &Arc<Watches>,
+        root: &Path,
+    ) -> Self {
         *watches.0.lock().unwrap_or_else(PoisonError::into_inner).entry(root.clone()).or_insert(0) += 1;
-        Self { commands, watches, root }
+        Self { commands, shared: Arc::clone(shared), watches: Arc::clone(watches), root: root.clone() }
     }
 }
 
@@ -77,6 +83,10 @@ impl Drop for Claim {
             return;
         }
         watches.remove(&self.root);
+        // One-shot watches are shared by all who watch a part of the same tree; they stay until they fire.
+        if !self.shared.modern.load(Ordering::Relaxed) {
+            return;
+        }
         // Sent under the lock: a new watch on this root claims it first and asks for it behind this. Whether the server
         // still had the watch does not matter.
         if let Some(commands) = self.commands.upgrade() {

@@ -19,9 +19,9 @@ struct Real {
 }
 
 impl Real {
-    async fn on(servers: String, digest: Option<&str>) -> Self {
+    async fn on(servers: String, digest: Option<&str>, basic: bool) -> Self {
         let digest = digest.map(str::to_owned);
-        let options = Options { session_timeout: SESSION_TIMEOUT, digest, ..Options::new(servers) };
+        let options = Options { session_timeout: SESSION_TIMEOUT, digest, basic, ..Options::new(servers) };
         let session = ZooKeeper::connect(options.clone()).await.expect("the servers are there");
         let root = fresh_root();
         session.commit(vec![Op::create(root.clone(), "")]).await.expect("the root is fresh");
@@ -56,23 +56,34 @@ impl Fixture for Real {
 }
 
 mod one_server {
-    clockwright_testkit::registry_suite!(super::Real::on(super::shared_server().address(), None));
+    clockwright_testkit::registry_suite!(super::Real::on(super::shared_server().address(), None, false));
 }
 
 mod one_server_with_digest {
     clockwright_testkit::registry_suite!(super::Real::on(
         super::shared_server().address(),
-        Some("tester:secret")
+        Some("tester:secret"),
+        false
     ));
 }
 
 mod three_servers {
-    clockwright_testkit::registry_suite!(super::Real::on(super::shared_ensemble().addresses(), None));
+    clockwright_testkit::registry_suite!(super::Real::on(super::shared_ensemble().addresses(), None, false));
 }
 
 mod three_servers_with_digest {
     clockwright_testkit::registry_suite!(super::Real::on(
         super::shared_ensemble().addresses(),
-        Some("tester:secret")
+        Some("tester:secret"),
+        false
     ));
+}
+
+/// As it is on ZooKeeper 3.4 and 3.5: without multi-reads and recursive watches.
+mod one_server_by_basic_requests {
+    clockwright_testkit::registry_suite!(super::Real::on(super::shared_server().address(), None, true));
+}
+
+mod three_servers_by_basic_requests {
+    clockwright_testkit::registry_suite!(super::Real::on(super::shared_ensemble().addresses(), None, true));
 }

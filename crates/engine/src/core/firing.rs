@@ -148,11 +148,12 @@ impl Core {
                 format!("the job is paused: {paused}")
             })
         } else if !job.mirror.server_enabled(self.me.ip()) {
-            Some("the server is disabled".to_owned())
+            Some("the server was disabled".to_owned())
         } else {
             None
         };
-        if job.off.is_some() && off.is_none() {
+        if let (Some(was), None) = (&job.off, &off) {
+            job.was_off.clone_from(was);
             for state in &mut job.items {
                 state.blocked_until = now.wall;
                 state.blocked_by = BlockedBy::Paused;
@@ -247,11 +248,12 @@ impl Core {
         if latest.is_none_or(|latest| latest <= settled) {
             return if orphan_settled { Proposal::Settle(claim) } else { Proposal::Nothing };
         }
-        let state = &self.jobs[index].items[claim.item as usize];
+        let job = &self.jobs[index];
+        let state = &job.items[claim.item as usize];
         let blocked_by = match state.blocked_by {
             BlockedBy::Busy => Blocked::Busy,
             BlockedBy::Unowned => Blocked::Unowned,
-            BlockedBy::Paused => Blocked::Off("the job was paused or its server disabled"),
+            BlockedBy::Paused => Blocked::Off(&job.was_off),
             BlockedBy::Disabled => Blocked::Off("the item was disabled"),
         };
         let mut misfire = effective.settings.misfire;

@@ -42,6 +42,8 @@ pub(crate) struct Job {
     pub(crate) items: Vec<ItemState>,
     /// Why the job is off on this instance now (paused, server disabled).
     pub(crate) off: Option<String>,
+    /// Why it was off the last time.
+    pub(crate) was_off: String,
     pub(crate) winding: bool,
     pub(crate) dirty: bool,
     pub(crate) armed_wall: Option<Millis>,
@@ -203,6 +205,7 @@ impl Job {
             plan: None,
             items: Vec::new(),
             off: None,
+            was_off: String::new(),
             winding: false,
             dirty: false,
             armed_wall: None,

@@ -142,7 +142,7 @@ impl Mirror {
             Key::Necessary => self.necessary = node.is_some(),
             Key::Processing => self.processing = node.map(|node| node.stat.owner),
             Key::Epoch => self.epoch = node.map(|node| node.stat.version),
-            Key::Paused => self.paused = node.map(|node| String::from_utf8_lossy(&node.data).into_owned()),
+            Key::Paused => self.paused = node.map(|node| pause_words(&node.data)),
             Key::FailoverItem(item) => {
                 if node.is_some() {
                     self.failover_items.insert(*item);
@@ -211,6 +211,14 @@ impl Mirror {
     /// Anything but the exact text `DISABLED` is enabled, a missing node too.
     pub(crate) fn server_enabled(&self, ip: &str) -> bool {
         self.servers.get(ip).is_none_or(|server| !server.disabled)
+    }
+}
+
+/// Why a job is paused, in words; the node's data may be anything.
+fn pause_words(data: &[u8]) -> String {
+    match serde_json::from_slice::<crate::view::PauseNote>(data) {
+        Ok(note) if !note.reason.is_empty() => format!("the job was paused by {}: {}", note.by, note.reason),
+        _ => "the job was paused".to_owned(),
     }
 }
 

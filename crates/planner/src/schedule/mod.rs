@@ -39,7 +39,7 @@ impl Schedule {
     /// - Quartz cron: six or seven fields, `second minute hour day-of-month month day-of-week [year]`, with
     ///   `* , - /`, `?`, `L`, `L-3`, `W`, `LW`, `6L`, `6#3`, names, ranges that wrap around, and 1 = Sunday. Exactly one of
     ///   the two day fields is `?`. Years are 1970 to 2199.
-    /// - `@every 30s`, units `ms`, `s`, `m`, `h`, `d`, combinable as in `1h30m`: the multiples of that interval since the
+    /// - `@every 30s`, units `ms`, `s`, `m`, `h`, `d`, combinable as in `1h30m`, 1 ms to 3650 days: the multiples of that interval since the
     ///   epoch, so that all instances agree without having started together.
     /// - `@once 2026-01-01T00:00:00Z`: that instant (RFC 3339), and never again.
     ///

@@ -13,6 +13,9 @@ use std::sync::Arc;
 /// The longest text that is looked at. Every minute of an hour written out is far shorter.
 const LONGEST: usize = 1024;
 
+/// Ten years and a millisecond: intervals are shorter.
+const LONGEST_INTERVAL: Millis = 3650 * 86_400_000 + 1;
+
 /// Quartz cron, six or seven fields.
 pub(super) fn quartz(text: &str) -> Result<Cron, ScheduleError> {
     let upper = bounded(text)?.to_ascii_uppercase();
@@ -119,7 +122,11 @@ fn interval(text: &str) -> Result<Millis, ScheduleError> {
         previous = unit;
         rest = tail.trim_start();
     }
-    if sum == 0 { Err(error("is no time at all")) } else { Ok(sum) }
+    match sum {
+        0 => Err(error("is no time at all")),
+        LONGEST_INTERVAL.. => Err(error("is too long; at most 3650 days are possible")),
+        sum => Ok(sum),
+    }
 }
 
 /// An RFC 3339 instant, down to the millisecond.
@@ -141,11 +148,35 @@ pub(super) fn zone(name: Option<&str>) -> Result<TimeZone, ScheduleError> {
         return Ok(zone);
     }
     TimeZone::get(name).map_err(|_| {
-        let what = format!(
-            "`{name}` is unknown; use an IANA name such as `Europe/Berlin`, or an offset such as `GMT+8`"
-        );
+        let near = jiff::tz::db().available().map(|known| (distance(name, known.as_str()), known)).min();
+        let what = match near {
+            Some((distance, known)) if distance <= 3 => {
+                format!("`{name}` is unknown; did you mean `{known}`?")
+            }
+            _ => format!(
+                "`{name}` is unknown; use an IANA name such as `Europe/Berlin`, or an offset such as `GMT+8`"
+            ),
+        };
         ScheduleError::new("time zone", 0, what)
     })
+}
+
+/// How many letters have to be put in, taken out or replaced to make one name of the other; no more than the longest zone
+/// name is looked at.
+fn distance(a: &str, b: &str) -> usize {
+    let (a, b) = (a.as_bytes(), b.as_bytes());
+    let a = &a[..a.len().min(40)];
+    let mut row: Vec<usize> = (0..=b.len()).collect();
+    for (i, x) in a.iter().enumerate() {
+        let mut diagonal = row[0];
+        row[0] = i + 1;
+        for (j, y) in b.iter().enumerate() {
+            let replaced = diagonal + usize::from(!x.eq_ignore_ascii_case(y));
+            diagonal = row[j + 1];
+            row[j + 1] = replaced.min(diagonal + 1).min(row[j] + 1);
+        }
+    }
+    row[b.len()]
 }
 
 /// `GMT+8`, `GMT+0800`, `GMT-03:30`: hours to 23, minutes to 59, as `java.util.TimeZone` reads them.

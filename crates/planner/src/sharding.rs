@@ -175,6 +175,6 @@ pub fn java_hash(text: &str) -> i32 {
 }
 
 /// Sorts ids as Elastic-Job lists its instances: descending in Java's string order, which is that of UTF-16 code units.
-pub fn descending(ids: &mut Vec<InstanceId>) {
+pub fn descending(ids: &mut [InstanceId]) {
     ids.sort_by(|a, b| b.as_str().encode_utf16().cmp(a.as_str().encode_utf16()));
 }

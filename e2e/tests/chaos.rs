@@ -22,13 +22,14 @@ const CHURN: Millis = 5_000;
 /// The nodes that are alive at once, at least and at most.
 const NODES: (usize, usize) = (2, 4);
 const ITEMS: u32 = 6;
-/// The jobs: name, the `misfire` of its settings, what that means, failover.
-const JOBS: [(&str, &str, Misfire, bool); 5] = [
-    ("all-over", "fire_all", Misfire::FIRE_ALL, true),
-    ("all-stay", "fire_all", Misfire::FIRE_ALL, false),
-    ("once-over", "true", Misfire::FireOnce, true),
-    ("once-stay", "true", Misfire::FireOnce, false),
-    ("skip-over", "false", Misfire::Skip, true),
+/// The jobs: name, the `misfire` of its settings, what that means, failover, how long a run takes (milliseconds). The long
+/// one is nearly always in the middle of a run when something happens to its instance.
+const JOBS: [(&str, &str, Misfire, bool, u32); 5] = [
+    ("all-over", "fire_all", Misfire::FIRE_ALL, true, 50),
+    ("all-stay", "fire_all", Misfire::FIRE_ALL, false, 50),
+    ("once-over", "true", Misfire::FireOnce, true, 2_300),
+    ("once-stay", "true", Misfire::FireOnce, false, 50),
+    ("skip-over", "false", Misfire::Skip, true, 50),
 ];
 
 #[test]
@@ -37,7 +38,8 @@ fn nothing_is_lost_doubled_or_run_twice_at_once_while_instances_servers_and_cloc
     chaos.churn(now() + env_number("CLOCKWRIGHT_CHAOS_SECONDS", 60) * 1_000);
     chaos.restart_a_server();
     chaos.freeze_a_node();
-    let history = chaos.heal_and_stop();
+    // The scene stays until the verdict: a failure leaves its folder to whoever looks for the cause.
+    let (history, _scene) = chaos.heal_and_stop();
     let report = check(&history);
     println!("{report}");
     for Nemesis { what, from, to } in &history.nemesis {
@@ -65,9 +67,9 @@ impl Chaos {
     fn start() -> Self {
         let servers = Servers::start(3);
         let scene = Scene::new("chaos", &servers.hosts());
-        let command = scene.command_line("--run-ms 50 --spread-ms 100");
         let mut text = String::from("jobs:\n");
-        for (name, misfire, _, failover) in JOBS {
+        for (name, misfire, _, failover, run_ms) in JOBS {
+            let command = scene.command_line(&format!("--run-ms {run_ms} --spread-ms 100"));
             text.push_str(&format!(
                 "  {name}:\n    elasticJobType: SCRIPT\n    cron: '0/1 * * * * ?'\n    shardingTotalCount: {ITEMS}\n    \
                  misfire: {misfire}\n    failover: {failover}\n    monitorExecution: true\n    props:\n      \
@@ -134,11 +136,11 @@ impl Chaos {
             } else {
                 let victim = self.below(self.nodes.len());
                 let mut node = self.nodes.remove(victim);
-                // Anywhere within a second: before, in and after the runs of an instant.
-                let phase = i64::try_from(self.below(1_000)).unwrap();
-                pass_time(from + phase);
+                // Before, in and just after the runs of an instant, where it hurts.
+                let at = (from / 1_000 + 1) * 1_000 + i64::try_from(self.below(300)).unwrap() - 50;
+                pass_time(at);
                 node.kill();
-                self.disturbed(format!("kill -9 of {}", node.name()), from + phase);
+                self.disturbed(format!("kill -9 of {}", node.name()), at);
             }
             pass_time(from + CHURN);
             self.all_alive();
@@ -167,7 +169,7 @@ impl Chaos {
     }
 
     /// Waits until each live node works, lets some more fires go by, and stops everything in order.
-    fn heal_and_stop(mut self) -> History {
+    fn heal_and_stop(mut self) -> (History, Scene) {
         let healed = now();
         let works = |records: &[Record], node: &Node| {
             let pid = format!("@-@{}", node.pid());
@@ -187,6 +189,9 @@ impl Chaos {
         // What was late may still be made up for: a fire is only counted when its outcome has had its time.
         pass_time(now().max(healed + AFTERMATH + 3_000) + 5_000);
         let to = now() - 4_000;
+        for (job, ..) in JOBS {
+            self.scene.file(&format!("{job}.dump"), &self.scene.tell(&["job", "dump", job, "--show-ips"]));
+        }
         let stopping = now();
         self.nodes.iter().for_each(|node| node.signal(Signal::TERM));
         for node in &mut self.nodes {
@@ -197,14 +202,14 @@ impl Chaos {
         self.disturbed("all nodes stop".into(), stopping);
         self.nothing_left();
         let due = Plan::every(1_000, self.begun - 1_000, now() + 1_000);
-        let plan = |&(job, _, misfire, _): &(&str, _, Misfire, bool)| Plan {
+        let plan = |&(job, _, misfire, ..): &(&str, &str, Misfire, bool, u32)| Plan {
             job: job.into(),
             items: ITEMS,
             misfire,
             due: due.clone(),
             required: (self.from, to),
         };
-        History {
+        let history = History {
             plans: JOBS.iter().map(plan).collect(),
             records: self.scene.records(),
             settlements: settlements(&self.scene.stores()).unwrap(),
@@ -213,7 +218,8 @@ impl Chaos {
             lateness_limit: None,
             aftermath: AFTERMATH,
             ..History::default()
-        }
+        };
+        (history, self.scene)
     }
 
     /// C9: each job has one leader, and each of its items an owner, among the instances that live.

@@ -264,6 +264,7 @@ async fn a_program_that_ignores_sigterm_is_killed_after_the_grace_period() {
     let run_id = live.run_id;
     assert_eq!(live.end().await.result, RunResult::Stopped(StopReason::Cancelled));
     assert!(asked.elapsed() >= Duration::from_millis(300), "{:?}", asked.elapsed());
+    assert!(asked.elapsed() < Duration::from_millis(3_200), "the supervisor did it, not the instance for it");
     assert_eq!(processes_of(run_id), Vec::<i32>::new());
 }
 
@@ -385,8 +386,17 @@ async fn dropping_the_run_kills_its_processes() {
 
 /// An instance in a process of its own, with one run that has started and printed a line.
 fn instance(lease: i64) -> (std::process::Child, BufReader<std::process::ChildStdout>, RunId) {
+    instance_with(
+        lease,
+        r#"sh -c 'setsid sleep 1000 & (setsid sh -c "sleep 1000" &); echo ready; sleep 1000'"#,
+    )
+}
+
+fn instance_with(
+    lease: i64,
+    script: &str,
+) -> (std::process::Child, BufReader<std::process::ChildStdout>, RunId) {
     let run_id = new_run_id();
-    let script = r#"sh -c 'setsid sleep 1000 & (setsid sh -c "sleep 1000" &); echo ready; sleep 1000'"#;
     let mut child = Command::new(HOST)
         .args(["hold", &run_id.to_string(), &lease.to_string(), script])
         .stdout(Stdio::piped())
@@ -415,6 +425,15 @@ async fn the_run_of_a_frozen_instance_is_gone_when_its_lease_is_over() {
     let mut line = String::new();
     printed.read_line(&mut line).unwrap();
     assert_eq!(line, "Stopped(LeaseLost)\n");
+    instance.wait().unwrap();
+}
+
+#[tokio::test]
+async fn output_that_a_frozen_instance_does_not_take_holds_up_nobody() {
+    let (mut instance, _printed, run_id) = instance_with(3_000, "sh -c 'echo ready; exec yes'");
+    signal(i32::try_from(instance.id()).unwrap(), Signal::STOP);
+    wait_until("the processes are gone", || processes_of(run_id).is_empty()).await;
+    instance.kill().unwrap();
     instance.wait().unwrap();
 }
 

@@ -1,0 +1,45 @@
+# What to type. `make help` lists it; each target installs what is missing and says what.
+
+TARGET := $(or $(CARGO_TARGET_DIR),target)
+CARGO := cargo
+# The example and its data stay inside the build folder.
+RUN_DATA := $(TARGET)/run
+
+.DEFAULT_GOAL := help
+.PHONY: help run test bench lint rust zookeeper
+
+help: ## Show this list
+	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-7s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+run: rust ## Run the example: this machine's packages, checked in 4 parts by 3 instances; Ctrl-C ends it
+	$(CARGO) build --quiet -p clockwright -p verify-packages
+	mkdir -p $(RUN_DATA)
+	@PATH="$(abspath $(TARGET))/debug:$$PATH" clockwright dev -f examples/verify-packages/jobs.yaml \
+	    --data $(RUN_DATA) --fire-now $(RUN_ARGS)
+
+test: rust zookeeper ## Check the format and the lints, then run every test: unit, conformance, simulation, end to end
+	$(CARGO) fmt --all --check
+	$(CARGO) clippy --workspace --all-targets --features clockwright-engine/mutations -- -D warnings
+	$(CARGO) build --workspace --bins --examples
+	$(CARGO) test --workspace
+	$(CARGO) test -p clockwright-engine --features mutations --test sim
+
+bench: rust zookeeper ## Measure, beside the limits of what it stands on; prints one table
+	$(CARGO) run --release -p clockwright-benches -- $(BENCH_ARGS)
+
+lint: rust ## Check the format, the lints, the documentation and (where cargo-deny is installed) the dependencies
+	$(CARGO) fmt --all --check
+	$(CARGO) clippy --workspace --all-targets --features clockwright-engine/mutations -- -D warnings
+	RUSTDOCFLAGS="-D warnings" $(CARGO) doc --quiet --workspace --no-deps
+	@if command -v cargo-deny >/dev/null; then cargo deny check bans licenses sources; \
+	else echo "dependencies not checked: cargo install --locked cargo-deny"; fi
+
+rust:
+	@command -v cargo >/dev/null || { \
+	    echo "Rust is missing. Install it from https://rustup.rs, or on Debian: apt-get install rustup build-essential;" \
+	         "rust-toolchain.toml names the version, which rustup then fetches by itself." >&2; exit 1; }
+	@command -v cc >/dev/null || { \
+	    echo "a C compiler is missing (for SQLite). On Debian: apt-get install build-essential" >&2; exit 1; }
+
+zookeeper:
+	@sh scripts/install-zookeeper.sh

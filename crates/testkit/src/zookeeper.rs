@@ -29,11 +29,13 @@ pub struct Config {
     pub classpath: Option<String>,
     /// How long a server may take until it serves. Default 60 s: test machines are busy.
     pub patience: Duration,
+    /// Options for Java behind the default ones, which start quickly and stay small; later ones win. Default none.
+    pub java: Vec<String>,
 }
 
 impl Default for Config {
     fn default() -> Self {
-        Self { tick_time: 200, classpath: None, patience: Duration::from_secs(60) }
+        Self { tick_time: 200, classpath: None, patience: Duration::from_secs(60), java: Vec::new() }
     }
 }
 
@@ -215,6 +217,7 @@ impl ZkServer {
                 "-Dzookeeper.admin.enableServer=false",
             ])
             .arg(format!("-Dlog4j.configuration=file:{}", self.dir.join("log4j.properties").display()))
+            .args(&self.config.java)
             .args(["-cp", &self.classpath, "org.apache.zookeeper.server.quorum.QuorumPeerMain"])
             .arg(self.dir.join("zoo.cfg"))
             .current_dir(&self.dir)

@@ -1,0 +1,111 @@
+//! This program as a process of its own: what must die, or must be measured alone.
+//!
+//! The parent gives its wishes as JSON, the child says one line of JSON when it is ready, and ends when its standard
+//! input does.
+
+use crate::backend;
+use crate::fleet;
+use crate::machine;
+use anyhow::{Context as _, bail};
+use clockwright_events::Bus;
+use clockwright_model::ShardContext;
+use clockwright_runtime::SimpleFn;
+use serde::{Deserialize, Serialize};
+use std::io::Read as _;
+use std::process::Stdio;
+use std::sync::Arc;
+use std::time::Duration;
+use tokio::io::{AsyncBufReadExt as _, BufReader};
+use tokio::process::{Child, Command};
+
+/// An engine that holds jobs until it is told to end, or killed.
+#[derive(Debug, Serialize, Deserialize)]
+pub(crate) struct Wishes {
+    /// Of the ZooKeeper server.
+    pub(crate) address: String,
+    pub(crate) session_timeout: i64,
+    pub(crate) namespace: String,
+    pub(crate) prefix: String,
+    pub(crate) number: u32,
+    pub(crate) jobs: usize,
+    pub(crate) items: u32,
+    pub(crate) cron: String,
+    pub(crate) failover: bool,
+    /// Ready when it owns so many items.
+    pub(crate) owned: usize,
+    /// Ready when so many of its runs, which never end, have begun. With 0 runs end at once.
+    pub(crate) running: usize,
+}
+
+/// What a child says when it is ready.
+#[derive(Debug, Serialize, Deserialize)]
+pub(crate) struct Ready {
+    pub(crate) resident: u64,
+    pub(crate) threads: u64,
+    /// CPU time over a second of doing nothing, percent of a core.
+    pub(crate) idle_percent: f64,
+}
+
+pub(crate) fn main(what: &str, wishes: &str) -> anyhow::Result<()> {
+    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
+    match what {
+        "engine" => runtime.block_on(hold(serde_json::from_str(wishes).context("the child's wishes")?)),
+        other => bail!("there is no child `{other}`"),
+    }
+}
+
+async fn hold(wishes: Wishes) -> anyhow::Result<()> {
+    let begun = Arc::new(tokio::sync::watch::Sender::new(0_usize));
+    let (forever, counter) = (wishes.running > 0, begun.clone());
+    let body = Arc::new(SimpleFn::new(move |_: ShardContext, _| {
+        counter.send_modify(|count| *count += 1);
+        async move {
+            if forever {
+                std::future::pending::<()>().await;
+            }
+            Ok::<(), String>(())
+        }
+    }));
+    let mut jobs =
+        fleet::jobs(&wishes.prefix, wishes.jobs, wishes.items, |_| wishes.cron.clone(), &(body as _))?;
+    jobs.iter_mut().for_each(|job| job.settings.failover = wishes.failover);
+    let connect = backend::zookeeper(wishes.address, wishes.session_timeout);
+    let engine = fleet::engine(connect, &wishes.namespace, jobs, Bus::silent(), wishes.number).await?;
+    fleet::owns(&engine, wishes.owned).await?;
+    begun.subscribe().wait_for(|count| *count >= wishes.running).await?;
+    let ready = if forever { idle(Duration::ZERO).await? } else { idle(Duration::from_secs(1)).await? };
+    println!("{}", serde_json::to_string(&ready)?);
+    tokio::task::spawn_blocking(|| std::io::stdin().read_to_end(&mut Vec::new())).await??;
+    Ok(())
+}
+
+async fn idle(time: Duration) -> anyhow::Result<Ready> {
+    tokio::time::sleep(time).await;
+    let before = machine::cpu();
+    tokio::time::sleep(time).await;
+    let used = machine::cpu() - before;
+    let (resident, threads) = machine::size()?;
+    let idle_percent = if time.is_zero() { 0.0 } else { 100.0 * used.as_secs_f64() / time.as_secs_f64() };
+    Ok(Ready { resident, threads, idle_percent })
+}
+
+/// A child that is ready. Killed when it is dropped.
+pub(crate) struct Held {
+    pub(crate) process: Child,
+    pub(crate) ready: Ready,
+}
+
+/// Starts a child and waits until it is ready.
+pub(crate) async fn start(wishes: &Wishes) -> anyhow::Result<Held> {
+    let mut process = Command::new(std::env::current_exe()?)
+        .args(["child", "engine", &serde_json::to_string(wishes)?])
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .kill_on_drop(true)
+        .spawn()?;
+    let output = process.stdout.take().context("the child's output is a pipe")?;
+    let mut lines = BufReader::new(output).lines();
+    let line = tokio::time::timeout(Duration::from_secs(240), lines.next_line()).await;
+    let line = line.context("the child was not ready within 4 minutes")??.context("the child ended")?;
+    Ok(Held { process, ready: serde_json::from_str(&line)? })
+}

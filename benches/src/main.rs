@@ -1,0 +1,149 @@
+//! Measurements of Clockwright beside the limits of what it stands on.
+//!
+//! Absolute figures of one machine say little: they move by a factor of two from run to run on a shared one. So every
+//! measurement has a *floor* arm that does the same work without Clockwright (bare timers, the bare transactions, bare
+//! inserts), and both arms alternate within one run, A B A B. The verdict is the median of the ratios of the pairs. What noise
+//! cannot touch is counted instead: registry requests, CPU time, bytes, threads.
+//!
+//! `README.md` beside this crate says how to run it, what each row means and what was measured last.
+#![allow(clippy::print_stdout, clippy::print_stderr, reason = "a program that prints a table")]
+
+mod backend;
+mod child;
+mod fleet;
+mod lateness;
+mod machine;
+mod memory;
+mod raw;
+mod report;
+mod start;
+mod stats;
+mod store;
+mod takeover;
+mod throughput;
+
+use futures::future::BoxFuture;
+use report::Row;
+use std::process::ExitCode;
+
+/// How much is measured.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Scale {
+    /// For figures to be published: about a quarter of an hour.
+    Full,
+    /// For a look: about a third of that, with fewer pairs.
+    Quick,
+    /// Tiny: only shows that every measurement still works.
+    Smoke,
+}
+
+impl Scale {
+    /// One of three sizes.
+    pub(crate) fn pick<T>(self, full: T, quick: T, smoke: T) -> T {
+        match self {
+            Scale::Full => full,
+            Scale::Quick => quick,
+            Scale::Smoke => smoke,
+        }
+    }
+}
+
+type Run = fn(Scale) -> BoxFuture<'static, anyhow::Result<Vec<Row>>>;
+
+/// All measurements, by name.
+const MEASUREMENTS: [(&str, Run); 6] = [
+    ("lateness", |scale| Box::pin(lateness::run(scale))),
+    ("throughput", |scale| Box::pin(throughput::run(scale))),
+    ("takeover", |scale| Box::pin(takeover::run(scale))),
+    ("memory", |scale| Box::pin(memory::run(scale))),
+    ("start", |scale| Box::pin(start::run(scale))),
+    ("events", |scale| Box::pin(store::run(scale))),
+];
+
+const USAGE: &str = "usage: clockwright-benches [--quick | --smoke] [--output table|json] [NAME…]
+
+names: lateness throughput takeover memory start events; all of them without a name
+--quick          fewer pairs and shorter samples
+--smoke          a tiny size that only shows that everything still works
+--output FORMAT  what goes to standard output: table (default) or json";
+
+struct Arguments {
+    scale: Scale,
+    json: bool,
+    names: Vec<String>,
+}
+
+fn main() -> ExitCode {
+    let arguments: Vec<String> = std::env::args().skip(1).collect();
+    if let [word, what, details] = &arguments[..]
+        && word == "child"
+    {
+        return ended(child::main(what, details));
+    }
+    match parse(&arguments) {
+        Ok(arguments) => ended(measure(&arguments)),
+        Err(why) => {
+            eprintln!("{why}\n{USAGE}");
+            ExitCode::from(2)
+        }
+    }
+}
+
+fn ended(result: anyhow::Result<()>) -> ExitCode {
+    match result {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("{error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn parse(words: &[String]) -> Result<Arguments, String> {
+    let mut arguments = Arguments { scale: Scale::Full, json: false, names: Vec::new() };
+    let mut words = words.iter().map(String::as_str);
+    while let Some(word) = words.next() {
+        match word {
+            "--quick" => arguments.scale = Scale::Quick,
+            "--smoke" => arguments.scale = Scale::Smoke,
+            "--output" => {
+                arguments.json = match words.next() {
+                    Some("json") => true,
+                    Some("table") => false,
+                    other => {
+                        return Err(format!("--output is `table` or `json`, not `{}`", other.unwrap_or("")));
+                    }
+                }
+            }
+            name if MEASUREMENTS.iter().any(|(known, _)| *known == name) => {
+                arguments.names.push(name.to_owned());
+            }
+            other => return Err(format!("there is no measurement or option `{other}`")),
+        }
+    }
+    Ok(arguments)
+}
+
+fn measure(arguments: &Arguments) -> anyhow::Result<()> {
+    let before = machine::facts()?;
+    let mut rows = Vec::new();
+    for (name, run) in MEASUREMENTS {
+        if arguments.names.is_empty() || arguments.names.iter().any(|asked| asked == name) {
+            eprintln!("measuring {name} …");
+            // Each measurement has a runtime of its own, so that nothing of one is left in the next.
+            let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
+            let measured = runtime.block_on(run(arguments.scale));
+            runtime.shutdown_timeout(std::time::Duration::from_secs(5));
+            let mut measured = measured.map_err(|error| error.context(format!("measuring {name}")))?;
+            measured.iter_mut().for_each(|row| row.measurement = name);
+            rows.extend(measured);
+        }
+    }
+    let after = machine::facts()?;
+    if arguments.json {
+        println!("{}", report::json(&before, &after, &rows)?);
+    } else {
+        print!("{}", report::table(&before, &after, &rows));
+    }
+    Ok(())
+}

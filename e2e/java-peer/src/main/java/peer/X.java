@@ -1,0 +1,1 @@
+package peer; class X {}

@@ -1,1 +1,0 @@
-package peer; class X {}

@@ -34,6 +34,7 @@
 
 use super::job::{Latch, LatchKind, Phase};
 use super::{Core, Mutation, Now, Purpose};
+use crate::cursor::Cursor;
 use crate::keys::Key;
 use crate::wire;
 use bytes::Bytes;
@@ -145,11 +146,51 @@ impl Core {
             return;
         }
         self.notice_shutdown_command(index);
+        self.read_plan(index);
+        self.look_for_foreign_peers(index);
         self.track_off(index, now);
         self.coordinate(index, now);
         self.failover(index, now);
         self.fire(index, now);
         self.wind_down(index);
+    }
+
+    /// Reads epoch and owners together when the mirror's epoch is not the one that its owners belong to. The epoch is read
+    /// first: owners that are read after it are not older, so a claim that checks it proves that they still are the owners.
+    fn read_plan(&mut self, index: usize) {
+        let job = &self.jobs[index];
+        if !job.plan_is_stale() || job.plan_reading.is_some() {
+            return;
+        }
+        let count = job.count().max(job.mirror.items.len() as Item);
+        let mut paths = vec![self.path(index, &Key::Epoch)];
+        paths.extend((0..count).map(|item| self.path(index, &Key::Owner(item))));
+        let id = self.next();
+        self.jobs[index].plan_reading = Some(id);
+        self.out.push(super::Effect::Read { id, paths });
+    }
+
+    /// Asks about instances that seem to hold no lease. Instance and lease nodes are read at different times, so one of ours
+    /// that comes or goes looks foreign for a moment. It is foreign when its lease is not there while the instance that was
+    /// seen before still is.
+    fn look_for_foreign_peers(&mut self, index: usize) {
+        let job = &mut self.jobs[index];
+        if job.mirror.instances.keys().all(|id| self.leases.contains_key(id)) {
+            return;
+        }
+        let present: BTreeSet<i64> = job.mirror.instances.values().map(|node| node.stat.created).collect();
+        job.foreign.retain(|created, _| present.contains(created));
+        let mut asked = Vec::new();
+        for (id, node) in &job.mirror.instances {
+            if !self.leases.contains_key(id) && !job.foreign.contains_key(&node.stat.created) {
+                asked.push((id.clone(), node.stat.created));
+            }
+        }
+        for (id, created) in asked {
+            self.jobs[index].foreign.insert(created, false);
+            let paths = vec![self.keys.lease(&id), self.path(index, &Key::Instance(id))];
+            self.read(paths);
+        }
     }
 
     /// One coordination step at a time, the first that is missing.
@@ -399,6 +440,9 @@ impl Core {
         let mut batches = VecDeque::new();
         for item in missing {
             builder.create(&Key::Item(item), Bytes::new());
+            // The item's schedule counts from its birth, however long it takes until somebody can run it.
+            let cursor = Cursor::starting(now.wall, job.effective.as_ref().map_or(0, |effective| effective.schedule_hash));
+            builder.create(&Key::Cursor(item), cursor.to_bytes());
             if builder.ops.len() >= PLAN_BATCH * 2 {
                 batches.push_back(std::mem::take(&mut builder.ops));
             }
@@ -469,6 +513,10 @@ impl Core {
             if ops.len() >= PLAN_BATCH * 2 {
                 batches.push_back(std::mem::take(&mut ops));
             }
+        }
+        if !batches.is_empty() {
+            // Whoever read the owners between two batches must read them again.
+            ops.push(Op::set_if(path(&Key::Epoch), self.me.as_str().to_owned(), epoch + 1));
         }
         ops.push(Op::delete(path(&Key::Necessary)));
         ops.push(Op::delete(path(&Key::Processing)));
@@ -662,6 +710,11 @@ impl Core {
                 job.touched = touched;
             }
             job.put(touched, &key, node.as_ref());
+            if key == Key::Epoch {
+                // This instance wrote the owners as well.
+                job.epoch = job.mirror.epoch;
+                job.plan_read = touched;
+            }
         }
         self.touch(index);
     }

@@ -133,6 +133,7 @@ impl Core {
             || job.degraded.is_some()
             || job.off.is_some()
             || job.mirror.processing.is_some()
+            || job.plan_is_stale()
             || !self.may_claim(now)
             || (job.mirror.necessary
                 && (self.has_foreign_peers(index) || self.mutated(Mutation::NonLeaderWaitsForever)))
@@ -199,6 +200,9 @@ impl Core {
         if matches!(nodes.cursor, CursorNode::Unread) {
             return if state.reading.is_some() { Proposal::Nothing } else { Proposal::Read };
         }
+        self.record_inherited(index, item, session, now);
+        let job = &self.jobs[index];
+        let Some(nodes) = job.mirror.item(item) else { return Proposal::Nothing };
         let foreign_run = nodes.running.is_some_and(|owner| owner != session)
             && nodes.cursor.cursor().is_none_or(|cursor| cursor.running().is_none());
         if foreign_run {
@@ -224,9 +228,36 @@ impl Core {
             self.wake_at_mono(index, rest);
             return Proposal::Nothing;
         }
-        let orphan_settled = !settlements.is_empty();
+        let given_up = !settlements.is_empty();
         let claim = ItemClaim { item, cursor: base, version, settlements, dead, takeover: None };
-        self.next_run(index, claim, orphan_settled, effective, latest, now)
+        if given_up {
+            // The next claim will overwrite the outcome; it has to be in the cursor before, where it survives this process.
+            return Proposal::Settle(claim);
+        }
+        self.next_run(index, claim, effective, latest, now)
+    }
+
+    /// Records what somebody else, or an earlier incarnation of this process, wrote into the cursor: it may have died before
+    /// its own record was safe, and the next claim overwrites the cursor. Recording the same again changes nothing.
+    fn record_inherited(&mut self, index: usize, item: Item, session: i64, now: Now) {
+        let job = &mut self.jobs[index];
+        let Some(nodes) = job.mirror.items.get(item as usize) else { return };
+        let CursorNode::Known { modified, cursor, .. } = &nodes.cursor else { return };
+        let state = &mut job.items[item as usize];
+        if state.recorded == *modified {
+            return;
+        }
+        state.recorded = *modified;
+        let cursor = cursor.clone();
+        let mut settlements = self.gap_settlements(index, item, &cursor.gap, now);
+        if let Some(claim) = cursor.run.as_ref().filter(|claim| claim.session != session)
+            && let Some(outcome) = claim.outcome.clone()
+        {
+            settlements.push(self.settlement(index, item, claim, 0, outcome, None, now));
+        }
+        for settlement in settlements {
+            self.record(clockwright_model::Event::Settlement(settlement));
+        }
     }
 
     /// The next run of a free item: a waiting trigger, or what the schedule says.
@@ -234,7 +265,6 @@ impl Core {
         &mut self,
         index: usize,
         mut claim: ItemClaim,
-        orphan_settled: bool,
         effective: &Effective,
         latest: Option<Millis>,
         now: Now,
@@ -246,7 +276,7 @@ impl Core {
         }
         let settled = claim.cursor.settled;
         if latest.is_none_or(|latest| latest <= settled) {
-            return if orphan_settled { Proposal::Settle(claim) } else { Proposal::Nothing };
+            return Proposal::Nothing;
         }
         let job = &self.jobs[index];
         let state = &job.items[claim.item as usize];
@@ -480,7 +510,7 @@ impl Core {
         let session = self.session.map_or(0, |terms| terms.session);
         let mut builder = Builder::new(self, index);
         let takeover = group.iter().any(|claim| claim.takeover.is_some());
-        if let (Some(epoch), false) = (job.mirror.epoch, takeover || self.mutated(Mutation::ClaimIgnoresPlan))
+        if let (Some(epoch), false) = (job.epoch, takeover || self.mutated(Mutation::ClaimIgnoresPlan))
         {
             let path = builder.path(&Key::Epoch);
             builder.ops.push(Op::check_if(path, epoch));
@@ -619,6 +649,7 @@ impl Core {
         let state = job.item_mut(claim.item);
         state.touched = touched;
         state.cursor_sequence = touched;
+        state.recorded = commit.transaction;
         state.orphan_since = None;
         let nodes = job.mirror.item_mut(claim.item);
         nodes.misfire = false;
@@ -697,7 +728,7 @@ impl Core {
         for claim in settles {
             let path = self.path(index, &Key::Cursor(claim.item));
             let mut ops = Vec::new();
-            if let Some(epoch) = self.jobs[index].mirror.epoch {
+            if let Some(epoch) = self.jobs[index].epoch {
                 ops.push(Op::check_if(self.path(index, &Key::Epoch), epoch));
             }
             if let Some(dead) = &claim.dead {
@@ -745,6 +776,7 @@ impl Core {
             let state = job.item_mut(claim.item);
             state.touched = touched;
             state.cursor_sequence = touched;
+            state.recorded = commit.transaction;
             match &mut state.local {
                 local @ Local::Claiming => *local = Local::Idle,
                 Local::Running(active) | Local::Backoff { active, .. } | Local::Ended { active, .. } => {
@@ -903,8 +935,10 @@ impl Core {
             cursor.run.as_ref().is_some_and(|claim| claim.run_id == active.claim.run_id) || ignore_token;
         let open = cursor.running().is_some();
         if !ours || !open {
-            // Either an earlier, unclear commit of ours did it, or somebody took the item over meanwhile.
-            self.closed(index, item, ours, now);
+            // Either an earlier, unclear commit of ours did it, or somebody took the item over or gave it up meanwhile.
+            let outcome = cursor.run.as_ref().and_then(|claim| claim.outcome.as_ref());
+            let given_up = matches!(outcome, Some(Outcome::Failed { kind: FailureKind::OwnerLost, .. }));
+            self.closed(index, item, ours && !given_up, now);
             return Completion::Over;
         }
         if let Some(claim) = &mut cursor.run {
@@ -940,6 +974,7 @@ impl Core {
             if let Ok(commit) = &result {
                 state.touched = touched;
                 state.cursor_sequence = touched;
+                state.recorded = commit.transaction;
                 let version = active.version + 1;
                 let outcome = outcome.clone();
                 let nodes = job.mirror.item_mut(*item);
@@ -1033,7 +1068,7 @@ impl Core {
             }
         }
         let mut ops: Vec<Op> = Vec::new();
-        if let (Some(epoch), false) = (job.mirror.epoch, claims.is_empty()) {
+        if let (Some(epoch), false) = (job.epoch, claims.is_empty()) {
             ops.push(Op::check_if(self.path(index, &Key::Epoch), epoch));
         }
         for claim in &claims {

@@ -10,6 +10,7 @@ use clockwright_model::{
 use clockwright_planner::Schedule;
 use clockwright_planner::sharding::Strategy;
 use clockwright_registry::{Node, Stat};
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 /// A job.
@@ -40,6 +41,13 @@ pub(crate) struct Job {
     /// Leader: which plan batches are still to be written.
     pub(crate) plan: Option<super::coordinate::PlanInProgress>,
     pub(crate) items: Vec<ItemState>,
+    /// The plan whose owners the mirror has: they were read no earlier than this version of the epoch node.
+    pub(crate) epoch: Option<i32>,
+    /// The reading of epoch and owners under way, and the last one that was taken in.
+    pub(crate) plan_reading: Option<u64>,
+    pub(crate) plan_read: u64,
+    /// Instances without a lease, by creation: asked about (false), or known to be of another kind (true).
+    pub(crate) foreign: BTreeMap<i64, bool>,
     /// Why the job is off on this instance now (paused, server disabled).
     pub(crate) off: Option<String>,
     /// Why it was off the last time.
@@ -126,6 +134,8 @@ pub(crate) struct ItemState {
     pub(crate) claim_after: Millis,
     /// The attempt that was stopped here because the lease ran out.
     pub(crate) lost: Option<clockwright_model::RunId>,
+    /// The transaction of the cursor whose outcomes are on record here, as far as it is known.
+    pub(crate) recorded: i64,
     /// The item is disabled by an operator, as last acted on.
     pub(crate) was_disabled: bool,
 }
@@ -204,6 +214,10 @@ impl Job {
             latch: None,
             plan: None,
             items: Vec::new(),
+            epoch: None,
+            plan_reading: None,
+            plan_read: 0,
+            foreign: BTreeMap::new(),
             off: None,
             was_off: String::new(),
             winding: false,
@@ -227,6 +241,9 @@ impl Job {
         self.op_after = 0;
         self.latch = None;
         self.plan = None;
+        self.epoch = None;
+        self.plan_reading = None;
+        self.foreign.clear();
         self.marks_seen.clear();
         for item in &mut self.items {
             item.reading = None;
@@ -265,6 +282,9 @@ impl Job {
         let touched = item.map_or(self.touched, |item| self.item_mut(item).touched);
         if id < touched && (item.is_none() || !matches!(key, Key::Owner(_) | Key::Disabled(_))) {
             return false;
+        }
+        if matches!(key, Key::Owner(_)) && id < self.plan_read {
+            return true;
         }
         if let Key::Cursor(item) = key {
             let state = self.item_mut(*item);
@@ -326,8 +346,15 @@ impl Job {
             }
         }
         self.is_loaded = true;
+        // A tree is no snapshot: its owners may be those of the plan before its epoch.
+        self.epoch = None;
         self.read_settings();
         true
+    }
+
+    /// Whether the owners in the mirror may be older than its epoch, so that a claim would prove nothing.
+    pub(crate) fn plan_is_stale(&self) -> bool {
+        self.epoch != self.mirror.epoch
     }
 
     pub(crate) fn load_failed(&mut self, id: u64, now: Now) {

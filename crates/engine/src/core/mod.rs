@@ -459,11 +459,19 @@ impl Core {
         let Ok(nodes) = nodes else {
             for path in paths {
                 if let Some(&index) = self.keys.parse(path).and_then(|(job, _)| self.by_name.get(job)) {
+                    self.jobs[index].plan_reading = self.jobs[index].plan_reading.filter(|reading| *reading != id);
+                    self.jobs[index].foreign.retain(|_, foreign| *foreign);
                     self.load(index);
                 }
             }
             return;
         };
+        if let [lease, instance] = &nodes[..]
+            && lease.0.below(&self.keys.leases()).is_some()
+        {
+            self.know_foreign_peer(lease, instance);
+        }
+        self.plan_was_read(id, &nodes);
         for (path, node) in nodes {
             if let Some((job, key)) = self.keys.parse(&path) {
                 let Some(&index) = self.by_name.get(job) else { continue };
@@ -479,6 +487,24 @@ impl Core {
                 self.put_lease(&path, node.as_ref());
             }
         }
+    }
+
+    /// Notes which plan the owners of this answer belong to.
+    fn plan_was_read(&mut self, id: u64, nodes: &[(Path, Option<Node>)]) {
+        let Some((path, epoch)) = nodes.first() else { return };
+        let Some((job, Key::Epoch)) = self.keys.parse(path) else { return };
+        let Some(&index) = self.by_name.get(job) else { return };
+        let job = &mut self.jobs[index];
+        if job.plan_reading != Some(id) {
+            return;
+        }
+        job.plan_reading = None;
+        // An own plan that was written meanwhile is newer than this answer, and known.
+        if id >= job.touched {
+            job.epoch = epoch.as_ref().map(|node| node.stat.version);
+            job.plan_read = id;
+        }
+        self.touch(index);
     }
 
     fn tree(&mut self, id: u64, root: &Path, nodes: Result<Vec<(Path, Node)>, Error>, now: Now) {
@@ -541,7 +567,18 @@ impl Core {
 
     /// Whether a job has instances that hold no lease: Java peers.
     pub(crate) fn has_foreign_peers(&self, index: usize) -> bool {
-        self.jobs[index].mirror.instances.keys().any(|id| !self.leases.contains_key(id))
+        let job = &self.jobs[index];
+        let foreign = |created| job.foreign.get(created).is_some_and(|foreign| *foreign);
+        job.mirror.instances.iter().any(|(id, node)| !self.leases.contains_key(id) && foreign(&node.stat.created))
+    }
+
+    /// Takes in an answer to the question whether an instance is of another kind: its lease, then its instance node.
+    fn know_foreign_peer(&mut self, lease: &(Path, Option<Node>), instance: &(Path, Option<Node>)) {
+        let (None, Some(node)) = (&lease.1, &instance.1) else { return };
+        let Some(&index) = self.keys.parse(&instance.0).and_then(|(job, _)| self.by_name.get(job)) else { return };
+        if let Some(foreign) = self.jobs[index].foreign.get_mut(&node.stat.created) {
+            *foreign = true;
+        }
     }
 
     fn refresh(&mut self, index: usize) {

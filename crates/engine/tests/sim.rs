@@ -1,0 +1,107 @@
+//! The seeded simulation of elastic jobs: three to five engines on a simulated registry, with everything that goes wrong.
+//!
+//! One number decides a whole history. `SIM_SEEDS=20000` runs more of them, `SIM_SEED=17` replays one and prints what
+//! happened. A seed that fails names the invariant, and shows the last events before.
+#![allow(clippy::unwrap_used, reason = "tests")]
+#![allow(unreachable_pub, reason = "one test, several files")]
+#![allow(clippy::print_stdout, reason = "the trace of a replay is for people")]
+
+#[path = "sim/check.rs"]
+mod check;
+#[path = "sim/faults.rs"]
+mod faults;
+#[path = "sim/liveness.rs"]
+mod liveness;
+#[path = "sim/net.rs"]
+mod net;
+#[path = "sim/registry.rs"]
+mod registry;
+#[path = "sim/rng.rs"]
+mod rng;
+#[path = "sim/scenario.rs"]
+mod scenario;
+#[path = "sim/shell.rs"]
+mod shell;
+#[path = "sim/world.rs"]
+mod world;
+
+use clockwright_engine::core::Mutation;
+use rng::Rng;
+use scenario::Scenario;
+use world::{Sim, Verdict};
+
+/// How many of the last events a failure shows.
+const SHOWN: usize = 60;
+
+fn run(seed: u64, mutation: Option<Mutation>, trace: usize) -> Verdict {
+    let mut rng = Rng::new(seed);
+    let mut scenario = Scenario::of(&mut rng);
+    scenario.mutation = mutation;
+    Sim::new(rng, scenario, trace).run()
+}
+
+fn explain(what: &str, verdict: &Verdict) -> String {
+    let trace: Vec<&str> = verdict.trace.iter().map(String::as_str).collect();
+    let words = verdict.violation.as_deref().unwrap_or("nothing wrong");
+    format!("{what}: {words}\n{}", trace.join("\n"))
+}
+
+fn number(name: &str) -> Option<u64> {
+    std::env::var(name).ok().map(|text| text.parse().unwrap())
+}
+
+fn calm(engines: usize, jobs: usize, items: u32) {
+    let go = |trace| Sim::new(Rng::new(1), Scenario::calm(engines, jobs, items), trace).run();
+    let verdict = go(0);
+    if verdict.violation.is_some() {
+        panic!("{}", explain("a calm world", &go(400)));
+    }
+    let fires = 20 / 2 * jobs as u64 * u64::from(items);
+    assert!(verdict.completions >= fires / 2 && verdict.completions <= fires, "{} completions", verdict.completions);
+}
+
+#[test]
+fn one_engine_fires_one_job_in_a_calm_world() {
+    calm(1, 1, 1);
+}
+
+#[test]
+fn three_engines_share_two_jobs_in_a_calm_world() {
+    calm(3, 2, 5);
+}
+
+#[test]
+fn a_seed_replays_exactly() {
+    for seed in [3, 4] {
+        let (first, second) = (run(seed, None, 0), run(seed, None, 1_000));
+        assert_eq!((first.hash, first.events), (second.hash, second.events), "seed {seed}");
+    }
+}
+
+#[test]
+fn every_invariant_holds_in_every_seed() {
+    if let Some(seed) = number("SIM_SEED") {
+        let verdict = run(seed, None, usize::MAX);
+        println!("{}", explain(&format!("seed {seed}"), &verdict));
+        assert_eq!(verdict.violation, None);
+        return;
+    }
+    let seeds = number("SIM_SEEDS").unwrap_or(500);
+    let first = number("SIM_FIRST").unwrap_or(0);
+    let mut failed = Vec::new();
+    let (mut events, mut starts) = (0, 0);
+    for seed in first..first + seeds {
+        let verdict = run(seed, None, 0);
+        events += verdict.events;
+        starts += verdict.starts;
+        if let Some(words) = verdict.violation {
+            failed.push((seed, words));
+        }
+    }
+    println!("{seeds} seeds, {events} events, {starts} runs");
+    if let Some((seed, _)) = failed.first() {
+        let list: Vec<String> = failed.iter().take(40).map(|(seed, words)| format!("  {seed}: {words}")).collect();
+        let replay = explain(&format!("seed {seed}"), &run(*seed, None, SHOWN));
+        panic!("{} of {seeds} seeds failed:\n{}\n{replay}", failed.len(), list.join("\n"));
+    }
+}

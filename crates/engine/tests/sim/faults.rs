@@ -1,0 +1,242 @@
+//! What goes wrong, what operators do meanwhile, and the healing.
+
+use super::net::words;
+use super::scenario::{Fault, random_cron};
+use super::shell::Message;
+use super::world::{Event, Sim, Undo};
+use bytes::Bytes;
+use clockwright_engine::core::Input;
+use clockwright_engine::keys::Key;
+use clockwright_engine::wire;
+use clockwright_model::{InstanceId, JobName};
+use clockwright_registry::{Op, Path};
+
+impl Sim {
+    pub fn fault(&mut self) {
+        if self.healed {
+            return;
+        }
+        let kinds = self.scenario.faults.clone();
+        let kind = self.rng.pick(&kinds);
+        self.inflict(kind);
+        let every = self.scenario.fault_every;
+        let wait = self.rng.range(every / 4, every * 7 / 4);
+        self.after(wait, Event::Fault);
+    }
+
+    fn inflict(&mut self, kind: Fault) {
+        let engine = self.rng.below(self.engines.len());
+        let timeout = self.scenario.timeout;
+        self.note(|| format!("FAULT {kind:?} (engine {engine})"));
+        match kind {
+            Fault::Crash => self.crash(engine),
+            Fault::Pause => {
+                if self.engines[engine].core.is_some() && !self.engines[engine].paused {
+                    self.engines[engine].paused = true;
+                    let wait = self.rng.range(timeout / 4, timeout * 5 / 2);
+                    self.after(wait, Event::Undo { what: Undo::Resume(engine) });
+                }
+            }
+            Fault::Partition => {
+                if !self.engines[engine].partitioned {
+                    self.engines[engine].partitioned = true;
+                    self.break_link(engine);
+                    let wait = self.rng.range(timeout / 5, timeout * 5 / 2);
+                    self.after(wait, Event::Undo { what: Undo::Link(engine) });
+                }
+            }
+            Fault::FollowerCut => {
+                if let Some(connection) = &mut self.engines[engine].connection
+                    && connection.up
+                    && !connection.cut
+                {
+                    connection.cut = true;
+                    let number = connection.number;
+                    let wait = self.rng.range(timeout / 2, timeout * 2);
+                    self.after(wait, Event::Undo { what: Undo::Cut(engine, number) });
+                }
+            }
+            Fault::Outage => {
+                if !self.outage {
+                    self.outage = true;
+                    let wait = self.rng.range(timeout / 4, timeout * 2);
+                    self.after(wait, Event::Undo { what: Undo::Outage });
+                }
+            }
+            Fault::Blip => {
+                if let Some(connection) = &mut self.engines[engine].connection {
+                    connection.up = false;
+                    let number = connection.number;
+                    self.notice(engine, number);
+                }
+            }
+            Fault::ClockStep => {
+                let step = self.rng.range(-3_000, 3_001);
+                self.engines[engine].offset += step;
+                if self.engines[engine].core.is_some() && !self.engines[engine].paused {
+                    self.settle_soon(engine);
+                }
+            }
+            Fault::Leave => {
+                let each = &mut self.engines[engine];
+                if each.core.is_some() && !each.leaving {
+                    each.leaving = true;
+                    let life = each.life;
+                    self.deliver(engine, life, Message::Input(Input::Shutdown));
+                    if self.rng.chance(500) {
+                        let wait = self.rng.range(100, 4_000);
+                        self.after(wait, Event::Deliver { engine, life, message: Message::Input(Input::ShutdownNow) });
+                    }
+                }
+            }
+            _ => self.interfere(kind, engine),
+        }
+    }
+
+    fn crash(&mut self, engine: usize) {
+        if self.engines[engine].core.is_none() {
+            return;
+        }
+        self.kill(engine);
+        if self.rng.chance(700) {
+            self.engines[engine].rename();
+        }
+        let wait = self.rng.range(300, 8_000);
+        self.after(wait, Event::Boot { engine });
+    }
+
+    /// What operators do.
+    fn interfere(&mut self, kind: Fault, engine: usize) {
+        let job = self.rng.below(self.scenario.jobs.len());
+        let job = self.scenario.jobs[job].name.clone();
+        let item = self.rng.range(0, 6) as u32;
+        let instance = self.engines[engine].id.clone();
+        let wait = self.rng.range(1_000, 12_000);
+        match kind {
+            Fault::EditCount | Fault::EditCron => self.edit(kind, &job),
+            Fault::DisableServer => {
+                let path = self.keys.of(&job, &Key::Server(instance.ip().to_owned()));
+                if self.operator_does(vec![Op::set(path.clone(), "DISABLED")]) {
+                    self.after(wait, Event::Undo { what: Undo::Server(path) });
+                }
+            }
+            Fault::DisableItem => {
+                let path = self.keys.of(&job, &Key::Disabled(item));
+                if self.operator_does(vec![Op::create(path.clone(), Bytes::new())]) {
+                    self.after(wait, Event::Undo { what: Undo::Node(path) });
+                }
+            }
+            Fault::PauseJob => {
+                let path = self.keys.of(&job, &Key::Paused);
+                if self.operator_does(vec![Op::create(path.clone(), Bytes::new())]) {
+                    self.after(wait, Event::Undo { what: Undo::Node(path) });
+                }
+            }
+            Fault::Trigger => {
+                for instance in self.members(&job) {
+                    let path = self.keys.of(&job, &Key::Instance(instance));
+                    self.operator_does(vec![Op::set(path, "TRIGGER")]);
+                }
+            }
+            Fault::ConsoleShutdown => {
+                let path = self.keys.of(&job, &Key::Instance(instance));
+                if self.operator_does(vec![Op::delete(path)]) {
+                    self.engines[engine].shut = true;
+                }
+            }
+            _ => unreachable!("not an operator's doing"),
+        }
+    }
+
+    fn operator_does(&mut self, ops: Vec<Op>) -> bool {
+        let text = words(&ops);
+        let done = self.operate(&ops);
+        self.note(|| format!("operator: {text}: {done}"));
+        done
+    }
+
+    pub fn members(&self, job: &JobName) -> Vec<InstanceId> {
+        let root = self.keys.of(job, &Key::Instances);
+        let nodes = super::registry::subtree(&self.leader.tree, &root);
+        nodes.iter().filter(|(path, _)| *path != root).map(|(path, _)| InstanceId::from_wire(path.name())).collect()
+    }
+
+    fn edit(&mut self, kind: Fault, job: &JobName) {
+        let path = self.keys.of(job, &Key::Config);
+        let Some(node) = self.leader.tree.get(&path) else { return };
+        let local = self.scenario.jobs.iter().find(|local| local.name == *job);
+        let mut settings = wire::read(&node.data, local).unwrap();
+        if kind == Fault::EditCount {
+            settings.sharding_total_count = self.rng.pick(&[1, 2, 4, 7]);
+        } else {
+            settings.cron = random_cron(&mut self.rng).to_owned();
+        }
+        let text = wire::write(&settings);
+        self.operator_does(vec![Op::set(path, text)]);
+    }
+
+    pub fn undo(&mut self, what: Undo) {
+        match what {
+            Undo::Resume(engine) => self.resume(engine),
+            Undo::Link(engine) => {
+                self.note(|| format!("engine {engine}'s network works again"));
+                self.engines[engine].partitioned = false;
+            }
+            Undo::Cut(engine, number) => {
+                self.note(|| format!("engine {engine}'s server gives up"));
+                self.notice(engine, number);
+            }
+            Undo::Outage => {
+                self.note(|| "the quorum is back".to_owned());
+                self.quorum_is_back();
+            }
+            Undo::Server(path) => drop(self.retry_operation(vec![Op::set(path.clone(), Bytes::new())], Undo::Server(path))),
+            Undo::Node(path) => drop(self.retry_operation(vec![Op::delete(path.clone())], Undo::Node(path))),
+        }
+    }
+
+    fn retry_operation(&mut self, ops: Vec<Op>, again: Undo) -> bool {
+        if self.outage {
+            self.after(500, Event::Undo { what: again });
+            return false;
+        }
+        self.operator_does(ops)
+    }
+
+    /// Ends every fault. Whoever was shut down by command is started again, and so is whoever is dead.
+    pub fn heal(&mut self) {
+        self.note(|| "HEAL".to_owned());
+        self.healed = true;
+        if self.outage {
+            self.quorum_is_back();
+        }
+        for engine in 0..self.engines.len() {
+            self.engines[engine].partitioned = false;
+            self.engines[engine].offset = self.engines[engine].offset.clamp(-500, 500);
+            self.resume(engine);
+            let cut = self.engines[engine].connection.as_ref().filter(|connection| connection.cut).map(|c| c.number);
+            if let Some(number) = cut {
+                self.notice(engine, number);
+            }
+            if self.engines[engine].shut {
+                self.kill(engine);
+                self.engines[engine].rename();
+            }
+            if self.engines[engine].core.is_none() {
+                self.after(1_000, Event::Boot { engine });
+            }
+        }
+        for job in self.scenario.jobs.clone() {
+            let root = self.keys.job(&job.name);
+            let nodes: Vec<Path> =
+                super::registry::subtree(&self.leader.tree, &root).into_iter().map(|(path, _)| path).collect();
+            for path in nodes {
+                match self.keys.parse(&path).map(|(_, key)| key) {
+                    Some(Key::Paused | Key::Disabled(_)) => drop(self.operator_does(vec![Op::delete(path)])),
+                    Some(Key::Server(_)) => drop(self.operator_does(vec![Op::set(path, Bytes::new())])),
+                    _ => {}
+                }
+            }
+        }
+    }
+}

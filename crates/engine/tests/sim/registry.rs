@@ -1,0 +1,230 @@
+//! A simulated ZooKeeper: one linear log of transactions, sessions that end at the leader's time, replicas that lag.
+//!
+//! The leader's tree is the truth. A [`Replica`] is what one server has applied: any prefix of the log. Requests, answers,
+//! delays and losses are the business of the world around it; here everything is instant and exact.
+
+use clockwright_model::Millis;
+use clockwright_registry::{Commit, Conflict, Error, Mode, Node, Op, OpResult, Path, Stat};
+use std::collections::BTreeMap;
+
+pub type Tree = BTreeMap<Path, Node>;
+
+/// One node before and after a transaction.
+pub struct Change {
+    pub path: Path,
+    pub before: Option<Node>,
+    pub after: Option<Node>,
+}
+
+/// One transaction that was carried out.
+pub struct Txn {
+    pub zxid: i64,
+    /// The session that asked for it; 0 for operators.
+    pub session: i64,
+    pub changes: Vec<Change>,
+}
+
+struct SessionState {
+    timeout: Millis,
+    touched: Millis,
+}
+
+/// The quorum.
+#[derive(Default)]
+pub struct Leader {
+    pub tree: Tree,
+    pub log: Vec<Txn>,
+    sessions: BTreeMap<i64, SessionState>,
+    last_session: i64,
+    counters: BTreeMap<Path, u32>,
+}
+
+/// How far one server is.
+#[derive(Clone, Default)]
+pub struct Replica {
+    pub tree: Tree,
+    pub applied: usize,
+}
+
+impl Replica {
+    /// Applies the log up to and without `to`.
+    pub fn advance(&mut self, log: &[Txn], to: usize) {
+        while self.applied < to {
+            for change in &log[self.applied].changes {
+                match &change.after {
+                    Some(node) => drop(self.tree.insert(change.path.clone(), node.clone())),
+                    None => drop(self.tree.remove(&change.path)),
+                }
+            }
+            self.applied += 1;
+        }
+    }
+}
+
+/// The nodes at and below a path.
+pub fn subtree(tree: &Tree, root: &Path) -> Vec<(Path, Node)> {
+    let below = format!("{root}/");
+    let own = tree.get_key_value(root).into_iter();
+    own.chain(strictly_below(tree, root, &below)).map(|(path, node)| (path.clone(), node.clone())).collect()
+}
+
+/// `below` is the root with a slash. Names like `a-b` sort between `a` and `a/b`.
+fn strictly_below<'a>(tree: &'a Tree, root: &Path, below: &'a str) -> impl Iterator<Item = (&'a Path, &'a Node)> {
+    tree.range((std::ops::Bound::Excluded(root.clone()), std::ops::Bound::Unbounded))
+        .skip_while(move |(path, _)| path.as_str() < below)
+        .take_while(move |(path, _)| path.as_str().starts_with(below))
+}
+
+impl Leader {
+    pub fn open_session(&mut self, timeout: Millis, now: Millis) -> i64 {
+        // Ids that grow by more than one look like real ones, and cannot be mistaken for indexes.
+        self.last_session += 0x1001;
+        self.sessions.insert(self.last_session, SessionState { timeout, touched: now });
+        self.last_session
+    }
+
+    pub fn lives(&self, session: i64) -> bool {
+        session == 0 || self.sessions.contains_key(&session)
+    }
+
+    pub fn touch(&mut self, session: i64, now: Millis) {
+        if let Some(state) = self.sessions.get_mut(&session) {
+            state.touched = state.touched.max(now);
+        }
+    }
+
+    /// What a new leader of the quorum does: every session gets its whole timeout again.
+    pub fn touch_all(&mut self, now: Millis) {
+        for state in self.sessions.values_mut() {
+            state.touched = now;
+        }
+    }
+
+    /// The sessions whose time is up.
+    pub fn overdue(&self, now: Millis) -> Vec<i64> {
+        let over = |state: &SessionState| now - state.touched > state.timeout;
+        self.sessions.iter().filter(|(_, state)| over(state)).map(|(id, _)| *id).collect()
+    }
+
+    /// Ends a session: its ephemeral nodes go in one transaction.
+    pub fn end_session(&mut self, session: i64) {
+        if self.sessions.remove(&session).is_none() {
+            return;
+        }
+        let gone: Vec<Path> =
+            self.tree.iter().filter(|(_, node)| node.stat.owner == session).map(|(path, _)| path.clone()).collect();
+        let mut changes = Vec::new();
+        for path in gone {
+            let before = self.tree.remove(&path);
+            changes.push(Change { path, before, after: None });
+        }
+        let zxid = self.log.len() as i64 + 1;
+        self.log.push(Txn { zxid, session, changes });
+    }
+
+    /// Carries out all operations or none.
+    pub fn commit(&mut self, session: i64, ops: &[Op], wall: Millis) -> Result<Commit, Error> {
+        if !self.lives(session) {
+            return Err(Error::SessionLost);
+        }
+        let zxid = self.log.len() as i64 + 1;
+        let mut changes = Vec::new();
+        let mut results = Vec::with_capacity(ops.len());
+        for (index, op) in ops.iter().enumerate() {
+            match self.apply(session, op, zxid, wall, &mut changes) {
+                Ok(result) => results.push(result),
+                Err(conflict) => {
+                    for change in changes.into_iter().rev() {
+                        match change.before {
+                            Some(node) => drop(self.tree.insert(change.path, node)),
+                            None => drop(self.tree.remove(&change.path)),
+                        }
+                    }
+                    return Err(Error::Conflict { index, path: op.path().clone(), conflict });
+                }
+            }
+        }
+        self.log.push(Txn { zxid, session, changes });
+        Ok(Commit { transaction: zxid, results })
+    }
+
+    fn has_children(&self, path: &Path) -> bool {
+        let below = format!("{path}/");
+        strictly_below(&self.tree, path, &below).next().is_some()
+    }
+
+    fn found(&self, path: &Path, version: Option<i32>) -> Result<Node, Conflict> {
+        let node = self.tree.get(path).ok_or(Conflict::Missing)?;
+        if version.is_some_and(|version| version != node.stat.version) {
+            return Err(Conflict::Version);
+        }
+        Ok(node.clone())
+    }
+
+    fn apply(
+        &mut self,
+        session: i64,
+        op: &Op,
+        zxid: i64,
+        wall: Millis,
+        changes: &mut Vec<Change>,
+    ) -> Result<OpResult, Conflict> {
+        match op {
+            Op::Create { path, data, mode } => {
+                let parent = path.parent().ok_or(Conflict::Exists)?;
+                if parent != Path::root() {
+                    let parent = self.tree.get(&parent).ok_or(Conflict::Missing)?;
+                    if parent.stat.owner != 0 {
+                        return Err(Conflict::EphemeralParent);
+                    }
+                }
+                let path = if *mode == Mode::EphemeralSequential {
+                    let counter = self.counters.entry(parent).or_default();
+                    *counter += 1;
+                    Path::new(&format!("{path}{:010}", *counter - 1)).expect("a sequential name")
+                } else {
+                    path.clone()
+                };
+                if self.tree.contains_key(&path) {
+                    return Err(Conflict::Exists);
+                }
+                let owner = if *mode == Mode::Persistent { 0 } else { session };
+                let stat = Stat {
+                    version: 0,
+                    created: zxid,
+                    modified: zxid,
+                    created_at: wall,
+                    modified_at: wall,
+                    owner,
+                    children: 0,
+                };
+                let node = Node { data: data.clone(), stat };
+                self.tree.insert(path.clone(), node.clone());
+                changes.push(Change { path: path.clone(), before: None, after: Some(node) });
+                Ok(OpResult::Created(path))
+            }
+            Op::Set { path, data, version } => {
+                let before = self.found(path, *version)?;
+                let stat =
+                    Stat { version: before.stat.version + 1, modified: zxid, modified_at: wall, ..before.stat };
+                let node = Node { data: data.clone(), stat };
+                self.tree.insert(path.clone(), node.clone());
+                changes.push(Change { path: path.clone(), before: Some(before), after: Some(node) });
+                Ok(OpResult::Set { version: stat.version })
+            }
+            Op::Delete { path, version } => {
+                let before = self.found(path, *version)?;
+                if self.has_children(path) {
+                    return Err(Conflict::HasChildren);
+                }
+                self.tree.remove(path);
+                changes.push(Change { path: path.clone(), before: Some(before), after: None });
+                Ok(OpResult::Deleted)
+            }
+            Op::Check { path, version } => {
+                self.found(path, *version)?;
+                Ok(OpResult::Checked)
+            }
+        }
+    }
+}

@@ -1,0 +1,151 @@
+//! What one seed is about: how many engines, which jobs, which faults.
+
+use super::rng::Rng;
+use clockwright_engine::core::Mutation;
+use clockwright_model::{Exclusive, JobKind, JobName, JobSettings, Millis, Misfire, Retry};
+
+/// Kinds of faults.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Fault {
+    Crash,
+    Pause,
+    Partition,
+    FollowerCut,
+    Outage,
+    Blip,
+    ClockStep,
+    EditCount,
+    EditCron,
+    DisableServer,
+    DisableItem,
+    PauseJob,
+    Trigger,
+    ConsoleShutdown,
+    Leave,
+}
+
+pub const ALL_FAULTS: [Fault; 15] = [
+    Fault::Crash,
+    Fault::Pause,
+    Fault::Partition,
+    Fault::FollowerCut,
+    Fault::Outage,
+    Fault::Blip,
+    Fault::ClockStep,
+    Fault::EditCount,
+    Fault::EditCron,
+    Fault::DisableServer,
+    Fault::DisableItem,
+    Fault::PauseJob,
+    Fault::Trigger,
+    Fault::ConsoleShutdown,
+    Fault::Leave,
+];
+
+/// One seed's setting.
+pub struct Scenario {
+    pub engines: usize,
+    pub jobs: Vec<JobSettings>,
+    /// Session timeout.
+    pub timeout: Millis,
+    pub faults: Vec<Fault>,
+    /// Mean time between faults.
+    pub fault_every: Millis,
+    /// When everything is healed.
+    pub heal_at: Millis,
+    pub end_at: Millis,
+    /// In a thousand.
+    pub lost_hints: u64,
+    pub lost_answers: u64,
+    pub lag: u64,
+    /// Commits share transactions, one at a time; otherwise each travels by itself, many at a time.
+    pub shared: bool,
+    pub clock_offset: Millis,
+    pub longest_run: Millis,
+    pub failures: u64,
+    pub mutation: Option<Mutation>,
+}
+
+impl Scenario {
+    /// A quiet world: nothing is lost, nobody dies.
+    pub fn calm(engines: usize, jobs: usize, items: u32) -> Self {
+        let jobs = (0..jobs)
+            .map(|n| settings(&format!("job{n}"), "0/2 * * * * ?", items))
+            .collect();
+        Self {
+            engines,
+            jobs,
+            timeout: 6_000,
+            faults: Vec::new(),
+            fault_every: 1_000_000,
+            heal_at: 10_000,
+            end_at: 20_000,
+            lost_hints: 0,
+            lost_answers: 0,
+            lag: 0,
+            shared: false,
+            clock_offset: 0,
+            longest_run: 300,
+            failures: 0,
+            mutation: None,
+        }
+    }
+
+    /// What the seed says.
+    pub fn of(rng: &mut Rng) -> Self {
+        let mut faults = Vec::new();
+        let many = rng.chance(500);
+        for fault in ALL_FAULTS {
+            if rng.chance(if many { 500 } else { 200 }) {
+                faults.push(fault);
+            }
+        }
+        let lost_hints = if rng.chance(500) { rng.pick(&[10, 50, 300]) } else { 0 };
+        let heal_at = rng.range(25_000, 40_000);
+        let jobs = rng.range(1, 4) as usize;
+        Self {
+            engines: rng.range(3, 6) as usize,
+            jobs: (0..jobs).map(|n| random_job(rng, n)).collect(),
+            timeout: rng.pick(&[3_000, 4_500, 6_000]),
+            faults,
+            fault_every: rng.pick(&[1_500, 3_000, 6_000]),
+            heal_at,
+            end_at: heal_at + 45_000,
+            lost_hints,
+            lost_answers: rng.pick(&[0, 0, 5, 30]),
+            lag: rng.pick(&[0, 100, 500]),
+            shared: rng.chance(500),
+            clock_offset: rng.pick(&[0, 0, 20, 1_500]),
+            longest_run: rng.pick(&[100, 800, 3_000, 9_000]),
+            failures: rng.pick(&[0, 50, 300]),
+            mutation: None,
+        }
+    }
+}
+
+pub fn settings(name: &str, cron: &str, items: u32) -> JobSettings {
+    let mut job = JobSettings::new(JobName::new(name).unwrap(), JobKind::Simple, cron, items);
+    job.time_zone = Some("UTC".to_owned());
+    job
+}
+
+fn random_job(rng: &mut Rng, number: usize) -> JobSettings {
+    let mut job = settings(&format!("job{number}"), random_cron(rng), rng.range(2, 7) as u32);
+    job.failover = rng.chance(500);
+    job.misfire = rng.pick(&[
+        Misfire::FireOnce,
+        Misfire::FireOnce,
+        Misfire::Skip,
+        Misfire::FireAll { cap: 3, window: 20_000 },
+    ]);
+    job.monitor_execution = rng.chance(700);
+    job.exclusive = if rng.chance(800) { Exclusive::Strict } else { Exclusive::BestEffort };
+    if rng.chance(300) {
+        job.retry = Retry { max_attempts: 3, backoff: 300, max_backoff: 1_000 };
+    }
+    job
+}
+
+pub fn random_cron(rng: &mut Rng) -> &'static str {
+    rng.pick(&["* * * * * ?", "0/2 * * * * ?", "0/3 * * * * ?", "0/5 * * * * ?", "@every 1500ms"])
+}

@@ -1,0 +1,340 @@
+//! The world: one queue of events, engines in their shells, links that fail, operators that interfere.
+//!
+//! [`Sim::run`] takes the next event until the end of the scenario. Everything that may differ between two histories is
+//! asked of the one [`Rng`], so a seed replays exactly.
+
+use super::check::Checker;
+use super::registry::Leader;
+use super::rng::Rng;
+use super::scenario::Scenario;
+use super::shell::Engine;
+use clockwright_engine::keys::Keys;
+use clockwright_model::{Millis, Settlement};
+use clockwright_registry::{Op, Path};
+use std::cmp::Reverse;
+use std::collections::{BTreeMap, BinaryHeap, VecDeque};
+
+/// The calendar at the simulation's first instant.
+pub const EPOCH: Millis = 1_700_000_000_000;
+
+/// Something that will happen.
+#[derive(Debug)]
+pub enum Event {
+    /// An engine's process starts.
+    Boot { engine: usize },
+    /// A message reaches a process.
+    Deliver { engine: usize, life: u64, message: super::shell::Message },
+    /// The core decides.
+    Settle { engine: usize, life: u64 },
+    /// The core wanted to be woken.
+    Wake { engine: usize, life: u64 },
+    /// A session is asked for, is there.
+    Dial { engine: usize, life: u64 },
+    Greet { engine: usize, life: u64, session: i64, sent: Millis },
+    /// A request reaches its server, goes on there, is answered.
+    Arrive { request: u64 },
+    Continue { request: u64 },
+    Answer { request: u64 },
+    /// A commit whose answer was given up reaches the quorum all the same.
+    Straggler { session: i64, ops: Vec<Op>, instance: String },
+    /// The client notices that its server is gone; it finds another.
+    Notice { engine: usize, connection: u64 },
+    Reconnect { engine: usize, connection: u64 },
+    /// The client pings, the shell reads everything again.
+    Ping { engine: usize, connection: u64 },
+    Resync { engine: usize, life: u64 },
+    /// The leader looks for sessions whose time is up.
+    Expire,
+    /// A run's code comes to its end, or meets the end of the lease.
+    RunOver { engine: usize, life: u64, run: u64 },
+    RunDeadline { engine: usize, life: u64, run: u64 },
+    /// A record becomes durable.
+    Durable { engine: usize, life: u64, settlement: Box<Settlement> },
+    /// A fault begins; one ends.
+    Fault,
+    Undo { what: Undo },
+    Heal,
+}
+
+/// The end of a fault.
+#[derive(Debug)]
+pub enum Undo {
+    Resume(usize),
+    Link(usize),
+    Cut(usize, u64),
+    Outage,
+    Server(Path),
+    Node(Path),
+}
+
+struct Entry {
+    at: Millis,
+    order: u64,
+    event: Event,
+}
+
+impl PartialEq for Entry {
+    fn eq(&self, other: &Self) -> bool {
+        (self.at, self.order) == (other.at, other.order)
+    }
+}
+
+impl Eq for Entry {}
+
+impl PartialOrd for Entry {
+    fn partial_cmp(&self, other: &Self) -> Option<std::cmp::Ordering> {
+        Some(self.cmp(other))
+    }
+}
+
+impl Ord for Entry {
+    fn cmp(&self, other: &Self) -> std::cmp::Ordering {
+        (self.at, self.order).cmp(&(other.at, other.order))
+    }
+}
+
+/// A simulation that ran.
+pub struct Verdict {
+    pub violation: Option<String>,
+    pub hash: u64,
+    pub trace: VecDeque<String>,
+    pub events: u64,
+    pub starts: u64,
+    pub completions: u64,
+}
+
+pub struct Sim {
+    pub now: Millis,
+    pub rng: Rng,
+    pub scenario: Scenario,
+    pub keys: Keys,
+    pub leader: Leader,
+    pub outage: bool,
+    pub engines: Vec<Engine>,
+    pub requests: BTreeMap<u64, super::net::Request>,
+    pub check: Checker,
+    pub healed: bool,
+    /// Keeps what happened in words; `Some` only for a replay.
+    trace: Option<VecDeque<String>>,
+    trace_limit: usize,
+    hash: u64,
+    queue: BinaryHeap<Reverse<Entry>>,
+    order: u64,
+    numbers: u64,
+    pub observed: usize,
+    events: u64,
+    at_this_instant: u64,
+}
+
+impl Sim {
+    pub fn new(rng: Rng, scenario: Scenario, trace_limit: usize) -> Self {
+        let keys = Keys::new("ns").unwrap();
+        let check = Checker::new(keys.clone(), &scenario.jobs);
+        let mut sim = Self {
+            now: 0,
+            rng,
+            keys,
+            leader: Leader::default(),
+            outage: false,
+            engines: Vec::new(),
+            requests: BTreeMap::new(),
+            check,
+            healed: false,
+            trace: (trace_limit > 0).then(VecDeque::new),
+            trace_limit,
+            hash: 0xcbf2_9ce4_8422_2325,
+            queue: BinaryHeap::new(),
+            order: 0,
+            numbers: 0,
+            observed: 0,
+            events: 0,
+            at_this_instant: 0,
+            scenario,
+        };
+        for engine in 0..sim.scenario.engines {
+            let offset = sim.scenario.clock_offset;
+            let offset = if offset > 0 { sim.rng.range(-offset, offset + 1) } else { 0 };
+            sim.engines.push(Engine::new(engine, offset));
+            let at = sim.rng.range(0, 3_000);
+            sim.at(at, Event::Boot { engine });
+        }
+        sim.at(50, Event::Expire);
+        if !sim.scenario.faults.is_empty() {
+            sim.at(4_000, Event::Fault);
+        }
+        let heal_at = sim.scenario.heal_at;
+        sim.at(heal_at, Event::Heal);
+        sim
+    }
+
+    /// Runs to the end, or to the first violation.
+    pub fn run(mut self) -> Verdict {
+        let mut violation = None;
+        while let Some(Reverse(entry)) = self.queue.pop() {
+            if entry.at > self.scenario.end_at {
+                break;
+            }
+            self.at_this_instant = if entry.at == self.now { self.at_this_instant + 1 } else { 0 };
+            self.now = entry.at;
+            self.events += 1;
+            if self.at_this_instant > 5_000 {
+                violation = Some("L0: the engines spin without time going by".to_owned());
+                break;
+            }
+            self.handle(entry.event);
+            self.observe();
+            violation = self.check.violation();
+            if violation.is_some() {
+                break;
+            }
+        }
+        if violation.is_none() {
+            self.converged();
+            violation = self.check.violation();
+        }
+        if let Some(words) = &violation {
+            let words = words.clone();
+            self.note(|| format!("VIOLATION {words}"));
+        }
+        Verdict {
+            violation,
+            hash: self.hash,
+            trace: self.trace.unwrap_or_default(),
+            events: self.events,
+            starts: self.check.starts,
+            completions: self.check.completions,
+        }
+    }
+
+    /// Puts an event into the queue.
+    pub fn at(&mut self, at: Millis, event: Event) {
+        self.order += 1;
+        self.queue.push(Reverse(Entry { at, order: self.order, event }));
+    }
+
+    pub fn after(&mut self, wait: Millis, event: Event) {
+        self.at(self.now + wait, event);
+    }
+
+    pub fn number(&mut self) -> u64 {
+        self.numbers += 1;
+        self.numbers
+    }
+
+    /// The registry's calendar.
+    pub fn wall(&self) -> Millis {
+        EPOCH + self.now
+    }
+
+    /// Says what happens, when somebody wants to know.
+    pub fn note(&mut self, words: impl FnOnce() -> String) {
+        if let Some(trace) = &mut self.trace {
+            if trace.len() >= self.trace_limit {
+                trace.pop_front();
+            }
+            trace.push_back(format!("{:>7} {}", self.now, words()));
+        }
+    }
+
+    pub fn mix(&mut self, text: &[u8]) {
+        for byte in text {
+            self.hash = (self.hash ^ u64::from(*byte)).wrapping_mul(0x0100_0000_01b3);
+        }
+    }
+
+    /// A network delay.
+    pub fn latency(&mut self) -> Millis {
+        if self.rng.chance(20) { self.rng.range(20, 300) } else { self.rng.range(1, 12) }
+    }
+
+    fn handle(&mut self, event: Event) {
+        match event {
+            Event::Boot { engine } => self.boot(engine),
+            Event::Deliver { engine, life, message } => self.deliver(engine, life, message),
+            Event::Settle { engine, life } => self.settle(engine, life),
+            Event::Wake { engine, life } => self.wake(engine, life),
+            Event::Dial { engine, life } => self.dial(engine, life),
+            Event::Greet { engine, life, session, sent } => self.greet(engine, life, session, sent),
+            Event::Arrive { request } => self.arrive(request),
+            Event::Continue { request } => self.go_on(request),
+            Event::Answer { request } => self.answer(request),
+            Event::Straggler { session, ops, instance } => {
+                if !self.outage {
+                    let wall = self.wall();
+                    let done = self.leader.commit(session, &ops, wall).is_ok();
+                    self.note(|| format!("a late commit of {instance} {}", if done { "was done" } else { "failed" }));
+                }
+            }
+            Event::Notice { engine, connection } => self.notice(engine, connection),
+            Event::Reconnect { engine, connection } => self.reconnect(engine, connection),
+            Event::Ping { engine, connection } => self.ping(engine, connection),
+            Event::Resync { engine, life } => self.resync(engine, life),
+            Event::Expire => self.expire(),
+            Event::RunOver { engine, life, run } => self.run_over(engine, life, run),
+            Event::RunDeadline { engine, life, run } => self.run_deadline(engine, life, run),
+            Event::Durable { engine, life, settlement } => {
+                if self.engines[engine].life == life {
+                    self.check.record(*settlement);
+                }
+            }
+            Event::Fault => self.fault(),
+            Event::Undo { what } => self.undo(what),
+            Event::Heal => self.heal(),
+        }
+    }
+
+    /// Shows new transactions to the checker, and their hints to the engines.
+    fn observe(&mut self) {
+        while self.observed < self.leader.log.len() {
+            let index = self.observed;
+            self.observed += 1;
+            let wall = self.wall();
+            let session = self.leader.log[index].session;
+            let owner = self.engines.iter().find(|engine| engine.sessions.contains_key(&session));
+            let instance = owner.map_or(String::new(), |engine| engine.sessions[&session].as_str().to_owned());
+            self.check.observe(&self.leader.log[index], &self.leader.tree, &instance, wall);
+            let mut mixed = Vec::new();
+            for change in &self.leader.log[index].changes {
+                mixed.extend_from_slice(change.path.as_str().as_bytes());
+                if let Some(node) = &change.after {
+                    mixed.extend_from_slice(&node.data);
+                }
+            }
+            let now = self.now;
+            self.mix(&now.to_le_bytes());
+            self.mix(&mixed);
+            if self.trace.is_some() {
+                let txn = &self.leader.log[index];
+                let show = |change: &super::registry::Change| match &change.after {
+                    None => format!("-{}", change.path),
+                    Some(node) => format!("{}={}", change.path, String::from_utf8_lossy(&node.data)),
+                };
+                let lease = self.keys.leases();
+                let loud = txn.changes.iter().any(|c| c.path.below(&lease).is_none() || c.before.is_none() || c.after.is_none());
+                let changes: Vec<String> = txn.changes.iter().map(show).collect();
+                let words = format!("#{} by {instance} ({session:x}): {}", txn.zxid, changes.join(" "));
+                if loud {
+                    self.note(|| words);
+                }
+            }
+            self.send_hints(index);
+        }
+    }
+
+    fn expire(&mut self) {
+        if !self.outage {
+            for session in self.leader.overdue(self.now) {
+                self.note(|| format!("session {session:x} expires"));
+                self.leader.end_session(session);
+                self.session_expired(session);
+            }
+        }
+        self.after(50, Event::Expire);
+    }
+
+    /// An operator's write; nothing when it does not apply.
+    pub fn operate(&mut self, ops: &[Op]) -> bool {
+        let wall = self.wall();
+        !self.outage && self.leader.commit(0, ops, wall).is_ok()
+    }
+}

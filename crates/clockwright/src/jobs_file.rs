@@ -102,7 +102,7 @@ pub fn parse(file: &str, text: &str) -> Result<Vec<JobSettings>, JobsFileError> 
     match yaml::documents(text) {
         Ok(documents) => documents.iter().for_each(|document| reader.document(document)),
         Err(broken) => {
-            reader.problems.push(Problem { line: Some(broken.line), ..Problem::of_file(broken.message) })
+            reader.problems.push(Problem { line: Some(broken.line), ..Problem::of_file(broken.message) });
         }
     }
     if !reader.found && reader.problems.is_empty() {

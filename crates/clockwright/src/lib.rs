@@ -60,3 +60,8 @@ pub fn exec_task_if_asked() -> Option<std::process::ExitCode> {
     let asked = std::env::args_os().nth(1).is_some_and(|word| word == EXEC_TASK);
     asked.then(clockwright_runtime::supervisor::main)
 }
+
+/// The examples of the README, which are compiled with this crate's tests.
+#[cfg(doctest)]
+#[doc = include_str!("../../../README.md")]
+pub struct Readme;

@@ -107,7 +107,7 @@ static STARTED: AtomicU32 = AtomicU32::new(0);
 const LAST_EVENTS: Duration = Duration::from_secs(10);
 
 impl Scheduler {
-    /// Starts an instance that takes part in these jobs. Returns when it is registered.
+    /// Starts an instance that takes part in these jobs. Returns when it is connected; it registers at once after that.
     ///
     /// # Errors
     /// A job cannot be used, or the registry does not answer.
@@ -136,7 +136,7 @@ impl Scheduler {
             let lines = options.lines.clone().map(|lines| {
                 let instance = instance.clone();
                 Arc::new(move |context: &ShardContext, stream, line: &str| {
-                    lines(&instance, context, stream, line)
+                    lines(&instance, context, stream, line);
                 }) as _
             });
             let definition = job.definition(lines);

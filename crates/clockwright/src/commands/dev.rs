@@ -5,7 +5,7 @@ use crate::output::{Failure, now, talk};
 use clap::Args;
 use clockwright::{Events, Registry, Scheduler, SchedulerOptions};
 use clockwright_engine::admin::Admin;
-use clockwright_engine::view;
+use clockwright_engine::view::{self, ViewError};
 use clockwright_events::{Bus, BusOptions, Sink, SqliteStore};
 use clockwright_model::JobName;
 use clockwright_registry::SharedRegistry;
@@ -115,11 +115,15 @@ async fn fire_all(
     for name in names {
         let mut hints = session.watch(&registry.keys().job(name)).await?;
         let shared = async {
-            while !is_shared(&view::job(&**session, registry.keys(), name.as_str(), now()).await?, instances)
-            {
+            loop {
+                match view::job(&**session, registry.keys(), name.as_str(), now()).await {
+                    Ok(job) if is_shared(&job, instances) => return Ok(()),
+                    // The first instance has not written it yet.
+                    Ok(_) | Err(ViewError::NoSuchJob { .. }) => {}
+                    Err(error) => return Err(Failure::from(error)),
+                }
                 let _changed = tokio::time::timeout(Duration::from_millis(500), hints.recv()).await;
             }
-            Ok::<(), Failure>(())
         };
         tokio::time::timeout(PATIENCE, shared).await.unwrap_or(Ok(()))?;
         admin.trigger(name.as_str()).await?;

@@ -1,0 +1,204 @@
+//! The command line as its users meet it: real processes, exit codes, stdout and stderr.
+#![allow(clippy::unwrap_used, missing_docs, unreachable_pub, dead_code, reason = "tests")]
+
+mod common;
+
+use common::Place;
+use std::io::Read as _;
+use std::process::Stdio;
+
+const JOBS: &str = "
+jobs:
+  tick:
+    description: each second
+    elasticJobType: SCRIPT
+    cron: 0/1 * * * * ?
+    shardingTotalCount: 3
+    props: {script.command.line: 'echo ran'}
+  fails:
+    elasticJobType: SCRIPT
+    cron: 0 0 0 1 1 ? 2099
+    shardingTotalCount: 1
+    props: {script.command.line: 'false'}
+";
+
+#[test]
+fn cron_next_answers_without_a_registry() {
+    let place = Place::new();
+    let args = [
+        "cron",
+        "next",
+        "0 0 9 ? * MON-FRI",
+        "--tz",
+        "Europe/Berlin",
+        "-n",
+        "3",
+        "--after",
+        "2026-03-27T12:00:00Z",
+    ];
+    let answer = place.run(&args);
+    let expected =
+        "2026-03-30 09:00:00 CEST (Mon)\n2026-03-31 09:00:00 CEST (Tue)\n2026-04-01 09:00:00 CEST (Wed)\n";
+    assert_eq!((answer.code, answer.out.as_str()), (0, expected), "{}", answer.talk);
+    let json: serde_json::Value =
+        serde_json::from_str(&place.run(&[&args[..], &["-o", "json"]].concat()).out).unwrap();
+    assert_eq!(json[0]["utc"], "2026-03-30T07:00:00Z");
+}
+
+#[test]
+fn a_schedule_that_never_fires_again_is_an_answer() {
+    let answer = Place::new().run(&["cron", "next", "0 0 0 1 1 ? 2020"]);
+    assert_eq!((answer.code, answer.out.as_str()), (0, ""));
+    assert!(answer.talk.contains("never fires again"));
+}
+
+#[test]
+fn what_cannot_be_used_is_exit_code_2_and_said_on_stderr() {
+    let place = Place::new();
+    place.write(
+        "bad.yaml",
+        "jobs: {a: {elasticJobType: SCRIPT, cron: nonsense, props: {script.command.line: x}}}",
+    );
+    place.write("code.yaml", "jobs: {a: {elasticJobType: SIMPLE, cron: 0 0 12 * * ?}}");
+    for (args, words) in [
+        (vec!["cron", "next", "61 * * * * ?"], "second"),
+        (vec!["cron", "next", "0 0 12 * * ?", "--tz", "Mars/Olympus"], "Mars/Olympus"),
+        (vec!["verify", "bad.yaml"], "bad.yaml:1: job `a`: cron: "),
+        (vec!["verify", "missing.yaml"], "missing.yaml: cannot be read"),
+        (vec!["dev", "-f", "bad.yaml"], "bad.yaml:1: job `a`: cron: "),
+        (vec!["node", "-f", "code.yaml"], "code.yaml: job `a`: elasticJobType: SIMPLE jobs are code"),
+        (vec!["job", "list", "--registry", "etcd://h/ns"], "`etcd` is not a kind of registry"),
+        (vec!["job", "disable"], "required"),
+        (vec!["run", "get", "17"], "`17` is not a run id"),
+        (vec!["nonsense"], "nonsense"),
+    ] {
+        let answer = place.run(&args);
+        assert_eq!((answer.code, answer.out.as_str()), (2, ""), "{args:?}: {}", answer.talk);
+        assert!(answer.talk.contains(words), "{args:?}: {}", answer.talk);
+    }
+    let left: Vec<_> =
+        std::fs::read_dir(place.path()).unwrap().map(|entry| entry.unwrap().file_name()).collect();
+    assert_eq!(left.len(), 2, "nothing was made: {left:?}");
+}
+
+#[test]
+fn who_cannot_be_reached_is_exit_code_3() {
+    let place = Place::new();
+    for args in [
+        vec!["job", "list"],
+        vec!["run", "list"],
+        vec!["job", "list", "--registry", "embedded:/nonexistent/jobs"],
+    ] {
+        let answer = place.run(&args);
+        assert_eq!((answer.code, answer.out.as_str()), (3, ""), "{args:?}: {}", answer.talk);
+    }
+}
+
+#[test]
+fn a_reader_that_goes_away_is_no_panic() {
+    let place = Place::new();
+    let mut command = place.command(env!("CARGO_BIN_EXE_clockwright"));
+    let args = ["cron", "next", "* * * * * ?", "-n", "1000", "-o", "json"];
+    let mut child = command.args(args).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+    drop(child.stdout.take());
+    let mut talk = String::new();
+    child.stderr.take().unwrap().read_to_string(&mut talk).unwrap();
+    assert_eq!((child.wait().unwrap().code(), talk.as_str()), (Some(0), ""));
+}
+
+#[test]
+fn every_command_has_help_and_none_shows_a_password() {
+    let place = Place::new();
+    for words in [
+        "",
+        "dev",
+        "node",
+        "verify",
+        "cron",
+        "cron next",
+        "shard",
+        "shard disable",
+        "shard enable",
+        "run",
+        "run list",
+        "run get",
+        "job",
+        "job list",
+        "job get",
+        "job trigger",
+        "job pause",
+        "job resume",
+        "job disable",
+        "job enable",
+        "job drain",
+        "job dump",
+    ] {
+        let mut command = place.command(env!("CARGO_BIN_EXE_clockwright"));
+        command.args(words.split_whitespace()).arg("--help");
+        let output = command.env("CLOCKWRIGHT_REGISTRY", "zookeeper://ann:s3cret@h1/ns").output().unwrap();
+        let help = String::from_utf8(output.stdout).unwrap();
+        assert!(output.status.success() && help.contains("Usage: "), "{words}");
+        assert!(!help.contains("s3cret"), "{words}");
+        assert!(!words.is_empty() || !help.contains("exec-task"), "people need not see it");
+    }
+}
+
+#[test]
+fn a_dev_is_seen_and_steered_from_another_process_and_ends_when_asked() {
+    let place = Place::new();
+    place.write("jobs.yaml", JOBS);
+    let mut dev = place.start(&["dev", "-f", "jobs.yaml", "--instance-ip", "10.9.8.7"]);
+
+    let tick = place.until(&["job", "get", "tick"], |job| {
+        let items = job["items"].as_array().unwrap();
+        items.len() == 3 && items.iter().all(|item| item["last"]["outcome"] == "succeeded")
+    });
+    assert_eq!((&tick["status"], &tick["instanceCount"]), (&"OK".into(), &3.into()));
+    assert!(tick["leader"].as_str().unwrap().starts_with("10.9.8.7@-@"));
+    let list = place.run(&["job", "list"]);
+    assert!(
+        list.out.contains("tick") && list.out.contains("each second") && list.out.contains("OK"),
+        "{}",
+        list.out
+    );
+    place.until(&["job", "get", "tick"], |job| {
+        let mut owners: Vec<_> =
+            job["items"].as_array().unwrap().iter().map(|item| item["owner"].to_string()).collect();
+        owners.sort();
+        owners.dedup();
+        owners.len() == 3
+    });
+
+    assert_eq!(place.run(&["shard", "disable", "tick", "1"]).code, 0);
+    place.until(&["job", "get", "tick"], |job| job["items"][1]["status"] == "DISABLED");
+    assert_eq!(place.run(&["shard", "disable", "tick", "9"]).code, 1);
+    assert_eq!(place.run(&["shard", "enable", "tick", "1"]).code, 0);
+
+    assert_eq!(place.run(&["job", "trigger", "fails"]).code, 0);
+    place.until(&["job", "get", "fails"], |job| job["items"][0]["last"]["outcome"] == "failed");
+    let failed = place
+        .until(&["run", "list", "fails", "--outcome", "failed"], |rows| rows.as_array().unwrap().len() == 1);
+    let run = place.run(&["run", "get", failed[0]["run_id"].as_str().unwrap()]);
+    assert!(run.code == 0 && run.out.contains("trigger"), "{run:?}");
+
+    assert_eq!(place.run(&["job", "drain", "tick", "--reason", "lunch"]).code, 0);
+    let paused = place.until(&["job", "get", "tick"], |job| job["status"] == "PAUSED");
+    assert_eq!(paused["paused"]["reason"], "lunch");
+    assert_eq!(place.run(&["job", "resume", "tick"]).code, 0);
+
+    let dump = place.run(&["job", "dump", "tick"]);
+    assert!(dump.out.contains("/tick/servers/ip1 | \n") && !dump.out.contains("10.9.8.7"), "{}", dump.out);
+    assert!(place.run(&["job", "dump", "tick", "--show-ips"]).out.contains("10.9.8.7"));
+    let unknown = place.run(&["job", "get", "tock"]);
+    assert!(unknown.code == 1 && unknown.talk.contains("did you mean `tick`?"), "{unknown:?}");
+
+    assert_eq!(dev.terminate(), 0, "{}", place.talk());
+    assert!(place.talk().contains("tick/0 10.9.8.7@-@"), "{}", place.talk());
+    let after = place.run(&["job", "get", "tick", "-o", "json"]);
+    let job: serde_json::Value = serde_json::from_str(&after.out).unwrap();
+    assert_eq!(
+        (&job["status"], &job["instances"]),
+        (&"CRASHED".into(), &serde_json::json!([])),
+        "they left the registry"
+    );
+}

@@ -1,0 +1,66 @@
+//! The library as a program uses it.
+#![allow(clippy::unwrap_used, missing_docs, reason = "tests")]
+
+use clockwright::{Events, Job, Registry, Scheduler, SchedulerOptions};
+use clockwright_engine::admin::Admin;
+use clockwright_engine::view;
+use clockwright_events::{Page, Query as _, RunFilter, SqliteStore};
+use std::collections::BTreeSet;
+use std::time::Duration;
+use tokio::sync::mpsc;
+
+/// Longest that anything here may take.
+const PATIENCE: Duration = Duration::from_secs(30);
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_triggered_job_runs_each_item_once_and_leaves_its_outcomes() {
+    let folder = tempfile::tempdir().unwrap();
+    let registry = Registry::in_memory("jobs").unwrap();
+    let (ran, mut items) = mpsc::unbounded_channel();
+    let job = Job::simple("parts", "0 0 0 1 1 ? 2099", move |context| {
+        ran.send((context.item, context.sharding_parameter.clone())).unwrap();
+        async { Ok::<(), String>(()) }
+    });
+    let job = job.sharding(3).item_parameters("0=a,1=b,2=c");
+    let options =
+        SchedulerOptions { events: Events::Folder(folder.path().into()), ..SchedulerOptions::default() };
+    let scheduler = Scheduler::start_with(&registry, vec![job], options).await.unwrap();
+    let session = registry.session().await.unwrap();
+    let mut hints = session.watch(registry.keys().root()).await.unwrap();
+    while view::jobs(&*session, registry.keys()).await.unwrap().iter().all(|job| job.instance_count == 0) {
+        tokio::time::timeout(PATIENCE, hints.recv()).await.unwrap().unwrap();
+    }
+    assert_eq!(Admin::new(&*session, registry.keys()).trigger("parts").await.unwrap().changed, 1);
+    let mut seen = BTreeSet::new();
+    for _ in 0..3 {
+        let (item, parameter) = tokio::time::timeout(PATIENCE, items.recv()).await.unwrap().unwrap();
+        seen.insert((item, parameter.unwrap().to_string()));
+    }
+    assert_eq!(seen, [(0, "a".into()), (1, "b".into()), (2, "c".into())].into());
+    scheduler.shutdown().await;
+    let store = SqliteStore::open_read_only(folder.path().join("events.db")).await.unwrap();
+    let runs = store.runs(&RunFilter::default(), &Page::first(100)).await.unwrap();
+    let outcomes: BTreeSet<_> =
+        runs.rows.iter().map(|row| (row.item, row.outcome.as_str(), row.attempt)).collect();
+    assert_eq!(outcomes, (0..3).map(|item| (item, "succeeded", 1)).collect());
+    assert!(items.recv().await.is_none(), "nothing ran twice, and the job's code is gone");
+}
+
+#[tokio::test]
+async fn a_job_that_cannot_be_used_is_named_and_nothing_starts() {
+    let registry = Registry::in_memory("jobs").unwrap();
+    let good = || Job::simple("good", "0 0 0 1 1 ? 2099", |_| async { Ok::<(), String>(()) });
+    for (jobs, words) in [
+        (vec![good(), Job::script("bad/name", "0 0 12 * * ?", "true")], "bad/name"),
+        (vec![good().sharding(0)], "shardingTotalCount"),
+        (vec![good(), good()], "good"),
+        (vec![Job::script("empty", "0 0 12 * * ?", " ")], "script.command.line"),
+        (vec![Job::simple("odd", "every day", |_| async { Ok::<(), String>(()) })], "odd"),
+        (vec![Job::http("web", "0 0 12 * * ?", "GET", "not an address")], "web"),
+    ] {
+        let Err(error) = Scheduler::start(&registry, jobs).await else { panic!("{words} was taken") };
+        assert!(error.to_string().contains(words), "{error}");
+    }
+    let session = registry.session().await.unwrap();
+    assert_eq!(session.list(registry.keys().root()).await.unwrap(), Vec::<String>::new());
+}

@@ -1,0 +1,161 @@
+//! What holds for the repository as a whole: which crate may use which, documents that name what exists, nothing unfinished.
+#![allow(clippy::unwrap_used, missing_docs, reason = "tests")]
+
+use serde_json::Value;
+use std::collections::BTreeSet;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+/// The arrows: what each crate may use besides crates from elsewhere. `ARCHITECTURE.md` says why.
+const ARROWS: &[(&str, &[&str])] = &[
+    ("model", &[]),
+    ("planner", &["model"]),
+    ("registry", &[]),
+    ("registry-zookeeper", &["registry", "model"]),
+    ("events", &["model"]),
+    ("runtime", &["model"]),
+    ("engine", &["model", "planner", "registry", "events", "runtime"]),
+    ("clockwright", &["model", "planner", "registry", "registry-zookeeper", "events", "runtime", "engine"]),
+];
+
+/// Crates that only serve development; they may use any, and only `[dev-dependencies]` may use them.
+const DEVELOPMENT: &[&str] = &["testkit", "e2e", "benches", "verify-packages"];
+
+fn root() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("../..").canonicalize().unwrap()
+}
+
+fn short(name: &str) -> &str {
+    name.strip_prefix("clockwright-").unwrap_or(name)
+}
+
+#[test]
+fn crates_use_only_what_the_arrows_allow() {
+    let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
+    let metadata = ["metadata", "--no-deps", "--offline", "--format-version", "1"];
+    let output = Command::new(cargo).args(metadata).current_dir(root()).output().unwrap();
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    let metadata: Value = serde_json::from_slice(&output.stdout).unwrap();
+    let packages = metadata["packages"].as_array().unwrap();
+    let ours: BTreeSet<&str> = packages.iter().map(|package| package["name"].as_str().unwrap()).collect();
+    let mut seen = BTreeSet::new();
+    for package in packages {
+        let name = short(package["name"].as_str().unwrap());
+        seen.insert(name);
+        if DEVELOPMENT.contains(&name) {
+            continue;
+        }
+        let (_, allowed) =
+            ARROWS.iter().find(|(known, _)| *known == name).unwrap_or_else(|| panic!("{name} has no arrows"));
+        for dependency in package["dependencies"].as_array().unwrap() {
+            let used = dependency["name"].as_str().unwrap();
+            let is_development = dependency["kind"] == "dev";
+            if ours.contains(used) && !is_development {
+                assert!(allowed.contains(&short(used)), "{name} must not use {used}");
+            }
+        }
+    }
+    let known: BTreeSet<&str> =
+        ARROWS.iter().map(|(name, _)| *name).chain(DEVELOPMENT.iter().copied()).collect();
+    assert_eq!(seen, known, "the table names exactly the crates of the workspace");
+}
+
+/// The files of the repository, without what git ignores.
+fn files() -> Vec<PathBuf> {
+    fn walk(folder: &Path, found: &mut Vec<PathBuf>) {
+        for entry in std::fs::read_dir(folder).unwrap().map(Result::unwrap) {
+            let (path, name) = (entry.path(), entry.file_name());
+            let kind = entry.file_type().unwrap();
+            let skipped = [".git", "target", "node_modules", ".clockwright", ".verify-packages"];
+            if kind.is_dir() && !skipped.iter().any(|skipped| name == *skipped) {
+                walk(&path, found);
+            } else if kind.is_file() {
+                found.push(path);
+            }
+        }
+    }
+    let mut found = Vec::new();
+    walk(&root(), &mut found);
+    found
+}
+
+/// The texts between backticks, outside of blocks, and the targets of links.
+fn named(text: &str) -> (Vec<String>, Vec<String>) {
+    let (mut ticked, mut linked, mut in_block) = (Vec::new(), Vec::new(), false);
+    for line in text.lines() {
+        if line.trim_start().starts_with("```") {
+            in_block = !in_block;
+        } else if !in_block {
+            ticked.extend(line.split('`').skip(1).step_by(2).map(ToOwned::to_owned));
+            let targets = line.split("](").skip(1).filter_map(|rest| rest.split([')', '#']).next());
+            linked.extend(
+                targets.filter(|target| !target.is_empty() && !target.contains("://")).map(ToOwned::to_owned),
+            );
+        }
+    }
+    (ticked, linked)
+}
+
+/// Whether a text between backticks means a file or folder of this repository: it has the characters of a path, and begins
+/// with a folder of the root or ends as our sources and documents do.
+fn is_path(text: &str, root: &Path) -> bool {
+    let plain =
+        text.chars().all(|c| c.is_ascii_alphanumeric() || "_./-".contains(c)) && !text.starts_with('/');
+    let first = text.split('/').next().unwrap_or_default();
+    let in_root =
+        text.contains('/') && !first.is_empty() && !first.starts_with("..") && root.join(first).is_dir();
+    let endings = [".rs", ".md", ".toml", ".sh"];
+    plain && (in_root || endings.iter().any(|ending| text.len() > ending.len() && text.ends_with(ending)))
+}
+
+#[test]
+fn every_path_that_a_document_names_exists() {
+    let root = root();
+    let files = files();
+    let mut wrong = Vec::new();
+    for document in files.iter().filter(|file| file.extension().is_some_and(|ending| ending == "md")) {
+        let folder = document.parent().unwrap();
+        let (ticked, linked) = named(&std::fs::read_to_string(document).unwrap());
+        let exists = |path: &str| {
+            let places = [
+                folder.join(path),
+                root.join(path),
+                root.join("crates").join(path),
+                folder.join("src").join(path),
+            ];
+            let bare = !path.contains('/')
+                && files.iter().any(|file| file.file_name().is_some_and(|name| name == path));
+            bare || places.iter().any(|place| place.exists())
+        };
+        let paths = ticked.into_iter().filter(|text| is_path(text, &root)).filter(|path| !exists(path));
+        let links = linked.into_iter().filter(|link| !folder.join(link).exists());
+        wrong.extend(paths.chain(links).map(|path| format!("{}: {path}", document.display())));
+    }
+    assert!(wrong.is_empty(), "these do not exist:\n{}", wrong.join("\n"));
+}
+
+#[test]
+fn paths_are_told_from_other_words() {
+    let root = root();
+    for path in ["crates/engine/src/keys.rs", "CONTRIBUTING.md", "docs/reference"] {
+        assert!(is_path(path, &root), "{path}");
+    }
+    for word in ["sharding/{i}/cursor", "/healthz", "leader/election", "0 0/5 * * * ?", "jobs.yaml", "rs"] {
+        assert!(!is_path(word, &root), "{word}");
+    }
+    let (ticked, linked) = named("see `a.rs` and [b](b.md#c), [d](https://d)\n```\n`no.rs`\n```\n");
+    assert_eq!((ticked, linked), (vec!["a.rs".to_owned()], vec!["b.md".to_owned()]));
+}
+
+#[test]
+fn nothing_is_left_unfinished() {
+    // In two parts, so that this file does not find itself.
+    let marks = [["//! Place", "holder"].concat(), ["todo", "!("].concat(), ["unimplemented", "!("].concat()];
+    let sources = files().into_iter().filter(|file| file.extension().is_some_and(|ending| ending == "rs"));
+    for file in sources {
+        let text = std::fs::read_to_string(&file).unwrap();
+        for mark in &marks {
+            assert!(!text.contains(mark), "{} has {mark}", file.display());
+        }
+    }
+}

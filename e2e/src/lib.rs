@@ -3,5 +3,6 @@
 
 pub mod checker;
 pub mod harness;
+pub mod java;
 pub mod ledger;
 pub mod record;

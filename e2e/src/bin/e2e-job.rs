@@ -1,7 +1,8 @@
 //! The job that scenarios run: it records what it does in a shared log, and misbehaves on request.
 //!
 //! It is started as `e2e-job --log FILE [options] [context JSON]` and reads who it is from the `CLOCKWRIGHT_…`
-//! environment. Options (times in milliseconds): `--run-ms N` how long it runs, 50 unless told; `--spread-ms N` up to
+//! environment. A Java Elastic-Job peer gives it the context alone; then its fire is its start, rounded down to a multiple
+//! of `--period-ms N`, its token is 0, and its run is its process. Options (times in milliseconds): `--run-ms N` how long it runs, 50 unless told; `--spread-ms N` up to
 //! that much longer, differing from run to run; `--beat-ms N` how often it says that it is alive, 20 unless told;
 //! `--exit CODE`; `--fail-first N` exit 1 at attempts up to N; `--forever`; `--ignore-term`; `--print-bytes N` to stdout;
 //! `--fork-setsid` leaves behind a grandchild in a session of its own; `--locks DIR` takes a lock per item and records
@@ -60,6 +61,7 @@ struct Args {
     ignore_term: bool,
     fork_setsid: bool,
     print_bytes: u64,
+    period: i64,
     role: Role,
 }
 
@@ -77,6 +79,7 @@ impl Args {
             ignore_term: false,
             fork_setsid: false,
             print_bytes: 0,
+            period: 1,
             role: Role::Run,
         };
         let mut args = args.into_iter();
@@ -91,6 +94,7 @@ impl Args {
                 "--exit" => parsed.exit = value()?.parse()?,
                 "--fail-first" => parsed.fail_first = value()?.parse()?,
                 "--print-bytes" => parsed.print_bytes = value()?.parse()?,
+                "--period-ms" => parsed.period = value()?.parse()?,
                 "--forever" => parsed.forever = true,
                 "--ignore-term" => parsed.ignore_term = true,
                 "--fork-setsid" => parsed.fork_setsid = true,
@@ -115,24 +119,27 @@ struct Job {
 
 impl Job {
     fn new(args: &Args) -> anyhow::Result<Self> {
-        let env = |name: &str| std::env::var(name).with_context(|| format!("{name} is not set"));
         let context = std::env::args().next_back().filter(|last| last.starts_with('{'));
         let context: Option<serde_json::Value> =
             context.map(|text| serde_json::from_str(&text)).transpose()?;
-        let me = Record {
+        let blank = Record {
             kind: Kind::Start,
-            job: env("CLOCKWRIGHT_JOB")?,
-            item: env("CLOCKWRIGHT_ITEM")?.parse()?,
-            fire: env("CLOCKWRIGHT_FIRE_TIME")?,
-            attempt: env("CLOCKWRIGHT_ATTEMPT")?.parse()?,
-            token: env("CLOCKWRIGHT_TOKEN")?.parse()?,
-            run: env("CLOCKWRIGHT_RUN_ID")?,
+            job: String::new(),
+            item: 0,
+            fire: String::new(),
+            attempt: 1,
+            token: 0,
+            run: String::new(),
             pid: std::process::id(),
             ppid: std::os::unix::process::parent_id(),
             mono_ns: 0,
             wall_ms: 0,
             instance: context.as_ref().and_then(|context| instance_of(context["taskId"].as_str()?)),
             code: None,
+        };
+        let me = match (&context, std::env::var_os("CLOCKWRIGHT_JOB")) {
+            (Some(context), None) => of_java(blank, context, args.period)?,
+            _ => of_environment(blank)?,
         };
         Ok(Self { log: open_log(&args.log)?, me })
     }
@@ -168,6 +175,33 @@ impl Job {
             self.record(kind, None)?;
         }
     }
+}
+
+/// Who this run is, when Clockwright started it.
+fn of_environment(blank: Record) -> anyhow::Result<Record> {
+    let env = |name: &str| std::env::var(name).with_context(|| format!("{name} is not set"));
+    Ok(Record {
+        job: env("CLOCKWRIGHT_JOB")?,
+        item: env("CLOCKWRIGHT_ITEM")?.parse()?,
+        fire: env("CLOCKWRIGHT_FIRE_TIME")?,
+        attempt: env("CLOCKWRIGHT_ATTEMPT")?.parse()?,
+        token: env("CLOCKWRIGHT_TOKEN")?.parse()?,
+        run: env("CLOCKWRIGHT_RUN_ID")?,
+        ..blank
+    })
+}
+
+/// Who this run is, when a Java peer started it.
+fn of_java(blank: Record, context: &serde_json::Value, period: i64) -> anyhow::Result<Record> {
+    let now = i64::try_from(SystemTime::UNIX_EPOCH.elapsed()?.as_millis())?;
+    let item = context["shardingItem"].as_u64().context("the context names no item")?;
+    Ok(Record {
+        job: context["jobName"].as_str().context("the context names no job")?.to_owned(),
+        item: u32::try_from(item)?,
+        fire: (now - now % period).to_string(),
+        run: format!("java-{}-{now}", blank.pid),
+        ..blank
+    })
 }
 
 /// `{ip}@-@{process}`, the last two parts of a task id.

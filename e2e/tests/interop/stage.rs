@@ -1,0 +1,396 @@
+//! The stage of the interop scenarios: one job, instances of both kinds, and questions about what they did.
+
+use clockwright_e2e::harness::{Node, Scene, Servers, eventually, now, pass_time};
+use clockwright_e2e::java::{JavaPeer, Namespace, console};
+use clockwright_e2e::record::{Kind, Record};
+use rustix::process::Signal;
+use serde_json::Value;
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+use std::time::Duration;
+
+/// How long anything may take on a busy machine.
+pub(crate) const PATIENCE: Duration = Duration::from_secs(60);
+/// How many items the job has unless told.
+pub(crate) const ITEMS: u32 = 10;
+/// The job.
+pub(crate) const JOB: &str = "mixed";
+/// Milliseconds between fires unless told.
+pub(crate) const PERIOD: i64 = 2_000;
+/// Both kinds' session timeout, milliseconds.
+pub(crate) const SESSION: i64 = 4_000;
+
+/// How the job is set up; both kinds are started with the same settings.
+#[derive(Debug, Clone)]
+pub(crate) struct Setup {
+    pub(crate) items: u32,
+    pub(crate) period: i64,
+    pub(crate) run_ms: u32,
+    pub(crate) failover: bool,
+    pub(crate) misfire: bool,
+    pub(crate) monitor: bool,
+    pub(crate) digest: Option<&'static str>,
+    pub(crate) strategy: &'static str,
+}
+
+impl Default for Setup {
+    fn default() -> Self {
+        Self {
+            items: ITEMS,
+            period: PERIOD,
+            run_ms: 50,
+            failover: false,
+            misfire: true,
+            monitor: true,
+            digest: None,
+            strategy: "",
+        }
+    }
+}
+
+/// One scenario: a namespace of its own on a server of its own.
+pub(crate) struct Stage {
+    pub(crate) servers: Servers,
+    pub(crate) scene: Scene,
+    pub(crate) namespace: Namespace,
+    pub(crate) setup: Setup,
+    jobs: PathBuf,
+}
+
+/// An instance of either kind.
+pub(crate) enum Instance {
+    Java(JavaPeer),
+    Clockwright(Node),
+}
+
+impl Stage {
+    pub(crate) fn new(name: &str, setup: Setup) -> Self {
+        let servers = Servers::start(1);
+        let hosts = match setup.digest {
+            Some(digest) => format!("{digest}@{}", servers.hosts()),
+            None => servers.hosts(),
+        };
+        let scene = Scene::new(name, &hosts);
+        let namespace = Namespace {
+            hosts: servers.hosts(),
+            name: name.to_owned(),
+            digest: setup.digest.map(ToOwned::to_owned),
+        };
+        let mut text = format!(
+            "jobs:\n  {JOB}:\n    elasticJobType: SCRIPT\n    cron: '{}'\n    shardingTotalCount: {}\n    \
+             failover: {}\n    misfire: {}\n    monitorExecution: {}\n    props:\n      script.command.line: {}\n",
+            cron(setup.period),
+            setup.items,
+            setup.failover,
+            setup.misfire,
+            setup.monitor,
+            command(&scene, &setup),
+        );
+        if !setup.strategy.is_empty() {
+            text.push_str(&format!("    jobShardingStrategyType: {}\n", setup.strategy));
+        }
+        let jobs = scene.file("jobs.yaml", &text);
+        Self { servers, scene, namespace, setup, jobs }
+    }
+
+    /// Starts an instance of Elastic-Job and waits until it is registered.
+    #[track_caller]
+    pub(crate) fn java(&self, name: &str) -> Instance {
+        self.java_with(name, &[])
+    }
+
+    #[track_caller]
+    pub(crate) fn java_with(&self, name: &str, more: &[&str]) -> Instance {
+        let setup = &self.setup;
+        let (items, session) = (setup.items.to_string(), SESSION.to_string());
+        let (cron, command) = (cron(setup.period), command(&self.scene, setup));
+        let period = setup.period.to_string();
+        let mut options = vec!["--job", JOB, "--type", "script", "--command", &command, "--cron", &cron];
+        options.extend(["--items", &items, "--session-ms", &session, "--period-ms", &period]);
+        options.extend(setup.failover.then_some("--failover"));
+        options.extend((!setup.misfire).then_some("--no-misfire"));
+        options.extend((!setup.monitor).then_some("--no-monitor"));
+        if !setup.strategy.is_empty() {
+            options.extend(["--strategy", setup.strategy]);
+        }
+        options.extend(more);
+        Instance::Java(JavaPeer::start(&self.scene, &self.namespace, name, &options))
+    }
+
+    /// Starts `clockwright node` and waits until it is registered.
+    #[track_caller]
+    pub(crate) fn clockwright(&self, name: &str) -> Instance {
+        let timeout = format!("{SESSION}ms");
+        let node = self.scene.node(name, &self.jobs, &["--session-timeout", &timeout]);
+        let instance = Instance::Clockwright(node);
+        let id = instance.process();
+        let registered = || self.instances().iter().any(|other| other.ends_with(&id));
+        eventually(PATIENCE, &format!("{name} registers: {}", instance.talk()), registered);
+        instance
+    }
+
+    /// Starts an instance of the kind that a letter names, `J` or `C`.
+    #[track_caller]
+    pub(crate) fn start(&self, kind: char, name: &str) -> Instance {
+        if kind == 'J' { self.java(name) } else { self.clockwright(name) }
+    }
+
+    /// A path below the job.
+    pub(crate) fn at(&self, relative: &str) -> String {
+        format!("/{}/{JOB}/{relative}", self.namespace.name)
+    }
+
+    /// The instances, in the descending order of the strategies.
+    pub(crate) fn instances(&self) -> Vec<String> {
+        let mut ids = self.servers.list(&self.at("instances"));
+        ids.sort();
+        ids.reverse();
+        ids
+    }
+
+    pub(crate) fn leader(&self) -> Option<String> {
+        self.servers.get(&self.at("leader/election/instance")).map(text)
+    }
+
+    /// Who owns each item.
+    pub(crate) fn owners(&self, items: u32) -> Vec<Option<String>> {
+        (0..items).map(|item| self.servers.get(&self.at(&format!("sharding/{item}/instance"))).map(text)).collect()
+    }
+
+    /// Whether the plan is exactly what the average allocation says for these instances.
+    pub(crate) fn is_planned(&self, instances: &[&Instance], items: u32) -> bool {
+        let mut ids = self.instances();
+        ids.retain(|id| instances.iter().any(|instance| instance.is(id)));
+        if ids.len() != instances.len() || self.servers.get(&self.at("leader/sharding/necessary")).is_some() {
+            return false;
+        }
+        let beyond = self.servers.list(&self.at("sharding")).len() != items as usize;
+        !beyond && self.owners(items) == average(&ids, items)
+    }
+
+    /// Waits until the plan is exactly what the average allocation says for these instances.
+    #[track_caller]
+    pub(crate) fn planned(&self, instances: &[&Instance], items: u32) {
+        eventually_or(
+            PATIENCE,
+            || self.is_planned(instances, items),
+            || {
+                let talk: String = instances.iter().map(|instance| instance.talk()).collect();
+                format!("the plan is exact: {:?} for {:?}\n{talk}", self.owners(items), self.instances())
+            },
+        );
+    }
+
+    /// Lets so many fires pass, and gives the first and the last instant of them.
+    pub(crate) fn fires(&self, count: i64) -> (i64, i64) {
+        let period = self.setup.period;
+        let first = (now() / period + 1) * period;
+        let last = first + (count - 1) * period;
+        pass_time(last + period * 9 / 10);
+        (first, last)
+    }
+
+    /// How often each item began at each of the instants from `first` to `last`, by who did it.
+    pub(crate) fn starts(&self, (first, last): (i64, i64)) -> BTreeMap<(i64, u32), Vec<Record>> {
+        let mut starts = BTreeMap::<_, Vec<Record>>::new();
+        let period = self.setup.period;
+        for record in self.scene.records().into_iter().filter(|record| record.kind == Kind::Start) {
+            let instant = record.wall_ms - record.wall_ms % period;
+            if (first..=last).contains(&instant) {
+                starts.entry((instant, record.item)).or_default().push(record);
+            }
+        }
+        starts
+    }
+
+    /// What is wrong with these fires: items that ran not at all, or more than once.
+    pub(crate) fn faults(&self, span: (i64, i64), items: &[u32]) -> Vec<String> {
+        let starts = self.starts(span);
+        let mut faults = Vec::new();
+        for instant in (span.0..=span.1).step_by(usize::try_from(self.setup.period).expect("small")) {
+            for item in items {
+                let runs = starts.get(&(instant, *item)).map_or(&[][..], Vec::as_slice);
+                if runs.len() != 1 {
+                    let who: Vec<_> = runs.iter().map(|run| (run.wall_ms - instant, &run.instance)).collect();
+                    faults.push(format!("instant {instant} item {item} ran {} times: {who:?}", runs.len()));
+                }
+            }
+        }
+        for (instant, item) in starts.keys().filter(|(_, item)| !items.contains(item)) {
+            faults.push(format!("instant {instant}: item {item} should not run"));
+        }
+        faults
+    }
+
+    /// Every item ran exactly once at each of these instants.
+    #[track_caller]
+    pub(crate) fn ran_once(&self, span: (i64, i64), items: &[u32], instances: &[&Instance]) {
+        let faults = self.faults(span, items);
+        let talk: String = instances.iter().map(|instance| instance.talk()).collect();
+        assert!(faults.is_empty(), "{}\n{talk}", faults.join("\n"));
+    }
+
+    /// No two runs of one item were ever alive at once.
+    #[track_caller]
+    pub(crate) fn never_overlapped(&self) {
+        let overlaps: Vec<_> =
+            self.scene.records().into_iter().filter(|record| record.kind == Kind::Overlap).collect();
+        assert!(overlaps.is_empty(), "{overlaps:?}");
+    }
+
+    /// Elastic-Job's console API.
+    #[track_caller]
+    pub(crate) fn console(&self, command: &str, options: &[&str]) -> Value {
+        console(&self.namespace, command, options)
+    }
+
+    /// A command of `clockwright`, which has to succeed.
+    #[track_caller]
+    pub(crate) fn tell(&self, words: &[&str]) -> String {
+        self.scene.tell(words)
+    }
+
+    /// Elastic-Job's own status API reports the job and each of its items as well.
+    #[track_caller]
+    pub(crate) fn java_says_ok(&self) {
+        let patience = PATIENCE;
+        let mut last = (Value::Null, Value::Null);
+        let mut ok = || {
+            last = (self.console("jobs", &[]), self.console("shards", &["--job", JOB]));
+            let job = last.0.as_array().is_some_and(|jobs| jobs.iter().all(|job| job["status"] == "OK"));
+            let fine = |item: &Value| matches!(item["status"].as_str(), Some("PENDING" | "RUNNING" | "COMPLETED"));
+            job && last.1.as_array().is_some_and(|items| items.iter().all(fine))
+        };
+        let begun = std::time::Instant::now();
+        while !ok() {
+            assert!(begun.elapsed() < patience, "Elastic-Job says: {} {}", last.0, last.1);
+        }
+    }
+
+    /// Nothing is left behind: no marks, flags or latches; only what a job has at rest.
+    #[track_caller]
+    pub(crate) fn left_nothing(&self, items: u32) {
+        let mut found = Vec::new();
+        let mut clean = || {
+            found.clear();
+            for gone in ["leader/sharding/necessary", "leader/sharding/processing"] {
+                found.extend(self.servers.get(&self.at(gone)).map(|_| gone.to_owned()));
+            }
+            for parent in ["leader/election/latch", "leader/failover/latch", "leader/failover/items", "guarantee/started", "guarantee/completed"] {
+                if self.servers.get(&self.at(parent)).is_some() {
+                    found.extend(self.servers.list(&self.at(parent)).into_iter().map(|name| format!("{parent}/{name}")));
+                }
+            }
+            for item in self.servers.list(&self.at("sharding")) {
+                let number: u32 = item.parse().expect("items are numbers");
+                let allowed = ["instance", "cursor"];
+                let mut below = self.servers.list(&self.at(&format!("sharding/{item}")));
+                below.retain(|name| number >= items || !allowed.contains(&name.as_str()));
+                found.extend(below.into_iter().map(|name| format!("sharding/{item}/{name}")));
+                if number >= items {
+                    found.push(format!("sharding/{item}"));
+                }
+            }
+            found.is_empty()
+        };
+        let begun = std::time::Instant::now();
+        while !clean() {
+            assert!(begun.elapsed() < PATIENCE, "left behind: {found:?}");
+            std::thread::sleep(Duration::from_millis(100));
+        }
+    }
+}
+
+impl Instance {
+    /// The end of its id: `@-@{pid}`.
+    fn process(&self) -> String {
+        format!("@-@{}", self.pid())
+    }
+
+    pub(crate) fn pid(&self) -> u32 {
+        match self {
+            Instance::Java(peer) => peer.pid(),
+            Instance::Clockwright(node) => node.pid(),
+        }
+    }
+
+    /// Whether an id is its.
+    pub(crate) fn is(&self, id: &str) -> bool {
+        id.ends_with(&self.process())
+    }
+
+    pub(crate) fn talk(&self) -> String {
+        let (name, talk) = match self {
+            Instance::Java(peer) => (format!("Java {}", peer.pid()), peer.talk()),
+            Instance::Clockwright(node) => (format!("Clockwright {}", node.pid()), node.talk()),
+        };
+        format!("--- {name}\n{talk}\n")
+    }
+
+    pub(crate) fn signal(&self, signal: Signal) {
+        match self {
+            Instance::Java(peer) => peer.signal(signal),
+            Instance::Clockwright(node) => node.signal(signal),
+        }
+    }
+
+    /// Ends it as an operator would.
+    #[track_caller]
+    pub(crate) fn stop(mut self) {
+        match &mut self {
+            Instance::Java(peer) => peer.stop(),
+            Instance::Clockwright(node) => {
+                node.signal(Signal::TERM);
+                node.wait(PATIENCE);
+            }
+        }
+    }
+
+    /// Ends it as a power failure would.
+    #[track_caller]
+    pub(crate) fn kill(mut self) {
+        match &mut self {
+            Instance::Java(peer) => peer.kill(),
+            Instance::Clockwright(node) => node.kill(),
+        }
+    }
+}
+
+/// All items below a count.
+pub(crate) fn all(items: u32) -> Vec<u32> {
+    (0..items).collect()
+}
+
+/// The average allocation, by its definition: `ids` in descending order get equal blocks in turn, and the first ones one
+/// of the items that are left over each.
+fn average(ids: &[String], items: u32) -> Vec<Option<String>> {
+    let (items, count) = (items as usize, ids.len().max(1));
+    let each = items / count;
+    (0..items)
+        .map(|item| ids.get(if item < each * count { item / each } else { item - each * count }).cloned())
+        .collect()
+}
+
+/// Every `period` milliseconds, whole seconds that divide a minute.
+pub(crate) fn cron(period: i64) -> String {
+    format!("0/{} * * * * ?", period / 1_000)
+}
+
+fn command(scene: &Scene, setup: &Setup) -> String {
+    scene.command_line(&format!("--run-ms {} --beat-ms 500 --period-ms {}", setup.run_ms, setup.period))
+}
+
+fn text(data: Vec<u8>) -> String {
+    String::from_utf8(data).expect("Elastic-Job writes UTF-8")
+}
+
+#[track_caller]
+fn eventually_or(patience: Duration, mut condition: impl FnMut() -> bool, what: impl FnOnce() -> String) {
+    let begun = std::time::Instant::now();
+    while !condition() {
+        if begun.elapsed() >= patience {
+            panic!("not within {patience:?}: {}", what());
+        }
+        std::thread::sleep(Duration::from_millis(50));
+    }
+}

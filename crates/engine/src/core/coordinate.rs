@@ -40,7 +40,7 @@ use crate::wire;
 use bytes::Bytes;
 use clockwright_model::{InstanceId, Item, JobSettings, Millis, RunId};
 use clockwright_registry::{Commit, Error, Mode, Node, Op, OpResult, Path, Stat};
-use std::collections::{BTreeSet, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 /// How long a latch is waited for before leadership is tried without it, milliseconds.
 const LATCH_PATIENCE: Millis = 5_000;
@@ -206,11 +206,27 @@ impl Core {
         }
         if job.plan.is_some() {
             self.continue_plan(index);
+        } else if let Some(stray) = self.stray_latch(index) {
+            let path = self.path(index, &stray);
+            self.coordinate_with(index, StepKind::Other, vec![Op::delete(path)]);
         } else if self.leaving || job.phase != Phase::Active {
             self.leave(index);
         } else if !self.configure(index) && job_is_usable(&self.jobs[index]) {
             self.join_and_lead(index, now);
         }
+    }
+
+    /// A place of ours at a latch that we do not wait at any more: the commit that was to leave it failed. Java peers would
+    /// queue behind it for as long as our session lives.
+    fn stray_latch(&self, index: usize) -> Option<Key> {
+        let job = &self.jobs[index];
+        let session = self.session.map(|terms| terms.session)?;
+        let wanted = |name: &String| job.latch.as_ref().is_some_and(|latch| name.starts_with(&latch.prefix));
+        let stray = |queue: &BTreeMap<String, i64>| {
+            queue.iter().find(|(name, owner)| **owner == session && !wanted(name)).map(|(name, _)| name.clone())
+        };
+        let election = stray(&job.mirror.election_latch).map(Key::ElectionLatchNode);
+        election.or_else(|| stray(&job.mirror.failover_latch).map(Key::FailoverLatchNode))
     }
 
     fn coordinate_with(&mut self, index: usize, kind: StepKind, ops: Vec<Op>) {
@@ -320,7 +336,7 @@ impl Core {
         };
         let Some(name) = latch.name.clone() else {
             // The answer to the creation was unclear; a fresh reading shows whether our node is there.
-            let found = queue.iter().find(|name| name.starts_with(&latch.prefix)).cloned();
+            let found = queue.keys().find(|name| name.starts_with(&latch.prefix)).cloned();
             match found {
                 Some(name) => {
                     let latch = self.jobs[index].latch.as_mut().expect("it is there, it was just cloned");
@@ -336,8 +352,14 @@ impl Core {
         if !latch.listed {
             return false;
         }
+        if !queue.contains_key(&name) {
+            // The commit that was to leave it did so, though its answer was unclear.
+            self.jobs[index].latch = None;
+            self.touch(index);
+            return false;
+        }
         let first =
-            queue.iter().min_by_key(|name| latch_order(name).to_owned()).is_none_or(|first| *first == name);
+            queue.keys().min_by_key(|name| latch_order(name).to_owned()).is_none_or(|first| *first == name);
         let patience = latch.since + LATCH_PATIENCE;
         if first || now.mono >= patience {
             return true;
@@ -536,10 +558,14 @@ impl Core {
         };
         let items: Vec<Item> =
             (job.count()..job.mirror.items.len() as Item).filter(surplus).take(PLAN_BATCH / 4).collect();
-        if items.is_empty() {
+        let marks: Vec<Item> = job.mirror.failover_items.range(job.count()..).copied().collect();
+        if items.is_empty() && marks.is_empty() {
             return;
         }
         let mut builder = Builder::new(self, index);
+        for item in marks {
+            builder.delete(&Key::FailoverItem(item));
+        }
         for item in items {
             let Some(nodes) = job.mirror.item(item) else { continue };
             for (present, key) in [

@@ -179,11 +179,13 @@ impl Core {
         let taken_by_other =
             job.mirror.item(item).is_some_and(|n| n.taken.as_ref().is_some_and(|taker| *taker != self.me));
         let state = job.item_mut(item);
-        if !mine || taken_by_other {
+        if taken_by_other || !(mine || state.loose) {
             state.was_mine = false;
             return Proposal::Nothing;
         }
-        if !state.was_mine {
+        if !mine {
+            state.was_mine = false;
+        } else if !state.was_mine {
             state.was_mine = true;
             state.watching = false;
             if state.blocked_by != BlockedBy::Busy {
@@ -191,7 +193,7 @@ impl Core {
             }
             job.mirror.item_mut(item).cursor = CursorNode::Unread;
         }
-        if self.track_disabled(index, item, now) {
+        if mine && self.track_disabled(index, item, now) {
             return Proposal::Nothing;
         }
         let job = &self.jobs[index];
@@ -199,6 +201,9 @@ impl Core {
         let state = &job.items[item as usize];
         if matches!(nodes.cursor, CursorNode::Unread) {
             return if state.reading.is_some() { Proposal::Nothing } else { Proposal::Read };
+        }
+        if !mine {
+            return self.tie_up(index, item, effective, held, now);
         }
         self.record_inherited(index, item, session, now);
         let job = &self.jobs[index];
@@ -237,6 +242,24 @@ impl Core {
         self.next_run(index, claim, effective, latest, now)
     }
 
+    /// Ends a claim of ours of which nothing runs, on an item that belongs to somebody else by now and waits for us.
+    fn tie_up(&mut self, index: usize, item: Item, effective: &Effective, held: bool, now: Now) -> Proposal {
+        let session = self.session.map_or(0, |terms| terms.session);
+        let (base, version) = self.base_cursor(index, item, effective);
+        if base.running().is_none_or(|claim| claim.owner != self.me || claim.session != session) {
+            self.jobs[index].item_mut(item).loose = false;
+            return Proposal::Nothing;
+        }
+        match self.settle_previous(index, item, base, effective, now) {
+            _ if held => Proposal::Nothing,
+            Previous::Again(claim) => Proposal::Claim(*claim),
+            Previous::Settled { cursor, settlements, dead } => {
+                Proposal::Settle(ItemClaim { item, cursor, version, settlements, dead, takeover: None })
+            }
+            Previous::Running | Previous::Wait => Proposal::Nothing,
+        }
+    }
+
     /// Records what somebody else, or an earlier incarnation of this process, wrote into the cursor: it may have died before
     /// its own record was safe, and the next claim overwrites the cursor. Recording the same again changes nothing.
     fn record_inherited(&mut self, index: usize, item: Item, session: i64, now: Now) {
@@ -250,8 +273,9 @@ impl Core {
         state.recorded = *modified;
         let cursor = cursor.clone();
         let mut settlements = self.gap_settlements(index, item, &cursor.gap, now);
-        if let Some(claim) = cursor.run.as_ref().filter(|claim| claim.session != session)
+        if let Some(claim) = &cursor.run
             && let Some(outcome) = claim.outcome.clone()
+            && (claim.session != session || matches!(outcome, Outcome::Failed { kind: FailureKind::OwnerLost, .. }))
         {
             settlements.push(self.settlement(index, item, claim, 0, outcome, None, now));
         }
@@ -650,6 +674,7 @@ impl Core {
         state.touched = touched;
         state.cursor_sequence = touched;
         state.recorded = commit.transaction;
+        state.loose = false;
         state.orphan_since = None;
         let nodes = job.mirror.item_mut(claim.item);
         nodes.misfire = false;
@@ -699,6 +724,7 @@ impl Core {
             let state = job.item_mut(claim.item);
             state.local = Local::Idle;
             state.claim_after = now.mono + REST;
+            state.loose |= error.is_unknown();
             items.push(claim.item);
             if !treat_as_failed {
                 job.mirror.item_mut(claim.item).cursor = CursorNode::Unread;
@@ -737,9 +763,27 @@ impl Core {
                 ops.push(Op::delete(lease));
             }
             ops.push(cursor_op(path, &claim));
+            ops.extend(self.marks_to_lower(index, &claim));
             self.jobs[index].item_mut(claim.item).local = Local::Claiming;
             self.commit(index, Purpose::Settle(vec![claim]), ops);
         }
+    }
+
+    /// The marks of a run of ours that is given up with this change of the cursor: others would wait for them.
+    fn marks_to_lower(&self, index: usize, claim: &ItemClaim) -> Vec<Op> {
+        let session = self.session.map(|terms| terms.session);
+        let mut ops = Vec::new();
+        if claim.settlements.is_empty() {
+            return ops;
+        }
+        let Some(nodes) = self.jobs[index].mirror.item(claim.item) else { return ops };
+        if nodes.running.is_some() && nodes.running == session {
+            ops.push(Op::delete(self.path(index, &Key::Running(claim.item))));
+        }
+        if nodes.taken.as_ref() == Some(&self.me) {
+            ops.push(Op::delete(self.path(index, &Key::Taken(claim.item))));
+        }
+        ops
     }
 
     /// What became of cursor changes without a run.
@@ -769,6 +813,12 @@ impl Core {
         let touched = self.next();
         for claim in claims {
             let version = claim.version.map_or(0, |version| version + 1);
+            let lowered = self.marks_to_lower(index, &claim);
+            for op in lowered {
+                if let Some((_, key)) = self.keys.parse(op.path()) {
+                    self.jobs[index].mirror.put(&key, None);
+                }
+            }
             let cursor = Box::new(claim.cursor);
             let job = &mut self.jobs[index];
             job.mirror.item_mut(claim.item).cursor =
@@ -880,6 +930,7 @@ impl Core {
         let state = job.item_mut(item);
         state.local = Local::Idle;
         state.lost = Some(active.claim.run_id);
+        state.loose = true;
         job.mirror.item_mut(item).cursor = CursorNode::Unread;
     }
 

@@ -134,6 +134,9 @@ pub(crate) struct ItemState {
     pub(crate) claim_after: Millis,
     /// The attempt that was stopped here because the lease ran out.
     pub(crate) lost: Option<clockwright_model::RunId>,
+    /// A claim of ours may be open in the cursor though nothing of it runs here: its answer was unclear, or the lease ran out.
+    /// As long as this session lives nobody else may end it.
+    pub(crate) loose: bool,
     /// The transaction of the cursor whose outcomes are on record here, as far as it is known.
     pub(crate) recorded: i64,
     /// The item is disabled by an operator, as last acted on.
@@ -250,6 +253,8 @@ impl Job {
             item.orphan_since = None;
             item.was_mine = false;
             item.watching = false;
+            item.lost = None;
+            item.loose = false;
             match &mut item.local {
                 local @ Local::Claiming => *local = Local::Idle,
                 Local::Ended { committing, .. } => *committing = false,

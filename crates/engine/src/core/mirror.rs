@@ -19,8 +19,9 @@ pub(crate) struct Mirror {
     pub(crate) servers: BTreeMap<String, ServerNode>,
     pub(crate) instances: BTreeMap<InstanceId, InstanceNode>,
     pub(crate) leader: Option<LeaderNode>,
-    pub(crate) election_latch: BTreeSet<String>,
-    pub(crate) failover_latch: BTreeSet<String>,
+    /// Places in the queue, with the sessions they belong to.
+    pub(crate) election_latch: BTreeMap<String, i64>,
+    pub(crate) failover_latch: BTreeMap<String, i64>,
     pub(crate) necessary: bool,
     pub(crate) processing: Option<i64>,
     /// Version of the plan's epoch node; `None` when there is none.
@@ -137,8 +138,8 @@ impl Mirror {
                 self.leader =
                     node.map(|node| LeaderNode { id: instance_of(&node.data), session: node.stat.owner });
             }
-            Key::ElectionLatchNode(name) => put_name(&mut self.election_latch, name, node.is_some()),
-            Key::FailoverLatchNode(name) => put_name(&mut self.failover_latch, name, node.is_some()),
+            Key::ElectionLatchNode(name) => put_name(&mut self.election_latch, name, node),
+            Key::FailoverLatchNode(name) => put_name(&mut self.failover_latch, name, node),
             Key::Necessary => self.necessary = node.is_some(),
             Key::Processing => self.processing = node.map(|node| node.stat.owner),
             Key::Epoch => self.epoch = node.map(|node| node.stat.version),
@@ -222,11 +223,10 @@ fn pause_words(data: &[u8]) -> String {
     }
 }
 
-fn put_name(names: &mut BTreeSet<String>, name: &str, present: bool) {
-    if present {
-        names.insert(name.to_owned());
-    } else {
-        names.remove(name);
+fn put_name(names: &mut BTreeMap<String, i64>, name: &str, node: Option<&Node>) {
+    match node {
+        Some(node) => drop(names.insert(name.to_owned(), node.stat.owner)),
+        None => drop(names.remove(name)),
     }
 }
 

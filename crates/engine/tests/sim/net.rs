@@ -214,10 +214,11 @@ impl Sim {
         if self.current(&self.requests[&id]).is_none_or(|connection| !connection.up) {
             return;
         }
-        let fresh = self.server(engine).tree.clone();
+        let again: Vec<bool> = first.iter().map(|_| self.rng.chance(500)).collect();
+        let fresh = &self.server(engine).tree;
         let mut nodes = Vec::with_capacity(first.len());
-        for (path, node) in first {
-            if self.rng.chance(500) {
+        for ((path, node), again) in first.into_iter().zip(again) {
+            if !again {
                 nodes.push((path, node));
             } else if let Some(node) = fresh.get(&path) {
                 nodes.push((path, node.clone()));

@@ -101,7 +101,7 @@ impl Scenario {
             }
         }
         let lost_hints = if rng.chance(500) { rng.pick(&[10, 50, 300]) } else { 0 };
-        let heal_at = rng.range(25_000, 40_000);
+        let heal_at = rng.range(20_000, 35_000);
         let jobs = rng.range(1, 4) as usize;
         Self {
             engines: rng.range(3, 6) as usize,
@@ -110,7 +110,8 @@ impl Scenario {
             faults,
             fault_every: rng.pick(&[1_500, 3_000, 6_000]),
             heal_at,
-            end_at: heal_at + 45_000,
+            // Lost hints are made up for by the next full reading, which may be 30 s away.
+            end_at: heal_at + if lost_hints > 0 { 45_000 } else { 22_000 },
             lost_hints,
             lost_answers: rng.pick(&[0, 0, 5, 30]),
             lag: rng.pick(&[0, 100, 500]),

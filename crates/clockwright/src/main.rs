@@ -6,6 +6,7 @@ mod output;
 use clap::{Parser, Subcommand};
 use commands::{Global, cron, dev, job, node, run, shard};
 use output::{Failure, talk};
+use std::io::IsTerminal as _;
 use std::process::ExitCode;
 
 /// A distributed job scheduler: instances share the items of a job among themselves, and no fire is lost or runs twice.
@@ -73,8 +74,9 @@ fn start(cli: Cli) -> Result<(), Failure> {
         Command::Verify(args) => cron::verify(&global, &args),
         Command::Reference(command) => cron::reference(&command),
         Command::ExecTask => Err(Failure::Usage("exec-task takes no arguments".into())),
-        Command::Dev(args) => serve(dev::run(args)),
-        Command::Node(args) => serve(node::run(global, args)),
+        // It shows by itself how runs end.
+        Command::Dev(args) => serve("error", dev::run(args)),
+        Command::Node(args) => serve("info", node::run(global, args)),
         Command::Job(command) => block_on(job::run(&global, command)),
         Command::Shard(command) => block_on(shard::run(&global, command)),
         Command::Run(command) => block_on(run::run(&global, command)),
@@ -89,11 +91,12 @@ fn block_on(work: impl Future<Output = Result<(), Failure>>) -> Result<(), Failu
     result
 }
 
-/// Runs instances on all processors, with their log on stderr.
-fn serve(work: impl Future<Output = Result<(), Failure>>) -> Result<(), Failure> {
+/// Runs instances on all processors, with their log on stderr: from this level on, unless `CLOCKWRIGHT_LOG` says otherwise.
+fn serve(level: &str, work: impl Future<Output = Result<(), Failure>>) -> Result<(), Failure> {
     let filter =
-        tracing_subscriber::EnvFilter::try_from_env("CLOCKWRIGHT_LOG").unwrap_or_else(|_| "info".into());
-    tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).init();
+        tracing_subscriber::EnvFilter::try_from_env("CLOCKWRIGHT_LOG").unwrap_or_else(|_| level.into());
+    let log = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr);
+    log.with_ansi(std::io::stderr().is_terminal()).init();
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
     let result = runtime.block_on(work);
     // Whatever still runs has had its grace period.

@@ -183,6 +183,29 @@ impl Registry {
         Ok(Self { backend, keys: Address::keys(namespace)? })
     }
 
+    /// As [`open`](Self::open), for an instance: an embedded registry that nobody has open is opened (and made, if it is
+    /// missing) and served to others by this process.
+    ///
+    /// # Errors
+    /// As [`open`](Self::open) and [`serve`](Self::serve).
+    pub async fn open_or_serve(
+        address: &Address,
+        session_timeout: Option<i64>,
+    ) -> Result<Self, ConnectError> {
+        let Address::Embedded { folder, namespace } = address else {
+            return Self::open(address, session_timeout).await;
+        };
+        let session_timeout = session_timeout.unwrap_or(ConnectOptions::default().session_timeout);
+        let backend = Backend::Socket { path: socket_path(folder), session_timeout };
+        match backend.session().await {
+            Ok(session) => {
+                session.close().await?;
+                Ok(Self { backend, keys: Address::keys(namespace)? })
+            }
+            Err(_) => Self::serve(folder, namespace).await,
+        }
+    }
+
     /// A registry in memory, for tests: gone with the last clone.
     ///
     /// # Errors

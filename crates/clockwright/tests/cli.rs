@@ -3,7 +3,7 @@
 
 mod common;
 
-use common::Place;
+use common::{Place, eventually};
 use std::io::Read as _;
 use std::process::Stdio;
 
@@ -201,4 +201,40 @@ fn a_dev_is_seen_and_steered_from_another_process_and_ends_when_asked() {
         (&"CRASHED".into(), &serde_json::json!([])),
         "they left the registry"
     );
+}
+
+#[test]
+fn a_second_signal_ends_what_the_first_one_lets_run_and_the_outcome_says_so() {
+    let place = Place::new();
+    let command = "sh -c 'exec sleep 1000'";
+    let body = format!(
+        "elasticJobType: SCRIPT, cron: 0 0 0 1 1 ? 2099, props: {{script.command.line: \"{command}\"}}"
+    );
+    place.write("jobs.yaml", &format!("jobs: {{long: {{{body}}}}}"));
+    let mut dev =
+        place.start(&["dev", "-f", "jobs.yaml", "--instances", "1", "--shutdown-grace", "10m", "--fire-now"]);
+    place.until(&["job", "get", "long"], |job| job["items"][0]["running"] == true);
+    dev.signal();
+    eventually("the shutdown begins", || place.talk().contains("shutting down"));
+    assert_eq!(dev.terminate(), 0, "{}", place.talk());
+    let rows = place.until(&["run", "list", "long"], |rows| rows.as_array().unwrap().len() == 1);
+    assert_eq!(rows[0]["outcome"], "cancelled", "{rows}");
+}
+
+#[test]
+fn two_nodes_of_one_machine_share_an_embedded_registry() {
+    let place = Place::new();
+    place.write("jobs.yaml", JOBS);
+    let node =
+        |data: &str| place.start(&["node", "-f", "jobs.yaml", "--data", data, "--session-timeout", "2s"]);
+    let _first = node("first");
+    place.until(&["job", "list"], |jobs| jobs[0]["instanceCount"] == 1);
+    let mut second = node("second");
+    place.until(&["job", "get", "tick"], |job| {
+        job["instances"].as_array().unwrap().iter().filter(|instance| instance["itemCount"] != 0).count() == 2
+    });
+    assert_eq!(second.terminate(), 0, "{}", place.talk());
+    place.until(&["job", "get", "tick"], |job| {
+        job["instanceCount"] == 1 && job["items"][2]["owner"] == job["leader"]
+    });
 }

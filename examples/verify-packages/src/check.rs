@@ -84,7 +84,7 @@ impl Report {
 }
 
 /// How many problems are listed; the rest is counted.
-const LISTED: usize = 50;
+const LISTED: usize = 10;
 
 impl fmt::Display for Report {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

@@ -36,7 +36,7 @@ pub(crate) async fn run(global: Global, args: NodeArgs) -> Result<(), Failure> {
     let signals = Signals::catch()?;
     let address = global.address()?;
     let timeout = i64::try_from(args.session_timeout.as_millis()).unwrap_or(i64::MAX);
-    let registry = Registry::open(&address, Some(timeout)).await?;
+    let registry = Registry::open_or_serve(&address, Some(timeout)).await?;
     let printer = args.print_output.then(live::Printer::start);
     let options = SchedulerOptions {
         address: args.instance_ip.map(|ip| ip.to_string()),

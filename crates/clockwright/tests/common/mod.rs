@@ -37,7 +37,8 @@ impl Place {
 
     /// Starts a `dev` or `node`; it is killed when dropped.
     pub fn start(&self, args: &[&str]) -> Running {
-        let log = std::fs::File::create(self.path().join("talk.log")).unwrap();
+        let log =
+            std::fs::File::options().create(true).append(true).open(self.path().join("talk.log")).unwrap();
         let mut command = self.command(env!("CARGO_BIN_EXE_clockwright"));
         command.args(args).stdout(log.try_clone().unwrap()).stderr(log);
         Running(command.spawn().unwrap())
@@ -67,6 +68,16 @@ impl Place {
     }
 }
 
+/// Polls until something is so; panics when that takes too long.
+#[track_caller]
+pub fn eventually(what: &str, so: impl Fn() -> bool) {
+    let deadline = Instant::now() + Duration::from_secs(60);
+    while !so() {
+        assert!(Instant::now() < deadline, "{what} never came true");
+        std::thread::sleep(Duration::from_millis(50));
+    }
+}
+
 /// What a command answered.
 #[derive(Debug)]
 pub struct Answer {
@@ -89,10 +100,15 @@ impl Answer {
 pub struct Running(Child);
 
 impl Running {
-    /// Asks it to end and waits for that.
-    pub fn terminate(&mut self) -> i32 {
+    /// Asks it to end.
+    pub fn signal(&self) {
         let pid = rustix::process::Pid::from_child(&self.0);
         rustix::process::kill_process(pid, rustix::process::Signal::TERM).unwrap();
+    }
+
+    /// Asks it to end and waits for that.
+    pub fn terminate(&mut self) -> i32 {
+        self.signal();
         self.0.wait().unwrap().code().unwrap_or(-1)
     }
 }

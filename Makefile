@@ -30,7 +30,7 @@ bench: rust zookeeper ## Measure, beside the limits of what it stands on; prints
 lint: rust ## Check the format, the lints, the documentation and (where cargo-deny is installed) the dependencies
 	$(CARGO) fmt --all --check
 	$(CARGO) clippy --workspace --all-targets --features clockwright-engine/mutations -- -D warnings
-	RUSTDOCFLAGS="-D warnings -A rustdoc::private_intra_doc_links" $(CARGO) doc --quiet --workspace --no-deps --document-private-items
+	RUSTDOCFLAGS="-D warnings -A rustdoc::private_intra_doc_links -A rustdoc::redundant_explicit_links" $(CARGO) doc --quiet --workspace --no-deps --document-private-items
 	@if command -v cargo-deny >/dev/null; then cargo deny check bans licenses sources; \
 	else echo "dependencies not checked: cargo install --locked cargo-deny"; fi
 

@@ -2,29 +2,32 @@
 //!
 //! ```text
 //! engine ──publish──▶ Bus ──one bounded queue and one task for each sink──▶ Sink::store(batch)
-//!                                                                            └ SqliteStore ◀── Query ── CLI, console
+//!                                                                            └ EventStore ◀── Query ── CLI, console
 //! ```
 //!
 //! - [`Bus`] takes events from whoever runs jobs. It costs them about a microsecond and can neither delay nor fail them.
-//! - [`Sink`] is the port towards storage; [`SqliteStore`] is the local one.
+//! - [`Sink`] is the port towards storage; [`EventStore`] is SQLite, PostgreSQL, MySQL or MariaDB.
 //! - [`Query`] reads back what a store holds; every database answers it in the same way.
 //! - [`testing::Recorder`] is a sink for the tests of other crates.
 
 pub mod bus;
 pub mod query;
-pub mod sqlite;
+pub mod store;
 pub mod testing;
 mod text;
 
 pub use bus::{Bus, BusOptions, SinkStats};
 pub use query::{
-    BadCursor, Cursor, ExecutionFilter, ExecutionPage, ExecutionRow, ExecutionState, OUTCOMES, Page, Query,
-    RunFilter, RunPage, RunRow, StatusRow, Store, StoreError,
+    BadCursor, Cursor, ExecutionFilter, ExecutionPage, ExecutionRow, ExecutionState, LossRow, OUTCOMES, Page,
+    Query, RunFilter, RunPage, RunRow, StatisticsRow, StatusRow, Store, StoreError, Width,
 };
-pub use sqlite::SqliteStore;
+pub use store::EventStore;
+
+/// The event store where it is known to be a file.
+pub type SqliteStore = EventStore;
 
 use async_trait::async_trait;
-use clockwright_model::Event;
+use clockwright_model::{Event, Millis, RunId};
 
 /// Where events go. A sink is called by one task at a time, in order, with batches.
 #[async_trait]
@@ -37,6 +40,16 @@ pub trait Sink: Send + Sync + 'static {
     /// The whole batch counts as not stored, even if a part of it was.
     async fn store(&self, batch: &[Event]) -> Result<(), SinkError>;
 
+    /// Records that events were dropped before they could be stored, so that what is missing has a trace too. Recording the
+    /// same loss again must change nothing. Unless a sink says otherwise, it ignores this.
+    ///
+    /// # Errors
+    /// It is told again later.
+    async fn record_loss(&self, loss: &Loss) -> Result<(), SinkError> {
+        let _ = loss;
+        Ok(())
+    }
+
     /// What statistics and log lines call it.
     fn name(&self) -> &str {
         "sink"
@@ -47,3 +60,24 @@ pub trait Sink: Send + Sync + 'static {
 #[derive(Debug, Clone, thiserror::Error)]
 #[error("cannot store events: {0}")]
 pub struct SinkError(pub String);
+
+/// Events that were dropped: how many of each kind. A failure counts as a failure only, whatever its kind.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Loss {
+    /// Identity of the record.
+    pub id: RunId,
+    /// When the first of them was dropped.
+    pub from: Millis,
+    /// When the last of them was dropped.
+    pub to: Millis,
+    /// States of firings.
+    pub statuses: u64,
+    /// Starts and ends of runs, other than failures.
+    pub executions: u64,
+    /// Outcomes of fires, other than failures.
+    pub settlements: u64,
+    /// Failures, of runs and of fires.
+    pub failures: u64,
+    /// In words.
+    pub reason: String,
+}

@@ -45,6 +45,20 @@ pub trait Query: Send + Sync + 'static {
 
     /// The states that a firing went through, oldest first; at most 1,000.
     async fn trace(&self, task_id: &str) -> Result<Vec<StatusRow>, StoreError>;
+
+    /// How fires ended, counted by the time of the decision in UTC, from `from` to before `to`, oldest first, at most
+    /// 10,000 rows; spans without an outcome have no row. `job: None` is all jobs. Minutes are counted for all jobs
+    /// together only.
+    async fn statistics(
+        &self,
+        job: Option<&str>,
+        width: Width,
+        from: Millis,
+        to: Millis,
+    ) -> Result<Vec<StatisticsRow>, StoreError>;
+
+    /// What could not be kept between `from` and `to`, newest first; at most 1,000.
+    async fn losses(&self, from: Millis, to: Millis) -> Result<Vec<LossRow>, StoreError>;
 }
 
 /// A store: takes events and answers questions.
@@ -56,6 +70,93 @@ pub trait Store: Sink + Query {
 
 /// The words that [`RunRow::outcome`] may hold.
 pub const OUTCOMES: [&str; 6] = ["succeeded", "failed", "skipped", "coalesced", "missed", "cancelled"];
+
+/// How long a span is that outcomes are counted in.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Width {
+    /// One minute.
+    Minute,
+    /// One hour.
+    Hour,
+    /// One day, in UTC.
+    Day,
+}
+
+impl Width {
+    /// The stored word: `minute`, `hour` or `day`.
+    #[must_use]
+    pub fn word(self) -> &'static str {
+        match self {
+            Width::Minute => "minute",
+            Width::Hour => "hour",
+            Width::Day => "day",
+        }
+    }
+
+    /// How long it is, milliseconds.
+    #[must_use]
+    pub fn millis(self) -> Millis {
+        match self {
+            Width::Minute => 60_000,
+            Width::Hour => 3_600_000,
+            Width::Day => 86_400_000,
+        }
+    }
+
+    /// The first instant of the span that an instant lies in.
+    #[must_use]
+    pub fn start_of(self, at: Millis) -> Millis {
+        at.saturating_sub(at.rem_euclid(self.millis()))
+    }
+
+    pub(crate) fn cloud_table(self) -> &'static str {
+        match self {
+            Width::Minute => "TASK_RESULT_STATISTICS_MINUTE",
+            Width::Hour => "TASK_RESULT_STATISTICS_HOUR",
+            Width::Day => "TASK_RESULT_STATISTICS_DAY",
+        }
+    }
+}
+
+/// How many fires ended how, within one span.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize)]
+pub struct StatisticsRow {
+    /// The first instant of the span, epoch milliseconds.
+    pub at: Millis,
+    /// Fires that succeeded.
+    pub succeeded: u64,
+    /// Fires that failed.
+    pub failed: u64,
+    /// Fires that were deliberately not run.
+    pub skipped: u64,
+    /// Fires that another one ran for.
+    pub coalesced: u64,
+    /// Fires that nobody could run.
+    pub missed: u64,
+    /// Fires that were stopped.
+    pub cancelled: u64,
+}
+
+/// Events that were dropped before they could be stored: the record that something is missing.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct LossRow {
+    /// Identity of the row.
+    pub id: String,
+    /// When the first of them was dropped, epoch milliseconds.
+    pub from: Millis,
+    /// When the last of them was dropped, epoch milliseconds.
+    pub to: Millis,
+    /// States of firings.
+    pub statuses: u64,
+    /// Starts and ends of runs, other than failures.
+    pub executions: u64,
+    /// Outcomes of fires, other than failures.
+    pub settlements: u64,
+    /// Failures, of runs and of fires.
+    pub failures: u64,
+    /// In words.
+    pub reason: String,
+}
 
 /// Which outcomes; an empty filter is all of them, and what is set must hold together.
 #[derive(Debug, Clone, Default)]
@@ -313,7 +414,12 @@ pub enum StoreError {
         /// The latest version that this program knows.
         known: i64,
     },
-    /// The file cannot be opened.
+    /// The address names no kind of store that this program knows, or cannot be read. It never shows a password.
+    #[error(
+        "{0}; an event store is `sqlite:PATH`, `postgres://USER:PASSWORD@HOST:PORT/DATABASE` or `mysql://…`"
+    )]
+    Address(String),
+    /// The store cannot be opened.
     #[error("cannot open the event store `{path}`: {reason}")]
     Open {
         /// Where.

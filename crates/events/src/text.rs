@@ -25,12 +25,36 @@ pub(crate) fn wide(text: &str) -> Cow<'_, str> {
     Cow::Owned(clean(&text[..end]).into_owned() + CUT_MARK)
 }
 
+/// Like [`clean`], for a column of `width` characters whose text is compared: a name or an identity. A longer text is cut
+/// and ends in a hash of the whole, so that different texts stay different; one that ends in a space gets a hash too,
+/// because MySQL takes `a` and `a ` for the same. Texts that are searched for go through this as well.
+pub(crate) fn fit(text: &str, width: usize) -> Cow<'_, str> {
+    let fits = text.len() <= width || text.char_indices().nth(width).is_none();
+    if fits && !text.ends_with(' ') {
+        return clean(text);
+    }
+    let hash = format!("#{:032x}", hash(text));
+    let kept = width - hash.len();
+    let end = text.char_indices().nth(kept).map_or(text.len(), |(at, _)| at);
+    Cow::Owned(clean(&text[..end]).into_owned() + &hash)
+}
+
+/// Fowler, Noll and Vo's 128-bit hash 1a. It stays the same for ever, which the hashes of the standard library do not
+/// promise.
+fn hash(text: &str) -> u128 {
+    text.bytes().fold(0x6c62_272e_07bb_0142_62b8_2175_6295_c58d, |hash, byte| {
+        (hash ^ u128::from(byte)).wrapping_mul(0x0000_0000_0100_0000_0000_0000_0000_013b)
+    })
+}
+
+/// The first and last millisecond of the years that every database takes.
+pub(crate) const MILLIS_RANGE: (Millis, Millis) = (-62_167_219_200_000, 253_402_207_199_999);
+
 /// `YYYY-MM-DD HH:MM:SS.mmm` in UTC, which sorts as the times do. Times outside the years 0000 to 9999 become the
 /// nearest one inside.
 pub(crate) fn timestamp(at: Millis) -> String {
-    const FIRST: Millis = -62_167_219_200_000;
-    const LAST: Millis = 253_402_207_199_999;
-    let at = Timestamp::from_millisecond(at.clamp(FIRST, LAST)).expect("clamped to the range that it takes");
+    let at = at.clamp(MILLIS_RANGE.0, MILLIS_RANGE.1);
+    let at = Timestamp::from_millisecond(at).expect("clamped to the range that it takes");
     let at = jiff::tz::Offset::UTC.to_datetime(at);
     let (year, month, day) = (at.year(), at.month(), at.day());
     let (hour, minute, second, milli) = (at.hour(), at.minute(), at.second(), at.millisecond());
@@ -68,6 +92,20 @@ mod tests {
     fn a_nul_becomes_visible() {
         assert_eq!(wide("a\0b"), "a␀b");
         assert_eq!(clean("\0"), "␀");
+    }
+
+    #[test]
+    fn names_that_are_too_long_or_end_in_a_space_stay_apart() {
+        assert_eq!(fit("a", 40), "a");
+        let long = "日".repeat(50);
+        let (one, two) = (fit(&long, 40), long.clone() + "x");
+        assert_eq!(one.chars().count(), 40);
+        assert_ne!(one, fit(&two, 40));
+        assert_eq!(fit(&two, 51), two);
+        assert!(fit("a ", 40).starts_with("a #") && fit("a ", 40) != fit("a  ", 40));
+        assert!(fit("", 40).is_empty());
+        assert_eq!(format!("{:032x}", hash("")), "6c62272e07bb014262b821756295c58d");
+        assert_eq!(format!("{:032x}", hash("a")), "d228cb696f1a8caf78912b704e4a8964");
     }
 
     #[test]

@@ -1,4 +1,6 @@
 //! Conformance suites, private servers and fixtures. For development only.
 
 pub mod registry_suite;
+#[cfg(feature = "sql")]
+pub mod sql;
 pub mod zookeeper;

@@ -2,7 +2,8 @@
 #![allow(clippy::unwrap_used, reason = "tests")]
 
 use clockwright_events::{
-    Bus, BusOptions, ExecutionFilter, ExecutionState, OUTCOMES, Page, RunFilter, RunRow, Store,
+    Bus, BusOptions, ExecutionFilter, ExecutionState, Loss, OUTCOMES, Page, RunFilter, RunRow, StatisticsRow,
+    Store, Width,
 };
 use clockwright_model::{
     Event, Execution, ExecutionSource, FailureKind, Fire, InstanceId, JobName, Millis, Outcome, RunId,
@@ -36,6 +37,8 @@ macro_rules! store_suite {
             text_of_any_kind_and_length_is_stored
             hostile_text_in_a_filter_is_only_text
             a_large_batch_of_everything_is_stored
+            outcomes_are_counted_once_by_minute_hour_and_day
+            a_loss_is_on_record_once
             a_bus_feeds_the_store
         );
     };
@@ -578,6 +581,60 @@ pub(crate) async fn a_large_batch_of_everything_is_stored<S: Store>(store: Arc<S
     let first = store.runs(&RunFilter::default(), &Page::first(1000)).await.unwrap();
     let second = store.runs(&RunFilter::default(), &Page::after(1000, first.next.unwrap())).await.unwrap();
     assert_eq!((first.rows.len(), second.rows.len()), (1000, 500));
+}
+
+pub(crate) async fn outcomes_are_counted_once_by_minute_hour_and_day<S: Store>(store: Arc<S>) {
+    let minute = Width::Minute.start_of(T);
+    let at = |n: i64, outcome: Outcome| Settlement { outcome, at: minute + n, ..settled("j", 0, T + n) };
+    let failure = || Outcome::Failed { kind: FailureKind::Job, reason: String::new() };
+    let missed = Settlement {
+        range: Some((T, 10)),
+        at: minute + 60_000,
+        ..unrun("k", 0, T + 9, Outcome::Missed { reason: String::new() })
+    };
+    put(&*store, [at(0, Outcome::Succeeded), at(59_999, failure())]).await;
+    // Partly known, partly new, and one twice in the batch.
+    let skipped = at(1, Outcome::Skipped { reason: String::new() });
+    put(&*store, [at(0, Outcome::Succeeded), missed.clone(), skipped.clone(), skipped.clone()]).await;
+    put(&*store, [missed, skipped]).await;
+    assert_eq!(store.conflicts(), 0);
+    let first = StatisticsRow { at: minute, succeeded: 1, failed: 1, skipped: 1, ..StatisticsRow::default() };
+    let second = StatisticsRow { at: minute + 60_000, missed: 10, ..StatisticsRow::default() };
+    let ask = async |job, width| {
+        store.statistics(job, width, minute - 86_400_000, minute + 86_400_000).await.unwrap()
+    };
+    assert_eq!(ask(None, Width::Minute).await, [first, second]);
+    for width in [Width::Hour, Width::Day] {
+        let at = width.start_of(minute);
+        assert_eq!(ask(None, width).await, [StatisticsRow { at, missed: 10, ..first }]);
+        assert_eq!(ask(Some("j"), width).await, [StatisticsRow { at, ..first }]);
+        assert_eq!(ask(Some("k"), width).await, [StatisticsRow { at, ..second }]);
+        assert_eq!(ask(Some("' OR 1=1 --"), width).await, []);
+    }
+    assert_eq!(store.statistics(None, Width::Minute, minute + 1, minute + 60_000).await.unwrap(), []);
+}
+
+pub(crate) async fn a_loss_is_on_record_once<S: Store>(store: Arc<S>) {
+    let loss = Loss {
+        id: id(1),
+        from: T,
+        to: T + 10,
+        statuses: 4,
+        executions: 3,
+        settlements: 2,
+        failures: 1,
+        reason: "the spool was full\0".into(),
+    };
+    for _ in 0..2 {
+        store.record_loss(&loss).await.unwrap();
+    }
+    let rows = store.losses(T + 10, T + 11).await.unwrap();
+    assert_eq!(rows.len(), 1);
+    let row = &rows[0];
+    assert_eq!((row.statuses, row.executions, row.settlements, row.failures), (4, 3, 2, 1));
+    assert_eq!((row.from, row.to, row.reason.as_str()), (T, T + 10, "the spool was full␀"));
+    assert_eq!(store.losses(T + 11, T + 20).await.unwrap(), []);
+    assert_eq!(store.losses(T - 10, T).await.unwrap(), []);
 }
 
 pub(crate) async fn a_bus_feeds_the_store<S: Store>(store: Arc<S>) {

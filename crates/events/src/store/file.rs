@@ -1,26 +1,21 @@
-//! The local store: one SQLite file in WAL mode, one connection that writes and a few that read.
+//! SQLite: one file in WAL mode, one connection that writes and a few that read.
 //!
-//! Times in Elastic-Job's tables are text, `YYYY-MM-DD HH:MM:SS.mmm` in UTC, because SQLite has no type for them and this
-//! form sorts; in Clockwright's own table they are epoch milliseconds. `synchronous=NORMAL`: a killed process loses
-//! nothing that was stored, a power cut may lose the last moments, never the file. Several processes may write into one
-//! file: each batch is one `BEGIN IMMEDIATE` transaction and waits for the others' up to 5 s; readers never wait.
-//! The file must lie on a local disk.
+//! `synchronous=NORMAL`: a killed process loses nothing that was stored, a power cut may lose the last moments, never the
+//! file. Several processes may write into one file: each batch is one `BEGIN IMMEDIATE` transaction and waits for the
+//! others up to 5 s; readers never wait. The file must lie on a local disk.
 
-mod read;
-mod write;
-
-use crate::{Store, StoreError};
-use sqlx::sqlite::{
-    SqliteConnectOptions, SqliteJournalMode, SqlitePool, SqlitePoolOptions, SqliteSynchronous,
-};
+use super::db::Db;
+use crate::StoreError;
+use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteSynchronous};
 use sqlx::{ConnectOptions, Connection, SqliteConnection};
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 /// The schema's steps; a file at version n has had the first n of them. Steps are only ever added.
-const MIGRATIONS: [&str; 1] = [include_str!("migrations/0001_events.sql")];
+const MIGRATIONS: [&str; 2] = [
+    include_str!("migrations/sqlite/0001_events.sql"),
+    include_str!("migrations/sqlite/0002_statistics.sql"),
+];
 
 /// How long a connection waits for another one's lock.
 const BUSY_TIMEOUT: Duration = Duration::from_secs(5);
@@ -28,93 +23,53 @@ const BUSY_TIMEOUT: Duration = Duration::from_secs(5);
 /// How many connections read; each has a thread of its own while it is in use.
 const READERS: u32 = 3;
 
-/// An event store in a file.
-pub struct SqliteStore {
-    /// `None` for a store that is open for reading only.
-    writer: Option<SqlitePool>,
-    readers: SqlitePool,
-    conflicts: AtomicU64,
+pub(super) async fn open(path: &Path) -> Result<Db, StoreError> {
+    let path = absolute(path);
+    if let Some(folder) = path.parent().filter(|folder| !folder.is_dir()) {
+        let reason = format!("there is no folder `{}`", folder.display());
+        return Err(StoreError::Open { path: path.display().to_string(), reason });
+    }
+    let write = options(&path)
+        .create_if_missing(true)
+        .synchronous(SqliteSynchronous::Normal)
+        .pragma("journal_size_limit", "67108864");
+    prepare(&path, &write).await?;
+    let writer = pool(1).connect_with(write).await.map_err(|error| open_error(&path, &error))?;
+    let readers = pool(READERS).connect_lazy_with(options(&path).read_only(true));
+    Ok(Db::Sqlite { writer: Some(writer), readers })
 }
 
-impl SqliteStore {
-    /// Opens the file for writing, and makes or migrates it if need be. Its folder must exist.
-    ///
-    /// # Errors
-    /// [`StoreError::Newer`], [`StoreError::Foreign`] or [`StoreError::Open`].
-    pub async fn open(path: impl AsRef<Path>) -> Result<Arc<Self>, StoreError> {
-        let path = absolute(path.as_ref());
-        if let Some(folder) = path.parent().filter(|folder| !folder.is_dir()) {
-            let reason = format!("there is no folder `{}`", folder.display());
-            return Err(StoreError::Open { path: path.display().to_string(), reason });
-        }
-        let write = options(&path)
-            .create_if_missing(true)
-            .synchronous(SqliteSynchronous::Normal)
-            .pragma("journal_size_limit", "67108864");
-        prepare(&path, &write).await?;
-        let writer = pool(1).connect_with(write).await.map_err(|error| open_error(&path, &error))?;
-        let readers = pool(READERS).connect_lazy_with(options(&path).read_only(true));
-        Ok(Arc::new(Self { writer: Some(writer), readers, conflicts: AtomicU64::new(0) }))
+pub(super) async fn open_read_only(path: &Path) -> Result<Db, StoreError> {
+    let path = absolute(path);
+    if !path.exists() {
+        return Err(StoreError::Missing(path.display().to_string()));
     }
-
-    /// Opens the file for reading, while another process may be writing it. Never makes or changes one.
-    ///
-    /// # Errors
-    /// [`StoreError::Missing`], [`StoreError::Newer`], [`StoreError::Foreign`] or [`StoreError::Open`].
-    pub async fn open_read_only(path: impl AsRef<Path>) -> Result<Arc<Self>, StoreError> {
-        let path = absolute(path.as_ref());
-        if !path.exists() {
-            return Err(StoreError::Missing(path.display().to_string()));
-        }
-        let read = options(&path).read_only(true);
-        let mut connection = connect(&path, &read).await?;
-        let found = found(&path, &mut connection).await;
-        // Nothing was written, so there is nothing to lose if closing fails.
-        let _ = connection.close().await;
-        if found? == 0 {
-            return Err(StoreError::Missing(path.display().to_string()));
-        }
-        Ok(Arc::new(Self {
-            writer: None,
-            readers: pool(READERS).connect_lazy_with(read),
-            conflicts: AtomicU64::new(0),
-        }))
-    }
-
-    /// A store in memory, which dies with the value: for tests and for `dev` without a data folder.
-    ///
-    /// # Errors
-    /// [`StoreError::Open`], when memory or threads are short.
-    pub async fn in_memory() -> Result<Arc<Self>, StoreError> {
-        let path = Path::new(":memory:");
-        let options = SqliteConnectOptions::new().in_memory(true);
-        // A second connection would see another, empty database; so one does all the work.
-        let only = pool(1).connect_with(options).await.map_err(|error| open_error(path, &error))?;
-        let mut connection = only.acquire().await.map_err(|error| open_error(path, &error))?;
-        migrate(path, &mut connection).await?;
-        drop(connection);
-        Ok(Arc::new(Self { writer: Some(only.clone()), readers: only, conflicts: AtomicU64::new(0) }))
-    }
-
-    /// Closes all connections, after what they are doing now; a writer moves its log into the file.
-    pub async fn close(&self) {
-        self.readers.close().await;
-        if let Some(writer) = &self.writer {
-            writer.close().await;
-        }
+    let read = options(&path).read_only(true);
+    let mut connection = connect(&path, &read).await?;
+    let found = found(&path, &mut connection).await;
+    // Nothing was written, so there is nothing to lose if closing fails.
+    let _ = connection.close().await;
+    match found? {
+        0 => Err(StoreError::Missing(path.display().to_string())),
+        version if version < MIGRATIONS.len() => Err(StoreError::Open {
+            path: path.display().to_string(),
+            reason: format!(
+                "it has version {version} and is migrated when an instance of this version starts"
+            ),
+        }),
+        _ => Ok(Db::Sqlite { writer: None, readers: pool(READERS).connect_lazy_with(read) }),
     }
 }
 
-impl Store for SqliteStore {
-    fn conflicts(&self) -> u64 {
-        self.conflicts.load(Ordering::Relaxed)
-    }
-}
-
-impl From<sqlx::Error> for StoreError {
-    fn from(error: sqlx::Error) -> Self {
-        StoreError::Database(error.to_string())
-    }
+pub(super) async fn in_memory() -> Result<Db, StoreError> {
+    let path = Path::new(":memory:");
+    let options = SqliteConnectOptions::new().in_memory(true);
+    // A second connection would see another, empty database; so one does all the work.
+    let only = pool(1).connect_with(options).await.map_err(|error| open_error(path, &error))?;
+    let mut connection = only.acquire().await.map_err(|error| open_error(path, &error))?;
+    migrate(path, &mut connection).await?;
+    drop(connection);
+    Ok(Db::Sqlite { writer: Some(only.clone()), readers: only })
 }
 
 /// An absolute path, so that a file named `file:…` or `:memory:` is a file like any other.

@@ -1,0 +1,307 @@
+//! The three databases behind one face: pools, transactions and rows. Statements become safe to send here and nowhere else.
+
+use super::sql::{Dialect, Sql, Value};
+use crate::text;
+use clockwright_model::Millis;
+use sqlx::error::BoxDynError;
+use sqlx::sqlite::{SqliteArguments, SqlitePool, SqliteRow};
+use sqlx::{Arguments, AssertSqlSafe, Row as _, Sqlite, Transaction};
+
+/// Open pools.
+pub(super) enum Db {
+    Sqlite {
+        /// `None` for a file that is open for reading only.
+        writer: Option<SqlitePool>,
+        readers: SqlitePool,
+    },
+    #[cfg(feature = "postgres")]
+    Postgres { pool: sqlx::PgPool, read_only: bool },
+    #[cfg(feature = "mysql")]
+    MySql { pool: sqlx::MySqlPool, read_only: bool },
+}
+
+/// A transaction; dropped without a commit it changes nothing.
+pub(super) enum Tx {
+    Sqlite(Transaction<'static, Sqlite>),
+    #[cfg(feature = "postgres")]
+    Postgres(Transaction<'static, sqlx::Postgres>),
+    #[cfg(feature = "mysql")]
+    MySql(Transaction<'static, sqlx::MySql>),
+}
+
+/// A row of an answer.
+pub(super) enum Row {
+    Sqlite(SqliteRow),
+    #[cfg(feature = "postgres")]
+    Postgres(sqlx::postgres::PgRow),
+    #[cfg(feature = "mysql")]
+    MySql(sqlx::mysql::MySqlRow),
+}
+
+/// Runs `$call` with the query of `$sql` on one connection or pool, and wraps each row.
+macro_rules! rows {
+    ($variant:ident, $arguments:expr, $sql:ident, $keep:expr, $on:expr) => {{
+        let arguments = $arguments(&$sql.values).map_err(sqlx::Error::Encode)?;
+        let query = sqlx::query_with(AssertSqlSafe($sql.text), arguments).persistent($keep);
+        Ok(query.fetch_all($on).await?.into_iter().map(Row::$variant).collect())
+    }};
+}
+
+macro_rules! execute {
+    ($arguments:expr, $sql:ident, $on:expr) => {{
+        let arguments = $arguments(&$sql.values).map_err(sqlx::Error::Encode)?;
+        Ok(sqlx::query_with(AssertSqlSafe($sql.text), arguments).execute($on).await?.rows_affected())
+    }};
+}
+
+impl Db {
+    pub(super) fn dialect(&self) -> Dialect {
+        match self {
+            Db::Sqlite { .. } => Dialect::Sqlite,
+            #[cfg(feature = "postgres")]
+            Db::Postgres { .. } => Dialect::Postgres,
+            #[cfg(feature = "mysql")]
+            Db::MySql { .. } => Dialect::MySql,
+        }
+    }
+
+    /// Begins to write; `None` for a store that is open for reading only.
+    pub(super) async fn begin(&self) -> Result<Option<Tx>, sqlx::Error> {
+        Ok(Some(match self {
+            Db::Sqlite { writer: Some(writer), .. } => {
+                Tx::Sqlite(writer.begin_with("BEGIN IMMEDIATE").await?)
+            }
+            #[cfg(feature = "postgres")]
+            Db::Postgres { pool, read_only: false } => Tx::Postgres(pool.begin().await?),
+            #[cfg(feature = "mysql")]
+            Db::MySql { pool, read_only: false } => Tx::MySql(pool.begin().await?),
+            _ => return Ok(None),
+        }))
+    }
+
+    /// Asks. Filters come in countless combinations, so their statements are not worth keeping.
+    pub(super) async fn fetch(&self, sql: Sql<'_>) -> Result<Vec<Row>, sqlx::Error> {
+        match self {
+            Db::Sqlite { readers, .. } => rows!(Sqlite, sqlite, sql, false, readers),
+            #[cfg(feature = "postgres")]
+            Db::Postgres { pool, .. } => rows!(Postgres, postgres, sql, false, pool),
+            #[cfg(feature = "mysql")]
+            Db::MySql { pool, .. } => rows!(MySql, mysql, sql, false, pool),
+        }
+    }
+
+    pub(super) async fn close(&self) {
+        match self {
+            Db::Sqlite { writer, readers } => {
+                readers.close().await;
+                if let Some(writer) = writer {
+                    writer.close().await;
+                }
+            }
+            #[cfg(feature = "postgres")]
+            Db::Postgres { pool, .. } => pool.close().await,
+            #[cfg(feature = "mysql")]
+            Db::MySql { pool, .. } => pool.close().await,
+        }
+    }
+}
+
+impl Tx {
+    pub(super) fn dialect(&self) -> Dialect {
+        match self {
+            Tx::Sqlite(_) => Dialect::Sqlite,
+            #[cfg(feature = "postgres")]
+            Tx::Postgres(_) => Dialect::Postgres,
+            #[cfg(feature = "mysql")]
+            Tx::MySql(_) => Dialect::MySql,
+        }
+    }
+
+    /// Returns the number of rows that were made, changed or deleted. For MySQL's `ON DUPLICATE KEY UPDATE` it says
+    /// nothing of use.
+    pub(super) async fn execute(&mut self, sql: Sql<'_>) -> Result<u64, sqlx::Error> {
+        match self {
+            Tx::Sqlite(tx) => execute!(sqlite, sql, &mut **tx),
+            #[cfg(feature = "postgres")]
+            Tx::Postgres(tx) => execute!(postgres, sql, &mut **tx),
+            #[cfg(feature = "mysql")]
+            Tx::MySql(tx) => execute!(mysql, sql, &mut **tx),
+        }
+    }
+
+    pub(super) async fn fetch(&mut self, sql: Sql<'_>) -> Result<Vec<Row>, sqlx::Error> {
+        match self {
+            Tx::Sqlite(tx) => rows!(Sqlite, sqlite, sql, true, &mut **tx),
+            #[cfg(feature = "postgres")]
+            Tx::Postgres(tx) => rows!(Postgres, postgres, sql, true, &mut **tx),
+            #[cfg(feature = "mysql")]
+            Tx::MySql(tx) => rows!(MySql, mysql, sql, true, &mut **tx),
+        }
+    }
+
+    pub(super) async fn commit(self) -> Result<(), sqlx::Error> {
+        match self {
+            Tx::Sqlite(tx) => tx.commit().await,
+            #[cfg(feature = "postgres")]
+            Tx::Postgres(tx) => tx.commit().await,
+            #[cfg(feature = "mysql")]
+            Tx::MySql(tx) => tx.commit().await,
+        }
+    }
+}
+
+fn sqlite(values: &[Value<'_>]) -> Result<SqliteArguments, BoxDynError> {
+    let mut arguments = SqliteArguments::default();
+    for value in values {
+        match value {
+            Value::Text(text) => Arguments::add(&mut arguments, text.as_deref())?,
+            Value::Int(number) => Arguments::add(&mut arguments, *number)?,
+            Value::Time(at) => Arguments::add(&mut arguments, at.map(text::timestamp))?,
+            Value::Flag(flag) => Arguments::add(&mut arguments, i64::from(*flag))?,
+        }
+    }
+    Ok(arguments)
+}
+
+#[cfg(feature = "postgres")]
+fn postgres(values: &[Value<'_>]) -> Result<sqlx::postgres::PgArguments, BoxDynError> {
+    let mut arguments = sqlx::postgres::PgArguments::default();
+    for value in values {
+        match value {
+            Value::Text(text) => arguments.add(text.as_deref())?,
+            Value::Int(number) => arguments.add(*number)?,
+            Value::Time(at) => arguments.add(at.map(PgTime))?,
+            Value::Flag(flag) => arguments.add(*flag)?,
+        }
+    }
+    Ok(arguments)
+}
+
+#[cfg(feature = "mysql")]
+fn mysql(values: &[Value<'_>]) -> Result<sqlx::mysql::MySqlArguments, BoxDynError> {
+    /// MySQL's TIMESTAMP ends on the 19th of January 2038, 03:14:07 UTC, and begins one second after the epoch.
+    const RANGE: (Millis, Millis) = (1_000, 2_147_483_647_000);
+    let mut arguments = sqlx::mysql::MySqlArguments::default();
+    for value in values {
+        match value {
+            Value::Text(text) => arguments.add(text.as_deref())?,
+            Value::Int(number) => arguments.add(*number)?,
+            Value::Time(at) => {
+                arguments.add(at.map(|at| text::timestamp(at.clamp(RANGE.0, RANGE.1))))?;
+            }
+            Value::Flag(flag) => arguments.add(i64::from(*flag))?,
+        }
+    }
+    Ok(arguments)
+}
+
+/// PostgreSQL's TIMESTAMP: microseconds since the year 2000, in UTC.
+#[cfg(feature = "postgres")]
+struct PgTime(Millis);
+
+#[cfg(feature = "postgres")]
+mod pg_time {
+    use super::{BoxDynError, PgTime};
+    use crate::text::MILLIS_RANGE;
+    use clockwright_model::Millis;
+    use sqlx::encode::IsNull;
+    use sqlx::postgres::types::Oid;
+    use sqlx::postgres::{PgArgumentBuffer, PgTypeInfo, PgValueFormat, PgValueRef};
+    use sqlx::{Decode, Encode, Postgres, Type, TypeInfo};
+
+    const YEAR_2000: Millis = 946_684_800_000;
+
+    impl Type<Postgres> for PgTime {
+        fn type_info() -> PgTypeInfo {
+            // The number of `timestamp` in every PostgreSQL.
+            PgTypeInfo::with_oid(Oid(1114))
+        }
+
+        fn compatible(kind: &PgTypeInfo) -> bool {
+            kind.name() == "TIMESTAMP"
+        }
+    }
+
+    impl Encode<'_, Postgres> for PgTime {
+        fn encode_by_ref(&self, buffer: &mut PgArgumentBuffer) -> Result<IsNull, BoxDynError> {
+            let at = self.0.clamp(MILLIS_RANGE.0, MILLIS_RANGE.1);
+            Encode::<Postgres>::encode((at - YEAR_2000) * 1000, buffer)
+        }
+    }
+
+    impl Decode<'_, Postgres> for PgTime {
+        fn decode(value: PgValueRef<'_>) -> Result<Self, BoxDynError> {
+            match value.format() {
+                PgValueFormat::Binary => {
+                    let micros = i64::from_be_bytes(value.as_bytes()?.try_into()?);
+                    Ok(PgTime((micros.div_euclid(1000)).saturating_add(YEAR_2000)))
+                }
+                PgValueFormat::Text => {
+                    Ok(PgTime(crate::text::millis(value.as_str()?).ok_or("not a timestamp")?))
+                }
+            }
+        }
+    }
+}
+
+/// Reads column `$at` of whichever row it is as a `$kind`.
+macro_rules! get {
+    ($row:expr, $at:expr, $kind:ty) => {
+        match $row {
+            Row::Sqlite(row) => row.try_get::<$kind, _>($at),
+            #[cfg(feature = "postgres")]
+            Row::Postgres(row) => row.try_get::<$kind, _>($at),
+            #[cfg(feature = "mysql")]
+            Row::MySql(row) => row.try_get::<$kind, _>($at),
+        }
+    };
+}
+
+impl Row {
+    pub(super) fn text(&self, at: usize) -> Result<String, sqlx::Error> {
+        get!(self, at, String)
+    }
+
+    pub(super) fn maybe_text(&self, at: usize) -> Result<Option<String>, sqlx::Error> {
+        get!(self, at, Option<String>)
+    }
+
+    pub(super) fn int(&self, at: usize) -> Result<i64, sqlx::Error> {
+        self.maybe_int(at).map(Option::unwrap_or_default)
+    }
+
+    /// Whole numbers of any width, and truth values as 0 and 1.
+    pub(super) fn maybe_int(&self, at: usize) -> Result<Option<i64>, sqlx::Error> {
+        match self {
+            Row::Sqlite(row) => row.try_get(at),
+            #[cfg(feature = "postgres")]
+            Row::Postgres(row) => {
+                use sqlx::{Column, TypeInfo};
+                match row.try_column(at)?.type_info().name() {
+                    "BOOL" => Ok(row.try_get::<Option<bool>, _>(at)?.map(i64::from)),
+                    "INT4" => Ok(row.try_get::<Option<i32>, _>(at)?.map(i64::from)),
+                    _ => row.try_get(at),
+                }
+            }
+            #[cfg(feature = "mysql")]
+            Row::MySql(row) => row.try_get(at),
+        }
+    }
+
+    pub(super) fn id(&self, at: usize) -> Result<u32, sqlx::Error> {
+        let number = self.int(at)?;
+        u32::try_from(number).map_err(|error| sqlx::Error::Decode(error.into()))
+    }
+
+    pub(super) fn time(&self, at: usize) -> Result<Option<Millis>, sqlx::Error> {
+        match self {
+            // Somebody else may have written something else there.
+            Row::Sqlite(row) => Ok(row.try_get::<Option<&str>, _>(at)?.and_then(text::millis)),
+            #[cfg(feature = "postgres")]
+            Row::Postgres(row) => Ok(row.try_get::<Option<PgTime>, _>(at)?.map(|at| at.0)),
+            // Statements for MySQL ask for milliseconds.
+            #[cfg(feature = "mysql")]
+            Row::MySql(row) => row.try_get(at),
+        }
+    }
+}

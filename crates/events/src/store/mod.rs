@@ -1,0 +1,150 @@
+//! The store: one set of tables in SQLite, PostgreSQL, or MySQL and MariaDB.
+//!
+//! `JOB_EXECUTION_LOG` and `JOB_STATUS_TRACE_LOG` are Elastic-Job's, with its names and columns, so a Java fleet and
+//! Clockwright can write into the same tables; what Clockwright adds has tables of its own (`CLOCKWRIGHT_…`), with times in
+//! epoch milliseconds. Text is cut to the width of its column at a character, with a mark; names that are too long end in
+//! a hash, so that they stay apart. A value that a database refuses in any form would stop all that waits behind it, so
+//! nothing is sent that could be: no U+0000, no time that a column cannot hold.
+//!
+//! | | SQLite | PostgreSQL 13+ | MySQL 8, MariaDB 10.6+ |
+//! |---|---|---|---|
+//! | Elastic-Job's times | text `YYYY-MM-DD HH:MM:SS.mmm`, UTC | `TIMESTAMP`, UTC | `TIMESTAMP(3)`, 1970 to 2038 |
+//! | `is_success` | 0 or 1 | `BOOLEAN` | `INT`, 0 or 1 |
+//! | names of tables | any case | lower case, as unquoted names are | upper case |
+//!
+//! Elastic-Job itself makes `TIMESTAMP` columns of whole seconds on MySQL. Tables that it made are left so, and hold whole
+//! seconds for both; in tables made here its statements find and leave milliseconds. On PostgreSQL its JDBC driver writes the
+//! wall clock of its own time zone; give Java `-Duser.timezone=UTC` where both write.
+//!
+//! The local store is a file in WAL mode with one connection that writes and a few that read; see `file`. What differs
+//! between servers is in `server`.
+
+mod db;
+mod file;
+mod read;
+#[cfg(any(feature = "postgres", feature = "mysql"))]
+mod server;
+mod sql;
+mod statistics;
+mod write;
+
+use crate::{Store, StoreError};
+use db::Db;
+use std::hash::BuildHasher;
+use std::path::Path;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
+
+/// An event store: [`Sink`](crate::Sink) and [`Query`](crate::Query) on one database.
+pub struct EventStore {
+    db: Db,
+    /// False for a table that Elastic-Job 3.0.5 made, which has no column `source`.
+    trace_has_source: bool,
+    /// False where Elastic-Job-Cloud's tables hold what cannot be added to.
+    cloud_statistics: bool,
+    conflicts: AtomicU64,
+    /// The next batch's name, unlikely to be any other's.
+    batches: AtomicI64,
+}
+
+impl EventStore {
+    /// Opens the store at an address for writing, and makes or migrates its tables if need be: `sqlite:PATH` or
+    /// `sqlite::memory:`, `postgres://USER:PASSWORD@HOST:PORT/DATABASE`, `mysql://USER:PASSWORD@HOST:PORT/DATABASE`. The
+    /// database itself must exist. With `?sslmode=…` (PostgreSQL) or `?ssl-mode=…` (MySQL) TLS can be demanded; without,
+    /// it is used where the server offers it.
+    ///
+    /// # Errors
+    /// [`StoreError::Address`], [`StoreError::Newer`], [`StoreError::Foreign`] or [`StoreError::Open`]; none of them shows
+    /// the password.
+    pub async fn connect(address: &str) -> Result<Arc<Self>, StoreError> {
+        Self::connect_with(address, false).await
+    }
+
+    /// Opens the store at an address for reading; never makes or changes a table.
+    ///
+    /// # Errors
+    /// [`StoreError::Missing`], and those of [`connect`](Self::connect).
+    pub async fn connect_read_only(address: &str) -> Result<Arc<Self>, StoreError> {
+        Self::connect_with(address, true).await
+    }
+
+    async fn connect_with(address: &str, read_only: bool) -> Result<Arc<Self>, StoreError> {
+        let scheme = address.split_once(':').map_or("", |(scheme, _)| scheme);
+        match (scheme, read_only) {
+            ("sqlite", _) if address == "sqlite::memory:" => Self::in_memory().await,
+            ("sqlite", _) => {
+                let path = &address["sqlite:".len()..];
+                let path = path.strip_prefix("//").unwrap_or(path);
+                if path.is_empty() {
+                    return Err(StoreError::Address("`sqlite:` names no file".into()));
+                }
+                if read_only { Self::open_read_only(path).await } else { Self::open(path).await }
+            }
+            #[cfg(feature = "postgres")]
+            ("postgres" | "postgresql", _) => server::postgres(address, read_only).await.map(Arc::new),
+            #[cfg(feature = "mysql")]
+            ("mysql" | "mariadb", _) => server::mysql(address, read_only).await.map(Arc::new),
+            // The rest of the address may hold a password.
+            _ if scheme.chars().all(|c| c.is_ascii_alphanumeric())
+                && scheme.len() < 20
+                && !scheme.is_empty() =>
+            {
+                Err(StoreError::Address(format!("`{scheme}:` is no store of events that this program knows")))
+            }
+            _ => Err(StoreError::Address("an address begins with the kind of database and a colon".into())),
+        }
+    }
+
+    /// Opens a file for writing, and makes or migrates it if need be. Its folder must exist, on a local disk.
+    ///
+    /// # Errors
+    /// [`StoreError::Newer`], [`StoreError::Foreign`] or [`StoreError::Open`].
+    pub async fn open(path: impl AsRef<Path>) -> Result<Arc<Self>, StoreError> {
+        file::open(path.as_ref()).await.map(|db| Arc::new(Self::on(db)))
+    }
+
+    /// Opens a file for reading, while another process may be writing it. Never makes or changes one.
+    ///
+    /// # Errors
+    /// [`StoreError::Missing`], [`StoreError::Newer`], [`StoreError::Foreign`] or [`StoreError::Open`].
+    pub async fn open_read_only(path: impl AsRef<Path>) -> Result<Arc<Self>, StoreError> {
+        file::open_read_only(path.as_ref()).await.map(|db| Arc::new(Self::on(db)))
+    }
+
+    /// A store in memory, which dies with the value: for tests and for `dev` without a data folder.
+    ///
+    /// # Errors
+    /// [`StoreError::Open`], when memory or threads are short.
+    pub async fn in_memory() -> Result<Arc<Self>, StoreError> {
+        file::in_memory().await.map(|db| Arc::new(Self::on(db)))
+    }
+
+    /// Closes all connections, after what they are doing now; a file's writer moves its log into the file.
+    pub async fn close(&self) {
+        self.db.close().await;
+    }
+
+    fn on(db: Db) -> Self {
+        // Every process starts somewhere else.
+        let first = std::hash::RandomState::new().hash_one(0) as i64;
+        Self {
+            db,
+            trace_has_source: true,
+            cloud_statistics: true,
+            conflicts: AtomicU64::new(0),
+            batches: AtomicI64::new(first),
+        }
+    }
+}
+
+impl Store for EventStore {
+    fn conflicts(&self) -> u64 {
+        self.conflicts.load(Ordering::Relaxed)
+    }
+}
+
+impl From<sqlx::Error> for StoreError {
+    fn from(error: sqlx::Error) -> Self {
+        StoreError::Database(error.to_string())
+    }
+}

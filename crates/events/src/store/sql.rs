@@ -1,0 +1,145 @@
+//! One statement in the making: text that is always our own, values that are always bound, for three databases.
+
+use clockwright_model::Millis;
+use std::borrow::Cow;
+use std::fmt::Write;
+
+/// Whose SQL it is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Dialect {
+    Sqlite,
+    #[cfg(feature = "postgres")]
+    Postgres,
+    #[cfg(feature = "mysql")]
+    MySql,
+}
+
+impl Dialect {
+    pub(super) fn is_postgres(self) -> bool {
+        match self {
+            #[cfg(feature = "postgres")]
+            Dialect::Postgres => true,
+            _ => false,
+        }
+    }
+
+    pub(super) fn is_mysql(self) -> bool {
+        match self {
+            #[cfg(feature = "mysql")]
+            Dialect::MySql => true,
+            _ => false,
+        }
+    }
+}
+
+/// A value on its way to the database.
+#[derive(Debug)]
+pub(super) enum Value<'a> {
+    Text(Option<Cow<'a, str>>),
+    Int(Option<i64>),
+    Time(Option<Millis>),
+    Flag(bool),
+}
+
+impl<'a> From<&'a str> for Value<'a> {
+    fn from(text: &'a str) -> Self {
+        Value::Text(Some(Cow::Borrowed(text)))
+    }
+}
+impl From<String> for Value<'_> {
+    fn from(text: String) -> Self {
+        Value::Text(Some(Cow::Owned(text)))
+    }
+}
+impl<'a> From<Cow<'a, str>> for Value<'a> {
+    fn from(text: Cow<'a, str>) -> Self {
+        Value::Text(Some(text))
+    }
+}
+impl<'a> From<Option<Cow<'a, str>>> for Value<'a> {
+    fn from(text: Option<Cow<'a, str>>) -> Self {
+        Value::Text(text)
+    }
+}
+impl From<i64> for Value<'_> {
+    fn from(number: i64) -> Self {
+        Value::Int(Some(number))
+    }
+}
+impl From<u32> for Value<'_> {
+    fn from(number: u32) -> Self {
+        Value::Int(Some(number.into()))
+    }
+}
+impl From<Option<i64>> for Value<'_> {
+    fn from(number: Option<i64>) -> Self {
+        Value::Int(number)
+    }
+}
+
+/// A statement. Its text only takes `&'static str`, so no word of a user can become a part of it.
+#[derive(Debug)]
+pub(super) struct Sql<'a> {
+    pub(super) dialect: Dialect,
+    pub(super) text: String,
+    pub(super) values: Vec<Value<'a>>,
+    has_condition: bool,
+}
+
+impl<'a> Sql<'a> {
+    pub(super) fn new(dialect: Dialect, head: &'static str) -> Self {
+        Self { dialect, text: head.to_owned(), values: Vec::new(), has_condition: false }
+    }
+
+    pub(super) fn text(&mut self, text: &'static str) {
+        self.text.push_str(text);
+    }
+
+    pub(super) fn bind(&mut self, value: impl Into<Value<'a>>) {
+        self.values.push(value.into());
+        if self.dialect.is_postgres() {
+            write!(self.text, "${}", self.values.len()).expect("a string takes everything");
+        } else {
+            self.text.push('?');
+        }
+    }
+
+    /// `(?, ?), (?, ?)`: rows of values.
+    pub(super) fn rows<const N: usize>(&mut self, rows: impl Iterator<Item = [Value<'a>; N]>) {
+        for (place, row) in rows.enumerate() {
+            self.text(if place == 0 { " VALUES (" } else { ", (" });
+            self.list(row);
+        }
+    }
+
+    /// `?, ?, ?)`: closes the parenthesis that the text before has opened.
+    pub(super) fn list(&mut self, values: impl IntoIterator<Item = impl Into<Value<'a>>>) {
+        for (place, value) in values.into_iter().enumerate() {
+            if place > 0 {
+                self.text(", ");
+            }
+            self.bind(value);
+        }
+        self.text(")");
+    }
+
+    /// One more condition, without a value.
+    pub(super) fn must(&mut self, condition: &'static str) {
+        let another = std::mem::replace(&mut self.has_condition, true);
+        self.text(if another { " AND " } else { " WHERE " });
+        self.text(condition);
+    }
+
+    /// One more condition that ends with a value.
+    pub(super) fn is(&mut self, condition: &'static str, value: impl Into<Value<'a>>) {
+        self.must(condition);
+        self.bind(value);
+    }
+
+    /// One more condition that ends with a value, if there is one.
+    pub(super) fn may(&mut self, condition: &'static str, value: Option<impl Into<Value<'a>>>) {
+        if let Some(value) = value {
+            self.is(condition, value);
+        }
+    }
+}

@@ -1,0 +1,452 @@
+//! Writing: a batch of events is one transaction with a few multi-row statements.
+//!
+//! Rows are inserted in groups of 256, 64, 16, 4 and 1, so that each table has five different statements however large the
+//! batches are; a database then parses each of them once for the life of the connection, where parsing 500 rows afresh
+//! costs as much as storing them. The largest group has 256 × 19 variables, well below the 32,766 of SQLite and the 65,535
+//! of the others.
+//!
+//! The same event may come twice, after a crash or from the spool: the first one stays, by primary key. Counts are made
+//! from the rows that this batch has newly made, in the same transaction, so they are exact too.
+
+use super::EventStore;
+use super::db::Tx;
+use super::sql::{Sql, Value};
+use super::statistics::{self, Counts};
+use crate::text::{fit, wide};
+use crate::{Loss, Sink, SinkError};
+use async_trait::async_trait;
+use clockwright_model::{Event, Execution, Outcome, RunId, Settlement, StatusTrace, TaskState};
+use std::collections::{HashMap, HashSet};
+use std::fmt::Write;
+use std::sync::atomic::Ordering;
+use std::time::Duration;
+
+const GROUPS: [usize; 5] = [256, 64, 16, 4, 1];
+
+/// A batch that takes longer is given up and tried again: the server hangs, and its connection is of no more use.
+const PATIENCE: Duration = Duration::from_secs(60);
+
+#[async_trait]
+impl Sink for EventStore {
+    async fn store(&self, batch: &[Event]) -> Result<(), SinkError> {
+        let writing = tokio::time::timeout(PATIENCE, self.write(batch)).await;
+        let late = || SinkError(format!("the database did not answer within {} s", PATIENCE.as_secs()));
+        let conflicts = writing.map_err(|_| late())??;
+        self.conflicts.fetch_add(conflicts, Ordering::Relaxed);
+        Ok(())
+    }
+
+    async fn record_loss(&self, loss: &Loss) -> Result<(), SinkError> {
+        let mut tx = self.writing().await?;
+        let mut sql = Sql::new(
+            self.db.dialect(),
+            insert(
+                &tx,
+                "INSERT INTO CLOCKWRIGHT_DROPPED (id, from_ms, to_ms, statuses, executions, settlements, failures, reason)",
+                "INSERT IGNORE INTO CLOCKWRIGHT_DROPPED (id, from_ms, to_ms, statuses, executions, settlements, failures, \
+                 reason)",
+            ),
+        );
+        sql.rows(std::iter::once([
+            loss.id.to_string().into(),
+            loss.from.into(),
+            loss.to.into(),
+            count(loss.statuses),
+            count(loss.executions),
+            count(loss.settlements),
+            count(loss.failures),
+            wide(&loss.reason).into(),
+        ]));
+        sql.text(unless_there(&tx, " ON CONFLICT (id) DO NOTHING"));
+        tx.execute(sql).await.map_err(refused)?;
+        tx.commit().await.map_err(refused)
+    }
+
+    fn name(&self) -> &str {
+        match self.db {
+            super::db::Db::Sqlite { .. } => "sqlite",
+            #[cfg(feature = "postgres")]
+            super::db::Db::Postgres { .. } => "postgres",
+            #[cfg(feature = "mysql")]
+            super::db::Db::MySql { .. } => "mysql",
+        }
+    }
+}
+
+impl EventStore {
+    async fn writing(&self) -> Result<Tx, SinkError> {
+        let tx = self.db.begin().await.map_err(refused)?;
+        tx.ok_or_else(|| SinkError("the event store is open for reading only".into()))
+    }
+
+    /// Returns how many settlements were refused.
+    async fn write(&self, batch: &[Event]) -> Result<u64, SinkError> {
+        let sorted = Sorted::from(batch);
+        let mut tx = self.writing().await?;
+        let conflicts = async {
+            executions(&mut tx, &sorted.executions).await?;
+            statuses(&mut tx, &sorted.statuses, self.trace_has_source).await?;
+            let number = self.batches.fetch_add(1, Ordering::Relaxed);
+            let (counts, conflicts) = settlements(&mut tx, &sorted.settlements, number).await?;
+            statistics::add(&mut tx, &counts, self.cloud_statistics).await?;
+            tx.commit().await?;
+            Ok(conflicts)
+        };
+        conflicts.await.map_err(refused)
+    }
+}
+
+fn refused(error: sqlx::Error) -> SinkError {
+    SinkError(error.to_string())
+}
+
+fn count<'a>(number: u64) -> Value<'a> {
+    i64::try_from(number).unwrap_or(i64::MAX).into()
+}
+
+/// The head of an INSERT that passes over rows that are there. MySQL's `IGNORE` also takes values that do not fit, which
+/// its session mode does anyhow; and it says how many rows are new, which `ON DUPLICATE KEY UPDATE` does not.
+fn insert(tx: &Tx, plain: &'static str, ignoring: &'static str) -> &'static str {
+    if tx.dialect().is_mysql() { ignoring } else { plain }
+}
+
+fn unless_there(tx: &Tx, clause: &'static str) -> &'static str {
+    if tx.dialect().is_mysql() { "" } else { clause }
+}
+
+/// A batch by table. The events of one run are merged into one row.
+#[derive(Default)]
+struct Sorted<'a> {
+    executions: Vec<&'a Execution>,
+    statuses: Vec<&'a StatusTrace>,
+    settlements: Vec<&'a Settlement>,
+}
+
+impl<'a> From<&'a [Event]> for Sorted<'a> {
+    fn from(batch: &'a [Event]) -> Self {
+        let mut sorted = Self::default();
+        let mut places: HashMap<RunId, usize> = HashMap::new();
+        for event in batch {
+            match event {
+                Event::Status(status) => sorted.statuses.push(status),
+                Event::Settlement(settlement) => sorted.settlements.push(settlement),
+                Event::Execution(new) => {
+                    let place = *places.entry(new.id).or_insert(sorted.executions.len());
+                    match sorted.executions.get_mut(place) {
+                        None => sorted.executions.push(new),
+                        // An end takes the place of a start; the first end stays.
+                        Some(old) if old.complete.is_none() && new.complete.is_some() => *old = new,
+                        Some(_) => {}
+                    }
+                }
+            }
+        }
+        sorted
+    }
+}
+
+/// Splits rows into groups of the sizes above.
+fn groups<T>(mut rows: &[T]) -> impl Iterator<Item = &[T]> {
+    std::iter::from_fn(move || {
+        let size = *GROUPS.iter().find(|size| **size <= rows.len())?;
+        let (group, rest) = rows.split_at(size);
+        rows = rest;
+        Some(group)
+    })
+}
+
+/// A start makes the row and an end completes it, in whatever order they arrive; nothing changes a completed row.
+async fn executions(tx: &mut Tx, rows: &[&Execution]) -> Result<(), sqlx::Error> {
+    for group in groups(rows) {
+        let mut sql = Sql::new(
+            tx.dialect(),
+            "INSERT INTO JOB_EXECUTION_LOG (id, job_name, task_id, hostname, ip, sharding_item, execution_source, \
+             failure_cause, is_success, start_time, complete_time)",
+        );
+        sql.rows(group.iter().map(|e| {
+            [
+                e.id.to_string().into(),
+                fit(e.job.as_str(), 100).into(),
+                fit(&e.task_id, 255).into(),
+                fit(&e.hostname, 255).into(),
+                fit(&e.ip, 50).into(),
+                e.item.into(),
+                e.source.as_str().into(),
+                e.failure_cause.as_deref().map(wide).into(),
+                Value::Flag(e.success && e.complete.is_some()),
+                Value::Time(Some(e.start)),
+                Value::Time(e.complete),
+            ]
+        }));
+        sql.text(if tx.dialect().is_mysql() {
+            // Assignments are made from left to right, so the time that the others look at comes last.
+            " ON DUPLICATE KEY UPDATE \
+             failure_cause = IF(complete_time IS NULL AND VALUES(complete_time) IS NOT NULL, VALUES(failure_cause), failure_cause), \
+             is_success = IF(complete_time IS NULL AND VALUES(complete_time) IS NOT NULL, VALUES(is_success), is_success), \
+             complete_time = IF(complete_time IS NULL, VALUES(complete_time), complete_time)"
+        } else {
+            " ON CONFLICT (id) DO UPDATE SET failure_cause = excluded.failure_cause, is_success = excluded.is_success, \
+             complete_time = excluded.complete_time \
+             WHERE excluded.complete_time IS NOT NULL AND JOB_EXECUTION_LOG.complete_time IS NULL"
+        });
+        tx.execute(sql).await?;
+    }
+    Ok(())
+}
+
+async fn statuses(tx: &mut Tx, rows: &[&StatusTrace], has_source: bool) -> Result<(), sqlx::Error> {
+    let originals = original_tasks(tx, rows).await?;
+    for group in groups(rows) {
+        let mut sql = Sql::new(tx.dialect(), insert(tx, "INSERT", "INSERT IGNORE"));
+        sql.text(
+            " INTO JOB_STATUS_TRACE_LOG (id, job_name, original_task_id, task_id, slave_id, execution_type, \
+             sharding_item, state, message, creation_time",
+        );
+        let columns = group.iter().map(|s| {
+            let task = fit(&s.task_id, 255);
+            [
+                s.id.to_string().into(),
+                fit(s.job.as_str(), 100).into(),
+                originals.get(&*task).map_or("", String::as_str).into(),
+                task.into(),
+                fit(&s.slave_id, 50).into(),
+                if s.failover { "FAILOVER" } else { "READY" }.into(),
+                java_list(&s.items).into(),
+                s.state.as_str().into(),
+                wide(&s.message).into(),
+                Value::Time(Some(s.at)),
+            ]
+        });
+        // Tables that Elastic-Job 3.0.5 made have no such column.
+        if has_source {
+            sql.text(", source)");
+            sql.rows(columns.map(|[a, b, c, d, e, f, g, h, i, j]| {
+                [a, b, c, d, e, f, g, h, i, j, "LITE_EXECUTOR".into()]
+            }));
+        } else {
+            sql.text(")");
+            sql.rows(columns);
+        }
+        sql.text(unless_there(tx, " ON CONFLICT (id) DO NOTHING"));
+        tx.execute(sql).await?;
+    }
+    Ok(())
+}
+
+/// The original task ids that the rows inherit from their firing's `TASK_STAGING` row. An elastic job's own staging rows
+/// have none, so only firings that were staged in an earlier batch are looked up, all of them in a query or two.
+async fn original_tasks(tx: &mut Tx, rows: &[&StatusTrace]) -> Result<HashMap<String, String>, sqlx::Error> {
+    let staged: HashSet<&str> =
+        rows.iter().filter(|s| s.state == TaskState::Staging).map(|s| &*s.task_id).collect();
+    let mut seen = HashSet::new();
+    let unknown: Vec<_> = rows
+        .iter()
+        .map(|s| &*s.task_id)
+        .filter(|task| !staged.contains(task) && seen.insert(*task))
+        .collect();
+    let mut originals = HashMap::new();
+    for group in groups(&unknown) {
+        let mut sql = Sql::new(
+            tx.dialect(),
+            "SELECT task_id, original_task_id FROM JOB_STATUS_TRACE_LOG \
+             WHERE state = 'TASK_STAGING' AND original_task_id <> '' AND task_id IN (",
+        );
+        sql.list(group.iter().map(|task| fit(task, 255)));
+        for row in tx.fetch(sql).await? {
+            originals.insert(row.text(0)?, row.text(1)?);
+        }
+    }
+    Ok(originals)
+}
+
+/// Items as Java prints a list, cut with a mark where Elastic-Job's column ends.
+fn java_list(items: &[u32]) -> String {
+    const WIDTH: usize = 100;
+    const MORE: &str = ", …]";
+    let mut text = String::from("[");
+    let mut kept = 1;
+    for (place, item) in items.iter().enumerate() {
+        let separator = if place == 0 { "" } else { ", " };
+        write!(text, "{separator}{item}").expect("a string takes everything");
+        if text.len() > WIDTH - 1 {
+            text.truncate(kept);
+            return text + MORE;
+        }
+        if text.len() + MORE.chars().count() <= WIDTH {
+            kept = text.len();
+        }
+    }
+    text.push(']');
+    text
+}
+
+/// The first outcome of a fire stays. Returns what the new rows add to the counts, and how many of the rows say something
+/// else than the one that stayed.
+async fn settlements(tx: &mut Tx, rows: &[&Settlement], batch: i64) -> Result<(Counts, u64), sqlx::Error> {
+    let mut counts = Counts::default();
+    let mut conflicts = 0;
+    for group in groups(rows) {
+        let mut sql = Sql::new(tx.dialect(), insert(tx, "INSERT", "INSERT IGNORE"));
+        sql.text(
+            " INTO CLOCKWRIGHT_RUN (run_key, job_name, sharding_item, fire, fire_time, range_from, range_count, \
+             outcome, failure_kind, reason, coalesced_into, attempt, run_id, token, source, instance, start_ms, \
+             decided_ms, batch)",
+        );
+        sql.rows(group.iter().map(|settlement| values(settlement, batch)));
+        sql.text(unless_there(tx, " ON CONFLICT (run_key) DO NOTHING"));
+        if tx.execute(sql).await? == group.len() as u64 {
+            group.iter().for_each(|settlement| counts.add(settlement));
+        } else {
+            conflicts += compare(tx, group, batch, &mut counts).await?;
+        }
+    }
+    Ok((counts, conflicts))
+}
+
+fn values<'a>(s: &'a Settlement, batch: i64) -> [Value<'a>; 19] {
+    let said = Said::by(s);
+    [
+        key(s).into(),
+        fit(s.job.as_str(), 100).into(),
+        s.item.into(),
+        fit(&s.fire.to_string(), 255).into_owned().into(),
+        s.fire.time().into(),
+        s.range.map(|(from, _)| from).into(),
+        said.count.into(),
+        s.outcome.word().into(),
+        Value::Text(said.failure_kind.map(Into::into)),
+        wide(&s.outcome.reason()).into_owned().into(),
+        Value::Text(said.coalesced_into.map(Into::into)),
+        said.attempt.into(),
+        Value::Text(said.run_id.map(Into::into)),
+        said.token.into(),
+        s.source.as_str().into(),
+        fit(s.instance.as_str(), 255).into(),
+        s.start.into(),
+        s.at.into(),
+        batch.into(),
+    ]
+}
+
+fn key(settlement: &Settlement) -> String {
+    fit(&settlement.key(), 255).into_owned()
+}
+
+/// What a settlement says happened, without the times, words and witness of the saying: two instances that both skip the
+/// same fire say the same.
+#[derive(PartialEq)]
+struct Said {
+    outcome: String,
+    failure_kind: Option<String>,
+    coalesced_into: Option<String>,
+    count: i64,
+    attempt: i64,
+    run_id: Option<String>,
+    token: i64,
+}
+
+impl Said {
+    fn by(s: &Settlement) -> Self {
+        let (failure_kind, coalesced_into) = match &s.outcome {
+            Outcome::Failed { kind, .. } => (Some(kind.as_str().to_owned()), None),
+            Outcome::Coalesced { into } => (None, Some(fit(&into.to_string(), 255).into_owned())),
+            _ => (None, None),
+        };
+        Self {
+            outcome: s.outcome.word().to_owned(),
+            failure_kind,
+            coalesced_into,
+            count: s.range.map_or(1, |(_, count)| i64::try_from(count).unwrap_or(i64::MAX)),
+            attempt: i64::from(s.attempt),
+            run_id: s.run_id.map(|id| id.to_string()),
+            token: s.token,
+        }
+    }
+}
+
+/// Some rows of the group were there already. Counts those that are this batch's own, and returns how many differ from
+/// what is stored under their key.
+async fn compare(
+    tx: &mut Tx,
+    group: &[&Settlement],
+    batch: i64,
+    counts: &mut Counts,
+) -> Result<u64, sqlx::Error> {
+    let mut sql = Sql::new(
+        tx.dialect(),
+        "SELECT run_key, outcome, failure_kind, coalesced_into, range_count, attempt, run_id, token, batch \
+         FROM CLOCKWRIGHT_RUN WHERE run_key IN (",
+    );
+    sql.list(group.iter().map(|settlement| key(settlement)));
+    let mut stored: HashMap<String, (Said, bool)> = HashMap::new();
+    for row in tx.fetch(sql).await? {
+        let said = Said {
+            outcome: row.text(1)?,
+            failure_kind: row.maybe_text(2)?,
+            coalesced_into: row.maybe_text(3)?,
+            count: row.int(4)?,
+            attempt: row.int(5)?,
+            run_id: row.maybe_text(6)?,
+            token: row.int(7)?,
+        };
+        stored.insert(row.text(0)?, (said, row.int(8)? == batch));
+    }
+    let mut conflicts = 0;
+    for settlement in group {
+        let key = key(settlement);
+        let Some((first, own)) = stored.get_mut(&key) else { continue };
+        // The first one of the batch under this key is the one that was stored.
+        if std::mem::take(own) {
+            counts.add(settlement);
+        }
+        if *first == Said::by(settlement) {
+            continue;
+        }
+        conflicts += 1;
+        tracing::error!(
+            %key,
+            recorded = %first.outcome,
+            refused = settlement.outcome.word(),
+            instance = %settlement.instance,
+            "a fire has an outcome already; the first one stays"
+        );
+    }
+    Ok(conflicts)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn groups_hold_every_row_once_in_order() {
+        for count in [0, 1, 3, 4, 5, 255, 256, 500, 1023] {
+            let rows: Vec<usize> = (0..count).collect();
+            let sizes: Vec<usize> = groups(&rows).map(<[usize]>::len).collect();
+            assert!(sizes.iter().all(|size| GROUPS.contains(size)), "{sizes:?}");
+            assert_eq!(groups(&rows).flatten().copied().collect::<Vec<_>>(), rows);
+        }
+    }
+
+    #[test]
+    fn items_are_written_as_java_prints_them() {
+        assert_eq!(java_list(&[]), "[]");
+        assert_eq!(java_list(&[0, 1, 10]), "[0, 1, 10]");
+    }
+
+    #[test]
+    fn a_list_of_items_that_is_too_long_ends_between_two_items() {
+        for count in 1..200u32 {
+            let items: Vec<u32> = (0..count).collect();
+            let text = java_list(&items);
+            let whole = format!("{items:?}");
+            assert!(text.chars().count() <= 100, "{text}");
+            if whole.len() <= 100 {
+                assert_eq!(text, whole);
+            } else {
+                let kept = text.strip_suffix(", …]").expect("marked");
+                assert!(whole.starts_with(&format!("{kept}, ")), "{text}");
+            }
+        }
+    }
+}

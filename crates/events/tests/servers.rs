@@ -1,0 +1,239 @@
+//! PostgreSQL and MariaDB: the suite of all stores on real servers, and what only a server can show.
+#![allow(clippy::unwrap_used, reason = "tests")]
+#![cfg(all(feature = "postgres", feature = "mysql"))]
+
+mod suite;
+
+use clockwright_events::{
+    Bus, BusOptions, EventStore, ExecutionFilter, Page, Query, RunFilter, Sink, Store, StoreError, Width,
+};
+use clockwright_model::{Event, Execution};
+use clockwright_testkit::sql::{Kind, shared};
+use sqlx::{Connection, Executor};
+use std::sync::Arc;
+use std::time::Duration;
+use suite::{job, put, runs, settled, started};
+
+mod on_postgres {
+    use super::*;
+
+    async fn open() -> (Arc<EventStore>, ()) {
+        let address = shared(Kind::Postgres).database().await.unwrap();
+        (EventStore::connect(&address).await.unwrap(), ())
+    }
+
+    crate::store_suite!(open);
+}
+
+mod on_mariadb {
+    use super::*;
+
+    async fn open() -> (Arc<EventStore>, ()) {
+        let address = shared(Kind::MariaDb).database().await.unwrap();
+        (EventStore::connect(&address).await.unwrap(), ())
+    }
+
+    crate::store_suite!(open);
+}
+
+/// The error, for a value that has no `Debug`.
+fn refusal(result: Result<Arc<EventStore>, StoreError>) -> StoreError {
+    result.err().expect("the store must not open")
+}
+
+async fn mysql(address: &str) -> sqlx::MySqlConnection {
+    sqlx::MySqlConnection::connect(address).await.unwrap()
+}
+
+/// What Elastic-Job 2.1.5 makes and writes, on MySQL.
+const JAVA_2: &str = "
+    CREATE TABLE `JOB_EXECUTION_LOG` (`id` VARCHAR(40) NOT NULL, `job_name` VARCHAR(100) NOT NULL,
+        `task_id` VARCHAR(255) NOT NULL, `hostname` VARCHAR(255) NOT NULL, `ip` VARCHAR(50) NOT NULL,
+        `sharding_item` INT NOT NULL, `execution_source` VARCHAR(20) NOT NULL, `failure_cause` VARCHAR(4000) NULL,
+        `is_success` INT NOT NULL, `start_time` TIMESTAMP NULL, `complete_time` TIMESTAMP NULL, PRIMARY KEY (`id`))
+        CHARACTER SET latin1;
+    CREATE TABLE `JOB_STATUS_TRACE_LOG` (`id` VARCHAR(40) NOT NULL, `job_name` VARCHAR(100) NOT NULL,
+        `original_task_id` VARCHAR(255) NOT NULL, `task_id` VARCHAR(255) NOT NULL, `slave_id` VARCHAR(50) NOT NULL,
+        `source` VARCHAR(50) NOT NULL, `execution_type` VARCHAR(20) NOT NULL, `sharding_item` VARCHAR(100) NOT NULL,
+        `state` VARCHAR(20) NOT NULL, `message` VARCHAR(4000) NULL, `creation_time` TIMESTAMP NULL, PRIMARY KEY (`id`))
+        CHARACTER SET latin1;
+    CREATE INDEX `TASK_ID_STATE_INDEX` ON `JOB_STATUS_TRACE_LOG` (`task_id`, `state`);
+    INSERT INTO `JOB_STATUS_TRACE_LOG` VALUES ('x', 'j', '', 't', '10.0.0.9', 'LITE_EXECUTOR', 'READY', '[0, 1]',
+        'TASK_STAGING', 'Job ''j'' execute begin.', '2023-11-14 22:13:20');
+    INSERT INTO `JOB_EXECUTION_LOG` (`id`, `job_name`, `task_id`, `hostname`, `ip`, `sharding_item`, `execution_source`,
+        `is_success`, `start_time`) VALUES ('java-run', 'j', 't', 'h', '10.0.0.9', 1, 'NORMAL_TRIGGER', 0, '2023-11-14 22:13:20');";
+
+#[tokio::test]
+async fn tables_that_elastic_job_2_made_are_shared_with_it() {
+    let address = shared(Kind::MariaDb).database().await.unwrap();
+    let mut java = mysql(&address).await;
+    java.execute("SET time_zone = '+00:00'").await.unwrap();
+    java.execute(sqlx::raw_sql(JAVA_2)).await.unwrap();
+    let store = EventStore::connect(&address).await.unwrap();
+    let failed = Execution {
+        complete: Some(1_700_000_001_999),
+        failure_cause: Some("日 😀 broke".into()),
+        ..started(1)
+    };
+    put(&*store, [started(1), failed, started(2)]).await;
+    let trace = |n| clockwright_model::StatusTrace {
+        id: suite::id(n),
+        job: job("j"),
+        task_id: "t".into(),
+        slave_id: "10.0.0.1".into(),
+        items: vec![0, 1],
+        failover: false,
+        state: clockwright_model::TaskState::Running,
+        message: "日".into(),
+        at: 1_700_000_000_900,
+    };
+    for _ in 0..2 {
+        put(&*store, [trace(1), trace(2)]).await;
+    }
+    // Java's end of its run, as it writes it.
+    java.execute("UPDATE `JOB_EXECUTION_LOG` SET `is_success` = 1, `complete_time` = '2023-11-14 22:13:25' WHERE `id` = 'java-run'")
+        .await
+        .unwrap();
+    let page = store.executions(&ExecutionFilter::default(), &Page::first(10)).await.unwrap();
+    let found: Vec<_> = page.rows.iter().map(|row| (row.success, row.complete)).collect();
+    // All three began in the same second, which is all that these columns hold: the order is that of the ids.
+    assert_eq!(found, [(true, Some(1_700_000_005_000)), (false, None), (false, Some(1_700_000_001_000))]);
+    assert_eq!(page.rows[0].id, "java-run");
+    // A character that the table cannot hold is no reason to lose the event or to stop.
+    assert_eq!(page.rows[2].failure_cause.as_deref(), Some("? ? broke"));
+    let states: Vec<_> =
+        store.trace("t").await.unwrap().into_iter().map(|row| (row.state, row.slave_id)).collect();
+    assert_eq!(states.len(), 3);
+    assert_eq!(states[0], ("TASK_STAGING".into(), "10.0.0.9".into()));
+    // And plain SQL sees ours where it looks for Java's.
+    let sql =
+        "SELECT COUNT(*) FROM JOB_EXECUTION_LOG WHERE start_time = '2023-11-14 22:13:20' AND is_success = 0";
+    let count: i64 = sqlx::query_scalar(sql).fetch_one(&mut java).await.unwrap();
+    assert_eq!(count, 2);
+}
+
+#[tokio::test]
+async fn tables_that_elastic_job_3_made_are_shared_with_it() {
+    let address = shared(Kind::MariaDb).database().await.unwrap();
+    let mut java = mysql(&address).await;
+    // 3.0.5's: a number for the key, and no column for the source.
+    java.execute(sqlx::raw_sql(
+        "CREATE TABLE JOB_EXECUTION_LOG (auto_id INT NOT NULL AUTO_INCREMENT PRIMARY KEY, id VARCHAR(40) NOT NULL,
+            job_name VARCHAR(100) NOT NULL, task_id VARCHAR(255) NOT NULL, hostname VARCHAR(255) NOT NULL,
+            ip VARCHAR(50) NOT NULL, sharding_item INT NOT NULL, execution_source VARCHAR(20) NOT NULL,
+            failure_cause VARCHAR(4000) NULL, is_success INT NOT NULL, start_time TIMESTAMP NULL,
+            complete_time TIMESTAMP NULL, UNIQUE KEY (id));
+         CREATE TABLE JOB_STATUS_TRACE_LOG (auto_id INT NOT NULL AUTO_INCREMENT PRIMARY KEY, id VARCHAR(40) NOT NULL,
+            job_name VARCHAR(100) NOT NULL, original_task_id VARCHAR(255) NOT NULL, task_id VARCHAR(255) NOT NULL,
+            slave_id VARCHAR(50) NOT NULL, execution_type VARCHAR(20) NOT NULL, sharding_item VARCHAR(100) NOT NULL,
+            state VARCHAR(20) NOT NULL, message VARCHAR(4000) NULL, creation_time TIMESTAMP NULL);
+         CREATE INDEX TASK_ID_STATE_INDEX ON JOB_STATUS_TRACE_LOG (task_id(128), state);",
+    ))
+    .await
+    .unwrap();
+    let store = EventStore::connect(&address).await.unwrap();
+    suite::storing_a_batch_again_changes_nothing(store).await;
+}
+
+#[tokio::test]
+async fn a_table_of_another_form_is_named() {
+    let address = shared(Kind::Postgres).database().await.unwrap();
+    let mut other = sqlx::PgConnection::connect(&address).await.unwrap();
+    let table = include_str!("../src/store/migrations/postgres/0001_events.sql").replace("BOOLEAN", "INT");
+    other.execute(sqlx::raw_sql(sqlx::AssertSqlSafe(table))).await.unwrap();
+    let error = refusal(EventStore::connect(&address).await).to_string();
+    assert!(error.contains("is_success") && error.contains("BOOLEAN"), "{error}");
+}
+
+#[tokio::test]
+async fn no_error_shows_a_password() {
+    let (postgres, mariadb) = (shared(Kind::Postgres), shared(Kind::MariaDb));
+    let (pg, my) = (postgres.database().await.unwrap(), mariadb.database().await.unwrap());
+    for (address, expected) in [
+        (pg.replace("s3cret-pa55", "hunter2"), "password authentication failed"),
+        (my.replace("s3cret-pa55", "hunter2"), "Access denied"),
+        (format!("{}x", pg.replace("s3cret-pa55", "hunter2")), "failed"),
+        ("postgres://u:hunter2@127.0.0.1:1/db".into(), "postgres://u@127.0.0.1:1/db"),
+        ("mysql://u:hunter2@127.0.0.1:1/db".into(), "mysql://u@127.0.0.1:1/db"),
+        ("mysql://u:hunter2@127.0.0.1:1".into(), "name of the database"),
+        ("postgres://u:hunter2@127.0.0.1:port/db".into(), "cannot read the address"),
+        ("mysql://u:hunter2@127.0.0.1:99999/db".into(), "cannot read the address"),
+        ("oracle://u:hunter2@h/db".into(), "`oracle:` is no store"),
+        ("hunter2".into(), "begins with the kind"),
+        ("u@hunter2:x".into(), "begins with the kind"),
+        ("sqlite:".into(), "names no file"),
+    ] {
+        for error in [
+            refusal(EventStore::connect(&address).await),
+            refusal(EventStore::connect_read_only(&address).await),
+        ] {
+            let text = format!("{error} {error:?}");
+            assert!(text.contains(expected) && !text.contains("hunter2"), "{address}: {text}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_reader_makes_no_tables_and_a_newer_store_is_refused() {
+    for kind in [Kind::Postgres, Kind::MariaDb] {
+        let address = shared(kind).database().await.unwrap();
+        assert!(matches!(refusal(EventStore::connect_read_only(&address).await), StoreError::Missing(_)));
+        let store = EventStore::connect(&address).await.unwrap();
+        put(&*store, [settled("j", 0, 1)]).await;
+        let reader = EventStore::connect_read_only(&address).await.unwrap();
+        assert_eq!(runs(&*reader, RunFilter::default()).await.len(), 1);
+        let error = reader.store(&[Event::Settlement(settled("j", 1, 1))]).await.unwrap_err();
+        assert!(error.to_string().contains("open for reading only"), "{error}");
+        let newer = "UPDATE CLOCKWRIGHT_SCHEMA SET version = 99";
+        match kind {
+            Kind::Postgres => {
+                sqlx::PgConnection::connect(&address).await.unwrap().execute(newer).await.unwrap();
+            }
+            Kind::MariaDb => {
+                mysql(&address).await.execute(newer).await.unwrap();
+            }
+        }
+        for error in [
+            refusal(EventStore::connect(&address).await),
+            refusal(EventStore::connect_read_only(&address).await),
+        ] {
+            assert!(matches!(&error, StoreError::Newer { found: 99, .. }), "{error:?}");
+        }
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn several_processes_make_the_tables_and_write_at_once() {
+    for kind in [Kind::Postgres, Kind::MariaDb] {
+        let address = shared(kind).database().await.unwrap();
+        let writers: Vec<_> = (0..4)
+            .map(|n| {
+                let address = address.clone();
+                tokio::spawn(async move {
+                    let store = EventStore::connect(&address).await.unwrap();
+                    let bus = Bus::start(
+                        vec![store.clone()],
+                        BusOptions { batch_events: 50, ..BusOptions::default() },
+                    );
+                    for time in 0..100 {
+                        bus.publish(Event::Settlement(settled(&format!("j{n}"), 0, time)));
+                        // All record the same fires too, as instances may after a crash.
+                        bus.publish(Event::Settlement(settled("all", 0, time)));
+                    }
+                    assert!(bus.close(Duration::from_secs(60)).await, "{bus:?}");
+                    assert_eq!(store.conflicts(), 0);
+                })
+            })
+            .collect();
+        for writer in writers {
+            writer.await.unwrap();
+        }
+        let store = EventStore::connect_read_only(&address).await.unwrap();
+        assert_eq!(runs(&*store, RunFilter::default()).await.len(), 500);
+        // Each fire is counted once, whoever recorded it.
+        let day = store.statistics(None, Width::Day, i64::MIN, i64::MAX).await.unwrap();
+        assert_eq!((day.len(), day[0].succeeded), (1, 500));
+        let job = store.statistics(Some("all"), Width::Hour, 0, 3_600_000).await.unwrap();
+        assert_eq!((job.len(), job[0].succeeded), (1, 100));
+    }
+}

@@ -105,3 +105,43 @@ fn every_invariant_holds_in_every_seed() {
         panic!("{} of {seeds} seeds failed:\n{}\n{replay}", failed.len(), list.join("\n"));
     }
 }
+
+/// With the defect put back, some seed must fail; returns what was violated.
+fn is_caught(mutation: Mutation) {
+    for seed in 0..number("SIM_MUTATION_SEEDS").unwrap_or(300) {
+        if let Some(words) = run(seed, Some(mutation), 0).violation {
+            println!("{mutation:?}: seed {seed}: {words}");
+            return;
+        }
+    }
+    panic!("no seed finds {mutation:?}");
+}
+
+macro_rules! mutations {
+    ($($name:ident: $mutation:ident,)*) => {
+        $(#[test]
+        fn $name() {
+            is_caught(Mutation::$mutation);
+        })*
+    };
+}
+
+mutations! {
+    finds_e1_that_members_wait_for_ever_for_a_plan: NonLeaderWaitsForever,
+    finds_e2_that_a_new_leader_trusts_the_old_plan: NewLeaderTrustsOldPlan,
+    finds_e3_that_a_stale_mark_blocks_resharding: StaleRunningBlocksReshard,
+    finds_e4_that_a_failed_item_never_runs_again: FailedItemStaysRunning,
+    finds_e5_that_a_latch_is_never_released: LatchNeverReleased,
+    finds_e6_that_hints_are_trusted: HintsAreTrusted,
+    finds_e7_that_a_reconnect_is_a_shutdown: ReconnectIsShutdown,
+    finds_e8_that_a_reconnect_clears_what_runs: ReconnectClearsRunning,
+    finds_e9_that_an_unclear_write_is_ignored: UnknownIsIgnored,
+    finds_e10_that_a_claim_ignores_the_plan: ClaimIgnoresPlan,
+    finds_e11_that_fires_have_no_identity: NoFireIdentity,
+    finds_e12_that_failover_needs_the_owner_alive: FailoverNeedsOwnerAlive,
+    finds_e13_that_finished_work_fails_over: FailoverOfFinishedWork,
+    finds_e16_that_a_misfire_runs_twice: MisfireRunsTwice,
+    finds_e17_that_misfires_are_forgotten_at_a_takeover: MisfireForgottenOnTakeover,
+    finds_a_lease_that_is_counted_from_its_answer: LeaseFromNow,
+    finds_a_completion_without_its_token: CompletionIgnoresToken,
+}

@@ -33,6 +33,7 @@
 //! doing it again is right.
 
 use super::job::{Latch, LatchKind, Phase};
+use super::mirror::ItemNodes;
 use super::{Core, Mutation, Now, Purpose};
 use crate::cursor::Cursor;
 use crate::keys::Key;
@@ -219,6 +220,9 @@ impl Core {
     /// A place of ours at a latch that we do not wait at any more: the commit that was to leave it failed. Java peers would
     /// queue behind it for as long as our session lives.
     fn stray_latch(&self, index: usize) -> Option<Key> {
+        if self.mutated(Mutation::LatchNeverReleased) {
+            return None;
+        }
         let job = &self.jobs[index];
         let session = self.session.map(|terms| terms.session)?;
         let wanted = |name: &String| job.latch.as_ref().is_some_and(|latch| name.starts_with(&latch.prefix));
@@ -304,7 +308,9 @@ impl Core {
         if job.mirror.leader.is_none() {
             builder.create_ephemeral(&Key::ElectionInstance, self.me.as_str().to_owned());
         }
-        builder.delete(&Key::ElectionLatchNode(name));
+        if !self.mutated(Mutation::LatchNeverReleased) {
+            builder.delete(&Key::ElectionLatchNode(name));
+        }
         if !job.registered {
             register(&mut builder);
         }
@@ -409,7 +415,7 @@ impl Core {
         if available.is_empty() {
             return false;
         }
-        if job.mirror.necessary {
+        if job.mirror.necessary && !self.mutated(Mutation::NonLeaderWaitsForever) {
             return true;
         }
         if self.mutated(Mutation::NewLeaderTrustsOldPlan) {
@@ -478,9 +484,11 @@ impl Core {
 
     /// Java's leader waits until nothing runs; so does ours while a Java peer is in the job.
     fn something_runs(&mut self, index: usize, now: Now) -> bool {
+        let stale_blocks = self.mutated(Mutation::StaleRunningBlocksReshard);
         let job = &mut self.jobs[index];
-        let running = job.mirror.items.iter().any(|nodes| nodes.running.is_some());
-        if !running {
+        let claimed = |nodes: &ItemNodes| nodes.cursor.cursor().is_some_and(|cursor| cursor.running().is_some());
+        let runs = |nodes: &ItemNodes| nodes.running.is_some() || (stale_blocks && claimed(nodes));
+        if !job.mirror.items.iter().any(runs) {
             return false;
         }
         for state in &mut job.items {
@@ -558,6 +566,8 @@ impl Core {
         };
         let items: Vec<Item> =
             (job.count()..job.mirror.items.len() as Item).filter(surplus).take(PLAN_BATCH / 4).collect();
+        let items: Vec<Item> = items.into_iter().filter(|item| self.wind_up(index, *item, now)).collect();
+        let job = &self.jobs[index];
         let marks: Vec<Item> = job.mirror.failover_items.range(job.count()..).copied().collect();
         if items.is_empty() && marks.is_empty() {
             return;
@@ -572,10 +582,16 @@ impl Core {
                 (nodes.owner.is_some(), Key::Owner(item)),
                 (nodes.misfire, Key::Misfire(item)),
                 (nodes.disabled, Key::Disabled(item)),
-                (nodes.cursor.version().is_some(), Key::Cursor(item)),
                 (true, Key::Item(item)),
             ] {
                 if present {
+                    if key == Key::Item(item)
+                        && let Some(version) = nodes.cursor.version()
+                    {
+                        // Only what was seen, and is on record, may go.
+                        let path = builder.path(&Key::Cursor(item));
+                        builder.ops.push(Op::Delete { path, version: Some(version) });
+                    }
                     builder.delete(&key);
                 }
             }

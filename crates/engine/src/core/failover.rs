@@ -70,16 +70,13 @@ impl Core {
             let dead = |id: &InstanceId| {
                 !self.leases.contains_key(id) && !self.jobs[index].mirror.instances.contains_key(id)
             };
-            let mut suspect = match nodes.cursor.cursor().and_then(|cursor| cursor.running()) {
+            let suspect = match nodes.cursor.cursor().and_then(|cursor| cursor.running()) {
                 Some(claim) => !self.alive(&claim.owner, claim.session),
                 None => {
                     nodes.owner.as_ref().is_some_and(|owner| dead(&owner.id))
                         || nodes.taken.as_ref().is_some_and(dead)
                 }
             };
-            if self.mutated(Mutation::FailoverNeedsOwnerAlive) {
-                suspect &= nodes.owner.as_ref().is_some_and(|owner| !dead(&owner.id));
-            }
             let sequence = self.sequence;
             let state = self.jobs[index].item_mut(item);
             if !suspect || !matches!(state.local, Local::Idle) {
@@ -123,6 +120,7 @@ impl Core {
 
     fn mark_orphans(&mut self, index: usize, effective: &Effective, now: Now) {
         let limit = MAX_LOST_ATTEMPTS.max(effective.settings.retry.max_attempts);
+        let session = self.session.map(|terms| terms.session);
         let mut marks = Vec::new();
         for item in 0..self.jobs[index].count() {
             let job = &self.jobs[index];
@@ -141,7 +139,9 @@ impl Core {
                 || known
                 || self.alive(&claim.owner, claim.session)
                 || claim.attempt >= limit
-                || claim.owner == self.me
+                || (claim.owner == self.me && Some(claim.session) == session)
+                || (self.mutated(Mutation::FailoverNeedsOwnerAlive)
+                    && !job.mirror.instances.contains_key(&claim.owner))
             {
                 continue;
             }
@@ -202,9 +202,6 @@ impl Core {
             None => None,
         };
         if self.held(index, now) || self.jobs[index].op.is_some() {
-            return;
-        }
-        if self.mutated(Mutation::FailoverOnlyWhenIdle) && !self.jobs[index].live_runs().is_empty() {
             return;
         }
         // Java takes the greatest item by text first; any order is compatible.

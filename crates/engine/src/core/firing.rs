@@ -133,7 +133,7 @@ impl Core {
             || job.degraded.is_some()
             || job.off.is_some()
             || job.mirror.processing.is_some()
-            || job.plan_is_stale()
+            || (job.plan_is_stale() && !self.mutated(Mutation::ClaimIgnoresPlan))
             || !self.may_claim(now)
             || (job.mirror.necessary
                 && (self.has_foreign_peers(index) || self.mutated(Mutation::NonLeaderWaitsForever)))
@@ -335,7 +335,8 @@ impl Core {
         claim.settlements.extend(gaps);
         match decision.run {
             Some((at, source)) => {
-                claim.cursor.settled = at;
+                let twice = source == Source::Misfire && self.mutated(Mutation::MisfireRunsTwice);
+                claim.cursor.settled = if twice { at - 1 } else { at };
                 claim.cursor.run = Some(self.new_claim(Fire::Scheduled(at), 1, source, now));
                 Proposal::Claim(claim)
             }
@@ -375,7 +376,7 @@ impl Core {
                     cursor.settled = cursor.settled.max(effective.changed_at);
                     cursor.schedule = effective.schedule_hash;
                 }
-                if self.has_foreign_peers(index) {
+                if self.has_foreign_peers(index) || self.mutated(Mutation::NoFireIdentity) {
                     // A Java peer may have run the instants before: it keeps no cursor.
                     cursor.settled = cursor.settled.max(assigned_at);
                 }
@@ -437,13 +438,60 @@ impl Core {
         };
         let reason =
             if effective.settings.failover { format!("{reason}; attempts are used up") } else { reason };
+        let ItemClaim { cursor, settlements, dead, .. } = self.give_up(index, item, cursor, version, reason, now);
+        Previous::Settled { cursor, settlements, dead }
+    }
+
+    /// The change of a cursor that settles its open claim as failed, because its owner is lost.
+    fn give_up(
+        &self,
+        index: usize,
+        item: Item,
+        mut cursor: Cursor,
+        version: Option<i32>,
+        reason: String,
+        now: Now,
+    ) -> ItemClaim {
         let outcome = Outcome::Failed { kind: FailureKind::OwnerLost, reason };
-        let settlement = self.settlement(index, item, &claim, 0, outcome.clone(), None, now);
-        if let Some(run) = &mut cursor.run {
-            run.outcome = Some(outcome);
+        let (mut settlements, mut dead) = (Vec::new(), None);
+        if let Some(claim) = &mut cursor.run {
+            settlements.push(self.settlement(index, item, claim, 0, outcome.clone(), None, now));
+            claim.outcome = Some(outcome);
+            dead = (!self.leases.contains_key(&claim.owner)).then(|| claim.owner.clone());
         }
-        let dead = (!own && !self.leases.contains_key(&claim.owner)).then_some(claim.owner);
-        Previous::Settled { cursor, settlements: vec![settlement], dead }
+        ItemClaim { item, cursor, version, settlements, dead, takeover: None }
+    }
+
+    /// Prepares an item that the job no longer has for its removal: what its cursor says goes on record, and a claim without a
+    /// living owner is settled. True when the cursor may go.
+    pub(super) fn wind_up(&mut self, index: usize, item: Item, now: Now) -> bool {
+        let session = self.session.map_or(0, |terms| terms.session);
+        let job = &self.jobs[index];
+        if !job.items.get(item as usize).is_none_or(|state| matches!(state.local, Local::Idle)) {
+            return false;
+        }
+        let Some(nodes) = job.mirror.item(item) else { return false };
+        let cursor = match &nodes.cursor {
+            CursorNode::Known { cursor, .. } => (**cursor).clone(),
+            CursorNode::Absent | CursorNode::Damaged { .. } => return true,
+            CursorNode::Unread => {
+                if job.items.get(item as usize).is_none_or(|state| state.reading.is_none()) {
+                    self.read_items(index, &[item]);
+                }
+                return false;
+            }
+        };
+        let version = nodes.cursor.version();
+        let Some(owner) = cursor.running().map(|claim| claim.owner.clone()) else {
+            self.record_inherited(index, item, session, now);
+            return true;
+        };
+        if self.orphaned_long_enough(index, item, now) {
+            let reason = format!("its instance {owner} died while it ran, and the job has no such item any more");
+            let claim = self.give_up(index, item, cursor, version, reason, now);
+            self.send_settles(index, vec![claim]);
+        }
+        false
     }
 
     /// Whether a claim of our own was never started: its answer was unclear, and only the read-back showed that it had been
@@ -599,6 +647,9 @@ impl Core {
     ) {
         let commit = match result {
             Ok(commit) => commit,
+            Err(Error::Unknown(_)) if self.mutated(Mutation::UnknownIsIgnored) => {
+                Commit { transaction: 0, results: Vec::new() }
+            }
             Err(error) => return self.claim_failed(index, &claims, &error, now),
         };
         let Some(effective) = self.jobs[index].effective.clone() else { return };
@@ -717,7 +768,6 @@ impl Core {
 
     /// Claims that were not carried out, or of which that is not known: the items are read anew and decided anew.
     fn claim_failed(&mut self, index: usize, claims: &[ItemClaim], error: &Error, now: Now) {
-        let treat_as_failed = error.is_unknown() && self.mutated(Mutation::UnknownIsFailure);
         let mut items = Vec::with_capacity(claims.len());
         let job = &mut self.jobs[index];
         for claim in claims {
@@ -726,9 +776,7 @@ impl Core {
             state.claim_after = now.mono + REST;
             state.loose |= error.is_unknown();
             items.push(claim.item);
-            if !treat_as_failed {
-                job.mirror.item_mut(claim.item).cursor = CursorNode::Unread;
-            }
+            job.mirror.item_mut(claim.item).cursor = CursorNode::Unread;
             if claim.takeover.is_some() {
                 job.latch = None;
             }
@@ -932,6 +980,20 @@ impl Core {
         state.lost = Some(active.claim.run_id);
         state.loose = true;
         job.mirror.item_mut(item).cursor = CursorNode::Unread;
+    }
+
+    /// The defect of [`Mutation::ReconnectClearsRunning`]: what runs is forgotten, and runs on.
+    pub(super) fn forget_runs(&mut self, index: usize) {
+        for item in 0..self.jobs[index].items.len() as Item {
+            if let Local::Running(active) = &self.jobs[index].items[item as usize].local {
+                let active = active.clone();
+                let state = self.jobs[index].item_mut(item);
+                state.local = Local::Idle;
+                state.lost = Some(active.claim.run_id);
+                self.jobs[index].mirror.item_mut(item).cursor = CursorNode::Unread;
+                self.touch(index);
+            }
+        }
     }
 
     /// Writes outcomes into cursors.

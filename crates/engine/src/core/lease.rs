@@ -82,7 +82,7 @@ impl Core {
             self.lease.sent = now.mono;
             self.out.push(Effect::Renew);
         }
-        if !self.lease.lapsed && now.mono >= self.lease.stop_at() && !self.mutated(Mutation::LeaseFromNow) {
+        if !self.lease.lapsed && now.mono >= self.lease.stop_at() {
             self.lease.lapsed = true;
             self.tell(
                 None,

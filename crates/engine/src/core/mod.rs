@@ -229,12 +229,11 @@ pub enum Mutation {
     HintsAreTrusted,            // E6
     ReconnectIsShutdown,        // E7
     ReconnectClearsRunning,     // E8
-    UnknownIsFailure,           // E9
+    UnknownIsIgnored,           // E9: what became of a write is not asked
     ClaimIgnoresPlan,           // E10
     NoFireIdentity,             // E11
     FailoverNeedsOwnerAlive,    // E12
     FailoverOfFinishedWork,     // E13
-    FailoverOnlyWhenIdle,       // E14
     MisfireRunsTwice,           // E16
     MisfireForgottenOnTakeover, // E17
     LeaseFromNow,               // lease = answer + T instead of request + 2T/3
@@ -412,6 +411,9 @@ impl Core {
         self.lease.end();
         for index in 0..self.jobs.len() {
             self.jobs[index].session_changed();
+            if self.mutated(Mutation::ReconnectIsShutdown) {
+                self.jobs[index].phase = job::Phase::ShutDown;
+            }
             self.stop_strict_runs(index);
         }
         self.tell(
@@ -428,7 +430,11 @@ impl Core {
 
     fn hint(&mut self, hint: Hint) {
         let path = match hint {
+            Hint::Everything if self.mutated(Mutation::HintsAreTrusted) => return,
             Hint::Everything => {
+                if self.mutated(Mutation::ReconnectClearsRunning) {
+                    (0..self.jobs.len()).for_each(|index| self.forget_runs(index));
+                }
                 self.load_leases();
                 for index in 0..self.jobs.len() {
                     self.load(index);

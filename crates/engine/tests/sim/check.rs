@@ -104,6 +104,11 @@ impl Checker {
                         node.as_ref().map(|node| Cursor::from_bytes(&node.data).expect("a cursor of ours"))
                     };
                     let (before, after) = (read(&change.before), read(&change.after));
+                    if let (Some(before), None) = (&before, &after)
+                        && let Some(open) = before.running()
+                    {
+                        self.fail("C1", format!("the cursor of {job}/{item} was deleted while {} had no outcome", open.fire));
+                    }
                     if let Some(after) = after {
                         self.cursor(txn, tree, &(job, item), before, &after, instance);
                     }
@@ -282,6 +287,9 @@ impl Checker {
                 && after.run.as_ref().is_none_or(|run| run.fire != *into)
             {
                 self.fail("M-S13", format!("{name}: {}..{} was coalesced into {into}, which was not claimed", gap.from, gap.to));
+            }
+            if let (Outcome::Missed { .. }, Some(Misfire::FireOnce)) = (&gap.outcome, self.jobs.get(&place.0).map(|job| job.misfire)) {
+                self.fail("M-S13", format!("{name}: {}..{} was missed, though misfires are to be made up for", gap.from, gap.to));
             }
             let key = if gap.count > 1 { format!("{}..{}", gap.from, gap.to) } else { gap.to.to_string() };
             self.disposed(place, key, gap.outcome.word(), txn.zxid);

@@ -7,7 +7,7 @@
 #[path = "interop/stage.rs"]
 mod stage;
 
-use clockwright_e2e::harness::env_number;
+use clockwright_e2e::harness::{env_number, now};
 use stage::{ITEMS, Instance, Setup, Stage, all};
 
 /// How many fires a phase lasts.
@@ -40,4 +40,99 @@ fn share_under(name: &str, order: &str) {
     stage.never_overlapped();
     stage.left_nothing(ITEMS);
     stage.java_says_ok();
+}
+
+/// Two of each kind, started in this order: the plan is exact and every item runs once a fire.
+fn start_in_order(order: &str) {
+    let stage = Stage::new(&format!("order-{}", order.to_lowercase()), Setup::default());
+    let mut instances = Vec::new();
+    let begun = now();
+    for (at, kind) in order.chars().enumerate() {
+        instances.push(stage.start(kind, &format!("{kind}{at}")));
+    }
+    let all_of_them: Vec<&Instance> = instances.iter().collect();
+    stage.planned(&all_of_them, ITEMS);
+    assert!(instances[0].is(&stage.leader().unwrap()), "the first instance leads");
+    let span = stage.fires(fires());
+    stage.note_faults("they started", begun, span.0, &all(ITEMS));
+    stage.ran_once(span, &all(ITEMS), &all_of_them);
+    stage.never_overlapped();
+    stage.left_nothing(ITEMS);
+    stage.java_says_ok();
+    for instance in instances.into_iter().rev() {
+        instance.stop();
+    }
+    stage.left_nothing(ITEMS);
+}
+
+macro_rules! orders {
+    ($($name:ident $order:literal)*) => {$(
+        #[test]
+        #[ignore = "needs a JDK and Maven: make test-interop"]
+        fn $name() {
+            start_in_order($order);
+        }
+    )*};
+}
+
+orders! {
+    two_of_each_kind_share_the_items_when_started_java_java_clockwright_clockwright "JJCC"
+    two_of_each_kind_share_the_items_when_started_java_clockwright_java_clockwright "JCJC"
+    two_of_each_kind_share_the_items_when_started_java_clockwright_clockwright_java "JCCJ"
+    two_of_each_kind_share_the_items_when_started_clockwright_java_java_clockwright "CJJC"
+    two_of_each_kind_share_the_items_when_started_clockwright_java_clockwright_java "CJCJ"
+    two_of_each_kind_share_the_items_when_started_clockwright_clockwright_java_java "CCJJ"
+}
+
+/// Each instance in turn is stopped, started again, killed, and started again.
+fn come_and_go(order: &str, failover: bool) {
+    let name = format!("turns-{}-{failover}", order.to_lowercase());
+    let stage = Stage::new(&name, Setup { failover, ..Setup::default() });
+    let mut kinds: Vec<char> = order.chars().collect();
+    let mut instances: Vec<Instance> =
+        kinds.iter().enumerate().map(|(at, kind)| stage.start(*kind, &format!("{kind}{at}"))).collect();
+    stage.planned(&instances.iter().collect::<Vec<_>>(), ITEMS);
+    for turn in 0..kinds.len() {
+        for clean in [true, false] {
+            // The first one is the leader, or has led longest.
+            let (kind, instance) = (kinds.remove(0), instances.remove(0));
+            let begun = now();
+            if clean { instance.stop() } else { instance.kill() }
+            let what = format!("{kind} {} (turn {turn})", if clean { "stopped" } else { "was killed" });
+            let rest: Vec<&Instance> = instances.iter().collect();
+            stage.planned(&rest, ITEMS);
+            let span = stage.fires(fires());
+            stage.note_faults(&what, begun, span.0, &all(ITEMS));
+            stage.ran_once(span, &all(ITEMS), &rest);
+
+            let begun = now();
+            let again = stage.start(kind, &format!("{kind}{turn}-{clean}"));
+            // It takes the first place again for its second end, and the last one after that.
+            let place = if clean { 0 } else { kinds.len() };
+            kinds.insert(place, kind);
+            instances.insert(place, again);
+            let everybody: Vec<&Instance> = instances.iter().collect();
+            stage.planned(&everybody, ITEMS);
+            let span = stage.fires(fires());
+            stage.note_faults(&format!("{kind} came back (turn {turn})"), begun, span.0, &all(ITEMS));
+            stage.ran_once(span, &all(ITEMS), &everybody);
+        }
+    }
+    stage.never_overlapped();
+    stage.left_nothing(ITEMS);
+    stage.java_says_ok();
+    instances.into_iter().for_each(Instance::stop);
+    stage.left_nothing(ITEMS);
+}
+
+#[test]
+#[ignore = "needs a JDK and Maven: make test-interop"]
+fn each_instance_stops_dies_and_comes_back_with_failover_off() {
+    come_and_go("JCJC", false);
+}
+
+#[test]
+#[ignore = "needs a JDK and Maven: make test-interop"]
+fn each_instance_stops_dies_and_comes_back_with_failover_on() {
+    come_and_go("CJCJ", true);
 }

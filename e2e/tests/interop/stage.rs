@@ -3,6 +3,7 @@
 use clockwright_e2e::harness::{Node, Scene, Servers, eventually, now, pass_time};
 use clockwright_e2e::java::{JavaPeer, Namespace, console};
 use clockwright_e2e::record::{Kind, Record};
+use clockwright_testkit::zookeeper::LoggedOp;
 use rustix::process::Signal;
 use serde_json::Value;
 use std::collections::BTreeMap;
@@ -184,7 +185,8 @@ impl Stage {
     /// Lets so many fires pass, and gives the first and the last instant of them.
     pub(crate) fn fires(&self, count: i64) -> (i64, i64) {
         let period = self.setup.period;
-        let first = (now() / period + 1) * period;
+        // What was late in the change before is over then: the next fire, and what Java makes up for after it.
+        let first = (now() / period + 3) * period;
         let last = first + (count - 1) * period;
         pass_time(last + period * 9 / 10);
         (first, last)
@@ -230,6 +232,51 @@ impl Stage {
         assert!(faults.is_empty(), "{}\n{talk}", faults.join("\n"));
     }
 
+    /// As [`ran_once`](Self::ran_once), for the time in which something changed: says what is not so, and does not fail.
+    pub(crate) fn note_faults(&self, what: &str, from: i64, to: i64, items: &[u32]) -> usize {
+        let period = self.setup.period;
+        let span = ((from / period + 1) * period, to - to % period - period);
+        let faults = self.faults(span, items);
+        if !faults.is_empty() {
+            let lines = faults.join("\n  ");
+            println!("while {what}, {} of {} runs:\n  {lines}", faults.len(), (span.1 - span.0) / period + 1);
+            println!("{}", self.story(from, to));
+        }
+        faults.len()
+    }
+
+    /// What the registry carried out between two times, cursors and running marks aside; for the reader of a failure.
+    fn story(&self, from: i64, to: i64) -> String {
+        let mut story = String::new();
+        for transaction in self.servers.transactions() {
+            if !(from..=to).contains(&transaction.at) {
+                continue;
+            }
+            let ops: Vec<String> = transaction.ops.iter().filter_map(|op| self.brief(op)).collect();
+            if !ops.is_empty() {
+                let at = (transaction.at / 1_000 % 1_000, transaction.at % 1_000);
+                story.push_str(&format!("  {:03}.{:03} {:x}: {}\n", at.0, at.1, transaction.session, ops.join(" ")));
+            }
+        }
+        story
+    }
+
+    fn brief(&self, op: &LoggedOp) -> Option<String> {
+        let (word, path, data) = match op {
+            LoggedOp::Create { path, data, .. } => ("+", path, data.clone()),
+            LoggedOp::Set { path, data, .. } => ("=", path, data.clone()),
+            LoggedOp::Delete { path } => ("-", path, Vec::new()),
+            LoggedOp::OpenSession => return Some("open".into()),
+            LoggedOp::CloseSession => return Some("close".into()),
+            LoggedOp::Check { .. } | LoggedOp::Other(_) => return None,
+        };
+        let relative = path.strip_prefix(&self.at(""))?;
+        let noise = ["/cursor", "/running", "config"];
+        let data = String::from_utf8_lossy(&data).into_owned();
+        (!noise.iter().any(|end| relative.ends_with(end)))
+            .then(|| format!("{word}{relative}{}{}", if data.is_empty() { "" } else { ":" }, data.rsplit('@').next().unwrap_or("")))
+    }
+
     /// No two runs of one item were ever alive at once.
     #[track_caller]
     pub(crate) fn never_overlapped(&self) {
@@ -273,7 +320,9 @@ impl Stage {
         let mut found = Vec::new();
         let mut clean = || {
             found.clear();
-            for gone in ["leader/sharding/necessary", "leader/sharding/processing"] {
+            // The last Java instance to leave raises the flag for whoever comes next.
+            let raised = !self.instances().is_empty();
+            for gone in raised.then_some("leader/sharding/necessary").into_iter().chain(["leader/sharding/processing"]) {
                 found.extend(self.servers.get(&self.at(gone)).map(|_| gone.to_owned()));
             }
             for parent in ["leader/election/latch", "leader/failover/latch", "leader/failover/items", "guarantee/started", "guarantee/completed"] {

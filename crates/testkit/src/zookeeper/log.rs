@@ -14,6 +14,8 @@ pub struct Transaction {
     pub number: i64,
     /// Whose it was.
     pub session: i64,
+    /// When the server took it up, epoch milliseconds.
+    pub at: i64,
     /// What it did, in order.
     pub ops: Vec<LoggedOp>,
 }
@@ -97,7 +99,7 @@ fn read_transaction(mut input: Input<'_>) -> anyhow::Result<Option<Transaction>>
     let session = input.long()?;
     let _request = input.int()?;
     let number = input.long()?;
-    let _time = input.long()?;
+    let at = input.long()?;
     let kind = input.int()?;
     let mut ops = Vec::new();
     match kind {
@@ -116,7 +118,7 @@ fn read_transaction(mut input: Input<'_>) -> anyhow::Result<Option<Transaction>>
             None => return Ok(None),
         },
     }
-    Ok(Some(Transaction { number, session, ops }))
+    Ok(Some(Transaction { number, session, at, ops }))
 }
 
 const MULTI: i32 = 14;

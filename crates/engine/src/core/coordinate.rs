@@ -566,6 +566,12 @@ impl Core {
         };
         let items: Vec<Item> =
             (job.count()..job.mirror.items.len() as Item).filter(surplus).take(PLAN_BATCH / 4).collect();
+        let waiting: Vec<Item> = (job.count()..job.mirror.items.len() as Item)
+            .filter(|item| !surplus(item) && job.mirror.items[*item as usize].exists)
+            .collect();
+        for item in waiting {
+            self.watch_item(index, item);
+        }
         let items: Vec<Item> = items.into_iter().filter(|item| self.wind_up(index, *item, now)).collect();
         let job = &self.jobs[index];
         let marks: Vec<Item> = job.mirror.failover_items.range(job.count()..).copied().collect();

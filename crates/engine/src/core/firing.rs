@@ -117,7 +117,7 @@ impl Core {
         self.read_items(index, &reads);
         self.mark_misfires(index, &effective, &marks);
         self.complete(index, &ended, now);
-        self.send_settles(index, settles);
+        self.send_settles(index, settles, now);
         self.send_claims(index, &effective, claims, now);
         if mine && let Some(next) = effective.schedule.next_after(now.wall) {
             self.wake_at_wall(index, next);
@@ -205,7 +205,7 @@ impl Core {
         if !mine {
             return self.tie_up(index, item, effective, held, now);
         }
-        self.record_inherited(index, item, session, now);
+        self.record_inherited(index, item, now);
         let job = &self.jobs[index];
         let Some(nodes) = job.mirror.item(item) else { return Proposal::Nothing };
         let foreign_run = nodes.running.is_some_and(|owner| owner != session)
@@ -215,7 +215,7 @@ impl Core {
         }
         let (base, version) = self.base_cursor(index, item, effective);
         let (base, settlements, dead) = match self.settle_previous(index, item, base, effective, now) {
-            Previous::Settled { cursor, settlements, dead } => (cursor, settlements, dead),
+            Previous::Settled { cursor, settlements, dead } => (*cursor, settlements, dead),
             Previous::Again(claim) if held => {
                 let _ = claim;
                 return Proposal::Nothing;
@@ -262,7 +262,8 @@ impl Core {
 
     /// Records what somebody else, or an earlier incarnation of this process, wrote into the cursor: it may have died before
     /// its own record was safe, and the next claim overwrites the cursor. Recording the same again changes nothing.
-    fn record_inherited(&mut self, index: usize, item: Item, session: i64, now: Now) {
+    fn record_inherited(&mut self, index: usize, item: Item, now: Now) {
+        let session = self.session.map_or(0, |terms| terms.session);
         let job = &mut self.jobs[index];
         let Some(nodes) = job.mirror.items.get(item as usize) else { return };
         let CursorNode::Known { modified, cursor, .. } = &nodes.cursor else { return };
@@ -410,7 +411,7 @@ impl Core {
     ) -> Previous {
         let Some(claim) = cursor.running().cloned() else {
             self.jobs[index].item_mut(item).orphan_since = None;
-            return Previous::Settled { cursor, settlements: vec![], dead: None };
+            return Previous::Settled { cursor: Box::new(cursor), settlements: vec![], dead: None };
         };
         let own = claim.owner == self.me;
         if !own && self.alive(&claim.owner, claim.session) {
@@ -439,7 +440,7 @@ impl Core {
         let reason =
             if effective.settings.failover { format!("{reason}; attempts are used up") } else { reason };
         let ItemClaim { cursor, settlements, dead, .. } = self.give_up(index, item, cursor, version, reason, now);
-        Previous::Settled { cursor, settlements, dead }
+        Previous::Settled { cursor: Box::new(cursor), settlements, dead }
     }
 
     /// The change of a cursor that settles its open claim as failed, because its owner is lost.
@@ -462,10 +463,18 @@ impl Core {
         ItemClaim { item, cursor, version, settlements, dead, takeover: None }
     }
 
+    /// Makes hints about an item's run matter here, until its cursor decides.
+    pub(super) fn watch_item(&mut self, index: usize, item: Item) {
+        let state = self.jobs[index].item_mut(item);
+        if !state.watching {
+            state.watching = true;
+            self.read_items(index, &[item]);
+        }
+    }
+
     /// Prepares an item that the job no longer has for its removal: what its cursor says goes on record, and a claim without a
     /// living owner is settled. True when the cursor may go.
     pub(super) fn wind_up(&mut self, index: usize, item: Item, now: Now) -> bool {
-        let session = self.session.map_or(0, |terms| terms.session);
         let job = &self.jobs[index];
         if !job.items.get(item as usize).is_none_or(|state| matches!(state.local, Local::Idle)) {
             return false;
@@ -483,13 +492,13 @@ impl Core {
         };
         let version = nodes.cursor.version();
         let Some(owner) = cursor.running().map(|claim| claim.owner.clone()) else {
-            self.record_inherited(index, item, session, now);
+            self.record_inherited(index, item, now);
             return true;
         };
         if self.orphaned_long_enough(index, item, now) {
             let reason = format!("its instance {owner} died while it ran, and the job has no such item any more");
             let claim = self.give_up(index, item, cursor, version, reason, now);
-            self.send_settles(index, vec![claim]);
+            self.send_settles(index, vec![claim], now);
         }
         false
     }
@@ -570,11 +579,11 @@ impl Core {
             let group: Vec<ItemClaim> = claims.by_ref().take(CLAIM_BATCH).collect();
             let ops = self.claim_ops(index, effective, &group);
             for claim in &group {
+                self.record_inherited(index, claim.item, now);
                 self.jobs[index].item_mut(claim.item).local = Local::Claiming;
             }
             self.commit(index, Purpose::Claim(group), ops);
         }
-        let _ = now;
     }
 
     fn claim_ops(&self, index: usize, effective: &Effective, group: &[ItemClaim]) -> Vec<Op> {
@@ -774,7 +783,8 @@ impl Core {
             let state = job.item_mut(claim.item);
             state.local = Local::Idle;
             state.claim_after = now.mono + REST;
-            state.loose |= error.is_unknown();
+            // An unclear claim may have been carried out; a retry leaves the attempt before it open.
+            state.loose = true;
             items.push(claim.item);
             job.mirror.item_mut(claim.item).cursor = CursorNode::Unread;
             if claim.takeover.is_some() {
@@ -798,7 +808,7 @@ impl Core {
         }
     }
 
-    fn send_settles(&mut self, index: usize, settles: Vec<ItemClaim>) {
+    fn send_settles(&mut self, index: usize, settles: Vec<ItemClaim>, now: Now) {
         for claim in settles {
             let path = self.path(index, &Key::Cursor(claim.item));
             let mut ops = Vec::new();
@@ -812,6 +822,7 @@ impl Core {
             }
             ops.push(cursor_op(path, &claim));
             ops.extend(self.marks_to_lower(index, &claim));
+            self.record_inherited(index, claim.item, now);
             self.jobs[index].item_mut(claim.item).local = Local::Claiming;
             self.commit(index, Purpose::Settle(vec![claim]), ops);
         }
@@ -1197,6 +1208,10 @@ impl Core {
             job.triggered = (modified, Vec::new());
         }
         for claim in &claims {
+            self.record_inherited(index, claim.item, now);
+        }
+        let job = &mut self.jobs[index];
+        for claim in &claims {
             job.triggered.1.push(claim.item);
             let state = job.item_mut(claim.item);
             if matches!(state.local, Local::Idle) {
@@ -1227,7 +1242,7 @@ impl Core {
 /// See [`Core::settle_previous`].
 enum Previous {
     /// Nothing runs; the cursor to go on from, and what is to be recorded with the next change of it.
-    Settled { cursor: Cursor, settlements: Vec<Settlement>, dead: Option<clockwright_model::InstanceId> },
+    Settled { cursor: Box<Cursor>, settlements: Vec<Settlement>, dead: Option<clockwright_model::InstanceId> },
     /// The same fire is claimed again.
     Again(Box<ItemClaim>),
     /// It runs elsewhere.

@@ -142,7 +142,7 @@ impl<'a> Barrier<'a> {
                 Ok(Seen::Placed) => placed = true,
                 Ok(Seen::Waiting) | Err(Error::Conflict { .. }) => {}
                 Err(error) => {
-                    tracing::debug!(job, %error, "the once-per-fire marks could not be read, looking again")
+                    tracing::debug!(job, %error, "the once-per-fire marks could not be read, looking again");
                 }
             }
             if tokio::time::Instant::now() >= deadline {
@@ -212,7 +212,7 @@ impl<'a> Barrier<'a> {
             match self.registry.commit(ops).await {
                 Ok(_) | Err(Error::Conflict { conflict: Conflict::Missing, .. }) => return,
                 Err(error) => {
-                    tracing::debug!(job, %error, "the once-per-fire marks could not be removed, trying again")
+                    tracing::debug!(job, %error, "the once-per-fire marks could not be removed, trying again");
                 }
             }
             tokio::time::sleep(LOOK).await;

@@ -177,7 +177,6 @@ impl EngineHandle {
     }
 
     /// As a [`shutdown`](Self::shutdown) whose grace period is over. May be called while a shutdown waits.
-    #[must_use]
     pub fn hurry(&self) -> impl Fn() + Send + Sync + 'static {
         let inputs = self.inputs.clone();
         move || {

@@ -147,6 +147,7 @@ impl Core {
             return;
         }
         self.notice_shutdown_command(index);
+        self.drop_outdated_cursors(index, now);
         self.read_plan(index);
         self.look_for_foreign_peers(index);
         self.track_off(index, now);
@@ -389,7 +390,10 @@ impl Core {
     fn follow(&mut self, index: usize, now: Now) {
         let job = &self.jobs[index];
         let Some(leader) = &job.mirror.leader else { return };
-        if self.leases.contains_key(&leader.id) || job.mirror.necessary || !self.plan_is_due(index, now) {
+        let ours = self.leases.contains_key(&leader.id);
+        let due =
+            !ours && !job.mirror.necessary && job.mirror.processing.is_none() && self.plan_is_due(index, now);
+        if !self.has_been_due(index, due, now) {
             return;
         }
         let mut builder = Builder::new(self, index);
@@ -446,9 +450,10 @@ impl Core {
             self.wake_at_mono(index, at);
             return;
         }
-        let monitored = job.effective.as_ref().is_some_and(|effective| effective.settings.monitor_execution);
         let stale_blocks = self.mutated(Mutation::StaleRunningBlocksReshard);
-        if ((foreign && monitored) || stale_blocks) && self.something_runs(index, now) {
+        if (foreign && !self.may_plan_beside_java(index, now))
+            || (stale_blocks && self.something_runs(index, now))
+        {
             return;
         }
         let job = &self.jobs[index];
@@ -483,7 +488,7 @@ impl Core {
     }
 
     /// Java's leader waits until nothing runs; so does ours while a Java peer is in the job.
-    fn something_runs(&mut self, index: usize, now: Now) -> bool {
+    pub(super) fn something_runs(&mut self, index: usize, now: Now) -> bool {
         let stale_blocks = self.mutated(Mutation::StaleRunningBlocksReshard);
         let job = &mut self.jobs[index];
         let claimed = |nodes: &ItemNodes| nodes.cursor.cursor().is_some_and(|cursor| cursor.running().is_some());

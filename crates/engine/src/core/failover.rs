@@ -103,7 +103,7 @@ impl Core {
     }
 
     /// Whether this instance puts up the marks: the leader, or under a Java leader the greatest of ours.
-    fn is_marker(&self, index: usize) -> bool {
+    pub(super) fn is_marker(&self, index: usize) -> bool {
         let job = &self.jobs[index];
         if job.phase != Phase::Active || !job.registered {
             return false;

@@ -368,8 +368,8 @@ impl Core {
     ) -> (Cursor, Option<i32>) {
         let job = &self.jobs[index];
         let nodes = &job.mirror.items[item as usize];
-        let assigned_at = nodes.owner.as_ref().map_or(0, |owner| owner.created_at);
-        let fresh = || Cursor::starting(assigned_at.max(effective.changed_at), effective.schedule_hash);
+        let planned_from = nodes.owner.as_ref().map_or(0, |owner| job.plans.covers_from(owner));
+        let fresh = || Cursor::starting(planned_from.max(effective.changed_at), effective.schedule_hash);
         match &nodes.cursor {
             CursorNode::Known { version, cursor, .. } => {
                 let mut cursor = (**cursor).clone();
@@ -379,7 +379,7 @@ impl Core {
                 }
                 if self.has_foreign_peers(index) || self.mutated(Mutation::NoFireIdentity) {
                     // A Java peer may have run the instants before: it keeps no cursor.
-                    cursor.settled = cursor.settled.max(assigned_at);
+                    cursor.settled = cursor.settled.max(planned_from);
                 }
                 (cursor, Some(*version))
             }

@@ -60,6 +60,8 @@ pub(crate) struct Job {
     pub(crate) triggered: (i64, Vec<Item>),
     /// When the clock node was last touched, by our clock.
     pub(crate) clock_touched: Millis,
+    /// How the plans came about; see [`super::mixed`].
+    pub(crate) plans: super::mixed::Plans,
     /// When an orphan mark was first seen here, by item (mono).
     pub(crate) marks_seen: Vec<(Item, Millis)>,
 }
@@ -229,6 +231,7 @@ impl Job {
             armed_mono: None,
             triggered: (0, Vec::new()),
             clock_touched: 0,
+            plans: super::mixed::Plans::default(),
             marks_seen: Vec::new(),
         }
     }
@@ -300,6 +303,9 @@ impl Job {
         if *key == Key::Config {
             self.read_settings();
         }
+        if matches!(key, Key::Necessary | Key::Owner(_)) {
+            self.plans.note(&self.mirror);
+        }
         true
     }
 
@@ -351,6 +357,8 @@ impl Job {
             }
         }
         self.is_loaded = true;
+        self.plans.note(&self.mirror);
+        self.plans.looked(id);
         // A tree is no snapshot: its owners may be those of the plan before its epoch.
         self.epoch = None;
         self.read_settings();

@@ -23,6 +23,8 @@ pub(crate) struct Mirror {
     pub(crate) election_latch: BTreeMap<String, i64>,
     pub(crate) failover_latch: BTreeMap<String, i64>,
     pub(crate) necessary: bool,
+    /// The flag's transaction, and when it was raised, while it is up.
+    pub(crate) asked: Option<(i64, Millis)>,
     pub(crate) processing: Option<i64>,
     /// Version of the plan's epoch node; `None` when there is none.
     pub(crate) epoch: Option<i32>,
@@ -65,6 +67,8 @@ pub(crate) struct ItemNodes {
 #[derive(Debug, Clone)]
 pub(crate) struct OwnerNode {
     pub(crate) id: InstanceId,
+    /// The transaction of the plan, or of its batch.
+    pub(crate) created: i64,
     pub(crate) created_at: Millis,
 }
 
@@ -140,7 +144,10 @@ impl Mirror {
             }
             Key::ElectionLatchNode(name) => put_name(&mut self.election_latch, name, node),
             Key::FailoverLatchNode(name) => put_name(&mut self.failover_latch, name, node),
-            Key::Necessary => self.necessary = node.is_some(),
+            Key::Necessary => {
+                self.necessary = node.is_some();
+                self.asked = node.map(|node| (node.stat.created, node.stat.created_at));
+            }
             Key::Processing => self.processing = node.map(|node| node.stat.owner),
             Key::Epoch => self.epoch = node.map(|node| node.stat.version),
             Key::Paused => self.paused = node.map(|node| pause_words(&node.data)),
@@ -166,8 +173,11 @@ impl Mirror {
     fn put_item(&mut self, key: &Key, node: Option<&Node>) {
         match key {
             Key::Owner(item) => {
-                self.item_mut(*item).owner = node
-                    .map(|node| OwnerNode { id: instance_of(&node.data), created_at: node.stat.created_at });
+                self.item_mut(*item).owner = node.map(|node| OwnerNode {
+                    id: instance_of(&node.data),
+                    created: node.stat.created,
+                    created_at: node.stat.created_at,
+                });
             }
             Key::Running(item) => self.item_mut(*item).running = node.map(|node| node.stat.owner),
             Key::Misfire(item) => self.item_mut(*item).misfire = node.is_some(),

@@ -27,6 +27,7 @@ mod firing;
 mod job;
 mod lease;
 pub(crate) mod mirror;
+mod mixed;
 mod records;
 
 pub use job::JobStatus;

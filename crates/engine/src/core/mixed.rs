@@ -1,0 +1,186 @@
+//! Java peers in a job: what they leave unsaid, and how it is found out.
+//!
+//! A Java instance writes no cursor and holds no lease, so that an instance without a lease is a Java peer
+//! ([`Core::has_foreign_peers`]). Three things that cursors tell among ourselves have to be inferred beside one.
+//!
+//! # Which instants a plan covers
+//! Java plans *while it fires*: every instance whose instant comes while `necessary` is up waits for the plan, and then runs
+//! its items by the new plan, for that very instant. So the instants between the raising of the flag and the plan are still
+//! to be run, by the new owners, and those before the flag were run by the old ones. [`Plans`] remembers when the flag that
+//! a plan answers was raised; if the flag was never seen, the plan's own time has to do, and an instant between the two
+//! is lost here.
+//!
+//! # What a cursor says of an item that Java ran
+//! Nothing: it still shows the time before Java had the item, and once Java is gone, all that Java ran would seem to be
+//! missed. So one of ours (the one that also marks orphans) deletes the cursor of an item once it is [`OUTDATED`] behind its
+//! living Java owner. The next of ours to own the item begins with its plan.
+//!
+//! # When our leader may plan
+//! *When nothing runs*, by a reading that was asked for after the plan became due: marks are not watched otherwise. With
+//! `monitorExecution` off Java does not wait either. *Not just before an instant* ([`QUIET`]): Java reads the flag from the registry but
+//! its owners from a cache that lags, so that an instance that fires at once after the plan may still run what it had. Before an
+//! instant the flag is raised and the plan made just after: all who fire wait for it, as they do under a Java leader.
+//!
+//! # Failures
+//! All of this is inference, and Java's own steps are not conditional, so beside a Java peer an instant may be run twice
+//! or not at all while a plan changes. Nothing of this is used in jobs without Java peers.
+
+use super::coordinate::Builder;
+use super::mirror::{CursorNode, Mirror, OwnerNode};
+use super::{Core, Now};
+use crate::keys::Key;
+use bytes::Bytes;
+use clockwright_model::{Item, Millis};
+use clockwright_registry::Op;
+
+/// How long before an instant no plan is made beside Java peers, milliseconds. Covers what Java's cache lags behind.
+const QUIET: Millis = 300;
+/// How long after an instant a plan may be made beside Java peers, milliseconds: by then the others have seen the flag.
+const AFTER: Millis = 50;
+/// How far a cursor must be behind its living Java owner until it is deleted, milliseconds.
+const OUTDATED: Millis = 1_000;
+/// How long the plan of a Java leader must have been wrong until we raise its flag, milliseconds. It raises the flag itself for
+/// all that it sees; and a reading in the middle of its plan, which is no single commit, shows owners of two plans.
+const WRONG: Millis = 3_000;
+/// How many plans are remembered.
+const REMEMBERED: usize = 4;
+
+/// When the flags were raised that the last plans answered.
+#[derive(Debug, Default)]
+pub(crate) struct Plans {
+    /// The flag that waits for its plan: its transaction, and when it was raised.
+    asked: Option<(i64, Millis)>,
+    /// The transactions of plans, and when their flags were raised.
+    answered: Vec<(i64, Millis)>,
+    /// Sequence number of the last full reading.
+    looked: u64,
+    /// A plan is due beside Java peers since this sequence number.
+    due_since: Option<u64>,
+    /// The plan of a Java leader is wrong since this (mono).
+    wrong_since: Option<Millis>,
+}
+
+impl Plans {
+    /// Takes in what the mirror shows now.
+    pub(crate) fn note(&mut self, mirror: &Mirror) {
+        if mirror.asked.is_some() {
+            self.asked = mirror.asked;
+            return;
+        }
+        let Some((flag, at)) = self.asked else { return };
+        let owners = mirror.items.iter().filter_map(|nodes| nodes.owner.as_ref());
+        if let Some(plan) = owners.map(|owner| owner.created).filter(|created| *created > flag).min() {
+            self.asked = None;
+            self.answered.push((plan, at));
+            if self.answered.len() > REMEMBERED {
+                self.answered.remove(0);
+            }
+        }
+    }
+
+    /// A full reading with this sequence number came in.
+    pub(crate) fn looked(&mut self, id: u64) {
+        self.looked = id;
+    }
+
+    /// From when on the instants of an item are its owner's to run.
+    pub(crate) fn covers_from(&self, owner: &OwnerNode) -> Millis {
+        let answer = self.answered.iter().find(|(plan, _)| *plan == owner.created);
+        answer.map_or(owner.created_at, |(_, raised)| (*raised).min(owner.created_at))
+    }
+}
+
+impl Core {
+    /// Whether our leader may begin a plan now although there are Java peers. If not, it is asked again in time.
+    pub(super) fn may_plan_beside_java(&mut self, index: usize, now: Now) -> bool {
+        let Some(effective) = self.jobs[index].effective.clone() else { return false };
+        if effective.settings.monitor_execution {
+            let due_since = *self.jobs[index].plans.due_since.get_or_insert(self.sequence);
+            if self.jobs[index].plans.looked <= due_since {
+                if self.jobs[index].loading.is_none_or(|id| id <= due_since) {
+                    self.load(index);
+                }
+                return false;
+            }
+            if self.something_runs(index, now) {
+                return false;
+            }
+        }
+        if let Some(next) = effective.schedule.next_after(now.wall)
+            && next - now.wall < QUIET
+        {
+            let wait = next - now.wall + AFTER;
+            self.jobs[index].plans.due_since = None;
+            self.jobs[index].op_after = now.mono + wait;
+            self.wake_at_mono(index, now.mono + wait);
+            if !self.jobs[index].mirror.necessary {
+                let mut builder = Builder::new(self, index);
+                builder.create(&Key::Necessary, Bytes::new());
+                let ops = builder.ops;
+                self.coordinate_other(index, ops);
+            }
+            return false;
+        }
+        self.jobs[index].plans.due_since = None;
+        true
+    }
+
+    /// Whether a plan that a Java leader should make has been due long enough to remind it, by a fresh reading.
+    pub(super) fn has_been_due(&mut self, index: usize, due: bool, now: Now) -> bool {
+        let plans = &mut self.jobs[index].plans;
+        if !due {
+            plans.wrong_since = None;
+            return false;
+        }
+        let since = *plans.wrong_since.get_or_insert(now.mono);
+        if since == now.mono {
+            self.load(index);
+        }
+        if now.mono < since + WRONG {
+            self.wake_at_mono(index, since + WRONG);
+            return false;
+        }
+        self.jobs[index].plans.wrong_since = None;
+        true
+    }
+
+    /// Deletes the cursors that fell behind living Java owners.
+    pub(super) fn drop_outdated_cursors(&mut self, index: usize, now: Now) {
+        if self.jobs[index].op.is_some() || !self.has_foreign_peers(index) || !self.is_marker(index) {
+            return;
+        }
+        let job = &self.jobs[index];
+        let Some(effective) = job.effective.clone() else { return };
+        let mut outdated = Vec::new();
+        let mut wake = None;
+        for item in 0..job.count() {
+            let Some(nodes) = job.mirror.item(item) else { continue };
+            let (CursorNode::Known { version, cursor, .. }, Some(owner)) = (&nodes.cursor, &nodes.owner)
+            else {
+                continue;
+            };
+            let foreign =
+                job.mirror.instances.contains_key(&owner.id) && !self.leases.contains_key(&owner.id);
+            if !foreign || cursor.running().is_some() {
+                continue;
+            }
+            let begun = cursor.settled.max(job.plans.covers_from(owner));
+            match effective.schedule.next_after(begun) {
+                Some(first) if first + OUTDATED <= now.wall => outdated.push((item, *version)),
+                Some(first) => wake = Some(wake.map_or(first, |other: Millis| other.min(first))),
+                None => {}
+            }
+        }
+        if let Some(first) = wake {
+            self.wake_at_wall(index, first + OUTDATED);
+        }
+        let delete = |(item, version): (Item, i32)| Op::Delete {
+            path: self.path(index, &Key::Cursor(item)),
+            version: Some(version),
+        };
+        let ops: Vec<Op> = outdated.into_iter().map(delete).collect();
+        if !ops.is_empty() {
+            self.coordinate_other(index, ops);
+        }
+    }
+}

@@ -4,7 +4,8 @@ use clockwright_engine::Connect;
 use clockwright_registry::{ConnectOptions, Embedded, SharedRegistry};
 use clockwright_registry_zookeeper::{Options, ZooKeeper};
 use clockwright_testkit::zookeeper::{Config, ZkServer};
-use std::sync::Arc;
+use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
 
 /// Which one.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -29,12 +30,13 @@ impl Kind {
 /// A registry, gone with its data when it is dropped.
 pub(crate) struct Backend {
     kind: Kind,
+    number: u32,
     inner: Inner,
 }
 
 enum Inner {
     Embedded { registry: Embedded, _directory: Option<tempfile::TempDir> },
-    ZooKeeper(Box<ZkServer>),
+    ZooKeeper(Arc<ZkServer>),
 }
 
 impl Backend {
@@ -47,18 +49,21 @@ impl Backend {
                 Inner::Embedded { registry, _directory: Some(directory) }
             }
             Kind::ZooKeeper => {
-                // What an operator would run: the optimising compiler and a heap with room.
-                let java = ["-Xmx1g", "-XX:TieredStopAtLevel=4"].map(str::to_owned).to_vec();
-                let config = Config { java, ..Config::default() };
-                let server = tokio::task::spawn_blocking(|| ZkServer::start_with(config)).await??;
-                Inner::ZooKeeper(Box::new(server))
+                let server = tokio::task::spawn_blocking(server).await??;
+                Inner::ZooKeeper(server)
             }
         };
-        Ok(Self { kind, inner })
+        static OPENED: AtomicU32 = AtomicU32::new(0);
+        Ok(Self { kind, inner, number: OPENED.fetch_add(1, Ordering::Relaxed) })
     }
 
     pub(crate) fn name(&self) -> &'static str {
         self.kind.name()
+    }
+
+    /// A namespace of this name that no other measurement on the same server has.
+    pub(crate) fn namespace(&self, name: &str) -> String {
+        format!("{name}-{}", self.number)
     }
 
     /// Opens sessions with this timeout, milliseconds.
@@ -89,6 +94,20 @@ impl Backend {
         let numbers = server.mntr()?;
         Ok(numbers.get("zk_packets_received").and_then(|number| number.parse().ok()).unwrap_or_default())
     }
+}
+
+/// The one server of this run, as an operator would run it: with the optimising compiler and a heap with room. It ends with
+/// this process.
+fn server() -> anyhow::Result<Arc<ZkServer>> {
+    static SHARED: Mutex<Option<Arc<ZkServer>>> = Mutex::new(None);
+    let mut shared = SHARED.lock().unwrap_or_else(PoisonError::into_inner);
+    if let Some(server) = &*shared {
+        return Ok(server.clone());
+    }
+    let java = ["-Xmx2g", "-XX:TieredStopAtLevel=4"].map(str::to_owned).to_vec();
+    let server = Arc::new(ZkServer::start_with(Config { java, ..Config::default() })?);
+    *shared = Some(server.clone());
+    Ok(server)
 }
 
 /// Opens sessions with the server at this address.

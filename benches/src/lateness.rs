@@ -24,19 +24,19 @@ use std::sync::Arc;
 type Start = (i64, i64);
 
 pub(crate) async fn run(scale: Scale) -> anyhow::Result<Vec<Row>> {
-    let kinds = [Kind::Memory, Kind::ZooKeeper];
+    let kinds = scale.on(&[Kind::Memory, Kind::ZooKeeper]);
     let mut rows = Vec::new();
-    for kind in kinds {
+    for kind in kinds.iter().copied() {
         rows.push(aligned(scale, kind, scale.pick(1_000, 1_000, 20), scale.pick(4_000, 4_000, 1_000)).await?);
     }
-    for kind in kinds {
+    for kind in kinds.iter().copied() {
         let (jobs, period) = (scale.pick(10_000, 10_000, 50), scale.pick(6_000, 6_000, 1_000));
         rows.push(aligned(scale, kind, jobs, period).await?);
     }
-    for kind in kinds {
+    for kind in kinds.iter().copied() {
         rows.push(spread(scale, kind).await?);
     }
-    for kind in kinds {
+    for kind in kinds.iter().copied() {
         rows.push(burst(scale, kind).await?);
     }
     Ok(rows)
@@ -79,7 +79,9 @@ async fn aligned(scale: Scale, kind: Kind, jobs: usize, period: i64) -> anyhow::
     let store = Store::open().await?;
     let starts = Collected::new();
     let definitions = fleet::jobs("late", jobs, 1, |_| format!("@every {period}ms"), &noting(&starts))?;
-    let engine = fleet::engine(backend.connector(SESSION), "bench", definitions, store.bus(), 0).await?;
+    let engine =
+        fleet::engine(backend.connector(SESSION), &backend.namespace("bench"), definitions, store.bus(), 0)
+            .await?;
     fleet::owns(&engine, jobs).await?;
     let (mut product, mut floor) = (Vec::new(), Vec::new());
     // What starts right after the jobs were registered is left out.
@@ -122,7 +124,9 @@ async fn spread(scale: Scale, kind: Kind) -> anyhow::Result<Row> {
         format!("@once {at:.3}")
     };
     let definitions = fleet::jobs("once", jobs, 1, cron, &noting(&starts))?;
-    let engine = fleet::engine(backend.connector(SESSION), "bench", definitions, store.bus(), 0).await?;
+    let engine =
+        fleet::engine(backend.connector(SESSION), &backend.namespace("bench"), definitions, store.bus(), 0)
+            .await?;
     fleet::owns(&engine, jobs).await?;
     ensure!(wall() < first, "the jobs were not registered in time");
     let (mut product, mut floor) = (Vec::new(), Vec::new());
@@ -148,9 +152,11 @@ async fn burst(scale: Scale, kind: Kind) -> anyhow::Result<Row> {
     let store = Store::open().await?;
     let starts = Collected::new();
     let definitions = fleet::jobs("burst", jobs, items, |_| format!("@every {period}ms"), &noting(&starts))?;
-    let engine = fleet::engine(backend.connector(SESSION), "bench", definitions, store.bus(), 0).await?;
+    let engine =
+        fleet::engine(backend.connector(SESSION), &backend.namespace("bench"), definitions, store.bus(), 0)
+            .await?;
     fleet::owns(&engine, total).await?;
-    let mut raw = Raw::open(&backend, "raw", jobs, items).await?;
+    let mut raw = Raw::open(&backend, &backend.namespace("raw"), jobs, items).await?;
     let (mut product, mut floor) = (Vec::new(), Vec::new());
     let mut due = next_multiple(period, period / 2);
     for _ in 0..scale.pick(9, 4, 1) {

@@ -22,16 +22,23 @@ mod store;
 mod takeover;
 mod throughput;
 
+use backend::Kind;
 use futures::future::BoxFuture;
 use report::Row;
 use std::process::ExitCode;
 
-/// How much is measured.
+/// How much is measured, and on which registries.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Scale {
+    size: Size,
+    only: Option<Kind>,
+}
+
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Scale {
-    /// For figures to be published: about a quarter of an hour.
+enum Size {
+    /// For figures to be published.
     Full,
-    /// For a look: about a third of that, with fewer pairs.
+    /// For a look: fewer pairs.
     Quick,
     /// Tiny: only shows that every measurement still works.
     Smoke,
@@ -40,11 +47,20 @@ pub(crate) enum Scale {
 impl Scale {
     /// One of three sizes.
     pub(crate) fn pick<T>(self, full: T, quick: T, smoke: T) -> T {
-        match self {
-            Scale::Full => full,
-            Scale::Quick => quick,
-            Scale::Smoke => smoke,
+        match self.size {
+            Size::Full => full,
+            Size::Quick => quick,
+            Size::Smoke => smoke,
         }
+    }
+
+    /// Those of these registries that were asked for.
+    pub(crate) fn on(self, kinds: &[Kind]) -> Vec<Kind> {
+        kinds.iter().copied().filter(|kind| self.only.is_none_or(|only| only == *kind)).collect()
+    }
+
+    pub(crate) fn is_smoke(self) -> bool {
+        self.size == Size::Smoke
     }
 }
 
@@ -60,11 +76,13 @@ const MEASUREMENTS: [(&str, Run); 6] = [
     ("events", |scale| Box::pin(store::run(scale))),
 ];
 
-const USAGE: &str = "usage: clockwright-benches [--quick | --smoke] [--output table|json] [NAME…]
+const USAGE: &str =
+    "usage: clockwright-benches [--quick | --smoke] [--on REGISTRY] [--output table|json] [NAME…]
 
 names: lateness throughput takeover memory start events; all of them without a name
 --quick          fewer pairs and shorter samples
 --smoke          a tiny size that only shows that everything still works
+--on REGISTRY    only on memory, disk or zookeeper; default: each measurement on all that it knows
 --output FORMAT  what goes to standard output: table (default) or json";
 
 struct Arguments {
@@ -100,12 +118,19 @@ fn ended(result: anyhow::Result<()>) -> ExitCode {
 }
 
 fn parse(words: &[String]) -> Result<Arguments, String> {
-    let mut arguments = Arguments { scale: Scale::Full, json: false, names: Vec::new() };
+    let mut arguments =
+        Arguments { scale: Scale { size: Size::Full, only: None }, json: false, names: Vec::new() };
     let mut words = words.iter().map(String::as_str);
     while let Some(word) = words.next() {
         match word {
-            "--quick" => arguments.scale = Scale::Quick,
-            "--smoke" => arguments.scale = Scale::Smoke,
+            "--quick" => arguments.scale.size = Size::Quick,
+            "--smoke" => arguments.scale.size = Size::Smoke,
+            "--on" => {
+                let name = words.next().unwrap_or("");
+                let known = Kind::ALL.into_iter().find(|kind| kind.name().eq_ignore_ascii_case(name));
+                arguments.scale.only =
+                    Some(known.ok_or(format!("there is no registry `{name}` to measure on"))?);
+            }
             "--output" => {
                 arguments.json = match words.next() {
                     Some("json") => true,

@@ -44,7 +44,7 @@ async fn idle(jobs: usize, items: u32) -> anyhow::Result<Ready> {
     let wishes = Wishes {
         address: backend.server().context("the backend is ZooKeeper")?.address(),
         session_timeout: crate::fleet::SESSION,
-        namespace: "bench".to_owned(),
+        namespace: backend.namespace("bench"),
         prefix: "idle".to_owned(),
         number: 0,
         jobs,

@@ -25,16 +25,18 @@ const ITEMS: u32 = 10;
 pub(crate) async fn run(scale: Scale) -> anyhow::Result<Vec<Row>> {
     let jobs = scale.pick(1_000, 1_000, 10);
     let mut rows = Vec::new();
-    for kind in Kind::ALL {
+    for kind in scale.on(&Kind::ALL) {
         let backend = Backend::open(kind).await?;
         let (mut fresh, mut again) = (Arm::default(), Arm::default());
         for round in 0..scale.pick(5, 3, 1) {
-            let namespace = format!("bench-{round}");
+            let namespace = backend.namespace(&format!("bench-{round}"));
             fresh.product(start(&backend, &namespace, jobs).await?);
             let registry = backend.connector(SESSION)().await?;
             let root = Keys::new(&namespace)?.root().clone();
             let nodes = registry.tree(&root).await?;
-            fresh.floor.push(millis(create(&registry, &root, &nodes, &format!("bare-{round}")).await?));
+            fresh.floor.push(millis(
+                create(&registry, &root, &nodes, &backend.namespace(&format!("bare-{round}"))).await?,
+            ));
             again.product(start(&backend, &namespace, jobs).await?);
             again.floor.push(millis(read(&registry, &root).await?));
             registry.close().await?;

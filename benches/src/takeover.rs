@@ -31,10 +31,12 @@ const SHORT: i64 = 2_000;
 
 pub(crate) async fn run(scale: Scale) -> anyhow::Result<Vec<Row>> {
     let mut rows = Vec::new();
-    for kind in [Kind::Memory, Kind::ZooKeeper] {
+    for kind in scale.on(&[Kind::Memory, Kind::ZooKeeper]) {
         rows.push(clean(scale, kind).await?);
     }
-    rows.extend(killed(scale).await?);
+    if !scale.on(&[Kind::ZooKeeper]).is_empty() {
+        rows.extend(killed(scale).await?);
+    }
     Ok(rows)
 }
 
@@ -49,11 +51,12 @@ async fn clean(scale: Scale, kind: Kind) -> anyhow::Result<Row> {
     let jobs = scale.pick(100, 100, 4);
     let total = jobs * ITEMS as usize;
     let backend = Backend::open(kind).await?;
-    let mut raw = Raw::open(&backend, "raw", jobs, ITEMS / 2).await?;
+    let mut raw = Raw::open(&backend, &backend.namespace("raw"), jobs, ITEMS / 2).await?;
     let never = |_| "0 0 0 1 1 ? 2099".to_owned();
     let start = async |number| {
         let jobs = fleet::jobs("leave", jobs, ITEMS, never, &fleet::no_op())?;
-        fleet::engine(backend.connector(SESSION), "bench", jobs, Bus::silent(), number).await
+        fleet::engine(backend.connector(SESSION), &backend.namespace("bench"), jobs, Bus::silent(), number)
+            .await
     };
     let survivor = start(0).await?;
     fleet::owns(&survivor, total).await?;
@@ -85,7 +88,7 @@ async fn killed(scale: Scale) -> anyhow::Result<Vec<Row>> {
     let (total, lost) = (jobs * ITEMS as usize, jobs * ITEMS as usize / 2);
     let backend = Backend::open(Kind::ZooKeeper).await?;
     let server = backend.server().context("the backend is ZooKeeper")?;
-    let mut raw = Raw::open(&backend, "raw", jobs, ITEMS / 2).await?;
+    let mut raw = Raw::open(&backend, &backend.namespace("raw"), jobs, ITEMS / 2).await?;
     let taken = Collected::new();
     let note = taken.clone();
     let body = fleet::at_start(move |context| {
@@ -95,7 +98,9 @@ async fn killed(scale: Scale) -> anyhow::Result<Vec<Row>> {
     });
     let mut definitions = fleet::jobs("die", jobs, ITEMS, |_| "* * * * * ?".to_owned(), &body)?;
     definitions.iter_mut().for_each(|job| job.settings.failover = true);
-    let survivor = fleet::engine(backend.connector(SHORT), "bench", definitions, Bus::silent(), 0).await?;
+    let survivor =
+        fleet::engine(backend.connector(SHORT), &backend.namespace("bench"), definitions, Bus::silent(), 0)
+            .await?;
     fleet::owns(&survivor, total).await?;
     let mut rounds = Vec::new();
     let mut floor = Vec::new();
@@ -103,7 +108,7 @@ async fn killed(scale: Scale) -> anyhow::Result<Vec<Row>> {
         let wishes = Wishes {
             address: server.address(),
             session_timeout: SHORT,
-            namespace: "bench".to_owned(),
+            namespace: backend.namespace("bench"),
             prefix: "die".to_owned(),
             number: round + 1,
             jobs,
@@ -139,7 +144,7 @@ async fn one_death(
     let mut held = child::start(wishes).await?;
     taken.take();
     let pid = held.process.id().context("the child runs")?;
-    let keys = Keys::new("bench")?;
+    let keys = Keys::new(&wishes.namespace)?;
     let lease = keys.lease(&InstanceId::of_process("127.0.0.1", pid, wishes.number));
     let registry = watcher.registry();
     let mut hints = registry.watch(&keys.leases()).await?;

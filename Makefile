@@ -6,7 +6,7 @@ CARGO := cargo
 RUN_DATA := $(TARGET)/run
 
 .DEFAULT_GOAL := help
-.PHONY: help run test bench lint rust zookeeper
+.PHONY: help run test bench lint rust zookeeper databases
 
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-7s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -17,7 +17,7 @@ run: rust ## Run the example: this machine's packages, checked in 4 parts by 3 i
 	@PATH="$(abspath $(TARGET))/debug:$$PATH" clockwright dev -f examples/verify-packages/jobs.yaml \
 	    --data $(RUN_DATA) --fire-now $(RUN_ARGS)
 
-test: rust zookeeper ## Check the format and the lints, then run every test: unit, conformance, simulation, end to end
+test: rust zookeeper databases ## Check the format and the lints, then run every test: unit, conformance, simulation, end to end
 	$(CARGO) fmt --all --check
 	$(CARGO) clippy --workspace --all-targets --features clockwright-engine/mutations -- -D warnings
 	$(CARGO) build --workspace --bins --examples
@@ -43,3 +43,6 @@ rust:
 
 zookeeper:
 	@sh scripts/install-zookeeper.sh
+
+databases:
+	@sh scripts/install-databases.sh

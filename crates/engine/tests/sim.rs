@@ -57,7 +57,11 @@ fn calm(engines: usize, jobs: usize, items: u32) {
         panic!("{}", explain("a calm world", &go(400)));
     }
     let fires = 20 / 2 * jobs as u64 * u64::from(items);
-    assert!(verdict.completions >= fires / 2 && verdict.completions <= fires, "{} completions", verdict.completions);
+    assert!(
+        verdict.completions >= fires / 2 && verdict.completions <= fires,
+        "{} completions",
+        verdict.completions
+    );
 }
 
 #[test]
@@ -88,19 +92,26 @@ fn every_invariant_holds_in_every_seed() {
     }
     let seeds = number("SIM_SEEDS").unwrap_or(500);
     let first = number("SIM_FIRST").unwrap_or(0);
-    let mut failed = Vec::new();
-    let (mut events, mut starts) = (0, 0);
-    for seed in first..first + seeds {
-        let verdict = run(seed, None, 0);
-        events += verdict.events;
-        starts += verdict.starts;
-        if let Some(words) = verdict.violation {
-            failed.push((seed, words));
-        }
-    }
+    let workers = std::thread::available_parallelism().map_or(1, usize::from) as u64;
+    let part = |worker: u64| {
+        (first + worker..first + seeds)
+            .step_by(workers as usize)
+            .map(|seed| (seed, run(seed, None, 0)))
+            .collect::<Vec<_>>()
+    };
+    let verdicts: Vec<(u64, Verdict)> = std::thread::scope(|scope| {
+        let running: Vec<_> = (0..workers).map(|worker| scope.spawn(move || part(worker))).collect();
+        running.into_iter().flat_map(|worker| worker.join().unwrap()).collect()
+    });
+    let events: u64 = verdicts.iter().map(|(_, verdict)| verdict.events).sum();
+    let starts: u64 = verdicts.iter().map(|(_, verdict)| verdict.starts).sum();
+    let mut failed: Vec<(u64, String)> =
+        verdicts.into_iter().filter_map(|(seed, verdict)| Some((seed, verdict.violation?))).collect();
+    failed.sort();
     println!("{seeds} seeds, {events} events, {starts} runs");
     if let Some((seed, _)) = failed.first() {
-        let list: Vec<String> = failed.iter().take(40).map(|(seed, words)| format!("  {seed}: {words}")).collect();
+        let list: Vec<String> =
+            failed.iter().take(40).map(|(seed, words)| format!("  {seed}: {words}")).collect();
         let replay = explain(&format!("seed {seed}"), &run(*seed, None, SHOWN));
         panic!("{} of {seeds} seeds failed:\n{}\n{replay}", failed.len(), list.join("\n"));
     }

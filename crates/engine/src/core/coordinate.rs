@@ -208,7 +208,7 @@ impl Core {
         }
         if job.plan.is_some() {
             self.continue_plan(index);
-        } else if let Some(stray) = self.stray_latch(index) {
+        } else if let Some(stray) = self.stray_latch(index).or_else(|| self.stray_processing(index)) {
             let path = self.path(index, &stray);
             self.coordinate_with(index, StepKind::Other, vec![Op::delete(path)]);
         } else if self.leaving || job.phase != Phase::Active {
@@ -232,6 +232,13 @@ impl Core {
         };
         let election = stray(&job.mirror.election_latch).map(Key::ElectionLatchNode);
         election.or_else(|| stray(&job.mirror.failover_latch).map(Key::FailoverLatchNode))
+    }
+
+    /// Our `processing` while we do not lead: nobody may claim while it is there, and nobody else may delete it.
+    fn stray_processing(&self, index: usize) -> Option<Key> {
+        let job = &self.jobs[index];
+        let session = self.session.map(|terms| terms.session)?;
+        (job.mirror.processing == Some(session) && !self.leads(job)).then_some(Key::Processing)
     }
 
     fn coordinate_with(&mut self, index: usize, kind: StepKind, ops: Vec<Op>) {
@@ -418,6 +425,10 @@ impl Core {
         let available = job.mirror.available();
         if available.is_empty() {
             return false;
+        }
+        if job.mirror.processing.is_some() && job.mirror.processing == self.session.map(|terms| terms.session) {
+            // A plan of ours was begun, though the answer to that was unclear; claims are held until it is made.
+            return true;
         }
         if job.mirror.necessary && !self.mutated(Mutation::NonLeaderWaitsForever) {
             return true;

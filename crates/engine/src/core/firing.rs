@@ -254,7 +254,7 @@ impl Core {
             _ if held => Proposal::Nothing,
             Previous::Again(claim) => Proposal::Claim(*claim),
             Previous::Settled { cursor, settlements, dead } => {
-                Proposal::Settle(ItemClaim { item, cursor, version, settlements, dead, takeover: None })
+                Proposal::Settle(ItemClaim { item, cursor: *cursor, version, settlements, dead, takeover: None })
             }
             Previous::Running | Previous::Wait => Proposal::Nothing,
         }

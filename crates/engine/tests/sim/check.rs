@@ -4,7 +4,9 @@ use super::registry::{Tree, Txn};
 use clockwright_engine::cursor::{Claim, Cursor, Gap};
 use clockwright_engine::keys::{Key, Keys};
 use clockwright_engine::wire;
-use clockwright_model::{Exclusive, Fire, Item, JobSettings, Millis, Misfire, Outcome, RunId, Settlement, Source};
+use clockwright_model::{
+    Exclusive, Fire, Item, JobSettings, Millis, Misfire, Outcome, RunId, Settlement, Source,
+};
 use clockwright_planner::Schedule;
 use clockwright_registry::Node;
 use std::collections::{BTreeMap, BTreeSet};
@@ -53,6 +55,9 @@ pub struct Checker {
     triggers: BTreeMap<(String, Item, String), RunId>,
     pub completions: u64,
     pub starts: u64,
+    /// The claimer of the transaction that is looked at has been connected for a while, and loses no hints.
+    pub steady: bool,
+    wall: Millis,
     violation: Option<String>,
 }
 
@@ -71,6 +76,8 @@ impl Checker {
             triggers: BTreeMap::new(),
             completions: 0,
             starts: 0,
+            steady: false,
+            wall: 0,
             violation: None,
         }
     }
@@ -87,6 +94,7 @@ impl Checker {
 
     /// A transaction was carried out; `tree` is what it left, `instance` who asked.
     pub fn observe(&mut self, txn: &Txn, tree: &Tree, instance: &str, wall: Millis) {
+        self.wall = wall;
         for change in &txn.changes {
             let Some((job, key)) = self.keys.parse(&change.path) else { continue };
             let job = job.to_owned();
@@ -94,10 +102,8 @@ impl Checker {
                 Key::Config => self.config(&job, change.after.as_ref(), wall),
                 Key::Epoch => self.epoch(txn, tree, &job, change.before.as_ref(), change.after.as_ref()),
                 Key::Item(item) if change.after.is_none() => drop(self.items.remove(&(job, item))),
-                Key::Owner(item) => {
-                    if change.after.is_some() {
-                        self.items.entry((job, item)).or_default().born.get_or_insert(wall);
-                    }
+                Key::Owner(item) if change.after.is_some() => {
+                    self.items.entry((job, item)).or_default().born.get_or_insert(wall);
                 }
                 Key::Cursor(item) => {
                     let read = |node: &Option<Node>| {
@@ -107,7 +113,13 @@ impl Checker {
                     if let (Some(before), None) = (&before, &after)
                         && let Some(open) = before.running()
                     {
-                        self.fail("C1", format!("the cursor of {job}/{item} was deleted while {} had no outcome", open.fire));
+                        self.fail(
+                            "C1",
+                            format!(
+                                "the cursor of {job}/{item} was deleted while {} had no outcome",
+                                open.fire
+                            ),
+                        );
                     }
                     if let Some(after) = after {
                         self.cursor(txn, tree, &(job, item), before, &after, instance);
@@ -121,9 +133,15 @@ impl Checker {
     fn config(&mut self, job: &str, node: Option<&Node>, wall: Millis) {
         let Some(node) = node else { return };
         let Ok(settings) = wire::read(&node.data, self.jobs.get(job)) else { return };
-        let schedule = Schedule::parse(&settings.cron, settings.time_zone.as_deref()).expect("a good schedule");
+        let schedule =
+            Schedule::parse(&settings.cron, settings.time_zone.as_deref()).expect("a good schedule");
         let hash = schedule_hash(&settings.cron, settings.time_zone.as_deref().unwrap_or(""));
-        self.configs.entry(job.to_owned()).or_default().push(Config { schedule, hash, written_at: wall, settings });
+        self.configs.entry(job.to_owned()).or_default().push(Config {
+            schedule,
+            hash,
+            written_at: wall,
+            settings,
+        });
     }
 
     /// M-S1, M-S2: a plan is written by the session that leads, and its number grows.
@@ -135,7 +153,10 @@ impl Checker {
             return;
         };
         if after.stat.version != before.stat.version + 1 {
-            self.fail("M-S2", format!("the epoch of {job} went from {} to {}", before.stat.version, after.stat.version));
+            self.fail(
+                "M-S2",
+                format!("the epoch of {job} went from {} to {}", before.stat.version, after.stat.version),
+            );
         }
         let name = clockwright_model::JobName::new(job).expect("a job's name");
         let leader = tree.get(&self.keys.of(&name, &Key::ElectionInstance));
@@ -158,7 +179,10 @@ impl Checker {
         if let Some(before) = &before
             && after.settled < before.settled
         {
-            self.fail("M-S2", format!("the cursor of {name} went back from {} to {}", before.settled, after.settled));
+            self.fail(
+                "M-S2",
+                format!("the cursor of {name} went back from {} to {}", before.settled, after.settled),
+            );
         }
         match (&old_run, &after.run) {
             (Some(old), Some(new)) if old.run_id == new.run_id => {
@@ -176,20 +200,37 @@ impl Checker {
         match (&old.outcome, &new.outcome) {
             (None, Some(outcome)) => {
                 self.completions += 1;
-                let by_rule = matches!(outcome, Outcome::Failed { kind: clockwright_model::FailureKind::OwnerLost, .. });
+                let by_rule = matches!(
+                    outcome,
+                    Outcome::Failed { kind: clockwright_model::FailureKind::OwnerLost, .. }
+                );
                 if old.owner.as_str() != instance && !by_rule {
-                    self.fail("M-S8", format!("{instance} completed {} of {name}, which {} runs", new.fire, old.owner));
+                    self.fail(
+                        "M-S8",
+                        format!("{instance} completed {} of {name}, which {} runs", new.fire, old.owner),
+                    );
                 }
                 self.disposed(place, new.fire.to_string(), outcome.word(), txn.zxid);
             }
             (Some(a), b) if Some(a) != b.as_ref() => {
-                self.fail("M-S7", format!("the outcome of {} of {name} changed from {a:?} to {b:?}", new.fire));
+                self.fail(
+                    "M-S7",
+                    format!("the outcome of {} of {name} changed from {a:?} to {b:?}", new.fire),
+                );
             }
             _ => {}
         }
     }
 
-    fn claimed(&mut self, txn: &Txn, tree: &Tree, place: &Place, old: Option<&Claim>, new: &Claim, instance: &str) {
+    fn claimed(
+        &mut self,
+        txn: &Txn,
+        tree: &Tree,
+        place: &Place,
+        old: Option<&Claim>,
+        new: &Claim,
+        instance: &str,
+    ) {
         let name = format!("{}/{}", place.0, place.1);
         if self.claims.insert(new.run_id, txn.zxid).is_some() {
             self.fail("M-S2", format!("run {} of {name} was claimed twice", new.run_id));
@@ -208,15 +249,36 @@ impl Checker {
         if new.attempt == 1 && new.source != Source::Failover && !owned(tree.get(&path)) && !within {
             self.fail("M-S3", format!("{instance} claimed {} of {name}, which it does not own", new.fire));
         }
+        if new.attempt == 1 && self.steady {
+            let stops = [Key::Paused, Key::Disabled(place.1), Key::Server(new.owner.ip().to_owned())];
+            for key in stops {
+                let node = tree.get(&self.keys.of(&job, &key));
+                let stops = node.is_some_and(|node| match key {
+                    Key::Server(_) => &node.data[..] == b"DISABLED",
+                    _ => true,
+                });
+                let since = node.map_or(0, |node| node.stat.modified_at);
+                if stops && self.wall - since > 2_000 {
+                    self.fail(
+                        "M-S10",
+                        format!("{instance} claimed {} of {name}, {key:?} since {since}", new.fire),
+                    );
+                }
+            }
+        }
         let history = self.items.entry(place.clone()).or_default();
         let attempts = history.runs.entry(new.fire.clone()).or_default();
         let expected = *attempts + 1;
         *attempts = new.attempt;
         if new.attempt != expected {
-            self.fail("M-S6", format!("attempt {} at {} of {name} follows attempt {}", new.attempt, new.fire, expected - 1));
+            self.fail(
+                "M-S6",
+                format!("attempt {} at {} of {name} follows attempt {}", new.attempt, new.fire, expected - 1),
+            );
         }
         let history = self.items.entry(place.clone()).or_default();
-        history.misfires_in_a_row = if new.source == Source::Misfire { history.misfires_in_a_row + 1 } else { 0 };
+        history.misfires_in_a_row =
+            if new.source == Source::Misfire { history.misfires_in_a_row + 1 } else { 0 };
         let streak = history.misfires_in_a_row;
         if let Some(Misfire::FireAll { cap, .. }) = self.jobs.get(&place.0).map(|job| job.misfire)
             && streak > cap * 40
@@ -233,11 +295,17 @@ impl Checker {
         if old.owner != new.owner && self.strict(&place.0) {
             let lease = tree.get(&self.keys.lease(&old.owner));
             if lease.is_some_and(|lease| lease.stat.owner == old.session) {
-                self.fail("M-S6", format!("{instance} passed over {} of {name}, whose owner {} lives", old.fire, old.owner));
+                self.fail(
+                    "M-S6",
+                    format!("{instance} passed over {} of {name}, whose owner {} lives", old.fire, old.owner),
+                );
             }
         }
         if old.fire != new.fire {
-            self.fail("M-S7", format!("{instance} claimed {} of {name} while {} has no outcome", new.fire, old.fire));
+            self.fail(
+                "M-S7",
+                format!("{instance} claimed {} of {name} while {} has no outcome", new.fire, old.fire),
+            );
         }
     }
 
@@ -249,16 +317,20 @@ impl Checker {
         }
         let job = clockwright_model::JobName::new(&place.0).expect("a job's name");
         let item = self.keys.of(&job, &Key::Item(place.1));
-        if before.is_none() && txn.changes.iter().any(|change| change.path == item && change.before.is_none()) {
+        if before.is_none() && txn.changes.iter().any(|change| change.path == item && change.before.is_none())
+        {
             return;
         }
         let configs = self.configs.get(&place.0).map_or(&[][..], Vec::as_slice);
         let born = self.items.get(place).and_then(|item| item.born).unwrap_or(0);
         let same = before.filter(|before| before.schedule == after.schedule);
         let starts: Vec<(&Schedule, Millis)> = match same {
-            Some(before) => {
-                configs.iter().filter(|c| c.hash == after.schedule).take(1).map(|c| (&c.schedule, before.settled)).collect()
-            }
+            Some(before) => configs
+                .iter()
+                .filter(|c| c.hash == after.schedule)
+                .take(1)
+                .map(|c| (&c.schedule, before.settled))
+                .collect(),
             None => {
                 let least = before.map_or(born, |before| before.settled);
                 let since = |c: &Config| least.max(c.written_at);
@@ -276,7 +348,11 @@ impl Checker {
             }
         }
         if !problem.is_empty() {
-            let words = format!("the cursor of {name} moved from {:?} to {}: {problem}", before.map(|b| b.settled), after.settled);
+            let words = format!(
+                "the cursor of {name} moved from {:?} to {}: {problem}",
+                before.map(|b| b.settled),
+                after.settled
+            );
             self.fail("C1/M-S7", words);
             return;
         }
@@ -286,10 +362,24 @@ impl Checker {
             if let Outcome::Coalesced { into } = &gap.outcome
                 && after.run.as_ref().is_none_or(|run| run.fire != *into)
             {
-                self.fail("M-S13", format!("{name}: {}..{} was coalesced into {into}, which was not claimed", gap.from, gap.to));
+                self.fail(
+                    "M-S13",
+                    format!(
+                        "{name}: {}..{} was coalesced into {into}, which was not claimed",
+                        gap.from, gap.to
+                    ),
+                );
             }
-            if let (Outcome::Missed { .. }, Some(Misfire::FireOnce)) = (&gap.outcome, self.jobs.get(&place.0).map(|job| job.misfire)) {
-                self.fail("M-S13", format!("{name}: {}..{} was missed, though misfires are to be made up for", gap.from, gap.to));
+            if let (Outcome::Missed { .. }, Some(Misfire::FireOnce)) =
+                (&gap.outcome, self.jobs.get(&place.0).map(|job| job.misfire))
+            {
+                self.fail(
+                    "M-S13",
+                    format!(
+                        "{name}: {}..{} was missed, though misfires are to be made up for",
+                        gap.from, gap.to
+                    ),
+                );
             }
             let key = if gap.count > 1 { format!("{}..{}", gap.from, gap.to) } else { gap.to.to_string() };
             self.disposed(place, key, gap.outcome.word(), txn.zxid);
@@ -299,7 +389,10 @@ impl Checker {
     fn disposed(&mut self, place: &Place, key: String, word: &'static str, zxid: i64) {
         let list = self.dispositions.entry(place.clone()).or_default();
         if let Some(earlier) = list.iter().find(|earlier| earlier.key == key) {
-            let words = format!("{}/{} {key} is {word}, and was {} at {}", place.0, place.1, earlier.word, earlier.zxid);
+            let words = format!(
+                "{}/{} {key} is {word}, and was {} at {}",
+                place.0, place.1, earlier.word, earlier.zxid
+            );
             self.fail("M-S7", words);
             return;
         }
@@ -315,7 +408,12 @@ impl Checker {
         self.starts += 1;
         if self.claims.get(&run_id) != Some(&token) {
             let claimed = self.claims.get(&run_id).copied();
-            self.fail("M-S16", format!("run {run_id} of {job}/{item} starts with token {token}; it was claimed at {claimed:?}"));
+            self.fail(
+                "M-S16",
+                format!(
+                    "run {run_id} of {job}/{item} starts with token {token}; it was claimed at {claimed:?}"
+                ),
+            );
         }
         if !self.started.insert(run_id) {
             self.fail("M-S4", format!("run {run_id} of {job}/{item} starts twice"));
@@ -364,15 +462,23 @@ impl Checker {
                 match self.records.get(&key).and_then(|records| records.first()) {
                     Some(record) if record.outcome.word() == disposition.word => {}
                     Some(record) => {
-                        missing = Some(format!("{key} ended as {} and is recorded as {:?}", disposition.word, record.outcome));
+                        missing = Some(format!(
+                            "{key} ended as {} and is recorded as {:?}",
+                            disposition.word, record.outcome
+                        ));
                     }
                     None => {
-                        let in_run = cursor.and_then(|c| c.run.as_ref()).is_some_and(|run| run.fire.to_string() == disposition.key);
+                        let in_run = cursor
+                            .and_then(|c| c.run.as_ref())
+                            .is_some_and(|run| run.fire.to_string() == disposition.key);
                         let in_gap = cursor.is_some_and(|c| {
                             c.gap.iter().any(|gap| disposition.key.ends_with(&gap.to.to_string()))
                         });
                         if !in_run && !in_gap {
-                            missing = Some(format!("{key} ended as {} at {} and is nowhere on record", disposition.word, disposition.zxid));
+                            missing = Some(format!(
+                                "{key} ended as {} at {} and is nowhere on record",
+                                disposition.word, disposition.zxid
+                            ));
                         }
                     }
                 }
@@ -401,7 +507,11 @@ fn walk(schedule: &Schedule, start: Millis, after: &Cursor) -> Result<(), String
     let mut at = start;
     for gap in after.gap.iter().filter(|gap| gap.to > start) {
         if schedule.next_after(at) != Some(gap.from) {
-            return Err(format!("after {at} comes {:?}, but the gap begins with {}", schedule.next_after(at), gap.from));
+            return Err(format!(
+                "after {at} comes {:?}, but the gap begins with {}",
+                schedule.next_after(at),
+                gap.from
+            ));
         }
         if schedule.count(at, gap.to, 1_000_000) != gap.count {
             return Err(format!("{} to {} are not {} instants", gap.from, gap.to, gap.count));
@@ -413,7 +523,11 @@ fn walk(schedule: &Schedule, start: Millis, after: &Cursor) -> Result<(), String
         && after.settled > at
     {
         if schedule.next_after(at) != Some(after.settled) {
-            return Err(format!("after {at} comes {:?}, but {} was claimed", schedule.next_after(at), after.settled));
+            return Err(format!(
+                "after {at} comes {:?}, but {} was claimed",
+                schedule.next_after(at),
+                after.settled
+            ));
         }
         at = after.settled;
     }

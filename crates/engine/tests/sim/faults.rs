@@ -85,7 +85,10 @@ impl Sim {
                     self.deliver(engine, life, Message::Input(Input::Shutdown));
                     if self.rng.chance(500) {
                         let wait = self.rng.range(100, 4_000);
-                        self.after(wait, Event::Deliver { engine, life, message: Message::Input(Input::ShutdownNow) });
+                        self.after(
+                            wait,
+                            Event::Deliver { engine, life, message: Message::Input(Input::ShutdownNow) },
+                        );
                     }
                 }
             }
@@ -158,7 +161,11 @@ impl Sim {
     pub fn members(&self, job: &JobName) -> Vec<InstanceId> {
         let root = self.keys.of(job, &Key::Instances);
         let nodes = super::registry::subtree(&self.leader.tree, &root);
-        nodes.iter().filter(|(path, _)| *path != root).map(|(path, _)| InstanceId::from_wire(path.name())).collect()
+        nodes
+            .iter()
+            .filter(|(path, _)| *path != root)
+            .map(|(path, _)| InstanceId::from_wire(path.name()))
+            .collect()
     }
 
     fn edit(&mut self, kind: Fault, job: &JobName) {
@@ -190,7 +197,9 @@ impl Sim {
                 self.note(|| "the quorum is back".to_owned());
                 self.quorum_is_back();
             }
-            Undo::Server(path) => drop(self.retry_operation(vec![Op::set(path.clone(), Bytes::new())], Undo::Server(path))),
+            Undo::Server(path) => {
+                drop(self.retry_operation(vec![Op::set(path.clone(), Bytes::new())], Undo::Server(path)))
+            }
             Undo::Node(path) => drop(self.retry_operation(vec![Op::delete(path.clone())], Undo::Node(path))),
         }
     }
@@ -214,7 +223,11 @@ impl Sim {
             self.engines[engine].partitioned = false;
             self.engines[engine].offset = self.engines[engine].offset.clamp(-500, 500);
             self.resume(engine);
-            let cut = self.engines[engine].connection.as_ref().filter(|connection| connection.cut).map(|c| c.number);
+            let cut = self.engines[engine]
+                .connection
+                .as_ref()
+                .filter(|connection| connection.cut)
+                .map(|c| c.number);
             if let Some(number) = cut {
                 self.notice(engine, number);
             }
@@ -228,8 +241,10 @@ impl Sim {
         }
         for job in self.scenario.jobs.clone() {
             let root = self.keys.job(&job.name);
-            let nodes: Vec<Path> =
-                super::registry::subtree(&self.leader.tree, &root).into_iter().map(|(path, _)| path).collect();
+            let nodes: Vec<Path> = super::registry::subtree(&self.leader.tree, &root)
+                .into_iter()
+                .map(|(path, _)| path)
+                .collect();
             for path in nodes {
                 match self.keys.parse(&path).map(|(_, key)| key) {
                     Some(Key::Paused | Key::Disabled(_)) => drop(self.operator_does(vec![Op::delete(path)])),

@@ -43,9 +43,11 @@ impl Sim {
             .map(|node| node.map(|node| InstanceId::from_wire(&String::from_utf8_lossy(&node.data))))
             .collect();
         let target = Strategy::Average.assign(job.as_str(), &members, count, &owners);
-        let target: Vec<Option<InstanceId>> = target.iter().map(|place| place.map(|place| members[place].clone())).collect();
+        let target: Vec<Option<InstanceId>> =
+            target.iter().map(|place| place.map(|place| members[place].clone())).collect();
         if owners != target {
-            self.check.fail("L2/M-S5", format!("the owners of {job} are {owners:?}, and should be {target:?}"));
+            self.check
+                .fail("L2/M-S5", format!("the owners of {job} are {owners:?}, and should be {target:?}"));
         }
         for item in 0..count {
             let cursor = self.leader.tree.get(&self.keys.of(job, &Key::Cursor(item)));
@@ -56,13 +58,19 @@ impl Sim {
                 Some(cursor) => {
                     if cursor.settled < due {
                         let run = cursor.run.as_ref().map(|run| format!("{} by {}", run.fire, run.owner));
-                        let words = format!("{job}/{item} is settled up to {}, due was {due}; last {run:?}", cursor.settled);
+                        let words = format!(
+                            "{job}/{item} is settled up to {}, due was {due}; last {run:?}",
+                            cursor.settled
+                        );
                         self.check.fail("L3", words);
                     }
                     let old = |at: i64| at < self.wall() - 8_000;
                     if let Some(run) = cursor.running().filter(|run| old(run.at)) {
                         let live = self.check.live_runs(job.as_str(), item);
-                        let words = format!("{} of {job}/{item} is claimed by {} since {}; {live} run", run.fire, run.owner, run.at);
+                        let words = format!(
+                            "{} of {job}/{item} is claimed by {} since {}; {live} run",
+                            run.fire, run.owner, run.at
+                        );
                         self.check.fail("L4", words);
                     }
                     cursors.insert((job.as_str().to_owned(), item), cursor);

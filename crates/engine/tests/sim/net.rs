@@ -50,7 +50,6 @@ pub struct Connection {
     held: Vec<u64>,
 }
 
-
 /// The operations of a commit in words.
 pub fn words(ops: &[Op]) -> String {
     let word = |op: &Op| match op {
@@ -102,7 +101,10 @@ impl Sim {
     }
 
     fn current(&self, request: &Request) -> Option<&Connection> {
-        self.engines[request.engine].connection.as_ref().filter(|connection| connection.number == request.connection)
+        self.engines[request.engine]
+            .connection
+            .as_ref()
+            .filter(|connection| connection.number == request.connection)
     }
 
     pub fn arrive(&mut self, id: u64) {
@@ -160,9 +162,7 @@ impl Sim {
         let request = self.requests.get_mut(&id).expect("it was just there");
         request.answer = Some(match &mut request.ask {
             Ask::Commit { groups } => Message::Batch { groups: std::mem::take(groups), result },
-            Ask::Renew { sent } => {
-                Message::Input(Input::Renewed { sent: *sent, result: result.map(drop) })
-            }
+            Ask::Renew { sent } => Message::Input(Input::Renewed { sent: *sent, result: result.map(drop) }),
             _ => unreachable!("only commits are committed"),
         });
         self.send_answer(id);
@@ -177,7 +177,8 @@ impl Sim {
         let connection = self.engines[engine].connection.as_mut().expect("it is connected");
         if !connection.cut {
             let least = connection.seen.max(connection.replica.applied);
-            let to = if stale && least < truth { least + (place as usize) % (truth - least + 1) } else { truth };
+            let to =
+                if stale && least < truth { least + (place as usize) % (truth - least + 1) } else { truth };
             connection.replica.advance(&self.leader.log, to.max(least));
             connection.seen = connection.replica.applied;
         }
@@ -186,7 +187,8 @@ impl Sim {
 
     fn serve(&mut self, id: u64) {
         let engine = self.requests[&id].engine;
-        let root = if let Ask::Tree { root, .. } = &self.requests[&id].ask { Some(root.clone()) } else { None };
+        let root =
+            if let Ask::Tree { root, .. } = &self.requests[&id].ask { Some(root.clone()) } else { None };
         if let Some(root) = root {
             let found = subtree(&self.server(engine).tree, &root);
             if let Some(Request { ask: Ask::Tree { first, .. }, .. }) = self.requests.get_mut(&id) {
@@ -244,7 +246,9 @@ impl Sim {
         if self.current(request).is_none_or(|connection| !connection.up) {
             return;
         }
-        let Some(Request { answer: Some(message), connection, .. }) = self.requests.remove(&id) else { return };
+        let Some(Request { answer: Some(message), connection, .. }) = self.requests.remove(&id) else {
+            return;
+        };
         let life = self.engines[engine].life;
         let over = matches!(&message, Message::Batch { result: Err(Error::SessionLost), .. })
             || matches!(&message, Message::Input(Input::Renewed { result: Err(Error::SessionLost), .. }));
@@ -258,7 +262,11 @@ impl Sim {
     fn give_up(&mut self, id: u64, was_sent: bool) {
         let Some(request) = self.requests.remove(&id) else { return };
         let lost = || {
-            if was_sent { Error::Unknown("the connection broke".to_owned()) } else { Error::Unavailable("not connected".to_owned()) }
+            if was_sent {
+                Error::Unknown("the connection broke".to_owned())
+            } else {
+                Error::Unavailable("not connected".to_owned())
+            }
         };
         let done = request.answer.is_some();
         let message = match request.ask {
@@ -275,12 +283,16 @@ impl Sim {
                 Message::Batch { groups, result: Err(lost()) }
             }
             Ask::Renew { sent } => Message::Input(Input::Renewed { sent, result: Err(lost()) }),
-            Ask::Read { id, paths } => {
-                Message::Input(Input::Nodes { id, nodes: Err(Error::Unavailable("not connected".to_owned())), paths })
-            }
-            Ask::Tree { id, root, .. } => {
-                Message::Input(Input::Tree { id, root, nodes: Err(Error::Unavailable("not connected".to_owned())) })
-            }
+            Ask::Read { id, paths } => Message::Input(Input::Nodes {
+                id,
+                nodes: Err(Error::Unavailable("not connected".to_owned())),
+                paths,
+            }),
+            Ask::Tree { id, root, .. } => Message::Input(Input::Tree {
+                id,
+                root,
+                nodes: Err(Error::Unavailable("not connected".to_owned())),
+            }),
         };
         let life = self.engines[request.engine].life;
         let wait = if was_sent { 0 } else { 5 };
@@ -341,6 +353,7 @@ impl Sim {
         connection.cut = false;
         let session = connection.session;
         self.leader.touch(session, self.now);
+        self.engines[engine].unsteady_at = self.now;
         self.note(|| format!("engine {engine} is connected again"));
         self.deliver(engine, life, Message::Input(Input::Hint(Hint::Everything)));
         self.send_waiting(engine);
@@ -369,7 +382,10 @@ impl Sim {
             if connection.session == session && connection.up && !connection.cut {
                 let number = connection.number;
                 let wait = self.latency();
-                self.after(wait, Event::Deliver { engine, life, message: Message::Lost { connection: number } });
+                self.after(
+                    wait,
+                    Event::Deliver { engine, life, message: Message::Lost { connection: number } },
+                );
             }
         }
     }
@@ -409,7 +425,11 @@ impl Sim {
         if self.engines[engine].life != life {
             return;
         }
-        if self.outage || self.engines[engine].partitioned || self.engines[engine].paused || !self.leader.lives(session) {
+        if self.outage
+            || self.engines[engine].partitioned
+            || self.engines[engine].paused
+            || !self.leader.lives(session)
+        {
             // The answer got lost; the session will expire by itself.
             let wait = self.rng.range(50, 400);
             self.after(wait, Event::Dial { engine, life });
@@ -433,6 +453,7 @@ impl Sim {
             held: Vec::new(),
         });
         self.engines[engine].dialing = false;
+        self.engines[engine].unsteady_at = now;
         let timeout = self.scenario.timeout;
         self.ping(engine, number);
         self.deliver(engine, life, Message::Input(Input::Connected { session, timeout, lease_sent: sent }));
@@ -457,7 +478,8 @@ impl Sim {
 
     /// Tells each connected engine about a transaction, some day, perhaps.
     pub fn send_hints(&mut self, index: usize) {
-        let watched = |path: &Path| path.below(self.keys.root()).is_some() || path.below(&self.keys.leases()).is_some();
+        let watched =
+            |path: &Path| path.below(self.keys.root()).is_some() || path.below(&self.keys.leases()).is_some();
         let paths: Vec<Path> =
             self.leader.log[index].changes.iter().map(|change| change.path.clone()).filter(watched).collect();
         if paths.is_empty() {

@@ -69,7 +69,11 @@ pub fn subtree(tree: &Tree, root: &Path) -> Vec<(Path, Node)> {
 }
 
 /// `below` is the root with a slash. Names like `a-b` sort between `a` and `a/b`.
-fn strictly_below<'a>(tree: &'a Tree, root: &Path, below: &'a str) -> impl Iterator<Item = (&'a Path, &'a Node)> {
+fn strictly_below<'a>(
+    tree: &'a Tree,
+    root: &Path,
+    below: &'a str,
+) -> impl Iterator<Item = (&'a Path, &'a Node)> {
     tree.range((std::ops::Bound::Excluded(root.clone()), std::ops::Bound::Unbounded))
         .skip_while(move |(path, _)| path.as_str() < below)
         .take_while(move |(path, _)| path.as_str().starts_with(below))
@@ -111,8 +115,12 @@ impl Leader {
         if self.sessions.remove(&session).is_none() {
             return;
         }
-        let gone: Vec<Path> =
-            self.tree.iter().filter(|(_, node)| node.stat.owner == session).map(|(path, _)| path.clone()).collect();
+        let gone: Vec<Path> = self
+            .tree
+            .iter()
+            .filter(|(_, node)| node.stat.owner == session)
+            .map(|(path, _)| path.clone())
+            .collect();
         let mut changes = Vec::new();
         for path in gone {
             let before = self.tree.remove(&path);
@@ -205,8 +213,12 @@ impl Leader {
             }
             Op::Set { path, data, version } => {
                 let before = self.found(path, *version)?;
-                let stat =
-                    Stat { version: before.stat.version + 1, modified: zxid, modified_at: wall, ..before.stat };
+                let stat = Stat {
+                    version: before.stat.version + 1,
+                    modified: zxid,
+                    modified_at: wall,
+                    ..before.stat
+                };
                 let node = Node { data: data.clone(), stat };
                 self.tree.insert(path.clone(), node.clone());
                 changes.push(Change { path: path.clone(), before: Some(before), after: Some(node) });

@@ -69,9 +69,7 @@ pub struct Scenario {
 impl Scenario {
     /// A quiet world: nothing is lost, nobody dies.
     pub fn calm(engines: usize, jobs: usize, items: u32) -> Self {
-        let jobs = (0..jobs)
-            .map(|n| settings(&format!("job{n}"), "0/2 * * * * ?", items))
-            .collect();
+        let jobs = (0..jobs).map(|n| settings(&format!("job{n}"), "0/2 * * * * ?", items)).collect();
         Self {
             engines,
             jobs,

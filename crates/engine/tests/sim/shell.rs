@@ -17,10 +17,17 @@ use std::collections::{BTreeMap, VecDeque};
 pub enum Message {
     Input(Input),
     /// The session is over.
-    Lost { connection: u64 },
+    Lost {
+        connection: u64,
+    },
     /// An answer to a transaction of the shell's own making.
-    Batch { groups: Vec<(u64, Vec<Op>)>, result: Result<Commit, Error> },
-    Hints { paths: Vec<Path> },
+    Batch {
+        groups: Vec<(u64, Vec<Op>)>,
+        result: Result<Commit, Error>,
+    },
+    Hints {
+        paths: Vec<Path>,
+    },
 }
 
 struct Run {
@@ -50,6 +57,8 @@ pub struct Engine {
     pub sessions: BTreeMap<i64, InstanceId>,
     pub leaving: bool,
     pub dialing: bool,
+    /// When it last began to catch up with what it missed.
+    pub unsteady_at: Millis,
     /// The network around this engine is cut.
     pub partitioned: bool,
     /// Job indexes that were shut down by command.
@@ -77,6 +86,7 @@ impl Engine {
             sessions: BTreeMap::new(),
             leaving: false,
             dialing: false,
+            unsteady_at: 0,
             partitioned: false,
             shut: false,
             processes: 100,
@@ -182,7 +192,8 @@ impl Sim {
     }
 
     pub fn input(&mut self, engine: usize, input: Input) {
-        if !matches!(input, Input::Hint(_) | Input::Nodes { .. } | Input::Tree { .. } | Input::Renewed { .. }) {
+        if !matches!(input, Input::Hint(_) | Input::Nodes { .. } | Input::Tree { .. } | Input::Renewed { .. })
+        {
             self.note(|| {
                 let words = format!("{input:?}");
                 format!("engine {engine} hears {}", words.chars().take(300).collect::<String>())
@@ -337,13 +348,17 @@ impl Sim {
             }
             Effect::WindDown { .. } => {}
             Effect::Record(Record::Settlement(settlement)) => {
-                self.note(|| format!("engine {engine} records {} {:?}", settlement.key(), settlement.outcome));
+                self.note(|| {
+                    format!("engine {engine} records {} {:?}", settlement.key(), settlement.outcome)
+                });
                 let wait = if self.rng.chance(300) { self.rng.range(0, 60) } else { 0 };
                 let life = self.engines[engine].life;
                 self.after(wait, Event::Durable { engine, life, settlement: Box::new(settlement) });
             }
             Effect::Record(_) => {}
-            Effect::Tell(notice) => self.note(|| format!("engine {engine} says: {:?} {}", notice.job, notice.text)),
+            Effect::Tell(notice) => {
+                self.note(|| format!("engine {engine} says: {:?} {}", notice.job, notice.text))
+            }
             Effect::Left => self.left(engine),
         }
     }
@@ -374,13 +389,19 @@ impl Sim {
             let run = start.run;
             let end_of_lease = self.engines[engine].lease_until;
             if firing.strict && mono >= end_of_lease {
-                let end = RunEnd { result: RunResult::Stopped(StopReason::LeaseLost), output: Output::default() };
+                let end =
+                    RunEnd { result: RunResult::Stopped(StopReason::LeaseLost), output: Output::default() };
                 let message = Message::Input(Input::RunEnded { run, end });
                 self.after(0, Event::Deliver { engine, life, message });
                 continue;
             }
             let job = context.job.as_str().to_owned();
-            self.note(|| format!("engine {engine} RUNS {job}/{} {} attempt {}", context.item, context.fire, context.attempt));
+            self.note(|| {
+                format!(
+                    "engine {engine} RUNS {job}/{} {} attempt {}",
+                    context.item, context.fire, context.attempt
+                )
+            });
             self.check.start(engine, &job, context.item, context.run_id, context.token);
             let longest = if self.healed { 150 } else { self.scenario.longest_run };
             let long = if self.rng.chance(800) { longest / 5 + 2 } else { longest };
@@ -409,7 +430,10 @@ impl Sim {
         let Some(state) = each.runs.remove(&run) else { return };
         self.check.stop(&state.job, state.item, state.run_id);
         self.note(|| format!("engine {engine}: {}/{} is over: {:?}", state.job, state.item, state.end));
-        let message = Message::Input(Input::RunEnded { run, end: RunEnd { result: state.end, output: Output::default() } });
+        let message = Message::Input(Input::RunEnded {
+            run,
+            end: RunEnd { result: state.end, output: Output::default() },
+        });
         self.deliver(engine, life, message);
     }
 
@@ -449,6 +473,7 @@ impl Sim {
         }
         self.note(|| format!("engine {engine} goes on"));
         self.engines[engine].paused = false;
+        self.engines[engine].unsteady_at = self.now;
         while let Some(message) = self.engines[engine].inbox.pop_front() {
             self.take(engine, message);
         }

@@ -21,38 +21,94 @@ pub const EPOCH: Millis = 1_700_000_000_000;
 #[derive(Debug)]
 pub enum Event {
     /// An engine's process starts.
-    Boot { engine: usize },
+    Boot {
+        engine: usize,
+    },
     /// A message reaches a process.
-    Deliver { engine: usize, life: u64, message: super::shell::Message },
+    Deliver {
+        engine: usize,
+        life: u64,
+        message: super::shell::Message,
+    },
     /// The core decides.
-    Settle { engine: usize, life: u64 },
+    Settle {
+        engine: usize,
+        life: u64,
+    },
     /// The core wanted to be woken.
-    Wake { engine: usize, life: u64 },
+    Wake {
+        engine: usize,
+        life: u64,
+    },
     /// A session is asked for, is there.
-    Dial { engine: usize, life: u64 },
-    Greet { engine: usize, life: u64, session: i64, sent: Millis },
+    Dial {
+        engine: usize,
+        life: u64,
+    },
+    Greet {
+        engine: usize,
+        life: u64,
+        session: i64,
+        sent: Millis,
+    },
     /// A request reaches its server, goes on there, is answered.
-    Arrive { request: u64 },
-    Continue { request: u64 },
-    Answer { request: u64 },
+    Arrive {
+        request: u64,
+    },
+    Continue {
+        request: u64,
+    },
+    Answer {
+        request: u64,
+    },
     /// A commit whose answer was given up reaches the quorum all the same.
-    Straggler { session: i64, ops: Vec<Op>, instance: String },
+    Straggler {
+        session: i64,
+        ops: Vec<Op>,
+        instance: String,
+    },
     /// The client notices that its server is gone; it finds another.
-    Notice { engine: usize, connection: u64 },
-    Reconnect { engine: usize, connection: u64 },
+    Notice {
+        engine: usize,
+        connection: u64,
+    },
+    Reconnect {
+        engine: usize,
+        connection: u64,
+    },
     /// The client pings, the shell reads everything again.
-    Ping { engine: usize, connection: u64 },
-    Resync { engine: usize, life: u64 },
+    Ping {
+        engine: usize,
+        connection: u64,
+    },
+    Resync {
+        engine: usize,
+        life: u64,
+    },
     /// The leader looks for sessions whose time is up.
     Expire,
     /// A run's code comes to its end, or meets the end of the lease.
-    RunOver { engine: usize, life: u64, run: u64 },
-    RunDeadline { engine: usize, life: u64, run: u64 },
+    RunOver {
+        engine: usize,
+        life: u64,
+        run: u64,
+    },
+    RunDeadline {
+        engine: usize,
+        life: u64,
+        run: u64,
+    },
     /// A record becomes durable.
-    Durable { engine: usize, life: u64, settlement: Box<Settlement> },
+    Durable {
+        engine: usize,
+        life: u64,
+        settlement: Box<Settlement>,
+    },
     /// A fault begins; one ends.
     Fault,
-    Undo { what: Undo },
+    Undo {
+        what: Undo,
+    },
     Heal,
 }
 
@@ -262,7 +318,9 @@ impl Sim {
                 if !self.outage {
                     let wall = self.wall();
                     let done = self.leader.commit(session, &ops, wall).is_ok();
-                    self.note(|| format!("a late commit of {instance} {}", if done { "was done" } else { "failed" }));
+                    self.note(|| {
+                        format!("a late commit of {instance} {}", if done { "was done" } else { "failed" })
+                    });
                 }
             }
             Event::Notice { engine, connection } => self.notice(engine, connection),
@@ -291,7 +349,10 @@ impl Sim {
             let wall = self.wall();
             let session = self.leader.log[index].session;
             let owner = self.engines.iter().find(|engine| engine.sessions.contains_key(&session));
-            let instance = owner.map_or(String::new(), |engine| engine.sessions[&session].as_str().to_owned());
+            let instance =
+                owner.map_or(String::new(), |engine| engine.sessions[&session].as_str().to_owned());
+            let steady = owner.is_some_and(|engine| self.now - engine.unsteady_at > 2_000);
+            self.check.steady = steady && self.scenario.lost_hints == 0;
             self.check.observe(&self.leader.log[index], &self.leader.tree, &instance, wall);
             let mut mixed = Vec::new();
             for change in &self.leader.log[index].changes {
@@ -310,7 +371,10 @@ impl Sim {
                     Some(node) => format!("{}={}", change.path, String::from_utf8_lossy(&node.data)),
                 };
                 let lease = self.keys.leases();
-                let loud = txn.changes.iter().any(|c| c.path.below(&lease).is_none() || c.before.is_none() || c.after.is_none());
+                let loud = txn
+                    .changes
+                    .iter()
+                    .any(|c| c.path.below(&lease).is_none() || c.before.is_none() || c.after.is_none());
                 let changes: Vec<String> = txn.changes.iter().map(show).collect();
                 let words = format!("#{} by {instance} ({session:x}): {}", txn.zxid, changes.join(" "));
                 if loud {

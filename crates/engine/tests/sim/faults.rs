@@ -198,18 +198,18 @@ impl Sim {
                 self.quorum_is_back();
             }
             Undo::Server(path) => {
-                drop(self.retry_operation(vec![Op::set(path.clone(), Bytes::new())], Undo::Server(path)))
+                self.retry_operation(vec![Op::set(path.clone(), Bytes::new())], Undo::Server(path));
             }
-            Undo::Node(path) => drop(self.retry_operation(vec![Op::delete(path.clone())], Undo::Node(path))),
+            Undo::Node(path) => self.retry_operation(vec![Op::delete(path.clone())], Undo::Node(path)),
         }
     }
 
-    fn retry_operation(&mut self, ops: Vec<Op>, again: Undo) -> bool {
+    fn retry_operation(&mut self, ops: Vec<Op>, again: Undo) {
         if self.outage {
             self.after(500, Event::Undo { what: again });
-            return false;
+        } else {
+            self.operator_does(ops);
         }
-        self.operator_does(ops)
     }
 
     /// Ends every fault. Whoever was shut down by command is started again, and so is whoever is dead.
@@ -247,8 +247,12 @@ impl Sim {
                 .collect();
             for path in nodes {
                 match self.keys.parse(&path).map(|(_, key)| key) {
-                    Some(Key::Paused | Key::Disabled(_)) => drop(self.operator_does(vec![Op::delete(path)])),
-                    Some(Key::Server(_)) => drop(self.operator_does(vec![Op::set(path, Bytes::new())])),
+                    Some(Key::Paused | Key::Disabled(_)) => {
+                        self.operator_does(vec![Op::delete(path)]);
+                    }
+                    Some(Key::Server(_)) => {
+                        self.operator_does(vec![Op::set(path, Bytes::new())]);
+                    }
                     _ => {}
                 }
             }

@@ -357,7 +357,7 @@ impl Sim {
             }
             Effect::Record(_) => {}
             Effect::Tell(notice) => {
-                self.note(|| format!("engine {engine} says: {:?} {}", notice.job, notice.text))
+                self.note(|| format!("engine {engine} says: {:?} {}", notice.job, notice.text));
             }
             Effect::Left => self.left(engine),
         }

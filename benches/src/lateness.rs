@@ -74,6 +74,14 @@ async fn timers(instants: impl IntoIterator<Item = i64>) -> Vec<f64> {
     lateness(starts.take())
 }
 
+/// Waits until all have started: at least until the one time, and no longer than until the other.
+async fn all_started(starts: &Collected<Start>, all: usize, at_least: i64, at_most: i64) {
+    at_wall(at_least).await;
+    while starts.len() < all && wall() < at_most {
+        tokio::time::sleep(std::time::Duration::from_millis(5)).await;
+    }
+}
+
 async fn aligned(scale: Scale, kind: Kind, jobs: usize, period: i64) -> anyhow::Result<Row> {
     let backend = Backend::open(kind).await?;
     let store = Store::open().await?;
@@ -89,11 +97,12 @@ async fn aligned(scale: Scale, kind: Kind, jobs: usize, period: i64) -> anyhow::
     for _ in 0..scale.pick(9, 4, 1) {
         at_wall(due - period / 4).await;
         starts.take();
-        at_wall(due + period / 4).await;
+        all_started(&starts, jobs, due + period / 4, due + period * 3 / 4).await;
         let mut late = lateness(starts.take());
-        ensure!(late.len() == jobs, "{} of {jobs} jobs started within {} ms", late.len(), period / 4);
+        ensure!(late.len() == jobs, "{} of {jobs} jobs started within {} ms", late.len(), period * 3 / 4);
         product.push(Spread::of(&mut late));
-        floor.push(Spread::of(&mut timers((0..jobs).map(|_| due + period / 2)).await));
+        let between = (due + period / 2).max(wall() + period / 8);
+        floor.push(Spread::of(&mut timers((0..jobs).map(|_| between)).await));
         due = next_multiple(period, period / 4);
     }
     engine.shutdown().await;
@@ -162,9 +171,9 @@ async fn burst(scale: Scale, kind: Kind) -> anyhow::Result<Row> {
     for _ in 0..scale.pick(9, 4, 1) {
         at_wall(due - period / 4).await;
         starts.take();
-        at_wall(due + period / 2).await;
+        all_started(&starts, total, due + period / 4, due + period * 3 / 4).await;
         let late = lateness(starts.take());
-        ensure!(late.len() == total, "{} of {total} runs started within {} ms", late.len(), period / 2);
+        ensure!(late.len() == total, "{} of {total} runs started within {} ms", late.len(), period * 3 / 4);
         let slowest = late.iter().copied().fold(0.0, f64::max);
         product.push(slowest);
         floor.push(millis(raw.burst().await?));

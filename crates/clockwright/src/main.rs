@@ -4,7 +4,7 @@ mod commands;
 mod output;
 
 use clap::{Parser, Subcommand};
-use commands::{Global, cron, dev, job, node, run, shard};
+use commands::{Global, cron, dev, job, node, run, server, shard};
 use output::{Failure, talk};
 use std::io::IsTerminal as _;
 use std::process::ExitCode;
@@ -34,6 +34,9 @@ enum Command {
     /// Steer single items of a job
     #[command(subcommand)]
     Shard(shard::ShardCommand),
+    /// See and steer servers, over all jobs
+    #[command(subcommand)]
+    Server(server::ServerCommand),
     /// See what became of fires
     #[command(subcommand)]
     Run(run::RunCommand),
@@ -79,6 +82,7 @@ fn start(cli: Cli) -> Result<(), Failure> {
         Command::Node(args) => serve("info", node::run(global, args)),
         Command::Job(command) => block_on(job::run(&global, command)),
         Command::Shard(command) => block_on(shard::run(&global, command)),
+        Command::Server(command) => block_on(server::run(&global, command)),
         Command::Run(command) => block_on(run::run(&global, command)),
     }
 }

@@ -1,10 +1,11 @@
 //! `clockwright job …`: see and steer jobs.
 
-use super::Global;
+use super::{Global, confirm};
 use crate::output::{Failure, Format, instant, now, or_dash, print, show, table, talk};
 use clap::{Args, Subcommand};
 use clockwright_engine::admin::{Admin, AdminError, Done};
 use clockwright_engine::view::{self, ItemView, JobBrief, JobView, PauseNote};
+use clockwright_model::{JobSettings, Misfire};
 use std::time::Duration;
 
 #[derive(Debug, Subcommand)]
@@ -40,6 +41,21 @@ pub(crate) enum JobCommand {
         #[arg(long, default_value = "10m", value_parser = super::duration)]
         timeout: Duration,
     },
+    /// Change a job's settings in the registry; every instance follows without a restart
+    Set(SetArgs),
+    /// Tell the instances of a job to serve it no more, as Elastic-Job's shutdown does; their processes go on
+    Shutdown {
+        /// The job's name
+        name: String,
+        /// Only this instance, or the instances on the server with this IP address
+        #[arg(long)]
+        target: Option<String>,
+    },
+    /// Remove a job that no instance serves any more, with everything below it in the registry
+    Remove {
+        /// The job's name
+        name: String,
+    },
     /// Print every registry node of a job, in the format of Elastic-Job's monitor port
     Dump {
         /// The job's name
@@ -69,10 +85,85 @@ pub(crate) struct TargetArgs {
     server: Option<String>,
 }
 
+#[derive(Debug, Args)]
+#[command(group(clap::ArgGroup::new("setting").required(true).multiple(true)))]
+pub(crate) struct SetArgs {
+    /// The job's name
+    name: String,
+    /// When it fires: Quartz cron
+    #[arg(long, group = "setting")]
+    cron: Option<String>,
+    /// How many items it has
+    #[arg(long, group = "setting")]
+    items: Option<u32>,
+    /// A parameter for each item, such as `0=A,1=B`
+    #[arg(long, group = "setting")]
+    item_parameters: Option<String>,
+    /// The parameter of the job
+    #[arg(long, group = "setting")]
+    parameter: Option<String>,
+    /// Whether another instance takes over what a dead one left unfinished
+    #[arg(long, group = "setting")]
+    failover: Option<bool>,
+    /// Whether an instant that passed while an item ran is made up for
+    #[arg(long, group = "setting")]
+    misfire: Option<bool>,
+    /// Whether running items are marked in the registry
+    #[arg(long, group = "setting")]
+    monitor_execution: Option<bool>,
+    /// What it is for
+    #[arg(long, group = "setting")]
+    description: Option<String>,
+}
+
+impl SetArgs {
+    fn apply(&self, settings: &mut JobSettings) {
+        fn set<T: Clone>(to: &mut T, from: Option<&T>) {
+            if let Some(from) = from {
+                to.clone_from(from);
+            }
+        }
+        set(&mut settings.cron, self.cron.as_ref());
+        set(&mut settings.sharding_total_count, self.items.as_ref());
+        set(&mut settings.sharding_item_parameters, self.item_parameters.as_ref());
+        set(&mut settings.job_parameter, self.parameter.as_ref());
+        set(&mut settings.failover, self.failover.as_ref());
+        set(&mut settings.monitor_execution, self.monitor_execution.as_ref());
+        set(&mut settings.description, self.description.as_ref());
+        match self.misfire {
+            Some(false) => settings.misfire = Misfire::Skip,
+            Some(true) if settings.misfire == Misfire::Skip => settings.misfire = Misfire::FireOnce,
+            Some(true) | None => {}
+        }
+    }
+}
+
 impl NoteArgs {
     fn note(&self) -> PauseNote {
         let user = ["SUDO_USER", "USER", "LOGNAME"].iter().find_map(|name| std::env::var(name).ok());
         PauseNote { at: now(), by: user.unwrap_or_default(), reason: self.reason.clone() }
+    }
+}
+
+impl JobCommand {
+    /// The job that it changes, or `None` for those of a server, and what it does to it; `None` when it only looks.
+    fn change(&self) -> Option<(Option<&str>, String)> {
+        let (job, what) = match self {
+            JobCommand::List | JobCommand::Get { .. } | JobCommand::Dump { .. } => return None,
+            JobCommand::Trigger { name } => (name, "trigger"),
+            JobCommand::Pause(args) => (&args.name, "pause (which they do not know)"),
+            JobCommand::Resume { name } => (name, "resume"),
+            JobCommand::Drain { note, .. } => (&note.name, "pause (which they do not know)"),
+            JobCommand::Set(args) => (&args.name, "change the settings of"),
+            JobCommand::Shutdown { name, .. } => (name, "shut down"),
+            JobCommand::Remove { name } => (name, "remove"),
+            JobCommand::Disable(args) | JobCommand::Enable(args) => {
+                let word = if matches!(self, JobCommand::Disable(_)) { "disable" } else { "enable" };
+                let target = args.name.as_ref().or(args.server.as_ref());
+                return Some((args.name.as_deref(), format!("{word} `{}`", or_dash(target))));
+            }
+        };
+        Some((Some(job), format!("{what} `{job}`")))
     }
 }
 
@@ -81,6 +172,9 @@ pub(crate) async fn run(global: &Global, command: JobCommand) -> Result<(), Fail
     let session = registry.session().await?;
     let keys = registry.keys();
     let admin = Admin::new(&*session, keys);
+    if let Some((job, what)) = command.change() {
+        confirm(global, &*session, keys, job, &what).await?;
+    }
     let result = match command {
         JobCommand::List => {
             let jobs = view::jobs(&*session, keys).await?;
@@ -111,6 +205,23 @@ pub(crate) async fn run(global: &Global, command: JobCommand) -> Result<(), Fail
             let done = admin.resume(&name).await?;
             let what = if done.changed == 1 { "resumed" } else { "was not paused:" };
             report(global, &format!("{what} `{name}`"), done)
+        }
+        JobCommand::Set(args) => {
+            let done = admin.update(&args.name, |settings| args.apply(settings)).await?;
+            let what = if done.changed == 1 { "changed the settings of" } else { "already as asked:" };
+            report(global, &format!("{what} `{}`", args.name), done)
+        }
+        JobCommand::Shutdown { name, target } => {
+            let done = admin.shutdown(Some(&name), target.as_deref()).await?;
+            report(
+                global,
+                &format!("told {} instance(s) of `{name}` to serve it no more", done.changed),
+                done,
+            )
+        }
+        JobCommand::Remove { name } => {
+            let done = admin.remove(&name).await?;
+            report(global, &format!("removed `{name}`, {} node(s)", done.changed), done)
         }
         JobCommand::Disable(args) => set_disabled(global, &admin, args, true).await,
         JobCommand::Enable(args) => set_disabled(global, &admin, args, false).await,

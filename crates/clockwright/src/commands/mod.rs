@@ -6,6 +6,7 @@ pub(crate) mod job;
 mod live;
 pub(crate) mod node;
 pub(crate) mod run;
+pub(crate) mod server;
 pub(crate) mod shard;
 
 use crate::output::{Failure, Format, talk};
@@ -14,7 +15,9 @@ use clockwright::registry::{Address, DEFAULT_ADDRESS};
 use clockwright::scheduler::SchedulerError;
 use clockwright::{Job, Registry, Scheduler, jobs_file};
 use clockwright_engine::StartError;
-use clockwright_model::Millis;
+use clockwright_engine::keys::{Key, Keys};
+use clockwright_model::{JobName, Millis};
+use std::io::IsTerminal as _;
 use std::path::Path;
 use std::time::Duration;
 use tokio::signal::unix::{SignalKind, signal};
@@ -31,6 +34,9 @@ pub(crate) struct Global {
     /// for what a `dev` on this machine serves or has left there
     #[arg(long, global = true, env = "CLOCKWRIGHT_REGISTRY", hide_env_values = true, default_value = DEFAULT_ADDRESS)]
     registry: String,
+    /// Change jobs that Java instances serve without being asked
+    #[arg(long, short, global = true)]
+    yes: bool,
     /// The form of the data on stdout
     #[arg(long, short, global = true, value_enum, default_value_t)]
     pub(crate) output: Format,
@@ -44,6 +50,44 @@ impl Global {
     pub(crate) async fn connect(&self) -> Result<Registry, Failure> {
         Ok(Registry::open(&self.address()?, None).await?)
     }
+}
+
+/// Asks before something is done to a job, or with `None` to any job, that instances of Elastic-Job serve: whoever attaches to
+/// somebody's production only looks, unless they say otherwise. Jobs that only Clockwright serves are not asked about.
+pub(crate) async fn confirm(
+    global: &Global,
+    registry: &dyn clockwright_registry::Registry,
+    keys: &Keys,
+    job: Option<&str>,
+    what: &str,
+) -> Result<(), Failure> {
+    if global.yes {
+        return Ok(());
+    }
+    let leases = registry.list(&keys.leases()).await?;
+    let names = match job {
+        Some(job) => vec![job.to_owned()],
+        None => registry.list(keys.root()).await?,
+    };
+    let mut served = 0;
+    for job in names.iter().filter_map(|name| JobName::new(name).ok()) {
+        let instances = registry.list(&keys.of(&job, &Key::Instances)).await?;
+        served += instances.iter().filter(|id| !leases.contains(id)).count();
+    }
+    if served == 0 {
+        return Ok(());
+    }
+    let question = format!("{served} instance(s) of Elastic-Job are affected when you {what}");
+    if std::io::stdin().is_terminal() && std::io::stderr().is_terminal() {
+        talk(&format!("{question}. Go on? [y/N]"));
+        let mut answer = String::new();
+        std::io::stdin().read_line(&mut answer)?;
+        if ["y", "yes"].contains(&answer.trim().to_lowercase().as_str()) {
+            return Ok(());
+        }
+        return Err(Failure::Denied("nothing was changed".into()));
+    }
+    Err(Failure::Denied(format!("{question}; say --yes to do it. Nothing was changed")))
 }
 
 /// A duration option such as `90s`.

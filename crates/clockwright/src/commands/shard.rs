@@ -1,6 +1,6 @@
 //! `clockwright shard …`: single items of a job.
 
-use super::{Global, job::report};
+use super::{Global, confirm, job::report};
 use crate::output::Failure;
 use clap::{Args, Subcommand};
 use clockwright_engine::admin::Admin;
@@ -28,6 +28,9 @@ pub(crate) async fn run(global: &Global, command: ShardCommand) -> Result<(), Fa
     };
     let registry = global.connect().await?;
     let session = registry.session().await?;
+    let what =
+        format!("{} item {} of `{}`", if disabled { "disable" } else { "enable" }, args.item, args.job);
+    confirm(global, &*session, registry.keys(), Some(&args.job), &what).await?;
     let done = Admin::new(&*session, registry.keys()).set_item_disabled(&args.job, args.item, disabled).await;
     let _late = session.close().await;
     let word = if disabled { "disabled" } else { "enabled" };

@@ -7,27 +7,32 @@
 //!
 //! - [`Bus`] takes events from whoever runs jobs. It costs them about a microsecond and can neither delay nor fail them.
 //! - [`Sink`] is the port towards storage; [`EventStore`] is SQLite, PostgreSQL, MySQL or MariaDB.
+//! - [`Spool`] stands between the two where a database may be slow or away, and keeps events on disk meanwhile.
 //! - [`Query`] reads back what a store holds; every database answers it in the same way.
 //! - [`testing::Recorder`] is a sink for the tests of other crates.
 
 pub mod bus;
+mod json;
 pub mod query;
+pub mod spool;
 pub mod store;
 pub mod testing;
 mod text;
 
 pub use bus::{Bus, BusOptions, SinkStats};
+pub use json::{from_json, to_json};
 pub use query::{
     BadCursor, Cursor, ExecutionFilter, ExecutionPage, ExecutionRow, ExecutionState, LossRow, OUTCOMES, Page,
     Query, RunFilter, RunPage, RunRow, StatisticsRow, StatusRow, Store, StoreError, Width,
 };
-pub use store::EventStore;
+pub use spool::{Spool, SpoolError, SpoolOptions, SpoolStats};
+pub use store::{EventStore, Retention};
 
 /// The event store where it is known to be a file.
 pub type SqliteStore = EventStore;
 
 use async_trait::async_trait;
-use clockwright_model::{Event, Millis, RunId};
+use clockwright_model::{Event, Millis, Outcome, RunId};
 
 /// Where events go. A sink is called by one task at a time, in order, with batches.
 #[async_trait]
@@ -80,4 +85,23 @@ pub struct Loss {
     pub failures: u64,
     /// In words.
     pub reason: String,
+}
+
+/// What an event is worth when there is no room for all: a queue or a spool drops the least first.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Worth {
+    Status = 0,
+    Execution = 1,
+    Settlement = 2,
+    Failure = 3,
+}
+
+pub(crate) fn worth(event: &Event) -> Worth {
+    match event {
+        Event::Status(_) => Worth::Status,
+        Event::Execution(e) if e.complete.is_some() && !e.success => Worth::Failure,
+        Event::Execution(_) => Worth::Execution,
+        Event::Settlement(s) if matches!(s.outcome, Outcome::Failed { .. }) => Worth::Failure,
+        Event::Settlement(_) => Worth::Settlement,
+    }
 }

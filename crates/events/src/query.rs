@@ -427,6 +427,9 @@ pub enum StoreError {
         /// What the system says.
         reason: String,
     },
+    /// The store is open for reading only.
+    #[error("the event store is open for reading only")]
+    ReadOnly,
     /// The database refused or did not answer.
     #[error("the event store did not answer: {0}")]
     Database(String),

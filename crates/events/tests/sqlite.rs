@@ -248,3 +248,23 @@ async fn rows_become_json_for_the_command_line() {
     assert_eq!(json["rows"][0]["outcome"], "succeeded");
     assert_eq!(json["next"], "2~j/1/2");
 }
+
+#[tokio::test]
+async fn a_refused_batch_leaves_a_store_that_goes_on() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("events.db");
+    let store = SqliteStore::open(&path).await.unwrap();
+    // ROLLBACK ends the transaction on SQLite's side alone, as a full disk does.
+    raw(
+        &path,
+        "CREATE TRIGGER full BEFORE INSERT ON CLOCKWRIGHT_RUN BEGIN SELECT RAISE(ROLLBACK, 'full'); END",
+    )
+    .await;
+    for _ in 0..3 {
+        let error = store.store(&[Event::Settlement(settled("j", 0, 1))]).await.unwrap_err().to_string();
+        assert!(error.contains("full") && !error.contains("transaction"), "{error}");
+    }
+    raw(&path, "DROP TRIGGER full").await;
+    put(&*store, [settled("j", 0, 1)]).await;
+    assert_eq!(runs(&*store, RunFilter::default()).await.len(), 1);
+}

@@ -261,7 +261,7 @@ impl SqlServer {
             .args(["--lc-messages-dir=/usr/share/mysql", "--skip-name-resolve", "--skip-log-bin"])
             .args(["--innodb-buffer-pool-size=64M", "--innodb-log-file-size=32M"])
             .args([
-                "--innodb-flush-log-at-trx-commit=0",
+                "--innodb-flush-log-at-trx-commit=2",
                 "--bind-address=127.0.0.1",
                 "--max-connections=200",
             ]);

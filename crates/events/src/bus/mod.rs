@@ -9,8 +9,8 @@
 //! # When a sink is slow or away
 //! The batch is kept and tried again, after 100 ms and then twice as long each time up to 5 s, while new events wait in
 //! the queue. The queue is bounded in events and bytes, both counting the batch on its way. When it is full, room is made
-//! from what is worth least: first the oldest status traces, then the oldest executions, and the oldest settlements (the
-//! only record of a fire's outcome) last. Every event that is dropped is counted, and the log says when it starts.
+//! from what is worth least: first the oldest status traces, then the oldest executions, then the oldest settlements (the
+//! only record of a fire's outcome), and failures of either last. Every event that is dropped is counted, and the log says when it starts.
 //!
 //! # When a sink panics
 //! A panic counts as a failure of the batch. Unlike an error, which may be an outage, it points at the content: so the

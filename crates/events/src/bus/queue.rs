@@ -1,6 +1,7 @@
 //! One sink's bounded queue: a lane for each kind of event, so that making room is a `pop_front`.
 
 use super::{BusOptions, SinkStats};
+use crate::worth;
 use clockwright_model::{Event, Fire, Outcome};
 use std::collections::VecDeque;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -37,8 +38,8 @@ struct Mark {
 }
 
 struct State {
-    /// Indexed by [`lane`]: what is dropped first comes first.
-    lanes: [VecDeque<(Mark, Arc<Event>)>; 3],
+    /// Indexed by [`Worth`](crate::Worth): what is dropped first comes first.
+    lanes: [VecDeque<(Mark, Arc<Event>)>; 4],
     waiting: usize,
     /// Events handed to the task and not settled yet.
     taken: usize,
@@ -82,14 +83,6 @@ pub(super) fn weight(event: &Event) -> usize {
         }
     };
     size_of::<Event>() + size_of::<(Mark, Arc<Event>)>() + text
-}
-
-fn lane(event: &Event) -> usize {
-    match event {
-        Event::Status(_) => 0,
-        Event::Execution(_) => 1,
-        Event::Settlement(_) => 2,
-    }
 }
 
 impl Queue {
@@ -138,7 +131,7 @@ impl Queue {
             }
             let mark = Mark { seq: state.next_seq, bytes };
             state.next_seq += 1;
-            state.lanes[lane(&event)].push_back((mark, event));
+            state.lanes[worth(&event) as usize].push_back((mark, event));
             state.waiting += 1;
             state.bytes += bytes;
             while (state.waiting + state.taken > self.max_events || state.bytes > self.max_bytes)

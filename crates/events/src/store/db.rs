@@ -3,9 +3,14 @@
 use super::sql::{Dialect, Sql, Value};
 use crate::text;
 use clockwright_model::Millis;
+#[cfg(any(feature = "postgres", feature = "mysql"))]
+use sqlx::Transaction;
 use sqlx::error::BoxDynError;
+use sqlx::pool::PoolConnection;
 use sqlx::sqlite::{SqliteArguments, SqlitePool, SqliteRow};
-use sqlx::{Arguments, AssertSqlSafe, Row as _, Sqlite, Transaction};
+use sqlx::{Arguments, AssertSqlSafe, Executor, Row as _, Sqlite};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 /// Open pools.
 pub(super) enum Db {
@@ -13,6 +18,10 @@ pub(super) enum Db {
         /// `None` for a file that is open for reading only.
         writer: Option<SqlitePool>,
         readers: SqlitePool,
+        /// True from the beginning of a transaction to its commit. SQLite ends a transaction by itself when the disk is
+        /// full, which the driver's own count of transactions does not survive: so this one is kept here, and what an
+        /// abandoned transaction may have left is rolled back before the next one.
+        open: Arc<AtomicBool>,
     },
     #[cfg(feature = "postgres")]
     Postgres { pool: sqlx::PgPool, read_only: bool },
@@ -22,7 +31,7 @@ pub(super) enum Db {
 
 /// A transaction; dropped without a commit it changes nothing.
 pub(super) enum Tx {
-    Sqlite(Transaction<'static, Sqlite>),
+    Sqlite(PoolConnection<Sqlite>, Arc<AtomicBool>),
     #[cfg(feature = "postgres")]
     Postgres(Transaction<'static, sqlx::Postgres>),
     #[cfg(feature = "mysql")]
@@ -68,8 +77,14 @@ impl Db {
     /// Begins to write; `None` for a store that is open for reading only.
     pub(super) async fn begin(&self) -> Result<Option<Tx>, sqlx::Error> {
         Ok(Some(match self {
-            Db::Sqlite { writer: Some(writer), .. } => {
-                Tx::Sqlite(writer.begin_with("BEGIN IMMEDIATE").await?)
+            Db::Sqlite { writer: Some(writer), open, .. } => {
+                let mut connection = writer.acquire().await?;
+                if open.swap(true, Ordering::SeqCst) {
+                    // It fails where SQLite has done so already.
+                    let _ = connection.execute("ROLLBACK").await;
+                }
+                connection.execute("BEGIN IMMEDIATE").await?;
+                Tx::Sqlite(connection, Arc::clone(open))
             }
             #[cfg(feature = "postgres")]
             Db::Postgres { pool, read_only: false } => Tx::Postgres(pool.begin().await?),
@@ -92,7 +107,7 @@ impl Db {
 
     pub(super) async fn close(&self) {
         match self {
-            Db::Sqlite { writer, readers } => {
+            Db::Sqlite { writer, readers, .. } => {
                 readers.close().await;
                 if let Some(writer) = writer {
                     writer.close().await;
@@ -109,7 +124,7 @@ impl Db {
 impl Tx {
     pub(super) fn dialect(&self) -> Dialect {
         match self {
-            Tx::Sqlite(_) => Dialect::Sqlite,
+            Tx::Sqlite(..) => Dialect::Sqlite,
             #[cfg(feature = "postgres")]
             Tx::Postgres(_) => Dialect::Postgres,
             #[cfg(feature = "mysql")]
@@ -121,7 +136,7 @@ impl Tx {
     /// nothing of use.
     pub(super) async fn execute(&mut self, sql: Sql<'_>) -> Result<u64, sqlx::Error> {
         match self {
-            Tx::Sqlite(tx) => execute!(sqlite, sql, &mut **tx),
+            Tx::Sqlite(tx, _) => execute!(sqlite, sql, &mut **tx),
             #[cfg(feature = "postgres")]
             Tx::Postgres(tx) => execute!(postgres, sql, &mut **tx),
             #[cfg(feature = "mysql")]
@@ -131,7 +146,7 @@ impl Tx {
 
     pub(super) async fn fetch(&mut self, sql: Sql<'_>) -> Result<Vec<Row>, sqlx::Error> {
         match self {
-            Tx::Sqlite(tx) => rows!(Sqlite, sqlite, sql, true, &mut **tx),
+            Tx::Sqlite(tx, _) => rows!(Sqlite, sqlite, sql, true, &mut **tx),
             #[cfg(feature = "postgres")]
             Tx::Postgres(tx) => rows!(Postgres, postgres, sql, true, &mut **tx),
             #[cfg(feature = "mysql")]
@@ -141,7 +156,11 @@ impl Tx {
 
     pub(super) async fn commit(self) -> Result<(), sqlx::Error> {
         match self {
-            Tx::Sqlite(tx) => tx.commit().await,
+            Tx::Sqlite(mut connection, open) => {
+                connection.execute("COMMIT").await?;
+                open.store(false, Ordering::SeqCst);
+                Ok(())
+            }
             #[cfg(feature = "postgres")]
             Tx::Postgres(tx) => tx.commit().await,
             #[cfg(feature = "mysql")]

@@ -9,6 +9,7 @@ use crate::StoreError;
 use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteSynchronous};
 use sqlx::{ConnectOptions, Connection, SqliteConnection};
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::time::Duration;
 
 /// The schema's steps; a file at version n has had the first n of them. Steps are only ever added.
@@ -36,7 +37,7 @@ pub(super) async fn open(path: &Path) -> Result<Db, StoreError> {
     prepare(&path, &write).await?;
     let writer = pool(1).connect_with(write).await.map_err(|error| open_error(&path, &error))?;
     let readers = pool(READERS).connect_lazy_with(options(&path).read_only(true));
-    Ok(Db::Sqlite { writer: Some(writer), readers })
+    Ok(Db::Sqlite { writer: Some(writer), readers, open: Arc::default() })
 }
 
 pub(super) async fn open_read_only(path: &Path) -> Result<Db, StoreError> {
@@ -57,7 +58,10 @@ pub(super) async fn open_read_only(path: &Path) -> Result<Db, StoreError> {
                 "it has version {version} and is migrated when an instance of this version starts"
             ),
         }),
-        _ => Ok(Db::Sqlite { writer: None, readers: pool(READERS).connect_lazy_with(read) }),
+        _ => {
+            let readers = pool(READERS).connect_lazy_with(read);
+            Ok(Db::Sqlite { writer: None, readers, open: Arc::default() })
+        }
     }
 }
 
@@ -69,7 +73,7 @@ pub(super) async fn in_memory() -> Result<Db, StoreError> {
     let mut connection = only.acquire().await.map_err(|error| open_error(path, &error))?;
     migrate(path, &mut connection).await?;
     drop(connection);
-    Ok(Db::Sqlite { writer: Some(only.clone()), readers: only })
+    Ok(Db::Sqlite { writer: Some(only.clone()), readers: only, open: Arc::default() })
 }
 
 /// An absolute path, so that a file named `file:…` or `:memory:` is a file like any other.

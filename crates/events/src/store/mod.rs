@@ -22,6 +22,7 @@
 mod db;
 mod file;
 mod read;
+mod retention;
 #[cfg(any(feature = "postgres", feature = "mysql"))]
 mod server;
 mod sql;
@@ -30,6 +31,7 @@ mod write;
 
 use crate::{Store, StoreError};
 use db::Db;
+pub use retention::Retention;
 use std::hash::BuildHasher;
 use std::path::Path;
 use std::sync::Arc;

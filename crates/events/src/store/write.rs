@@ -18,7 +18,7 @@ use async_trait::async_trait;
 use clockwright_model::{Event, Execution, Outcome, RunId, Settlement, StatusTrace, TaskState};
 use std::collections::{HashMap, HashSet};
 use std::fmt::Write;
-use std::sync::atomic::Ordering;
+use std::sync::atomic::{AtomicI64, Ordering};
 use std::time::Duration;
 
 const GROUPS: [usize; 5] = [256, 64, 16, 4, 1];
@@ -86,8 +86,7 @@ impl EventStore {
         let conflicts = async {
             executions(&mut tx, &sorted.executions).await?;
             statuses(&mut tx, &sorted.statuses, self.trace_has_source).await?;
-            let number = self.batches.fetch_add(1, Ordering::Relaxed);
-            let (counts, conflicts) = settlements(&mut tx, &sorted.settlements, number).await?;
+            let (counts, conflicts) = settlements(&mut tx, &sorted.settlements, &self.batches).await?;
             statistics::add(&mut tx, &counts, self.cloud_statistics).await?;
             tx.commit().await?;
             Ok(conflicts)
@@ -282,10 +281,16 @@ fn java_list(items: &[u32]) -> String {
 
 /// The first outcome of a fire stays. Returns what the new rows add to the counts, and how many of the rows say something
 /// else than the one that stayed.
-async fn settlements(tx: &mut Tx, rows: &[&Settlement], batch: i64) -> Result<(Counts, u64), sqlx::Error> {
+async fn settlements(
+    tx: &mut Tx,
+    rows: &[&Settlement],
+    names: &AtomicI64,
+) -> Result<(Counts, u64), sqlx::Error> {
     let mut counts = Counts::default();
     let mut conflicts = 0;
     for group in groups(rows) {
+        // Each group has a name of its own, so that a row that comes twice in a batch is new only once.
+        let batch = names.fetch_add(1, Ordering::Relaxed);
         let mut sql = Sql::new(tx.dialect(), insert(tx, "INSERT", "INSERT IGNORE"));
         sql.text(
             " INTO CLOCKWRIGHT_RUN (run_key, job_name, sharding_item, fire, fire_time, range_from, range_count, \

@@ -612,6 +612,10 @@ pub(crate) async fn outcomes_are_counted_once_by_minute_hour_and_day<S: Store>(s
         assert_eq!(ask(Some("' OR 1=1 --"), width).await, []);
     }
     assert_eq!(store.statistics(None, Width::Minute, minute + 1, minute + 60_000).await.unwrap(), []);
+    // A batch that is written in several statements, and has each of its events twice.
+    let many = (0..300).map(|n| Settlement { at: minute + 120_000, ..settled("m", 0, T + n) });
+    put(&*store, many.clone().chain(many)).await;
+    assert_eq!(ask(Some("m"), Width::Day).await[0].succeeded, 300);
 }
 
 pub(crate) async fn a_loss_is_on_record_once<S: Store>(store: Arc<S>) {

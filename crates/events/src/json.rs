@@ -1,0 +1,324 @@
+//! Events as JSON, one object each: for the spool's file, and for sinks that write or post them.
+//!
+//! `kind` is `execution`, `status` or `settlement`; times are epoch milliseconds; the words are those of the tables.
+
+use crate::text::{WIDE, wide};
+use clockwright_model::{
+    Event, Execution, ExecutionSource, FailureKind, Fire, InstanceId, Item, JobName, Millis, Outcome, RunId,
+    Settlement, Source, StatusTrace, TaskState,
+};
+use serde::{Deserialize, Serialize};
+
+/// The event as one line of JSON, without a line break.
+#[must_use]
+pub fn to_json(event: &Event) -> String {
+    serde_json::to_string(&Wire::from(event)).expect("strings and numbers always become JSON")
+}
+
+/// Reads [`to_json`] back; `None` for anything else.
+#[must_use]
+pub fn from_json(text: &str) -> Option<Event> {
+    serde_json::from_str::<Wire>(text).ok()?.event()
+}
+
+/// As [`to_json`], with texts cut as a store would cut them.
+pub(crate) fn to_short_json(event: &Event) -> String {
+    let mut wire = Wire::from(event);
+    let text = match &mut wire {
+        Wire::Execution { failure_cause, .. } => failure_cause.as_mut(),
+        Wire::Status { message, .. } => Some(message),
+        Wire::Settlement { reason, .. } => Some(reason),
+    };
+    if let Some(text) = text
+        && text.len() > WIDE
+        && let std::borrow::Cow::Owned(cut) = wide(text)
+    {
+        *text = cut;
+    }
+    serde_json::to_string(&wire).expect("strings and numbers always become JSON")
+}
+
+#[derive(Serialize, Deserialize)]
+#[serde(tag = "kind", rename_all = "snake_case")]
+enum Wire {
+    Execution {
+        id: String,
+        job: String,
+        task_id: String,
+        hostname: String,
+        ip: String,
+        item: Item,
+        source: String,
+        start: Millis,
+        complete: Option<Millis>,
+        success: bool,
+        failure_cause: Option<String>,
+    },
+    Status {
+        id: String,
+        job: String,
+        task_id: String,
+        slave_id: String,
+        items: Vec<Item>,
+        failover: bool,
+        state: String,
+        message: String,
+        at: Millis,
+    },
+    Settlement {
+        job: String,
+        item: Item,
+        fire: String,
+        range: Option<(Millis, u64)>,
+        outcome: String,
+        failure_kind: Option<String>,
+        reason: String,
+        coalesced_into: Option<String>,
+        attempt: u32,
+        run_id: Option<String>,
+        token: i64,
+        source: String,
+        instance: String,
+        start: Option<Millis>,
+        at: Millis,
+    },
+}
+
+impl From<&Event> for Wire {
+    fn from(event: &Event) -> Self {
+        match event {
+            Event::Execution(e) => Wire::Execution {
+                id: e.id.to_string(),
+                job: e.job.to_string(),
+                task_id: e.task_id.to_string(),
+                hostname: e.hostname.to_string(),
+                ip: e.ip.to_string(),
+                item: e.item,
+                source: e.source.as_str().to_owned(),
+                start: e.start,
+                complete: e.complete,
+                success: e.success,
+                failure_cause: e.failure_cause.clone(),
+            },
+            Event::Status(s) => Wire::Status {
+                id: s.id.to_string(),
+                job: s.job.to_string(),
+                task_id: s.task_id.to_string(),
+                slave_id: s.slave_id.to_string(),
+                items: s.items.clone(),
+                failover: s.failover,
+                state: s.state.as_str().to_owned(),
+                message: s.message.clone(),
+                at: s.at,
+            },
+            Event::Settlement(s) => {
+                let (failure_kind, coalesced_into) = match &s.outcome {
+                    Outcome::Failed { kind, .. } => (Some(kind.as_str().to_owned()), None),
+                    Outcome::Coalesced { into } => (None, Some(into.to_string())),
+                    _ => (None, None),
+                };
+                Wire::Settlement {
+                    job: s.job.to_string(),
+                    item: s.item,
+                    fire: s.fire.to_string(),
+                    range: s.range,
+                    outcome: s.outcome.word().to_owned(),
+                    failure_kind,
+                    reason: s.outcome.reason(),
+                    coalesced_into,
+                    attempt: s.attempt,
+                    run_id: s.run_id.map(|id| id.to_string()),
+                    token: s.token,
+                    source: s.source.as_str().to_owned(),
+                    instance: s.instance.to_string(),
+                    start: s.start,
+                    at: s.at,
+                }
+            }
+        }
+    }
+}
+
+impl Wire {
+    fn event(self) -> Option<Event> {
+        Some(match self {
+            Wire::Execution {
+                id,
+                job,
+                task_id,
+                hostname,
+                ip,
+                item,
+                source,
+                start,
+                complete,
+                success,
+                failure_cause,
+            } => Event::Execution(Execution {
+                id: RunId::parse(&id)?,
+                job: JobName::new(&job).ok()?,
+                task_id: task_id.into(),
+                hostname: hostname.into(),
+                ip: ip.into(),
+                item,
+                source: [ExecutionSource::NormalTrigger, ExecutionSource::Misfire, ExecutionSource::Failover]
+                    .into_iter()
+                    .find(|known| known.as_str() == source)?,
+                start,
+                complete,
+                success,
+                failure_cause,
+            }),
+            Wire::Status { id, job, task_id, slave_id, items, failover, state, message, at } => {
+                Event::Status(StatusTrace {
+                    id: RunId::parse(&id)?,
+                    job: JobName::new(&job).ok()?,
+                    task_id: task_id.into(),
+                    slave_id: slave_id.into(),
+                    items,
+                    failover,
+                    state: [TaskState::Staging, TaskState::Running, TaskState::Finished, TaskState::Error]
+                        .into_iter()
+                        .find(|known| known.as_str() == state)?,
+                    message,
+                    at,
+                })
+            }
+            Wire::Settlement {
+                job,
+                item,
+                fire,
+                range,
+                outcome,
+                failure_kind,
+                reason,
+                coalesced_into,
+                attempt,
+                run_id,
+                token,
+                source,
+                instance,
+                start,
+                at,
+            } => Event::Settlement(Settlement {
+                job: JobName::new(&job).ok()?,
+                item,
+                fire: fire.parse().ok()?,
+                range,
+                outcome: read_outcome(&outcome, reason, failure_kind.as_deref(), coalesced_into.as_deref())?,
+                attempt,
+                run_id: run_id.map(|id| RunId::parse(&id).ok_or(())).transpose().ok()?,
+                token,
+                source: Source::parse(&source)?,
+                instance: InstanceId::from_wire(&instance),
+                start,
+                at,
+            }),
+        })
+    }
+}
+
+fn read_outcome(word: &str, reason: String, kind: Option<&str>, into: Option<&str>) -> Option<Outcome> {
+    Some(match word {
+        "succeeded" => Outcome::Succeeded,
+        "failed" => Outcome::Failed { kind: FailureKind::parse(kind?)?, reason },
+        "skipped" => Outcome::Skipped { reason },
+        "coalesced" => Outcome::Coalesced { into: into?.parse::<Fire>().ok()? },
+        "missed" => Outcome::Missed { reason },
+        "cancelled" => Outcome::Cancelled { reason },
+        _ => return None,
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, reason = "tests")]
+
+    use super::*;
+
+    fn settlement(outcome: Outcome) -> Event {
+        Event::Settlement(Settlement {
+            job: JobName::new("日报 \"x\"").unwrap(),
+            item: 3,
+            fire: Fire::Trigger { at: -5, id: "a/b\n\0".into() },
+            range: Some((-9, 2)),
+            outcome,
+            attempt: 2,
+            run_id: Some(RunId::new(7, 8)),
+            token: i64::MAX,
+            source: Source::Failover,
+            instance: InstanceId::from_wire("10.0.0.1@-@7"),
+            start: None,
+            at: i64::MIN,
+        })
+    }
+
+    #[test]
+    fn every_event_reads_back_as_it_was() {
+        let reason = || "because\n😀\0\"".to_owned();
+        let mut events: Vec<Event> = [
+            Outcome::Succeeded,
+            Outcome::Skipped { reason: reason() },
+            Outcome::Coalesced { into: Fire::Scheduled(1) },
+            Outcome::Missed { reason: reason() },
+            Outcome::Cancelled { reason: reason() },
+        ]
+        .into_iter()
+        .chain(
+            [
+                FailureKind::Job,
+                FailureKind::Panic,
+                FailureKind::Timeout,
+                FailureKind::OwnerLost,
+                FailureKind::Start,
+            ]
+            .map(|kind| Outcome::Failed { kind, reason: reason() }),
+        )
+        .map(settlement)
+        .collect();
+        for source in [ExecutionSource::NormalTrigger, ExecutionSource::Misfire, ExecutionSource::Failover] {
+            events.push(Event::Execution(Execution {
+                id: RunId::new(1, 2),
+                job: JobName::new("j").unwrap(),
+                task_id: "t".into(),
+                hostname: "h".into(),
+                ip: "i".into(),
+                item: 0,
+                source,
+                start: 5,
+                complete: Some(6),
+                success: true,
+                failure_cause: Some(reason()),
+            }));
+        }
+        for state in [TaskState::Staging, TaskState::Running, TaskState::Finished, TaskState::Error] {
+            events.push(Event::Status(StatusTrace {
+                id: RunId::new(1, 2),
+                job: JobName::new("j").unwrap(),
+                task_id: "t".into(),
+                slave_id: "s".into(),
+                items: vec![0, 7],
+                failover: true,
+                state,
+                message: reason(),
+                at: 9,
+            }));
+        }
+        for event in events {
+            let text = to_json(&event);
+            assert!(!text.contains('\n'), "{text}");
+            assert_eq!(from_json(&text), Some(event));
+        }
+        assert_eq!(from_json("{\"kind\":\"execution\"}"), None);
+        assert_eq!(from_json("nonsense"), None);
+    }
+
+    #[test]
+    fn a_short_form_is_cut_as_a_store_would() {
+        let event = settlement(Outcome::Missed { reason: "x".repeat(1 << 20) });
+        let text = to_short_json(&event);
+        assert!(text.len() < 5000);
+        let Some(Event::Settlement(read)) = from_json(&text) else { panic!("{text}") };
+        assert_eq!(read.outcome.reason().chars().count(), 4000);
+    }
+}

@@ -1,0 +1,277 @@
+//! The spool: a bounded file on disk between the bus and a database that is slow or away.
+//!
+//! # Shape
+//! [`Spool`] is a sink around another one. While all is well it passes batches on and touches no file. When a batch fails,
+//! or takes longer than [`SpoolOptions::patience`], it is written to the spool's files, and so are all that follow, in
+//! order, until one task has drained them into the sink behind: first in, first out, so an order never changes. Whether
+//! the batch that took too long was stored after all does not matter, because storing an event again changes nothing.
+//!
+//! # What it promises
+//! An event that the spool took survives the end of the process, however it ends, and is stored when the next process with
+//! the same folder has reached the database. A power cut may lose the last moments, as with the SQLite store. A disk that
+//! is full makes the spool fail, and then the bus keeps the events in its own bounded queue.
+//!
+//! # When it is full
+//! Room is made from what is worth least, the oldest of a kind first: states of firings, then starts and ends of runs,
+//! then outcomes of fires, and failures of either last. Some more room than needed is made at once, so that an overflow
+//! does not rewrite the files for each batch. Everything dropped is counted, in [`SpoolStats`] and, as soon as the database
+//! is back, in a record of the store ([`Sink::record_loss`]). That count survives a restart too.
+//!
+//! # Files
+//! The folder holds numbered segments of lines, the count of what was dropped, and a lock: a folder belongs to one process.
+//! A line is a digit for what it is worth, a checksum, and the event as JSON. A line that a crash has cut off belongs to a
+//! batch that was never taken; any other line that cannot be read is counted as dropped. How far the oldest segment is
+//! drained is not written down: after a restart it is stored again from its beginning, which changes nothing.
+
+mod files;
+
+use crate::{Sink, SinkError};
+use async_trait::async_trait;
+use clockwright_model::Event;
+use files::{Chunk, Files};
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+use tokio::sync::{Notify, watch};
+use tokio::task::JoinHandle;
+
+/// The bounds and delays of a spool.
+#[derive(Debug, Clone)]
+pub struct SpoolOptions {
+    /// Most bytes of events on disk; at least 64 KiB. Default 64 MiB, about 200,000 events.
+    pub max_bytes: u64,
+    /// How long a batch may take before it goes to the disk. Default 2 s.
+    pub patience: Duration,
+    /// Most events in one batch while draining; at least 1. Default 4,000: a slow database is mostly slow to commit.
+    pub drain_events: usize,
+    /// The wait before the first retry while draining; each further one doubles it. Default 100 ms.
+    pub retry_min: Duration,
+    /// The longest wait between two tries. Default 5 s.
+    pub retry_max: Duration,
+}
+
+impl Default for SpoolOptions {
+    fn default() -> Self {
+        Self {
+            max_bytes: 64 << 20,
+            patience: Duration::from_secs(2),
+            drain_events: 4000,
+            retry_min: Duration::from_millis(100),
+            retry_max: Duration::from_secs(5),
+        }
+    }
+}
+
+/// How a spool is doing.
+#[derive(Debug, Clone, Default, PartialEq, Eq, serde::Serialize)]
+pub struct SpoolStats {
+    /// Events on disk now.
+    pub waiting: u64,
+    /// Their bytes.
+    pub bytes: u64,
+    /// Events that went to the disk since the start.
+    pub spooled: u64,
+    /// Events from the disk that were stored since the start.
+    pub drained: u64,
+    /// Events given up since the start: no room, or not readable.
+    pub dropped: u64,
+    /// What the sink behind said last, if its last try failed.
+    pub last_error: Option<String>,
+}
+
+/// Why a spool cannot be opened.
+#[derive(Debug, Clone, thiserror::Error)]
+#[error("cannot use the folder `{folder}` for events that wait for the database: {reason}")]
+pub struct SpoolError {
+    folder: String,
+    reason: String,
+}
+
+/// See the module.
+pub struct Spool {
+    shared: Arc<Shared>,
+    task: JoinHandle<()>,
+}
+
+struct Shared {
+    inner: Arc<dyn Sink>,
+    name: String,
+    options: SpoolOptions,
+    files: Mutex<Files>,
+    /// What can be asked without touching a file.
+    stats: watch::Sender<SpoolStats>,
+    wake: Notify,
+}
+
+impl Spool {
+    /// Opens the folder, makes it if need be, and begins to drain what an earlier process left there. It needs a tokio
+    /// runtime.
+    ///
+    /// # Errors
+    /// [`SpoolError`], when the folder cannot be made, read or locked: another process uses it.
+    pub fn open(
+        folder: impl AsRef<Path>,
+        inner: Arc<dyn Sink>,
+        options: SpoolOptions,
+    ) -> Result<Arc<Self>, SpoolError> {
+        let folder = folder.as_ref();
+        let files = Files::open(PathBuf::from(folder), options.max_bytes.max(64 << 10));
+        let files = files.map_err(|error| SpoolError {
+            folder: folder.display().to_string(),
+            reason: if error.kind() == std::io::ErrorKind::WouldBlock {
+                "another process uses it; give each process a folder of its own".into()
+            } else {
+                error.to_string()
+            },
+        })?;
+        let stats = watch::Sender::new(files.stats.clone());
+        let name = inner.name().to_owned();
+        let shared =
+            Arc::new(Shared { inner, name, options, files: Mutex::new(files), stats, wake: Notify::new() });
+        shared.wake.notify_one();
+        let task = tokio::spawn(drain(Arc::clone(&shared)));
+        Ok(Arc::new(Self { shared, task }))
+    }
+
+    /// How it is doing.
+    #[must_use]
+    pub fn stats(&self) -> SpoolStats {
+        self.shared.stats.borrow().clone()
+    }
+
+    /// Waits until nothing is left on disk; false if that took longer than `within`.
+    pub async fn drained(&self, within: Duration) -> bool {
+        let mut stats = self.shared.stats.subscribe();
+        let empty = stats.wait_for(|stats| stats.waiting == 0);
+        tokio::time::timeout(within, empty).await.is_ok_and(|stats| stats.is_ok())
+    }
+}
+
+/// What is on disk waits for the next process.
+impl Drop for Spool {
+    fn drop(&mut self) {
+        self.task.abort();
+    }
+}
+
+#[async_trait]
+impl Sink for Spool {
+    async fn store(&self, batch: &[Event]) -> Result<(), SinkError> {
+        let shared = &self.shared;
+        if shared.stats.borrow().waiting == 0 {
+            match tokio::time::timeout(shared.options.patience, shared.inner.store(batch)).await {
+                Ok(Ok(())) => return Ok(()),
+                Ok(Err(error)) => shared.failed(error.0),
+                Err(_) => shared.failed(format!("no answer within {:?}", shared.options.patience)),
+            }
+        }
+        let lines: Vec<_> = batch.iter().map(files::Line::of).collect();
+        let written = shared.files(move |files| files.append(&lines)).await;
+        written.map_err(|error| SinkError(format!("cannot write to the spool: {error}")))?;
+        shared.wake.notify_one();
+        Ok(())
+    }
+
+    async fn record_loss(&self, loss: &crate::Loss) -> Result<(), SinkError> {
+        self.shared.inner.record_loss(loss).await
+    }
+
+    fn name(&self) -> &str {
+        &self.shared.name
+    }
+}
+
+impl Shared {
+    /// Works on the files where it may block, and publishes what that changed.
+    async fn files<T: Send + 'static>(
+        self: &Arc<Self>,
+        work: impl FnOnce(&mut Files) -> T + Send + 'static,
+    ) -> T {
+        let shared = Arc::clone(self);
+        let done = tokio::task::spawn_blocking(move || {
+            // Every change of the files' state follows what was done on disk, so a panic half-way leaves a sound state.
+            let mut files = shared.files.lock().unwrap_or_else(PoisonError::into_inner);
+            let answer = work(&mut files);
+            let now = files.stats.clone();
+            shared.stats.send_modify(|stats| {
+                let last_error = stats.last_error.take();
+                *stats = SpoolStats { last_error, ..now };
+            });
+            answer
+        });
+        match done.await {
+            Ok(answer) => answer,
+            Err(error) => match error.try_into_panic() {
+                Ok(panic) => std::panic::resume_unwind(panic),
+                // The runtime is going down, and this task with it.
+                Err(_) => std::future::pending().await,
+            },
+        }
+    }
+
+    fn failed(&self, error: String) {
+        let first = self.stats.send_replace({
+            let stats = self.stats.borrow().clone();
+            SpoolStats { last_error: Some(error.clone()), ..stats }
+        });
+        if first.last_error.is_none() {
+            tracing::warn!(sink = %self.name, %error, "the sink is slow or away; events wait on disk");
+        }
+    }
+
+    fn succeeded(&self) {
+        self.stats.send_modify(|stats| {
+            if stats.last_error.take().is_some() {
+                tracing::info!(sink = %self.name, waiting = stats.waiting, "the sink stores events again");
+            }
+        });
+    }
+}
+
+/// The one task that takes events off the disk.
+async fn drain(shared: Arc<Shared>) {
+    let mut wait = shared.options.retry_min;
+    loop {
+        let most = shared.options.drain_events.max(1);
+        let chunk = shared.files(move |files| files.next_chunk(most)).await;
+        let done = match chunk {
+            Ok(None) => match loss(&shared).await {
+                Ok(()) => {
+                    shared.wake.notified().await;
+                    continue;
+                }
+                Err(error) => Err(error),
+            },
+            Ok(Some(chunk)) => store(&shared, chunk).await,
+            Err(error) => Err(format!("cannot read the spool: {error}")),
+        };
+        match done {
+            Ok(()) => wait = shared.options.retry_min,
+            Err(error) => {
+                shared.failed(error);
+                tokio::time::sleep(wait).await;
+                wait = (wait * 2).min(shared.options.retry_max);
+            }
+        }
+    }
+}
+
+async fn store(shared: &Arc<Shared>, chunk: Chunk) -> Result<(), String> {
+    if !chunk.events.is_empty() {
+        let stored = shared.inner.store(&chunk.events).await;
+        if let Err(error) = stored {
+            shared.files(Files::put_back).await;
+            return Err(error.0);
+        }
+        shared.succeeded();
+    }
+    let place = chunk.place;
+    shared.files(move |files| files.settle(place)).await.map_err(|error| error.to_string())
+}
+
+/// Tells the sink what was dropped, once nothing is left that could still be.
+async fn loss(shared: &Arc<Shared>) -> Result<(), String> {
+    let Some(loss) = shared.files(|files| files.loss.clone()).await else { return Ok(()) };
+    shared.inner.record_loss(&loss).await.map_err(|error| error.0)?;
+    shared.files(move |files| files.forget_loss(&loss)).await.map_err(|error| error.to_string())
+}

@@ -46,9 +46,12 @@ fn share_under(name: &str, order: &str) {
 fn start_in_order(order: &str) {
     let stage = Stage::new(&format!("order-{}", order.to_lowercase()), Setup::default());
     let mut instances = Vec::new();
-    let begun = now();
+    let mut begun = 0;
     for (at, kind) in order.chars().enumerate() {
         instances.push(stage.start(kind, &format!("{kind}{at}")));
+        if at == 0 {
+            begun = now();
+        }
     }
     let all_of_them: Vec<&Instance> = instances.iter().collect();
     stage.planned(&all_of_them, ITEMS);
@@ -82,6 +85,38 @@ orders! {
     two_of_each_kind_share_the_items_when_started_clockwright_java_java_clockwright "CJJC"
     two_of_each_kind_share_the_items_when_started_clockwright_java_clockwright_java "CJCJ"
     two_of_each_kind_share_the_items_when_started_clockwright_clockwright_java_java "CCJJ"
+}
+
+/// A leader of each kind leaves while followers of both kinds are there.
+fn leader_leaves(order: &str, clean: bool) {
+    let stage = Stage::new(&format!("leaves-{}-{clean}", order.to_lowercase()), Setup::default());
+    let mut instances: Vec<Instance> =
+        order.chars().enumerate().map(|(at, kind)| stage.start(kind, &format!("{kind}{at}"))).collect();
+    stage.planned(&instances.iter().collect::<Vec<_>>(), ITEMS);
+    while instances.len() > 1 {
+        let leader = stage.leader().unwrap();
+        let at = instances.iter().position(|instance| instance.is(&leader)).unwrap();
+        let leader = instances.remove(at);
+        if clean { leader.stop() } else { leader.kill() }
+        let rest: Vec<&Instance> = instances.iter().collect();
+        stage.planned(&rest, ITEMS);
+        let span = stage.fires(fires());
+        stage.ran_once(span, &all(ITEMS), &rest);
+    }
+    stage.left_nothing(ITEMS);
+    stage.java_says_ok();
+}
+
+#[test]
+#[ignore = "needs a JDK and Maven: make test-interop"]
+fn one_leader_after_the_other_is_stopped() {
+    leader_leaves("CJCJ", true);
+}
+
+#[test]
+#[ignore = "needs a JDK and Maven: make test-interop"]
+fn one_leader_after_the_other_is_killed() {
+    leader_leaves("JCJC", false);
 }
 
 /// Each instance in turn is stopped, started again, killed, and started again.

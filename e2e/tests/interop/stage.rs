@@ -1,5 +1,7 @@
 //! The stage of the interop scenarios: one job, instances of both kinds, and questions about what they did.
 
+#![allow(dead_code, reason = "each file of scenarios uses its part")]
+
 use clockwright_e2e::harness::{Node, Scene, Servers, eventually, now, pass_time};
 use clockwright_e2e::java::{JavaPeer, Namespace, console};
 use clockwright_e2e::record::{Kind, Record};
@@ -172,14 +174,50 @@ impl Stage {
     /// Waits until the plan is exactly what the average allocation says for these instances.
     #[track_caller]
     pub(crate) fn planned(&self, instances: &[&Instance], items: u32) {
+        let begun = now();
         eventually_or(
             PATIENCE,
             || self.is_planned(instances, items),
             || {
                 let talk: String = instances.iter().map(|instance| instance.talk()).collect();
-                format!("the plan is exact: {:?} for {:?}\n{talk}", self.owners(items), self.instances())
+                let (owners, ids) = (self.owners(items), self.instances());
+                let story = self.story(begun - 5_000, now());
+                format!("the plan is exact: {owners:?} for {ids:?}\n{story}{talk}")
             },
         );
+    }
+
+    /// Starts instances of the kinds that the letters name, the first of which then leads, and waits for the exact plan.
+    #[track_caller]
+    pub(crate) fn all_of(&self, order: &str) -> Vec<Instance> {
+        let instances: Vec<Instance> =
+            order.chars().enumerate().map(|(at, kind)| self.start(kind, &format!("{kind}{at}"))).collect();
+        self.planned(&instances.iter().collect::<Vec<_>>(), self.setup.items);
+        assert!(instances[0].is(&self.leader().expect("somebody leads")), "the first instance leads");
+        instances
+    }
+
+    /// How many starts of each item are on record since a time.
+    pub(crate) fn starts_since(&self, since: i64, items: u32) -> Vec<usize> {
+        let records = self.scene.records();
+        let count = |item| {
+            let mine = |record: &&Record| record.kind == Kind::Start && record.item == item && record.wall_ms >= since;
+            records.iter().filter(mine).count()
+        };
+        (0..items).map(count).collect()
+    }
+
+    /// Waits until the wall clock is `after` milliseconds past the next instant, and gives that instant.
+    pub(crate) fn past_an_instant(&self, after: i64) -> i64 {
+        let instant = (now() / self.setup.period + 1) * self.setup.period;
+        pass_time(instant + after);
+        instant
+    }
+
+    /// As [`tell`](Self::tell), for what is asked about while Java instances are there.
+    #[track_caller]
+    pub(crate) fn tell_yes(&self, words: &[&str]) -> String {
+        self.scene.tell(&[words, &["--yes"]].concat())
     }
 
     /// Lets so many fires pass, and gives the first and the last instant of them.
@@ -238,7 +276,8 @@ impl Stage {
         let span = ((from / period + 1) * period, to - to % period - period);
         let faults = self.faults(span, items);
         if !faults.is_empty() {
-            let lines = faults.join("\n  ");
+            let mut lines = faults.join("\n  ");
+            lines.truncate(4_000);
             println!("while {what}, {} of {} runs:\n  {lines}", faults.len(), (span.1 - span.0) / period + 1);
             println!("{}", self.story(from, to));
         }
@@ -266,9 +305,7 @@ impl Stage {
             LoggedOp::Create { path, data, .. } => ("+", path, data.clone()),
             LoggedOp::Set { path, data, .. } => ("=", path, data.clone()),
             LoggedOp::Delete { path } => ("-", path, Vec::new()),
-            LoggedOp::OpenSession => return Some("open".into()),
-            LoggedOp::CloseSession => return Some("close".into()),
-            LoggedOp::Check { .. } | LoggedOp::Other(_) => return None,
+            _ => return None,
         };
         let relative = path.strip_prefix(&self.at(""))?;
         let noise = ["/cursor", "/running", "config"];
@@ -422,6 +459,9 @@ fn average(ids: &[String], items: u32) -> Vec<Option<String>> {
 
 /// Every `period` milliseconds, whole seconds that divide a minute.
 pub(crate) fn cron(period: i64) -> String {
+    if period >= 60_000 {
+        return format!("0 0/{} * * * ?", period / 60_000);
+    }
     format!("0/{} * * * * ?", period / 1_000)
 }
 

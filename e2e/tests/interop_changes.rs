@@ -1,0 +1,324 @@
+//! What operators do to jobs that Java Elastic-Job 2.1.5 and Clockwright serve together, or Java alone.
+//!
+//! As `interop`, these run by `make test-interop` only.
+#![allow(clippy::unwrap_used, reason = "tests")]
+
+#[path = "interop/stage.rs"]
+mod stage;
+
+use clockwright_e2e::harness::{env_number, eventually, now, pass_time};
+use rustix::process::Signal;
+use stage::{ITEMS, Instance, JOB, PATIENCE, SESSION, Setup, Stage, all};
+use std::io::{Read as _, Write as _};
+use std::net::TcpStream;
+
+fn fires() -> i64 {
+    env_number("CLOCKWRIGHT_INTEROP_FIRES", 5)
+}
+
+/// The job goes on: everybody has their part of the plan, and each of these items runs once a fire.
+#[track_caller]
+fn goes_on(stage: &Stage, instances: &[Instance], items: u32, running: &[u32]) {
+    let everybody: Vec<&Instance> = instances.iter().collect();
+    stage.planned(&everybody, items);
+    let span = stage.fires(fires());
+    stage.ran_once(span, running, &everybody);
+}
+
+/// The item count grows and shrinks, at the hands of each kind of console in turn.
+fn resize(order: &str) {
+    let stage = Stage::new(&format!("resize-{}", order.to_lowercase()), Setup { items: 4, ..Setup::default() });
+    let instances = stage.all_of(order);
+    goes_on(&stage, &instances, 4, &all(4));
+    stage.tell_yes(&["job", "set", JOB, "--items", "10"]);
+    assert_eq!(stage.console("get", &["--job", JOB])["shardingTotalCount"], 10);
+    goes_on(&stage, &instances, 10, &all(10));
+    stage.console("update", &["--job", JOB, "--items", "3", "--job-parameter", "by Java's console"]);
+    goes_on(&stage, &instances, 3, &all(3));
+    let job: serde_json::Value =
+        serde_json::from_str(&stage.tell(&["job", "get", JOB, "--output", "json"])).unwrap();
+    assert_eq!(job["settings"]["jobParameter"], "by Java's console");
+    assert_eq!(job["status"], "OK");
+    stage.never_overlapped();
+    stage.left_nothing(3);
+    stage.java_says_ok();
+}
+
+#[test]
+#[ignore = "needs a JDK and Maven: make test-interop"]
+fn the_item_count_goes_from_4_to_10_to_3_under_a_java_leader() {
+    resize("JC");
+}
+
+#[test]
+#[ignore = "needs a JDK and Maven: make test-interop"]
+fn the_item_count_goes_from_4_to_10_to_3_under_a_clockwright_leader() {
+    resize("CJ");
+}
+
+/// Items and the server are switched off and on, by each kind of console in turn.
+fn switch(order: &str) {
+    let stage = Stage::new(&format!("switch-{}", order.to_lowercase()), Setup::default());
+    let instances = stage.all_of(order);
+    let without_3: Vec<u32> = all(ITEMS).into_iter().filter(|item| *item != 3).collect();
+    stage.console("shard-disable", &["--job", JOB, "--item", "3"]);
+    goes_on(&stage, &instances, ITEMS, &without_3);
+    stage.tell_yes(&["shard", "enable", JOB, "3"]);
+    goes_on(&stage, &instances, ITEMS, &all(ITEMS));
+    stage.tell_yes(&["shard", "disable", JOB, "3"]);
+    goes_on(&stage, &instances, ITEMS, &without_3);
+    stage.console("shard-enable", &["--job", JOB, "--item", "3"]);
+    goes_on(&stage, &instances, ITEMS, &all(ITEMS));
+
+    let ip = stage.instances()[0].split("@-@").next().unwrap().to_owned();
+    for java in [true, false] {
+        if java {
+            stage.console("disable", &["--job", JOB, "--ip", &ip]);
+        } else {
+            stage.tell_yes(&["job", "disable", JOB, "--server", &ip]);
+        }
+        let span = stage.fires(fires());
+        stage.ran_once(span, &[], &[]);
+        assert!(stage.tell(&["job", "list"]).contains("DISABLED"));
+        if java {
+            stage.tell_yes(&["job", "enable", JOB]);
+        } else {
+            stage.console("enable", &["--job", JOB, "--ip", &ip]);
+        }
+        goes_on(&stage, &instances, ITEMS, &all(ITEMS));
+    }
+    stage.left_nothing(ITEMS);
+    stage.java_says_ok();
+}
+
+#[test]
+#[ignore = "needs a JDK and Maven: make test-interop"]
+fn items_and_servers_are_switched_off_and_on_under_a_java_leader() {
+    switch("JC");
+}
+
+#[test]
+#[ignore = "needs a JDK and Maven: make test-interop"]
+fn items_and_servers_are_switched_off_and_on_under_a_clockwright_leader() {
+    switch("CJ");
+}
+
+/// Each kind of console triggers both kinds of instances: every item runs once more.
+fn trigger(order: &str) {
+    let setup = Setup { period: 20_000, ..Setup::default() };
+    let stage = Stage::new(&format!("trigger-{}", order.to_lowercase()), setup);
+    let _instances = stage.all_of(order);
+    for java in [true, false] {
+        stage.past_an_instant(3_000);
+        let since = now();
+        if java {
+            stage.console("trigger", &["--job", JOB]);
+        } else {
+            stage.tell_yes(&["job", "trigger", JOB]);
+        }
+        eventually(PATIENCE, "every item runs for the trigger", || {
+            stage.starts_since(since, ITEMS).iter().all(|starts| *starts >= 1)
+        });
+        pass_time(since + 8_000);
+        assert_eq!(stage.starts_since(since, ITEMS), [1; ITEMS as usize], "by Java: {java}");
+    }
+    stage.left_nothing(ITEMS);
+}
+
+#[test]
+#[ignore = "needs a JDK and Maven: make test-interop"]
+fn each_kind_triggers_both_kinds_under_a_java_leader() {
+    trigger("JC");
+}
+
+#[test]
+#[ignore = "needs a JDK and Maven: make test-interop"]
+fn each_kind_triggers_both_kinds_under_a_clockwright_leader() {
+    trigger("CJ");
+}
+
+#[test]
+#[ignore = "needs a JDK and Maven: make test-interop"]
+fn runs_of_7_seconds_on_a_cron_of_5_never_overlap_and_are_made_up_for() {
+    let setup = Setup { period: 5_000, run_ms: 7_000, items: 4, ..Setup::default() };
+    let stage = Stage::new("misfire", setup);
+    let instances = stage.all_of("JC");
+    let since = now();
+    // Long enough for three rounds of a regular run and the one that makes up for what passed meanwhile.
+    pass_time(since + 60_000);
+    let starts = stage.starts_since(since, 4);
+    assert!(starts.iter().all(|starts| *starts >= 5), "{starts:?}: without making up they are 6 at most, every 10 s");
+    stage.never_overlapped();
+    let misfires: Vec<_> = stage.servers.changes();
+    let marked = |op: &clockwright_testkit::zookeeper::LoggedOp| {
+        matches!(op, clockwright_testkit::zookeeper::LoggedOp::Create { path, .. } if path.ends_with("/misfire"))
+    };
+    assert!(misfires.iter().any(marked), "Java's mark is made");
+    instances.into_iter().for_each(Instance::stop);
+    stage.left_nothing(4);
+}
+
+#[test]
+#[ignore = "needs a JDK and Maven: make test-interop"]
+fn a_digest_protects_the_nodes_of_both_kinds() {
+    for order in ["JC", "CJ"] {
+        let setup = Setup { digest: Some("team:secret"), ..Setup::default() };
+        let stage = Stage::new(&format!("digest-{}", order.to_lowercase()), setup);
+        let instances = stage.all_of(order);
+        goes_on(&stage, &instances, ITEMS, &all(ITEMS));
+        stage.java_says_ok();
+        assert!(stage.tell(&["job", "list"]).contains("OK"));
+    }
+}
+
+#[test]
+#[ignore = "needs a JDK and Maven: make test-interop"]
+fn without_monitoring_every_item_runs_once_a_fire() {
+    for order in ["JC", "CJ"] {
+        let setup = Setup { monitor: false, ..Setup::default() };
+        let stage = Stage::new(&format!("unmonitored-{}", order.to_lowercase()), setup);
+        let instances = stage.all_of(order);
+        goes_on(&stage, &instances, ITEMS, &all(ITEMS));
+        let marks = stage.servers.changes().into_iter().filter(|op| format!("{op:?}").contains("/running"));
+        assert_eq!(marks.count(), 0, "no item is marked as running");
+        stage.left_nothing(ITEMS);
+        stage.java_says_ok();
+    }
+}
+
+/// What a killed instance of each kind left unfinished runs again at once with failover, and not at all without.
+fn take_over(failover: bool) {
+    let setup = Setup { period: 20_000, run_ms: 2_500, failover, ..Setup::default() };
+    let stage = Stage::new(&format!("takeover-{failover}"), setup);
+    // Its leader stays; one of each kind dies.
+    let mut instances = stage.all_of("CCJJ");
+    for kind in ["Clockwright", "Java"] {
+        let instant = stage.past_an_instant(1_200);
+        let at = if kind == "Java" { instances.len() - 1 } else { 1 };
+        let victim = instances.remove(at);
+        let (owners, before) = (stage.owners(ITEMS), stage.starts_since(instant, ITEMS));
+        assert!(before.iter().all(|starts| *starts == 1), "all items run when the {kind} instance dies: {before:?}");
+        let lost = |item: u32| owners[item as usize].as_deref().is_some_and(|owner| victim.is(owner));
+        let expected: Vec<usize> =
+            (0..ITEMS).map(|item| 1 + usize::from(failover && lost(item))).collect();
+        victim.kill();
+        pass_time(instant + 18_500);
+        assert_eq!(stage.starts_since(instant, ITEMS), expected, "after a {kind} instance died");
+        stage.planned(&instances.iter().collect::<Vec<_>>(), ITEMS);
+    }
+    stage.never_overlapped();
+    stage.left_nothing(ITEMS);
+    stage.java_says_ok();
+}
+
+#[test]
+#[ignore = "needs a JDK and Maven: make test-interop"]
+fn what_either_kind_left_unfinished_runs_again_with_failover() {
+    take_over(true);
+}
+
+#[test]
+#[ignore = "needs a JDK and Maven: make test-interop"]
+fn what_either_kind_left_unfinished_is_left_without_failover() {
+    take_over(false);
+}
+
+/// A session that expires while its process stands still leaves the others running, and everybody comes together again.
+fn freeze(order: &str) {
+    let stage = Stage::new(&format!("freeze-{}", order.to_lowercase()), Setup::default());
+    let mut instances = stage.all_of(order);
+    for _ in 0..2 {
+        let frozen = instances.remove(0);
+        frozen.signal(Signal::STOP);
+        let rest: Vec<&Instance> = instances.iter().collect();
+        stage.planned(&rest, ITEMS);
+        let span = stage.fires(fires());
+        stage.ran_once(span, &all(ITEMS), &rest);
+        frozen.signal(Signal::CONT);
+        let thawed = now();
+        instances.push(frozen);
+        let everybody: Vec<&Instance> = instances.iter().collect();
+        stage.planned(&everybody, ITEMS);
+        let took = now() - thawed;
+        assert!(took < 2 * SESSION + stage.setup.period, "together again only after {took} ms");
+        let span = stage.fires(fires());
+        stage.ran_once(span, &all(ITEMS), &everybody);
+    }
+    stage.left_nothing(ITEMS);
+    stage.java_says_ok();
+}
+
+#[test]
+#[ignore = "needs a JDK and Maven: make test-interop"]
+fn sessions_of_either_kind_expire_and_come_back() {
+    freeze("JC");
+}
+
+#[test]
+#[ignore = "needs a JDK and Maven: make test-interop"]
+fn a_fleet_that_is_all_java_is_seen_and_steered() {
+    let stage = Stage::new("attach", Setup { items: 4, ..Setup::default() });
+    let port = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
+    let monitored = stage.java_with("J0", &["--monitor-port", &port.to_string()]);
+    let instances = vec![monitored, stage.java("J1")];
+    goes_on(&stage, &instances, 4, &all(4));
+
+    assert!(stage.tell(&["job", "list"]).contains("OK"));
+    let get = |stage: &Stage| -> serde_json::Value {
+        serde_json::from_str(&stage.tell(&["job", "get", JOB, "--output", "json"])).unwrap()
+    };
+    let job = get(&stage);
+    assert_eq!((&job["status"], job["items"].as_array().unwrap().len()), (&"OK".into(), 4));
+    assert!(job["items"].as_array().unwrap().iter().all(|item| item["owner"].is_string()));
+    assert!(job["nextFire"].as_i64().is_some());
+    assert!(stage.tell(&["server", "list"]).lines().count() >= 2);
+
+    // Nothing is done to them without a word.
+    let refused = stage.scene.ask(&["job", "disable", JOB]);
+    assert_eq!(refused.status.code(), Some(4), "{}", String::from_utf8_lossy(&refused.stderr));
+
+    // The dump is what Java's own port says, in its format.
+    let java = ask_port(port);
+    let ours = stage.tell(&["job", "dump", JOB]);
+    assert_eq!(paths(&ours), paths(&java), "ours:\n{ours}\nJava's:\n{java}");
+
+    stage.tell_yes(&["job", "set", JOB, "--cron", "0/4 * * * * ?", "--items", "6"]);
+    let settings = stage.console("get", &["--job", JOB]);
+    assert_eq!((&settings["cron"], &settings["shardingTotalCount"]), (&"0/4 * * * * ?".into(), &6.into()));
+    stage.planned(&instances.iter().collect::<Vec<_>>(), 6);
+
+    stage.tell_yes(&["shard", "disable", JOB, "2"]);
+    let shards = stage.console("shards", &["--job", JOB]);
+    assert!(shards.as_array().unwrap().iter().any(|item| item["item"] == 2 && item["status"] == "DISABLED"));
+    stage.tell_yes(&["shard", "enable", JOB, "2"]);
+    stage.tell_yes(&["job", "disable", JOB]);
+    assert_eq!(stage.console("jobs", &[])[0]["status"], "DISABLED");
+    stage.tell_yes(&["job", "enable", JOB]);
+    let since = now();
+    stage.tell_yes(&["job", "trigger", JOB]);
+    eventually(PATIENCE, "they fire", || stage.starts_since(since, 6).iter().all(|starts| *starts >= 1));
+    stage.java_says_ok();
+
+    let served = stage.scene.ask(&["job", "remove", JOB, "--yes"]);
+    assert_eq!(served.status.code(), Some(1), "a job that is served is not removed");
+    stage.tell_yes(&["job", "shutdown", JOB]);
+    eventually(PATIENCE, "nobody serves the job", || stage.instances().is_empty());
+    instances.into_iter().for_each(Instance::stop);
+    stage.tell_yes(&["job", "remove", JOB]);
+    assert!(stage.servers.get(&format!("/{}/{JOB}", stage.namespace.name)).is_none());
+}
+
+/// What Elastic-Job's monitor port answers to `dump`.
+fn ask_port(port: u16) -> String {
+    let mut stream = TcpStream::connect(("127.0.0.1", port)).unwrap();
+    stream.write_all(b"dump\n").unwrap();
+    let mut answer = String::new();
+    stream.read_to_string(&mut answer).unwrap();
+    answer
+}
+
+/// The lines of a dump without what changes between two looks at it.
+fn paths(dump: &str) -> Vec<&str> {
+    let volatile = ["/running", "/latch/"];
+    dump.lines().filter(|line| !line.is_empty() && !volatile.iter().any(|end| line.contains(end))).collect()
+}

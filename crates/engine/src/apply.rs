@@ -225,8 +225,9 @@ impl Shell {
     /// The lease travels alone: it must not wait behind a full pipe of claims.
     fn renew(&self) {
         let sent = crate::clock::mono();
-        let path = self.options.keys.lease(&self.options.instance);
-        let done = self.session.registry.commit(vec![Op::set(path, Bytes::new())]);
+        let (keys, me) = (&self.options.keys, &self.options.instance);
+        let ops = vec![Op::check(keys.lease(me)), Op::set(keys.beat(me), Bytes::new())];
+        let done = self.session.registry.commit(ops);
         let (registry, reply) = (self.session.registry.clone(), self.reply());
         tokio::spawn(async move {
             let result = done.await.map(drop);

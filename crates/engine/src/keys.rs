@@ -123,10 +123,23 @@ impl Keys {
         self.own.join("leases")
     }
 
-    /// `/{ns}-clockwright/leases/{id}`: ephemeral of the process, set again and again: the write-renewed lease.
+    /// `/{ns}-clockwright/leases/{id}`: ephemeral of the process; as long as it is there, so is its session. Everybody watches it.
     #[must_use]
     pub fn lease(&self, instance: &InstanceId) -> Path {
         self.leases().join(instance.as_str())
+    }
+
+    /// `/{ns}-clockwright/beats`: persistent parent.
+    #[must_use]
+    pub fn beats(&self) -> Path {
+        self.own.join("beats")
+    }
+
+    /// `/{ns}-clockwright/beats/{id}`: ephemeral of the process, set again and again to renew its lease. Nobody watches it, so
+    /// that a renewal costs one write and no reading, however many processes there are.
+    #[must_use]
+    pub fn beat(&self, instance: &InstanceId) -> Path {
+        self.beats().join(instance.as_str())
     }
 
     /// `/{ns}/{job}`.

@@ -65,17 +65,20 @@ pub(crate) async fn reopen(
 
 /// Makes the namespace's parents and this process's lease node; returns when the request that wrote the lease was sent.
 async fn prepare(registry: &SharedRegistry, keys: &Keys, me: &InstanceId) -> Result<Millis, Error> {
-    for path in [keys.root().clone(), keys.leases()] {
+    for path in [keys.root().clone(), keys.leases(), keys.beats()] {
         ensure(registry, &path).await?;
     }
-    let lease = keys.lease(me);
+    let nodes = [keys.lease(me), keys.beat(me)];
     for _ in 0..20 {
+        let found = registry.read(&nodes).await?;
         let mut ops = Vec::new();
-        if registry.read(std::slice::from_ref(&lease)).await?[0].is_some() {
-            // An earlier session of this very process, which is over or about to be.
-            ops.push(Op::delete(lease.clone()));
+        for (path, node) in nodes.iter().zip(found) {
+            if node.is_some() {
+                // An earlier session of this very process, which is over or about to be.
+                ops.push(Op::delete(path.clone()));
+            }
+            ops.push(Op::create_ephemeral(path.clone(), Bytes::new()));
         }
-        ops.push(Op::create_ephemeral(lease.clone(), Bytes::new()));
         let sent = clock::mono();
         match registry.commit(ops).await {
             Ok(_) => return Ok(sent),

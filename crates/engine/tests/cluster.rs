@@ -282,6 +282,9 @@ async fn what_a_lost_session_left_running_is_taken_over_once_with_a_higher_token
     owns(&first, 1).await;
     let (second, seen_second) = engine(&embedded, 1, &[settings], &runtime("second")).await;
     let (registry, keys) = operator(&embedded);
+    let necessary = keys.of(&JobName::new("a").unwrap(), &Key::Necessary);
+    let planned = async || registry.read(std::slice::from_ref(&necessary)).await.unwrap()[0].is_none();
+    eventually("both are in the plan", async || second.status().await[0].registered && planned().await).await;
     Admin::new(&*registry, &keys).trigger("a").await.unwrap();
     eventually("the item runs", async || started.lock().unwrap().len() == 1).await;
     let owner =

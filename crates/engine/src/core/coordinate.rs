@@ -228,7 +228,10 @@ impl Core {
         let session = self.session.map(|terms| terms.session)?;
         let wanted = |name: &String| job.latch.as_ref().is_some_and(|latch| name.starts_with(&latch.prefix));
         let stray = |queue: &BTreeMap<String, i64>| {
-            queue.iter().find(|(name, owner)| **owner == session && !wanted(name)).map(|(name, _)| name.clone())
+            queue
+                .iter()
+                .find(|(name, owner)| **owner == session && !wanted(name))
+                .map(|(name, _)| name.clone())
         };
         let election = stray(&job.mirror.election_latch).map(Key::ElectionLatchNode);
         election.or_else(|| stray(&job.mirror.failover_latch).map(Key::FailoverLatchNode))
@@ -426,7 +429,8 @@ impl Core {
         if available.is_empty() {
             return false;
         }
-        if job.mirror.processing.is_some() && job.mirror.processing == self.session.map(|terms| terms.session) {
+        if job.mirror.processing.is_some() && job.mirror.processing == self.session.map(|terms| terms.session)
+        {
             // A plan of ours was begun, though the answer to that was unclear; claims are held until it is made.
             return true;
         }
@@ -485,7 +489,10 @@ impl Core {
         for item in missing {
             builder.create(&Key::Item(item), Bytes::new());
             // The item's schedule counts from its birth, however long it takes until somebody can run it.
-            let cursor = Cursor::starting(now.wall, job.effective.as_ref().map_or(0, |effective| effective.schedule_hash));
+            let cursor = Cursor::starting(
+                now.wall,
+                job.effective.as_ref().map_or(0, |effective| effective.schedule_hash),
+            );
             builder.create(&Key::Cursor(item), cursor.to_bytes());
             if builder.ops.len() >= PLAN_BATCH * 2 {
                 batches.push_back(std::mem::take(&mut builder.ops));
@@ -502,7 +509,8 @@ impl Core {
     pub(super) fn something_runs(&mut self, index: usize, now: Now) -> bool {
         let stale_blocks = self.mutated(Mutation::StaleRunningBlocksReshard);
         let job = &mut self.jobs[index];
-        let claimed = |nodes: &ItemNodes| nodes.cursor.cursor().is_some_and(|cursor| cursor.running().is_some());
+        let claimed =
+            |nodes: &ItemNodes| nodes.cursor.cursor().is_some_and(|cursor| cursor.running().is_some());
         let runs = |nodes: &ItemNodes| nodes.running.is_some() || (stale_blocks && claimed(nodes));
         if !job.mirror.items.iter().any(runs) {
             return false;

@@ -23,8 +23,9 @@
 //! With failover off the item's next owner settles the orphan as failed and goes on with the schedule; see
 //! [`firing`](super::firing).
 
+use super::claim::{CLAIM_BATCH, ItemClaim};
 use super::coordinate::Builder;
-use super::firing::{ItemClaim, MAX_LOST_ATTEMPTS};
+use super::firing::MAX_LOST_ATTEMPTS;
 use super::job::{Effective, Job, LatchKind, Local, Phase};
 use super::mirror::CursorNode;
 use super::{Core, Mutation, Now};
@@ -253,8 +254,19 @@ impl Core {
         let Some(latch) = self.jobs[index].latch.as_ref().and_then(|latch| latch.name.clone()) else {
             return;
         };
-        let claim = ItemClaim { takeover: Some(latch), ..plan };
-        self.send_claims(index, effective, vec![claim], now);
+        let mut claims = vec![ItemClaim { takeover: Some(latch), ..plan }];
+        // One turn at the latch is enough for all that this instance is to take.
+        let others: Vec<Item> =
+            self.jobs[index].mirror.failover_items.iter().copied().filter(|other| *other != item).collect();
+        for other in others {
+            if claims.len() < CLAIM_BATCH
+                && self.is_mine_to_take(index, other, now)
+                && let Some(plan) = self.takeover(index, other, effective, now)
+            {
+                claims.push(ItemClaim { takeover: Some(String::new()), ..plan });
+            }
+        }
+        self.send_claims(index, effective, claims, now);
     }
 
     /// The claim that takes an item over; `None` when there is nothing to take.

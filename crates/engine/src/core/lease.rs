@@ -5,7 +5,7 @@
 //! the quorum ended the session. Only an acknowledged *write* proves that the session lived when the write was carried out.
 //!
 //! # Rule
-//! With session timeout `T`, the lease node is set every `T/6`. A write that was *sent* at `s` and acknowledged extends the
+//! With session timeout `T`, a node of the process's own is set every `T/6`. A write that was *sent* at `s` and acknowledged extends the
 //! lease to `s + 2T/3`: the registry cannot have ended the session before `s + T` at the earliest, less the rate at which a
 //! follower forwards touches, for which the last third is kept. From `s + T/2` on nothing new is claimed and exclusive runs
 //! are asked to stop; at `s + 2T/3` they are killed, by their supervisors where they are processes, so even while this

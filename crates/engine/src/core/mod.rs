@@ -21,6 +21,7 @@
 //! [`Now::wall`] is the calendar: which instants are due. [`Now::mono`] is `CLOCK_BOOTTIME`: leases, waits and backoff. The two
 //! are never mixed, so that setting the clock neither ends nor prolongs a lease.
 
+mod claim;
 mod coordinate;
 mod failover;
 mod firing;
@@ -28,7 +29,9 @@ mod job;
 mod lease;
 pub(crate) mod mirror;
 mod mixed;
+mod outcome;
 mod records;
+mod trigger;
 
 pub use job::JobStatus;
 
@@ -288,11 +291,11 @@ enum Purpose {
     /// One of the job's coordination steps; a conflict leads to a fresh reading of the whole job.
     Coordinate(coordinate::Step),
     /// Claims of items.
-    Claim(Vec<firing::ItemClaim>),
+    Claim(Vec<claim::ItemClaim>),
     /// Outcomes of items.
     Complete(Vec<u32>),
     /// A cursor moved on without a run.
-    Settle(Vec<firing::ItemClaim>),
+    Settle(Vec<claim::ItemClaim>),
     /// A misfire mark.
     Mark(u32),
 }
@@ -466,7 +469,8 @@ impl Core {
         let Ok(nodes) = nodes else {
             for path in paths {
                 if let Some(&index) = self.keys.parse(path).and_then(|(job, _)| self.by_name.get(job)) {
-                    self.jobs[index].plan_reading = self.jobs[index].plan_reading.filter(|reading| *reading != id);
+                    self.jobs[index].plan_reading =
+                        self.jobs[index].plan_reading.filter(|reading| *reading != id);
                     self.jobs[index].foreign.retain(|_, foreign| *foreign);
                     self.load(index);
                 }
@@ -576,13 +580,18 @@ impl Core {
     pub(crate) fn has_foreign_peers(&self, index: usize) -> bool {
         let job = &self.jobs[index];
         let foreign = |created| job.foreign.get(created).is_some_and(|foreign| *foreign);
-        job.mirror.instances.iter().any(|(id, node)| !self.leases.contains_key(id) && foreign(&node.stat.created))
+        job.mirror
+            .instances
+            .iter()
+            .any(|(id, node)| !self.leases.contains_key(id) && foreign(&node.stat.created))
     }
 
     /// Takes in an answer to the question whether an instance is of another kind: its lease, then its instance node.
     fn know_foreign_peer(&mut self, lease: &(Path, Option<Node>), instance: &(Path, Option<Node>)) {
         let (None, Some(node)) = (&lease.1, &instance.1) else { return };
-        let Some(&index) = self.keys.parse(&instance.0).and_then(|(job, _)| self.by_name.get(job)) else { return };
+        let Some(&index) = self.keys.parse(&instance.0).and_then(|(job, _)| self.by_name.get(job)) else {
+            return;
+        };
         if let Some(foreign) = self.jobs[index].foreign.get_mut(&node.stat.created) {
             *foreign = true;
         }

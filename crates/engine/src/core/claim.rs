@@ -1,0 +1,407 @@
+//! Claims: the transactions that give an item to this instance, and what becomes of them.
+//!
+//! Why a claim has the operations it has is told in [`firing`](super::firing); here they are built, sent and answered. A change
+//! of a cursor without a run ([`Core::send_settles`]) goes the same way.
+
+use super::coordinate::Builder;
+use super::job::{Active, Effective, Local};
+use super::mirror::CursorNode;
+use super::{Core, Effect, Firing, Mutation, Now, Purpose, RunStart};
+use crate::cursor::{Claim, Cursor};
+use crate::keys::Key;
+use bytes::Bytes;
+use clockwright_model::{Exclusive, Fire, Item, Millis, RunId, Settlement, ShardContext, Source, TaskId};
+use clockwright_registry::{Commit, Error, Op, OpResult};
+use std::sync::Arc;
+
+/// Items claimed in one group at most.
+pub(super) const CLAIM_BATCH: usize = 100;
+/// How long an item rests after a claim that failed, milliseconds.
+const REST: Millis = 20;
+
+/// One item's part of a claim, or of a cursor change without a run.
+pub(super) struct ItemClaim {
+    pub(super) item: Item,
+    /// The cursor to be written.
+    pub(super) cursor: Cursor,
+    /// The version it replaces; `None`: there is none yet.
+    pub(super) version: Option<i32>,
+    /// What is on record once it is written.
+    pub(super) settlements: Vec<Settlement>,
+    /// The dead process whose lease must be gone.
+    pub(super) dead: Option<clockwright_model::InstanceId>,
+    /// The item is taken over: `sharding/{i}/failover` is made, its mark is deleted. The text is the latch node to be left,
+    /// empty where another claim of the same group leaves it.
+    pub(super) takeover: Option<String>,
+}
+
+impl Core {
+    /// A new claim of this instance.
+    pub(super) fn new_claim(&mut self, fire: Fire, attempt: u32, source: Source, now: Now) -> Claim {
+        Claim {
+            fire,
+            attempt,
+            run_id: RunId::new(now.wall, self.random()),
+            owner: self.me.clone(),
+            session: self.session.map_or(0, |terms| terms.session),
+            source,
+            at: now.wall,
+            outcome: None,
+        }
+    }
+
+    /// Sends claims, in groups.
+    pub(super) fn send_claims(
+        &mut self,
+        index: usize,
+        effective: &Effective,
+        claims: Vec<ItemClaim>,
+        now: Now,
+    ) {
+        let mut claims = claims.into_iter().peekable();
+        while claims.peek().is_some() {
+            let group: Vec<ItemClaim> = claims.by_ref().take(CLAIM_BATCH).collect();
+            let ops = self.claim_ops(index, effective, &group);
+            for claim in &group {
+                self.record_inherited(index, claim.item, now);
+                self.jobs[index].item_mut(claim.item).local = Local::Claiming;
+            }
+            self.commit(index, Purpose::Claim(group), ops);
+        }
+    }
+
+    fn claim_ops(&self, index: usize, effective: &Effective, group: &[ItemClaim]) -> Vec<Op> {
+        let job = &self.jobs[index];
+        let session = self.session.map_or(0, |terms| terms.session);
+        let mut builder = Builder::new(self, index);
+        let takeover = group.iter().any(|claim| claim.takeover.is_some());
+        if let (Some(epoch), false) = (job.epoch, takeover || self.mutated(Mutation::ClaimIgnoresPlan)) {
+            let path = builder.path(&Key::Epoch);
+            builder.ops.push(Op::check_if(path, epoch));
+        }
+        if effective.settings.max_time_diff_seconds >= 0 {
+            if job.mirror.current_time.is_some() {
+                let path = builder.path(&Key::CurrentTime);
+                builder.ops.push(Op::set(path, Bytes::new()));
+            } else {
+                builder.create(&Key::CurrentTime, Bytes::new());
+            }
+        }
+        let mut buried = Vec::new();
+        for claim in group {
+            let Some(nodes) = job.mirror.item(claim.item) else { continue };
+            if let Some(dead) = &claim.dead
+                && !buried.contains(dead)
+            {
+                let path = self.keys.lease(dead);
+                builder.ops.push(Op::create_ephemeral(path.clone(), Bytes::new()));
+                builder.ops.push(Op::delete(path));
+                buried.push(dead.clone());
+            }
+            self.item_ops(&mut builder, claim, nodes, session, effective.settings.monitor_execution);
+        }
+        builder.ops
+    }
+
+    fn item_ops(
+        &self,
+        builder: &mut Builder<'_>,
+        claim: &ItemClaim,
+        nodes: &super::mirror::ItemNodes,
+        session: i64,
+        monitored: bool,
+    ) {
+        let item = claim.item;
+        if let Some(latch) = &claim.takeover
+            && nodes.taken.is_none()
+        {
+            builder.create_ephemeral(&Key::Taken(item), self.me.as_str().to_owned());
+            builder.delete(&Key::FailoverItem(item));
+            if !latch.is_empty() {
+                builder.delete(&Key::FailoverLatchNode(latch.clone()));
+            }
+        }
+        if nodes.misfire {
+            builder.delete(&Key::Misfire(item));
+        }
+        let path = builder.path(&Key::Cursor(item));
+        builder.ops.push(cursor_op(path, claim));
+        if monitored && claim.cursor.running().is_some() && nodes.running != Some(session) {
+            builder.create_ephemeral(&Key::Running(item), Bytes::new());
+        }
+    }
+
+    /// What became of a group of claims.
+    pub(super) fn claimed(
+        &mut self,
+        index: usize,
+        claims: Vec<ItemClaim>,
+        result: Result<Commit, Error>,
+        now: Now,
+    ) {
+        let commit = match result {
+            Ok(commit) => commit,
+            Err(Error::Unknown(_)) if self.mutated(Mutation::UnknownIsIgnored) => {
+                Commit { transaction: 0, results: Vec::new() }
+            }
+            Err(error) => return self.claim_failed(index, &claims, &error, now),
+        };
+        let Some(effective) = self.jobs[index].effective.clone() else { return };
+        let touched = self.next();
+        let session = self.session.map_or(0, |terms| terms.session);
+        let firing = self.next();
+        let items: Vec<Item> = claims.iter().map(|claim| claim.item).collect();
+        let task_id: Arc<str> = TaskId::of(&self.jobs[index].name, &items, &self.me).into();
+        let mut versions = commit.results.iter().filter_map(|result| match result {
+            OpResult::Set { version } => Some(*version),
+            _ => None,
+        });
+        // The touch of the clock node, where there is one, comes before the cursors.
+        let cursors_set = claims.iter().filter(|claim| claim.version.is_some()).count();
+        let all_set = commit.results.iter().filter(|result| matches!(result, OpResult::Set { .. })).count();
+        versions.by_ref().take(all_set.saturating_sub(cursors_set)).for_each(drop);
+        let mut runs = Vec::with_capacity(claims.len());
+        let strict = effective.settings.exclusive == Exclusive::Strict;
+        let takeover = claims.iter().any(|claim| claim.takeover.is_some());
+        for claim in claims {
+            let version = claim.version.map_or(0, |_| versions.next().unwrap_or(0));
+            let Some(active_claim) = claim.cursor.running().cloned() else { continue };
+            self.note_claim(index, &claim, version, &commit, touched, session, &effective);
+            for settlement in claim.settlements {
+                self.record(clockwright_model::Event::Settlement(settlement));
+            }
+            let run = self.next();
+            let active = Active {
+                run,
+                version,
+                token: commit.transaction,
+                task_id: task_id.clone(),
+                start: now.wall,
+                taken: claim.takeover.is_some(),
+                firing,
+                claim: active_claim,
+            };
+            if strict && !self.may_claim(now) {
+                // The answer came after the lease's end, to a process that stood still: it must not start what others may
+                // take over.
+                self.lost_run(index, claim.item, &active, now);
+                continue;
+            }
+            self.runs.insert(run, (index, claim.item));
+            runs.push(RunStart { run, context: self.context(index, claim.item, &active, &effective) });
+            self.record_start(index, claim.item, &active);
+            self.jobs[index].item_mut(claim.item).local = Local::Running(Box::new(active));
+        }
+        if takeover {
+            self.jobs[index].latch = None;
+        }
+        if effective.settings.max_time_diff_seconds >= 0 {
+            self.read_clock(index, now);
+        }
+        let items: Vec<Item> = runs.iter().map(|run: &RunStart| run.context.item).collect();
+        if items.is_empty() {
+            return;
+        }
+        self.open_firing(index, firing, &task_id, items, takeover, now);
+        self.out.push(Effect::Start(Box::new(Firing {
+            job: index,
+            runs,
+            strict,
+            timeout: effective.settings.timeout,
+        })));
+    }
+
+    /// Takes an own claim into the mirror.
+    #[allow(clippy::too_many_arguments, reason = "everything that a claim changed, in one place")]
+    fn note_claim(
+        &mut self,
+        index: usize,
+        claim: &ItemClaim,
+        version: i32,
+        commit: &Commit,
+        touched: u64,
+        session: i64,
+        effective: &Effective,
+    ) {
+        let me = self.me.clone();
+        let job = &mut self.jobs[index];
+        let state = job.item_mut(claim.item);
+        state.touched = touched;
+        state.cursor_sequence = touched;
+        state.recorded = commit.transaction;
+        state.loose = false;
+        state.orphan_since = None;
+        let nodes = job.mirror.item_mut(claim.item);
+        nodes.misfire = false;
+        if claim.takeover.is_some() {
+            nodes.taken = Some(me);
+        }
+        if effective.settings.monitor_execution && claim.cursor.running().is_some() {
+            nodes.running = Some(session);
+        }
+        nodes.cursor = CursorNode::Known {
+            version,
+            modified: commit.transaction,
+            cursor: Box::new(claim.cursor.clone()),
+        };
+        if claim.takeover.is_some() {
+            job.mirror.failover_items.remove(&claim.item);
+            job.marks_seen.retain(|(item, _)| *item != claim.item);
+            if let Some(latch) = &claim.takeover {
+                job.mirror.failover_latch.remove(latch);
+            }
+            job.touched = touched;
+        }
+    }
+
+    fn context(&self, index: usize, item: Item, active: &Active, effective: &Effective) -> ShardContext {
+        ShardContext {
+            job: self.jobs[index].name.clone(),
+            task_id: active.task_id.clone(),
+            sharding_total_count: effective.settings.sharding_total_count,
+            job_parameter: effective.job_parameter.clone(),
+            item,
+            sharding_parameter: effective.item_parameters.get(item as usize).cloned().flatten(),
+            fire: active.claim.fire.clone(),
+            source: active.claim.source,
+            attempt: active.claim.attempt,
+            run_id: active.claim.run_id,
+            token: active.token,
+        }
+    }
+
+    /// Claims that were not carried out, or of which that is not known: the items are read anew and decided anew.
+    fn claim_failed(&mut self, index: usize, claims: &[ItemClaim], error: &Error, now: Now) {
+        let mut items = Vec::with_capacity(claims.len());
+        let job = &mut self.jobs[index];
+        for claim in claims {
+            let state = job.item_mut(claim.item);
+            state.local = Local::Idle;
+            state.claim_after = now.mono + REST;
+            // An unclear claim may have been carried out; a retry leaves the attempt before it open.
+            state.loose = true;
+            items.push(claim.item);
+            job.mirror.item_mut(claim.item).cursor = CursorNode::Unread;
+            if claim.takeover.is_some() {
+                job.latch = None;
+            }
+        }
+        self.wake_at_mono(index, now.mono + REST);
+        match error {
+            Error::Conflict { path, .. }
+                if self.keys.parse(path).is_some_and(|(_, key)| is_run_node(&key)) =>
+            {
+                self.read_items(index, &items);
+            }
+            Error::Conflict { .. } => self.load(index),
+            _ => {
+                self.read_items(index, &items);
+                if !error.is_unknown() {
+                    self.tell(Some(index), true, format!("a claim was not possible: {error}"));
+                }
+            }
+        }
+    }
+
+    pub(super) fn send_settles(&mut self, index: usize, settles: Vec<ItemClaim>, now: Now) {
+        for claim in settles {
+            let path = self.path(index, &Key::Cursor(claim.item));
+            let mut ops = Vec::new();
+            if let Some(epoch) = self.jobs[index].epoch {
+                ops.push(Op::check_if(self.path(index, &Key::Epoch), epoch));
+            }
+            if let Some(dead) = &claim.dead {
+                let lease = self.keys.lease(dead);
+                ops.push(Op::create_ephemeral(lease.clone(), Bytes::new()));
+                ops.push(Op::delete(lease));
+            }
+            ops.push(cursor_op(path, &claim));
+            ops.extend(self.marks_to_lower(index, &claim));
+            self.record_inherited(index, claim.item, now);
+            self.jobs[index].item_mut(claim.item).local = Local::Claiming;
+            self.commit(index, Purpose::Settle(vec![claim]), ops);
+        }
+    }
+
+    /// The marks of a run of ours that is given up with this change of the cursor: others would wait for them.
+    fn marks_to_lower(&self, index: usize, claim: &ItemClaim) -> Vec<Op> {
+        let session = self.session.map(|terms| terms.session);
+        let mut ops = Vec::new();
+        if claim.settlements.is_empty() {
+            return ops;
+        }
+        let Some(nodes) = self.jobs[index].mirror.item(claim.item) else { return ops };
+        if nodes.running.is_some() && nodes.running == session {
+            ops.push(Op::delete(self.path(index, &Key::Running(claim.item))));
+        }
+        if nodes.taken.as_ref() == Some(&self.me) {
+            ops.push(Op::delete(self.path(index, &Key::Taken(claim.item))));
+        }
+        ops
+    }
+
+    /// What became of cursor changes without a run.
+    pub(super) fn settled(
+        &mut self,
+        index: usize,
+        claims: Vec<ItemClaim>,
+        result: Result<Commit, Error>,
+        now: Now,
+    ) {
+        let commit = match result {
+            Ok(commit) => commit,
+            Err(error) => {
+                let (idle, busy): (Vec<ItemClaim>, Vec<ItemClaim>) = claims.into_iter().partition(|claim| {
+                    matches!(self.jobs[index].items[claim.item as usize].local, Local::Claiming)
+                });
+                let job = &mut self.jobs[index];
+                for claim in idle.iter().chain(&busy) {
+                    job.triggered.1.retain(|item| *item != claim.item);
+                    job.mirror.item_mut(claim.item).cursor = CursorNode::Unread;
+                }
+                let reads: Vec<Item> = busy.iter().map(|claim| claim.item).collect();
+                self.read_items(index, &reads);
+                return self.claim_failed(index, &idle, &error, now);
+            }
+        };
+        let touched = self.next();
+        for claim in claims {
+            let version = claim.version.map_or(0, |version| version + 1);
+            let lowered = self.marks_to_lower(index, &claim);
+            for op in lowered {
+                if let Some((_, key)) = self.keys.parse(op.path()) {
+                    self.jobs[index].mirror.put(&key, None);
+                }
+            }
+            let cursor = Box::new(claim.cursor);
+            let job = &mut self.jobs[index];
+            job.mirror.item_mut(claim.item).cursor =
+                CursorNode::Known { version, modified: commit.transaction, cursor };
+            let state = job.item_mut(claim.item);
+            state.touched = touched;
+            state.cursor_sequence = touched;
+            state.recorded = commit.transaction;
+            match &mut state.local {
+                local @ Local::Claiming => *local = Local::Idle,
+                Local::Running(active) | Local::Backoff { active, .. } | Local::Ended { active, .. } => {
+                    active.version = version;
+                }
+                Local::Idle => {}
+            }
+            for settlement in claim.settlements {
+                self.record(clockwright_model::Event::Settlement(settlement));
+            }
+        }
+    }
+}
+
+pub(super) fn cursor_op(path: clockwright_registry::Path, claim: &ItemClaim) -> Op {
+    match claim.version {
+        Some(version) => Op::set_if(path, claim.cursor.to_bytes(), version),
+        None => Op::create(path, claim.cursor.to_bytes()),
+    }
+}
+
+fn is_run_node(key: &Key) -> bool {
+    matches!(key, Key::Cursor(_) | Key::Running(_))
+}

@@ -1,0 +1,269 @@
+//! Outcomes: from the end of a run to the cursor and the record.
+//!
+//! A failed run may get another attempt; everything else ends in an outcome, which is written into the cursor if that still
+//! has the version of the claim, and only then recorded. A result that comes after somebody else took the item over is told
+//! and does not count.
+
+use super::claim::{CLAIM_BATCH, ItemClaim};
+use super::job::{Active, BlockedBy, Effective, Local};
+use super::mirror::CursorNode;
+use super::{Core, Mutation, Now, Purpose};
+use crate::keys::Key;
+use clockwright_model::{ErrorHandler, FailureKind, Item, Outcome, Source};
+use clockwright_registry::{Commit, Error, Op};
+use clockwright_runtime::{RunEnd, RunResult, StopReason};
+
+impl Core {
+    /// A run ended.
+    pub(super) fn run_ended(&mut self, run: u64, end: RunEnd, now: Now) {
+        let Some((index, item)) = self.runs.remove(&run) else { return };
+        self.touch(index);
+        let state = self.jobs[index].item_mut(item);
+        let active = match std::mem::take(&mut state.local) {
+            Local::Running(active) if active.run == run => active,
+            other => {
+                state.local = other;
+                return;
+            }
+        };
+        let settings = self.jobs[index].effective.as_ref().map(|effective| effective.settings.clone());
+        let settings = settings.unwrap_or_else(|| self.jobs[index].local.clone());
+        let outcome = match end.result {
+            RunResult::Succeeded => Outcome::Succeeded,
+            RunResult::Failed { kind, reason } => Outcome::Failed { kind, reason },
+            RunResult::Stopped(StopReason::Cancelled) => {
+                Outcome::Cancelled { reason: "stopped by hand".into() }
+            }
+            RunResult::Stopped(StopReason::Shutdown) => {
+                Outcome::Cancelled { reason: "its instance shut down before it ended".into() }
+            }
+            RunResult::Stopped(StopReason::LeaseLost) => {
+                self.lost_run(index, item, &active, now);
+                return;
+            }
+        };
+        self.record_end(index, item, &active, &outcome, now);
+        if let Outcome::Failed { reason, .. } = &outcome {
+            if settings.error_handler != ErrorHandler::Ignore {
+                let what = super::job::fire_words(&active.claim.fire);
+                self.tell(
+                    Some(index),
+                    true,
+                    format!("item {item}, {what}, attempt {}: {reason}", active.claim.attempt),
+                );
+            }
+            let wait = settings.retry.wait_after(active.claim.attempt);
+            if let (Some(wait), false, false) =
+                (wait, self.leaving, settings.error_handler == ErrorHandler::Throw)
+            {
+                let until = now.mono + wait;
+                self.jobs[index].item_mut(item).local = Local::Backoff { active, until };
+                return;
+            }
+        }
+        self.jobs[index].item_mut(item).local = Local::Ended { active, outcome, committing: false };
+    }
+
+    /// A run that was stopped because the lease ran out. Its claim stays as it is: this instance, if its session lives on, or
+    /// the next owner decides what becomes of the fire.
+    pub(super) fn lost_run(&mut self, index: usize, item: Item, active: &Active, now: Now) {
+        let outcome =
+            Outcome::Failed { kind: FailureKind::OwnerLost, reason: "its instance lost the lease".into() };
+        self.record_end(index, item, active, &outcome, now);
+        self.close_run(index, active.firing, item, &outcome, now);
+        let job = &mut self.jobs[index];
+        let state = job.item_mut(item);
+        state.local = Local::Idle;
+        state.lost = Some(active.claim.run_id);
+        state.loose = true;
+        job.mirror.item_mut(item).cursor = CursorNode::Unread;
+    }
+
+    /// The defect of [`Mutation::ReconnectClearsRunning`]: what runs is forgotten, and runs on.
+    pub(super) fn forget_runs(&mut self, index: usize) {
+        for item in 0..self.jobs[index].items.len() as Item {
+            if let Local::Running(active) = &self.jobs[index].items[item as usize].local {
+                let active = active.clone();
+                let state = self.jobs[index].item_mut(item);
+                state.local = Local::Idle;
+                state.lost = Some(active.claim.run_id);
+                self.jobs[index].mirror.item_mut(item).cursor = CursorNode::Unread;
+                self.touch(index);
+            }
+        }
+    }
+
+    /// Another attempt after a failed one.
+    pub(super) fn retry(
+        &mut self,
+        index: usize,
+        item: Item,
+        effective: &Effective,
+        now: Now,
+    ) -> Option<ItemClaim> {
+        let _ = effective;
+        let Local::Backoff { active, .. } = &self.jobs[index].items[item as usize].local else { return None };
+        let (fire, attempt, version, taken) =
+            (active.claim.fire.clone(), active.claim.attempt + 1, active.version, active.taken);
+        let mut cursor = self.jobs[index].mirror.item(item)?.cursor.cursor()?.clone();
+        cursor.run = Some(self.new_claim(fire, attempt, Source::Retry, now));
+        let takeover = taken.then(String::new);
+        Some(ItemClaim { item, cursor, version: Some(version), settlements: vec![], dead: None, takeover })
+    }
+
+    pub(super) fn give_up_retry(&mut self, index: usize, item: Item) {
+        let state = self.jobs[index].item_mut(item);
+        if let Local::Backoff { active, .. } = std::mem::take(&mut state.local) {
+            let reason = "it failed, and its instance left before the next attempt".to_owned();
+            let outcome = Outcome::Failed { kind: FailureKind::Job, reason };
+            state.local = Local::Ended { active, outcome, committing: false };
+        }
+    }
+
+    /// Writes outcomes into cursors.
+    pub(super) fn complete(&mut self, index: usize, items: &[Item], now: Now) {
+        let session = self.session.map_or(0, |terms| terms.session);
+        let mut ops = Vec::new();
+        let mut group = Vec::new();
+        let mut reads = Vec::new();
+        for item in items {
+            match self.completion(index, *item, session, now) {
+                Completion::Write(more) => {
+                    ops.extend(more);
+                    group.push(*item);
+                }
+                Completion::Read => reads.push(*item),
+                Completion::Over => {}
+            }
+            if group.len() >= CLAIM_BATCH {
+                self.commit(index, Purpose::Complete(std::mem::take(&mut group)), std::mem::take(&mut ops));
+            }
+        }
+        if !group.is_empty() {
+            self.commit(index, Purpose::Complete(group), ops);
+        }
+        self.read_items(index, &reads);
+    }
+
+    fn completion(&mut self, index: usize, item: Item, session: i64, now: Now) -> Completion {
+        let running_path = self.path(index, &Key::Running(item));
+        let taken_path = self.path(index, &Key::Taken(item));
+        let cursor_path = self.path(index, &Key::Cursor(item));
+        let ignore_token = self.mutated(Mutation::CompletionIgnoresToken);
+        let keep_running = self.mutated(Mutation::FailedItemStaysRunning);
+        let job = &mut self.jobs[index];
+        let state = &mut job.items[item as usize];
+        let Local::Ended { active, outcome, committing } = &mut state.local else { return Completion::Over };
+        let Some(nodes) = job.mirror.items.get(item as usize) else { return Completion::Over };
+        let mut cursor = match &nodes.cursor {
+            CursorNode::Unread => {
+                return if state.reading.is_some() { Completion::Over } else { Completion::Read };
+            }
+            CursorNode::Known { version, cursor, .. } => {
+                active.version = *version;
+                (**cursor).clone()
+            }
+            CursorNode::Absent | CursorNode::Damaged { .. } => {
+                self.closed(index, item, true, now);
+                return Completion::Over;
+            }
+        };
+        let ours =
+            cursor.run.as_ref().is_some_and(|claim| claim.run_id == active.claim.run_id) || ignore_token;
+        let open = cursor.running().is_some();
+        if !ours || !open {
+            // Either an earlier, unclear commit of ours did it, or somebody took the item over or gave it up meanwhile.
+            let outcome = cursor.run.as_ref().and_then(|claim| claim.outcome.as_ref());
+            let given_up = matches!(outcome, Some(Outcome::Failed { kind: FailureKind::OwnerLost, .. }));
+            self.closed(index, item, ours && !given_up, now);
+            return Completion::Over;
+        }
+        if let Some(claim) = &mut cursor.run {
+            claim.outcome = Some(outcome.clone());
+        }
+        let mut ops = vec![Op::set_if(cursor_path, cursor.to_bytes(), active.version)];
+        if nodes.running == Some(session) && !(keep_running && matches!(outcome, Outcome::Failed { .. })) {
+            ops.push(Op::delete(running_path));
+        }
+        if nodes.taken.as_ref() == Some(&self.me) {
+            ops.push(Op::delete(taken_path));
+        }
+        *committing = true;
+        Completion::Write(ops)
+    }
+
+    /// What became of outcomes on their way into cursors.
+    pub(super) fn completed(
+        &mut self,
+        index: usize,
+        items: &[Item],
+        result: Result<Commit, Error>,
+        now: Now,
+    ) {
+        let touched = self.next();
+        let mut reads = Vec::new();
+        for item in items {
+            let me = self.me.clone();
+            let job = &mut self.jobs[index];
+            let Some(state) = job.items.get_mut(*item as usize) else { continue };
+            let Local::Ended { active, outcome, committing } = &mut state.local else { continue };
+            *committing = false;
+            if let Ok(commit) = &result {
+                state.touched = touched;
+                state.cursor_sequence = touched;
+                state.recorded = commit.transaction;
+                let version = active.version + 1;
+                let outcome = outcome.clone();
+                let nodes = job.mirror.item_mut(*item);
+                nodes.running = None;
+                if nodes.taken.as_ref() == Some(&me) {
+                    nodes.taken = None;
+                }
+                if let CursorNode::Known { version: known, modified, cursor } = &mut nodes.cursor {
+                    *known = version;
+                    *modified = commit.transaction;
+                    if let Some(claim) = &mut cursor.run {
+                        claim.outcome = Some(outcome);
+                    }
+                }
+                self.closed(index, *item, true, now);
+            } else {
+                job.mirror.item_mut(*item).cursor = CursorNode::Unread;
+                reads.push(*item);
+            }
+        }
+        if let Err(error) = result {
+            if matches!(error, Error::Conflict { .. }) {
+                self.load(index);
+            }
+            self.read_items(index, &reads);
+        }
+    }
+
+    /// The item is free again here. `counted`: the outcome is the fire's; otherwise somebody took the item over before.
+    fn closed(&mut self, index: usize, item: Item, counted: bool, now: Now) {
+        let state = self.jobs[index].item_mut(item);
+        let Local::Ended { active, outcome, .. } = std::mem::take(&mut state.local) else { return };
+        state.blocked_until = now.wall;
+        state.blocked_by = BlockedBy::Busy;
+        self.close_run(index, active.firing, item, &outcome, now);
+        if counted {
+            let settlement =
+                self.settlement(index, item, &active.claim, active.token, outcome, Some(active.start), now);
+            self.record(clockwright_model::Event::Settlement(settlement));
+        } else {
+            let what = super::job::fire_words(&active.claim.fire);
+            let text = format!(
+                "item {item}, {what}: its result came after another instance took over; it does not count"
+            );
+            self.tell(Some(index), true, text);
+        }
+        self.touch(index);
+    }
+}
+
+enum Completion {
+    Write(Vec<Op>),
+    Read,
+    Over,
+}

@@ -1,0 +1,90 @@
+//! Manual triggers: from the text `TRIGGER` in an instance node to a fire of each of the instance's items.
+//!
+//! A trigger is first put into the cursors of all items, and only then is the instance node reset; so a crash in between repeats
+//! a step instead of losing one. An item that is busy runs it as soon as it is free, and so does its next owner.
+
+use super::claim::{CLAIM_BATCH, ItemClaim, cursor_op};
+use super::job::{Effective, Local, Phase};
+use super::mirror::CursorNode;
+use super::{Core, Now, Purpose};
+use crate::keys::Key;
+use bytes::Bytes;
+use clockwright_model::Fire;
+use clockwright_registry::Op;
+
+impl Core {
+    /// Takes a trigger from our instance node: it is put into the cursor of each of our items, then the node is reset.
+    pub(super) fn take_trigger(&mut self, index: usize, effective: &Effective, now: Now) {
+        let job = &self.jobs[index];
+        let Some(node) = job.mirror.instances.get(&self.me).filter(|node| node.trigger && job.registered)
+        else {
+            return;
+        };
+        if job.op.is_some()
+            || !self.may_claim(now)
+            || job.phase != Phase::Active
+            || job.mirror.processing.is_some()
+            || job.mirror.necessary
+            || job.plan_is_stale()
+        {
+            return;
+        }
+        let trigger = Fire::Trigger { at: node.stat.modified_at, id: format!("{:x}", node.stat.modified) };
+        let reset =
+            Op::set_if(self.path(index, &Key::Instance(self.me.clone())), Bytes::new(), node.stat.version);
+        let off = job.off.is_some() || self.leaving;
+        let mut claims = Vec::new();
+        for item in 0..job.count() {
+            let Some(nodes) = job.mirror.item(item) else { continue };
+            if off
+                || !job.owns(item, &self.me)
+                || nodes.disabled
+                || nodes.taken.as_ref().is_some_and(|t| *t != self.me)
+            {
+                continue;
+            }
+            let state = &job.items[item as usize];
+            let unclear = matches!(state.local, Local::Claiming | Local::Ended { .. });
+            if unclear || matches!(nodes.cursor, CursorNode::Unread) || !state.was_mine {
+                return;
+            }
+            let (mut cursor, version) = self.base_cursor(index, item, effective);
+            if job.triggered.0 == node.stat.modified && job.triggered.1.contains(&item) {
+                continue;
+            }
+            cursor.pending = Some(trigger.clone());
+            claims.push(ItemClaim { item, cursor, version, settlements: vec![], dead: None, takeover: None });
+            if claims.len() >= CLAIM_BATCH {
+                break;
+            }
+        }
+        let mut ops: Vec<Op> = Vec::new();
+        if let (Some(epoch), false) = (job.epoch, claims.is_empty()) {
+            ops.push(Op::check_if(self.path(index, &Key::Epoch), epoch));
+        }
+        for claim in &claims {
+            ops.push(cursor_op(self.path(index, &Key::Cursor(claim.item)), claim));
+        }
+        if claims.is_empty() {
+            self.coordinate_other(index, vec![reset]);
+            return;
+        }
+        let modified = node.stat.modified;
+        let job = &mut self.jobs[index];
+        if job.triggered.0 != modified {
+            job.triggered = (modified, Vec::new());
+        }
+        for claim in &claims {
+            self.record_inherited(index, claim.item, now);
+        }
+        let job = &mut self.jobs[index];
+        for claim in &claims {
+            job.triggered.1.push(claim.item);
+            let state = job.item_mut(claim.item);
+            if matches!(state.local, Local::Idle) {
+                state.local = Local::Claiming;
+            }
+        }
+        self.commit(index, Purpose::Settle(claims), ops);
+    }
+}

@@ -6,10 +6,10 @@ CARGO := cargo
 RUN_DATA := $(TARGET)/run
 
 .DEFAULT_GOAL := help
-.PHONY: help run test bench lint rust zookeeper databases
+.PHONY: help run test test-interop bench lint rust zookeeper databases
 
 help: ## Show this list
-	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-7s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 run: rust ## Run the example: this machine's packages, checked in 4 parts by 3 instances; Ctrl-C ends it
 	$(CARGO) build --quiet -p clockwright -p verify-packages
@@ -23,6 +23,9 @@ test: rust zookeeper databases ## Check the format and the lints, then run every
 	$(CARGO) build --workspace --bins --examples
 	$(CARGO) test --workspace
 	$(CARGO) test -p clockwright-engine --features mutations --test sim
+
+test-interop: rust ## Run jobs on Java Elastic-Job and Clockwright together; needs a JDK and Maven
+	@sh scripts/test-interop.sh $(INTEROP_ARGS)
 
 bench: rust zookeeper ## Measure, beside the limits of what it stands on; prints one table
 	$(CARGO) run --release -p clockwright-benches -- $(BENCH_ARGS)

@@ -19,7 +19,7 @@ pub mod store;
 pub mod testing;
 mod text;
 
-pub use bus::{Bus, BusOptions, SinkStats};
+pub use bus::{Bus, BusOptions, Sampling, SinkStats};
 pub use json::{from_json, to_json};
 pub use query::{
     BadCursor, Cursor, ExecutionFilter, ExecutionPage, ExecutionRow, ExecutionState, LossRow, OUTCOMES, Page,

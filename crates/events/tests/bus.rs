@@ -3,7 +3,7 @@
 
 use async_trait::async_trait;
 use clockwright_events::testing::Recorder;
-use clockwright_events::{Bus, BusOptions, Sink, SinkError};
+use clockwright_events::{Bus, BusOptions, Sampling, Sink, SinkError};
 use clockwright_model::{
     Event, Execution, ExecutionSource, Fire, InstanceId, JobName, Outcome, RunId, Settlement, Source,
     StatusTrace, TaskState,
@@ -397,4 +397,15 @@ async fn publishers_on_many_threads_lose_nothing_and_keep_their_own_order() {
         let own: Vec<u128> = numbers(&events).into_iter().filter(|n| n / 10_000 == thread).collect();
         assert_eq!(own, (0..2000).map(|n| thread * 10_000 + n).collect::<Vec<_>>());
     }
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_is_sampled_out_is_counted_and_reaches_no_sink() {
+    let recorder = Recorder::new();
+    let sampling = Sampling { default: u32::MAX, jobs: [("other".to_owned(), 1)].into() };
+    let bus = Bus::start(vec![recorder.clone()], BusOptions { sampling, ..BusOptions::default() });
+    (0..10).for_each(|n| bus.publish(execution(n)));
+    bus.publish(settlement(10));
+    assert!(bus.close(LONG).await);
+    assert_eq!((numbers(&recorder.events()), bus.sampled_out()), (vec![10], 10));
 }

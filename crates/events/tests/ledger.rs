@@ -36,7 +36,7 @@ const JOBS: [Job; 6] = [
         misfire: Misfire::FireAll { cap: 10, window: 2 * HOUR },
         takes: 20_000,
     },
-    Job { name: "brisk", cron: "0/5 * * * * ?", misfire: Misfire::Skip, takes: 1_000 },
+    Job { name: "brisk", cron: "0/15 * * * * ?", misfire: Misfire::Skip, takes: 1_000 },
     Job { name: "hourly", cron: "0 0 * * * ?", misfire: Misfire::FireOnce, takes: 2 * HOUR + MINUTE },
 ];
 

@@ -22,10 +22,13 @@
 
 mod pump;
 mod queue;
+mod sampling;
 
 use crate::Sink;
 use clockwright_model::Event;
 use queue::Queue;
+pub use sampling::Sampling;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 use tokio::task::JoinHandle;
@@ -51,6 +54,8 @@ pub struct BusOptions {
     pub retry_min: Duration,
     /// The longest wait between two tries. Default 5 s.
     pub retry_max: Duration,
+    /// Which firings leave a trace. Default: all.
+    pub sampling: Sampling,
 }
 
 impl Default for BusOptions {
@@ -62,6 +67,7 @@ impl Default for BusOptions {
             batch_delay: Duration::from_millis(50),
             retry_min: Duration::from_millis(100),
             retry_max: Duration::from_secs(5),
+            sampling: Sampling::default(),
         }
     }
 }
@@ -104,7 +110,9 @@ impl Bus {
             tasks.push(tokio::spawn(pump::run(Arc::clone(&queue), sink, options.clone())));
             queues.push(queue);
         }
-        Self { inner: Some(Arc::new(Inner { queues: queues.into(), tasks: Mutex::new(tasks) })) }
+        let sampling = (!options.sampling.is_off()).then_some(options.sampling);
+        let (queues, tasks) = (queues.into(), Mutex::new(tasks));
+        Self { inner: Some(Arc::new(Inner { queues, tasks, sampling, sampled_out: AtomicU64::new(0) })) }
     }
 
     /// A bus without sinks: publishing to it does nothing.
@@ -116,6 +124,10 @@ impl Bus {
     /// Takes an event. Never waits for a sink and never fails; see the module for what happens when a queue is full.
     pub fn publish(&self, event: Event) {
         let Some(inner) = &self.inner else { return };
+        if inner.sampling.as_ref().is_some_and(|sampling| !sampling.keeps(&event)) {
+            inner.sampled_out.fetch_add(1, Ordering::Relaxed);
+            return;
+        }
         let bytes = queue::weight(&event);
         let event = Arc::new(event);
         let (last, others) = inner.queues.split_last().expect("a bus with an inner part has a sink");
@@ -164,6 +176,12 @@ impl Bus {
         whole
     }
 
+    /// How many events were left out by [`BusOptions::sampling`] since the start.
+    #[must_use]
+    pub fn sampled_out(&self) -> u64 {
+        self.inner.as_ref().map_or(0, |inner| inner.sampled_out.load(Ordering::Relaxed))
+    }
+
     /// How each sink is doing, in the order in which they were given.
     #[must_use]
     pub fn stats(&self) -> Vec<SinkStats> {
@@ -180,6 +198,9 @@ impl std::fmt::Debug for Bus {
 struct Inner {
     queues: Box<[Arc<Queue>]>,
     tasks: Mutex<Vec<JoinHandle<()>>>,
+    /// `None` keeps everything.
+    sampling: Option<Sampling>,
+    sampled_out: AtomicU64,
 }
 
 /// The last clone is gone: nobody can flush any more, so the tasks finish by themselves.

@@ -2,7 +2,7 @@
 //!
 //! These need a JDK and Maven, so they run by `make test-interop` only. `CLOCKWRIGHT_INTEROP_FIRES` says how many fires
 //! each phase of a scenario lasts, 5 unless told.
-#![allow(clippy::unwrap_used, reason = "tests")]
+#![allow(clippy::unwrap_used, clippy::print_stdout, reason = "tests")]
 
 #[path = "interop/stage.rs"]
 mod stage;

@@ -1,7 +1,7 @@
 //! What operators do to jobs that Java Elastic-Job 2.1.5 and Clockwright serve together, or Java alone.
 //!
 //! As `interop`, these run by `make test-interop` only.
-#![allow(clippy::unwrap_used, reason = "tests")]
+#![allow(clippy::unwrap_used, clippy::print_stdout, reason = "tests")]
 
 #[path = "interop/stage.rs"]
 mod stage;

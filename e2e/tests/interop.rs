@@ -97,7 +97,11 @@ fn leader_leaves(order: &str, clean: bool) {
         let leader = stage.leader().unwrap();
         let at = instances.iter().position(|instance| instance.is(&leader)).unwrap();
         let leader = instances.remove(at);
-        if clean { leader.stop() } else { leader.kill() }
+        if clean {
+            leader.stop()
+        } else {
+            leader.kill()
+        }
         let rest: Vec<&Instance> = instances.iter().collect();
         stage.planned(&rest, ITEMS);
         let span = stage.fires(fires());
@@ -132,7 +136,11 @@ fn come_and_go(order: &str, failover: bool) {
             // The first one is the leader, or has led longest.
             let (kind, instance) = (kinds.remove(0), instances.remove(0));
             let begun = now();
-            if clean { instance.stop() } else { instance.kill() }
+            if clean {
+                instance.stop()
+            } else {
+                instance.kill()
+            }
             let what = format!("{kind} {} (turn {turn})", if clean { "stopped" } else { "was killed" });
             let rest: Vec<&Instance> = instances.iter().collect();
             stage.planned(&rest, ITEMS);

@@ -27,7 +27,8 @@ fn goes_on(stage: &Stage, instances: &[Instance], items: u32, running: &[u32]) {
 
 /// The item count grows and shrinks, at the hands of each kind of console in turn.
 fn resize(order: &str) {
-    let stage = Stage::new(&format!("resize-{}", order.to_lowercase()), Setup { items: 4, ..Setup::default() });
+    let stage =
+        Stage::new(&format!("resize-{}", order.to_lowercase()), Setup { items: 4, ..Setup::default() });
     let instances = stage.all_of(order);
     goes_on(&stage, &instances, 4, &all(4));
     stage.tell_yes(&["job", "set", JOB, "--items", "10"]);
@@ -147,12 +148,13 @@ fn runs_of_7_seconds_on_a_cron_of_5_never_overlap_and_are_made_up_for() {
     // Long enough for three rounds of a regular run and the one that makes up for what passed meanwhile.
     pass_time(since + 60_000);
     let starts = stage.starts_since(since, 4);
-    assert!(starts.iter().all(|starts| *starts >= 5), "{starts:?}: without making up they are 6 at most, every 10 s");
+    assert!(
+        starts.iter().all(|starts| *starts >= 5),
+        "{starts:?}: without making up they are 6 at most, every 10 s"
+    );
     stage.never_overlapped();
     let misfires: Vec<_> = stage.servers.changes();
-    let marked = |op: &clockwright_testkit::zookeeper::LoggedOp| {
-        matches!(op, clockwright_testkit::zookeeper::LoggedOp::Create { path, .. } if path.ends_with("/misfire"))
-    };
+    let marked = |op: &clockwright_testkit::zookeeper::LoggedOp| matches!(op, clockwright_testkit::zookeeper::LoggedOp::Create { path, .. } if path.ends_with("/misfire"));
     assert!(misfires.iter().any(marked), "Java's mark is made");
     instances.into_iter().for_each(Instance::stop);
     stage.left_nothing(4);
@@ -197,10 +199,12 @@ fn take_over(failover: bool) {
         let at = if kind == "Java" { instances.len() - 1 } else { 1 };
         let victim = instances.remove(at);
         let (owners, before) = (stage.owners(ITEMS), stage.starts_since(instant, ITEMS));
-        assert!(before.iter().all(|starts| *starts == 1), "all items run when the {kind} instance dies: {before:?}");
+        assert!(
+            before.iter().all(|starts| *starts == 1),
+            "all items run when the {kind} instance dies: {before:?}"
+        );
         let lost = |item: u32| owners[item as usize].as_deref().is_some_and(|owner| victim.is(owner));
-        let expected: Vec<usize> =
-            (0..ITEMS).map(|item| 1 + usize::from(failover && lost(item))).collect();
+        let expected: Vec<usize> = (0..ITEMS).map(|item| 1 + usize::from(failover && lost(item))).collect();
         victim.kill();
         pass_time(instant + 18_500);
         assert_eq!(stage.starts_since(instant, ITEMS), expected, "after a {kind} instance died");

@@ -67,9 +67,15 @@ impl FailureKind {
     /// Reads [`as_str`](Self::as_str) back.
     #[must_use]
     pub fn parse(text: &str) -> Option<Self> {
-        [FailureKind::Job, FailureKind::Panic, FailureKind::Timeout, FailureKind::OwnerLost, FailureKind::Start]
-            .into_iter()
-            .find(|kind| kind.as_str() == text)
+        [
+            FailureKind::Job,
+            FailureKind::Panic,
+            FailureKind::Timeout,
+            FailureKind::OwnerLost,
+            FailureKind::Start,
+        ]
+        .into_iter()
+        .find(|kind| kind.as_str() == text)
     }
 }
 

@@ -18,7 +18,9 @@ impl ItemParameters {
         let bad = |piece: &str, why: &str| {
             SettingsError::new(
                 "shardingItemParameters",
-                format!("`{piece}` {why}; the format is `0=a,1=b`: an item number, `=`, a value without `=` or `,`"),
+                format!(
+                    "`{piece}` {why}; the format is `0=a,1=b`: an item number, `=`, a value without `=` or `,`"
+                ),
             )
         };
         for piece in text.trim().trim_end_matches(',').split(',') {
@@ -32,7 +34,8 @@ impl ItemParameters {
             if value.trim().is_empty() {
                 return Err(bad(piece.trim(), "has no value"));
             }
-            let item = key.trim().parse().map_err(|_| bad(piece.trim(), "does not start with an item number"))?;
+            let item =
+                key.trim().parse().map_err(|_| bad(piece.trim(), "does not start with an item number"))?;
             items.insert(item, value.trim().to_owned());
         }
         Ok(Self(items))

@@ -85,7 +85,11 @@ impl TaskId {
     #[must_use]
     pub fn of(job: &JobName, items: &[Item], instance: &InstanceId) -> String {
         let list = items.iter().map(ToString::to_string).collect::<Vec<_>>().join(",");
-        format!("{job}{DELIMITER}{list}{DELIMITER}READY{DELIMITER}{}{DELIMITER}{}", instance.ip(), instance.process())
+        format!(
+            "{job}{DELIMITER}{list}{DELIMITER}READY{DELIMITER}{}{DELIMITER}{}",
+            instance.ip(),
+            instance.process()
+        )
     }
 }
 

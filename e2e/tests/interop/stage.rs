@@ -157,7 +157,9 @@ impl Stage {
 
     /// Who owns each item.
     pub(crate) fn owners(&self, items: u32) -> Vec<Option<String>> {
-        (0..items).map(|item| self.servers.get(&self.at(&format!("sharding/{item}/instance"))).map(text)).collect()
+        (0..items)
+            .map(|item| self.servers.get(&self.at(&format!("sharding/{item}/instance"))).map(text))
+            .collect()
     }
 
     /// Whether the plan is exactly what the average allocation says for these instances.
@@ -201,7 +203,9 @@ impl Stage {
     pub(crate) fn starts_since(&self, since: i64, items: u32) -> Vec<usize> {
         let records = self.scene.records();
         let count = |item| {
-            let mine = |record: &&Record| record.kind == Kind::Start && record.item == item && record.wall_ms >= since;
+            let mine = |record: &&Record| {
+                record.kind == Kind::Start && record.item == item && record.wall_ms >= since
+            };
             records.iter().filter(mine).count()
         };
         (0..items).map(count).collect()
@@ -294,7 +298,13 @@ impl Stage {
             let ops: Vec<String> = transaction.ops.iter().filter_map(|op| self.brief(op)).collect();
             if !ops.is_empty() {
                 let at = (transaction.at / 1_000 % 1_000, transaction.at % 1_000);
-                story.push_str(&format!("  {:03}.{:03} {:x}: {}\n", at.0, at.1, transaction.session, ops.join(" ")));
+                story.push_str(&format!(
+                    "  {:03}.{:03} {:x}: {}\n",
+                    at.0,
+                    at.1,
+                    transaction.session,
+                    ops.join(" ")
+                ));
             }
         }
         story
@@ -310,8 +320,13 @@ impl Stage {
         let relative = path.strip_prefix(&self.at(""))?;
         let noise = ["/cursor", "/running", "config"];
         let data = String::from_utf8_lossy(&data).into_owned();
-        (!noise.iter().any(|end| relative.ends_with(end)))
-            .then(|| format!("{word}{relative}{}{}", if data.is_empty() { "" } else { ":" }, data.rsplit('@').next().unwrap_or("")))
+        (!noise.iter().any(|end| relative.ends_with(end))).then(|| {
+            format!(
+                "{word}{relative}{}{}",
+                if data.is_empty() { "" } else { ":" },
+                data.rsplit('@').next().unwrap_or("")
+            )
+        })
     }
 
     /// No two runs of one item were ever alive at once.
@@ -342,7 +357,8 @@ impl Stage {
         let mut ok = || {
             last = (self.console("jobs", &[]), self.console("shards", &["--job", JOB]));
             let job = last.0.as_array().is_some_and(|jobs| jobs.iter().all(|job| job["status"] == "OK"));
-            let fine = |item: &Value| matches!(item["status"].as_str(), Some("PENDING" | "RUNNING" | "COMPLETED"));
+            let fine =
+                |item: &Value| matches!(item["status"].as_str(), Some("PENDING" | "RUNNING" | "COMPLETED"));
             job && last.1.as_array().is_some_and(|items| items.iter().all(fine))
         };
         let begun = std::time::Instant::now();
@@ -359,12 +375,27 @@ impl Stage {
             found.clear();
             // The last Java instance to leave raises the flag for whoever comes next.
             let raised = !self.instances().is_empty();
-            for gone in raised.then_some("leader/sharding/necessary").into_iter().chain(["leader/sharding/processing"]) {
+            for gone in raised
+                .then_some("leader/sharding/necessary")
+                .into_iter()
+                .chain(["leader/sharding/processing"])
+            {
                 found.extend(self.servers.get(&self.at(gone)).map(|_| gone.to_owned()));
             }
-            for parent in ["leader/election/latch", "leader/failover/latch", "leader/failover/items", "guarantee/started", "guarantee/completed"] {
+            for parent in [
+                "leader/election/latch",
+                "leader/failover/latch",
+                "leader/failover/items",
+                "guarantee/started",
+                "guarantee/completed",
+            ] {
                 if self.servers.get(&self.at(parent)).is_some() {
-                    found.extend(self.servers.list(&self.at(parent)).into_iter().map(|name| format!("{parent}/{name}")));
+                    found.extend(
+                        self.servers
+                            .list(&self.at(parent))
+                            .into_iter()
+                            .map(|name| format!("{parent}/{name}")),
+                    );
                 }
             }
             for item in self.servers.list(&self.at("sharding")) {

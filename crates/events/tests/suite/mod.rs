@@ -37,6 +37,7 @@ macro_rules! store_suite {
             text_of_any_kind_and_length_is_stored
             hostile_text_in_a_filter_is_only_text
             a_large_batch_of_everything_is_stored
+            a_clock_that_says_anything_loses_nothing
             outcomes_are_counted_once_by_minute_hour_and_day
             a_loss_is_on_record_once
             a_bus_feeds_the_store
@@ -581,6 +582,45 @@ pub(crate) async fn a_large_batch_of_everything_is_stored<S: Store>(store: Arc<S
     let first = store.runs(&RunFilter::default(), &Page::first(1000)).await.unwrap();
     let second = store.runs(&RunFilter::default(), &Page::after(1000, first.next.unwrap())).await.unwrap();
     assert_eq!((first.rows.len(), second.rows.len()), (1000, 500));
+}
+
+pub(crate) async fn a_clock_that_says_anything_loses_nothing<S: Store>(store: Arc<S>) {
+    let times =
+        [i64::MIN, -62_167_219_200_001, -1, 0, 999, T, 2_147_483_648_000, 253_402_300_800_000, i64::MAX];
+    for (n, time) in times.into_iter().enumerate() {
+        let n = n as u64;
+        // Ends before it begins, and all of it long ago or far away.
+        let end = Some(time.saturating_sub(5_000));
+        let run = Execution { start: time, complete: end, success: true, ..started(n) };
+        let outcome = Settlement { start: Some(time), at: time, ..settled("j", n as u32, time) };
+        put(&*store, [Put::from(run), outcome.into()]).await;
+        let trace = StatusTrace { at: time, ..traced(n, &format!("t{n}"), TaskState::Running) };
+        put(&*store, [trace]).await;
+        let row = store.execution(id(n)).await.unwrap().unwrap();
+        assert!(row.success && row.start.is_some() && row.complete.is_some(), "{row:?}");
+        assert_eq!(store.trace(&format!("t{n}")).await.unwrap().len(), 1);
+        // Clockwright's own times are whatever they were.
+        let row = store.last("j", n as u32).await.unwrap().unwrap();
+        assert_eq!((row.fire_time, row.start, row.decided), (time, Some(time), time));
+    }
+    let found: Vec<i64> = runs(&*store, RunFilter::default()).await.iter().map(|row| row.fire_time).collect();
+    assert_eq!(found, times.into_iter().rev().collect::<Vec<_>>());
+    let all = ExecutionFilter { from: Some(i64::MIN), to: Some(i64::MAX), ..ExecutionFilter::default() };
+    let filtered = store.executions(&all, &Page::first(100)).await.unwrap().rows.len();
+    assert!(
+        filtered >= times.len() - 3,
+        "those at the very end are at the excluded end of the filter: {filtered}"
+    );
+    let (mut count, mut page) = (0, Page::first(2));
+    loop {
+        let answer = store.executions(&ExecutionFilter::default(), &page).await.unwrap();
+        count += answer.rows.len();
+        let Some(next) = answer.next else { break };
+        page = Page::after(2, next);
+    }
+    assert_eq!(count, times.len());
+    let day = store.statistics(None, Width::Day, T - 86_400_000, T + 1).await.unwrap();
+    assert_eq!(day.iter().map(|row| row.succeeded).sum::<u64>(), 1);
 }
 
 pub(crate) async fn outcomes_are_counted_once_by_minute_hour_and_day<S: Store>(store: Arc<S>) {

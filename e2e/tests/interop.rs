@@ -98,9 +98,9 @@ fn leader_leaves(order: &str, clean: bool) {
         let at = instances.iter().position(|instance| instance.is(&leader)).unwrap();
         let leader = instances.remove(at);
         if clean {
-            leader.stop()
+            leader.stop();
         } else {
-            leader.kill()
+            leader.kill();
         }
         let rest: Vec<&Instance> = instances.iter().collect();
         stage.planned(&rest, ITEMS);
@@ -137,9 +137,9 @@ fn come_and_go(order: &str, failover: bool) {
             let (kind, instance) = (kinds.remove(0), instances.remove(0));
             let begun = now();
             if clean {
-                instance.stop()
+                instance.stop();
             } else {
-                instance.kill()
+                instance.kill();
             }
             let what = format!("{kind} {} (turn {turn})", if clean { "stopped" } else { "was killed" });
             let rest: Vec<&Instance> = instances.iter().collect();

@@ -14,6 +14,7 @@ use futures::FutureExt;
 use std::collections::HashMap;
 use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use tokio::sync::mpsc::UnboundedSender;
 use tokio::sync::{Semaphore, watch};
 
@@ -33,6 +34,8 @@ pub(crate) struct Shell {
     lease: watch::Sender<Millis>,
     wind_down: Vec<watch::Sender<bool>>,
     stops: HashMap<u64, watch::Sender<Stop>>,
+    /// Whether hints about marks and cursors are passed on.
+    run_hints: Arc<AtomicBool>,
     trees: Arc<Semaphore>,
     pub(crate) left: bool,
     leave_by: Option<Millis>,
@@ -63,6 +66,7 @@ impl Shell {
         options: EngineOptions,
         first: Opened,
         inputs: UnboundedSender<Message>,
+        run_hints: Arc<AtomicBool>,
     ) -> Self {
         let number = first.number;
         let wind_down = jobs.iter().map(|_| watch::Sender::new(false)).collect();
@@ -81,12 +85,18 @@ impl Shell {
             lease: watch::Sender::new(0),
             wind_down,
             stops: HashMap::new(),
+            run_hints,
             trees: Arc::new(Semaphore::new(TREES_IN_FLIGHT)),
             left: false,
             leave_by: None,
             hurried: false,
             refresh: (0, crate::clock::mono() + 1_000),
         }
+    }
+
+    /// Whether hints about marks and cursors matter now.
+    pub(crate) fn pass_run_hints(&self, pass: bool) {
+        self.run_hints.store(pass, Ordering::Release);
     }
 
     pub(crate) fn session_number(&self) -> u64 {
@@ -101,7 +111,7 @@ impl Shell {
             return;
         }
         let (connect, options, inputs) = (self.connect.clone(), self.options.clone(), self.inputs.clone());
-        tokio::spawn(session::reopen(connect, options, self.session.number, inputs));
+        tokio::spawn(session::reopen(connect, options, self.session.number, inputs, self.run_hints.clone()));
     }
 
     /// Another session is open.

@@ -152,7 +152,11 @@ impl Keys {
     #[must_use]
     pub fn of(&self, job: &JobName, key: &Key) -> Path {
         let relative = key.relative();
-        if relative.is_empty() { self.job(job) } else { self.root.join(&format!("{job}/{relative}")) }
+        if relative.is_empty() {
+            self.job(job)
+        } else {
+            self.root.join(&[job.as_str(), "/", &relative].concat())
+        }
     }
 
     /// The job's name and the key of a path below the namespace, or `None` for paths elsewhere and for the namespace itself.

@@ -17,6 +17,7 @@ use clockwright_runtime::SharedRuntime;
 use futures::future::BoxFuture;
 use std::collections::HashSet;
 use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
 use std::time::Duration;
 use tokio::sync::{mpsc, oneshot};
 use tokio::task::JoinHandle;
@@ -126,7 +127,8 @@ impl Engine {
             }
         }
         let (inputs, received) = mpsc::unbounded_channel();
-        let first = session::open(&connect, &options, 1, &inputs).await?;
+        let run_hints = Arc::new(AtomicBool::new(true));
+        let first = session::open(&connect, &options, 1, &inputs, &run_hints).await?;
         let core = Core::new(
             CoreOptions {
                 keys: options.keys.clone(),
@@ -140,7 +142,7 @@ impl Engine {
             jobs.iter().map(|job| job.settings.clone()).collect(),
         );
         let instance = options.instance.clone();
-        let shell = Shell::new(connect, jobs, bus, options, first, inputs.clone());
+        let shell = Shell::new(connect, jobs, bus, options, first, inputs.clone(), run_hints);
         let task = tokio::spawn(Loop { core, shell, received, status: Vec::new() }.run());
         Ok(EngineHandle { inputs, task, instance })
     }
@@ -229,6 +231,7 @@ impl Loop {
                 self.core.step(input, now);
             }
             let effects = self.core.settle(now);
+            self.shell.pass_run_hints(self.core.wants_run_hints());
             self.shell.apply(effects);
             for answer in self.status.drain(..) {
                 let _ = answer.send(self.core.status());

@@ -7,6 +7,8 @@ use crate::node::{Connect, EngineOptions, Message};
 use bytes::Bytes;
 use clockwright_model::{InstanceId, Millis};
 use clockwright_registry::{Conflict, Error, Hint, Op, Path, Session, SharedRegistry};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender};
 
@@ -23,6 +25,7 @@ pub(crate) async fn open(
     options: &EngineOptions,
     number: u64,
     inputs: &UnboundedSender<Message>,
+    run_hints: &Arc<AtomicBool>,
 ) -> Result<Opened, Error> {
     let registry = connect().await?;
     match prepare(&registry, &options.keys, &options.instance).await {
@@ -30,7 +33,7 @@ pub(crate) async fn open(
             let hints =
                 [registry.watch(options.keys.root()).await?, registry.watch(&options.keys.leases()).await?];
             for hints in hints {
-                tokio::spawn(forward_hints(hints, number, inputs.clone()));
+                tokio::spawn(forward_hints(hints, number, inputs.clone(), run_hints.clone()));
             }
             tokio::spawn(forward_end(registry.clone(), number, inputs.clone()));
             Ok(Opened { registry, number, lease_sent })
@@ -48,10 +51,11 @@ pub(crate) async fn reopen(
     options: EngineOptions,
     number: u64,
     inputs: UnboundedSender<Message>,
+    run_hints: Arc<AtomicBool>,
 ) {
     let mut wait = Duration::from_millis(100);
     loop {
-        match open(&connect, &options, number, &inputs).await {
+        match open(&connect, &options, number, &inputs, &run_hints).await {
             Ok(opened) => {
                 let _ = inputs.send(Message::Opened(Box::new(opened)));
                 return;
@@ -104,8 +108,21 @@ async fn ensure(registry: &SharedRegistry, path: &Path) -> Result<(), Error> {
     Ok(())
 }
 
-async fn forward_hints(mut hints: UnboundedReceiver<Hint>, session: u64, inputs: UnboundedSender<Message>) {
+/// Passes hints on. Those about marks and cursors change with every run and are dropped here unless `run_hints` says that
+/// somebody waits for one; see [`Core::wants_run_hints`](crate::core::Core::wants_run_hints).
+async fn forward_hints(
+    mut hints: UnboundedReceiver<Hint>,
+    session: u64,
+    inputs: UnboundedSender<Message>,
+    run_hints: Arc<AtomicBool>,
+) {
     while let Some(hint) = hints.recv().await {
+        if let Hint::Path(path) = &hint
+            && matches!(path.name(), "running" | "cursor")
+            && !run_hints.load(Ordering::Acquire)
+        {
+            continue;
+        }
         if inputs.send(Message::Session { session, input: Input::Hint(hint) }).is_err() {
             return;
         }

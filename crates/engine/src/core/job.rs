@@ -54,6 +54,8 @@ pub(crate) struct Job {
     pub(crate) was_off: String,
     pub(crate) winding: bool,
     pub(crate) dirty: bool,
+    /// Some item waits for somebody else's run, as last counted.
+    pub(crate) watches: bool,
     pub(crate) armed_wall: Option<Millis>,
     pub(crate) armed_mono: Option<Millis>,
     /// The items into whose cursors a trigger was put already, and the trigger's transaction.
@@ -227,6 +229,7 @@ impl Job {
             was_off: String::new(),
             winding: false,
             dirty: false,
+            watches: false,
             armed_wall: None,
             armed_mono: None,
             triggered: (0, Vec::new()),

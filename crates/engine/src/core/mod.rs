@@ -265,6 +265,8 @@ pub struct Core {
     wall_timers: Timers,
     mono_timers: Timers,
     dirty: Vec<usize>,
+    /// How many jobs wait for somebody else's runs.
+    watching_jobs: usize,
     random: u64,
     leaving: bool,
     left: bool,
@@ -325,6 +327,7 @@ impl Core {
             wall_timers: Timers::new(),
             mono_timers: Timers::new(),
             dirty: Vec::new(),
+            watching_jobs: 0,
             leaving: false,
             left: false,
             out: Vec::new(),
@@ -365,6 +368,7 @@ impl Core {
         for index in dirty.drain(..) {
             self.jobs[index].dirty = false;
             self.decide(index, now);
+            self.count_watches(index);
         }
         if self.dirty.is_empty() {
             self.dirty = dirty;
@@ -387,6 +391,23 @@ impl Core {
             wait = wait.min(at - now.mono);
         }
         wait.clamp(0, 30_000)
+    }
+
+    /// Whether hints about `running` marks and cursors matter now. They change with every run, and matter only while somebody
+    /// else's run is waited for; a shell need not pass them on otherwise. It must ask after each [`settle`](Self::settle) and
+    /// before it carries out the effects: the reading that begins a wait is among them.
+    #[must_use]
+    pub fn wants_run_hints(&self) -> bool {
+        self.watching_jobs > 0
+    }
+
+    fn count_watches(&mut self, index: usize) {
+        let job = &mut self.jobs[index];
+        let watches = job.items.iter().any(|item| item.watching);
+        if watches != job.watches {
+            job.watches = watches;
+            self.watching_jobs = if watches { self.watching_jobs + 1 } else { self.watching_jobs - 1 };
+        }
     }
 
     /// True once a shutdown has come to its end.

@@ -146,9 +146,8 @@ impl Core {
     }
 
     fn completion(&mut self, index: usize, item: Item, session: i64, now: Now) -> Completion {
-        let running_path = self.path(index, &Key::Running(item));
-        let taken_path = self.path(index, &Key::Taken(item));
-        let cursor_path = self.path(index, &Key::Cursor(item));
+        let (keys, name) = (self.keys.clone(), self.jobs[index].name.clone());
+        let path = |key: &Key| keys.of(&name, key);
         let ignore_token = self.mutated(Mutation::CompletionIgnoresToken);
         let keep_running = self.mutated(Mutation::FailedItemStaysRunning);
         let job = &mut self.jobs[index];
@@ -181,12 +180,12 @@ impl Core {
         if let Some(claim) = &mut cursor.run {
             claim.outcome = Some(outcome.clone());
         }
-        let mut ops = vec![Op::set_if(cursor_path, cursor.to_bytes(), active.version)];
+        let mut ops = vec![Op::set_if(path(&Key::Cursor(item)), cursor.to_bytes(), active.version)];
         if nodes.running == Some(session) && !(keep_running && matches!(outcome, Outcome::Failed { .. })) {
-            ops.push(Op::delete(running_path));
+            ops.push(Op::delete(path(&Key::Running(item))));
         }
         if nodes.taken.as_ref() == Some(&self.me) {
-            ops.push(Op::delete(taken_path));
+            ops.push(Op::delete(path(&Key::Taken(item))));
         }
         *committing = true;
         Completion::Write(ops)

@@ -26,7 +26,7 @@ pub use query::{
     Query, RunFilter, RunPage, RunRow, StatisticsRow, StatusRow, Store, StoreError, Width,
 };
 pub use spool::{Spool, SpoolError, SpoolOptions, SpoolStats};
-pub use store::{EventStore, Retention};
+pub use store::{EventStore, LateStore, Retention};
 
 /// The event store where it is known to be a file.
 pub type SqliteStore = EventStore;

@@ -9,8 +9,8 @@ mod suite;
 
 use async_trait::async_trait;
 use clockwright_events::{
-    Bus, BusOptions, EventStore, ExecutionFilter, Loss, Page, Query, RunFilter, Sink, SinkError, Spool,
-    SpoolOptions, Store, Width,
+    Bus, BusOptions, EventStore, ExecutionFilter, LateStore, Loss, Page, Query, RunFilter, Sink, SinkError,
+    Spool, SpoolOptions, Store, Width,
 };
 use clockwright_model::{Event, Execution, StatusTrace, TaskState};
 use clockwright_testkit::sql::{Kind, SqlServer};
@@ -227,15 +227,23 @@ async fn slow(kind: Kind) {
 struct Disk(std::path::PathBuf);
 
 impl Disk {
+    /// Has room for all that a fault's time brings, once there is room.
     fn new() -> Option<Self> {
         let path = tempfile::tempdir().unwrap().keep();
-        let mount = ["-t", "tmpfs", "-o", "size=3m", "none"];
-        let mounted = std::process::Command::new("mount").args(mount).arg(&path).output();
+        let size = format!("size={}", Self::bytes());
+        let mounted = std::process::Command::new("mount")
+            .args(["-t", "tmpfs", "-o", &size, "none"])
+            .arg(&path)
+            .output();
         if mounted.is_ok_and(|output| output.status.success()) {
             return Some(Self(path));
         }
         std::fs::remove_dir(&path).unwrap();
         None
+    }
+
+    fn bytes() -> usize {
+        (4 + fault().as_secs() as usize) << 20
     }
 }
 
@@ -258,7 +266,7 @@ async fn the_disk_of_sqlite_may_be_full() {
     through(store.clone(), store.clone(), || async {
         if disk.is_some() {
             let ballast = folder.join("ballast");
-            let full = tokio::fs::write(&ballast, vec![1; 4 << 20]).await;
+            let full = tokio::fs::write(&ballast, vec![1; Disk::bytes() + 1]).await;
             assert_eq!(full.unwrap_err().kind(), std::io::ErrorKind::StorageFull);
             tokio::time::sleep(fault()).await;
             tokio::fs::remove_file(&ballast).await.unwrap();
@@ -288,7 +296,7 @@ async fn the_disk_of_the_spool_may_be_full_too() {
     let bus = Bus::start(vec![spool.clone()], BusOptions::default());
     let ballast = folder.join("ballast");
     if disk.is_some() {
-        std::fs::write(&ballast, vec![1; 4 << 20]).unwrap_err();
+        std::fs::write(&ballast, vec![1; Disk::bytes() + 1]).unwrap_err();
     } else {
         std::fs::set_permissions(&folder, std::fs::Permissions::from_mode(0o555)).unwrap();
     }
@@ -328,6 +336,25 @@ impl Sink for Shut {
     }
 }
 
+/// The program starts while the database is away.
+async fn absent(kind: Kind) {
+    let server = Arc::new(SqlServer::start(kind).unwrap());
+    let address = server.database().await.unwrap();
+    server.kill();
+    let late = LateStore::connect(&address).await.unwrap();
+    let folder = tempfile::tempdir().unwrap();
+    let spool = Spool::open(folder.path(), late, SpoolOptions::default()).unwrap();
+    let bus = Bus::start(vec![spool.clone()], BusOptions::default());
+    let count = 200;
+    (1..=count).flat_map(events_of).for_each(|event| bus.publish(event));
+    assert!(bus.close(Duration::from_secs(60)).await, "{bus:?}");
+    assert_eq!(spool.stats().waiting, 5 * count);
+    aside(&server, |server| server.restart().unwrap()).await;
+    assert!(spool.drained(Duration::from_secs(60)).await, "{:?}", spool.stats());
+    let store = EventStore::connect_read_only(&address).await.unwrap();
+    each_is_there_once(&store, count).await;
+}
+
 macro_rules! faults {
     ($($name:ident: $fault:ident($kind:expr),)*) => {
         $(
@@ -340,6 +367,8 @@ macro_rules! faults {
 }
 
 faults! {
+    postgres_may_be_away_at_the_start: absent(Kind::Postgres),
+    mariadb_may_be_away_at_the_start: absent(Kind::MariaDb),
     postgres_may_be_stopped: stopped(Kind::Postgres),
     mariadb_may_be_stopped: stopped(Kind::MariaDb),
     postgres_may_be_killed_in_the_middle_of_batches: killed(Kind::Postgres),

@@ -226,9 +226,11 @@ impl SqlServer {
     }
 
     fn make_mariadb(&self) -> anyhow::Result<()> {
-        let data = self.dir.join("data");
-        std::fs::create_dir(&data)?;
-        give_away(&data)?;
+        for folder in ["data", "tmp"] {
+            let folder = self.dir.join(folder);
+            std::fs::create_dir(&folder)?;
+            give_away(&folder)?;
+        }
         // What the package's install script does, without the client programs that it wants.
         let mut sql = b"CREATE DATABASE mysql;\nUSE mysql;\n".to_vec();
         for file in
@@ -256,6 +258,8 @@ impl SqlServer {
         command
             .arg("--no-defaults")
             .arg(format!("--datadir={}", self.dir.join("data").display()))
+            // Servers that share one remove each other's temporary tables.
+            .arg(format!("--tmpdir={}", self.dir.join("tmp").display()))
             .arg(format!("--socket={}", self.dir.join("data/s").display()))
             .arg(format!("--pid-file={}", self.dir.join("data/pid").display()))
             .args(["--lc-messages-dir=/usr/share/mysql", "--skip-name-resolve", "--skip-log-bin"])

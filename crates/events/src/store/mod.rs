@@ -21,6 +21,7 @@
 
 mod db;
 mod file;
+mod late;
 mod read;
 mod retention;
 #[cfg(any(feature = "postgres", feature = "mysql"))]
@@ -31,6 +32,7 @@ mod write;
 
 use crate::{Store, StoreError};
 use db::Db;
+pub use late::LateStore;
 pub use retention::Retention;
 use std::hash::BuildHasher;
 use std::path::Path;

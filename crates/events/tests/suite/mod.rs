@@ -592,7 +592,8 @@ pub(crate) async fn a_clock_that_says_anything_loses_nothing<S: Store>(store: Ar
         // Ends before it begins, and all of it long ago or far away.
         let end = Some(time.saturating_sub(5_000));
         let run = Execution { start: time, complete: end, success: true, ..started(n) };
-        let outcome = Settlement { start: Some(time), at: time, ..settled("j", n as u32, time) };
+        let fire = Fire::Scheduled(time);
+        let outcome = Settlement { fire, start: Some(time), at: time, ..settled("j", n as u32, 0) };
         put(&*store, [Put::from(run), outcome.into()]).await;
         let trace = StatusTrace { at: time, ..traced(n, &format!("t{n}"), TaskState::Running) };
         put(&*store, [trace]).await;

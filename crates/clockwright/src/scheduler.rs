@@ -2,10 +2,12 @@
 
 use crate::{Job, Registry, net};
 use clockwright_engine::{Connect, Engine, EngineHandle, EngineOptions, StartError};
-use clockwright_events::{Bus, BusOptions, Sink, SqliteStore, StoreError};
+use clockwright_events::{
+    Bus, BusOptions, LateStore, Sink, Spool, SpoolError, SpoolOptions, SqliteStore, StoreError,
+};
 use clockwright_model::{InstanceId, Millis, SettingsError, ShardContext};
 use clockwright_runtime::Stream;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
@@ -15,6 +17,9 @@ pub type Lines = Arc<dyn Fn(&InstanceId, &ShardContext, Stream, &str) + Send + S
 
 /// The name of the event store in a data folder.
 pub const EVENTS_FILE: &str = "events.db";
+
+/// The name of the folder, in a data folder, where events wait for their database.
+const SPOOL_FOLDER: &str = "spool";
 
 /// How an instance takes part.
 #[derive(Clone)]
@@ -36,6 +41,13 @@ pub enum Events {
     Silent,
     /// Into `events.db` in this folder, which is made when it is missing.
     Folder(PathBuf),
+    /// Into a database; see [`EventStore::connect`](clockwright_events::EventStore::connect).
+    Database {
+        /// Where it is.
+        address: String,
+        /// Where events wait while it is slow or away: `spool` in this folder, which belongs to one process.
+        folder: PathBuf,
+    },
     /// To a bus of the caller's, which the caller closes.
     Bus(Bus),
 }
@@ -71,6 +83,9 @@ pub enum SchedulerError {
     /// The event store cannot be used.
     #[error(transparent)]
     Store(#[from] StoreError),
+    /// Events cannot wait on disk for their database.
+    #[error(transparent)]
+    Spool(#[from] SpoolError),
     /// The engine did not start.
     #[error(transparent)]
     Engine(#[from] StartError),
@@ -150,6 +165,10 @@ impl Scheduler {
                 let bus = store_in(folder).await?;
                 (bus.clone(), Some(bus))
             }
+            Events::Database { address, folder } => {
+                let bus = Bus::start(vec![database(&address, &folder).await?], BusOptions::default());
+                (bus.clone(), Some(bus))
+            }
         };
         let mut engine = EngineOptions::new(registry.keys().clone(), instance.clone());
         engine.shutdown_grace = Millis::try_from(options.shutdown_grace.as_millis()).unwrap_or(Millis::MAX);
@@ -177,6 +196,16 @@ impl Scheduler {
             bus.close(LAST_EVENTS).await;
         }
     }
+}
+
+/// The sink for a database, behind a spool in the folder, which is made when it is missing.
+///
+/// # Errors
+/// [`SchedulerError::Store`] when the address is wrong, [`SchedulerError::Spool`] when the folder cannot be used. A database
+/// that is merely away is none.
+pub async fn database(address: &str, folder: &Path) -> Result<Arc<dyn Sink>, SchedulerError> {
+    let store = LateStore::connect(address).await?;
+    Ok(Spool::open(folder.join(SPOOL_FOLDER), store, SpoolOptions::default())?)
 }
 
 async fn store_in(folder: PathBuf) -> Result<Bus, SchedulerError> {

@@ -24,6 +24,16 @@ pub(crate) struct DevArgs {
     /// Keep the registry and the outcomes in memory: nothing is written, and other commands cannot look in
     #[arg(long, conflicts_with = "data")]
     in_memory: bool,
+    /// The database for outcomes and traces instead of events.db: postgres://USER:PASSWORD@HOST:PORT/DATABASE or mysql://…; they wait
+    /// in the data folder while it is away
+    #[arg(
+        long,
+        env = "CLOCKWRIGHT_EVENTS",
+        hide_env_values = true,
+        value_name = "ADDRESS",
+        conflicts_with = "in_memory"
+    )]
+    events: Option<String>,
     /// How many instances share the items, 1 to 100
     #[arg(long, default_value_t = 3, value_parser = clap::value_parser!(u32).range(1..=100))]
     instances: u32,
@@ -44,11 +54,15 @@ pub(crate) struct DevArgs {
 pub(crate) async fn run(args: DevArgs) -> Result<(), Failure> {
     let names = names(&args.file)?;
     let signals = Signals::catch()?;
-    let (registry, store) = if args.in_memory {
+    let (registry, store): (_, Arc<dyn Sink>) = if args.in_memory {
         (Registry::in_memory(&args.namespace)?, SqliteStore::in_memory().await?)
     } else {
         let registry = Registry::serve(&args.data, &args.namespace).await?;
-        (registry, SqliteStore::open(args.data.join(EVENTS_FILE)).await?)
+        let store: Arc<dyn Sink> = match &args.events {
+            Some(address) => clockwright::scheduler::database(address, &args.data).await?,
+            None => SqliteStore::open(args.data.join(EVENTS_FILE)).await?,
+        };
+        (registry, store)
     };
     let printer = live::Printer::start();
     let sinks: Vec<Arc<dyn Sink>> = vec![store, Arc::new(live::Outcomes(printer.pen()))];

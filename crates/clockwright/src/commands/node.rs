@@ -16,6 +16,10 @@ pub(crate) struct NodeArgs {
     /// The folder for outcomes (events.db); made when it is missing
     #[arg(long, env = "CLOCKWRIGHT_DATA", default_value = DEFAULT_DATA)]
     data: PathBuf,
+    /// The database for outcomes and traces instead of events.db: postgres://USER:PASSWORD@HOST:PORT/DATABASE or mysql://…; they wait
+    /// in the data folder while it is away
+    #[arg(long, env = "CLOCKWRIGHT_EVENTS", hide_env_values = true, value_name = "ADDRESS")]
+    events: Option<String>,
     /// How long this instance may be silent before others take over its items, for example 12s; the registry may set bounds
     #[arg(long, default_value = "12s", value_parser = super::duration)]
     session_timeout: Duration,
@@ -41,7 +45,10 @@ pub(crate) async fn run(global: Global, args: NodeArgs) -> Result<(), Failure> {
     let options = SchedulerOptions {
         address: args.instance_ip.map(|ip| ip.to_string()),
         shutdown_grace: args.shutdown_grace,
-        events: Events::Folder(args.data),
+        events: match args.events {
+            Some(address) => Events::Database { address, folder: args.data },
+            None => Events::Folder(args.data),
+        },
         lines: printer.as_ref().map(live::Printer::lines),
     };
     let scheduler = Scheduler::start_with(&registry, jobs, options).await?;

@@ -3,7 +3,7 @@
 use super::Global;
 use crate::output::{Failure, instant, or_dash, show, table};
 use clap::{Args, Subcommand};
-use clockwright_events::{OUTCOMES, Page, Query as _, RunFilter, RunRow, SqliteStore};
+use clockwright_events::{EventStore, OUTCOMES, Page, Query as _, RunFilter, RunRow};
 use clockwright_model::RunId;
 use std::path::PathBuf;
 
@@ -25,6 +25,9 @@ pub(crate) struct StoreArgs {
     /// The data folder of the `dev` or `node` whose event store is read
     #[arg(long, env = "CLOCKWRIGHT_DATA", default_value = super::DEFAULT_DATA)]
     data: PathBuf,
+    /// The database that `dev` or `node` was told to use, instead of events.db in the data folder
+    #[arg(long, env = "CLOCKWRIGHT_EVENTS", hide_env_values = true, value_name = "ADDRESS")]
+    events: Option<String>,
 }
 
 #[derive(Debug, Args)]
@@ -45,8 +48,16 @@ pub(crate) struct ListArgs {
 }
 
 impl StoreArgs {
-    async fn open(&self) -> Result<std::sync::Arc<SqliteStore>, Failure> {
-        Ok(SqliteStore::open_read_only(self.data.join(super::EVENTS_FILE)).await?)
+    /// Where it reads, for a message: never the address of a database, which may hold a password.
+    fn place(&self) -> String {
+        self.events.as_ref().map_or_else(|| self.data.display().to_string(), |_| "the database".to_owned())
+    }
+
+    async fn open(&self) -> Result<std::sync::Arc<EventStore>, Failure> {
+        match &self.events {
+            Some(address) => Ok(EventStore::connect_read_only(address).await?),
+            None => Ok(EventStore::open_read_only(self.data.join(super::EVENTS_FILE)).await?),
+        }
     }
 }
 
@@ -67,10 +78,7 @@ pub(crate) async fn run(global: &Global, command: RunCommand) -> Result<(), Fail
             })?;
             let row = store.open().await?.run(run).await?;
             let row = row.ok_or_else(|| {
-                Failure::Failed(format!(
-                    "there is no outcome that run {id} decided in {}",
-                    store.data.display()
-                ))
+                Failure::Failed(format!("there is no outcome that run {id} decided in {}", store.place()))
             })?;
             show(global.output, &row, get)
         }

@@ -3,7 +3,7 @@
 use crate::{Job, Registry, net};
 use clockwright_engine::{Connect, Engine, EngineHandle, EngineOptions, StartError};
 use clockwright_events::{
-    Bus, BusOptions, LateStore, Sink, Spool, SpoolError, SpoolOptions, SqliteStore, StoreError,
+    Bus, BusOptions, EventStore, LateStore, Retention, Sink, Spool, SpoolError, SpoolOptions, StoreError,
 };
 use clockwright_model::{InstanceId, Millis, SettingsError, ShardContext};
 use clockwright_runtime::Stream;
@@ -20,6 +20,9 @@ pub const EVENTS_FILE: &str = "events.db";
 
 /// The name of the folder, in a data folder, where events wait for their database.
 const SPOOL_FOLDER: &str = "spool";
+
+/// How often history that is too old is deleted: what is older than 30 days.
+const SWEEP: Duration = Duration::from_secs(3600);
 
 /// How an instance takes part.
 #[derive(Clone)]
@@ -198,6 +201,16 @@ impl Scheduler {
     }
 }
 
+/// The store in a data folder, which exists.
+///
+/// # Errors
+/// [`StoreError`] says what is wrong with the file.
+pub async fn file(folder: &Path) -> Result<Arc<dyn Sink>, StoreError> {
+    let store = EventStore::open(folder.join(EVENTS_FILE)).await?;
+    tokio::spawn(EventStore::keep_pruned(Arc::downgrade(&store), Retention::default(), SWEEP));
+    Ok(store)
+}
+
 /// The sink for a database, behind a spool in the folder, which is made when it is missing.
 ///
 /// # Errors
@@ -205,14 +218,14 @@ impl Scheduler {
 /// that is merely away is none.
 pub async fn database(address: &str, folder: &Path) -> Result<Arc<dyn Sink>, SchedulerError> {
     let store = LateStore::connect(address).await?;
+    tokio::spawn(LateStore::keep_pruned(Arc::downgrade(&store), Retention::default(), SWEEP));
     Ok(Spool::open(folder.join(SPOOL_FOLDER), store, SpoolOptions::default())?)
 }
 
 async fn store_in(folder: PathBuf) -> Result<Bus, SchedulerError> {
     std::fs::create_dir_all(&folder)
         .map_err(|error| SchedulerError::Folder { folder: folder.clone(), error })?;
-    let store: Arc<dyn Sink> = SqliteStore::open(folder.join(EVENTS_FILE)).await?;
-    Ok(Bus::start(vec![store], BusOptions::default()))
+    Ok(Bus::start(vec![file(&folder).await?], BusOptions::default()))
 }
 
 fn connector(registry: &Registry) -> Connect {

@@ -1,6 +1,6 @@
 //! `clockwright dev`: registry, instances and outcomes in one process, and everything shown as it happens.
 
-use super::{DEFAULT_DATA, EVENTS_FILE, Signals, live, read_jobs, until_signal};
+use super::{DEFAULT_DATA, Signals, live, read_jobs, until_signal};
 use crate::output::{Failure, now, talk};
 use clap::Args;
 use clockwright::{Events, Registry, Scheduler, SchedulerOptions};
@@ -60,7 +60,7 @@ pub(crate) async fn run(args: DevArgs) -> Result<(), Failure> {
         let registry = Registry::serve(&args.data, &args.namespace).await?;
         let store: Arc<dyn Sink> = match &args.events {
             Some(address) => clockwright::scheduler::database(address, &args.data).await?,
-            None => SqliteStore::open(args.data.join(EVENTS_FILE)).await?,
+            None => clockwright::scheduler::file(&args.data).await?,
         };
         (registry, store)
     };

@@ -24,8 +24,13 @@ impl Place {
     pub fn command(&self, program: &str) -> Command {
         let mut command = Command::new(program);
         command.current_dir(self.path()).stdin(Stdio::null());
-        for name in ["CLOCKWRIGHT_REGISTRY", "CLOCKWRIGHT_DATA", "CLOCKWRIGHT_INSTANCE_IP", "CLOCKWRIGHT_LOG"]
-        {
+        for name in [
+            "CLOCKWRIGHT_REGISTRY",
+            "CLOCKWRIGHT_DATA",
+            "CLOCKWRIGHT_EVENTS",
+            "CLOCKWRIGHT_INSTANCE_IP",
+            "CLOCKWRIGHT_LOG",
+        ] {
             command.env_remove(name);
         }
         command

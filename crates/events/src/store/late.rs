@@ -1,10 +1,11 @@
 //! A store whose database may be away when the program starts: jobs run all the same.
 
-use super::EventStore;
+use super::{EventStore, Retention};
 use crate::{Loss, Sink, SinkError, StoreError};
 use async_trait::async_trait;
 use clockwright_model::Event;
-use std::sync::Arc;
+use std::sync::{Arc, Weak};
+use std::time::Duration;
 use tokio::sync::OnceCell;
 
 /// The way into an [`EventStore`] that connects when it can. Put it behind a [`Spool`](crate::Spool), where events wait
@@ -29,6 +30,19 @@ impl LateStore {
             Err(error) => return Err(error),
         };
         Ok(Arc::new(Self { address: address.to_owned(), store }))
+    }
+
+    /// Prunes now and then every `every`, until this is dropped; see [`EventStore::keep_pruned`]. Turns at which the
+    /// database has not been reached yet are passed over.
+    pub async fn keep_pruned(late: Weak<Self>, keep: Retention, every: Duration) {
+        loop {
+            let Some(store) = late.upgrade().map(|late| late.store.get().map(Arc::downgrade)) else { return };
+            match store {
+                // The database once reached is the same one for good.
+                Some(store) => return EventStore::keep_pruned(store, keep, every).await,
+                None => tokio::time::sleep(every.min(Duration::from_secs(60))).await,
+            }
+        }
     }
 
     async fn store(&self) -> Result<&Arc<EventStore>, SinkError> {

@@ -147,7 +147,6 @@ impl Core {
             return;
         }
         self.notice_shutdown_command(index);
-        self.drop_outdated_cursors(index, now);
         self.read_plan(index);
         self.look_for_foreign_peers(index);
         self.track_off(index, now);
@@ -155,6 +154,7 @@ impl Core {
         self.failover(index, now);
         self.fire(index, now);
         self.wind_down(index);
+        self.drop_outdated_cursors(index, now);
     }
 
     /// Reads epoch and owners together when the mirror's epoch is not the one that its owners belong to. The epoch is read
@@ -417,6 +417,7 @@ impl Core {
         if self.plan_is_due(index, now) {
             self.begin_plan(index, now);
         } else {
+            self.jobs[index].plans.not_due();
             self.remove_surplus_items(index, now);
         }
     }

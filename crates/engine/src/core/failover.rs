@@ -47,6 +47,7 @@ impl Core {
         }
         self.notice_orphans(index, now);
         if self.is_marker(index) {
+            self.yield_to_java(index, now);
             self.mark_orphans(index, &effective, now);
         }
         self.drop_wrong_takes(index);
@@ -285,9 +286,11 @@ impl Core {
             }
             // A Java peer keeps no cursor: what it left is the latest instant, unless that has an outcome.
             None if self.has_foreign_peers(index) || version.is_none() => {
-                let latest =
-                    effective.schedule.latest_until(now.wall).filter(|latest| *latest > cursor.settled)?;
-                cursor.settled = latest;
+                // Only what our own cursor tells counts here: a plan made since then says nothing about what the dead one ended.
+                let known = self.jobs[index].mirror.item(item).and_then(|nodes| nodes.cursor.cursor());
+                let known = known.map_or(0, |cursor| cursor.settled);
+                let latest = effective.schedule.latest_until(now.wall).filter(|latest| *latest > known)?;
+                cursor.settled = cursor.settled.max(latest);
                 cursor.run = Some(self.new_claim(Fire::Scheduled(latest), 1, Source::Failover, now));
                 None
             }

@@ -15,28 +15,37 @@
 //! missed. So one of ours (the one that also marks orphans) deletes the cursor of an item once it is [`OUTDATED`] behind its
 //! living Java owner. The next of ours to own the item begins with its plan.
 //!
+//! # An orphan that Java takes over
+//! Java takes a marked item by `sharding/{i}/failover` and leaves the cursor as it is, so that the dead claim in it would be marked
+//! and run again once Java is through. The marker settles the claim as lost as soon as it sees a Java taker.
+//!
 //! # When our leader may plan
 //! *When nothing runs*, by a reading that was asked for after the plan became due: marks are not watched otherwise. With
 //! `monitorExecution` off Java does not wait either. *Not just before an instant* ([`QUIET`]): Java reads the flag from the registry but
 //! its owners from a cache that lags, so that an instance that fires at once after the plan may still run what it had. Before an
-//! instant the flag is raised and the plan made just after: all who fire wait for it, as they do under a Java leader.
+//! instant the flag is raised and the plan made just after: all who fire wait for it, as they do under a Java leader. *Not at once
+//! after an instance died*, with failover ([`MARKING`]): Java looks up in the plan what the dead one had, and marks that.
 //!
 //! # Failures
 //! All of this is inference, and Java's own steps are not conditional, so beside a Java peer an instant may be run twice
 //! or not at all while a plan changes. Nothing of this is used in jobs without Java peers.
 
 use super::coordinate::Builder;
+use super::claim::ItemClaim;
+use super::job::Local;
 use super::mirror::{CursorNode, Mirror, OwnerNode};
 use super::{Core, Now};
 use crate::keys::Key;
 use bytes::Bytes;
-use clockwright_model::{Item, Millis};
+use clockwright_model::{FailureKind, InstanceId, Item, Millis, Outcome};
 use clockwright_registry::Op;
 
 /// How long before an instant no plan is made beside Java peers, milliseconds. Covers what Java's cache lags behind.
 const QUIET: Millis = 300;
 /// How long after an instant a plan may be made beside Java peers, milliseconds: by then the others have seen the flag.
 const AFTER: Millis = 50;
+/// How long the plan of an instance that vanished is kept for Java peers with failover to read, milliseconds.
+const MARKING: Millis = 1_000;
 /// How far a cursor must be behind its living Java owner until it is deleted, milliseconds.
 const OUTDATED: Millis = 1_000;
 /// How long the plan of a Java leader must have been wrong until we raise its flag, milliseconds. It raises the flag itself for
@@ -56,6 +65,8 @@ pub(crate) struct Plans {
     looked: u64,
     /// A plan is due beside Java peers since this sequence number.
     due_since: Option<u64>,
+    /// An owner is gone since this (mono).
+    gone_since: Option<Millis>,
     /// The plan of a Java leader is wrong since this (mono).
     wrong_since: Option<Millis>,
 }
@@ -83,6 +94,12 @@ impl Plans {
         self.looked = id;
     }
 
+    /// Our leader has no plan to make.
+    pub(crate) fn not_due(&mut self) {
+        self.due_since = None;
+        self.gone_since = None;
+    }
+
     /// From when on the instants of an item are its owner's to run.
     pub(crate) fn covers_from(&self, owner: &OwnerNode) -> Millis {
         let answer = self.answered.iter().find(|(plan, _)| *plan == owner.created);
@@ -94,6 +111,9 @@ impl Core {
     /// Whether our leader may begin a plan now although there are Java peers. If not, it is asked again in time.
     pub(super) fn may_plan_beside_java(&mut self, index: usize, now: Now) -> bool {
         let Some(effective) = self.jobs[index].effective.clone() else { return false };
+        if effective.settings.failover && self.leaves_marks(index, now) {
+            return false;
+        }
         if effective.settings.monitor_execution {
             let due_since = *self.jobs[index].plans.due_since.get_or_insert(self.sequence);
             if self.jobs[index].plans.looked <= due_since {
@@ -125,6 +145,58 @@ impl Core {
         true
     }
 
+    /// Settles the claims of dead instances of ours whose items a Java peer has taken over.
+    pub(super) fn yield_to_java(&mut self, index: usize, now: Now) {
+        let mut settles = Vec::new();
+        for item in 0..self.jobs[index].count() {
+            let job = &self.jobs[index];
+            let (Some(nodes), Some(state)) = (job.mirror.item(item), job.items.get(item as usize)) else {
+                continue;
+            };
+            let java =
+                |id: &InstanceId| !self.leases.contains_key(id) && job.mirror.instances.contains_key(id);
+            let Some(taker) = nodes.taken.clone().filter(java) else { continue };
+            let CursorNode::Known { version, cursor, .. } = &nodes.cursor else { continue };
+            let (version, mut cursor) = (*version, cursor.clone());
+            let Some(claim) = cursor.running().cloned() else { continue };
+            if !matches!(state.local, Local::Idle)
+                || claim.owner == self.me
+                || self.alive(&claim.owner, claim.session)
+            {
+                continue;
+            }
+            let reason = format!(
+                "its instance {} died while it ran; {taker}, a Java instance, runs it again",
+                claim.owner
+            );
+            let outcome = Outcome::Failed { kind: FailureKind::OwnerLost, reason };
+            let settlement = self.settlement(index, item, &claim, 0, outcome.clone(), None, now);
+            if let Some(run) = &mut cursor.run {
+                run.outcome = Some(outcome);
+            }
+            let dead = (!self.leases.contains_key(&claim.owner)).then_some(claim.owner);
+            let (cursor, version, settlements) = (*cursor, Some(version), vec![settlement]);
+            settles.push(ItemClaim { item, cursor, version, settlements, dead, takeover: None });
+        }
+        self.send_settles(index, settles, now);
+    }
+
+    /// Whether Java peers may still have to mark what an instance that vanished had.
+    fn leaves_marks(&mut self, index: usize, now: Now) -> bool {
+        let job = &mut self.jobs[index];
+        let owners = job.mirror.items.iter().filter_map(|nodes| nodes.owner.as_ref());
+        if !owners.map(|owner| &owner.id).any(|id| !job.mirror.instances.contains_key(id)) {
+            job.plans.gone_since = None;
+            return false;
+        }
+        let until = *job.plans.gone_since.get_or_insert(now.mono) + MARKING;
+        if now.mono < until {
+            self.wake_at_mono(index, until);
+            return true;
+        }
+        false
+    }
+
     /// Whether a plan that a Java leader should make has been due long enough to remind it, by a fresh reading.
     pub(super) fn has_been_due(&mut self, index: usize, due: bool, now: Now) -> bool {
         let plans = &mut self.jobs[index].plans;
@@ -146,7 +218,8 @@ impl Core {
 
     /// Deletes the cursors that fell behind living Java owners.
     pub(super) fn drop_outdated_cursors(&mut self, index: usize, now: Now) {
-        if self.jobs[index].op.is_some() || !self.has_foreign_peers(index) || !self.is_marker(index) {
+        let rests = self.jobs[index].op.is_some() || now.mono < self.jobs[index].op_after;
+        if rests || !self.has_foreign_peers(index) || !self.is_marker(index) {
             return;
         }
         let job = &self.jobs[index];

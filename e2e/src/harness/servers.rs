@@ -10,6 +10,7 @@ use tokio::runtime::Runtime;
 /// One private server, or an ensemble.
 pub struct Servers {
     kind: Kind,
+    digest: Option<String>,
     runtime: Runtime,
 }
 
@@ -33,7 +34,13 @@ impl Servers {
         Self {
             kind: kind.unwrap_or_else(|error| panic!("ZooKeeper does not start: {error:#}")),
             runtime: runtime.expect("a runtime can be made"),
+            digest: None,
         }
+    }
+
+    /// From now on, what somebody else does here is done as this `user:password`.
+    pub fn log_in(&mut self, digest: &str) {
+        self.digest = Some(digest.to_owned());
     }
 
     /// `host:port,…` of all of them.
@@ -138,7 +145,8 @@ impl Servers {
         work: impl FnOnce(Arc<ZooKeeper>) -> F,
     ) -> T {
         let done = self.runtime.block_on(async {
-            let registry = ZooKeeper::connect(Options::new(self.hosts())).await.context("no session")?;
+            let options = Options { digest: self.digest.clone(), ..Options::new(self.hosts()) };
+            let registry = ZooKeeper::connect(options).await.context("no session")?;
             let done = work(Arc::clone(&registry)).await?;
             registry.close().await?;
             anyhow::Ok(done)

@@ -68,7 +68,10 @@ pub(crate) enum Instance {
 
 impl Stage {
     pub(crate) fn new(name: &str, setup: Setup) -> Self {
-        let servers = Servers::start(1);
+        let mut servers = Servers::start(1);
+        if let Some(digest) = setup.digest {
+            servers.log_in(digest);
+        }
         let hosts = match setup.digest {
             Some(digest) => format!("{digest}@{}", servers.hosts()),
             None => servers.hosts(),

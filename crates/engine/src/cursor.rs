@@ -20,7 +20,7 @@
 //! A claim moves it forward and names in `gap` what became of the instants in between, so that even a crash right after the
 //! claim loses no outcome: the next owner finds them here and records them again under the same key.
 
-use clockwright_model::{FailureKind, Fire, InstanceId, Millis, Outcome, RunId, Source};
+use clockwright_model::{FailureKind, Fire, InstanceId, Millis, Outcome, RunId, Source, Token};
 use serde::{Deserialize, Serialize};
 
 /// What a cursor node says.
@@ -56,6 +56,9 @@ pub struct Claim {
     pub source: Source,
     /// When, by the claimer's clock.
     pub at: Millis,
+    /// The fencing token. It is the transaction of the claim itself, so the claim's own node cannot say it: whoever reads an open
+    /// claim takes it from the node, and every later change of the cursor writes it down.
+    pub token: Token,
     /// How it ended; `None` while it runs.
     pub outcome: Option<Outcome>,
 }
@@ -100,6 +103,7 @@ impl Cursor {
                 session: claim.session,
                 source: claim.source.as_str().to_owned(),
                 at: claim.at,
+                token: claim.token,
                 outcome: claim.outcome.as_ref().map(OutcomeWire::of),
             }),
             pending: self.pending.as_ref().map(ToString::to_string),
@@ -135,6 +139,7 @@ impl Cursor {
                 session: claim.session,
                 source: Source::parse(&claim.source).ok_or_else(|| bad("source"))?,
                 at: claim.at,
+                token: claim.token,
                 outcome: claim.outcome.map(OutcomeWire::read).transpose()?,
             }),
         };
@@ -178,8 +183,16 @@ struct ClaimWire {
     session: i64,
     source: String,
     at: Millis,
+    #[serde(skip_serializing_if = "is_unknown", default)]
+    token: Token,
     #[serde(skip_serializing_if = "Option::is_none", default)]
     outcome: Option<OutcomeWire>,
+}
+
+/// A claim's own node does not know its token yet.
+#[allow(clippy::trivially_copy_pass_by_ref, reason = "serde asks for a reference")]
+fn is_unknown(token: &Token) -> bool {
+    *token == 0
 }
 
 #[derive(Serialize, Deserialize)]
@@ -247,6 +260,7 @@ mod tests {
             session: -3,
             source: Source::Misfire,
             at: 5_001,
+            token: 77,
             outcome,
         }
     }

@@ -46,6 +46,7 @@ impl Core {
             session: self.session.map_or(0, |terms| terms.session),
             source,
             at: now.wall,
+            token: 0,
             outcome: None,
         }
     }
@@ -165,7 +166,8 @@ impl Core {
         let takeover = claims.iter().any(|claim| claim.takeover.is_some());
         for claim in claims {
             let version = claim.version.map_or(0, |_| versions.next().unwrap_or(0));
-            let Some(active_claim) = claim.cursor.running().cloned() else { continue };
+            let Some(mut active_claim) = claim.cursor.running().cloned() else { continue };
+            active_claim.token = commit.transaction;
             self.note_claim(index, &claim, version, &commit, touched, session, &effective);
             for settlement in claim.settlements {
                 self.record(clockwright_model::Event::Settlement(settlement));
@@ -174,7 +176,6 @@ impl Core {
             let active = Active {
                 run,
                 version,
-                token: commit.transaction,
                 task_id: task_id.clone(),
                 start: now.wall,
                 taken: claim.takeover.is_some(),
@@ -239,11 +240,7 @@ impl Core {
         if effective.settings.monitor_execution && claim.cursor.running().is_some() {
             nodes.running = Some(session);
         }
-        nodes.cursor = CursorNode::Known {
-            version,
-            modified: commit.transaction,
-            cursor: Box::new(claim.cursor.clone()),
-        };
+        nodes.cursor = CursorNode::known(claim.cursor.clone(), version, commit.transaction);
         if claim.takeover.is_some() {
             job.mirror.failover_items.remove(&claim.item);
             job.marks_seen.retain(|(item, _)| *item != claim.item);
@@ -266,7 +263,7 @@ impl Core {
             source: active.claim.source,
             attempt: active.claim.attempt,
             run_id: active.claim.run_id,
-            token: active.token,
+            token: active.claim.token,
         }
     }
 

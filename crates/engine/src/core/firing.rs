@@ -260,7 +260,7 @@ impl Core {
             && (claim.session != session
                 || matches!(outcome, Outcome::Failed { kind: FailureKind::OwnerLost, .. }))
         {
-            settlements.push(self.settlement(index, item, claim, 0, outcome, None, now));
+            settlements.push(self.settlement(index, item, claim, outcome, Some(claim.at), now));
         }
         for settlement in settlements {
             self.record(clockwright_model::Event::Settlement(settlement));
@@ -439,7 +439,7 @@ impl Core {
         let outcome = Outcome::Failed { kind: FailureKind::OwnerLost, reason };
         let (mut settlements, mut dead) = (Vec::new(), None);
         if let Some(claim) = &mut cursor.run {
-            settlements.push(self.settlement(index, item, claim, 0, outcome.clone(), None, now));
+            settlements.push(self.settlement(index, item, claim, outcome.clone(), Some(claim.at), now));
             claim.outcome = Some(outcome);
             dead = (!self.leases.contains_key(&claim.owner)).then(|| claim.owner.clone());
         }

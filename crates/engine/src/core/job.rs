@@ -177,7 +177,6 @@ pub(crate) struct Active {
     pub(crate) run: u64,
     pub(crate) claim: crate::cursor::Claim,
     pub(crate) version: i32,
-    pub(crate) token: i64,
     pub(crate) task_id: Arc<str>,
     pub(crate) start: Millis,
     /// We hold `sharding/{i}/failover`.

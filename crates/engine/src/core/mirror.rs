@@ -87,6 +87,14 @@ pub(crate) enum CursorNode {
 }
 
 impl CursorNode {
+    /// A cursor as its node has it. An open claim that does not say its token was made by the node's last transaction.
+    pub(crate) fn known(mut cursor: Cursor, version: i32, modified: i64) -> Self {
+        if let Some(claim) = cursor.run.as_mut().filter(|claim| claim.token == 0) {
+            claim.token = modified;
+        }
+        CursorNode::Known { version, modified, cursor: Box::new(cursor) }
+    }
+
     pub(crate) fn cursor(&self) -> Option<&Cursor> {
         match self {
             CursorNode::Known { cursor, .. } => Some(cursor),
@@ -188,11 +196,7 @@ impl Mirror {
                     None => CursorNode::Absent,
                     Some(node) => match Cursor::from_bytes(&node.data) {
                         Err(_) => CursorNode::Damaged { version: node.stat.version },
-                        Ok(cursor) => CursorNode::Known {
-                            version: node.stat.version,
-                            modified: node.stat.modified,
-                            cursor: Box::new(cursor),
-                        },
+                        Ok(cursor) => CursorNode::known(cursor, node.stat.version, node.stat.modified),
                     },
                 };
             }

@@ -30,8 +30,8 @@
 //! All of this is inference, and Java's own steps are not conditional, so beside a Java peer an instant may be run twice
 //! or not at all while a plan changes. Nothing of this is used in jobs without Java peers.
 
-use super::coordinate::Builder;
 use super::claim::ItemClaim;
+use super::coordinate::Builder;
 use super::job::Local;
 use super::mirror::{CursorNode, Mirror, OwnerNode};
 use super::{Core, Now};
@@ -170,7 +170,7 @@ impl Core {
                 claim.owner
             );
             let outcome = Outcome::Failed { kind: FailureKind::OwnerLost, reason };
-            let settlement = self.settlement(index, item, &claim, 0, outcome.clone(), None, now);
+            let settlement = self.settlement(index, item, &claim, outcome.clone(), Some(claim.at), now);
             if let Some(run) = &mut cursor.run {
                 run.outcome = Some(outcome);
             }

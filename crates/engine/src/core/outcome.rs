@@ -247,8 +247,7 @@ impl Core {
         state.blocked_by = BlockedBy::Busy;
         self.close_run(index, active.firing, item, &outcome, now);
         if counted {
-            let settlement =
-                self.settlement(index, item, &active.claim, active.token, outcome, Some(active.start), now);
+            let settlement = self.settlement(index, item, &active.claim, outcome, Some(active.start), now);
             self.record(clockwright_model::Event::Settlement(settlement));
         } else {
             let what = super::job::fire_words(&active.claim.fire);

@@ -5,7 +5,7 @@ use super::{Core, Effect, Now};
 use crate::cursor::{Claim, Gap};
 use crate::keys::Key;
 use clockwright_model::{
-    Event, Execution, Fire, Item, Millis, Outcome, RunId, Settlement, Source, StatusTrace, TaskState, Token,
+    Event, Execution, Fire, Item, Millis, Outcome, RunId, Settlement, Source, StatusTrace, TaskState,
 };
 use std::sync::Arc;
 
@@ -72,7 +72,6 @@ impl Core {
         index: usize,
         item: Item,
         claim: &Claim,
-        token: Token,
         outcome: Outcome,
         start: Option<Millis>,
         now: Now,
@@ -85,7 +84,7 @@ impl Core {
             outcome,
             attempt: claim.attempt,
             run_id: Some(claim.run_id),
-            token,
+            token: claim.token,
             source: claim.source,
             instance: claim.owner.clone(),
             start,

@@ -91,6 +91,7 @@ fn claim(fire: Millis, outcome: Option<Outcome>) -> Cursor {
         session: 1,
         source: Source::Schedule,
         at: fire + 1,
+        token: 0,
         outcome,
     };
     Cursor { settled: fire, schedule: 0, run: Some(claim), pending: None, gap: Vec::new() }

@@ -166,6 +166,7 @@ fn cursors(session: i64) -> (Bytes, Bytes) {
         session,
         source: Source::Schedule,
         at,
+        token: at,
         outcome,
     };
     let bytes = |outcome| {

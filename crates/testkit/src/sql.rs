@@ -6,6 +6,7 @@
 //! when the next server starts. Data is not synchronised to the disk: what these tests kill is processes, and a machine's
 //! page cache outlives them.
 
+use crate::private;
 use crate::zookeeper::poll;
 use anyhow::{Context, bail, ensure};
 use rustix::process::{Pid, Signal, kill_process};
@@ -16,7 +17,7 @@ use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::sync::atomic::{AtomicU32, Ordering};
-use std::sync::{Mutex, MutexGuard, OnceLock, PoisonError, mpsc};
+use std::sync::{Mutex, MutexGuard, OnceLock, PoisonError};
 use std::time::Duration;
 
 /// Which database.
@@ -279,7 +280,7 @@ impl SqlServer {
         let log = self.log()?;
         command.stdin(if input.is_some() { Stdio::piped() } else { Stdio::null() });
         command.stdout(log.try_clone()?).stderr(log).current_dir(&self.dir);
-        let mut child = spawn_for_life(command)?;
+        let mut child = private::spawn_for_life(command).context(NO_SETPRIV)?;
         if let (Some(input), Some(mut stdin)) = (input, child.stdin.take()) {
             use std::io::Write;
             stdin.write_all(&input)?;
@@ -313,7 +314,7 @@ impl SqlServer {
         let log = self.log()?;
         command.args(&self.options).current_dir(&self.dir).stdin(Stdio::null());
         command.stdout(log.try_clone()?).stderr(log);
-        *self.process() = Some(spawn_for_life(command)?);
+        *self.process() = Some(private::spawn_for_life(command).context(NO_SETPRIV)?);
         Ok(())
     }
 
@@ -415,50 +416,10 @@ fn give_away(path: &Path) -> anyhow::Result<()> {
     Ok(())
 }
 
-const DIRECTORY_PREFIX: &str = "clockwright-sql-";
+const NO_SETPRIV: &str = "cannot start `setpriv`; run scripts/install-databases.sh";
 
 fn new_directory() -> anyhow::Result<PathBuf> {
-    static SWEEP: std::sync::Once = std::sync::Once::new();
-    let base = std::env::temp_dir();
-    SWEEP.call_once(|| sweep(&base));
-    let prefix = format!("{DIRECTORY_PREFIX}{}-", std::process::id());
-    let dir = tempfile::Builder::new().prefix(&prefix).tempdir_in(&base)?.keep();
+    let dir = private::new_directory("sql")?;
     give_away(&dir)?;
     Ok(dir)
-}
-
-/// Removes directories of processes that are no more: servers that tests share are never dropped.
-fn sweep(base: &Path) {
-    for entry in std::fs::read_dir(base).into_iter().flatten().flatten() {
-        let name = entry.file_name();
-        let pid = name
-            .to_str()
-            .and_then(|name| name.strip_prefix(DIRECTORY_PREFIX))
-            .and_then(|rest| rest.split('-').next());
-        if pid.is_some_and(|pid| pid.parse::<u32>().is_ok() && !Path::new("/proc").join(pid).exists()) {
-            let _ = std::fs::remove_dir_all(entry.path());
-        }
-    }
-}
-
-/// Starts a process that the kernel kills with this one. The kernel watches the *thread* that started it, and a test's
-/// thread ends with the test: so one thread that never ends starts them all.
-fn spawn_for_life(command: Command) -> anyhow::Result<Child> {
-    type Order = (Command, mpsc::Sender<std::io::Result<Child>>);
-    static SPAWNER: OnceLock<mpsc::Sender<Order>> = OnceLock::new();
-    let spawner = SPAWNER.get_or_init(|| {
-        let (orders, receiver) = mpsc::channel::<Order>();
-        std::thread::spawn(move || {
-            for (mut command, answer) in receiver {
-                let _ = answer.send(command.spawn());
-            }
-        });
-        orders
-    });
-    let (answer, result) = mpsc::channel();
-    spawner.send((command, answer)).ok().context("the spawning thread is gone")?;
-    result
-        .recv()
-        .context("the spawning thread is gone")?
-        .context("cannot start `setpriv`; run scripts/install-databases.sh")
 }

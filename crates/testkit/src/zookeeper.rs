@@ -8,6 +8,7 @@ mod log;
 
 pub use log::{LoggedOp, Transaction};
 
+use crate::private;
 use anyhow::{Context, bail, ensure};
 use rustix::process::{Pid, Signal, kill_process};
 use std::collections::BTreeMap;
@@ -16,7 +17,7 @@ use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
-use std::sync::{Mutex, OnceLock, PoisonError, mpsc};
+use std::sync::{Mutex, OnceLock, PoisonError};
 use std::time::{Duration, Instant};
 
 /// How a server is run.
@@ -181,7 +182,7 @@ impl ZkServer {
 
     fn prepare(config: Config, port: u16, id: usize, members: &str) -> anyhow::Result<Self> {
         let classpath = classpath(&config)?;
-        let dir = new_directory()?;
+        let dir = private::new_directory("zookeeper")?;
         std::fs::create_dir_all(dir.join("data"))?;
         std::fs::write(dir.join("data/myid"), id.to_string())?;
         let tick = config.tick_time;
@@ -224,7 +225,7 @@ impl ZkServer {
             .stdin(Stdio::null())
             .stdout(log.try_clone()?)
             .stderr(log);
-        let child = spawn_for_life(command)
+        let child = private::spawn_for_life(command)
             .context("cannot start `setpriv … java`; run scripts/install-zookeeper.sh")?;
         *self.process() = Some(child);
         Ok(())
@@ -393,47 +394,4 @@ fn retry_ports<T>(mut start: impl FnMut() -> anyhow::Result<T>) -> anyhow::Resul
             result => return result,
         }
     }
-}
-
-const DIRECTORY_PREFIX: &str = "clockwright-zookeeper-";
-
-fn new_directory() -> anyhow::Result<PathBuf> {
-    static SWEEP: std::sync::Once = std::sync::Once::new();
-    let base = std::env::temp_dir();
-    SWEEP.call_once(|| sweep(&base));
-    let prefix = format!("{DIRECTORY_PREFIX}{}-", std::process::id());
-    Ok(tempfile::Builder::new().prefix(&prefix).tempdir_in(&base)?.keep())
-}
-
-/// Removes directories of processes that are no more: servers that tests share are never dropped.
-fn sweep(base: &Path) {
-    for entry in std::fs::read_dir(base).into_iter().flatten().flatten() {
-        let name = entry.file_name();
-        let pid = name
-            .to_str()
-            .and_then(|name| name.strip_prefix(DIRECTORY_PREFIX))
-            .and_then(|rest| rest.split('-').next());
-        if pid.is_some_and(|pid| pid.parse::<u32>().is_ok() && !Path::new("/proc").join(pid).exists()) {
-            let _ = std::fs::remove_dir_all(entry.path());
-        }
-    }
-}
-
-/// Starts a process that the kernel kills with this one. The kernel watches the *thread* that started it, and a test's
-/// thread ends with the test: so one thread that never ends starts them all.
-fn spawn_for_life(command: Command) -> anyhow::Result<Child> {
-    type Order = (Command, mpsc::Sender<std::io::Result<Child>>);
-    static SPAWNER: OnceLock<mpsc::Sender<Order>> = OnceLock::new();
-    let spawner = SPAWNER.get_or_init(|| {
-        let (orders, receiver) = mpsc::channel::<Order>();
-        std::thread::spawn(move || {
-            for (mut command, answer) in receiver {
-                let _ = answer.send(command.spawn());
-            }
-        });
-        orders
-    });
-    let (answer, result) = mpsc::channel();
-    spawner.send((command, answer)).ok().context("the spawning thread is gone")?;
-    Ok(result.recv().context("the spawning thread is gone")??)
 }

@@ -22,7 +22,7 @@ test: rust zookeeper databases ## Check the format and the lints, then run every
 	$(CARGO) clippy --workspace --all-targets --features clockwright-engine/mutations -- -D warnings
 	$(CARGO) build --workspace --bins --examples
 	$(CARGO) test --workspace
-	$(CARGO) test -p clockwright-engine --features mutations --test sim
+	$(CARGO) test --workspace --features clockwright-engine/mutations --test sim
 
 test-interop: rust ## Run jobs on Java Elastic-Job and Clockwright together; needs a JDK and Maven
 	@sh scripts/test-interop.sh $(INTEROP_ARGS)

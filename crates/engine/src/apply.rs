@@ -20,6 +20,8 @@ use tokio::sync::{Semaphore, watch};
 
 /// Transactions on their way at once.
 const COMMITS_IN_FLIGHT: usize = 8;
+/// Jobs read anew in a second at most, so that the backstop against lost hints stays cheap with thousands of jobs.
+const REFRESHES_PER_SECOND: usize = 30;
 /// Subtree readings on their way at once.
 const TREES_IN_FLIGHT: usize = 64;
 
@@ -144,7 +146,8 @@ impl Shell {
         }
         if now.mono >= self.refresh.1 {
             let count = self.jobs.len();
-            let rounds = self.options.refresh.as_secs().max(1) as usize;
+            let rounds =
+                (self.options.refresh.as_secs().max(1) as usize).max(count.div_ceil(REFRESHES_PER_SECOND));
             let share = count.div_ceil(rounds);
             for _ in 0..share {
                 inputs.push(Input::Refresh(self.refresh.0));

@@ -40,7 +40,7 @@ pub struct EngineOptions {
     pub stop_grace: Millis,
     /// An instant that is at most this late counts as on time, milliseconds.
     pub tolerance: Millis,
-    /// Each job is read anew at least this often, whatever the hints say.
+    /// How often each job is read anew, whatever the hints say. With many jobs it takes longer: 30 are read in a second.
     pub refresh: Duration,
     /// Seed of run ids; must differ between engines.
     pub seed: u64,

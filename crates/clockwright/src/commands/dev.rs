@@ -65,7 +65,7 @@ pub(crate) async fn run(args: DevArgs) -> Result<(), Failure> {
         (registry, store)
     };
     let printer = live::Printer::start();
-    let sinks: Vec<Arc<dyn Sink>> = vec![store, Arc::new(live::Outcomes(printer.pen()))];
+    let sinks: Vec<Arc<dyn Sink>> = vec![store, Arc::new(live::Outcomes::new(printer.pen()))];
     let bus = Bus::start(sinks, BusOptions::default());
     let mut schedulers = Vec::new();
     for _ in 0..args.instances {

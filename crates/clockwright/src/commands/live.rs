@@ -11,10 +11,10 @@ use clockwright_engine::keys::Key;
 use clockwright_events::{Sink, SinkError};
 use clockwright_model::{Event, InstanceId, JobName, Settlement, ShardContext};
 use clockwright_registry::SharedRegistry;
-use std::collections::BTreeMap;
-use std::sync::Arc;
+use std::collections::{BTreeMap, VecDeque};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
@@ -84,15 +84,47 @@ fn write(queue: &Receiver<Option<String>>, left_out: &AtomicU64) {
     }
 }
 
-/// Shows how runs ended.
-pub(super) struct Outcomes(pub(super) Pen);
+/// Shows how fires ended: each once, and only what this process decided. An instance that takes an item over records its
+/// last outcome again, so that none is lost with whoever decided it; that is for the record, not for the terminal.
+pub(super) struct Outcomes {
+    pen: Pen,
+    shown: Mutex<VecDeque<String>>,
+}
+
+/// How many outcomes are remembered as shown.
+const REMEMBERED: usize = 2_000;
+
+impl Outcomes {
+    pub(super) fn new(pen: Pen) -> Self {
+        Self { pen, shown: Mutex::new(VecDeque::new()) }
+    }
+
+    fn is_news(&self, settled: &Settlement) -> bool {
+        let process = std::process::id().to_string();
+        if settled.instance.process().split('-').next() != Some(process.as_str()) {
+            return false;
+        }
+        let key = settled.key();
+        let mut shown = self.shown.lock().unwrap_or_else(PoisonError::into_inner);
+        if shown.contains(&key) {
+            return false;
+        }
+        if shown.len() >= REMEMBERED {
+            shown.pop_front();
+        }
+        shown.push_back(key);
+        true
+    }
+}
 
 #[async_trait]
 impl Sink for Outcomes {
     async fn store(&self, batch: &[Event]) -> Result<(), SinkError> {
         for event in batch {
-            if let Event::Settlement(settlement) = event {
-                self.0.write(describe(settlement));
+            if let Event::Settlement(settlement) = event
+                && self.is_news(settlement)
+            {
+                self.pen.write(describe(settlement));
             }
         }
         Ok(())

@@ -39,7 +39,7 @@ use crate::cursor::Cursor;
 use crate::keys::Key;
 use crate::wire;
 use bytes::Bytes;
-use clockwright_model::{InstanceId, Item, JobSettings, Millis, RunId};
+use clockwright_model::{Item, JobSettings, Millis, RunId};
 use clockwright_registry::{Commit, Error, Mode, Node, Op, OpResult, Path, Stat};
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
@@ -402,7 +402,7 @@ impl Core {
         let Some(leader) = &job.mirror.leader else { return };
         let ours = self.leases.contains_key(&leader.id);
         let due =
-            !ours && !job.mirror.necessary && job.mirror.processing.is_none() && self.plan_is_due(index, now);
+            !ours && !job.mirror.necessary && job.mirror.processing.is_none() && self.plan_is_due(index);
         if !self.has_been_due(index, due, now) {
             return;
         }
@@ -414,7 +414,7 @@ impl Core {
 
     /// What the leader does: keeps the plan right, and removes items that the job no longer has.
     fn lead(&mut self, index: usize, now: Now) {
-        if self.plan_is_due(index, now) {
+        if self.plan_is_due(index) {
             self.begin_plan(index, now);
         } else {
             self.jobs[index].plans.not_due();
@@ -423,7 +423,7 @@ impl Core {
     }
 
     /// Whether the owners differ from what the strategy says, or somebody asks for a plan.
-    fn plan_is_due(&self, index: usize, _now: Now) -> bool {
+    fn plan_is_due(&self, index: usize) -> bool {
         let job = &self.jobs[index];
         let Some(effective) = &job.effective else { return false };
         let available = job.mirror.available();
@@ -442,10 +442,8 @@ impl Core {
             return false;
         }
         let count = job.count();
-        let owner =
-            |item: Item| job.mirror.item(item).and_then(|nodes| nodes.owner.as_ref()).map(|owner| &owner.id);
-        let previous: Vec<Option<InstanceId>> = (0..count).map(|item| owner(item).cloned()).collect();
-        let target = effective.strategy.assign(job.name.as_str(), &available, count, &previous);
+        let owner = |item: Item| job.mirror.owner(item);
+        let target = job.target(effective, &available);
         let surplus = (count..job.mirror.items.len() as Item).any(|item| owner(item).is_some());
         surplus
             || (0..count)
@@ -552,10 +550,8 @@ impl Core {
         let (Some(effective), Some(epoch)) = (&job.effective, job.mirror.epoch) else { return batches };
         let available = job.mirror.available();
         let count = job.count();
-        let owner =
-            |item: Item| job.mirror.item(item).and_then(|nodes| nodes.owner.as_ref()).map(|owner| &owner.id);
-        let previous: Vec<Option<InstanceId>> = (0..count).map(|item| owner(item).cloned()).collect();
-        let target = effective.strategy.assign(job.name.as_str(), &available, count, &previous);
+        let owner = |item: Item| job.mirror.owner(item);
+        let target = job.target(effective, &available);
         let path = |key: &Key| self.path(index, key);
         let mut ops = vec![Op::set_if(path(&Key::Epoch), self.me.as_str().to_owned(), epoch)];
         for item in 0..(count.max(job.mirror.items.len() as Item)) {

@@ -73,7 +73,7 @@ impl Core {
                     } else if now.mono < until {
                         self.wake_at_mono(index, until);
                     } else if !held {
-                        claims.extend(self.retry(index, item, &effective, now));
+                        claims.extend(self.retry(index, item, now));
                     }
                 }
                 Local::Ended { committing, .. } => {
@@ -192,10 +192,7 @@ impl Core {
         let (base, version) = self.base_cursor(index, item, effective);
         let (base, settlements, dead) = match self.settle_previous(index, item, base, effective, now) {
             Previous::Settled { cursor, settlements, dead } => (*cursor, settlements, dead),
-            Previous::Again(claim) if held => {
-                let _ = claim;
-                return Proposal::Nothing;
-            }
+            Previous::Again(_) if held => return Proposal::Nothing,
             Previous::Again(claim) => return Proposal::Claim(*claim),
             Previous::Running => return self.wait_for_end(index, item, now),
             Previous::Wait => return Proposal::Nothing,

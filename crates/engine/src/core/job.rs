@@ -442,9 +442,16 @@ impl Job {
         quiet && (offline || self.phase != Phase::Active) && (offline || self.op.is_none())
     }
 
+    /// Who should own each item, as an index into the available instances.
+    pub(crate) fn target(&self, effective: &Effective, available: &[InstanceId]) -> Vec<Option<usize>> {
+        let previous: Vec<Option<InstanceId>> =
+            (0..self.count()).map(|item| self.mirror.owner(item).cloned()).collect();
+        effective.strategy.assign(self.name.as_str(), available, self.count(), &previous)
+    }
+
     /// Whether an item is this instance's to run by the current plan.
     pub(crate) fn owns(&self, item: Item, me: &InstanceId) -> bool {
-        self.mirror.item(item).is_some_and(|nodes| nodes.owner.as_ref().is_some_and(|owner| owner.id == *me))
+        self.mirror.owner(item) == Some(me)
     }
 }
 

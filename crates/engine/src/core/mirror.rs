@@ -124,6 +124,11 @@ impl Mirror {
         self.items.get(item as usize)
     }
 
+    /// The owner of an item by the current plan.
+    pub(crate) fn owner(&self, item: Item) -> Option<&InstanceId> {
+        self.item(item)?.owner.as_ref().map(|owner| &owner.id)
+    }
+
     /// Takes in what a node is now.
     pub(crate) fn put(&mut self, key: &Key, node: Option<&Node>) {
         if node.is_some() && is_parent(key) {

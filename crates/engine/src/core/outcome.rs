@@ -5,7 +5,7 @@
 //! and does not count.
 
 use super::claim::{CLAIM_BATCH, ItemClaim};
-use super::job::{Active, BlockedBy, Effective, Local};
+use super::job::{Active, BlockedBy, Local};
 use super::mirror::CursorNode;
 use super::{Core, Mutation, Now, Purpose};
 use crate::keys::Key;
@@ -94,14 +94,7 @@ impl Core {
     }
 
     /// Another attempt after a failed one.
-    pub(super) fn retry(
-        &mut self,
-        index: usize,
-        item: Item,
-        effective: &Effective,
-        now: Now,
-    ) -> Option<ItemClaim> {
-        let _ = effective;
+    pub(super) fn retry(&mut self, index: usize, item: Item, now: Now) -> Option<ItemClaim> {
         let Local::Backoff { active, .. } = &self.jobs[index].items[item as usize].local else { return None };
         let (fire, attempt, version, taken) =
             (active.claim.fire.clone(), active.claim.attempt + 1, active.version, active.taken);

@@ -71,6 +71,12 @@ impl Core {
         }
     }
 
+    /// Operations that fail as long as a process holds its lease: making its node, and taking it away again.
+    fn proof_of_death(&self, dead: &clockwright_model::InstanceId) -> [Op; 2] {
+        let lease = self.keys.lease(dead);
+        [Op::create_ephemeral(lease.clone(), Bytes::new()), Op::delete(lease)]
+    }
+
     fn claim_ops(&self, index: usize, effective: &Effective, group: &[ItemClaim]) -> Vec<Op> {
         let job = &self.jobs[index];
         let session = self.session.map_or(0, |terms| terms.session);
@@ -94,9 +100,7 @@ impl Core {
             if let Some(dead) = &claim.dead
                 && !buried.contains(dead)
             {
-                let path = self.keys.lease(dead);
-                builder.ops.push(Op::create_ephemeral(path.clone(), Bytes::new()));
-                builder.ops.push(Op::delete(path));
+                builder.ops.extend(self.proof_of_death(dead));
                 buried.push(dead.clone());
             }
             self.item_ops(&mut builder, claim, nodes, session, effective.settings.monitor_execution);
@@ -308,9 +312,7 @@ impl Core {
                 ops.push(Op::check_if(self.path(index, &Key::Epoch), epoch));
             }
             if let Some(dead) = &claim.dead {
-                let lease = self.keys.lease(dead);
-                ops.push(Op::create_ephemeral(lease.clone(), Bytes::new()));
-                ops.push(Op::delete(lease));
+                ops.extend(self.proof_of_death(dead));
             }
             ops.push(cursor_op(path, &claim));
             ops.extend(self.marks_to_lower(index, &claim));

@@ -9,6 +9,7 @@ cd "$(dirname "$0")/.."
 sh scripts/install-zookeeper.sh
 sh e2e/java-peer/build.sh
 : "${CARGO:=cargo}"
-$CARGO build --quiet -p clockwright -p clockwright-e2e --bins
-$CARGO test -p clockwright-e2e --test interop --test interop_changes -- \
+# With the features of the whole workspace, as `make test`, so that nothing is compiled twice.
+$CARGO build --quiet --workspace --bins
+$CARGO test --workspace --no-fail-fast --test 'interop*' -- \
     --ignored --test-threads "${CLOCKWRIGHT_INTEROP_THREADS:-2}" "$@"

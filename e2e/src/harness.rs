@@ -7,10 +7,12 @@
 //!
 //! Nothing here sleeps for a fixed time in the hope that something has happened; [`eventually`] polls with a deadline.
 
+mod link;
 mod node;
 mod scene;
 mod servers;
 
+pub use link::Link;
 pub use node::Node;
 pub use scene::Scene;
 pub use servers::Servers;
@@ -93,13 +95,13 @@ fn pid_of(pid: u32) -> Pid {
     i32::try_from(pid).ok().and_then(Pid::from_raw).expect("a process id is positive")
 }
 
-/// The job program of the scenarios.
+/// One of this package's own programs: `e2e-job`, the job of the scenarios, or `e2e-peer`, an instance whose job is code.
 ///
 /// # Panics
 /// When it is not built: run the tests through cargo, which builds it first.
 #[must_use]
-pub fn job_program() -> PathBuf {
-    let program = profile_dir().join("e2e-job");
+pub fn own_program(name: &str) -> PathBuf {
+    let program = profile_dir().join(name);
     assert!(program.exists(), "{} is missing; `cargo test -p clockwright-e2e` builds it", program.display());
     program
 }
@@ -117,7 +119,8 @@ pub fn clockwright() -> &'static Path {
         }
         let dir = profile_dir();
         let mut build = Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
-        build.args(["build", "--quiet", "-p", "clockwright", "--bin", "clockwright"]);
+        // With the features of the whole workspace, so that nothing is compiled twice.
+        build.args(["build", "--quiet", "--workspace", "--bin", "clockwright"]);
         build.current_dir(env!("CARGO_MANIFEST_DIR"));
         if dir.ends_with("release") {
             build.arg("--release");

@@ -6,7 +6,7 @@
 #[path = "interop/stage.rs"]
 mod stage;
 
-use clockwright_e2e::harness::{env_number, eventually, now, pass_time};
+use clockwright_e2e::harness::{Link, env_number, eventually, now, pass_time};
 use rustix::process::Signal;
 use stage::{ITEMS, Instance, JOB, PATIENCE, SESSION, Setup, Stage, all};
 use std::io::{Read as _, Write as _};
@@ -226,6 +226,40 @@ fn what_either_kind_left_unfinished_is_left_without_failover() {
     take_over(false);
 }
 
+/// The only Java instance of its server dies in the middle of its runs: no Java instance can mark them, so ours do.
+fn the_only_java_instance_dies(order: &str) {
+    let setup =
+        Setup { period: 20_000, run_ms: 2_500, failover: true, address: "10.77.0.9", ..Setup::default() };
+    let stage = Stage::new(&format!("lone-{}", order.to_lowercase()), setup);
+    let mut instances = stage.all_of(order);
+    let instant = stage.past_an_instant(1_200);
+    let (owners, before) = (stage.owners(ITEMS), stage.starts_since(instant, ITEMS));
+    assert!(before.iter().all(|starts| *starts == 1), "all items run: {before:?}");
+    let at = instances.iter().position(|instance| matches!(instance, Instance::Java(_))).unwrap();
+    let victim = instances.remove(at);
+    let lost = |item: u32| owners[item as usize].as_deref().is_some_and(|owner| victim.is(owner));
+    let expected: Vec<usize> = (0..ITEMS).map(|item| 1 + usize::from(lost(item))).collect();
+    victim.kill();
+    pass_time(instant + 18_500);
+    assert_eq!(stage.starts_since(instant, ITEMS), expected);
+    goes_on(&stage, &instances, ITEMS, &all(ITEMS));
+    stage.never_overlapped();
+    stage.left_nothing(ITEMS);
+    stage.java_says_ok();
+}
+
+#[test]
+#[ignore = "needs a JDK and Maven: make test-interop"]
+fn what_the_only_java_instance_left_unfinished_runs_again_when_it_led() {
+    the_only_java_instance_dies("JCC");
+}
+
+#[test]
+#[ignore = "needs a JDK and Maven: make test-interop"]
+fn what_the_only_java_instance_left_unfinished_runs_again_when_it_followed() {
+    the_only_java_instance_dies("CCJ");
+}
+
 /// A session that expires while its process stands still leaves the others running, and everybody comes together again.
 fn freeze(order: &str) {
     let stage = Stage::new(&format!("freeze-{}", order.to_lowercase()), Setup::default());
@@ -255,6 +289,103 @@ fn freeze(order: &str) {
 #[ignore = "needs a JDK and Maven: make test-interop"]
 fn sessions_of_either_kind_expire_and_come_back() {
     freeze("JC");
+}
+
+/// A connection that drops for longer than the session lives, or for a moment: the others go on, and everybody comes
+/// together again.
+fn drop_connections(order: &str) {
+    let stage = Stage::new(&format!("links-{}", order.to_lowercase()), Setup::default());
+    let mut instances = stage.all_of(order);
+    let (java, of_java, _) = stage.link();
+    let (ours, _, of_ours) = stage.link();
+    instances.push(stage.java_by(&of_java, "J-linked", &[]));
+    instances.push(stage.clockwright_by(&of_ours, "C-linked"));
+    goes_on(&stage, &instances, ITEMS, &all(ITEMS));
+    let breaks: [fn(&Link); 2] = [Link::cut, Link::silence];
+    for (link, at) in [(&java, 2), (&ours, 3)] {
+        for broken in breaks {
+            broken(link);
+            let rest: Vec<&Instance> =
+                instances.iter().enumerate().filter(|(i, _)| *i != at).map(|(_, i)| i).collect();
+            stage.planned(&rest, ITEMS);
+            let span = stage.fires(fires());
+            stage.ran_once(span, &all(ITEMS), &rest);
+            link.mend();
+            let mended = now();
+            let everybody: Vec<&Instance> = instances.iter().collect();
+            stage.planned(&everybody, ITEMS);
+            let took = now() - mended;
+            assert!(took < 2 * SESSION + stage.setup.period, "together again only after {took} ms");
+            let span = stage.fires(fires());
+            stage.ran_once(span, &all(ITEMS), &everybody);
+        }
+        // A blip that no session dies of.
+        link.cut();
+        pass_time(now() + SESSION / 8);
+        link.mend();
+        goes_on(&stage, &instances, ITEMS, &all(ITEMS));
+    }
+    stage.never_overlapped();
+    stage.left_nothing(ITEMS);
+    stage.java_says_ok();
+}
+
+#[test]
+#[ignore = "needs a JDK and Maven: make test-interop"]
+fn connections_of_either_kind_drop_and_come_back_under_a_java_leader() {
+    drop_connections("JC");
+}
+
+#[test]
+#[ignore = "needs a JDK and Maven: make test-interop"]
+fn connections_of_either_kind_drop_and_come_back_under_a_clockwright_leader() {
+    drop_connections("CJ");
+}
+
+/// The servers of each kind are disabled and enabled on their own, by each kind of console; the other kind does it all.
+fn switch_servers(order: &str) {
+    let setup = Setup { address: "10.77.0.9", ..Setup::default() };
+    let stage = Stage::new(&format!("servers-{}", order.to_lowercase()), setup);
+    let instances = stage.all_of(order);
+    let everybody: Vec<&Instance> = instances.iter().collect();
+    let java = |instance: &&Instance| matches!(instance, Instance::Java(_));
+    let of_java = everybody.iter().find(|instance| java(instance)).unwrap();
+    let ids = stage.instances();
+    let ip = ids.iter().find(|id| of_java.is(id)).unwrap().split("@-@").next().unwrap().to_owned();
+    for (ip, of_java) in [(ip.as_str(), true), (stage.setup.address, false)] {
+        for by_java in [true, false] {
+            if by_java {
+                stage.console("disable", &["--job", JOB, "--ip", ip]);
+            } else {
+                stage.tell_yes(&["job", "disable", JOB, "--server", ip]);
+            }
+            let others: Vec<&Instance> = everybody.iter().copied().filter(|i| java(i) != of_java).collect();
+            stage.planned_beside(&others, ITEMS);
+            let span = stage.fires(fires());
+            stage.ran_once(span, &all(ITEMS), &others);
+            if by_java {
+                stage.console("enable", &["--job", JOB, "--ip", ip]);
+            } else {
+                stage.tell_yes(&["job", "enable", JOB, "--server", ip]);
+            }
+            goes_on(&stage, &instances, ITEMS, &all(ITEMS));
+        }
+    }
+    stage.never_overlapped();
+    stage.left_nothing(ITEMS);
+    stage.java_says_ok();
+}
+
+#[test]
+#[ignore = "needs a JDK and Maven: make test-interop"]
+fn the_servers_of_one_kind_are_switched_off_and_on_under_a_java_leader() {
+    switch_servers("JCJC");
+}
+
+#[test]
+#[ignore = "needs a JDK and Maven: make test-interop"]
+fn the_servers_of_one_kind_are_switched_off_and_on_under_a_clockwright_leader() {
+    switch_servers("CJCJ");
 }
 
 #[test]

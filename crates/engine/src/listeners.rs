@@ -10,6 +10,13 @@
 //! notification, and there is always a deadline. Who calls the listener is decided by one commit: the deletion of the marks
 //! that were counted. A firing whose deadline passes goes on; that is told, nobody else's marks are cleared, and marks of an
 //! earlier fire do not count for this one.
+//!
+//! # Beside Java instances
+//! Java puts up its marks and then counts once. If it counts all of them it calls its listener, whoever else may do the same;
+//! if not, it begins to wait for the deletion of their parent, and never looks again. So whose mark is the last decides: after a
+//! Java mark that instance calls, and is only stood in for when half of the deadline has passed; after one of ours the call, and
+//! with it the deletion, comes once every Java instance has had [`JAVA_COUNTS`] to count and to begin its wait. Two Java instances
+//! that come last together may both call, which is Elastic-Job's own race.
 
 use crate::keys::{Key, Keys};
 use crate::node::JobDefinition;
@@ -45,6 +52,8 @@ pub struct OnceListener {
 
 /// How often a waiter looks.
 const LOOK: Duration = Duration::from_millis(100);
+/// How long Java may take from its mark to the beginning of its wait.
+const JAVA_COUNTS: Duration = Duration::from_millis(300);
 
 pub(crate) async fn before(
     job: &JobDefinition,
@@ -132,14 +141,34 @@ impl<'a> Barrier<'a> {
     async fn is_last(&self, patience: Duration) -> bool {
         let Some(context) = self.contexts.first() else { return false };
         let total = context.sharding_total_count as usize;
-        let deadline = tokio::time::Instant::now() + patience;
+        let begun = tokio::time::Instant::now();
+        let deadline = begun + patience;
         let job = self.job.settings.name.as_str();
         let mut placed = false;
+        let mut complete_since = None;
         loop {
-            match self.look(total, placed).await {
-                Ok(Seen::Complete) => return true,
+            let seen = self.look(total, placed).await;
+            if !matches!(seen, Ok(Seen::Complete { .. })) {
+                complete_since = None;
+            }
+            match seen {
+                Ok(Seen::Complete { version, last }) => {
+                    let now = tokio::time::Instant::now();
+                    let call_at = match last {
+                        Last::AmongOurs => begun,
+                        Last::Ours => *complete_since.get_or_insert(now) + JAVA_COUNTS,
+                        Last::Java => begun + patience / 2,
+                    };
+                    if now >= call_at && self.claim_call(version).await {
+                        return true;
+                    }
+                }
                 Ok(Seen::Opened) => return false,
-                Ok(Seen::Placed) => placed = true,
+                Ok(Seen::Placed) => {
+                    placed = true;
+                    // Perhaps they are complete with it.
+                    continue;
+                }
                 Ok(Seen::Waiting) | Err(Error::Conflict { .. }) => {}
                 Err(error) => {
                     tracing::debug!(job, %error, "the once-per-fire marks could not be read, looking again");
@@ -157,7 +186,7 @@ impl<'a> Barrier<'a> {
         }
     }
 
-    /// Looks at the marks, puts up those of ours that are missing, and claims the call when all are there.
+    /// Looks at the marks, and puts up those of ours that are missing.
     async fn look(&self, total: usize, placed: bool) -> Result<Seen, Error> {
         let root = self.root();
         let fire = self.fire();
@@ -190,13 +219,24 @@ impl<'a> Barrier<'a> {
             self.registry.commit(ops).await?;
             return Ok(Seen::Placed);
         }
-        let marks = nodes.iter().filter(|(path, node)| *path != root && counts(node)).count();
-        if calling || marks < total {
+        let marks: Vec<&Node> =
+            nodes.iter().filter(|(path, node)| *path != root && counts(node)).map(|(_, node)| node).collect();
+        if calling || marks.len() < total {
             return Ok(Seen::Waiting);
         }
-        let version = nodes.first().map_or(0, |(_, node)| node.stat.version);
-        self.registry.commit(vec![Op::set_if(root, format!("{fire} {CALLING}"), version)]).await?;
-        Ok(Seen::Complete)
+        let of_java = |node: &&&Node| node.data.is_empty();
+        let last = match marks.iter().max_by_key(|node| node.stat.modified) {
+            Some(last) if of_java(&last) => Last::Java,
+            _ if marks.iter().any(|node| of_java(&node)) => Last::Ours,
+            _ => Last::AmongOurs,
+        };
+        Ok(Seen::Complete { version: nodes.first().map_or(0, |(_, node)| node.stat.version), last })
+    }
+
+    /// Whether the call is ours: one commit decides among our instances.
+    async fn claim_call(&self, version: i32) -> bool {
+        let words = format!("{} {CALLING}", self.fire());
+        self.registry.commit(vec![Op::set_if(self.root(), words, version)]).await.is_ok()
     }
 
     /// The listener was called: lets the others go on, and removes the marks.
@@ -224,12 +264,28 @@ impl<'a> Barrier<'a> {
 const CALLING: &str = "calling";
 
 enum Seen {
-    /// All marks are there, and the call is ours.
-    Complete,
+    /// All marks are there.
+    Complete {
+        /// The version of their parent.
+        version: i32,
+        /// Who came last.
+        last: Last,
+    },
     /// The marks were removed: the listener was called.
     Opened,
     /// Our marks were put up.
     Placed,
     /// Some marks are missing.
     Waiting,
+}
+
+/// Whose mark was put up last.
+#[derive(Clone, Copy)]
+enum Last {
+    /// No Java instance has one.
+    AmongOurs,
+    /// One of ours, and Java instances have some.
+    Ours,
+    /// A Java instance's.
+    Java,
 }

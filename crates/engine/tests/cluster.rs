@@ -301,6 +301,45 @@ async fn what_a_lost_session_left_running_is_taken_over_once_with_a_higher_token
     second.shutdown().await;
 }
 
+/// An instance of Elastic-Job as its nodes show it: it is there, and holds no lease.
+async fn java_peer(embedded: &Embedded, id: &str) -> SharedRegistry {
+    let (session, keys) = operator(embedded);
+    let instance = keys.of(&JobName::new("a").unwrap(), &Key::Instance(InstanceId::from_wire(id)));
+    session.commit(vec![Op::create_ephemeral(instance, "")]).await.unwrap();
+    session
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_the_only_java_instance_ran_when_its_session_ended_runs_again_and_nothing_else() {
+    let embedded = Embedded::in_memory();
+    let settings = JobSettings { failover: true, ..job("a", "* * * * * ?", 4) };
+    let (ours, seen) = engine(&embedded, 0, &[settings], &no_op()).await;
+    owns(&ours, 4).await;
+    let java = java_peer(&embedded, "10.9.9.9@-@1").await;
+    owns(&ours, 2).await;
+    let (registry, keys) = operator(&embedded);
+    let key = |key: &Key| keys.of(&JobName::new("a").unwrap(), key);
+    let gone = async |key_of: fn(Item) -> Key| {
+        let paths: Vec<_> = [2, 3].map(|item| key(&key_of(item))).into();
+        registry.read(&paths).await.unwrap().iter().all(Option::is_none)
+    };
+    eventually("what Java runs is not followed by cursors", async || gone(Key::Cursor).await).await;
+    java.commit([2, 3].map(|item| Op::create_ephemeral(key(&Key::Running(item)), "")).into()).await.unwrap();
+    java.commit(vec![Op::delete(key(&Key::Running(2)))]).await.unwrap();
+    embedded.expire(java.terms().session);
+    owns(&ours, 4).await;
+    let failed_over = |events: &[Event]| -> Vec<Item> {
+        let all = settlements(events).into_iter().filter(|s| s.source == Source::Failover);
+        all.map(|settlement| settlement.item).collect()
+    };
+    let events = seen.wait_for(|events| !failed_over(events).is_empty()).await;
+    let at_the_end = settlements(&events).len();
+    let events = seen.wait_for(|events| settlements(events).len() >= at_the_end + 8).await;
+    assert_eq!(failed_over(&events), [3], "item 2 had ended");
+    eventually("no mark is left", async || gone(Key::FailoverItem).await && gone(Key::Taken).await).await;
+    ours.shutdown().await;
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn deleting_an_instance_node_shuts_the_job_down_there_and_nowhere_else() {
     let embedded = Embedded::in_memory();

@@ -194,8 +194,8 @@ impl<'a> Reader<'a> {
         let owner = self.long()?;
         let _data_length = self.int()?;
         let children = u32::try_from(self.int()?).unwrap_or(0);
-        let _children_modified = self.long()?;
-        Ok(Stat { version, created, modified, created_at, modified_at, owner, children })
+        let children_changed = self.long()?;
+        Ok(Stat { version, created, modified, created_at, modified_at, owner, children, children_changed })
     }
 
     pub(crate) fn node(&mut self) -> Result<Node, Malformed> {

@@ -7,7 +7,8 @@
 //!
 //! 1. A commit is all or nothing; its operations see the effects of earlier ones in the same commit.
 //! 2. Commits are linearizable, and each has a transaction number ([`Commit::transaction`]) greater than that of every
-//!    commit before it. Every node that a commit creates or sets carries that number in [`Stat::modified`].
+//!    commit before it. Every node that a commit creates or sets carries that number in [`Stat::modified`], and the parent of
+//!    every node that it creates or deletes in [`Stat::children_changed`]. The end of a session is one transaction.
 //! 3. A conditional operation refuses a stale version. Versions start at 0 at each creation, so a version check on a
 //!    node that may have been recreated proves nothing (check a node that is never deleted instead).
 //! 4. An ephemeral node lives exactly as long as its session, and has no children. Commits of an ended session fail.
@@ -95,6 +96,9 @@ pub struct Stat {
     pub owner: i64,
     /// How many children it has.
     pub children: u32,
+    /// Transaction that last created or deleted a child of it. When there was none yet it is 0 or the node's own creation, and
+    /// 0 too after an embedded registry has started again: two nodes with one number other than 0 changed together.
+    pub children_changed: i64,
 }
 
 /// One operation of a commit.

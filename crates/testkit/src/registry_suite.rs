@@ -50,6 +50,7 @@ macro_rules! registry_suite {
             a_conflict_names_the_operation_and_its_node
             ephemeral_nodes_name_their_session_and_die_when_it_is_closed
             ephemeral_nodes_die_when_their_session_expires
+            nodes_that_die_with_their_session_change_their_parents_in_one_transaction
             an_ended_session_is_lost_and_its_commits_fail
             an_expired_session_is_told_and_its_commits_fail
             the_session_says_what_it_was_given

@@ -1,6 +1,6 @@
-//! One `clockwright node` process.
+//! One process that is an instance: `clockwright node`, or a program of its own.
 
-use super::{clockwright, eventually, kill, pid_of};
+use super::{eventually, kill, pid_of};
 use rustix::process::Signal;
 use std::fs::File;
 use std::os::unix::process::CommandExt as _;
@@ -19,12 +19,12 @@ pub struct Node {
 }
 
 impl Node {
-    /// Starts `clockwright node` in a process group of its own; the kernel kills it when the thread that calls this ends.
-    pub(super) fn start(name: &str, data: &Path, talk: &Path, args: &[String]) -> Self {
+    /// Starts a program in a process group of its own; the kernel kills it when the thread that calls this ends.
+    pub(super) fn start(name: &str, data: &Path, talk: &Path, program: &Path, args: &[String]) -> Self {
         let log =
             File::options().create(true).append(true).open(talk).expect("the scene's folder can be written");
         let mut command = Command::new("setpriv");
-        command.args(["--pdeathsig", "KILL", "--"]).arg(clockwright()).arg("node").args(args);
+        command.args(["--pdeathsig", "KILL", "--"]).arg(program).args(args);
         command.stdin(Stdio::null()).stdout(log.try_clone().expect("a file can be shared")).stderr(log);
         let child =
             command.process_group(0).spawn().expect("setpriv (Debian package util-linux) can be started");

@@ -1,6 +1,6 @@
 //! The private folder of one scenario and everything that happens in it.
 
-use super::{Node, clockwright, job_program, kill, processes_with};
+use super::{Node, clockwright, kill, own_program, processes_with};
 use crate::record::{Record, read_log};
 use rustix::process::Signal;
 use std::path::{Path, PathBuf};
@@ -57,7 +57,7 @@ impl Scene {
     /// The command line of a recording job.
     #[must_use]
     pub fn command_line(&self, options: &str) -> String {
-        let (program, log, locks) = (job_program(), self.log(), self.locks());
+        let (program, log, locks) = (own_program("e2e-job"), self.log(), self.locks());
         format!("{} --log {} --locks {} {options}", program.display(), log.display(), locks.display())
     }
 
@@ -73,13 +73,26 @@ impl Scene {
 
     /// Starts a node with a data folder of its name. Starting a name again uses the folder again, as after a crash.
     pub fn node(&self, name: &str, jobs: &Path, options: &[&str]) -> Node {
-        let data = self.data(name);
-        let talk = self.dir.join(format!("{name}.log"));
-        let mut args = vec!["--registry".to_owned(), self.registry.clone()];
-        args.extend(["-f".to_owned(), jobs.display().to_string()]);
-        args.extend(["--data".to_owned(), data.display().to_string()]);
-        args.extend(options.iter().map(|option| (*option).to_owned()));
-        Node::start(name, &data, &talk, &args)
+        self.node_by(&self.registry, name, jobs, options)
+    }
+
+    /// As [`node`](Self::node), on another way to the registry.
+    pub fn node_by(&self, registry: &str, name: &str, jobs: &Path, options: &[&str]) -> Node {
+        let (data, jobs) = (self.data(name).display().to_string(), jobs.display().to_string());
+        let args = [&["node", "--registry", registry, "-f", &jobs, "--data", &data], options].concat();
+        self.start(name, clockwright(), &args)
+    }
+
+    /// Starts `e2e-peer`, an instance whose job is code of that program.
+    pub fn peer(&self, registry: &str, name: &str, options: &[&str]) -> Node {
+        let log = self.log().display().to_string();
+        let args = [&["--registry", registry, "--log", &log], options].concat();
+        self.start(name, &own_program("e2e-peer"), &args)
+    }
+
+    fn start(&self, name: &str, program: &Path, args: &[&str]) -> Node {
+        let args: Vec<String> = args.iter().map(|arg| (*arg).to_owned()).collect();
+        Node::start(name, &self.data(name), &self.dir.join(format!("{name}.log")), program, &args)
     }
 
     /// The data folder of a node.
@@ -109,16 +122,22 @@ impl Scene {
         command.output().expect("the program under test can be started")
     }
 
+    /// Runs a command of the program under test that needs no registry and has to succeed; gives what stdout said.
+    ///
+    /// # Panics
+    /// When it fails, with what it said.
+    #[track_caller]
+    pub fn tell_alone(&self, words: &[&str]) -> String {
+        succeeded(words, Command::new(clockwright()).args(words))
+    }
+
     /// As [`ask`](Self::ask), for commands that have to succeed; gives what stdout said.
     ///
     /// # Panics
     /// When it fails, with what it said.
     #[track_caller]
     pub fn tell(&self, words: &[&str]) -> String {
-        let output = self.ask(words);
-        let (out, talk) = (String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
-        assert!(output.status.success(), "`{}` answered {}: {out}{talk}", words.join(" "), output.status);
-        out.into_owned()
+        succeeded(words, Command::new(clockwright()).args(words).args(["--registry", &self.registry]))
     }
 
     /// What the jobs have written so far. A line that is being written right now is not there yet: each is one write.
@@ -136,6 +155,14 @@ impl Scene {
         let log = self.log().display().to_string();
         processes_with(&log)
     }
+}
+
+#[track_caller]
+fn succeeded(words: &[&str], command: &mut Command) -> String {
+    let output = command.output().expect("the program under test can be started");
+    let (out, talk) = (String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
+    assert!(output.status.success(), "`{}` answered {}: {out}{talk}", words.join(" "), output.status);
+    out.into_owned()
 }
 
 impl Drop for Scene {

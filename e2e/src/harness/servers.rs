@@ -111,6 +111,16 @@ impl Servers {
         self.as_somebody_else(|registry| async move { registry.list(&path(at)).await })
     }
 
+    /// The paths of a node and of all below it, as they are within a moment.
+    ///
+    /// # Panics
+    /// When the registry does not answer.
+    #[must_use]
+    pub fn tree(&self, at: &str) -> Vec<String> {
+        let nodes = self.as_somebody_else(|registry| async move { registry.tree(&path(at)).await });
+        nodes.into_iter().map(|(path, _)| path.as_str().to_owned()).collect()
+    }
+
     /// Makes a persistent node.
     ///
     /// # Panics

@@ -2,7 +2,7 @@
 
 #![allow(dead_code, reason = "each file of scenarios uses its part")]
 
-use clockwright_e2e::harness::{Node, Scene, Servers, eventually, now, pass_time};
+use clockwright_e2e::harness::{Link, Node, Scene, Servers, eventually, now, pass_time};
 use clockwright_e2e::java::{JavaPeer, Namespace, console};
 use clockwright_e2e::record::{Kind, Record};
 use clockwright_testkit::zookeeper::LoggedOp;
@@ -34,6 +34,24 @@ pub(crate) struct Setup {
     pub(crate) monitor: bool,
     pub(crate) digest: Option<&'static str>,
     pub(crate) strategy: &'static str,
+    pub(crate) work: Work,
+    /// Milliseconds that once-per-fire listeners wait for each other, on both kinds; 0 is none.
+    pub(crate) once: u32,
+    /// The address of the Clockwright instances' server; empty is this machine's, which the Java instances have.
+    pub(crate) address: &'static str,
+    /// The database for the events of Clockwright's nodes; empty is each one's own folder.
+    pub(crate) events: String,
+}
+
+/// What the job's items do.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Work {
+    /// A program that both kinds start.
+    Script,
+    /// Code of each kind's own program, which runs once.
+    Simple,
+    /// Code of each kind's own program that fetches and processes; -1 batches never end.
+    Stream { batches: i32 },
 }
 
 impl Default for Setup {
@@ -47,6 +65,10 @@ impl Default for Setup {
             monitor: true,
             digest: None,
             strategy: "",
+            work: Work::Script,
+            once: 0,
+            address: "",
+            events: String::new(),
         }
     }
 }
@@ -107,32 +129,104 @@ impl Stage {
 
     #[track_caller]
     pub(crate) fn java_with(&self, name: &str, more: &[&str]) -> Instance {
-        let setup = &self.setup;
-        let (items, session) = (setup.items.to_string(), SESSION.to_string());
-        let (cron, command) = (cron(setup.period), command(&self.scene, setup));
-        let period = setup.period.to_string();
-        let mut options = vec!["--job", JOB, "--type", "script", "--command", &command, "--cron", &cron];
-        options.extend(["--items", &items, "--session-ms", &session, "--period-ms", &period]);
-        options.extend(setup.failover.then_some("--failover"));
-        options.extend((!setup.misfire).then_some("--no-misfire"));
-        options.extend((!setup.monitor).then_some("--no-monitor"));
-        if !setup.strategy.is_empty() {
-            options.extend(["--strategy", setup.strategy]);
-        }
-        options.extend(more);
-        Instance::Java(JavaPeer::start(&self.scene, &self.namespace, name, &options))
+        self.java_by(&self.namespace, name, more)
     }
 
-    /// Starts `clockwright node` and waits until it is registered.
+    /// Starts an instance of Elastic-Job on a way of its own to the registry.
+    #[track_caller]
+    pub(crate) fn java_by(&self, namespace: &Namespace, name: &str, more: &[&str]) -> Instance {
+        let mut options = self.options();
+        match self.setup.work {
+            Work::Script => options.extend(words(&["--type", "script", "--command", &self.command()])),
+            Work::Simple => options.extend(words(&["--type", "simple"])),
+            Work::Stream { .. } => options.extend(words(&["--type", "dataflow"])),
+        }
+        if !self.setup.strategy.is_empty() {
+            options.extend(words(&["--strategy", self.setup.strategy]));
+        }
+        let period = self.setup.period.to_string();
+        options.extend(words(&["--period-ms", &period]));
+        options.extend(words(more));
+        let options: Vec<&str> = options.iter().map(String::as_str).collect();
+        Instance::Java(JavaPeer::start(&self.scene, namespace, name, &options))
+    }
+
+    /// Starts an instance of Clockwright and waits until it is registered: `clockwright node` for a script, else a program
+    /// of its own.
     #[track_caller]
     pub(crate) fn clockwright(&self, name: &str) -> Instance {
-        let timeout = format!("{SESSION}ms");
-        let node = self.scene.node(name, &self.jobs, &["--session-timeout", &timeout]);
+        self.clockwright_by(self.scene.registry(), name)
+    }
+
+    /// As [`clockwright`](Self::clockwright), on another way to the registry.
+    #[track_caller]
+    pub(crate) fn clockwright_by(&self, registry: &str, name: &str) -> Instance {
+        let mut more = Vec::new();
+        if !self.setup.address.is_empty() {
+            more.extend(words(&["--instance-ip", self.setup.address]));
+        }
+        let class = match self.setup.work {
+            Work::Script => "",
+            Work::Simple => "peer.Jobs$Simple",
+            Work::Stream { .. } => "peer.Jobs$Dataflow",
+        };
+        let node = if class.is_empty() {
+            more.extend(words(&["--session-timeout", &format!("{SESSION}ms")]));
+            if !self.setup.events.is_empty() {
+                more.extend(words(&["--events", &self.setup.events]));
+            }
+            let more: Vec<&str> = more.iter().map(String::as_str).collect();
+            self.scene.node_by(registry, name, &self.jobs, &more)
+        } else {
+            let kind = if self.setup.work == Work::Simple { "simple" } else { "dataflow" };
+            more.extend(words(&["--class", class, "--type", kind]));
+            more.extend(self.options());
+            let more: Vec<&str> = more.iter().map(String::as_str).collect();
+            self.scene.peer(registry, name, &more)
+        };
         let instance = Instance::Clockwright(node);
         let id = instance.process();
         let registered = || self.instances().iter().any(|other| other.ends_with(&id));
         eventually(PATIENCE, &format!("{name} registers: {}", instance.talk()), registered);
         instance
+    }
+
+    /// The options that the programs of both kinds have in common.
+    fn options(&self) -> Vec<String> {
+        let setup = &self.setup;
+        let (items, session, run) = (setup.items.to_string(), SESSION.to_string(), setup.run_ms.to_string());
+        let mut options = words(&["--job", JOB, "--cron", &cron(setup.period), "--items", &items]);
+        options.extend(words(&["--session-ms", &session, "--run-ms", &run]));
+        options.extend(setup.failover.then(|| "--failover".to_owned()));
+        options.extend((!setup.misfire).then(|| "--no-misfire".to_owned()));
+        options.extend((!setup.monitor).then(|| "--no-monitor".to_owned()));
+        if let Work::Stream { batches } = setup.work {
+            // A number that begins with a dash would be taken for an option.
+            let batches = if batches < 0 { i32::MAX } else { batches };
+            options.extend(words(&["--streaming", "--batches", &batches.to_string()]));
+        }
+        if setup.once > 0 {
+            let notes = self.notes().display().to_string();
+            options.extend(words(&["--once", &notes, "--once-timeout-ms", &setup.once.to_string()]));
+        }
+        options
+    }
+
+    /// Where once-per-fire listeners of both kinds note that they were called.
+    pub(crate) fn notes(&self) -> PathBuf {
+        self.scene.dir().join("once.jsonl")
+    }
+
+    fn command(&self) -> String {
+        command(&self.scene, &self.setup)
+    }
+
+    /// A way to the registry that can be broken, for one instance: a namespace for Java and an address for Clockwright.
+    pub(crate) fn link(&self) -> (Link, Namespace, String) {
+        let link = Link::to(&self.namespace.hosts);
+        let namespace = Namespace { hosts: link.address(), ..self.namespace.clone() };
+        let address = format!("zookeeper://{}/{}", link.address(), self.namespace.name);
+        (link, namespace, address)
     }
 
     /// Starts an instance of the kind that a letter names, `J` or `C`.
@@ -167,6 +261,13 @@ impl Stage {
 
     /// Whether the plan is exactly what the average allocation says for these instances.
     pub(crate) fn is_planned(&self, instances: &[&Instance], items: u32) -> bool {
+        let ids = self.instances();
+        let known = ids.iter().all(|id| instances.iter().any(|instance| instance.is(id)));
+        known && self.is_planned_beside(instances, items)
+    }
+
+    /// As [`is_planned`](Self::is_planned), while there may be others who are not available.
+    fn is_planned_beside(&self, instances: &[&Instance], items: u32) -> bool {
         let mut ids = self.instances();
         ids.retain(|id| instances.iter().any(|instance| instance.is(id)));
         if ids.len() != instances.len() || self.servers.get(&self.at("leader/sharding/necessary")).is_some() {
@@ -179,17 +280,24 @@ impl Stage {
     /// Waits until the plan is exactly what the average allocation says for these instances.
     #[track_caller]
     pub(crate) fn planned(&self, instances: &[&Instance], items: u32) {
+        self.until_planned(instances, items, || self.is_planned(instances, items));
+    }
+
+    /// As [`planned`](Self::planned), while there may be others who are not available.
+    #[track_caller]
+    pub(crate) fn planned_beside(&self, instances: &[&Instance], items: u32) {
+        self.until_planned(instances, items, || self.is_planned_beside(instances, items));
+    }
+
+    #[track_caller]
+    fn until_planned(&self, instances: &[&Instance], items: u32, planned: impl FnMut() -> bool) {
         let begun = now();
-        eventually_or(
-            PATIENCE,
-            || self.is_planned(instances, items),
-            || {
-                let talk: String = instances.iter().map(|instance| instance.talk()).collect();
-                let (owners, ids) = (self.owners(items), self.instances());
-                let story = self.story(begun - 5_000, now());
-                format!("the plan is exact: {owners:?} for {ids:?}\n{story}{talk}")
-            },
-        );
+        eventually_or(PATIENCE, planned, || {
+            let talk: String = instances.iter().map(|instance| instance.talk()).collect();
+            let (owners, ids) = (self.owners(items), self.instances());
+            let story = self.story(begun - 5_000, now());
+            format!("the plan is exact: {owners:?} for {ids:?}\n{story}{talk}")
+        });
     }
 
     /// Starts instances of the kinds that the letters name, the first of which then leads, and waits for the exact plan.
@@ -340,6 +448,27 @@ impl Stage {
         assert!(overlaps.is_empty(), "{overlaps:?}");
     }
 
+    /// As [`never_overlapped`](Self::never_overlapped), for jobs that are code and hold no locks: by the starts and ends that
+    /// are on record. The runs of processes that were killed have no end of their own.
+    #[track_caller]
+    pub(crate) fn never_two_at_once(&self, killed: &[u32]) {
+        let mut records = self.scene.records();
+        records.sort_by_key(|record| record.mono_ns);
+        let mut running = BTreeMap::<u32, Record>::new();
+        for record in records {
+            match record.kind {
+                Kind::Start => {
+                    let other = running.insert(record.item, record.clone());
+                    if let Some(other) = other.filter(|other| !killed.contains(&other.pid)) {
+                        panic!("two runs at once:\n{other:?}\n{record:?}");
+                    }
+                }
+                Kind::End => drop(running.remove(&record.item)),
+                _ => {}
+            }
+        }
+    }
+
     /// Elastic-Job's console API.
     #[track_caller]
     pub(crate) fn console(&self, command: &str, options: &[&str]) -> Value {
@@ -356,61 +485,54 @@ impl Stage {
     #[track_caller]
     pub(crate) fn java_says_ok(&self) {
         let patience = PATIENCE;
-        let mut last = (Value::Null, Value::Null);
+        let mut last = [Value::Null, Value::Null, Value::Null];
         let mut ok = || {
-            last = (self.console("jobs", &[]), self.console("shards", &["--job", JOB]));
-            let job = last.0.as_array().is_some_and(|jobs| jobs.iter().all(|job| job["status"] == "OK"));
-            let fine =
-                |item: &Value| matches!(item["status"].as_str(), Some("PENDING" | "RUNNING" | "COMPLETED"));
-            job && last.1.as_array().is_some_and(|items| items.iter().all(fine))
+            let instances = self.instances();
+            last = [
+                self.console("jobs", &[]),
+                self.console("shards", &["--job", JOB]),
+                self.console("servers", &[]),
+            ];
+            let all = |answer: &Value, fine: &dyn Fn(&Value) -> bool| {
+                answer.as_array().is_some_and(|rows| rows.iter().all(fine))
+            };
+            let of = |server: &Value| {
+                let ip = server["serverIp"].as_str().unwrap_or_default().to_owned() + "@-@";
+                instances.iter().filter(|id| id.starts_with(&ip)).count()
+            };
+            all(&last[0], &|job| job["status"] == "OK")
+                && all(&last[1], &|item| {
+                    matches!(item["status"].as_str(), Some("PENDING" | "RUNNING" | "COMPLETED"))
+                })
+                && all(&last[2], &|server| {
+                    server["disabledJobsNum"] == 0 && server["instancesNum"] == of(server)
+                })
         };
         let begun = std::time::Instant::now();
         while !ok() {
-            assert!(begun.elapsed() < patience, "Elastic-Job says: {} {}", last.0, last.1);
+            assert!(begun.elapsed() < patience, "Elastic-Job says: {last:?}");
         }
     }
 
     /// Nothing is left behind: no marks, flags or latches; only what a job has at rest.
     #[track_caller]
     pub(crate) fn left_nothing(&self, items: u32) {
+        self.left_only(items, &[]);
+    }
+
+    /// As [`left_nothing`](Self::left_nothing), but for the ends of these paths.
+    #[track_caller]
+    pub(crate) fn left_only(&self, items: u32, ends: &[&str]) {
         let mut found = Vec::new();
         let mut clean = || {
-            found.clear();
+            let paths = self.servers.tree(self.at("").trim_end_matches('/'));
+            let below = self.at("");
+            found = paths.iter().filter_map(|path| path.strip_prefix(&below).map(str::to_owned)).collect();
+            let serves = found.iter().any(|path| path.starts_with("instances/"));
             // The last Java instance to leave raises the flag for whoever comes next.
-            let raised = !self.instances().is_empty();
-            for gone in raised
-                .then_some("leader/sharding/necessary")
-                .into_iter()
-                .chain(["leader/sharding/processing"])
-            {
-                found.extend(self.servers.get(&self.at(gone)).map(|_| gone.to_owned()));
-            }
-            for parent in [
-                "leader/election/latch",
-                "leader/failover/latch",
-                "leader/failover/items",
-                "guarantee/started",
-                "guarantee/completed",
-            ] {
-                if self.servers.get(&self.at(parent)).is_some() {
-                    found.extend(
-                        self.servers
-                            .list(&self.at(parent))
-                            .into_iter()
-                            .map(|name| format!("{parent}/{name}")),
-                    );
-                }
-            }
-            for item in self.servers.list(&self.at("sharding")) {
-                let number: u32 = item.parse().expect("items are numbers");
-                let allowed = ["instance", "cursor"];
-                let mut below = self.servers.list(&self.at(&format!("sharding/{item}")));
-                below.retain(|name| number >= items || !allowed.contains(&name.as_str()));
-                found.extend(below.into_iter().map(|name| format!("sharding/{item}/{name}")));
-                if number >= items {
-                    found.push(format!("sharding/{item}"));
-                }
-            }
+            let raised = |path: &str| !serves && path == "leader/sharding/necessary";
+            let accepted = |path: &str| ends.iter().any(|end| path.ends_with(end));
+            found.retain(|path| !is_at_rest(path, items) && !raised(path) && !accepted(path));
             found.is_empty()
         };
         let begun = std::time::Instant::now();
@@ -476,6 +598,24 @@ impl Instance {
     }
 }
 
+/// Whether a path below a job is one that it has while nothing happens.
+fn is_at_rest(path: &str, items: u32) -> bool {
+    let parts: Vec<&str> = path.split('/').collect();
+    match parts[..] {
+        ["config" | "servers" | "instances" | "leader" | "sharding" | "guarantee" | "systemTime"]
+        | ["servers" | "instances", _]
+        | ["leader", "election" | "sharding" | "failover"]
+        | ["leader", "election", "latch" | "instance"]
+        | ["leader", "failover", "latch" | "items"]
+        | ["leader", "sharding", "epoch"]
+        | ["systemTime", "current"] => true,
+        ["sharding", item] | ["sharding", item, "instance" | "cursor"] => {
+            item.parse().is_ok_and(|item: u32| item < items)
+        }
+        _ => false,
+    }
+}
+
 /// All items below a count.
 pub(crate) fn all(items: u32) -> Vec<u32> {
     (0..items).collect()
@@ -489,6 +629,10 @@ fn average(ids: &[String], items: u32) -> Vec<Option<String>> {
     (0..items)
         .map(|item| ids.get(if item < each * count { item / each } else { item - each * count }).cloned())
         .collect()
+}
+
+fn words(words: &[&str]) -> Vec<String> {
+    words.iter().map(|word| (*word).to_owned()).collect()
 }
 
 /// Every `period` milliseconds, whole seconds that divide a minute.

@@ -149,6 +149,7 @@ impl Core {
         self.notice_shutdown_command(index);
         self.read_plan(index);
         self.look_for_foreign_peers(index);
+        self.miss_java(index);
         self.track_off(index, now);
         self.coordinate(index, now);
         self.failover(index, now);
@@ -415,7 +416,10 @@ impl Core {
     /// What the leader does: keeps the plan right, and removes items that the job no longer has.
     fn lead(&mut self, index: usize, now: Now) {
         if self.plan_is_due(index) {
-            self.begin_plan(index, now);
+            // The plan says what a dead Java peer had; it is not overwritten before that is used.
+            if !self.jobs[index].plans.mourns() {
+                self.begin_plan(index, now);
+            }
         } else {
             self.jobs[index].plans.not_due();
             self.remove_surplus_items(index, now);
@@ -761,6 +765,7 @@ impl Core {
                     session
                 },
                 children: 0,
+                children_changed: 0,
             };
             let node = match op {
                 Op::Create { data, .. } => Some(Node { data: data.clone(), stat }),

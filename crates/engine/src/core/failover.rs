@@ -36,7 +36,7 @@ use clockwright_model::{Fire, InstanceId, Item, Millis, Source};
 /// How long a mark is left to the instance that should take it, milliseconds.
 const PATIENCE: Millis = 1_000;
 /// Items marked in one commit.
-const MARK_BATCH: usize = 100;
+pub(super) const MARK_BATCH: usize = 100;
 
 impl Core {
     /// Marks orphans, and takes marked items.
@@ -50,6 +50,7 @@ impl Core {
             self.yield_to_java(index, now);
             self.mark_orphans(index, &effective, now);
         }
+        self.mark_left(index);
         self.drop_wrong_takes(index);
         self.take_marked(index, &effective, now);
     }

@@ -252,6 +252,7 @@ impl Job {
         self.epoch = None;
         self.plan_reading = None;
         self.foreign.clear();
+        self.plans.session_changed();
         self.marks_seen.clear();
         for item in &mut self.items {
             item.reading = None;

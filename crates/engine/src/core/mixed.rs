@@ -19,6 +19,14 @@
 //! Java takes a marked item by `sharding/{i}/failover` and leaves the cursor as it is, so that the dead claim in it would be marked
 //! and run again once Java is through. The marker settles the claim as lost as soon as it sees a Java taker.
 //!
+//! # What a dead Java instance left running
+//! Java marks what a dead instance had only if another Java instance with its IP address is there to do so, and then all of it.
+//! Otherwise one of ours marks it, and only what ran: the `running` marks of a session that ends go in one transaction with
+//! its instance node, so that their parents carry one number ([`Stat::children_changed`](clockwright_registry::Stat)). An item
+//! whose run ended before, or whose instance was stopped in an orderly way, has another number. The numbers are read as soon as
+//! the instance is missed, and our leader plans only after that. If something else changed below `instances` in between, the
+//! proof is lost, and nothing is marked.
+//!
 //! # When our leader may plan
 //! *When nothing runs*, by a reading that was asked for after the plan became due: marks are not watched otherwise. With
 //! `monitorExecution` off Java does not wait either. *Not just before an instant* ([`QUIET`]): Java reads the flag from the registry but
@@ -32,13 +40,15 @@
 
 use super::claim::ItemClaim;
 use super::coordinate::Builder;
+use super::failover::MARK_BATCH;
 use super::job::Local;
-use super::mirror::{CursorNode, Mirror, OwnerNode};
+use super::mirror::{CursorNode, ItemNodes, Mirror, OwnerNode};
 use super::{Core, Now};
 use crate::keys::Key;
 use bytes::Bytes;
 use clockwright_model::{FailureKind, InstanceId, Item, Millis, Outcome};
-use clockwright_registry::Op;
+use clockwright_registry::{Node, Op, Path};
+use std::collections::{BTreeMap, BTreeSet};
 
 /// How long before an instant no plan is made beside Java peers, milliseconds. Covers what Java's cache lags behind.
 const QUIET: Millis = 300;
@@ -69,6 +79,12 @@ pub(crate) struct Plans {
     gone_since: Option<Millis>,
     /// The plan of a Java leader is wrong since this (mono).
     wrong_since: Option<Millis>,
+    /// The Java peers that were seen.
+    java: BTreeSet<InstanceId>,
+    /// The readings under way of the numbers that tell what dead Java peers left running, and of which items.
+    numbers: BTreeMap<u64, Vec<Item>>,
+    /// What they left running, until it is marked.
+    left: BTreeSet<Item>,
 }
 
 impl Plans {
@@ -92,6 +108,26 @@ impl Plans {
     /// A full reading with this sequence number came in.
     pub(crate) fn looked(&mut self, id: u64) {
         self.looked = id;
+    }
+
+    /// An instance was found to be a Java peer.
+    pub(crate) fn know_java(&mut self, id: InstanceId) {
+        self.java.insert(id);
+    }
+
+    /// Forgets what belonged to the session before.
+    pub(crate) fn session_changed(&mut self) {
+        *self = Self { asked: self.asked, answered: std::mem::take(&mut self.answered), ..Self::default() };
+    }
+
+    /// A reading with this sequence number failed.
+    pub(crate) fn not_read(&mut self, id: u64) {
+        self.numbers.remove(&id);
+    }
+
+    /// Whether it is still to be found out, or to be marked, what a dead Java peer left running.
+    pub(crate) fn mourns(&self) -> bool {
+        !self.numbers.is_empty() || !self.left.is_empty()
     }
 
     /// Our leader has no plan to make.
@@ -143,6 +179,74 @@ impl Core {
         }
         self.jobs[index].plans.due_since = None;
         true
+    }
+
+    /// Misses Java peers that are gone, and asks for the numbers that tell what they left running.
+    pub(super) fn miss_java(&mut self, index: usize) {
+        let job = &mut self.jobs[index];
+        let gone: Vec<InstanceId> =
+            job.plans.java.iter().filter(|id| !job.mirror.instances.contains_key(*id)).cloned().collect();
+        if gone.is_empty() {
+            return;
+        }
+        job.plans.java.retain(|id| !gone.contains(id));
+        let settings = job.effective.as_ref().map(|effective| &effective.settings);
+        if settings.is_none_or(|settings| !settings.failover || !settings.monitor_execution) {
+            return;
+        }
+        let had = |item: &Item| {
+            let nodes = job.mirror.item(*item);
+            nodes.and_then(|nodes| nodes.owner.as_ref()).is_some_and(|owner| gone.contains(&owner.id))
+        };
+        let items: Vec<Item> = (0..job.count()).filter(had).collect();
+        if items.is_empty() {
+            return;
+        }
+        let mut paths = vec![self.path(index, &Key::Instances)];
+        paths.extend(items.iter().map(|item| self.path(index, &Key::Item(*item))));
+        let id = self.next();
+        self.jobs[index].plans.numbers.insert(id, items);
+        self.out.push(super::Effect::Read { id, paths });
+    }
+
+    /// Takes in the numbers that [`miss_java`](Self::miss_java) asked for.
+    pub(super) fn numbers_were_read(&mut self, id: u64, nodes: &[(Path, Option<Node>)]) {
+        let Some((instances, rest)) = nodes.split_first() else { return };
+        let job = self.keys.parse(&instances.0).and_then(|(job, _)| self.by_name.get(job));
+        let Some(&index) = job else { return };
+        let Some(items) = self.jobs[index].plans.numbers.remove(&id) else { return };
+        let changed = |node: &Option<Node>| node.as_ref().map_or(0, |node| node.stat.children_changed);
+        let together = changed(&instances.1);
+        let left = items.into_iter().zip(rest).filter(|(_, (_, node))| changed(node) == together);
+        if together != 0 {
+            self.jobs[index].plans.left.extend(left.map(|(item, _)| item));
+        }
+        self.touch(index);
+    }
+
+    /// Marks what dead Java peers left running, as far as nobody has marked or taken it.
+    pub(super) fn mark_left(&mut self, index: usize) {
+        let job = &mut self.jobs[index];
+        let (count, mirror) = (job.count(), &job.mirror);
+        job.plans.left.retain(|item| {
+            let handled = |nodes: &ItemNodes| {
+                nodes.taken.is_some()
+                    || nodes.running.is_some()
+                    || nodes.cursor.cursor().is_some_and(|cursor| cursor.running().is_some())
+            };
+            *item < count
+                && !mirror.failover_items.contains(item)
+                && mirror.item(*item).is_some_and(|nodes| !handled(nodes))
+        });
+        if job.plans.left.is_empty() || job.op.is_some() || !self.is_marker(index) {
+            return;
+        }
+        let mut builder = Builder::new(self, index);
+        for item in self.jobs[index].plans.left.iter().take(MARK_BATCH) {
+            builder.create(&Key::FailoverItem(*item), Bytes::new());
+        }
+        let ops = builder.ops;
+        self.coordinate_other(index, ops);
     }
 
     /// Settles the claims of dead instances of ours whose items a Java peer has taken over.

@@ -492,6 +492,7 @@ impl Core {
                 if let Some(&index) = self.keys.parse(path).and_then(|(job, _)| self.by_name.get(job)) {
                     self.jobs[index].plan_reading =
                         self.jobs[index].plan_reading.filter(|reading| *reading != id);
+                    self.jobs[index].plans.not_read(id);
                     self.jobs[index].foreign.retain(|_, foreign| *foreign);
                     self.load(index);
                 }
@@ -504,6 +505,7 @@ impl Core {
             self.know_foreign_peer(lease, instance);
         }
         self.plan_was_read(id, &nodes);
+        self.numbers_were_read(id, &nodes);
         for (path, node) in nodes {
             if let Some((job, key)) = self.keys.parse(&path) {
                 let Some(&index) = self.by_name.get(job) else { continue };
@@ -610,11 +612,11 @@ impl Core {
     /// Takes in an answer to the question whether an instance is of another kind: its lease, then its instance node.
     fn know_foreign_peer(&mut self, lease: &(Path, Option<Node>), instance: &(Path, Option<Node>)) {
         let (None, Some(node)) = (&lease.1, &instance.1) else { return };
-        let Some(&index) = self.keys.parse(&instance.0).and_then(|(job, _)| self.by_name.get(job)) else {
-            return;
-        };
+        let Some((job, Key::Instance(id))) = self.keys.parse(&instance.0) else { return };
+        let Some(&index) = self.by_name.get(job) else { return };
         if let Some(foreign) = self.jobs[index].foreign.get_mut(&node.stat.created) {
             *foreign = true;
+            self.jobs[index].plans.know_java(id);
         }
     }
 

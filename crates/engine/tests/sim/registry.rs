@@ -205,6 +205,7 @@ impl Leader {
                     modified_at: wall,
                     owner,
                     children: 0,
+                    children_changed: 0,
                 };
                 let node = Node { data: data.clone(), stat };
                 self.tree.insert(path.clone(), node.clone());

@@ -329,7 +329,8 @@ impl Tree {
 impl Slot {
     fn node(&self) -> Node {
         let children = u32::try_from(self.children.len()).unwrap_or(u32::MAX);
-        Node { data: self.data.clone(), stat: Stat { children, ..self.stat } }
+        let stat = Stat { children, children_changed: self.children_changed, ..self.stat };
+        Node { data: self.data.clone(), stat }
     }
 }
 

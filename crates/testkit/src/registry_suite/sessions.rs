@@ -46,6 +46,23 @@ pub async fn ephemeral_nodes_die_when_their_session_expires(fixture: &dyn Fixtur
     }
 }
 
+/// Laws 2 and 4.
+pub async fn nodes_that_die_with_their_session_change_their_parents_in_one_transaction(
+    fixture: &dyn Fixture,
+) {
+    let (one, two, root) = (fixture.connect().await, fixture.connect().await, fixture.root());
+    let (p, q, r) = (root.join("p"), root.join("q"), root.join("r"));
+    commit(&one, [&p, &q, &r].map(|parent| Op::create(parent.clone(), "")).into()).await;
+    commit(&one, [&p, &q].map(|parent| Op::create_ephemeral(parent.join("e"), "")).into()).await;
+    commit(&two, vec![Op::create_ephemeral(r.join("e"), ""), Op::delete(r.join("e"))]).await;
+    one.close().await.expect("close");
+    until(&two, &q.join("e"), Option::is_none).await;
+    let changed = async |path| get(&two, path).await.expect("it is there").stat.children_changed;
+    assert_ne!(changed(&p).await, 0);
+    assert_eq!(changed(&p).await, changed(&q).await);
+    assert!(changed(&r).await < changed(&q).await, "another session's change is another transaction");
+}
+
 /// Laws 4 and 8.
 pub async fn an_ended_session_is_lost_and_its_commits_fail(fixture: &dyn Fixture) {
     let (one, root) = (fixture.connect().await, fixture.root());

@@ -205,7 +205,7 @@ macro_rules! structs {
 }
 
 structs! {
-    Stat { version created modified created_at modified_at owner children }
+    Stat { version created modified created_at modified_at owner children children_changed }
     Node { data stat }
     Terms { session timeout max_ops max_bytes }
     Commit { transaction results }
@@ -306,7 +306,14 @@ mod tests {
 
     fn answers() -> Vec<Answer> {
         let path = Path::root().join("作业");
-        let stat = Stat { version: -1, created: i64::MAX, owner: 7, children: 3, ..Stat::default() };
+        let stat = Stat {
+            version: -1,
+            created: i64::MAX,
+            owner: 7,
+            children: 3,
+            children_changed: 9,
+            ..Stat::default()
+        };
         let node = Node { data: Bytes::from_static(&[0, 255, 1]), stat };
         let results = vec![
             OpResult::Created(path.clone()),

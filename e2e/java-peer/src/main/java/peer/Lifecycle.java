@@ -16,7 +16,8 @@ import java.util.Collection;
 /**
  * Elastic-Job 2.1.5's lifecycle API, which is its console: {@code COMMAND --zk HOSTS --namespace NS [--digest U:P]
  * [--job NAME] [--ip ADDRESS] [--item N]}, with the commands trigger, disable, enable, shutdown, remove, get, update
- * ({@code [--items N] [--cron CRON] [--job-parameter TEXT]}), remove-settings, shard-disable, shard-enable, jobs,
+ * ({@code [--items N] [--cron CRON]
+ * [--job-parameter TEXT] [--failover BOOL] [--monitor BOOL] [--streaming BOOL]}), remove-settings, shard-disable, shard-enable, jobs,
  * servers, shards. Answers with JSON on stdout.
  */
 public final class Lifecycle {
@@ -79,6 +80,9 @@ public final class Lifecycle {
         }
         if (args.has("monitor")) {
             settings.setMonitorExecution(Boolean.parseBoolean(args.need("monitor")));
+        }
+        if (args.has("streaming")) {
+            settings.setStreamingProcess(Boolean.parseBoolean(args.need("streaming")));
         }
         api.updateJobSettings(settings);
     }

@@ -5,6 +5,7 @@ import com.dangdang.ddframe.job.config.JobTypeConfiguration;
 import com.dangdang.ddframe.job.config.dataflow.DataflowJobConfiguration;
 import com.dangdang.ddframe.job.config.script.ScriptJobConfiguration;
 import com.dangdang.ddframe.job.config.simple.SimpleJobConfiguration;
+import com.dangdang.ddframe.job.event.rdb.JobEventRdbConfiguration;
 import com.dangdang.ddframe.job.executor.ShardingContexts;
 import com.dangdang.ddframe.job.lite.api.JobScheduler;
 import com.dangdang.ddframe.job.lite.api.listener.AbstractDistributeOnceElasticJobListener;
@@ -12,6 +13,8 @@ import com.dangdang.ddframe.job.lite.api.listener.ElasticJobListener;
 import com.dangdang.ddframe.job.lite.config.LiteJobConfiguration;
 import com.dangdang.ddframe.job.reg.zookeeper.ZookeeperConfiguration;
 import com.dangdang.ddframe.job.reg.zookeeper.ZookeeperRegistryCenter;
+
+import org.apache.commons.dbcp2.BasicDataSource;
 
 import java.io.IOException;
 import java.nio.file.Path;
@@ -23,7 +26,7 @@ import java.nio.file.Path;
  * --log FILE [--period-ms N] [--type simple|dataflow|script] [--command LINE] [--streaming] [--batches N] [--run-ms N]
  * [--fail-item I] [--failover] [--no-misfire] [--no-monitor] [--disabled] [--overwrite] [--monitor-port N]
  * [--max-time-diff N] [--strategy CLASS] [--item-parameters TEXT] [--job-parameter TEXT] [--once FILE]
- * [--once-timeout-ms N]}. Says {@code ready} on stdout once the job is registered.
+ * [--once-timeout-ms N] [--events JDBC]}. Says {@code ready} on stdout once the job is registered.
  */
 public final class Peer {
     private Peer() {
@@ -37,9 +40,18 @@ public final class Peer {
         Jobs.batches = args.number("batches", 1);
         ZookeeperRegistryCenter registry = connect(args);
         registry.init();
-        new JobScheduler(registry, job(args), listeners(args)).init();
+        scheduler(registry, args).init();
         System.out.println("ready");
         Thread.currentThread().join();
+    }
+
+    private static JobScheduler scheduler(ZookeeperRegistryCenter registry, Args args) {
+        if (!args.has("events")) {
+            return new JobScheduler(registry, job(args), listeners(args));
+        }
+        BasicDataSource source = new BasicDataSource();
+        source.setUrl(args.need("events"));
+        return new JobScheduler(registry, job(args), new JobEventRdbConfiguration(source), listeners(args));
     }
 
     private static ZookeeperRegistryCenter connect(Args args) {

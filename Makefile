@@ -24,7 +24,7 @@ test: rust zookeeper databases ## Check the format and the lints, then run every
 	$(CARGO) test --workspace
 	$(CARGO) test --workspace --features clockwright-engine/mutations --test sim
 
-test-interop: rust ## Run jobs on Java Elastic-Job and Clockwright together; needs a JDK and Maven
+test-interop: rust ## Run jobs on Java Elastic-Job and Clockwright together, and the registry on ZooKeeper 3.4, 3.6 and 3.9; needs a JDK and Maven
 	@sh scripts/test-interop.sh $(INTEROP_ARGS)
 
 bench: rust zookeeper ## Measure, beside the limits of what it stands on; prints one table

@@ -7,7 +7,7 @@ mod common;
 use clockwright_registry::{Error, Hint, Op, Path, Registry, Session};
 use clockwright_registry_zookeeper::{Options, ZooKeeper};
 use clockwright_testkit::zookeeper::{LoggedOp, ZkEnsemble, ZkServer, shared_server};
-use common::{PATIENCE, SESSION_TIMEOUT, fresh_root, wait_for, wait_for_hint};
+use common::{PATIENCE, SESSION_TIMEOUT, crash_and_restart, fresh_root, wait_for, wait_for_hint};
 use std::sync::Arc;
 use tokio::time::timeout;
 
@@ -21,35 +21,12 @@ async fn exists(registry: &ZooKeeper, path: &Path) -> bool {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_crash_and_restart_of_the_server_keeps_the_session_and_the_watches() {
-    crash_and_restart(false).await;
+    crash_and_restart(&ZkServer::start().unwrap(), false).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_crash_and_restart_keeps_one_shot_watches_going_too() {
-    crash_and_restart(true).await;
-}
-
-async fn crash_and_restart(basic: bool) {
-    let server = ZkServer::start().unwrap();
-    // A machine under load may take long to start a server again.
-    let options = Options { session_timeout: 50_000, basic, ..Options::new(server.address()) };
-    let one = ZooKeeper::connect(options).await.unwrap();
-    let root = fresh_root();
-    one.commit(vec![Op::create(root.clone(), ""), Op::create_ephemeral(root.join("e"), "")]).await.unwrap();
-    let mut hints = one.watch(&root).await.unwrap();
-    server.kill();
-    wait_for(&*one, Session::Suspended).await;
-    let refused = one.commit(vec![Op::set(root.clone(), "while suspended")]).await.unwrap_err();
-    assert!(matches!(refused, Error::Unavailable(_)), "surely not sent: {refused}");
-    server.restart().unwrap();
-    wait_for(&*one, Session::Connected).await;
-    wait_for_hint(&mut hints, &Hint::Everything).await;
-    let nodes = one.read(&[root.clone(), root.join("e")]).await.unwrap();
-    assert_eq!(nodes[0].as_ref().unwrap().stat.version, 0, "what was refused did not happen");
-    assert_eq!(nodes[1].as_ref().unwrap().stat.owner, one.terms().session);
-    // The watch is alive on the new connection.
-    one.commit(vec![Op::create(root.join("after"), "")]).await.unwrap();
-    wait_for_hint(&mut hints, &Hint::Path(root.join("after"))).await;
+    crash_and_restart(&ZkServer::start().unwrap(), true).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]

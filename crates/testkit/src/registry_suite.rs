@@ -31,11 +31,18 @@ pub trait Fixture: Send + Sync {
 }
 
 /// Makes one named test of each law. The argument is an expression for a future of a [`Fixture`], used once per test:
-/// `clockwright_testkit::registry_suite!(MyFixture::new());`
+/// `clockwright_testkit::registry_suite!(MyFixture::new());`. With a reason in
+/// brackets before it, the tests are ignored unless they are asked for: `registry_suite!(["needs a server"] MyFixture::new());`
 #[macro_export]
 macro_rules! registry_suite {
+    ([$ignored:literal] $fixture:expr) => {
+        $crate::registry_suite! { @all [#[ignore = $ignored]] $fixture }
+    };
     ($fixture:expr) => {
-        $crate::registry_suite! { @laws $fixture;
+        $crate::registry_suite! { @all [] $fixture }
+    };
+    (@all $attributes:tt $fixture:expr) => {
+        $crate::registry_suite! { @laws $attributes $fixture;
             a_commit_is_all_or_nothing
             operations_see_earlier_ones_of_the_same_commit
             transaction_numbers_grow_across_sessions
@@ -71,16 +78,18 @@ macro_rules! registry_suite {
             hints_end_with_the_session
         }
     };
-    (@laws $fixture:expr; $($law:ident)*) => {
-        $(
-            #[test]
-            fn $law() {
-                $crate::registry_suite::run(async {
-                    let fixture = $fixture.await;
-                    $crate::registry_suite::$law(&fixture).await;
-                });
-            }
-        )*
+    (@laws $attributes:tt $fixture:expr; $($law:ident)*) => {
+        $($crate::registry_suite! { @law $attributes $fixture; $law })*
+    };
+    (@law [$(#[$attribute:meta])*] $fixture:expr; $law:ident) => {
+        #[test]
+        $(#[$attribute])*
+        fn $law() {
+            $crate::registry_suite::run(async {
+                let fixture = $fixture.await;
+                $crate::registry_suite::$law(&fixture).await;
+            });
+        }
     };
 }
 

@@ -40,6 +40,23 @@ impl Default for Config {
     }
 }
 
+impl Config {
+    /// Servers of another release than Debian's, one of those that `e2e/zookeeper-servers/build.sh` fetches.
+    ///
+    /// # Errors
+    /// When it is not there; says what to do.
+    pub fn release(release: &str) -> anyhow::Result<Self> {
+        let project = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../e2e/zookeeper-servers");
+        let jars = project.join("target").join(release);
+        ensure!(
+            jars.join("complete").exists(),
+            "ZooKeeper {release} is not in {}; `sh e2e/zookeeper-servers/build.sh` fetches it",
+            jars.display()
+        );
+        Ok(Self { classpath: Some(format!("{}/*", jars.display())), ..Self::default() })
+    }
+}
+
 /// One real server.
 pub struct ZkServer {
     config: Config,

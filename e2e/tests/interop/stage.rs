@@ -312,14 +312,19 @@ impl Stage {
 
     /// How many starts of each item are on record since a time.
     pub(crate) fn starts_since(&self, since: i64, items: u32) -> Vec<usize> {
+        self.count_starts(items, |record| record.wall_ms >= since)
+    }
+
+    /// As [`starts_since`](Self::starts_since), by Clockwright instances alone: only their runs have tokens.
+    pub(crate) fn starts_of_ours_since(&self, since: i64, items: u32) -> Vec<usize> {
+        self.count_starts(items, |record| record.wall_ms >= since && record.token > 0)
+    }
+
+    fn count_starts(&self, items: u32, which: impl Fn(&Record) -> bool) -> Vec<usize> {
         let records = self.scene.records();
-        let count = |item| {
-            let mine = |record: &&Record| {
-                record.kind == Kind::Start && record.item == item && record.wall_ms >= since
-            };
-            records.iter().filter(mine).count()
-        };
-        (0..items).map(count).collect()
+        let starts: Vec<&Record> =
+            records.iter().filter(|record| record.kind == Kind::Start && which(record)).collect();
+        (0..items).map(|item| starts.iter().filter(|record| record.item == item).count()).collect()
     }
 
     /// Waits until the wall clock is `after` milliseconds past the next instant, and gives that instant.

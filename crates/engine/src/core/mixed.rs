@@ -20,8 +20,9 @@
 //! and run again once Java is through. The marker settles the claim as lost as soon as it sees a Java taker.
 //!
 //! # What a dead Java instance left running
-//! Java marks what a dead instance had only if another Java instance with its IP address is there to do so, and then all of it.
-//! Otherwise one of ours marks it, and only what ran: the `running` marks of a session that ends go in one transaction with
+//! Java instances mark what a dead one had, and then all of it, if some instance of any kind is still there whose id begins with
+//! its IP address. Two markers would make items run twice, so that is left to them. Where they do not, or are none, one of ours
+//! marks, and only what ran: the `running` marks of a session that ends go in one transaction with
 //! its instance node, so that their parents carry one number ([`Stat::children_changed`](clockwright_registry::Stat)). An item
 //! whose run ended before, or whose instance was stopped in an orderly way, has another number. The numbers are read as soon as
 //! the instance is missed, and our leader plans only after that. If something else changed below `instances` in between, the
@@ -194,9 +195,13 @@ impl Core {
         if settings.is_none_or(|settings| !settings.failover || !settings.monitor_execution) {
             return;
         }
+        let java_marks = |dead: &InstanceId| {
+            let at_its_address = |id: &InstanceId| id.as_str().starts_with(dead.ip());
+            !job.plans.java.is_empty() && job.mirror.instances.keys().any(at_its_address)
+        };
         let had = |item: &Item| {
-            let nodes = job.mirror.item(*item);
-            nodes.and_then(|nodes| nodes.owner.as_ref()).is_some_and(|owner| gone.contains(&owner.id))
+            let owner = job.mirror.item(*item).and_then(|nodes| nodes.owner.as_ref());
+            owner.is_some_and(|owner| gone.contains(&owner.id) && !java_marks(&owner.id))
         };
         let items: Vec<Item> = (0..job.count()).filter(had).collect();
         if items.is_empty() {

@@ -4,7 +4,7 @@ mod commands;
 mod output;
 
 use clap::{Parser, Subcommand};
-use commands::{Global, cron, dev, job, node, run, server, shard};
+use commands::{Global, cron, dev, job, ledger, node, run, server, shard, stats};
 use output::{Failure, talk};
 use std::io::IsTerminal as _;
 use std::process::ExitCode;
@@ -40,6 +40,10 @@ enum Command {
     /// See what became of fires
     #[command(subcommand)]
     Run(run::RunCommand),
+    /// Show what became of every due instant of a job, and which have no outcome
+    Ledger(ledger::LedgerArgs),
+    /// Count how fires ended, by minute, hour or day
+    Stats(stats::StatsArgs),
     /// Ask about schedules
     #[command(subcommand)]
     Cron(cron::CronCommand),
@@ -84,6 +88,8 @@ fn start(cli: Cli) -> Result<(), Failure> {
         Command::Shard(command) => block_on(shard::run(&global, command)),
         Command::Server(command) => block_on(server::run(&global, command)),
         Command::Run(command) => block_on(run::run(&global, command)),
+        Command::Ledger(args) => block_on(ledger::run(&global, args)),
+        Command::Stats(args) => block_on(stats::run(&global, args)),
     }
 }
 

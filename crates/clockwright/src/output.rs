@@ -88,7 +88,9 @@ impl From<ViewError> for Failure {
     fn from(error: ViewError) -> Self {
         match error {
             ViewError::Registry(error) => error.into(),
-            error @ ViewError::NoSuchJob { .. } => Failure::Failed(error.to_string()),
+            error @ (ViewError::NoSuchJob { .. } | ViewError::Degraded { .. }) => {
+                Failure::Failed(error.to_string())
+            }
         }
     }
 }

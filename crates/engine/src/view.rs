@@ -30,6 +30,14 @@ pub enum ViewError {
         /// The existing name that comes nearest, if one comes near.
         nearest: Option<String>,
     },
+    /// The job's settings in the registry cannot be used.
+    #[error("job `{name}` is degraded: {reason}")]
+    Degraded {
+        /// Its name.
+        name: String,
+        /// What is wrong with them.
+        reason: String,
+    },
     /// The registry did not answer.
     #[error(transparent)]
     Registry(#[from] clockwright_registry::Error),
@@ -293,6 +301,27 @@ pub async fn job(
     let nodes = JobNodes::all(registry, keys, &job).await?;
     let Some(nodes) = nodes else { return Err(no_such_job(registry, keys, name).await) };
     Ok(nodes.view(now))
+}
+
+/// When a job is due and in how many parts, as the registry has it now.
+pub struct Timetable {
+    /// When it is due.
+    pub schedule: Schedule,
+    /// How many items it has.
+    pub items: Item,
+}
+
+/// The timetable of one job.
+///
+/// # Errors
+/// There is no such job, its settings cannot be used, or the registry did not answer.
+pub async fn timetable(registry: &dyn Registry, keys: &Keys, name: &str) -> Result<Timetable, ViewError> {
+    let job = find(registry, keys, name).await?;
+    let nodes = JobNodes::for_brief(registry, keys, &job).await?;
+    let Some(nodes) = nodes else { return Err(no_such_job(registry, keys, name).await) };
+    let (settings, schedule) =
+        nodes.read_settings().map_err(|reason| ViewError::Degraded { name: name.to_owned(), reason })?;
+    Ok(Timetable { schedule, items: settings.sharding_total_count })
 }
 
 /// The name, if the namespace has a job of that name.

@@ -5,7 +5,7 @@
 use crate::text::{WIDE, wide};
 use clockwright_model::{
     Event, Execution, ExecutionSource, FailureKind, Fire, InstanceId, Item, JobName, Millis, Outcome, RunId,
-    Settlement, Source, StatusTrace, TaskState,
+    Settlement, Source, StatusTrace, TaskState, TraceSource,
 };
 use serde::{Deserialize, Serialize};
 
@@ -57,8 +57,10 @@ enum Wire {
     Status {
         id: String,
         job: String,
+        original_task_id: String,
         task_id: String,
         slave_id: String,
+        source: String,
         items: Vec<Item>,
         failover: bool,
         state: String,
@@ -103,8 +105,10 @@ impl From<&Event> for Wire {
             Event::Status(s) => Wire::Status {
                 id: s.id.to_string(),
                 job: s.job.to_string(),
+                original_task_id: s.original_task_id.to_string(),
                 task_id: s.task_id.to_string(),
                 slave_id: s.slave_id.to_string(),
+                source: s.source.as_str().to_owned(),
                 items: s.items.clone(),
                 failover: s.failover,
                 state: s.state.as_str().to_owned(),
@@ -161,29 +165,37 @@ impl Wire {
                 hostname: hostname.into(),
                 ip: ip.into(),
                 item,
-                source: [ExecutionSource::NormalTrigger, ExecutionSource::Misfire, ExecutionSource::Failover]
-                    .into_iter()
-                    .find(|known| known.as_str() == source)?,
+                source: ExecutionSource::parse(&source)?,
                 start,
                 complete,
                 success,
                 failure_cause,
             }),
-            Wire::Status { id, job, task_id, slave_id, items, failover, state, message, at } => {
-                Event::Status(StatusTrace {
-                    id: RunId::parse(&id)?,
-                    job: JobName::new(&job).ok()?,
-                    task_id: task_id.into(),
-                    slave_id: slave_id.into(),
-                    items,
-                    failover,
-                    state: [TaskState::Staging, TaskState::Running, TaskState::Finished, TaskState::Error]
-                        .into_iter()
-                        .find(|known| known.as_str() == state)?,
-                    message,
-                    at,
-                })
-            }
+            Wire::Status {
+                id,
+                job,
+                original_task_id,
+                task_id,
+                slave_id,
+                source,
+                items,
+                failover,
+                state,
+                message,
+                at,
+            } => Event::Status(StatusTrace {
+                id: RunId::parse(&id)?,
+                job: JobName::new(&job).ok()?,
+                original_task_id: original_task_id.into(),
+                task_id: task_id.into(),
+                slave_id: slave_id.into(),
+                source: TraceSource::parse(&source)?,
+                items,
+                failover,
+                state: TaskState::parse(&state)?,
+                message,
+                at,
+            }),
             Wire::Settlement {
                 job,
                 item,
@@ -276,7 +288,7 @@ mod tests {
         )
         .map(settlement)
         .collect();
-        for source in [ExecutionSource::NormalTrigger, ExecutionSource::Misfire, ExecutionSource::Failover] {
+        for source in ExecutionSource::ALL {
             events.push(Event::Execution(Execution {
                 id: RunId::new(1, 2),
                 job: JobName::new("j").unwrap(),
@@ -291,12 +303,14 @@ mod tests {
                 failure_cause: Some(reason()),
             }));
         }
-        for state in [TaskState::Staging, TaskState::Running, TaskState::Finished, TaskState::Error] {
+        for (n, state) in TaskState::ALL.into_iter().enumerate() {
             events.push(Event::Status(StatusTrace {
                 id: RunId::new(1, 2),
                 job: JobName::new("j").unwrap(),
+                original_task_id: "o".into(),
                 task_id: "t".into(),
                 slave_id: "s".into(),
+                source: TraceSource::ALL[n % 3],
                 items: vec![0, 7],
                 failover: true,
                 state,

@@ -192,6 +192,8 @@ pub struct ExecutionFilter {
     pub task_id: Option<String>,
     /// On the server with this address.
     pub ip: Option<String>,
+    /// By this instance: the one whose id ends the firing's task id, which one of more than 255 characters is too long for.
+    pub instance: Option<String>,
     /// In this state.
     pub state: Option<ExecutionState>,
     /// Begun at or after.
@@ -319,6 +321,22 @@ pub struct RunRow {
     pub decided: Millis,
 }
 
+impl RunRow {
+    /// Where a page of [`Query::runs`] or [`Query::ledger`] goes on behind this row.
+    #[must_use]
+    pub fn cursor(&self) -> Cursor {
+        Cursor { at: self.fire_time, id: self.key.clone() }
+    }
+}
+
+impl ExecutionRow {
+    /// Where a page of [`Query::executions`] goes on behind this row.
+    #[must_use]
+    pub fn cursor(&self) -> Cursor {
+        Cursor { at: self.start.unwrap_or(Millis::MIN), id: self.id.clone() }
+    }
+}
+
 /// A run, as in `JOB_EXECUTION_LOG`.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct ExecutionRow {
@@ -359,13 +377,13 @@ pub struct StatusRow {
     pub task_id: String,
     /// The instance's address.
     pub slave_id: String,
-    /// `LITE_EXECUTOR`.
+    /// `LITE_EXECUTOR`, `CLOUD_SCHEDULER` or `CLOUD_EXECUTOR`.
     pub source: String,
     /// `READY` or `FAILOVER`.
     pub execution_type: String,
     /// The items as Java prints a list: `[0, 1]`.
     pub items: String,
-    /// `TASK_STAGING`, `TASK_RUNNING`, `TASK_FINISHED` or `TASK_ERROR`.
+    /// `TASK_STAGING`, `TASK_RUNNING`, `TASK_FINISHED`, `TASK_ERROR`, or a state of a hosted task.
     pub state: String,
     /// In words.
     pub message: String,

@@ -1,8 +1,11 @@
-//! A sink for tests: keeps what it is given, and lets a test wait for it.
+//! For tests: a sink that keeps what it is given and lets a test wait for it, and a sample of each kind of event.
 
 use crate::{Sink, SinkError};
 use async_trait::async_trait;
-use clockwright_model::Event;
+use clockwright_model::{
+    Event, Execution, ExecutionSource, Fire, InstanceId, JobName, Millis, Outcome, RunId, Settlement, Source,
+    StatusTrace, TaskState, TraceSource,
+};
 use std::sync::Arc;
 use tokio::sync::watch;
 
@@ -48,4 +51,63 @@ impl Sink for Recorder {
     fn name(&self) -> &str {
         "recorder"
     }
+}
+
+/// The start of run number `n` of item 0 of a job `j`.
+#[must_use]
+pub fn execution(n: u128) -> Execution {
+    Execution {
+        id: RunId(n),
+        job: job(),
+        task_id: "j@-@0@-@READY@-@10.0.0.1@-@7".into(),
+        hostname: "host".into(),
+        ip: "10.0.0.1".into(),
+        item: 0,
+        source: ExecutionSource::NormalTrigger,
+        start: 0,
+        complete: None,
+        success: false,
+        failure_cause: None,
+    }
+}
+
+/// A firing of job `j` runs; the trace has number `n`.
+#[must_use]
+pub fn status(n: u128) -> StatusTrace {
+    StatusTrace {
+        id: RunId(n),
+        job: job(),
+        original_task_id: "".into(),
+        task_id: "j@-@0@-@READY@-@10.0.0.1@-@7".into(),
+        slave_id: "10.0.0.1".into(),
+        source: TraceSource::LiteExecutor,
+        items: vec![0],
+        failover: false,
+        state: TaskState::Running,
+        message: String::new(),
+        at: 0,
+    }
+}
+
+/// The fire of item 0 of job `j` at `n` milliseconds of the epoch succeeded, by run number `n`.
+#[must_use]
+pub fn settlement(n: u128) -> Settlement {
+    Settlement {
+        job: job(),
+        item: 0,
+        fire: Fire::Scheduled(n as Millis),
+        range: None,
+        outcome: Outcome::Succeeded,
+        attempt: 1,
+        run_id: Some(RunId(n)),
+        token: 1,
+        source: Source::Schedule,
+        instance: InstanceId::from_wire("10.0.0.1@-@7"),
+        start: Some(0),
+        at: 0,
+    }
+}
+
+fn job() -> JobName {
+    JobName::new("j").expect("a letter is a name")
 }

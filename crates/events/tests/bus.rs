@@ -2,12 +2,9 @@
 #![allow(clippy::unwrap_used, reason = "tests")]
 
 use async_trait::async_trait;
-use clockwright_events::testing::Recorder;
+use clockwright_events::testing::{self, Recorder};
 use clockwright_events::{Bus, BusOptions, Sampling, Sink, SinkError};
-use clockwright_model::{
-    Event, Execution, ExecutionSource, Fire, InstanceId, JobName, Outcome, RunId, Settlement, Source,
-    StatusTrace, TaskState,
-};
+use clockwright_model::{Event, Execution};
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
@@ -17,17 +14,7 @@ use tokio::time::Instant;
 const LONG: Duration = Duration::from_secs(3600);
 
 fn status(n: u128) -> Event {
-    Event::Status(StatusTrace {
-        id: RunId(n),
-        job: JobName::new("j").unwrap(),
-        task_id: "t".into(),
-        slave_id: "10.0.0.1".into(),
-        items: vec![0],
-        failover: false,
-        state: TaskState::Running,
-        message: String::new(),
-        at: 0,
-    })
+    Event::Status(testing::status(n))
 }
 
 fn execution(n: u128) -> Event {
@@ -35,36 +22,11 @@ fn execution(n: u128) -> Event {
 }
 
 fn execution_with(n: u128, failure_cause: Option<String>) -> Event {
-    Event::Execution(Execution {
-        id: RunId(n),
-        job: JobName::new("j").unwrap(),
-        task_id: "t".into(),
-        hostname: "h".into(),
-        ip: "10.0.0.1".into(),
-        item: 0,
-        source: ExecutionSource::NormalTrigger,
-        start: 0,
-        complete: None,
-        success: false,
-        failure_cause,
-    })
+    Event::Execution(Execution { failure_cause, ..testing::execution(n) })
 }
 
 fn settlement(n: u128) -> Event {
-    Event::Settlement(Settlement {
-        job: JobName::new("j").unwrap(),
-        item: 0,
-        fire: Fire::Scheduled(n as i64),
-        range: None,
-        outcome: Outcome::Succeeded,
-        attempt: 1,
-        run_id: Some(RunId(n)),
-        token: 1,
-        source: Source::Schedule,
-        instance: InstanceId::from_wire("10.0.0.1@-@1"),
-        start: Some(0),
-        at: 0,
-    })
+    Event::Settlement(testing::settlement(n))
 }
 
 fn number(event: &Event) -> u128 {

@@ -10,7 +10,7 @@ mod suite;
 use async_trait::async_trait;
 use clockwright_events::{
     Bus, BusOptions, EventStore, ExecutionFilter, LateStore, Loss, Page, Query, RunFilter, Sink, SinkError,
-    Spool, SpoolOptions, Store, Width,
+    Spool, SpoolOptions, Store, Width, testing,
 };
 use clockwright_model::{Event, Execution, StatusTrace, TaskState};
 use clockwright_testkit::sql::{Kind, SqlServer};
@@ -20,7 +20,7 @@ use std::os::unix::fs::PermissionsExt;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
-use suite::{id, job, settled, started};
+use suite::{id, settled, started};
 
 /// Events in each second: 100 runs of five.
 const RUNS_PER_SECOND: u32 = 100;
@@ -52,14 +52,10 @@ fn events_of(n: u64) -> [Event; 5] {
     let trace = |state, number| {
         Event::Status(StatusTrace {
             id: id((1 << 40) | (n << 1) | number),
-            job: job("j"),
             task_id: format!("task {n}").into(),
-            slave_id: "10.0.0.1".into(),
-            items: vec![0],
-            failover: false,
             state,
-            message: String::new(),
             at,
+            ..testing::status(0)
         })
     };
     [

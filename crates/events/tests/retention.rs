@@ -6,9 +6,9 @@
 mod suite;
 
 use clockwright_events::{
-    EventStore, ExecutionFilter, Loss, Page, Query, Retention, RunFilter, Sink, StoreError, Width,
+    EventStore, ExecutionFilter, Loss, Page, Query, Retention, RunFilter, Sink, StoreError, Width, testing,
 };
-use clockwright_model::{Event, Execution, StatusTrace, TaskState};
+use clockwright_model::{Event, Execution, StatusTrace};
 use clockwright_testkit::sql::{Kind, shared};
 use std::sync::Arc;
 use std::time::Duration;
@@ -37,12 +37,8 @@ fn history(name: &str, at: i64, n: u64) -> [Event; 3] {
             id: id(number),
             job: job(name),
             task_id: format!("{name} {number}").into(),
-            slave_id: "ip".into(),
-            items: vec![0],
-            failover: false,
-            state: TaskState::Staging,
-            message: String::new(),
             at,
+            ..testing::status(0)
         }),
         Event::Settlement(settled(name, n as u32, at)),
     ]

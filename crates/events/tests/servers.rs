@@ -5,7 +5,8 @@
 mod suite;
 
 use clockwright_events::{
-    Bus, BusOptions, EventStore, ExecutionFilter, Page, Query, RunFilter, Sink, Store, StoreError, Width,
+    Bus, BusOptions, EventStore, ExecutionFilter, ExecutionState, Page, Query, RunFilter, Sink, Store,
+    StoreError, Width, testing,
 };
 use clockwright_model::{Event, Execution};
 use clockwright_testkit::sql::{Kind, shared};
@@ -78,14 +79,11 @@ async fn tables_that_elastic_job_2_made_are_shared_with_it() {
     put(&*store, [started(1), failed, started(2)]).await;
     let trace = |n| clockwright_model::StatusTrace {
         id: suite::id(n),
-        job: job("j"),
         task_id: "t".into(),
-        slave_id: "10.0.0.1".into(),
         items: vec![0, 1],
-        failover: false,
-        state: clockwright_model::TaskState::Running,
         message: "日".into(),
         at: 1_700_000_000_900,
+        ..testing::status(0)
     };
     for _ in 0..2 {
         put(&*store, [trace(1), trace(2)]).await;
@@ -133,6 +131,78 @@ async fn tables_that_elastic_job_3_made_are_shared_with_it() {
     .unwrap();
     let store = EventStore::connect(&address).await.unwrap();
     suite::storing_a_batch_again_changes_nothing(store).await;
+}
+
+/// Rows as Elastic-Job's listener leaves them, through the driver of either database.
+const JAVA_ROWS: &str = "
+    INSERT INTO JOB_EXECUTION_LOG (id, job_name, task_id, hostname, ip, sharding_item, execution_source, is_success,
+        start_time) VALUES ('6ec5f9f6-0000-4000-8000-000000000001', 'j', 'j@-@0,1@-@READY@-@10.0.0.9@-@24167', 'h',
+        '10.0.0.9', 0, 'NORMAL_TRIGGER', FALSE, '2023-11-14 22:13:20');
+    INSERT INTO JOB_EXECUTION_LOG (id, job_name, task_id, hostname, ip, sharding_item, execution_source, is_success,
+        start_time, complete_time) VALUES ('6ec5f9f6-0000-4000-8000-000000000002', 'j',
+        'j@-@0,1@-@READY@-@10.0.0.9@-@24167', 'h', '10.0.0.9', 1, 'MISFIRE', TRUE, '2023-11-14 22:13:21',
+        '2023-11-14 22:13:22');
+    INSERT INTO JOB_EXECUTION_LOG (id, job_name, task_id, hostname, ip, sharding_item, execution_source, failure_cause,
+        is_success, start_time) VALUES ('6ec5f9f6-0000-4000-8000-000000000003', 'j',
+        'j@-@@-@READY@-@10.0.0.9@-@24167', 'h', '10.0.0.9', 1, 'NORMAL_TRIGGER',
+        'java.lang.IllegalStateException: no', FALSE, '2023-11-14 22:13:23');
+    INSERT INTO JOB_STATUS_TRACE_LOG (id, job_name, original_task_id, task_id, slave_id, source, execution_type,
+        sharding_item, state, message, creation_time) VALUES
+        ('z', 'j', '', 'j@-@0,1@-@READY@-@10.0.0.9@-@24167', '10.0.0.9', 'LITE_EXECUTOR', 'READY', '[0, 1]',
+         'TASK_STAGING', 'Job ''j'' execute begin.', '2023-11-14 22:13:20'),
+        ('a', 'j', '', 'j@-@0,1@-@READY@-@10.0.0.9@-@24167', '10.0.0.9', 'LITE_EXECUTOR', 'READY', '[0, 1]',
+         'TASK_ERROR', '{1=java.lang.IllegalStateException: no}', '2023-11-14 22:13:20'),
+        ('b', 'j', '', 'j@-@@-@READY@-@10.0.0.9@-@24167', '10.0.0.9', 'LITE_EXECUTOR', 'READY', '[]',
+         'TASK_FINISHED', NULL, NULL);";
+
+#[tokio::test]
+async fn rows_that_java_wrote_read_back() {
+    for kind in [Kind::Postgres, Kind::MariaDb] {
+        let address = shared(kind).database().await.unwrap();
+        let store = EventStore::connect(&address).await.unwrap();
+        match kind {
+            Kind::Postgres => {
+                let mut java = sqlx::PgConnection::connect(&address).await.unwrap();
+                java.execute(sqlx::raw_sql(JAVA_ROWS)).await.unwrap();
+            }
+            Kind::MariaDb => {
+                let mut java = mysql(&address).await;
+                java.execute("SET time_zone = '+00:00'").await.unwrap();
+                java.execute(sqlx::raw_sql(JAVA_ROWS)).await.unwrap();
+            }
+        }
+        // A run of our own beside them.
+        put(&*store, [started(7_000)]).await;
+        let ends = async |filter: ExecutionFilter| -> Vec<u8> {
+            let mut ends = Vec::new();
+            let mut page = Page::first(1);
+            loop {
+                let answer = store.executions(&filter, &page).await.unwrap();
+                ends.extend(answer.rows.iter().map(|row| *row.id.as_bytes().last().unwrap() - b'0'));
+                let Some(next) = answer.next else { return ends };
+                page = Page::after(1, next);
+            }
+        };
+        let none = ExecutionFilter::default;
+        let java = || ExecutionFilter { instance: Some("10.0.0.9@-@24167".into()), ..none() };
+        assert_eq!(ends(none()).await.len(), 4);
+        assert_eq!(ends(java()).await, [3, 2, 1]);
+        for (state, expected) in
+            [(ExecutionState::Running, 1), (ExecutionState::Succeeded, 2), (ExecutionState::Failed, 3)]
+        {
+            assert_eq!(ends(ExecutionFilter { state: Some(state), ..java() }).await, [expected], "{state:?}");
+        }
+        assert_eq!(ends(ExecutionFilter { text: Some("illegalstate".into()), ..none() }).await, [3]);
+        let id = clockwright_model::RunId::parse("6ec5f9f6-0000-4000-8000-000000000003").unwrap();
+        let failed = store.execution(id).await.unwrap().unwrap();
+        assert_eq!((failed.success, failed.start, failed.complete), (false, Some(1_700_000_003_000), None));
+        let trace = store.trace("j@-@0,1@-@READY@-@10.0.0.9@-@24167").await.unwrap();
+        let states: Vec<_> = trace.iter().map(|row| row.state.as_str()).collect();
+        assert_eq!(states, ["TASK_STAGING", "TASK_ERROR"], "in the order of a firing, whatever their ids");
+        assert_eq!(trace[0].items, "[0, 1]");
+        let empty = &store.trace("j@-@@-@READY@-@10.0.0.9@-@24167").await.unwrap()[0];
+        assert_eq!((empty.items.as_str(), empty.message.as_str(), empty.at), ("[]", "", None));
+    }
 }
 
 #[tokio::test]

@@ -2,11 +2,8 @@
 #![allow(clippy::unwrap_used, reason = "tests")]
 
 use async_trait::async_trait;
-use clockwright_events::{Bus, BusOptions, Loss, Sink, SinkError, Spool, SpoolOptions};
-use clockwright_model::{
-    Event, Execution, ExecutionSource, FailureKind, Fire, InstanceId, JobName, Outcome, RunId, Settlement,
-    Source, StatusTrace, TaskState,
-};
+use clockwright_events::{Bus, BusOptions, Loss, Sink, SinkError, Spool, SpoolOptions, testing};
+use clockwright_model::{Event, Execution, FailureKind, Outcome, RunId, Settlement, StatusTrace};
 use std::path::Path;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
@@ -15,55 +12,21 @@ use std::time::Duration;
 const LONG: Duration = Duration::from_secs(3600);
 
 fn status(n: u128) -> Event {
-    Event::Status(StatusTrace {
-        id: RunId(n),
-        job: JobName::new("j").unwrap(),
-        task_id: "t".into(),
-        slave_id: "10.0.0.1".into(),
-        items: vec![0],
-        failover: false,
-        state: TaskState::Running,
-        message: "m".repeat(300),
-        at: 0,
-    })
+    Event::Status(StatusTrace { message: "m".repeat(300), ..testing::status(n) })
 }
 
 fn execution(n: u128) -> Event {
-    Event::Execution(Execution {
-        id: RunId(n),
-        job: JobName::new("j").unwrap(),
-        task_id: "t".into(),
-        hostname: "h".into(),
-        ip: "10.0.0.1".into(),
-        item: 0,
-        source: ExecutionSource::NormalTrigger,
-        start: 0,
-        complete: None,
-        success: false,
-        failure_cause: None,
-    })
+    Event::Execution(testing::execution(n))
 }
 
 fn failure(n: u128) -> Event {
-    let Event::Execution(run) = execution(n) else { unreachable!() };
-    Event::Execution(Execution { complete: Some(1), failure_cause: Some("x\n\0😀".into()), ..run })
+    let failure_cause = Some("x\n\0😀".into());
+    Event::Execution(Execution { complete: Some(1), failure_cause, ..testing::execution(n) })
 }
 
 fn settlement(n: u128) -> Event {
-    Event::Settlement(Settlement {
-        job: JobName::new("j").unwrap(),
-        item: 0,
-        fire: Fire::Scheduled(n as i64),
-        range: None,
-        outcome: Outcome::Failed { kind: FailureKind::Job, reason: "because".into() },
-        attempt: 1,
-        run_id: Some(RunId(n)),
-        token: 1,
-        source: Source::Schedule,
-        instance: InstanceId::from_wire("10.0.0.1@-@1"),
-        start: Some(0),
-        at: 0,
-    })
+    let outcome = Outcome::Failed { kind: FailureKind::Job, reason: "because".into() };
+    Event::Settlement(Settlement { outcome, ..testing::settlement(n) })
 }
 
 /// A sink that can be away, or slow.

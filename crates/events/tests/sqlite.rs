@@ -77,35 +77,6 @@ async fn the_stored_form_is_what_plain_sql_expects() {
 }
 
 #[tokio::test]
-async fn a_takeovers_states_inherit_the_original_task_of_its_staging_row() {
-    let folder = tempfile::tempdir().unwrap();
-    let path = folder.path().join("events.db");
-    let store = SqliteStore::open(&path).await.unwrap();
-    raw(
-        &path,
-        "INSERT INTO JOB_STATUS_TRACE_LOG VALUES ('x', 'j', 'the-dead-one', 't', 'ip', 'CLOUD_SCHEDULER', 'FAILOVER', \
-         '[0]', 'TASK_STAGING', '', '2023-11-14 22:13:20.000')",
-    )
-    .await;
-    let running = |task: &str, n| {
-        Event::Status(clockwright_model::StatusTrace {
-            id: suite::id(n),
-            job: job("j"),
-            task_id: task.into(),
-            slave_id: "ip".into(),
-            items: vec![0],
-            failover: true,
-            state: clockwright_model::TaskState::Running,
-            message: String::new(),
-            at: 1_700_000_000_001,
-        })
-    };
-    put(&*store, [running("t", 1), running("u", 2)]).await;
-    assert_eq!(store.trace("t").await.unwrap()[1].original_task_id, "the-dead-one");
-    assert_eq!(store.trace("u").await.unwrap()[0].original_task_id, "");
-}
-
-#[tokio::test]
 async fn a_restart_keeps_what_was_stored() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("events.db");

@@ -56,6 +56,10 @@ pub enum ExecutionSource {
 }
 
 impl ExecutionSource {
+    /// All of them.
+    pub const ALL: [ExecutionSource; 3] =
+        [ExecutionSource::NormalTrigger, ExecutionSource::Misfire, ExecutionSource::Failover];
+
     /// The stored word.
     #[must_use]
     pub fn as_str(self) -> &'static str {
@@ -64,6 +68,12 @@ impl ExecutionSource {
             ExecutionSource::Misfire => "MISFIRE",
             ExecutionSource::Failover => "FAILOVER",
         }
+    }
+
+    /// Reads [`as_str`](Self::as_str) back.
+    #[must_use]
+    pub fn parse(text: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|source| source.as_str() == text)
     }
 }
 
@@ -84,10 +94,15 @@ pub struct StatusTrace {
     pub id: RunId,
     /// The job.
     pub job: JobName,
+    /// The firing that this one takes over for a hosted job; empty otherwise. Only a [`TaskState::Staging`] trace needs to say
+    /// it: the later states of the same firing inherit it where they are stored.
+    pub original_task_id: Arc<str>,
     /// The firing's task id.
     pub task_id: Arc<str>,
     /// The instance's address.
     pub slave_id: Arc<str>,
+    /// Who saw it.
+    pub source: TraceSource,
     /// The items of the firing, ascending.
     pub items: Vec<Item>,
     /// `READY`, or `FAILOVER` for a takeover.
@@ -100,7 +115,8 @@ pub struct StatusTrace {
     pub at: Millis,
 }
 
-/// The states of a firing that an elastic job reaches.
+/// The states of a firing, Elastic-Job's. An elastic job reaches the first four; the others are those of hosted jobs, where a
+/// task can be lost between a scheduler and a machine.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum TaskState {
     /// About to run.
@@ -111,9 +127,41 @@ pub enum TaskState {
     Finished,
     /// Some item failed.
     Error,
+    /// Ended because somebody asked for it.
+    Killed,
+    /// Its agent was lost with it.
+    Lost,
+    /// Its process failed.
+    Failed,
+    /// Could not be started.
+    Dropped,
+    /// Its agent was ended.
+    Gone,
+    /// An operator says that its agent is gone.
+    GoneByOperator,
+    /// Its agent does not answer.
+    Unreachable,
+    /// Nobody knows of it.
+    Unknown,
 }
 
 impl TaskState {
+    /// All of them.
+    pub const ALL: [TaskState; 12] = [
+        TaskState::Staging,
+        TaskState::Running,
+        TaskState::Finished,
+        TaskState::Error,
+        TaskState::Killed,
+        TaskState::Lost,
+        TaskState::Failed,
+        TaskState::Dropped,
+        TaskState::Gone,
+        TaskState::GoneByOperator,
+        TaskState::Unreachable,
+        TaskState::Unknown,
+    ];
+
     /// The stored word.
     #[must_use]
     pub fn as_str(self) -> &'static str {
@@ -122,7 +170,60 @@ impl TaskState {
             TaskState::Running => "TASK_RUNNING",
             TaskState::Finished => "TASK_FINISHED",
             TaskState::Error => "TASK_ERROR",
+            TaskState::Killed => "TASK_KILLED",
+            TaskState::Lost => "TASK_LOST",
+            TaskState::Failed => "TASK_FAILED",
+            TaskState::Dropped => "TASK_DROPPED",
+            TaskState::Gone => "TASK_GONE",
+            TaskState::GoneByOperator => "TASK_GONE_BY_OPERATOR",
+            TaskState::Unreachable => "TASK_UNREACHABLE",
+            TaskState::Unknown => "TASK_UNKNOWN",
         }
+    }
+
+    /// Reads [`as_str`](Self::as_str) back.
+    #[must_use]
+    pub fn parse(text: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|state| state.as_str() == text)
+    }
+
+    /// True when the firing ended there, and not well.
+    #[must_use]
+    pub fn is_failure(self) -> bool {
+        !matches!(self, TaskState::Staging | TaskState::Running | TaskState::Finished)
+    }
+}
+
+/// Who saw a state, in Elastic-Job's words.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum TraceSource {
+    /// An instance of an elastic job.
+    LiteExecutor,
+    /// The scheduler of hosted jobs.
+    CloudScheduler,
+    /// An agent that runs hosted jobs.
+    CloudExecutor,
+}
+
+impl TraceSource {
+    /// All of them.
+    pub const ALL: [TraceSource; 3] =
+        [TraceSource::LiteExecutor, TraceSource::CloudScheduler, TraceSource::CloudExecutor];
+
+    /// The stored word.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            TraceSource::LiteExecutor => "LITE_EXECUTOR",
+            TraceSource::CloudScheduler => "CLOUD_SCHEDULER",
+            TraceSource::CloudExecutor => "CLOUD_EXECUTOR",
+        }
+    }
+
+    /// Reads [`as_str`](Self::as_str) back.
+    #[must_use]
+    pub fn parse(text: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|source| source.as_str() == text)
     }
 }
 

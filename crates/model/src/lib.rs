@@ -11,7 +11,7 @@ pub mod outcome;
 pub mod parameters;
 pub mod shard;
 
-pub use event::{Event, Execution, ExecutionSource, Settlement, StatusTrace, TaskState};
+pub use event::{Event, Execution, ExecutionSource, Settlement, StatusTrace, TaskState, TraceSource};
 pub use fire::{Fire, Source};
 pub use ids::{InstanceId, Item, JobName, NameError, RunId, Token};
 pub use job::{ErrorHandler, Exclusive, JobKind, JobSettings, Misfire, Retry, SettingsError};

@@ -7,11 +7,13 @@
 //! - [`due`](due()): which instants of an item have to be run or settled now.
 //! - [`sharding`]: who owns which item; [`failover`]: who takes over an item whose owner died.
 //! - [`lifecycle`]: the states of one run, as one table.
+//! - [`ledger`]: which due instants have no outcome on record.
 //! - [`invariants`]: the named rules that tests, simulation and debug builds check.
 
 pub mod due;
 pub mod failover;
 pub mod invariants;
+pub mod ledger;
 pub mod lifecycle;
 pub mod schedule;
 pub mod sharding;

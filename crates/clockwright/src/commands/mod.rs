@@ -2,14 +2,17 @@
 
 pub(crate) mod cron;
 pub(crate) mod dev;
+mod history;
 pub(crate) mod job;
+pub(crate) mod ledger;
 mod live;
 pub(crate) mod node;
 pub(crate) mod run;
 pub(crate) mod server;
 pub(crate) mod shard;
+pub(crate) mod stats;
 
-use crate::output::{Failure, Format, talk};
+use crate::output::{Failure, Format, now, talk};
 use clap::Args;
 use clockwright::registry::{Address, DEFAULT_ADDRESS};
 use clockwright::scheduler::SchedulerError;
@@ -17,6 +20,8 @@ use clockwright::{Job, Registry, Scheduler, jobs_file};
 use clockwright_engine::StartError;
 use clockwright_engine::keys::{Key, Keys};
 use clockwright_model::{JobName, Millis};
+use jiff::Timestamp;
+use jiff::tz::TimeZone;
 use std::io::IsTerminal as _;
 use std::path::Path;
 use std::time::Duration;
@@ -88,6 +93,27 @@ pub(crate) async fn confirm(
         return Err(Failure::Denied("nothing was changed".into()));
     }
     Err(Failure::Denied(format!("{question}; say --yes to do it. Nothing was changed")))
+}
+
+/// An instant: RFC 3339, a date or a date and time in this machine's zone, `now`, or a duration such as `90m`, which is so long
+/// ago.
+pub(crate) fn moment(text: &str) -> Result<Millis, String> {
+    if text == "now" {
+        return Ok(now());
+    }
+    if let Ok(at) = text.parse::<Timestamp>() {
+        return Ok(at.as_millisecond());
+    }
+    if let Ok(at) = text.parse::<jiff::civil::DateTime>() {
+        let at = at.to_zoned(TimeZone::system()).map_err(|error| error.to_string())?;
+        return Ok(at.timestamp().as_millisecond());
+    }
+    let ago = jobs_file::duration(text).map_err(|_| {
+        "an instant is `2026-01-31T12:00:00Z`, `2026-01-31 12:00` or `2026-01-31` in this machine's zone, `now`, or how \
+         long ago it was, such as `90m` or `2d`"
+            .to_owned()
+    })?;
+    Ok(now().saturating_sub(ago))
 }
 
 /// A duration option such as `90s`.

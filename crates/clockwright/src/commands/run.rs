@@ -1,17 +1,21 @@
-//! `clockwright run …`: what became of the fires, from the event store of this machine.
+//! `clockwright run …`: what became of fires, and the single attempts at them, from the event store.
 
 use super::Global;
-use crate::output::{Failure, instant, or_dash, show, table};
-use clap::{Args, Subcommand};
-use clockwright_events::{EventStore, OUTCOMES, Page, Query as _, RunFilter, RunRow};
-use clockwright_model::RunId;
-use std::path::PathBuf;
+use super::history::StoreArgs;
+use crate::output::{Failure, Format, instant, or_dash, show, table, talk};
+use clap::{Args, Subcommand, ValueEnum};
+use clockwright_events::{
+    Cursor, ExecutionFilter, ExecutionRow, ExecutionState, OUTCOMES, Page, Query as _, RunFilter, RunRow,
+    StatusRow,
+};
+use clockwright_model::{ExecutionSource, Item, Millis, RunId, Source};
+use serde::Serialize;
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum RunCommand {
-    /// List outcomes of fires, newest first
+    /// List outcomes of fires, or single attempts, newest first
     List(ListArgs),
-    /// Show one run
+    /// Show one run: its outcome, where it ran, and the states that its firing went through
     Get {
         /// The run's id, as `run list` shows it
         id: String,
@@ -21,78 +25,167 @@ pub(crate) enum RunCommand {
 }
 
 #[derive(Debug, Args)]
-pub(crate) struct StoreArgs {
-    /// The data folder of the `dev` or `node` whose event store is read
-    #[arg(long, env = "CLOCKWRIGHT_DATA", default_value = super::DEFAULT_DATA)]
-    data: PathBuf,
-    /// The database that `dev` or `node` was told to use, instead of events.db in the data folder
-    #[arg(long, env = "CLOCKWRIGHT_EVENTS", hide_env_values = true, value_name = "ADDRESS")]
-    events: Option<String>,
-}
-
-#[derive(Debug, Args)]
 pub(crate) struct ListArgs {
     /// Only of this job
     job: Option<String>,
+    /// List every attempt that began, those of Java instances and those that still run included, instead of outcomes of fires
+    #[arg(long)]
+    attempts: bool,
     /// Only of this item
     #[arg(long)]
-    item: Option<u32>,
+    item: Option<Item>,
     /// Only with this outcome; may be given several times
-    #[arg(long, value_parser = OUTCOMES)]
+    #[arg(long, value_parser = OUTCOMES, conflicts_with = "attempts")]
     outcome: Vec<String>,
+    /// Only attempts in this state
+    #[arg(long, value_enum, requires = "attempts")]
+    state: Option<State>,
+    /// Only by this instance, for example 10.0.0.1@-@4711
+    #[arg(long)]
+    instance: Option<String>,
+    /// Only of this cause: schedule, misfire, failover, trigger or retry; of attempts NORMAL_TRIGGER, MISFIRE or FAILOVER
+    #[arg(long)]
+    source: Option<String>,
+    /// Only fires due, or attempts begun, at this instant or later: 2026-01-31T12:00:00Z, `2026-01-31 12:00` in this machine's
+    /// zone, or how long ago, such as 90m
+    #[arg(long, value_parser = super::moment)]
+    from: Option<Millis>,
+    /// Only before this instant
+    #[arg(long, value_parser = super::moment)]
+    to: Option<Millis>,
+    /// Only with this text in the reason of the outcome, or in the cause of the failure; upper and lower case are the same
+    #[arg(long)]
+    text: Option<String>,
     /// At most so many, 1 to 1000
     #[arg(short = 'n', long, default_value_t = 20, value_parser = clap::value_parser!(u32).range(1..=1000))]
     limit: u32,
+    /// Go on behind this row: the cursor that the page before ended with
+    #[arg(long, value_name = "CURSOR")]
+    after: Option<Cursor>,
     #[command(flatten)]
     store: StoreArgs,
 }
 
-impl StoreArgs {
-    /// Where it reads, for a message: never the address of a database, which may hold a password.
-    fn place(&self) -> String {
-        self.events.as_ref().map_or_else(|| self.data.display().to_string(), |_| "the database".to_owned())
-    }
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+enum State {
+    Running,
+    Succeeded,
+    Failed,
+}
 
-    async fn open(&self) -> Result<std::sync::Arc<EventStore>, Failure> {
-        match &self.events {
-            Some(address) => Ok(EventStore::connect_read_only(address).await?),
-            None => Ok(EventStore::open_read_only(self.data.join(super::EVENTS_FILE)).await?),
-        }
-    }
+/// A row, and where a page goes on behind it.
+#[derive(Serialize)]
+struct Listed<R> {
+    #[serde(flatten)]
+    row: R,
+    cursor: Cursor,
+}
+
+/// All that is known of one run.
+#[derive(Serialize)]
+struct Details {
+    /// The outcome that it decided.
+    #[serde(flatten)]
+    outcome: Option<RunRow>,
+    execution: Option<ExecutionRow>,
+    states: Vec<StatusRow>,
 }
 
 pub(crate) async fn run(global: &Global, command: RunCommand) -> Result<(), Failure> {
     match command {
-        RunCommand::List(args) => {
-            let store = args.store.open().await?;
-            let filter =
-                RunFilter { job: args.job, item: args.item, outcomes: args.outcome, ..RunFilter::default() };
-            let page = store.runs(&filter, &Page::first(args.limit)).await?;
-            show(global.output, &page.rows, |rows| list(rows))
-        }
-        RunCommand::Get { id, store } => {
-            let run = RunId::parse(&id).ok_or_else(|| {
-                Failure::Usage(format!(
-                    "`{id}` is not a run id; it looks like 0196a1b2-c3d4-7e5f-8a9b-0c1d2e3f4a5b"
-                ))
-            })?;
-            let row = store.open().await?.run(run).await?;
-            let row = row.ok_or_else(|| {
-                Failure::Failed(format!("there is no outcome that run {id} decided in {}", store.place()))
-            })?;
-            show(global.output, &row, get)
-        }
+        RunCommand::List(args) if args.attempts => attempts(global.output, args).await,
+        RunCommand::List(args) => outcomes(global.output, args).await,
+        RunCommand::Get { id, store } => details(global.output, &id, &store).await,
     }
 }
 
-fn list(rows: &[RunRow]) -> String {
+async fn outcomes(output: Format, args: ListArgs) -> Result<(), Failure> {
+    let source = args.source.as_deref().map(|word| {
+        Source::parse(word)
+            .ok_or_else(|| unknown_source(word, "schedule, misfire, failover, trigger or retry"))
+    });
+    let filter = RunFilter {
+        job: args.job,
+        item: args.item,
+        outcomes: args.outcome,
+        instance: args.instance,
+        source: source.transpose()?,
+        from: args.from,
+        to: args.to,
+        text: args.text,
+        ..RunFilter::default()
+    };
+    let page = Page { limit: args.limit, cursor: args.after };
+    let answer = args.store.open().await?.runs(&filter, &page).await?;
+    let rows = answer.rows.into_iter().map(|row| Listed { cursor: row.cursor(), row });
+    show(output, &rows.collect::<Vec<_>>(), |rows| list(rows))?;
+    tell_next(answer.next.as_ref());
+    Ok(())
+}
+
+async fn attempts(output: Format, args: ListArgs) -> Result<(), Failure> {
+    let source = args.source.as_deref().map(|word| {
+        ExecutionSource::parse(word)
+            .ok_or_else(|| unknown_source(word, "NORMAL_TRIGGER, MISFIRE or FAILOVER"))
+    });
+    let filter = ExecutionFilter {
+        job: args.job,
+        item: args.item,
+        instance: args.instance,
+        state: args.state.map(|state| match state {
+            State::Running => ExecutionState::Running,
+            State::Succeeded => ExecutionState::Succeeded,
+            State::Failed => ExecutionState::Failed,
+        }),
+        source: source.transpose()?,
+        from: args.from,
+        to: args.to,
+        text: args.text,
+        ..ExecutionFilter::default()
+    };
+    let page = Page { limit: args.limit, cursor: args.after };
+    let answer = args.store.open().await?.executions(&filter, &page).await?;
+    let rows = answer.rows.into_iter().map(|row| Listed { cursor: row.cursor(), row });
+    show(output, &rows.collect::<Vec<_>>(), |rows| list_attempts(rows))?;
+    tell_next(answer.next.as_ref());
+    Ok(())
+}
+
+fn unknown_source(word: &str, known: &str) -> Failure {
+    Failure::Usage(format!("`{word}` is not a source here; it is {known}"))
+}
+
+/// A cursor may hold any character of a job's name, so it is quoted for a shell.
+fn tell_next(next: Option<&Cursor>) {
+    if let Some(next) = next {
+        talk(&format!("there is more; go on with --after '{}'", next.to_string().replace('\'', "'\\''")));
+    }
+}
+
+async fn details(output: Format, id: &str, store: &StoreArgs) -> Result<(), Failure> {
+    let run = RunId::parse(id).ok_or_else(|| {
+        Failure::Usage(format!("`{id}` is not a run id; it looks like 0196a1b2-c3d4-7e5f-8a9b-0c1d2e3f4a5b"))
+    })?;
+    let open = store.open().await?;
+    let (outcome, execution) = (open.run(run).await?, open.execution(run).await?);
+    if outcome.is_none() && execution.is_none() {
+        return Err(Failure::Failed(format!("there is no run {id} in {}", store.place())));
+    }
+    let states = match &execution {
+        Some(execution) => open.trace(&execution.task_id).await?,
+        None => Vec::new(),
+    };
+    show(output, &Details { outcome, execution, states }, get)
+}
+
+fn list(rows: &[Listed<RunRow>]) -> String {
     if rows.is_empty() {
         return "no outcomes\n".into();
     }
     let header = ["FIRE", "JOB", "ITEM", "OUTCOME", "TOOK", "ATTEMPT", "INSTANCE", "RUN", "REASON"];
     table(
         header,
-        rows.iter().map(|row| {
+        rows.iter().map(|Listed { row, .. }| {
             let count = if row.range_count > 1 {
                 format!(" and {} before", row.range_count - 1)
             } else {
@@ -103,31 +196,94 @@ fn list(rows: &[RunRow]) -> String {
                 row.job.clone(),
                 row.item.to_string(),
                 row.outcome.clone(),
-                or_dash(row.start.map(|start| format!("{} ms", row.decided - start))),
+                took(row.start, Some(row.decided)),
                 row.attempt.to_string(),
                 row.instance.clone(),
                 or_dash(row.run_id.as_ref()),
-                row.reason.lines().next().unwrap_or_default().to_owned(),
+                first_line(&row.reason),
             ]
         }),
     )
 }
 
-fn get(row: &RunRow) -> String {
-    let fields = [
-        ("run", or_dash(row.run_id.as_ref())),
-        ("job", row.job.clone()),
-        ("item", row.item.to_string()),
-        ("fire", instant(row.fire_time)),
-        ("source", row.source.clone()),
-        ("attempt", row.attempt.to_string()),
-        ("token", row.token.to_string()),
-        ("instance", row.instance.clone()),
-        ("started", or_dash(row.start.map(instant))),
-        ("decided", instant(row.decided)),
-        ("outcome", row.outcome.clone()),
-        ("failure", or_dash(row.failure_kind.as_ref())),
-        ("reason", row.reason.clone()),
-    ];
-    fields.iter().map(|(name, value)| format!("{name:<9} {value}\n")).collect()
+fn list_attempts(rows: &[Listed<ExecutionRow>]) -> String {
+    if rows.is_empty() {
+        return "no attempts\n".into();
+    }
+    let header = ["BEGAN", "JOB", "ITEM", "STATE", "TOOK", "SOURCE", "SERVER", "RUN", "CAUSE"];
+    table(
+        header,
+        rows.iter().map(|Listed { row, .. }| {
+            [
+                or_dash(row.start.map(instant)),
+                row.job.clone(),
+                row.item.to_string(),
+                state(row).to_owned(),
+                took(row.start, row.complete),
+                row.source.clone(),
+                row.ip.clone(),
+                row.id.clone(),
+                first_line(row.failure_cause.as_deref().unwrap_or_default()),
+            ]
+        }),
+    )
+}
+
+/// Elastic-Job writes a failure whose end came first without the time of its end.
+fn state(row: &ExecutionRow) -> &'static str {
+    match (row.success, row.complete.is_some() || row.failure_cause.is_some()) {
+        (true, _) => "succeeded",
+        (false, true) => "failed",
+        (false, false) => "running",
+    }
+}
+
+fn took(start: Option<Millis>, end: Option<Millis>) -> String {
+    or_dash(start.zip(end).map(|(start, end)| format!("{} ms", end.saturating_sub(start))))
+}
+
+fn first_line(text: &str) -> String {
+    text.lines().next().unwrap_or_default().to_owned()
+}
+
+fn get(details: &Details) -> String {
+    let mut fields = Vec::new();
+    if let Some(row) = &details.outcome {
+        fields.extend([
+            ("run", or_dash(row.run_id.as_ref())),
+            ("job", row.job.clone()),
+            ("item", row.item.to_string()),
+            ("fire", instant(row.fire_time)),
+            ("source", row.source.clone()),
+            ("attempt", row.attempt.to_string()),
+            ("token", row.token.to_string()),
+            ("instance", row.instance.clone()),
+            ("started", or_dash(row.start.map(instant))),
+            ("decided", instant(row.decided)),
+            ("outcome", row.outcome.clone()),
+            ("failure", or_dash(row.failure_kind.as_ref())),
+            ("reason", row.reason.clone()),
+        ]);
+    } else if let Some(row) = &details.execution {
+        fields.extend([
+            ("run", row.id.clone()),
+            ("job", row.job.clone()),
+            ("item", row.item.to_string()),
+            ("source", row.source.clone()),
+            ("started", or_dash(row.start.map(instant))),
+            ("ended", or_dash(row.complete.map(instant))),
+            ("state", state(row).to_owned()),
+            ("cause", or_dash(row.failure_cause.as_ref())),
+        ]);
+    }
+    if let Some(row) = &details.execution {
+        fields.extend([("host", format!("{} ({})", row.hostname, row.ip)), ("task", row.task_id.clone())]);
+    }
+    let states = details.states.iter().map(|state| {
+        let text =
+            format!("{} {} {}", or_dash(state.at.map(instant)), state.state, first_line(&state.message));
+        ("state", text.trim_end().to_owned())
+    });
+    let fields = fields.into_iter().chain(states);
+    fields.map(|(name, value)| format!("{name:<9} {value}\n")).collect()
 }

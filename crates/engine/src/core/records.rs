@@ -6,6 +6,7 @@ use crate::cursor::{Claim, Gap};
 use crate::keys::Key;
 use clockwright_model::{
     Event, Execution, Fire, Item, Millis, Outcome, RunId, Settlement, Source, StatusTrace, TaskState,
+    TraceSource,
 };
 use std::sync::Arc;
 
@@ -160,8 +161,10 @@ impl Core {
         let event = StatusTrace {
             id,
             job: self.jobs[index].name.clone(),
+            original_task_id: "".into(),
             task_id: firing.task_id.clone(),
             slave_id: self.ip.clone(),
+            source: TraceSource::LiteExecutor,
             items: firing.items.clone(),
             failover: firing.takeover,
             state,

@@ -4,7 +4,7 @@
 //! restart alike. Failures are always kept: a failed run has its row whatever the sample says, since its end makes it. And
 //! so are outcomes of fires, because each fire has exactly one on record.
 
-use clockwright_model::{Event, TaskState};
+use clockwright_model::Event;
 use std::collections::BTreeMap;
 
 /// Which firings leave a trace.
@@ -26,7 +26,7 @@ impl Sampling {
         let (job, task) = match event {
             Event::Settlement(_) => return true,
             Event::Execution(run) if run.complete.is_some() && !run.success => return true,
-            Event::Status(state) if state.state == TaskState::Error => return true,
+            Event::Status(state) if state.state.is_failure() => return true,
             Event::Execution(run) => (&run.job, &run.task_id),
             Event::Status(state) => (&state.job, &state.task_id),
         };
@@ -48,53 +48,18 @@ mod tests {
     #![allow(clippy::unwrap_used, reason = "tests")]
 
     use super::*;
-    use clockwright_model::{
-        Execution, ExecutionSource, Fire, InstanceId, JobName, Outcome, RunId, Settlement, Source,
-        StatusTrace,
-    };
+    use crate::testing;
+    use clockwright_model::{Execution, JobName, Settlement, StatusTrace, TaskState};
 
     fn events(job: &str, n: u32, fails: bool) -> Vec<Event> {
         let (job, task) = (JobName::new(job).unwrap(), format!("{job}@-@0@-@READY@-@10.0.0.1@-@{n}"));
-        let run = Execution {
-            id: RunId(n.into()),
-            job: job.clone(),
-            task_id: task.as_str().into(),
-            hostname: "h".into(),
-            ip: "i".into(),
-            item: 0,
-            source: ExecutionSource::NormalTrigger,
-            start: 0,
-            complete: None,
-            success: false,
-            failure_cause: None,
-        };
+        let run =
+            Execution { job: job.clone(), task_id: task.as_str().into(), ..testing::execution(n.into()) };
         let state = |state| {
-            Event::Status(StatusTrace {
-                id: RunId(n.into()),
-                job: job.clone(),
-                task_id: task.as_str().into(),
-                slave_id: "i".into(),
-                items: vec![0],
-                failover: false,
-                state,
-                message: String::new(),
-                at: 0,
-            })
+            let (job, task_id) = (job.clone(), task.as_str().into());
+            Event::Status(StatusTrace { job, task_id, state, ..testing::status(n.into()) })
         };
-        let outcome = Settlement {
-            job: job.clone(),
-            item: 0,
-            fire: Fire::Scheduled(n.into()),
-            range: None,
-            outcome: Outcome::Succeeded,
-            attempt: 1,
-            run_id: None,
-            token: 1,
-            source: Source::Schedule,
-            instance: InstanceId::from_wire("i"),
-            start: None,
-            at: 0,
-        };
+        let outcome = Settlement { job: job.clone(), ..testing::settlement(n.into()) };
         vec![
             state(TaskState::Staging),
             state(TaskState::Running),

@@ -3,13 +3,14 @@
 use super::EventStore;
 use super::db::Row;
 use super::sql::{Dialect, Sql, Value};
+use super::write::stored_state;
 use crate::query::{
     Cursor, ExecutionFilter, ExecutionPage, ExecutionRow, ExecutionState, LossRow, Page, Query, RunFilter,
     RunPage, RunRow, StatisticsRow, StatusRow, StoreError, Width,
 };
 use crate::text::{clean, fit};
 use async_trait::async_trait;
-use clockwright_model::{ExecutionSource, Item, Millis, RunId, Source};
+use clockwright_model::{ExecutionSource, Item, Millis, RunId, Source, TaskState};
 
 const RUN: &str = "SELECT run_key, job_name, sharding_item, fire, fire_time, range_from, range_count, outcome, failure_kind, \
      reason, coalesced_into, attempt, run_id, token, source, instance, start_ms, decided_ms FROM CLOCKWRIGHT_RUN";
@@ -68,10 +69,7 @@ impl Query for EventStore {
 
     async fn executions(&self, filter: &ExecutionFilter, page: &Page) -> Result<ExecutionPage, StoreError> {
         let rows = self.all(executions_sql(self.dialect(), filter, page), execution_row).await?;
-        let (rows, next) = split(rows, page, |row: &ExecutionRow| Cursor {
-            at: row.start.unwrap_or(Millis::MIN),
-            id: row.id.clone(),
-        });
+        let (rows, next) = split(rows, page, ExecutionRow::cursor);
         Ok(ExecutionPage { rows, next })
     }
 
@@ -165,6 +163,21 @@ fn contains<'a>(sql: &mut Sql<'a>, column: &'static str, text: Option<&'a str>) 
     }
 }
 
+/// The task id ends in the instance's id, and a separator before it.
+fn ends_in_instance(sql: &mut Sql<'_>, instance: &str) {
+    let end = format!("@-@{}", clean(instance));
+    let length = end.chars().count().min(256) as i64;
+    match sql.dialect {
+        Dialect::Sqlite => sql.is("SUBSTR(task_id, -", length),
+        _ => {
+            sql.is("RIGHT(task_id, CAST(", length);
+            sql.text(if sql.dialect.is_postgres() { " AS INT)" } else { " AS SIGNED)" });
+        }
+    }
+    sql.text(") = ");
+    sql.bind(end);
+}
+
 fn runs_sql<'a>(dialect: Dialect, filter: &'a RunFilter, page: &'a Page) -> Sql<'a> {
     let mut sql = Sql::new(dialect, RUN);
     sql.may("run_id = ", filter.run_id.map(|id| id.to_string()));
@@ -249,6 +262,9 @@ fn executions_sql<'a>(dialect: Dialect, filter: &'a ExecutionFilter, page: &'a P
     sql.may("sharding_item = ", filter.item);
     sql.may("task_id = ", filter.task_id.as_deref().map(|task| fit(task, 255)));
     sql.may("ip = ", filter.ip.as_deref().map(|ip| fit(ip, 50)));
+    if let Some(instance) = &filter.instance {
+        ends_in_instance(&mut sql, instance);
+    }
     sql.may("execution_source = ", filter.source.map(ExecutionSource::as_str));
     match filter.state {
         None => {}
@@ -283,7 +299,7 @@ fn executions_sql<'a>(dialect: Dialect, filter: &'a ExecutionFilter, page: &'a P
 }
 
 fn run_page(rows: Vec<RunRow>, page: &Page) -> RunPage {
-    let (rows, next) = split(rows, page, |row: &RunRow| Cursor { at: row.fire_time, id: row.key.clone() });
+    let (rows, next) = split(rows, page, RunRow::cursor);
     RunPage { rows, next }
 }
 
@@ -343,11 +359,17 @@ fn status_row(row: &Row) -> Result<StatusRow, sqlx::Error> {
         slave_id: row.text(4)?,
         execution_type: row.text(5)?,
         items: row.text(6)?,
-        state: row.text(7)?,
+        state: whole_state(row.text(7)?),
         message: row.maybe_text(8)?.unwrap_or_default(),
         at: row.time(9)?,
         source: row.text(10)?,
     })
+}
+
+/// The word of which the column holds the beginning.
+fn whole_state(stored: String) -> String {
+    let known = TaskState::ALL.into_iter().find(|state| stored_state(*state) == stored);
+    known.map_or(stored, |state| state.as_str().to_owned())
 }
 
 fn loss_row(row: &Row) -> Result<LossRow, sqlx::Error> {

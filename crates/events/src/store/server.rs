@@ -10,7 +10,7 @@
 use super::EventStore;
 use super::db::Db;
 use crate::StoreError;
-use sqlx::{Connection, Executor};
+use sqlx::{AssertSqlSafe, Connection, Executor};
 use std::time::Duration;
 
 /// The schema's version; [`EventStore`] at version n has had the first n steps. Steps are only ever added.
@@ -36,12 +36,31 @@ fn open_error(place: &str) -> impl Fn(sqlx::Error) -> StoreError + '_ {
     move |error| StoreError::Open { path: place.to_owned(), reason: error.to_string() }
 }
 
-/// The steps that are still to be done; `known` steps exist.
-fn steps_from(place: &str, found: i64, known: usize) -> Result<usize, StoreError> {
+/// How many of the `known` steps a database has had, if it says that it has had `found`.
+fn done(place: &str, found: Option<i64>, known: usize) -> Result<usize, StoreError> {
+    let found = found.unwrap_or(0);
     match usize::try_from(found) {
         Ok(done) if done <= known => Ok(done),
         _ => Err(StoreError::Newer { path: place.to_owned(), found, known: known as i64 }),
     }
+}
+
+/// True if steps are still to be done, and may be.
+fn is_behind(place: &str, found: Option<i64>, known: usize, read_only: bool) -> Result<bool, StoreError> {
+    match done(place, found, known)? {
+        done if done == known => Ok(false),
+        _ if read_only => Err(StoreError::Missing(place.to_owned())),
+        _ => Ok(true),
+    }
+}
+
+/// The statement that notes that all `known` steps are done.
+fn note_done(found: Option<i64>, known: usize) -> AssertSqlSafe<String> {
+    // The number is our own, and the two databases write a parameter in two ways.
+    AssertSqlSafe(match found {
+        None => format!("INSERT INTO CLOCKWRIGHT_SCHEMA (version) VALUES ({known})"),
+        Some(_) => format!("UPDATE CLOCKWRIGHT_SCHEMA SET version = {known}"),
+    })
 }
 
 #[cfg(feature = "postgres")]
@@ -86,7 +105,7 @@ pub(super) async fn postgres(address: &str, read_only: bool) -> Result<EventStor
 
 #[cfg(feature = "postgres")]
 mod pg {
-    use super::{Executor, StoreError, VERSION, VERSION_TABLE, open_error, steps_from};
+    use super::{Executor, StoreError, VERSION, VERSION_TABLE, done, is_behind, note_done, open_error};
     use sqlx::{Connection, PgConnection};
 
     const MIGRATIONS: [&str; 1] = [include_str!("migrations/postgres/0001_events.sql")];
@@ -113,28 +132,18 @@ mod pg {
     ) -> Result<(), StoreError> {
         let failed = open_error(place);
         let found = version(connection).await.map_err(&failed)?;
-        let done = steps_from(place, found.unwrap_or(0), MIGRATIONS.len())?;
-        if done == MIGRATIONS.len() {
+        if !is_behind(place, found, MIGRATIONS.len(), read_only)? {
             return Ok(());
-        }
-        if read_only {
-            return Err(StoreError::Missing(place.to_owned()));
         }
         let mut tx = connection.begin().await.map_err(&failed)?;
         // The number is the lock's name, chosen by a roll of dice.
         tx.execute("SELECT pg_advisory_xact_lock(7268104590421)").await.map_err(&failed)?;
         tx.execute(VERSION_TABLE).await.map_err(&failed)?;
         let found = version(&mut tx).await.map_err(&failed)?;
-        let done = steps_from(place, found.unwrap_or(0), MIGRATIONS.len())?;
-        for step in MIGRATIONS.iter().skip(done) {
+        for step in MIGRATIONS.iter().skip(done(place, found, MIGRATIONS.len())?) {
             sqlx::raw_sql(*step).execute(&mut *tx).await.map_err(&failed)?;
         }
-        let set = if found.is_none() {
-            "INSERT INTO CLOCKWRIGHT_SCHEMA (version) VALUES ($1)"
-        } else {
-            "UPDATE CLOCKWRIGHT_SCHEMA SET version = $1"
-        };
-        sqlx::query(set).bind(MIGRATIONS.len() as i64).execute(&mut *tx).await.map_err(&failed)?;
+        tx.execute(sqlx::raw_sql(note_done(found, MIGRATIONS.len()))).await.map_err(&failed)?;
         tx.commit().await.map_err(&failed)
     }
 }
@@ -188,7 +197,7 @@ pub(super) async fn mysql(address: &str, read_only: bool) -> Result<EventStore, 
 
 #[cfg(feature = "mysql")]
 mod my {
-    use super::{Executor, StoreError, VERSION, VERSION_TABLE, open_error, steps_from};
+    use super::{Executor, StoreError, VERSION, VERSION_TABLE, done, is_behind, note_done, open_error};
     use sqlx::MySqlConnection;
 
     const MIGRATIONS: [&str; 1] = [include_str!("migrations/mysql/0001_events.sql")];
@@ -238,12 +247,8 @@ mod my {
     ) -> Result<(), StoreError> {
         let failed = open_error(place);
         let found = version(connection).await.map_err(&failed)?;
-        let done = steps_from(place, found.unwrap_or(0), MIGRATIONS.len())?;
-        if done == MIGRATIONS.len() {
+        if !is_behind(place, found, MIGRATIONS.len(), read_only)? {
             return Ok(());
-        }
-        if read_only {
-            return Err(StoreError::Missing(place.to_owned()));
         }
         let locked: Option<i64> = sqlx::query_scalar("SELECT GET_LOCK('clockwright-events', 600)")
             .fetch_one(&mut *connection)
@@ -262,7 +267,7 @@ mod my {
         let failed = open_error(place);
         connection.execute(VERSION_TABLE).await.map_err(&failed)?;
         let found = version(connection).await.map_err(&failed)?;
-        let done = steps_from(place, found.unwrap_or(0), MIGRATIONS.len())?;
+        let done = done(place, found, MIGRATIONS.len())?;
         for statement in MIGRATIONS.iter().skip(done).flat_map(|step| step.split(";\n")) {
             if statement.lines().all(|line| line.is_empty() || line.starts_with("--")) {
                 continue;
@@ -281,11 +286,6 @@ mod my {
             let index = "CREATE UNIQUE INDEX CLOCKWRIGHT_TRACE_ID ON JOB_STATUS_TRACE_LOG (id)";
             connection.execute(index).await.map_err(&failed)?;
         }
-        let set = if found.is_none() {
-            "INSERT INTO CLOCKWRIGHT_SCHEMA (version) VALUES (?)"
-        } else {
-            "UPDATE CLOCKWRIGHT_SCHEMA SET version = ?"
-        };
-        sqlx::query(set).bind(MIGRATIONS.len() as i64).execute(connection).await.map(drop).map_err(&failed)
+        connection.execute(sqlx::raw_sql(note_done(found, MIGRATIONS.len()))).await.map(drop).map_err(&failed)
     }
 }

@@ -15,7 +15,8 @@ use super::statistics::{self, Counts};
 use crate::text::{fit, wide};
 use crate::{Loss, Sink, SinkError};
 use async_trait::async_trait;
-use clockwright_model::{Event, Execution, Outcome, RunId, Settlement, StatusTrace, TaskState};
+use clockwright_model::{Event, Execution, Outcome, RunId, Settlement, StatusTrace, TaskState, TraceSource};
+use std::borrow::Cow;
 use std::collections::{HashMap, HashSet};
 use std::fmt::Write;
 use std::sync::atomic::{AtomicI64, Ordering};
@@ -206,25 +207,24 @@ async fn statuses(tx: &mut Tx, rows: &[&StatusTrace], has_source: bool) -> Resul
             [
                 s.id.to_string().into(),
                 fit(s.job.as_str(), 100).into(),
-                originals.get(&*task).map_or("", String::as_str).into(),
+                originals.get(&*task).map_or("", |original| &**original).into(),
                 task.into(),
                 fit(&s.slave_id, 50).into(),
                 if s.failover { "FAILOVER" } else { "READY" }.into(),
                 java_list(&s.items).into(),
-                s.state.as_str().into(),
+                stored_state(s.state).into(),
                 wide(&s.message).into(),
                 Value::Time(Some(s.at)),
+                s.source.as_str().into(),
             ]
         });
         // Tables that Elastic-Job 3.0.5 made have no such column.
         if has_source {
             sql.text(", source)");
-            sql.rows(columns.map(|[a, b, c, d, e, f, g, h, i, j]| {
-                [a, b, c, d, e, f, g, h, i, j, "LITE_EXECUTOR".into()]
-            }));
+            sql.rows(columns);
         } else {
             sql.text(")");
-            sql.rows(columns);
+            sql.rows(columns.map(|[a, b, c, d, e, f, g, h, i, j, _]| [a, b, c, d, e, f, g, h, i, j]));
         }
         sql.text(unless_there(tx, " ON CONFLICT (id) DO NOTHING"));
         tx.execute(sql).await?;
@@ -232,27 +232,38 @@ async fn statuses(tx: &mut Tx, rows: &[&StatusTrace], has_source: bool) -> Resul
     Ok(())
 }
 
-/// The original task ids that the rows inherit from their firing's `TASK_STAGING` row. An elastic job's own staging rows
-/// have none, so only firings that were staged in an earlier batch are looked up, all of them in a query or two.
-async fn original_tasks(tx: &mut Tx, rows: &[&StatusTrace]) -> Result<HashMap<String, String>, sqlx::Error> {
-    let staged: HashSet<&str> =
-        rows.iter().filter(|s| s.state == TaskState::Staging).map(|s| &*s.task_id).collect();
-    let mut seen = HashSet::new();
-    let unknown: Vec<_> = rows
-        .iter()
-        .map(|s| &*s.task_id)
-        .filter(|task| !staged.contains(task) && seen.insert(*task))
-        .collect();
+/// The state as Elastic-Job's column of 20 characters holds it: its longest word, `TASK_GONE_BY_OPERATOR`, has 21, and a
+/// PostgreSQL would refuse the whole batch for it.
+pub(super) fn stored_state(state: TaskState) -> &'static str {
+    let word = state.as_str();
+    word.get(..20).unwrap_or(word)
+}
+
+/// The original task ids of the rows' firings, which all their rows inherit from the `TASK_STAGING` row. An elastic job's
+/// firings have none, so only the others are looked up where they were staged in an earlier batch, in a query or two.
+async fn original_tasks<'a>(
+    tx: &mut Tx,
+    rows: &[&'a StatusTrace],
+) -> Result<HashMap<Cow<'a, str>, Cow<'a, str>>, sqlx::Error> {
+    let hosted = rows.iter().filter(|s| s.source != TraceSource::LiteExecutor);
     let mut originals = HashMap::new();
+    let mut unknown = HashSet::new();
+    for s in hosted.clone() {
+        if s.state == TaskState::Staging {
+            originals.insert(fit(&s.task_id, 255), fit(&s.original_task_id, 255));
+        }
+    }
+    unknown.extend(hosted.map(|s| fit(&s.task_id, 255)).filter(|task| !originals.contains_key(task)));
+    let unknown: Vec<Cow<'a, str>> = unknown.into_iter().collect();
     for group in groups(&unknown) {
         let mut sql = Sql::new(
             tx.dialect(),
             "SELECT task_id, original_task_id FROM JOB_STATUS_TRACE_LOG \
              WHERE state = 'TASK_STAGING' AND original_task_id <> '' AND task_id IN (",
         );
-        sql.list(group.iter().map(|task| fit(task, 255)));
+        sql.list(group.iter().cloned());
         for row in tx.fetch(sql).await? {
-            originals.insert(row.text(0)?, row.text(1)?);
+            originals.insert(row.text(0)?.into(), row.text(1)?.into());
         }
     }
     Ok(originals)

@@ -3,11 +3,11 @@
 
 use clockwright_events::{
     Bus, BusOptions, ExecutionFilter, ExecutionState, Loss, OUTCOMES, Page, RunFilter, RunRow, StatisticsRow,
-    Store, Width,
+    Store, Width, testing,
 };
 use clockwright_model::{
     Event, Execution, ExecutionSource, FailureKind, Fire, InstanceId, JobName, Millis, Outcome, RunId,
-    Settlement, Source, StatusTrace, TaskState,
+    Settlement, Source, StatusTrace, TaskState, TraceSource,
 };
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -24,6 +24,8 @@ macro_rules! store_suite {
             a_completed_run_stays_as_it_is
             the_events_of_a_run_in_one_batch_are_one_row
             a_status_trace_keeps_its_columns_and_its_order
+            every_state_and_source_of_a_hosted_task_is_stored
+            the_states_of_a_hosted_task_inherit_its_original_task
             storing_a_batch_again_changes_nothing
             the_first_outcome_of_a_fire_stays_and_a_different_one_is_counted
             every_kind_of_outcome_reads_back
@@ -65,19 +67,7 @@ pub(crate) fn id(n: u64) -> RunId {
 }
 
 pub(crate) fn started(n: u64) -> Execution {
-    Execution {
-        id: id(n),
-        job: job("j"),
-        task_id: "j@-@0@-@READY@-@10.0.0.1@-@7".into(),
-        hostname: "host".into(),
-        ip: "10.0.0.1".into(),
-        item: 0,
-        source: ExecutionSource::NormalTrigger,
-        start: T + n as i64,
-        complete: None,
-        success: false,
-        failure_cause: None,
-    }
+    Execution { id: id(n), start: T + n as i64, ..testing::execution(0) }
 }
 
 fn succeeded(n: u64) -> Execution {
@@ -89,17 +79,8 @@ fn failed(n: u64, cause: &str) -> Execution {
 }
 
 fn traced(n: u64, task: &str, state: TaskState) -> StatusTrace {
-    StatusTrace {
-        id: id(n),
-        job: job("j"),
-        task_id: task.into(),
-        slave_id: "10.0.0.1".into(),
-        items: vec![0, 1],
-        failover: false,
-        state,
-        message: String::new(),
-        at: T + n as i64,
-    }
+    let (id, at) = (id(n), T + n as i64);
+    StatusTrace { id, task_id: task.into(), items: vec![0, 1], state, at, ..testing::status(0) }
 }
 
 pub(crate) fn settled(name: &str, item: u32, time: Millis) -> Settlement {
@@ -107,15 +88,11 @@ pub(crate) fn settled(name: &str, item: u32, time: Millis) -> Settlement {
         job: job(name),
         item,
         fire: Fire::Scheduled(time),
-        range: None,
-        outcome: Outcome::Succeeded,
-        attempt: 1,
         run_id: Some(RunId::new(time, u128::from(item))),
         token: 5,
-        source: Source::Schedule,
-        instance: InstanceId::from_wire("10.0.0.1@-@7"),
         start: Some(time + 1),
         at: time + 2,
+        ..testing::settlement(0)
     }
 }
 
@@ -216,6 +193,40 @@ pub(crate) async fn a_status_trace_keeps_its_columns_and_its_order<S: Store>(sto
         (last.message.as_str(), last.original_task_id.as_str(), last.at),
         ("{1=it broke}", "", Some(T + 3))
     );
+}
+
+pub(crate) async fn every_state_and_source_of_a_hosted_task_is_stored<S: Store>(store: Arc<S>) {
+    let traces = TaskState::ALL.into_iter().enumerate().map(|(n, state)| StatusTrace {
+        source: TraceSource::ALL[n % TraceSource::ALL.len()],
+        ..traced(n as u64, &format!("t{n}"), state)
+    });
+    put(&*store, traces.collect::<Vec<_>>()).await;
+    for (n, state) in TaskState::ALL.into_iter().enumerate() {
+        let row = &store.trace(&format!("t{n}")).await.unwrap()[0];
+        assert_eq!(TaskState::parse(&row.state), Some(state));
+        assert_eq!(TraceSource::parse(&row.source), Some(TraceSource::ALL[n % TraceSource::ALL.len()]));
+    }
+}
+
+pub(crate) async fn the_states_of_a_hosted_task_inherit_its_original_task<S: Store>(store: Arc<S>) {
+    let cloud =
+        |source, n, task: &str, state| StatusTrace { source, failover: true, ..traced(n, task, state) };
+    let staged = |n, task: &str| StatusTrace {
+        original_task_id: "the-dead-one".into(),
+        ..cloud(TraceSource::CloudScheduler, n, task, TaskState::Staging)
+    };
+    let running = |n, task: &str| cloud(TraceSource::CloudExecutor, n, task, TaskState::Running);
+    // In one batch, and in two.
+    put(&*store, [staged(1, "together"), running(2, "together"), staged(3, "apart"), running(4, "unstaged")])
+        .await;
+    put(&*store, [running(5, "apart"), cloud(TraceSource::CloudExecutor, 6, "apart", TaskState::Lost)]).await;
+    for (task, count, original) in
+        [("together", 2, "the-dead-one"), ("apart", 3, "the-dead-one"), ("unstaged", 1, "")]
+    {
+        let rows = store.trace(task).await.unwrap();
+        assert_eq!(rows.len(), count, "{task}");
+        assert!(rows.iter().all(|row| row.original_task_id == original), "{task}: {rows:?}");
+    }
 }
 
 pub(crate) async fn storing_a_batch_again_changes_nothing<S: Store>(store: Arc<S>) {
@@ -356,6 +367,9 @@ pub(crate) async fn executions_are_filtered_by_state_time_and_text<S: Store>(sto
         (ExecutionFilter { job: Some("k".into()), item: Some(3), ..none() }, vec![3]),
         (ExecutionFilter { task_id: Some("k-task".into()), ..none() }, vec![3]),
         (ExecutionFilter { ip: Some("10.0.0.2".into()), ..none() }, vec![2]),
+        (ExecutionFilter { instance: Some("10.0.0.1@-@7".into()), ..none() }, vec![2, 1, 0]),
+        (ExecutionFilter { instance: Some("0.0.0.1@-@7".into()), ..none() }, vec![]),
+        (ExecutionFilter { instance: Some("10.0.0.1@-@70".into()), ..none() }, vec![]),
         (ExecutionFilter { source: Some(ExecutionSource::Failover), ..none() }, vec![2]),
         (ExecutionFilter { from: Some(T + 1), to: Some(T + 3), ..none() }, vec![2, 1]),
         (ExecutionFilter { text: Some("memory".into()), ..none() }, vec![1]),
@@ -530,16 +544,19 @@ pub(crate) async fn hostile_text_in_a_filter_is_only_text<S: Store>(store: Arc<S
             ExecutionFilter { job: some(), ..ExecutionFilter::default() },
             ExecutionFilter { task_id: some(), ..ExecutionFilter::default() },
             ExecutionFilter { ip: some(), ..ExecutionFilter::default() },
+            ExecutionFilter { instance: some(), ..ExecutionFilter::default() },
             ExecutionFilter { text: some(), ..ExecutionFilter::default() },
         ] {
             assert!(store.executions(&filter, &Page::first(10)).await.unwrap().rows.is_empty(), "{text}");
         }
         assert_eq!(store.last(text, 0).await.unwrap(), None);
         assert!(store.trace(text).await.unwrap().is_empty());
+        assert!(store.statistics(Some(text), Width::Day, 0, i64::MAX).await.unwrap().is_empty());
         assert!(
             store.ledger(text, None, i64::MIN, i64::MAX, &Page::first(10)).await.unwrap().rows.is_empty()
         );
-        // Behind a cursor that sorts after every row of its time, there is the one row; none of it is read as SQL.
+        // Rows are sorted by time and key alone, and both come back in a cursor. Behind one that sorts after every row of its
+        // time, there is the one row; none of it is read as SQL.
         let page = Page::after(10, format!("{}~{text}", T + 1).parse().unwrap());
         assert_eq!(store.runs(&RunFilter::default(), &page).await.unwrap().rows.len(), 1);
         assert_eq!(
@@ -554,6 +571,8 @@ pub(crate) async fn hostile_text_in_a_filter_is_only_text<S: Store>(store: Arc<S
                 .len(),
             1
         );
+        let ledger = Page::after(10, format!("{}~{text}", T - 1).parse().unwrap());
+        assert_eq!(store.ledger("j", None, i64::MIN, i64::MAX, &ledger).await.unwrap().rows.len(), 1);
     }
     // It is stored as harmlessly.
     for (n, text) in corpus.iter().enumerate() {

@@ -1,0 +1,230 @@
+//! `clockwright ledger`: every due instant of a job and the one outcome that it has, or that it has none.
+//!
+//! Outcomes come from the event store. Which instants were due comes from the job's schedule as the registry has it now, so
+//! instants of a schedule that was edited since appear by their outcomes only.
+
+use super::Global;
+use super::history::{StoreArgs, check_span, tell_losses};
+use crate::output::{Failure, instant, now, or_dash, show, table, talk};
+use clap::Args;
+use clockwright_engine::view::{self, Timetable};
+use clockwright_events::{EventStore, Page, Query as _, RunRow};
+use clockwright_model::{Fire, Item, Millis};
+use clockwright_planner::ledger::unsettled;
+use serde::Serialize;
+use std::collections::{BTreeMap, BTreeSet};
+
+#[derive(Debug, Args)]
+pub(crate) struct LedgerArgs {
+    /// The job's name
+    job: String,
+    /// Only of this item
+    #[arg(long)]
+    item: Option<Item>,
+    /// From this instant: 2026-01-31T12:00:00Z, `2026-01-31 12:00` in this machine's zone, or how long ago, such as 90m
+    #[arg(long, value_parser = super::moment, default_value = "24h")]
+    from: Millis,
+    /// To before this instant; what is not due yet is never listed
+    #[arg(long, value_parser = super::moment, default_value = "now")]
+    to: Millis,
+    /// Show only what is on record and do not ask the registry what was due
+    #[arg(long)]
+    recorded: bool,
+    /// About how many outcomes at most, 1 to 100000
+    #[arg(short = 'n', long, default_value_t = 1000, value_parser = clap::value_parser!(u32).range(1..=100_000))]
+    limit: u32,
+    #[command(flatten)]
+    store: StoreArgs,
+}
+
+/// One due instant, several in a row that share what became of them, or a trigger.
+#[derive(Debug, Serialize)]
+struct Entry {
+    /// The first instant.
+    from: Millis,
+    /// The last instant.
+    to: Millis,
+    /// How many they are.
+    count: u64,
+    item: Item,
+    /// The id of a trigger by hand.
+    trigger: Option<String>,
+    /// `None` while there is no outcome.
+    outcome: Option<String>,
+    /// In words.
+    reason: String,
+    attempt: Option<u32>,
+    run_id: Option<String>,
+    instance: Option<String>,
+    /// When the outcome was decided.
+    decided: Option<Millis>,
+}
+
+pub(crate) async fn run(global: &Global, args: LedgerArgs) -> Result<(), Failure> {
+    check_span(args.from, args.to)?;
+    let timetable = match args.recorded {
+        true => None,
+        false => Some(timetable(global, &args.job).await?),
+    };
+    let store = args.store.open().await?;
+    let (rows, to) = recorded(&store, &args).await?;
+    let due_before = to.min(now());
+    let mut entries: Vec<Entry> = Vec::new();
+    if let Some(timetable) = &timetable {
+        let items = args.item.map_or(0..timetable.items, |item| item..(item + 1).min(timetable.items));
+        for item in items {
+            entries.extend(open(&store, &args, timetable, item, due_before, &rows).await?);
+        }
+    }
+    entries.extend(rows.into_iter().map(settled));
+    entries.sort_by_key(|entry| (entry.from, entry.item, entry.to));
+    show(global.output, &entries, |entries| list(entries))?;
+    if to < args.to {
+        talk(&format!("there is more; go on with --from {}", jiff_text(to)));
+    }
+    if timetable.is_some() {
+        talk(&summary(&entries));
+    }
+    tell_losses(&store, args.from, to).await
+}
+
+async fn timetable(global: &Global, job: &str) -> Result<Timetable, Failure> {
+    let registry = global.connect().await?;
+    let session = registry.session().await?;
+    Ok(view::timetable(&*session, registry.keys(), job).await?)
+}
+
+/// What is on record, and how far: before the end of the span when it holds more rows than were asked for. Rows of one instant
+/// stay together.
+async fn recorded(store: &EventStore, args: &LedgerArgs) -> Result<(Vec<RunRow>, Millis), Failure> {
+    let mut to = args.to;
+    loop {
+        let (mut rows, mut page) = (Vec::new(), Page::first(1000));
+        let cut = loop {
+            let answer = store.ledger(&args.job, args.item, args.from, to, &page).await?;
+            rows.extend(answer.rows);
+            let (Some(first), Some(last)) = (rows.first(), rows.last()) else { return Ok((rows, to)) };
+            if rows.len() > args.limit as usize && first.fire_time < last.fire_time && last.fire_time < to {
+                break last.fire_time;
+            }
+            match answer.next {
+                Some(next) => page = Page::after(1000, next),
+                None => return Ok((rows, to)),
+            }
+        };
+        // Once more, for the ranges that reach over the new end.
+        let limit = rows.get(args.limit as usize).map_or(cut, |row| row.fire_time);
+        let first = rows.first().map_or(args.from, |row| row.fire_time);
+        to = if first < limit { limit } else { cut };
+    }
+}
+
+/// The due instants of an item that have no outcome, and why.
+async fn open(
+    store: &EventStore,
+    args: &LedgerArgs,
+    timetable: &Timetable,
+    item: Item,
+    to: Millis,
+    rows: &[RunRow],
+) -> Result<Vec<Entry>, Failure> {
+    let scheduled = rows.iter().filter(|row| row.item == item && trigger(row).is_none());
+    let spans = scheduled.map(|row| (row.range_from.unwrap_or(row.fire_time), row.fire_time));
+    let gaps = unsettled(&timetable.schedule, args.from, to, spans);
+    if gaps.is_empty() {
+        return Ok(Vec::new());
+    }
+    // History may begin later than the span: the job is younger, or what was older has been deleted.
+    let oldest = store.ledger(&args.job, Some(item), Millis::MIN, Millis::MAX, &Page::first(1)).await?;
+    let begin = oldest.rows.first().map(|row| row.range_from.unwrap_or(row.fire_time));
+    let why = |last: Millis| match begin {
+        None => "nothing of this item is on record",
+        Some(begin) if last < begin => "before the first outcome of this item on record",
+        Some(_) => "no outcome yet",
+    };
+    let entry = |gap: clockwright_planner::ledger::Unsettled| Entry {
+        from: gap.from,
+        to: gap.to,
+        count: gap.count,
+        item,
+        trigger: None,
+        outcome: None,
+        reason: why(gap.to).into(),
+        attempt: None,
+        run_id: None,
+        instance: None,
+        decided: None,
+    };
+    Ok(gaps.into_iter().map(entry).collect())
+}
+
+fn settled(row: RunRow) -> Entry {
+    Entry {
+        from: row.range_from.unwrap_or(row.fire_time),
+        to: row.fire_time,
+        count: row.range_count,
+        item: row.item,
+        trigger: trigger(&row),
+        outcome: Some(row.outcome),
+        reason: row.reason,
+        attempt: Some(row.attempt),
+        run_id: row.run_id,
+        instance: Some(row.instance),
+        decided: Some(row.decided),
+    }
+}
+
+fn trigger(row: &RunRow) -> Option<String> {
+    match row.fire.parse() {
+        Ok(Fire::Trigger { id, .. }) => Some(id),
+        Ok(Fire::Scheduled(_)) | Err(_) => None,
+    }
+}
+
+fn list(entries: &[Entry]) -> String {
+    if entries.is_empty() {
+        return "nothing was due\n".into();
+    }
+    let header = ["DUE", "ITEM", "OUTCOME", "ATTEMPT", "INSTANCE", "RUN", "REASON"];
+    table(
+        header,
+        entries.iter().map(|entry| {
+            let due = match (&entry.trigger, entry.count) {
+                (Some(_), _) => format!("{} (by hand)", instant(entry.from)),
+                (None, 1) => instant(entry.from),
+                (None, count) => {
+                    format!("{} to {} ({count} instants)", instant(entry.from), instant(entry.to))
+                }
+            };
+            [
+                due,
+                entry.item.to_string(),
+                entry.outcome.clone().unwrap_or_else(|| "none yet".into()),
+                or_dash(entry.attempt),
+                or_dash(entry.instance.as_ref()),
+                or_dash(entry.run_id.as_ref()),
+                entry.reason.lines().next().unwrap_or_default().to_owned(),
+            ]
+        }),
+    )
+}
+
+/// `3 items, 120 fires: 118 succeeded, 1 failed, 1 without an outcome`.
+fn summary(entries: &[Entry]) -> String {
+    let mut counts: BTreeMap<&str, u64> = BTreeMap::new();
+    for entry in entries {
+        let word = entry.outcome.as_deref().unwrap_or("without an outcome");
+        let count = counts.entry(word).or_default();
+        *count = count.saturating_add(entry.count);
+    }
+    let items: BTreeSet<Item> = entries.iter().map(|entry| entry.item).collect();
+    let all: u64 = counts.values().fold(0, |sum, count| sum.saturating_add(*count));
+    let parts: Vec<String> = counts.iter().map(|(word, count)| format!("{count} {word}")).collect();
+    let colon = if parts.is_empty() { "" } else { ": " };
+    format!("{} item(s), {all} fire(s){colon}{}", items.len(), parts.join(", "))
+}
+
+/// An instant as `--from` takes it back exactly.
+fn jiff_text(at: Millis) -> String {
+    jiff::Timestamp::from_millisecond(at).map_or_else(|_| at.to_string(), |at| at.to_string())
+}

@@ -13,7 +13,7 @@ use clockwright_testkit::sql::{Kind, shared};
 use sqlx::{Connection, Executor};
 use std::sync::Arc;
 use std::time::Duration;
-use suite::{job, put, runs, settled, started};
+use suite::{put, runs, settled, started};
 
 mod on_postgres {
     use super::*;

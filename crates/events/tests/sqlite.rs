@@ -8,7 +8,7 @@ use clockwright_model::{Event, Settlement};
 use sqlx::{Connection, Row, SqliteConnection};
 use std::path::Path;
 use std::sync::Arc;
-use suite::{job, put, runs, settled, started};
+use suite::{put, runs, settled, started};
 use tempfile::TempDir;
 
 mod in_memory {

@@ -124,6 +124,7 @@ fn trigger(order: &str) {
         assert_eq!(stage.starts_since(since, ITEMS), [1; ITEMS as usize], "by Java: {java}");
     }
     stage.left_nothing(ITEMS);
+    stage.java_says_ok();
 }
 
 #[test]
@@ -138,12 +139,11 @@ fn each_kind_triggers_both_kinds_under_a_clockwright_leader() {
     trigger("CJ");
 }
 
-#[test]
-#[ignore = "needs a JDK and Maven: make test-interop"]
-fn runs_of_7_seconds_on_a_cron_of_5_never_overlap_and_are_made_up_for() {
+/// Runs of 7 seconds on a cron of 5 never overlap, and are made up for.
+fn misfire(order: &str) {
     let setup = Setup { period: 5_000, run_ms: 7_000, items: 4, ..Setup::default() };
-    let stage = Stage::new("misfire", setup);
-    let instances = stage.all_of("JC");
+    let stage = Stage::new(&format!("misfire-{}", order.to_lowercase()), setup);
+    let instances = stage.all_of(order);
     let since = now();
     // Long enough for three rounds of a regular run and the one that makes up for what passed meanwhile.
     pass_time(since + 60_000);
@@ -156,7 +156,22 @@ fn runs_of_7_seconds_on_a_cron_of_5_never_overlap_and_are_made_up_for() {
     let misfires: Vec<_> = stage.servers.changes();
     let marked = |op: &clockwright_testkit::zookeeper::LoggedOp| matches!(op, clockwright_testkit::zookeeper::LoggedOp::Create { path, .. } if path.ends_with("/misfire"));
     assert!(misfires.iter().any(marked), "Java's mark is made");
+    stage.java_says_ok();
     instances.into_iter().for_each(Instance::stop);
+    // What Java missed last waits for the next one to come.
+    stage.left_only(4, &["/misfire"]);
+}
+
+#[test]
+#[ignore = "needs a JDK and Maven: make test-interop"]
+fn runs_of_7_seconds_on_a_cron_of_5_are_made_up_for_under_a_java_leader() {
+    misfire("JC");
+}
+
+#[test]
+#[ignore = "needs a JDK and Maven: make test-interop"]
+fn runs_of_7_seconds_on_a_cron_of_5_are_made_up_for_under_a_clockwright_leader() {
+    misfire("CJ");
 }
 
 #[test]
@@ -167,6 +182,7 @@ fn a_digest_protects_the_nodes_of_both_kinds() {
         let stage = Stage::new(&format!("digest-{}", order.to_lowercase()), setup);
         let instances = stage.all_of(order);
         goes_on(&stage, &instances, ITEMS, &all(ITEMS));
+        stage.left_nothing(ITEMS);
         stage.java_says_ok();
         assert!(stage.tell(&["job", "list"]).contains("OK"));
     }

@@ -1,7 +1,7 @@
 //! One job, two languages: real Java Elastic-Job 2.1.5 and Clockwright in one namespace.
 //!
 //! These need a JDK and Maven, so they run by `make test-interop` only. `CLOCKWRIGHT_INTEROP_FIRES` says how many fires
-//! each phase of a scenario lasts, 5 unless told; where nothing changes any more it is 100.
+//! each phase of a scenario lasts, 5 unless told; with two of each kind it is 100 once.
 #![allow(clippy::unwrap_used, clippy::print_stdout, reason = "tests")]
 
 #[path = "interop/stage.rs"]
@@ -10,7 +10,7 @@ mod stage;
 use clockwright_e2e::harness::{env_number, now};
 use stage::{ITEMS, Instance, Setup, Stage, all};
 
-/// How many fires everybody has to get through once all instances are there.
+/// How many fires all instances have to get through once two of each kind are there.
 const MANY: i64 = 100;
 
 /// How many fires a phase lasts.
@@ -30,7 +30,7 @@ fn one_java_and_one_clockwright_instance_share_the_items_under_a_clockwright_lea
     share_under("first-clockwright", "CJ");
 }
 
-/// Starts the kinds in this order, and lets many fires pass.
+/// Starts the kinds in this order, and lets 30 fires pass.
 fn share_under(name: &str, order: &str) {
     let stage = Stage::new(name, Setup::default());
     let instances: Vec<Instance> =
@@ -38,7 +38,7 @@ fn share_under(name: &str, order: &str) {
     let all_of_them: Vec<&Instance> = instances.iter().collect();
     stage.planned(&all_of_them, ITEMS);
     assert!(instances[0].is(&stage.leader().unwrap()), "the first instance leads");
-    let span = stage.fires(MANY.max(fires()));
+    let span = stage.fires(30.max(fires()));
     stage.ran_once(span, &all(ITEMS), &all_of_them);
     stage.never_overlapped();
     stage.left_nothing(ITEMS);

@@ -1,8 +1,8 @@
 #!/bin/sh
-# Builds the Java peers of the interop tests: real Elastic-Job 2.1.5, as published, with its libraries beside it.
-# Does nothing when what is built is newer than its sources.
+# Builds the Java peers of the interop tests: real Elastic-Job 2.1.5, as published, with its libraries beside it; or another
+# project of that shape, in the folder that is named. Does nothing when what is built is newer than its sources.
 set -eu
-cd "$(dirname "$0")"
+cd "${1:-$(dirname "$0")}"
 
 missing=
 command -v java >/dev/null || missing="$missing openjdk-17-jdk-headless"
@@ -14,7 +14,7 @@ if [ -n "$missing" ]; then
 fi
 
 built=target/java-peer.jar
-if [ -f "$built" ] && [ -d target/lib ] && [ -z "$(find pom.xml src -newer "$built" -type f)" ]; then
+if [ -f "$built" ] && [ -d target/lib ] && [ -z "$(find pom.xml src ../java-shared -newer "$built" -type f)" ]; then
     exit 0
 fi
 mvn --batch-mode --quiet package

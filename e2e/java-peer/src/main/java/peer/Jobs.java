@@ -23,8 +23,7 @@ public final class Jobs {
     public static final class Simple implements SimpleJob {
         @Override
         public void execute(ShardingContext context) {
-            Witness.Run run = witness.start(context);
-            work(context, run);
+            work(context);
         }
     }
 
@@ -44,13 +43,13 @@ public final class Jobs {
 
         @Override
         public void processData(ShardingContext context, List<String> data) {
-            Witness.Run run = witness.start(context);
-            work(context, run);
+            work(context);
             DONE.merge(context.getShardingItem(), 1, Integer::sum);
         }
     }
 
-    private static void work(ShardingContext context, Witness.Run run) {
+    private static void work(ShardingContext context) {
+        Witness.Run run = witness.start(context.getJobName(), context.getShardingItem(), context.getTaskId());
         try {
             Thread.sleep(runMillis);
         } catch (InterruptedException error) {

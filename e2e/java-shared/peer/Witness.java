@@ -1,7 +1,5 @@
 package peer;
 
-import com.dangdang.ddframe.job.api.ShardingContext;
-
 import java.io.IOException;
 import java.nio.ByteBuffer;
 import java.nio.channels.FileChannel;
@@ -24,10 +22,10 @@ final class Witness {
         this.period = period;
     }
 
-    /** The start of one run of one item; {@link Run#end} is its end. */
-    Run start(ShardingContext context) {
+    /** The start of one run of one item; {@link Run#end} is its end. The task id ends with the instance's id. */
+    Run start(String job, int item, String taskId) {
         long now = System.currentTimeMillis();
-        Run run = new Run(context, period == 0 ? now : now - now % period);
+        Run run = new Run(job, item, taskId, period == 0 ? now : now - now % period);
         run.write("start", now, null);
         return run;
     }
@@ -42,12 +40,16 @@ final class Witness {
     }
 
     final class Run {
-        private final ShardingContext context;
+        private final String job;
+        private final int item;
+        private final String taskId;
         private final long fire;
         private final String id = UUID.randomUUID().toString();
 
-        private Run(ShardingContext context, long fire) {
-            this.context = context;
+        private Run(String job, int item, String taskId, long fire) {
+            this.job = job;
+            this.item = item;
+            this.taskId = taskId;
             this.fire = fire;
         }
 
@@ -57,11 +59,11 @@ final class Witness {
 
         private void write(String kind, long wall, Integer code) {
             ProcessHandle me = ProcessHandle.current();
-            String[] task = context.getTaskId().split("@-@");
+            String[] task = taskId.split("@-@");
             String line = String.format(
                     "{\"kind\":\"%s\",\"job\":\"%s\",\"item\":%d,\"fire\":\"%d\",\"attempt\":1,\"token\":0,\"run\":\"%s\","
                             + "\"pid\":%d,\"ppid\":%d,\"mono_ns\":%d,\"wall_ms\":%d,\"instance\":\"%s@-@%s\"%s}%n",
-                    kind, context.getJobName(), context.getShardingItem(), fire, id, me.pid(),
+                    kind, job, item, fire, id, me.pid(),
                     me.parent().map(ProcessHandle::pid).orElse(0L), System.nanoTime(), wall,
                     task[task.length - 2], task[task.length - 1], code == null ? "" : ",\"code\":" + code);
             try {

@@ -1,8 +1,8 @@
 //! Clockwright: a distributed job scheduler, as a library.
 //!
 //! Instances that have a job's code share the job's items among themselves through a registry: every fire of every item runs
-//! once, on one of them, and another one takes over when it dies. The registry is ZooKeeper, in Elastic-Job 2.1.5's layout, or
-//! one that this process keeps in a folder or in memory.
+//! once, on one of them, and another one takes over when it dies. The registry is ZooKeeper, in the layout of Elastic-Job 2.1.5 or
+//! of ElasticJob 3.x, or one that this process keeps in a folder or in memory.
 //!
 //! ```no_run
 //! use clockwright::{Job, Registry, Scheduler};
@@ -30,7 +30,7 @@ pub mod net;
 pub mod registry;
 pub mod scheduler;
 
-pub use clockwright_engine::{JobListener, OnceListener};
+pub use clockwright_engine::{JobListener, Layout, OnceListener};
 pub use clockwright_model as model;
 pub use clockwright_model::{ErrorHandler, Exclusive, JobSettings, Misfire, Retry, ShardContext};
 pub use clockwright_planner::sharding::Strategy;

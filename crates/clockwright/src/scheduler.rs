@@ -1,7 +1,7 @@
 //! One instance: takes part in its jobs until it is shut down.
 
 use crate::{Job, Registry, net};
-use clockwright_engine::{Connect, Engine, EngineHandle, EngineOptions, StartError};
+use clockwright_engine::{Connect, Engine, EngineHandle, EngineOptions, Layout, StartError};
 use clockwright_events::{
     Bus, BusOptions, EventStore, LateStore, Retention, Sink, Spool, SpoolError, SpoolOptions, StoreError,
 };
@@ -31,6 +31,9 @@ pub struct SchedulerOptions {
     pub address: Option<String>,
     /// How long runs may go on after a shutdown began. Default 30 s.
     pub shutdown_grace: Duration,
+    /// The layout that jobs get which are not in the registry yet. Default: that of the namespace's other jobs, and without any
+    /// that of Elastic-Job 2.1.5.
+    pub layout: Option<Layout>,
     /// Where outcomes go. Default: nowhere but into the registry, which knows the last one of each item.
     pub events: Events,
     /// What is done with the lines that scripts print, besides keeping them with the run.
@@ -57,7 +60,13 @@ pub enum Events {
 
 impl Default for SchedulerOptions {
     fn default() -> Self {
-        Self { address: None, shutdown_grace: Duration::from_secs(30), events: Events::Silent, lines: None }
+        Self {
+            address: None,
+            shutdown_grace: Duration::from_secs(30),
+            layout: None,
+            events: Events::Silent,
+            lines: None,
+        }
     }
 }
 
@@ -174,6 +183,7 @@ impl Scheduler {
             }
         };
         let mut engine = EngineOptions::new(registry.keys().clone(), instance.clone());
+        engine.layout = options.layout;
         engine.shutdown_grace = Millis::try_from(options.shutdown_grace.as_millis()).unwrap_or(Millis::MAX);
         let engine = Engine::start(connector(registry), definitions, bus, engine).await?;
         Ok(Self { engine, instance, bus: own })

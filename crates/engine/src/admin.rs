@@ -10,13 +10,15 @@
 //! first one did. In particular a lost answer never triggers a job twice.
 //!
 //! An instance node is only ever set with a version, never created, so that no trigger can leave an instance node behind that
-//! no session stands for.
+//! no session stands for. In the layout of 3.x a trigger is a node of its own; what is left of one when its instance dies first, our
+//! leader deletes.
 
 mod write;
 
 use crate::keys::{Key, Keys};
+use crate::layout::Layout;
 use crate::view::{self, ItemView, PauseNote, ViewError, nearest};
-use crate::wire;
+use bytes::Bytes;
 use clockwright_model::{InstanceId, Item, JobName, JobSettings, SettingsError};
 use clockwright_registry::{Error, Node, Op, Path, Registry};
 use serde::Serialize;
@@ -131,8 +133,16 @@ impl<'a> Admin<'a> {
     pub async fn trigger(&self, job: &str) -> Result<Done, AdminError> {
         let job = view::find(self.registry, self.keys, job).await?;
         let mut done = Done::default();
-        for id in self.instances(&job).await? {
-            done.count(self.set(&self.keys.of(&job, &Key::Instance(id)), b"TRIGGER").await?);
+        let layout = self.layout(&job).await?;
+        let ids = self.instances(&job).await?;
+        if layout == Layout::V3 && !ids.is_empty() {
+            self.create(&self.keys.of(&job, &Key::Triggers), b"").await?;
+        }
+        for id in ids {
+            done.count(match layout {
+                Layout::V2 => self.set(&self.keys.of(&job, &Key::Instance(id)), b"TRIGGER").await?,
+                Layout::V3 => self.create(&self.keys.of(&job, &Key::Trigger(id)), b"").await?,
+            });
         }
         Ok(done)
     }
@@ -153,8 +163,9 @@ impl<'a> Admin<'a> {
             require_server(&format!("job `{job}`"), ip, &servers)?;
         }
         let mut done = Done::default();
+        let data = self.layout(&job).await?.server(disabled).as_bytes();
         for server in servers.into_iter().filter(|server| ip.is_none_or(|ip| ip == server)) {
-            done.count(self.set(&self.keys.of(&job, &Key::Server(server)), mark(disabled)).await?);
+            done.count(self.set(&self.keys.of(&job, &Key::Server(server)), data).await?);
         }
         Ok(done)
     }
@@ -169,7 +180,8 @@ impl<'a> Admin<'a> {
         for job in self.job_names().await? {
             let servers = self.registry.list(&self.keys.of(&job, &Key::Servers)).await?;
             if servers.iter().any(|server| server == ip) {
-                done.count(self.set(&self.keys.of(&job, &Key::Server(ip.to_owned())), mark(disabled)).await?);
+                let data = self.layout(&job).await?.server(disabled).as_bytes();
+                done.count(self.set(&self.keys.of(&job, &Key::Server(ip.to_owned())), data).await?);
             }
             known.extend(servers);
         }
@@ -327,15 +339,17 @@ impl<'a> Admin<'a> {
         let job = view::find(self.registry, self.keys, job).await?;
         let path = self.keys.of(&job, &Key::Config);
         for _ in 0..ATTEMPTS {
-            let (before, node) = self.settings(&job).await?;
+            let (before, node, root) = self.settings(&job).await?;
+            let layout = Layout::of(&node.data).unwrap_or_default();
             let mut after = before.clone();
             edit(&mut after);
-            let usable = check(&after, &job);
+            let usable = layout.check(&after).and_then(|()| check(&after, &job));
             usable.map_err(|error| AdminError::Settings { job: job.clone(), error })?;
             if after == before {
                 return Ok(Done { changed: 0, unchanged: 1 });
             }
-            match self.set_version(&path, wire::write(&after).as_bytes(), node.stat.version).await? {
+            let text = layout.rewrite(&node.data, &root, &after);
+            match self.set_version(&path, text.as_bytes(), node.stat.version).await? {
                 Some(_) => return Ok(Done { changed: 1, unchanged: 0 }),
                 None => continue,
             }
@@ -343,14 +357,24 @@ impl<'a> Admin<'a> {
         Err(AdminError::Contended(path))
     }
 
-    async fn settings(&self, job: &JobName) -> Result<(JobSettings, Node), AdminError> {
-        let node = self.read(&self.keys.of(job, &Key::Config)).await?;
-        let Some(node) = node else {
+    /// The settings, the config node, and what the job's root node says.
+    async fn settings(&self, job: &JobName) -> Result<(JobSettings, Node, Bytes), AdminError> {
+        let paths = [self.keys.of(job, &Key::Config), self.keys.job(job)];
+        let mut nodes = self.registry.read(&paths).await?.into_iter();
+        let Some(node) = nodes.next().flatten() else {
             return Err(view::no_such_job(self.registry, self.keys, job.as_str()).await.into());
         };
-        let settings =
-            wire::read(&node.data, None).map_err(|error| AdminError::Settings { job: job.clone(), error })?;
-        Ok((settings, node))
+        let root = nodes.next().flatten().map(|root| root.data).unwrap_or_default();
+        let settings = Layout::of(&node.data)
+            .unwrap_or_default()
+            .read(&node.data, &root, None)
+            .map_err(|error| AdminError::Settings { job: job.clone(), error })?;
+        Ok((settings, node, root))
+    }
+
+    async fn layout(&self, job: &JobName) -> Result<Layout, AdminError> {
+        let config = self.read(&self.keys.of(job, &Key::Config)).await?;
+        Ok(config.and_then(|node| Layout::of(&node.data)).unwrap_or_default())
     }
 
     async fn job_names(&self) -> Result<Vec<JobName>, AdminError> {
@@ -374,10 +398,6 @@ impl<'a> Admin<'a> {
 
 /// How long a drained job must stay quiet, and how often a drain looks when no hint comes.
 const SETTLE: Duration = Duration::from_millis(500);
-
-fn mark(disabled: bool) -> &'static [u8] {
-    if disabled { b"DISABLED" } else { b"" }
-}
 
 fn require_server(place: &str, ip: &str, servers: &[String]) -> Result<(), AdminError> {
     if servers.iter().any(|server| server == ip) {

@@ -2,6 +2,7 @@
 
 use crate::core::{Effect, Firing, Input, Notice, Now};
 use crate::keys::Keys;
+use crate::layout::Layout;
 use crate::listeners;
 use crate::node::{Connect, EngineOptions, JobDefinition, Message};
 use crate::session::{self, Opened};
@@ -51,12 +52,19 @@ struct Live {
     registry: SharedRegistry,
     batcher: Arc<Batcher>,
     opened: Option<Millis>,
+    layout: Option<Layout>,
 }
 
 impl Live {
     fn new(opened: Opened) -> Self {
         let batcher = Arc::new(Batcher::new(opened.registry.clone(), COMMITS_IN_FLIGHT));
-        Self { number: opened.number, registry: opened.registry, batcher, opened: Some(opened.lease_sent) }
+        Self {
+            number: opened.number,
+            registry: opened.registry,
+            batcher,
+            opened: Some(opened.lease_sent),
+            layout: opened.layout,
+        }
     }
 }
 
@@ -75,7 +83,9 @@ impl Shell {
         let mut live = Live::new(first);
         let lease_sent = live.opened.take().unwrap_or_default();
         let terms = live.registry.terms();
-        let connected = Input::Connected { session: terms.session, timeout: terms.timeout, lease_sent };
+        let layout = live.layout;
+        let connected =
+            Input::Connected { session: terms.session, timeout: terms.timeout, lease_sent, layout };
         let _ = inputs.send(Message::Session { session: number, input: connected });
         Self {
             connect,
@@ -121,7 +131,8 @@ impl Shell {
         let lease_sent = opened.lease_sent;
         self.session = Live::new(opened);
         let terms = self.session.registry.terms();
-        Input::Connected { session: terms.session, timeout: terms.timeout, lease_sent }
+        let layout = self.session.layout;
+        Input::Connected { session: terms.session, timeout: terms.timeout, lease_sent, layout }
     }
 
     /// A shutdown began.

@@ -1,6 +1,6 @@
 //! Every registry path of elastic jobs, in one place: who writes it, who reads it, when it dies.
 //!
-//! `/{ns}/{job}` is Elastic-Job 2.1.5's layout, shared with Java peers. What Clockwright adds below a job
+//! `/{ns}/{job}` is Elastic-Job 2.1.5's layout, or 3.x's ([`crate::layout`]), shared with Java peers. What Clockwright adds below a job
 //! ([`Key::Cursor`], [`Key::Epoch`], [`Key::Paused`]) lies where Java neither lists nor parses. Process leases lie under a root of their
 //! own, `/{ns}-clockwright`, because every child of `/{ns}` is a job to Java.
 
@@ -17,18 +17,25 @@ pub struct Keys {
 /// A node below a job.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum Key {
-    /// `/{job}`: persistent, empty; made with `config`, deleted when the job is removed.
+    /// `/{job}`: persistent; made with `config`, deleted when the job is removed. Empty; in 3.x the job's class, `SCRIPT` or `HTTP`.
     Job,
     /// `config`: persistent; the settings. Written by a starting instance and by consoles.
     Config,
     /// `servers`: persistent parent.
     Servers,
-    /// `servers/{ip}`: persistent; `DISABLED` or empty. Written by each instance at start and by operators.
+    /// `servers/{ip}`: persistent; `DISABLED` or empty, in 3.x `DISABLED` or `ENABLED`. Written by each instance at start and by
+    /// operators.
     Server(String),
     /// `instances`: persistent parent.
     Instances,
-    /// `instances/{id}`: ephemeral of the instance; `TRIGGER` asks it to fire now; deleting it is the shutdown command.
+    /// `instances/{id}`: ephemeral of the instance; deleting it is the shutdown command. Empty, and `TRIGGER` asks it to fire now;
+    /// in 3.x YAML with its id and address.
     Instance(InstanceId),
+    /// `trigger`: 3.x; persistent parent.
+    Triggers,
+    /// `trigger/{id}`: 3.x; persistent, empty: asks the instance to fire now. Written by whoever triggers, deleted by the instance, or
+    /// by our leader when there is no such instance.
+    Trigger(InstanceId),
     /// `leader`: persistent parent.
     Leader,
     /// `leader/election`: persistent parent.
@@ -41,7 +48,8 @@ pub enum Key {
     ElectionInstance,
     /// `leader/sharding`: persistent parent.
     Sharding,
-    /// `leader/sharding/necessary`: persistent flag; set by whoever sees a reason to reshard, deleted by the leader with the plan.
+    /// `leader/sharding/necessary`: persistent flag; set by whoever sees a reason to reshard (in 3.x by the leader, or by one of ours
+    /// whose Java leader has missed one), deleted by the leader with the plan.
     Necessary,
     /// `leader/sharding/processing`: ephemeral of the leader while it writes a plan; nobody claims meanwhile.
     Processing,
@@ -63,7 +71,8 @@ pub enum Key {
     Item(Item),
     /// `sharding/{item}/instance`: persistent; the id of the owner. Rewritten by the leader in each plan.
     Owner(Item),
-    /// `sharding/{item}/running`: ephemeral of the runner, only with `monitorExecution`.
+    /// `sharding/{item}/running`: ephemeral of the runner, only with `monitorExecution`. In 3.x its data is the runner's id, and with
+    /// `failover` it is persistent; one of ours clears what the dead left.
     Running(Item),
     /// `sharding/{item}/misfire`: persistent flag; an instant passed while the item ran.
     Misfire(Item),
@@ -71,6 +80,9 @@ pub enum Key {
     Disabled(Item),
     /// `sharding/{item}/failover`: ephemeral of the instance that took the item over; its data is the taker's id.
     Taken(Item),
+    /// `sharding/{item}/failovering`: 3.x; persistent; the id of the taker. Lives as long as `failover`, or until the next taker or one
+    /// of ours clears it after a dead one.
+    Failovering(Item),
     /// `sharding/{item}/cursor`: ours; persistent. The claim cursor: who runs which fire, and how the last one ended.
     Cursor(Item),
     /// `guarantee`: persistent parent.
@@ -181,6 +193,8 @@ impl Key {
             Key::Server(ip) => format!("servers/{ip}"),
             Key::Instances => "instances".into(),
             Key::Instance(id) => format!("instances/{id}"),
+            Key::Triggers => "trigger".into(),
+            Key::Trigger(id) => format!("trigger/{id}"),
             Key::Leader => "leader".into(),
             Key::Election => "leader/election".into(),
             Key::ElectionLatch => "leader/election/latch".into(),
@@ -202,6 +216,7 @@ impl Key {
             Key::Misfire(item) => format!("sharding/{item}/misfire"),
             Key::Disabled(item) => format!("sharding/{item}/disabled"),
             Key::Taken(item) => format!("sharding/{item}/failover"),
+            Key::Failovering(item) => format!("sharding/{item}/failovering"),
             Key::Cursor(item) => format!("sharding/{item}/cursor"),
             Key::Guarantee => "guarantee".into(),
             Key::Started => "guarantee/started".into(),
@@ -226,6 +241,8 @@ impl Key {
             ("servers", Some(ip)) if !ip.contains('/') => Key::Server(ip.to_owned()),
             ("instances", None) => Key::Instances,
             ("instances", Some(id)) if !id.contains('/') => Key::Instance(InstanceId::from_wire(id)),
+            ("trigger", None) => Key::Triggers,
+            ("trigger", Some(id)) if !id.contains('/') => Key::Trigger(InstanceId::from_wire(id)),
             ("paused", None) => Key::Paused,
             ("sharding", None) => Key::Items,
             ("sharding", Some(rest)) => Key::parse_item(rest).unwrap_or(Key::Other),
@@ -249,6 +266,7 @@ impl Key {
             Some("misfire") => Key::Misfire(item),
             Some("disabled") => Key::Disabled(item),
             Some("failover") => Key::Taken(item),
+            Some("failovering") => Key::Failovering(item),
             Some("cursor") => Key::Cursor(item),
             Some(_) => return None,
         })
@@ -309,6 +327,8 @@ mod tests {
             Key::Server("10.0.0.1".into()),
             Key::Instances,
             Key::Instance(InstanceId::of_process("10.0.0.1", 7, 1)),
+            Key::Triggers,
+            Key::Trigger(InstanceId::of_process("10.0.0.1", 7, 1)),
             Key::Leader,
             Key::Election,
             Key::ElectionLatch,
@@ -330,6 +350,7 @@ mod tests {
             Key::Misfire(9),
             Key::Disabled(9),
             Key::Taken(9),
+            Key::Failovering(9),
             Key::Cursor(9),
             Key::Guarantee,
             Key::Started,

@@ -9,11 +9,14 @@ mod clock;
 pub mod core;
 pub mod cursor;
 pub mod keys;
+pub mod layout;
 pub mod listeners;
 pub mod node;
 mod session;
 pub mod view;
 pub mod wire;
+pub mod wire3;
 
+pub use layout::Layout;
 pub use listeners::{JobListener, OnceListener};
 pub use node::{Connect, Engine, EngineHandle, EngineOptions, JobDefinition, StartError};

@@ -8,6 +8,7 @@ use crate::apply::Shell;
 use crate::clock;
 use crate::core::{Core, CoreOptions, Input, JobStatus};
 use crate::keys::Keys;
+use crate::layout::Layout;
 use crate::listeners::{JobListener, OnceListener};
 use crate::session;
 use clockwright_events::Bus;
@@ -42,6 +43,9 @@ pub struct EngineOptions {
     pub tolerance: Millis,
     /// How often each job is read anew, whatever the hints say. With many jobs it takes longer: 30 are read in a second.
     pub refresh: Duration,
+    /// The layout that jobs get which are not in the registry yet. `None`: that of the namespace's other jobs, and without any
+    /// that of 2.1.5. A job that is there keeps its own.
+    pub layout: Option<Layout>,
     /// Seed of run ids; must differ between engines.
     pub seed: u64,
 }
@@ -59,6 +63,7 @@ impl EngineOptions {
             stop_grace: 5_000,
             tolerance: 1_000,
             refresh: Duration::from_secs(60),
+            layout: None,
             seed: u64::from_le_bytes(uuid::Uuid::new_v4().into_bytes()[..8].try_into().unwrap_or_default()),
         }
     }
@@ -136,6 +141,7 @@ impl Engine {
                 hostname: options.hostname.clone(),
                 seed: options.seed,
                 tolerance: options.tolerance,
+                layout: options.layout,
                 #[cfg(feature = "mutations")]
                 mutation: None,
             },

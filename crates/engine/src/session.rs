@@ -2,11 +2,12 @@
 
 use crate::clock;
 use crate::core::Input;
-use crate::keys::Keys;
+use crate::keys::{Key, Keys};
+use crate::layout::Layout;
 use crate::node::{Connect, EngineOptions, Message};
 use bytes::Bytes;
-use clockwright_model::{InstanceId, Millis};
-use clockwright_registry::{Conflict, Error, Hint, Op, Path, Session, SharedRegistry};
+use clockwright_model::{InstanceId, JobName, Millis};
+use clockwright_registry::{Conflict, Error, Hint, Op, Path, Registry, Session, SharedRegistry};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
@@ -17,6 +18,8 @@ pub(crate) struct Opened {
     pub(crate) registry: SharedRegistry,
     pub(crate) number: u64,
     pub(crate) lease_sent: Millis,
+    /// The layout of the namespace's jobs, if it has any.
+    pub(crate) layout: Option<Layout>,
 }
 
 /// Opens a session: connects, makes what every engine needs, writes the lease, and forwards hints and the session's end.
@@ -36,7 +39,8 @@ pub(crate) async fn open(
                 tokio::spawn(forward_hints(hints, number, inputs.clone(), run_hints.clone()));
             }
             tokio::spawn(forward_end(registry.clone(), number, inputs.clone()));
-            Ok(Opened { registry, number, lease_sent })
+            let layout = layout(&*registry, &options.keys).await?;
+            Ok(Opened { registry, number, lease_sent, layout })
         }
         Err(error) => {
             let _ = registry.close().await;
@@ -91,6 +95,23 @@ async fn prepare(registry: &SharedRegistry, keys: &Keys, me: &InstanceId) -> Res
         }
     }
     Err(Error::Unavailable("the lease node could not be written in 20 attempts".into()))
+}
+
+/// Configs that are looked at together, until one says its layout.
+const LOOK: usize = 50;
+
+/// The layout of the first of the namespace's jobs that has one.
+async fn layout(registry: &dyn Registry, keys: &Keys) -> Result<Option<Layout>, Error> {
+    let names = registry.list(keys.root()).await?;
+    let names: Vec<JobName> = names.iter().filter_map(|name| JobName::new(name).ok()).collect();
+    for names in names.chunks(LOOK) {
+        let paths: Vec<Path> = names.iter().map(|job| keys.of(job, &Key::Config)).collect();
+        let found = registry.read(&paths).await?;
+        if let Some(layout) = found.into_iter().flatten().find_map(|node| Layout::of(&node.data)) {
+            return Ok(Some(layout));
+        }
+    }
+    Ok(None)
 }
 
 async fn ensure(registry: &SharedRegistry, path: &Path) -> Result<(), Error> {

@@ -9,7 +9,8 @@ pub use dump::dump;
 
 use crate::cursor::Cursor;
 use crate::keys::{Key, Keys};
-use crate::wire;
+use crate::layout::Layout;
+use crate::{wire, wire3};
 use clockwright_model::{Fire, InstanceId, Item, JobName, JobSettings, Millis, Outcome, SettingsError};
 use clockwright_planner::Schedule;
 use clockwright_registry::{Node, Path, Registry};
@@ -108,7 +109,9 @@ pub struct JobView {
     /// The line about it.
     #[serde(flatten)]
     pub brief: JobBrief,
-    /// Its settings as the registry has them; `null` when degraded.
+    /// Whose layout its nodes have: `2.x` or `3.x`.
+    pub layout: String,
+    /// Its settings as the registry has them, with the keys of its layout; `null` when degraded.
     pub settings: serde_json::Value,
     /// Who paused it, when and why.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -386,6 +389,7 @@ pub(crate) fn schedule(settings: &JobSettings) -> Result<Schedule, SettingsError
 /// The nodes of one job that a picture is made of.
 struct JobNodes {
     name: JobName,
+    layout: Layout,
     config: Node,
     nodes: BTreeMap<Key, Node>,
 }
@@ -401,7 +405,7 @@ impl JobNodes {
         let (instances, servers, items) = (path(&Key::Instances), path(&Key::Servers), path(&Key::Items));
         let (instances, servers, items) =
             futures::try_join!(registry.list(&instances), registry.list(&servers), registry.list(&items))?;
-        let mut wanted = vec![Key::Config, Key::Paused];
+        let mut wanted = vec![Key::Job, Key::Config, Key::Paused];
         wanted.extend(instances.iter().map(|id| Key::Instance(InstanceId::from_wire(id))));
         wanted.extend(servers.into_iter().map(Key::Server));
         wanted.extend(items.iter().filter_map(|item| item.parse().ok()).map(Key::Owner));
@@ -419,12 +423,14 @@ impl JobNodes {
 
     fn new(name: &JobName, mut nodes: BTreeMap<Key, Node>) -> Option<Self> {
         let config = nodes.remove(&Key::Config)?;
-        Some(Self { name: name.clone(), config, nodes })
+        let layout = Layout::of(&config.data).unwrap_or_default();
+        Some(Self { name: name.clone(), layout, config, nodes })
     }
 
     /// The settings, or why they cannot be used.
     fn read_settings(&self) -> Result<(JobSettings, Schedule), String> {
-        let settings = wire::read(&self.config.data, None).map_err(|error| error.to_string())?;
+        let root = self.nodes.get(&Key::Job).map(|node| &node.data[..]).unwrap_or_default();
+        let settings = self.layout.read(&self.config.data, root, None).map_err(|error| error.to_string())?;
         if settings.name != self.name {
             return Err(format!("jobName: `{}` is not the name of this job", settings.name));
         }
@@ -486,7 +492,10 @@ impl JobNodes {
                 leader: leader.as_deref() == Some(id.as_str()),
                 item_count: items.iter().filter(|item| item.owner.as_deref() == Some(id.as_str())).count(),
                 since: node.stat.created_at,
-                triggered: &node.data[..] == b"TRIGGER",
+                triggered: match self.layout {
+                    Layout::V2 => &node.data[..] == b"TRIGGER",
+                    Layout::V3 => self.has(&Key::Trigger(id.clone())),
+                },
             })
             .collect();
         let servers = self
@@ -497,11 +506,14 @@ impl JobNodes {
                 instance_count: self.instances().filter(|(id, _)| id.ip() == ip).count(),
             })
             .collect();
-        let settings = usable
-            .and_then(|(settings, _)| serde_json::from_str(&wire::write(settings)).ok())
-            .unwrap_or(serde_json::Value::Null);
+        let settings = usable.and_then(|(settings, _)| match self.layout {
+            Layout::V2 => serde_json::from_str(&wire::write(settings)).ok(),
+            Layout::V3 => wire3::as_json(&self.config.data).ok(),
+        });
+        let settings = settings.unwrap_or(serde_json::Value::Null);
         JobView {
             brief,
+            layout: self.layout.to_string(),
             settings,
             paused,
             leader,
@@ -520,7 +532,12 @@ impl JobNodes {
         let cursor = self.nodes.get(&Key::Cursor(item)).and_then(|node| Cursor::from_bytes(&node.data).ok());
         let claimed =
             cursor.as_ref().and_then(Cursor::running).is_some_and(|claim| online(claim.owner.as_str()));
-        let running = claimed || self.has(&Key::Running(item));
+        // A mark of 3.x may outlive whoever ran the item.
+        let marked = self
+            .nodes
+            .get(&Key::Running(item))
+            .is_some_and(|node| node.stat.owner != 0 || online(&String::from_utf8_lossy(&node.data)));
+        let running = claimed || marked;
         let status = if self.has(&Key::Disabled(item)) {
             ItemStatus::Disabled
         } else if running {
@@ -573,7 +590,7 @@ impl JobNodes {
 
     fn servers(&self) -> impl Iterator<Item = (&str, bool)> {
         self.nodes.iter().filter_map(|(key, node)| match key {
-            Key::Server(ip) => Some((ip.as_str(), &node.data[..] != b"DISABLED")),
+            Key::Server(ip) => Some((ip.as_str(), self.layout.is_enabled(Some(&node.data)))),
             _ => None,
         })
     }

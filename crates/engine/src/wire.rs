@@ -138,8 +138,18 @@ pub fn read(data: &[u8], local: Option<&JobSettings>) -> Result<JobSettings, Set
         (None, Some(local)) => take_own(&mut settings, local),
         (None, None) => {}
     }
+    check(&settings)?;
     settings.validate()?;
     Ok(settings)
+}
+
+/// Whether Elastic-Job 2.1.5 knows such a job.
+pub(crate) fn check(settings: &JobSettings) -> Result<(), SettingsError> {
+    if settings.cron.trim().is_empty() {
+        let message = "must not be empty: the layout of Elastic-Job 2.x has no one-off jobs";
+        return Err(SettingsError::new("cron", message));
+    }
+    Ok(())
 }
 
 /// What Java has no key for, as far as it differs from the defaults.
@@ -166,6 +176,9 @@ fn own_settings(settings: &JobSettings) -> Map<String, Value> {
     }
     if let Some(timeout) = settings.timeout {
         put("timeoutMillis", timeout.into());
+    }
+    if settings.static_sharding {
+        put("staticSharding", true.into());
     }
     if settings.exclusive == Exclusive::BestEffort {
         put("exclusive", "best_effort".into());
@@ -201,6 +214,7 @@ fn read_own(settings: &mut JobSettings, own: &Map<String, Value>) -> Result<(), 
     };
     let timeout = fields.int("timeoutMillis", 0)?;
     settings.timeout = (timeout > 0).then_some(timeout);
+    settings.static_sharding = fields.flag("staticSharding", false)?;
     settings.exclusive = match fields.text("exclusive", "strict")?.as_str() {
         "best_effort" => Exclusive::BestEffort,
         _ => Exclusive::Strict,
@@ -226,6 +240,7 @@ fn take_own(settings: &mut JobSettings, local: &JobSettings) {
     settings.retry = local.retry;
     settings.timeout = local.timeout;
     settings.exclusive = local.exclusive;
+    settings.static_sharding = local.static_sharding;
     settings.error_handler = local.error_handler;
     settings.props.clone_from(&local.props);
 }
@@ -311,6 +326,7 @@ mod tests {
     fn broken_nodes_are_named_not_fatal() {
         for (bad, field) in [
             ("", "config"),
+            (r#"{"jobName":"a","jobType":"SIMPLE","jobClass":"c","cron":"","shardingTotalCount":1}"#, "cron"),
             ("[]", "config"),
             (r#"{"jobName":"a"}"#, "jobType"),
             (

@@ -25,6 +25,7 @@ mod shell;
 #[path = "sim/world.rs"]
 mod world;
 
+use clockwright_engine::Layout;
 use clockwright_engine::core::Mutation;
 use rng::Rng;
 use scenario::Scenario;
@@ -33,10 +34,11 @@ use world::{Sim, Verdict};
 /// How many of the last events a failure shows.
 const SHOWN: usize = 60;
 
-fn run(seed: u64, mutation: Option<Mutation>, trace: usize) -> Verdict {
+fn run(seed: u64, layout: Option<Layout>, mutation: Option<Mutation>, trace: usize) -> Verdict {
     let mut rng = Rng::new(seed);
     let mut scenario = Scenario::of(&mut rng);
     scenario.mutation = mutation;
+    scenario.layout = layout;
     Sim::new(rng, scenario, trace).run()
 }
 
@@ -77,26 +79,35 @@ fn three_engines_share_two_jobs_in_a_calm_world() {
 #[test]
 fn a_seed_replays_exactly() {
     for seed in [3, 4] {
-        let (first, second) = (run(seed, None, 0), run(seed, None, 1_000));
+        let (first, second) = (run(seed, None, None, 0), run(seed, None, None, 1_000));
         assert_eq!((first.hash, first.events), (second.hash, second.events), "seed {seed}");
     }
 }
 
 #[test]
 fn every_invariant_holds_in_every_seed() {
+    holds(None, 500);
+}
+
+#[test]
+fn every_invariant_holds_in_every_seed_in_the_layout_of_3x() {
+    holds(Some(Layout::V3), 300);
+}
+
+fn holds(layout: Option<Layout>, seeds: u64) {
     if let Some(seed) = number("SIM_SEED") {
-        let verdict = run(seed, None, usize::MAX);
+        let verdict = run(seed, layout, None, usize::MAX);
         println!("{}", explain(&format!("seed {seed}"), &verdict));
         assert_eq!(verdict.violation, None);
         return;
     }
-    let seeds = number("SIM_SEEDS").unwrap_or(500);
+    let seeds = number("SIM_SEEDS").unwrap_or(seeds);
     let first = number("SIM_FIRST").unwrap_or(0);
     let workers = std::thread::available_parallelism().map_or(1, usize::from) as u64;
     let part = |worker: u64| {
         (first + worker..first + seeds)
             .step_by(workers as usize)
-            .map(|seed| (seed, run(seed, None, 0)))
+            .map(|seed| (seed, run(seed, layout, None, 0)))
             .collect::<Vec<_>>()
     };
     let verdicts: Vec<(u64, Verdict)> = std::thread::scope(|scope| {
@@ -112,7 +123,7 @@ fn every_invariant_holds_in_every_seed() {
     if let Some((seed, _)) = failed.first() {
         let list: Vec<String> =
             failed.iter().take(40).map(|(seed, words)| format!("  {seed}: {words}")).collect();
-        let replay = explain(&format!("seed {seed}"), &run(*seed, None, SHOWN));
+        let replay = explain(&format!("seed {seed}"), &run(*seed, layout, None, SHOWN));
         panic!("{} of {seeds} seeds failed:\n{}\n{replay}", failed.len(), list.join("\n"));
     }
 }
@@ -120,7 +131,7 @@ fn every_invariant_holds_in_every_seed() {
 /// With the defect put back, some seed must fail; returns what was violated.
 fn is_caught(mutation: Mutation) {
     for seed in 0..number("SIM_MUTATION_SEEDS").unwrap_or(300) {
-        if let Some(words) = run(seed, Some(mutation), 0).violation {
+        if let Some(words) = run(seed, None, Some(mutation), 0).violation {
             println!("{mutation:?}: seed {seed}: {words}");
             return;
         }

@@ -12,7 +12,8 @@ pub struct JobSettings {
     pub kind: JobKind,
     /// The wire's `jobClass`. Java peers refuse a job whose registered class differs from theirs.
     pub class: String,
-    /// When: Quartz cron with seconds; or `@every 30s`, or `@once 2026-01-01T00:00:00Z`. The planner reads it.
+    /// When: Quartz cron with seconds; or `@every 30s`, or `@once 2026-01-01T00:00:00Z`. The planner reads it. Empty: a one-off
+    /// job, which fires only when it is triggered.
     pub cron: String,
     /// IANA zone in which `cron` is read; `None` is the machine's own zone, as Java does.
     pub time_zone: Option<String>,
@@ -34,6 +35,8 @@ pub struct JobSettings {
     pub monitor_port: i32,
     /// Sharding strategy: a wire class name or a short name; empty is average allocation.
     pub sharding_strategy: String,
+    /// Items stay where they are when instances come and go: only another count, or somebody's flag, makes a new plan.
+    pub static_sharding: bool,
     /// How often the leader compares the plan with who is there; 0 or less is off.
     pub reconcile_interval_minutes: i32,
     /// For people.
@@ -217,6 +220,7 @@ impl JobSettings {
             max_time_diff_seconds: -1,
             monitor_port: -1,
             sharding_strategy: String::new(),
+            static_sharding: false,
             reconcile_interval_minutes: 10,
             description: String::new(),
             disabled: false,
@@ -236,9 +240,6 @@ impl JobSettings {
     /// # Errors
     /// The first field that cannot be used, and why.
     pub fn validate(&self) -> Result<(), SettingsError> {
-        if self.cron.trim().is_empty() {
-            return Err(SettingsError::new("cron", "must not be empty"));
-        }
         if self.sharding_total_count == 0 {
             return Err(SettingsError::new("shardingTotalCount", "is 0; a job has 1 item or more"));
         }

@@ -72,6 +72,7 @@ pub(crate) async fn run(args: DevArgs) -> Result<(), Failure> {
         let options = SchedulerOptions {
             address: args.instance_ip.map(|ip| ip.to_string()),
             shutdown_grace: args.shutdown_grace,
+            layout: None,
             events: Events::Bus(bus.clone()),
             lines: Some(printer.lines()),
         };

@@ -291,12 +291,14 @@ fn get(job: &JobView) -> String {
         text.push_str(&format!("  ({reason})"));
     }
     text.push('\n');
-    let zone =
-        job.settings["clockwright"]["timeZone"].as_str().map_or(String::new(), |zone| format!(" {zone}"));
+    let zone = job.settings["timeZone"].as_str().or(job.settings["clockwright"]["timeZone"].as_str());
+    let zone = zone.map_or(String::new(), |zone| format!(" {zone}"));
+    let schedule = if brief.cron.is_empty() { "none: it fires when it is triggered" } else { &brief.cron };
     for (name, value) in [
         ("description", brief.description.clone()),
-        ("schedule", format!("{}{zone}", brief.cron)),
+        ("schedule", format!("{schedule}{zone}")),
         ("next fire", or_dash(job.next_fire.map(instant))),
+        ("layout", format!("Elastic-Job {}", job.layout)),
         ("leader", or_dash(job.leader.as_ref())),
         ("plan", job.epoch.map_or_else(|| "-".into(), |epoch| format!("number {epoch}"))),
     ] {

@@ -3,7 +3,7 @@
 use super::{DEFAULT_DATA, Global, Signals, live, read_jobs, until_signal};
 use crate::output::{Failure, talk};
 use clap::Args;
-use clockwright::{Events, Registry, Scheduler, SchedulerOptions};
+use clockwright::{Events, Layout, Registry, Scheduler, SchedulerOptions};
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -29,9 +29,21 @@ pub(crate) struct NodeArgs {
     /// How long runs may go on after SIGTERM or SIGINT, for example 30s; a second signal ends them at once
     #[arg(long, default_value = "30s", value_parser = super::duration)]
     shutdown_grace: Duration,
+    /// The layout of the nodes of jobs that are not in the registry yet: 2 for Elastic-Job 2.x, 3 for ElasticJob 3.x. A job that is
+    /// there keeps its own. Default: that of the namespace's other jobs, and without any that of 2.x
+    #[arg(long, env = "CLOCKWRIGHT_LAYOUT", value_name = "2|3", value_parser = layout)]
+    layout: Option<Layout>,
     /// Print what scripts print, each line with its job, item and instance
     #[arg(long)]
     print_output: bool,
+}
+
+fn layout(text: &str) -> Result<Layout, String> {
+    match text {
+        "2" => Ok(Layout::V2),
+        "3" => Ok(Layout::V3),
+        _ => Err("it is 2 (Elastic-Job 2.x) or 3 (ElasticJob 3.x)".into()),
+    }
 }
 
 pub(crate) async fn run(global: Global, args: NodeArgs) -> Result<(), Failure> {
@@ -45,6 +57,7 @@ pub(crate) async fn run(global: Global, args: NodeArgs) -> Result<(), Failure> {
     let options = SchedulerOptions {
         address: args.instance_ip.map(|ip| ip.to_string()),
         shutdown_grace: args.shutdown_grace,
+        layout: args.layout,
         events: match args.events {
             Some(address) => Events::Database { address, folder: args.data },
             None => Events::Folder(args.data),

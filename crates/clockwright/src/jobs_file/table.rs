@@ -45,6 +45,7 @@ pub(super) struct Draft {
     max_time_diff: Option<i32>,
     monitor_port: Option<i32>,
     strategy: String,
+    static_sharding: bool,
     reconcile: Option<i32>,
     description: String,
     disabled: bool,
@@ -108,6 +109,7 @@ impl Draft {
         settings.max_time_diff_seconds = self.max_time_diff.unwrap_or(settings.max_time_diff_seconds);
         settings.monitor_port = self.monitor_port.unwrap_or(settings.monitor_port);
         settings.sharding_strategy = self.strategy;
+        settings.static_sharding = self.static_sharding;
         settings.reconcile_interval_minutes = self.reconcile.unwrap_or(settings.reconcile_interval_minutes);
         settings.description = self.description;
         settings.disabled = self.disabled;
@@ -144,7 +146,7 @@ pub(super) const FIELDS: &[Field] = &[
     Field {
         key: "cron",
         default: "",
-        help: "When: Quartz cron, `second minute hour day-of-month month day-of-week [year]`, for example `0 0/5 * * * ?`. Exactly one of `cron`, `every`, `once` and `unixCron` is given.",
+        help: "When: Quartz cron, `second minute hour day-of-month month day-of-week [year]`, for example `0 0/5 * * * ?`. Exactly one of `cron`, `every`, `once` and `unixCron` is given. An empty cron, `''`, is a one-off job of Elastic-Job 3.x, which fires only when it is triggered; the layout of 2.x has none.",
         read: |draft, value| {
             draft.schedule.push(("cron", text(value)?));
             Ok(())
@@ -428,13 +430,10 @@ pub(super) const FIELDS: &[Field] = &[
     Field {
         key: "staticSharding",
         default: "false",
-        help: "Of Elastic-Job 3.x; only `false` can be used.",
-        read: |_, value| match flag(value)? {
-            false => Ok(()),
-            true => {
-                Err("`true` is not supported: items are always shared out among the instances that are there"
-                    .into())
-            }
+        help: "Leave items with their owners when instances come and go, even with owners that are gone; only another number of items makes a new plan. Java instances of 2.x do not know it.",
+        read: |draft, value| {
+            draft.static_sharding = flag(value)?;
+            Ok(())
         },
     },
     Field {

@@ -98,7 +98,7 @@ fn a_bad_value_is_named_with_its_key_and_line() {
         ("jobShardingStrategyType: BEST", "jobs.yaml:6: job `a`: jobShardingStrategyType: `BEST`"),
         ("every: 5s", "jobs.yaml:6: job `a`: every: cannot be used together with cron"),
         ("failover: true\n    failover: false", "jobs.yaml:7: job `a`: failover: is already given on line 6"),
-        ("staticSharding: true", "jobs.yaml:6: job `a`: staticSharding: "),
+        ("staticSharding: perhaps", "jobs.yaml:6: job `a`: staticSharding: is `perhaps`"),
     ] {
         let found = only(&job(extra));
         assert!(found.starts_with(start), "{found}");

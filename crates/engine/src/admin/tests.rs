@@ -1,6 +1,7 @@
 #![allow(clippy::unwrap_used, reason = "tests")]
 
 use super::*;
+use crate::wire;
 use clockwright_model::JobKind;
 use clockwright_registry::{
     Commit, CommitFuture, ConnectOptions, Embedded, EmbeddedSession, Hint, Session, SharedRegistry, Terms,

@@ -5,10 +5,11 @@
 
 use super::coordinate::Builder;
 use super::job::{Active, Effective, Local};
-use super::mirror::CursorNode;
+use super::mirror::{CursorNode, Mark};
 use super::{Core, Effect, Firing, Mutation, Now, Purpose, RunStart};
 use crate::cursor::{Claim, Cursor};
 use crate::keys::Key;
+use crate::layout::Layout;
 use bytes::Bytes;
 use clockwright_model::{Exclusive, Fire, Item, Millis, RunId, Settlement, ShardContext, Source, TaskId};
 use clockwright_registry::{Commit, Error, Op, OpResult};
@@ -103,7 +104,7 @@ impl Core {
                 builder.ops.extend(self.proof_of_death(dead));
                 buried.push(dead.clone());
             }
-            self.item_ops(&mut builder, claim, nodes, session, effective.settings.monitor_execution);
+            self.item_ops(&mut builder, claim, nodes, session, effective);
         }
         builder.ops
     }
@@ -114,13 +115,20 @@ impl Core {
         claim: &ItemClaim,
         nodes: &super::mirror::ItemNodes,
         session: i64,
-        monitored: bool,
+        effective: &Effective,
     ) {
         let item = claim.item;
+        let layout = self.jobs[builder.index()].mirror.layout;
         if let Some(latch) = &claim.takeover
             && nodes.taken.is_none()
         {
             builder.create_ephemeral(&Key::Taken(item), self.me.as_str().to_owned());
+            let path = builder.path(&Key::Failovering(item));
+            match (layout, &nodes.failovering) {
+                (Layout::V2, _) => {}
+                (Layout::V3, None) => builder.ops.push(Op::create(path, self.me.as_str().to_owned())),
+                (Layout::V3, Some(_)) => builder.ops.push(Op::set(path, self.me.as_str().to_owned())),
+            }
             builder.delete(&Key::FailoverItem(item));
             if !latch.is_empty() {
                 builder.delete(&Key::FailoverLatchNode(latch.clone()));
@@ -131,8 +139,20 @@ impl Core {
         }
         let path = builder.path(&Key::Cursor(item));
         builder.ops.push(cursor_op(path, claim));
-        if monitored && claim.cursor.running().is_some() && nodes.running != Some(session) {
-            builder.create_ephemeral(&Key::Running(item), Bytes::new());
+        let marked = nodes.running.as_ref().is_some_and(|mark| mark.is_of(&self.me, session));
+        if !effective.settings.monitor_execution || claim.cursor.running().is_none() || marked {
+            return;
+        }
+        if nodes.running.as_ref().is_some_and(|mark| mark.session == 0) {
+            // Of the dead owner that this claim passes over.
+            builder.delete(&Key::Running(item));
+        }
+        match layout {
+            Layout::V2 => builder.create_ephemeral(&Key::Running(item), Bytes::new()),
+            Layout::V3 if effective.settings.failover => {
+                builder.create(&Key::Running(item), self.me.as_str().to_owned());
+            }
+            Layout::V3 => builder.create_ephemeral(&Key::Running(item), self.me.as_str().to_owned()),
         }
     }
 
@@ -230,6 +250,7 @@ impl Core {
     ) {
         let me = self.me.clone();
         let job = &mut self.jobs[index];
+        let named = job.mirror.layout == Layout::V3;
         let state = job.item_mut(claim.item);
         state.touched = touched;
         state.cursor_sequence = touched;
@@ -239,10 +260,13 @@ impl Core {
         let nodes = job.mirror.item_mut(claim.item);
         nodes.misfire = false;
         if claim.takeover.is_some() {
-            nodes.taken = Some(me);
+            nodes.taken = Some(me.clone());
+            nodes.failovering = named.then(|| me.clone());
         }
-        if effective.settings.monitor_execution && claim.cursor.running().is_some() {
-            nodes.running = Some(session);
+        let marked = nodes.running.as_ref().is_some_and(|mark| mark.is_of(&me, session));
+        if effective.settings.monitor_execution && claim.cursor.running().is_some() && !marked {
+            let session = if named && effective.settings.failover { 0 } else { session };
+            nodes.running = Some(Mark { session, id: named.then_some(me) });
         }
         nodes.cursor = CursorNode::known(claim.cursor.clone(), version, commit.transaction);
         if claim.takeover.is_some() {
@@ -324,17 +348,21 @@ impl Core {
 
     /// The marks of a run of ours that is given up with this change of the cursor: others would wait for them.
     fn marks_to_lower(&self, index: usize, claim: &ItemClaim) -> Vec<Op> {
-        let session = self.session.map(|terms| terms.session);
+        let session = self.session.map_or(0, |terms| terms.session);
         let mut ops = Vec::new();
         if claim.settlements.is_empty() {
             return ops;
         }
         let Some(nodes) = self.jobs[index].mirror.item(claim.item) else { return ops };
-        if nodes.running.is_some() && nodes.running == session {
+        let over = |mark: &Mark| mark.is_of(&self.me, session) || self.is_left(index, mark);
+        if nodes.running.as_ref().is_some_and(over) {
             ops.push(Op::delete(self.path(index, &Key::Running(claim.item))));
         }
         if nodes.taken.as_ref() == Some(&self.me) {
             ops.push(Op::delete(self.path(index, &Key::Taken(claim.item))));
+        }
+        if nodes.failovering.as_ref() == Some(&self.me) {
+            ops.push(Op::delete(self.path(index, &Key::Failovering(claim.item))));
         }
         ops
     }

@@ -37,9 +37,9 @@ use super::mirror::ItemNodes;
 use super::{Core, Mutation, Now, Purpose};
 use crate::cursor::Cursor;
 use crate::keys::Key;
-use crate::wire;
+use crate::layout::Layout;
 use bytes::Bytes;
-use clockwright_model::{Item, JobSettings, Millis, RunId};
+use clockwright_model::{InstanceId, Item, JobSettings, Millis, RunId};
 use clockwright_registry::{Commit, Error, Mode, Node, Op, OpResult, Path, Stat};
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
@@ -87,6 +87,11 @@ impl<'a> Builder<'a> {
         self.core.path(self.index, key)
     }
 
+    /// The job that the commit is about.
+    pub(super) fn index(&self) -> usize {
+        self.index
+    }
+
     /// Creates the parents of a node as far as they are not known to exist.
     pub(super) fn parents(&mut self, key: &Key) {
         for parent in ancestors(key) {
@@ -107,6 +112,20 @@ impl<'a> Builder<'a> {
         self.ops.push(Op::create_ephemeral(self.path(key), data));
     }
 
+    /// The job's root node with this data, which is none in 2.x.
+    fn root(&mut self, data: &str) {
+        let path = self.path(&Key::Job);
+        match &self.core.jobs[self.index].mirror.root {
+            _ if data.is_empty() => {}
+            None => {
+                self.made.insert(Key::Job);
+                self.ops.push(Op::create(path, data.to_owned()));
+            }
+            Some(found) if found[..] == *data.as_bytes() => {}
+            Some(_) => self.ops.push(Op::set(path, data.to_owned())),
+        }
+    }
+
     pub(super) fn delete(&mut self, key: &Key) {
         self.ops.push(Op::delete(self.path(key)));
     }
@@ -117,6 +136,7 @@ fn ancestors(key: &Key) -> &'static [Key] {
     match key {
         Key::Server(_) => &[Key::Job, Key::Servers],
         Key::Instance(_) => &[Key::Job, Key::Instances],
+        Key::Trigger(_) => &[Key::Job, Key::Triggers],
         Key::ElectionInstance => &[Key::Job, Key::Leader, Key::Election],
         Key::ElectionLatchNode(_) => &[Key::Job, Key::Leader, Key::Election, Key::ElectionLatch],
         Key::Necessary | Key::Processing | Key::Epoch => &[Key::Job, Key::Leader, Key::Sharding],
@@ -146,6 +166,7 @@ impl Core {
             }
             return;
         }
+        self.tell_layout(index);
         self.notice_shutdown_command(index);
         self.read_plan(index);
         self.look_for_foreign_peers(index);
@@ -171,6 +192,26 @@ impl Core {
         let id = self.next();
         self.jobs[index].plan_reading = Some(id);
         self.out.push(super::Effect::Read { id, paths });
+    }
+
+    /// Tells once when a job is not of the layout that was asked for, or is to be made beside jobs of the other one.
+    fn tell_layout(&mut self, index: usize) {
+        let job = &mut self.jobs[index];
+        let (Some(asked), false) = (self.options.layout, job.layout_told) else { return };
+        let found = job.mirror.config.as_ref().and_then(|(data, _)| Layout::of(data));
+        if let Some(found) = found.filter(|found| *found != asked) {
+            job.layout_told = true;
+            let text = format!(
+                "its nodes are in the layout of Elastic-Job {found}, and stay so; {asked} was asked for. A job changes its layout                  only by being removed, while no instance serves it"
+            );
+            self.tell(Some(index), true, text);
+        } else if let Some(others) = self.others.filter(|others| *others != asked && found.is_none()) {
+            job.layout_told = true;
+            let text = format!(
+                "it is new, and made in the layout of Elastic-Job {asked} as asked, though others of the namespace are in that of                  {others}: Java consoles of either can read only their own"
+            );
+            self.tell(Some(index), true, text);
+        }
     }
 
     /// Asks about instances that seem to hold no lease. Instance and lease nodes are read at different times, so one of ours
@@ -271,9 +312,20 @@ impl Core {
             Some(_) => None,
         };
         let Some(wanted) = wanted else { return false };
-        let text = wire::write(&wanted);
+        let layout = job.mirror.layout;
+        if let Err(error) = layout.check(&wanted) {
+            let reason = format!("it cannot be in the layout of Elastic-Job {layout}: {error}");
+            if job.degraded.as_ref() != Some(&reason) {
+                self.jobs[index].degraded = Some(reason.clone());
+                self.tell(Some(index), true, reason);
+            }
+            return true;
+        }
         let mut builder = Builder::new(self, index);
-        match &self.jobs[index].mirror.config {
+        let old = job.mirror.config.as_ref().map_or(&[][..], |(data, _)| data);
+        let text = layout.rewrite(old, job.mirror.root.as_deref().unwrap_or_default(), &wanted);
+        builder.root(layout.root(&wanted));
+        match &job.mirror.config {
             None => builder.create(&Key::Config, text),
             Some((data, _)) if data[..] == *text.as_bytes() => return false,
             Some((_, stat)) => {
@@ -423,6 +475,7 @@ impl Core {
         } else {
             self.jobs[index].plans.not_due();
             self.remove_surplus_items(index, now);
+            self.remove_dead_triggers(index);
         }
     }
 
@@ -447,6 +500,12 @@ impl Core {
         }
         let count = job.count();
         let owner = |item: Item| job.mirror.owner(item);
+        if effective.settings.static_sharding
+            && job.mirror.items.len() == count as usize
+            && (0..count).all(|item| owner(item).is_some())
+        {
+            return false;
+        }
         let target = job.target(effective, &available);
         let surplus = (count..job.mirror.items.len() as Item).any(|item| owner(item).is_some());
         surplus
@@ -511,13 +570,17 @@ impl Core {
     /// Java's leader waits until nothing runs; so does ours while a Java peer is in the job.
     pub(super) fn something_runs(&mut self, index: usize, now: Now) -> bool {
         let stale_blocks = self.mutated(Mutation::StaleRunningBlocksReshard);
-        let job = &mut self.jobs[index];
+        let job = &self.jobs[index];
         let claimed =
             |nodes: &ItemNodes| nodes.cursor.cursor().is_some_and(|cursor| cursor.running().is_some());
-        let runs = |nodes: &ItemNodes| nodes.running.is_some() || (stale_blocks && claimed(nodes));
+        let runs = |nodes: &ItemNodes| {
+            nodes.running.as_ref().is_some_and(|mark| !self.is_left(index, mark))
+                || (stale_blocks && claimed(nodes))
+        };
         if !job.mirror.items.iter().any(runs) {
             return false;
         }
+        let job = &mut self.jobs[index];
         for state in &mut job.items {
             state.watching = true;
         }
@@ -579,6 +642,19 @@ impl Core {
         batches
     }
 
+    /// Deletes requests to fire of instances that are gone. Java leaves them, and would not act on another one beside them.
+    fn remove_dead_triggers(&mut self, index: usize) {
+        let job = &self.jobs[index];
+        let gone =
+            |id: &&InstanceId| !self.leases.contains_key(*id) && !job.mirror.instances.contains_key(*id);
+        let ops: Vec<Op> = (job.mirror.triggers.keys().filter(gone))
+            .map(|id| Op::delete(self.path(index, &Key::Trigger(id.clone()))))
+            .collect();
+        if job.op.is_none() {
+            self.coordinate_with(index, StepKind::Other, ops);
+        }
+    }
+
     /// Deletes the nodes of items beyond the count, once nothing of them runs.
     fn remove_surplus_items(&mut self, index: usize, now: Now) {
         let job = &self.jobs[index];
@@ -586,7 +662,7 @@ impl Core {
             let Some(nodes) = job.mirror.item(*item) else { return false };
             let runs = nodes.cursor.cursor().and_then(|cursor| cursor.running());
             nodes.exists
-                && nodes.running.is_none()
+                && nodes.running.as_ref().is_none_or(|mark| self.is_left(index, mark))
                 && !runs.is_some_and(|claim| self.alive(&claim.owner, claim.session))
         };
         let items: Vec<Item> =
@@ -599,7 +675,8 @@ impl Core {
         }
         let items: Vec<Item> = items.into_iter().filter(|item| self.wind_up(index, *item, now)).collect();
         let job = &self.jobs[index];
-        let marks: Vec<Item> = job.mirror.failover_items.range(job.count()..).copied().collect();
+        let marks: Vec<Item> =
+            job.mirror.failover_items.range(job.count()..).map(|(item, _)| *item).collect();
         if items.is_empty() && marks.is_empty() {
             return;
         }
@@ -611,6 +688,8 @@ impl Core {
             let Some(nodes) = job.mirror.item(item) else { continue };
             for (present, key) in [
                 (nodes.owner.is_some(), Key::Owner(item)),
+                (nodes.running.is_some(), Key::Running(item)),
+                (nodes.failovering.is_some(), Key::Failovering(item)),
                 (nodes.misfire, Key::Misfire(item)),
                 (nodes.disabled, Key::Disabled(item)),
                 (true, Key::Item(item)),
@@ -667,6 +746,9 @@ impl Core {
         }
         if member {
             builder.delete(&Key::Instance(self.me.clone()));
+        }
+        if job.mirror.triggers.contains_key(&self.me) {
+            builder.delete(&Key::Trigger(self.me.clone()));
         }
         let ops = builder.ops;
         if ops.is_empty() {
@@ -804,21 +886,31 @@ fn register(builder: &mut Builder<'_>) {
     let core = builder.core;
     let job = &core.jobs[builder.index];
     let session = core.session.map(|terms| terms.session);
-    let ip = core.me.ip().to_owned();
+    let (ip, layout) = (core.me.ip().to_owned(), job.mirror.layout);
     let disabled = job.effective.as_ref().is_some_and(|effective| effective.settings.disabled);
     // A server node that is there keeps what an operator wrote into it; Java would enable it again at every start.
-    if !job.mirror.servers.contains_key(&ip) {
-        builder.create(&Key::Server(ip), if disabled { "DISABLED" } else { "" });
+    match job.mirror.servers.get(&ip) {
+        None => builder.create(&Key::Server(ip), layout.server(disabled)),
+        // A blank one says nothing in 3.x, and Java polls it until it does.
+        Some(server) if layout == Layout::V3 && server.data.is_empty() => {
+            let path = builder.path(&Key::Server(ip));
+            builder.ops.push(Op::set(path, layout.server(disabled)));
+        }
+        Some(_) => {}
     }
+    let instance = layout.instance(&core.me);
     match job.mirror.instances.get(&core.me) {
         Some(node) if Some(node.stat.owner) == session => {}
         Some(_) => {
             builder.delete(&Key::Instance(core.me.clone()));
-            builder.create_ephemeral(&Key::Instance(core.me.clone()), Bytes::new());
+            builder.create_ephemeral(&Key::Instance(core.me.clone()), instance);
         }
-        None => builder.create_ephemeral(&Key::Instance(core.me.clone()), Bytes::new()),
+        None => builder.create_ephemeral(&Key::Instance(core.me.clone()), instance),
     }
-    if !job.mirror.necessary {
+    let stays = job.effective.as_ref().is_some_and(|effective| effective.settings.static_sharding)
+        && !job.mirror.items.is_empty();
+    // In 3.x the leader sees the instance come, and raises the flag itself.
+    if layout == Layout::V2 && !stays && !job.mirror.necessary {
         builder.create(&Key::Necessary, Bytes::new());
     }
 }

@@ -30,7 +30,7 @@ use super::job::{Effective, Job, LatchKind, Local, Phase};
 use super::mirror::CursorNode;
 use super::{Core, Mutation, Now};
 use crate::keys::Key;
-use bytes::Bytes;
+use crate::layout::Layout;
 use clockwright_model::{Fire, InstanceId, Item, Millis, Source};
 
 /// How long a mark is left to the instance that should take it, milliseconds.
@@ -42,22 +42,29 @@ impl Core {
     /// Marks orphans, and takes marked items.
     pub(super) fn failover(&mut self, index: usize, now: Now) {
         let Some(effective) = self.jobs[index].effective.clone() else { return };
-        if !effective.settings.failover {
+        let failover = effective.settings.failover;
+        if !failover && self.jobs[index].mirror.layout == Layout::V2 {
             return;
         }
         self.notice_orphans(index, now);
         if self.is_marker(index) {
-            self.yield_to_java(index, now);
-            self.mark_orphans(index, &effective, now);
+            if failover {
+                self.yield_to_java(index, now);
+                self.mark_orphans(index, &effective, now);
+            }
+            self.clear_left_marks(index, now);
         }
-        self.mark_left(index);
-        self.drop_wrong_takes(index);
-        self.take_marked(index, &effective, now);
+        self.clear_own_marks(index);
+        if failover {
+            self.mark_left(index);
+            self.drop_wrong_takes(index);
+            self.take_marked(index, &effective, now);
+        }
     }
 
     /// How long a claim must have been seen without a living owner before anything is done about it, milliseconds. The owner
     /// has ended its runs at two thirds of the timeout, so this is a margin, not the protection.
-    fn grace(&self) -> Millis {
+    pub(super) fn grace(&self) -> Millis {
         self.session.map_or(1_000, |terms| (terms.timeout / 10).min(1_000))
     }
 
@@ -78,6 +85,8 @@ impl Core {
                 None => {
                     nodes.owner.as_ref().is_some_and(|owner| dead(&owner.id))
                         || nodes.taken.as_ref().is_some_and(dead)
+                        || nodes.failovering.as_ref().is_some_and(dead)
+                        || nodes.running.as_ref().is_some_and(|mark| self.is_left(index, mark))
                 }
             };
             let sequence = self.sequence;
@@ -135,17 +144,19 @@ impl Core {
                 marks.push(item);
                 continue;
             }
-            let Some(claim) = nodes.cursor.cursor().and_then(|cursor| cursor.running()) else { continue };
             let reread = state.cursor_sequence > state.orphan_sequence;
-            let known = nodes.taken.is_some() || job.mirror.failover_items.contains(&item);
-            if !reread
-                || known
-                || self.alive(&claim.owner, claim.session)
-                || claim.attempt >= limit
-                || (claim.owner == self.me && Some(claim.session) == session)
-                || (self.mutated(Mutation::FailoverNeedsOwnerAlive)
-                    && !job.mirror.instances.contains_key(&claim.owner))
-            {
+            let known = nodes.taken.is_some() || job.mirror.failover_items.contains_key(&item);
+            let left = match nodes.cursor.cursor().and_then(|cursor| cursor.running()) {
+                Some(claim) => {
+                    !self.alive(&claim.owner, claim.session)
+                        && claim.attempt < limit
+                        && (claim.owner != self.me || Some(claim.session) != session)
+                        && (!self.mutated(Mutation::FailoverNeedsOwnerAlive)
+                            || job.mirror.instances.contains_key(&claim.owner))
+                }
+                None => self.java_left(index, nodes),
+            };
+            if !reread || known || !left {
                 continue;
             }
             if now.mono < since + self.grace() {
@@ -161,7 +172,8 @@ impl Core {
         marks.truncate(MARK_BATCH);
         let mut builder = Builder::new(self, index);
         for item in marks {
-            builder.create(&Key::FailoverItem(item), Bytes::new());
+            builder.create(&Key::FailoverItem(item), self.runner_of_java(index, item));
+            self.lower_left_mark(&mut builder, item);
         }
         let ops = builder.ops;
         self.coordinate_other(index, ops);
@@ -189,9 +201,9 @@ impl Core {
     fn take_marked(&mut self, index: usize, effective: &Effective, now: Now) {
         let job = &mut self.jobs[index];
         let marked = job.mirror.failover_items.clone();
-        job.marks_seen.retain(|(item, _)| marked.contains(item));
+        job.marks_seen.retain(|(item, _)| marked.contains_key(item));
         let mut reads = Vec::new();
-        for item in &marked {
+        for item in marked.keys() {
             if !job.marks_seen.iter().any(|(seen, _)| seen == item) {
                 job.marks_seen.push((*item, now.mono));
                 job.mirror.item_mut(*item).cursor = CursorNode::Unread;
@@ -210,7 +222,7 @@ impl Core {
         // Java takes the greatest item by text first; any order is compatible.
         let next = latched
             .into_iter()
-            .chain(marked.into_iter().rev())
+            .chain(marked.into_keys().rev())
             .find(|item| self.is_mine_to_take(index, *item, now));
         match next {
             Some(item) => self.take(index, item, effective, now),
@@ -221,7 +233,7 @@ impl Core {
 
     fn is_mine_to_take(&mut self, index: usize, item: Item, now: Now) -> bool {
         let job = &self.jobs[index];
-        if !job.mirror.failover_items.contains(&item) || item >= job.count() {
+        if !job.mirror.failover_items.contains_key(&item) || item >= job.count() {
             return false;
         }
         let Some(nodes) = job.mirror.item(item) else { return false };
@@ -259,7 +271,7 @@ impl Core {
         let mut claims = vec![ItemClaim { takeover: Some(latch), ..plan }];
         // One turn at the latch is enough for all that this instance is to take.
         let others: Vec<Item> =
-            self.jobs[index].mirror.failover_items.iter().copied().filter(|other| *other != item).collect();
+            self.jobs[index].mirror.failover_items.keys().copied().filter(|other| *other != item).collect();
         for other in others {
             if claims.len() < CLAIM_BATCH
                 && self.is_mine_to_take(index, other, now)
@@ -286,7 +298,21 @@ impl Core {
                 None
             }
             // A Java peer keeps no cursor: what it left is the latest instant, unless that has an outcome.
-            None if self.has_foreign_peers(index) || version.is_none() => {
+            None if self.has_foreign_peers(index) || version.is_none() || self.java_died(index, item) => {
+                if effective.settings.cron.is_empty() {
+                    // What ran was a trigger, and Java does not say which. The mark gives it an identity.
+                    let mark = self.jobs[index].mirror.failover_items.get(&item)?;
+                    let fire = Fire::Trigger { at: now.wall, id: format!("{:x}", mark.transaction) };
+                    cursor.run = Some(self.new_claim(fire, 1, Source::Failover, now));
+                    return Some(ItemClaim {
+                        item,
+                        cursor,
+                        version,
+                        settlements: vec![],
+                        dead: None,
+                        takeover: None,
+                    });
+                }
                 // Only what our own cursor tells counts here: a plan made since then says nothing about what the dead one ended.
                 let known = self.jobs[index].mirror.item(item).and_then(|nodes| nodes.cursor.cursor());
                 let known = known.map_or(0, |cursor| cursor.settled);

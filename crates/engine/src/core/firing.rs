@@ -28,6 +28,7 @@ use super::mirror::CursorNode;
 use super::{Core, Effect, Mutation, Now, Purpose};
 use crate::cursor::{Claim, Cursor, Gap};
 use crate::keys::Key;
+use crate::layout::Layout;
 use bytes::Bytes;
 use clockwright_model::{FailureKind, Fire, Item, Millis, Outcome, Settlement, Source};
 use clockwright_planner::{Blocked, DueInput, due};
@@ -124,7 +125,7 @@ impl Core {
             } else {
                 format!("the job is paused: {paused}")
             })
-        } else if !job.mirror.server_enabled(self.me.ip()) {
+        } else if !job.mirror.server_enabled(self.me.ip()) && job.mirror.servers.contains_key(self.me.ip()) {
             Some("the server was disabled".to_owned())
         } else {
             None
@@ -184,10 +185,13 @@ impl Core {
         self.record_inherited(index, item, now);
         let job = &self.jobs[index];
         let Some(nodes) = job.mirror.item(item) else { return Proposal::Nothing };
-        let foreign_run = nodes.running.is_some_and(|owner| owner != session)
-            && nodes.cursor.cursor().is_none_or(|cursor| cursor.running().is_none());
-        if foreign_run {
-            return self.wait_for_end(index, item, now);
+        let marked = nodes.running.as_ref().filter(|mark| !mark.is_of(&self.me, session));
+        let unclaimed = nodes.cursor.cursor().is_none_or(|cursor| cursor.running().is_none());
+        match marked.filter(|_| unclaimed) {
+            // Whoever clears the marks of the dead decides whether what it ran is to run again.
+            Some(mark) if self.is_left(index, mark) => return Proposal::Nothing,
+            Some(_) => return self.wait_for_end(index, item, now),
+            None => {}
         }
         let (base, version) = self.base_cursor(index, item, effective);
         let (base, settlements, dead) = match self.settle_previous(index, item, base, effective, now) {
@@ -503,6 +507,9 @@ impl Core {
             paths.push(self.path(index, &Key::Cursor(*item)));
             if monitored {
                 paths.push(self.path(index, &Key::Running(*item)));
+            }
+            if job.mirror.layout == Layout::V3 {
+                paths.push(self.path(index, &Key::Failovering(*item)));
             }
         }
         let id = self.next();

@@ -3,7 +3,8 @@
 use super::mirror::{CursorNode, Mirror};
 use super::{Core, Now};
 use crate::keys::Key;
-use crate::wire;
+use crate::layout::Layout;
+use bytes::Bytes;
 use clockwright_model::{
     Exclusive, Fire, InstanceId, Item, ItemParameters, JobName, JobSettings, Millis, Outcome,
 };
@@ -30,6 +31,8 @@ pub(crate) struct Job {
     pub(crate) effective: Option<Arc<Effective>>,
     /// Why the job does not fire here although it is registered.
     pub(crate) degraded: Option<String>,
+    /// That the layout is not the one that was asked for was told.
+    pub(crate) layout_told: bool,
     pub(crate) phase: Phase,
     /// Our instance node was seen in this session.
     pub(crate) registered: bool,
@@ -111,6 +114,8 @@ pub(crate) struct Effective {
     pub(crate) changed_at: Millis,
     /// The config node's last transaction.
     pub(crate) modified: i64,
+    /// What the job's root node said.
+    pub(crate) root: Bytes,
 }
 
 /// One item in this engine.
@@ -213,6 +218,7 @@ impl Job {
             touched: 0,
             effective: None,
             degraded: None,
+            layout_told: false,
             phase: Phase::Active,
             registered: false,
             op: None,
@@ -240,7 +246,7 @@ impl Job {
 
     /// Forgets what belonged to the session before: the mirror, the registration and all commits under way. What runs, runs on.
     pub(crate) fn session_changed(&mut self) {
-        self.mirror = Mirror::default();
+        self.mirror = Mirror::new(self.mirror.layout);
         self.loading = None;
         self.reload = false;
         self.is_loaded = false;
@@ -303,7 +309,7 @@ impl Job {
             state.reading = None;
         }
         self.mirror.put(key, node);
-        if *key == Key::Config {
+        if matches!(key, Key::Config | Key::Job) {
             self.read_settings();
         }
         if matches!(key, Key::Necessary | Key::Owner(_)) {
@@ -336,7 +342,8 @@ impl Job {
             self.reload = false;
             return false;
         }
-        let mut old = std::mem::take(&mut self.mirror);
+        let fresh = Mirror::new(self.mirror.layout);
+        let mut old = std::mem::replace(&mut self.mirror, fresh);
         for (key, node) in nodes {
             self.mirror.put(&key, Some(node));
         }
@@ -354,8 +361,9 @@ impl Job {
             } else if let Some(kept) = old.items.get_mut(index) {
                 // A commit of ours changed this item after the reading began; only what others write is taken from it.
                 nodes.cursor = std::mem::take(&mut kept.cursor);
-                nodes.running = kept.running;
+                nodes.running = kept.running.take();
                 nodes.taken = kept.taken.take();
+                nodes.failovering = kept.failovering.take();
                 nodes.misfire = kept.misfire;
             }
         }
@@ -388,10 +396,13 @@ impl Job {
     /// Reads the settings again when the config node changed.
     fn read_settings(&mut self) {
         let Some((data, stat)) = self.mirror.config.clone() else { return };
-        if self.effective.as_ref().is_some_and(|effective| effective.modified == stat.modified) {
+        let root = self.mirror.root.clone().unwrap_or_default();
+        let known =
+            |effective: &Arc<Effective>| effective.modified == stat.modified && effective.root == root;
+        if self.effective.as_ref().is_some_and(known) {
             return;
         }
-        match Effective::read(&data, stat, &self.local) {
+        match Effective::read(self.mirror.layout, &data, stat, root, &self.local) {
             Ok(effective) => {
                 let count = effective.settings.sharding_total_count as usize;
                 if self.items.len() < count {
@@ -458,8 +469,15 @@ impl Job {
 
 impl Effective {
     /// Reads and checks a config node.
-    fn read(data: &[u8], stat: Stat, local: &JobSettings) -> Result<Self, String> {
-        let settings = wire::read(data, Some(local))
+    fn read(
+        layout: Layout,
+        data: &[u8],
+        stat: Stat,
+        root: Bytes,
+        local: &JobSettings,
+    ) -> Result<Self, String> {
+        let settings = layout
+            .read(data, &root, Some(local))
             .map_err(|error| format!("the config node is not usable: {error}"))?;
         if settings.name != local.name {
             return Err(format!("the config node is about another job, `{}`", settings.name));
@@ -480,6 +498,7 @@ impl Effective {
             item_parameters,
             changed_at: stat.modified_at,
             modified: stat.modified,
+            root,
             settings,
         })
     }
@@ -494,6 +513,7 @@ pub(crate) fn item_of(key: &Key) -> Option<Item> {
         | Key::Misfire(item)
         | Key::Disabled(item)
         | Key::Taken(item)
+        | Key::Failovering(item)
         | Key::Cursor(item) => Some(*item),
         _ => None,
     }

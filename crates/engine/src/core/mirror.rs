@@ -5,6 +5,7 @@
 
 use crate::cursor::Cursor;
 use crate::keys::Key;
+use crate::layout::Layout;
 use bytes::Bytes;
 use clockwright_model::{InstanceId, Item, Millis};
 use clockwright_registry::{Node, Stat};
@@ -15,9 +16,15 @@ use std::collections::{BTreeMap, BTreeSet};
 pub(crate) struct Mirror {
     /// Parents that are known to exist, so that a commit need not create them.
     pub(crate) parents: BTreeSet<Key>,
+    /// What the last config that was seen is of; before that, what was expected.
+    pub(crate) layout: Layout,
+    /// What the job's root node says.
+    pub(crate) root: Option<Bytes>,
     pub(crate) config: Option<(Bytes, Stat)>,
     pub(crate) servers: BTreeMap<String, ServerNode>,
     pub(crate) instances: BTreeMap<InstanceId, InstanceNode>,
+    /// 3.x: instances that are to fire now.
+    pub(crate) triggers: BTreeMap<InstanceId, Stat>,
     pub(crate) leader: Option<LeaderNode>,
     /// Places in the queue, with the sessions they belong to.
     pub(crate) election_latch: BTreeMap<String, i64>,
@@ -29,20 +36,55 @@ pub(crate) struct Mirror {
     /// Version of the plan's epoch node; `None` when there is none.
     pub(crate) epoch: Option<i32>,
     pub(crate) paused: Option<String>,
-    pub(crate) failover_items: BTreeSet<Item>,
+    pub(crate) failover_items: BTreeMap<Item, OrphanMark>,
     pub(crate) current_time: Option<Stat>,
     pub(crate) items: Vec<ItemNodes>,
 }
 
 #[derive(Debug, Clone)]
 pub(crate) struct ServerNode {
-    pub(crate) disabled: bool,
+    pub(crate) data: Bytes,
 }
 
 #[derive(Debug, Clone)]
 pub(crate) struct InstanceNode {
     pub(crate) stat: Stat,
-    pub(crate) trigger: bool,
+    pub(crate) data: Bytes,
+}
+
+/// A request to fire now.
+#[derive(Debug, Clone)]
+pub(crate) struct TriggerNode {
+    /// When, by the registry's clock.
+    pub(crate) at: Millis,
+    /// Its transaction.
+    pub(crate) transaction: i64,
+    pub(crate) version: i32,
+}
+
+/// The mark of an item that waits for a taker.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct OrphanMark {
+    /// Its transaction.
+    pub(crate) transaction: i64,
+    /// One of ours says that a Java instance died over the item; see [`super::marks`].
+    pub(crate) java_died: bool,
+}
+
+/// A `running` mark.
+#[derive(Debug, Clone)]
+pub(crate) struct Mark {
+    /// The session that it ends with; 0: it does not.
+    pub(crate) session: i64,
+    /// 3.x: the runner.
+    pub(crate) id: Option<InstanceId>,
+}
+
+impl Mark {
+    /// Whether this process made it; one that outlives its session may be of an earlier one.
+    pub(crate) fn is_of(&self, me: &InstanceId, session: i64) -> bool {
+        if self.session == 0 { self.id.as_ref() == Some(me) } else { self.session == session }
+    }
 }
 
 #[derive(Debug, Clone)]
@@ -56,11 +98,12 @@ pub(crate) struct LeaderNode {
 pub(crate) struct ItemNodes {
     pub(crate) exists: bool,
     pub(crate) owner: Option<OwnerNode>,
-    /// The session of the `running` mark.
-    pub(crate) running: Option<i64>,
+    pub(crate) running: Option<Mark>,
     pub(crate) misfire: bool,
     pub(crate) disabled: bool,
     pub(crate) taken: Option<InstanceId>,
+    /// 3.x: who took the item over, whether or not that goes on.
+    pub(crate) failovering: Option<InstanceId>,
     pub(crate) cursor: CursorNode,
 }
 
@@ -111,6 +154,11 @@ impl CursorNode {
 }
 
 impl Mirror {
+    /// Nothing yet, but what layout is expected.
+    pub(crate) fn new(layout: Layout) -> Self {
+        Self { layout, ..Self::default() }
+    }
+
     /// The nodes of an item, made when missing.
     pub(crate) fn item_mut(&mut self, item: Item) -> &mut ItemNodes {
         let index = item as usize;
@@ -137,19 +185,28 @@ impl Mirror {
             self.parents.remove(key);
         }
         match key {
-            Key::Config => self.config = node.map(|node| (node.data.clone(), node.stat)),
+            Key::Job => self.root = node.map(|node| node.data.clone()),
+            Key::Config => {
+                self.config = node.map(|node| (node.data.clone(), node.stat));
+                let found = self.config.as_ref().and_then(|(data, _)| Layout::of(data));
+                self.layout = found.unwrap_or(self.layout);
+            }
             Key::Server(ip) => match node {
                 Some(node) => {
-                    self.servers.insert(ip.clone(), ServerNode { disabled: &node.data[..] == b"DISABLED" });
+                    self.servers.insert(ip.clone(), ServerNode { data: node.data.clone() });
                 }
                 None => drop(self.servers.remove(ip)),
             },
             Key::Instance(id) => match node {
                 Some(node) => {
-                    let instance = InstanceNode { stat: node.stat, trigger: &node.data[..] == b"TRIGGER" };
+                    let instance = InstanceNode { stat: node.stat, data: node.data.clone() };
                     self.instances.insert(id.clone(), instance);
                 }
                 None => drop(self.instances.remove(id)),
+            },
+            Key::Trigger(id) => match node {
+                Some(node) => drop(self.triggers.insert(id.clone(), node.stat)),
+                None => drop(self.triggers.remove(id)),
             },
             Key::ElectionInstance => {
                 self.leader =
@@ -165,8 +222,9 @@ impl Mirror {
             Key::Epoch => self.epoch = node.map(|node| node.stat.version),
             Key::Paused => self.paused = node.map(|node| pause_words(&node.data)),
             Key::FailoverItem(item) => {
-                if node.is_some() {
-                    self.failover_items.insert(*item);
+                if let Some(node) = node {
+                    let (transaction, java_died) = (node.stat.created, !node.data.is_empty());
+                    self.failover_items.insert(*item, OrphanMark { transaction, java_died });
                 } else {
                     self.failover_items.remove(item);
                 }
@@ -192,10 +250,18 @@ impl Mirror {
                     created_at: node.stat.created_at,
                 });
             }
-            Key::Running(item) => self.item_mut(*item).running = node.map(|node| node.stat.owner),
+            Key::Running(item) => {
+                self.item_mut(*item).running = node.map(|node| Mark {
+                    session: node.stat.owner,
+                    id: (!node.data.is_empty()).then(|| instance_of(&node.data)),
+                });
+            }
             Key::Misfire(item) => self.item_mut(*item).misfire = node.is_some(),
             Key::Disabled(item) => self.item_mut(*item).disabled = node.is_some(),
             Key::Taken(item) => self.item_mut(*item).taken = node.map(|node| instance_of(&node.data)),
+            Key::Failovering(item) => {
+                self.item_mut(*item).failovering = node.map(|node| instance_of(&node.data));
+            }
             Key::Cursor(item) => {
                 self.item_mut(*item).cursor = match node {
                     None => CursorNode::Absent,
@@ -213,7 +279,7 @@ impl Mirror {
     /// until their own answer comes, since a cursor never goes back.
     pub(crate) fn forget(&mut self, root: &Key) {
         match root {
-            Key::Job => *self = Mirror::default(),
+            Key::Job => *self = Mirror::new(self.layout),
             Key::ElectionLatch => self.election_latch.clear(),
             Key::FailoverLatch => self.failover_latch.clear(),
             _ => {}
@@ -222,15 +288,37 @@ impl Mirror {
 
     /// The ids of instances whose server is not disabled, in the descending order that the strategies expect.
     pub(crate) fn available(&self) -> Vec<InstanceId> {
+        let takes_part = |(id, node): &(&InstanceId, &InstanceNode)| {
+            self.layout.address(id, &node.data).is_some_and(|ip| self.server_enabled(&ip))
+        };
         let mut ids: Vec<InstanceId> =
-            self.instances.keys().filter(|id| self.server_enabled(id.ip())).cloned().collect();
+            self.instances.iter().filter(takes_part).map(|(id, _)| id.clone()).collect();
         clockwright_planner::sharding::descending(&mut ids);
         ids
     }
 
-    /// Anything but the exact text `DISABLED` is enabled, a missing node too.
+    /// Whether the instances of a server take part.
     pub(crate) fn server_enabled(&self, ip: &str) -> bool {
-        self.servers.get(ip).is_none_or(|server| !server.disabled)
+        self.layout.is_enabled(self.servers.get(ip).map(|server| &server.data[..]))
+    }
+
+    /// Whether an instance is asked to fire now.
+    pub(crate) fn trigger(&self, id: &InstanceId) -> Option<TriggerNode> {
+        match self.layout {
+            Layout::V2 => {
+                let InstanceNode { stat, data } = self.instances.get(id)?;
+                (&data[..] == b"TRIGGER").then_some(TriggerNode {
+                    at: stat.modified_at,
+                    transaction: stat.modified,
+                    version: stat.version,
+                })
+            }
+            Layout::V3 => self.triggers.get(id).map(|stat| TriggerNode {
+                at: stat.created_at,
+                transaction: stat.created,
+                version: stat.version,
+            }),
+        }
     }
 }
 
@@ -268,5 +356,6 @@ fn is_parent(key: &Key) -> bool {
             | Key::FailoverLatch
             | Key::Items
             | Key::SystemTime
+            | Key::Triggers
     )
 }

@@ -26,7 +26,7 @@
 //! its instance node, so that their parents carry one number ([`Stat::children_changed`](clockwright_registry::Stat)). An item
 //! whose run ended before, or whose instance was stopped in an orderly way, has another number. The numbers are read as soon as
 //! the instance is missed, and our leader plans only after that. If something else changed below `instances` in between, the
-//! proof is lost, and nothing is marked.
+//! proof is lost, and nothing is marked. In the layout of 3.x the marks themselves stay; see [`marks`](super::marks).
 //!
 //! # When our leader may plan
 //! *When nothing runs*, by a reading that was asked for after the plan became due: marks are not watched otherwise. With
@@ -46,6 +46,7 @@ use super::job::Local;
 use super::mirror::{CursorNode, ItemNodes, Mirror, OwnerNode};
 use super::{Core, Now};
 use crate::keys::Key;
+use crate::layout::Layout;
 use bytes::Bytes;
 use clockwright_model::{FailureKind, InstanceId, Item, Millis, Outcome};
 use clockwright_registry::{Node, Op, Path};
@@ -191,6 +192,10 @@ impl Core {
             return;
         }
         job.plans.java.retain(|id| !gone.contains(id));
+        if job.mirror.layout == Layout::V3 {
+            // Its marks stay, and say whose they are.
+            return;
+        }
         let settings = job.effective.as_ref().map(|effective| &effective.settings);
         if settings.is_none_or(|settings| !settings.failover || !settings.monitor_execution) {
             return;
@@ -240,7 +245,7 @@ impl Core {
                     || nodes.cursor.cursor().is_some_and(|cursor| cursor.running().is_some())
             };
             *item < count
-                && !mirror.failover_items.contains(item)
+                && !mirror.failover_items.contains_key(item)
                 && mirror.item(*item).is_some_and(|nodes| !handled(nodes))
         });
         if job.plans.left.is_empty() || job.op.is_some() || !self.is_marker(index) {

@@ -27,6 +27,7 @@ mod failover;
 mod firing;
 mod job;
 mod lease;
+mod marks;
 pub(crate) mod mirror;
 mod mixed;
 mod outcome;
@@ -36,6 +37,7 @@ mod trigger;
 pub use job::JobStatus;
 
 use crate::keys::{Key, Keys};
+use crate::layout::Layout;
 use clockwright_model::{Event, InstanceId, JobName, JobSettings, Millis, ShardContext};
 use clockwright_registry::{Commit, Error, Hint, Node, Op, Path};
 use clockwright_runtime::{RunEnd, StopReason};
@@ -65,6 +67,8 @@ pub enum Input {
         timeout: Millis,
         /// When the request that wrote the lease was sent (mono).
         lease_sent: Millis,
+        /// The layout of the namespace's jobs, if it has any.
+        layout: Option<Layout>,
     },
     /// The session is over.
     SessionLost,
@@ -215,6 +219,8 @@ pub struct CoreOptions {
     pub seed: u64,
     /// An instant that is at most this late counts as on time, milliseconds.
     pub tolerance: Millis,
+    /// The layout that a job without a config gets; `None`: that of the namespace's other jobs.
+    pub layout: Option<Layout>,
     /// Defects put back on purpose, to prove that the simulation finds them.
     #[cfg(feature = "mutations")]
     pub mutation: Option<Mutation>,
@@ -254,6 +260,8 @@ pub struct Core {
     by_name: HashMap<JobName, usize>,
     /// Sessions of the processes that hold a lease.
     leases: BTreeMap<InstanceId, i64>,
+    /// The layout of the namespace's jobs when the session began.
+    others: Option<Layout>,
     lease: Lease,
     /// Grows with every effect that gets an answer and with every answer that changes the mirror.
     sequence: u64,
@@ -319,6 +327,7 @@ impl Core {
             jobs,
             by_name,
             leases: BTreeMap::new(),
+            others: None,
             lease: Lease::default(),
             sequence: 0,
             commits: HashMap::new(),
@@ -337,7 +346,9 @@ impl Core {
     /// Takes in what happened. Call [`settle`](Self::settle) when no more inputs are at hand.
     pub fn step(&mut self, input: Input, now: Now) {
         match input {
-            Input::Connected { session, timeout, lease_sent } => self.connected(session, timeout, lease_sent),
+            Input::Connected { session, timeout, lease_sent, layout } => {
+                self.connected(session, timeout, lease_sent, layout);
+            }
             Input::SessionLost => self.session_lost(),
             Input::Hint(hint) => self.hint(hint),
             Input::Nodes { id, nodes, paths } => self.nodes(id, nodes, &paths),
@@ -416,13 +427,18 @@ impl Core {
         self.left
     }
 
-    fn connected(&mut self, session: i64, timeout: Millis, lease_sent: Millis) {
+    fn connected(&mut self, session: i64, timeout: Millis, lease_sent: Millis, found: Option<Layout>) {
         self.session = Some(Terms { session, timeout });
         self.leases.clear();
         self.lease.start(lease_sent, timeout);
         self.out.push(Effect::LeaseUntil(self.lease.until()));
         self.load_leases();
+        self.others = found;
+        let layout = self.options.layout.or(found).unwrap_or_default();
         for index in 0..self.jobs.len() {
+            if self.jobs[index].effective.is_none() {
+                self.jobs[index].mirror.layout = layout;
+            }
             self.jobs[index].session_changed();
             self.load(index);
         }

@@ -139,7 +139,7 @@ impl Core {
     }
 
     fn completion(&mut self, index: usize, item: Item, session: i64, now: Now) -> Completion {
-        let (keys, name) = (self.keys.clone(), self.jobs[index].name.clone());
+        let (keys, name, me) = (self.keys.clone(), self.jobs[index].name.clone(), self.me.clone());
         let path = |key: &Key| keys.of(&name, key);
         let ignore_token = self.mutated(Mutation::CompletionIgnoresToken);
         let keep_running = self.mutated(Mutation::FailedItemStaysRunning);
@@ -174,11 +174,15 @@ impl Core {
             claim.outcome = Some(outcome.clone());
         }
         let mut ops = vec![Op::set_if(path(&Key::Cursor(item)), cursor.to_bytes(), active.version)];
-        if nodes.running == Some(session) && !(keep_running && matches!(outcome, Outcome::Failed { .. })) {
+        let marked = nodes.running.as_ref().is_some_and(|mark| mark.is_of(&me, session));
+        if marked && !(keep_running && matches!(outcome, Outcome::Failed { .. })) {
             ops.push(Op::delete(path(&Key::Running(item))));
         }
-        if nodes.taken.as_ref() == Some(&self.me) {
+        if nodes.taken.as_ref() == Some(&me) {
             ops.push(Op::delete(path(&Key::Taken(item))));
+        }
+        if nodes.failovering.as_ref() == Some(&me) {
+            ops.push(Op::delete(path(&Key::Failovering(item))));
         }
         *committing = true;
         Completion::Write(ops)
@@ -211,6 +215,7 @@ impl Core {
                 if nodes.taken.as_ref() == Some(&me) {
                     nodes.taken = None;
                 }
+                nodes.failovering = nodes.failovering.take().filter(|taker| *taker != me);
                 if let CursorNode::Known { version: known, modified, cursor } = &mut nodes.cursor {
                     *known = version;
                     *modified = commit.transaction;

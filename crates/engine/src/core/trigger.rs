@@ -1,6 +1,7 @@
-//! Manual triggers: from the text `TRIGGER` in an instance node to a fire of each of the instance's items.
+//! Manual triggers: from the text `TRIGGER` in an instance node, or in 3.x from a `trigger/{id}`, to a fire of each of the
+//! instance's items.
 //!
-//! A trigger is first put into the cursors of all items, and only then is the instance node reset; so a crash in between repeats
+//! A trigger is first put into the cursors of all items, and only then is its node reset or deleted; so a crash in between repeats
 //! a step instead of losing one. An item that is busy runs it as soon as it is free, and so does its next owner.
 
 use super::claim::{CLAIM_BATCH, ItemClaim, cursor_op};
@@ -8,18 +9,16 @@ use super::job::{Effective, Local, Phase};
 use super::mirror::CursorNode;
 use super::{Core, Now, Purpose};
 use crate::keys::Key;
+use crate::layout::Layout;
 use bytes::Bytes;
 use clockwright_model::Fire;
 use clockwright_registry::Op;
 
 impl Core {
-    /// Takes a trigger from our instance node: it is put into the cursor of each of our items, then the node is reset.
+    /// Takes a trigger from its node: it is put into the cursor of each of our items, then the node is reset.
     pub(super) fn take_trigger(&mut self, index: usize, effective: &Effective, now: Now) {
         let job = &self.jobs[index];
-        let Some(node) = job.mirror.instances.get(&self.me).filter(|node| node.trigger && job.registered)
-        else {
-            return;
-        };
+        let Some(node) = job.mirror.trigger(&self.me).filter(|_| job.registered) else { return };
         if job.op.is_some()
             || !self.may_claim(now)
             || job.phase != Phase::Active
@@ -29,9 +28,13 @@ impl Core {
         {
             return;
         }
-        let trigger = Fire::Trigger { at: node.stat.modified_at, id: format!("{:x}", node.stat.modified) };
-        let reset =
-            Op::set_if(self.path(index, &Key::Instance(self.me.clone())), Bytes::new(), node.stat.version);
+        let trigger = Fire::Trigger { at: node.at, id: format!("{:x}", node.transaction) };
+        let reset = match job.mirror.layout {
+            Layout::V2 => {
+                Op::set_if(self.path(index, &Key::Instance(self.me.clone())), Bytes::new(), node.version)
+            }
+            Layout::V3 => Op::delete(self.path(index, &Key::Trigger(self.me.clone()))),
+        };
         let off = job.off.is_some() || self.leaving;
         let mut claims = Vec::new();
         for item in 0..job.count() {
@@ -49,7 +52,7 @@ impl Core {
                 return;
             }
             let (mut cursor, version) = self.base_cursor(index, item, effective);
-            if job.triggered.0 == node.stat.modified && job.triggered.1.contains(&item) {
+            if job.triggered.0 == node.transaction && job.triggered.1.contains(&item) {
                 continue;
             }
             cursor.pending = Some(trigger.clone());
@@ -69,10 +72,9 @@ impl Core {
             self.coordinate_other(index, vec![reset]);
             return;
         }
-        let modified = node.stat.modified;
         let job = &mut self.jobs[index];
-        if job.triggered.0 != modified {
-            job.triggered = (modified, Vec::new());
+        if job.triggered.0 != node.transaction {
+            job.triggered = (node.transaction, Vec::new());
         }
         for claim in &claims {
             self.record_inherited(index, claim.item, now);

@@ -1,9 +1,9 @@
 //! The invariants, checked on every transaction and every start of a run. Names are those of the project's reliability notes.
 
 use super::registry::{Tree, Txn};
+use clockwright_engine::Layout;
 use clockwright_engine::cursor::{Claim, Cursor, Gap};
 use clockwright_engine::keys::{Key, Keys};
-use clockwright_engine::wire;
 use clockwright_model::{
     Exclusive, Fire, Item, JobSettings, Millis, Misfire, Outcome, RunId, Settlement, Source,
 };
@@ -99,7 +99,11 @@ impl Checker {
             let Some((job, key)) = self.keys.parse(&change.path) else { continue };
             let job = job.to_owned();
             match key {
-                Key::Config => self.config(&job, change.after.as_ref(), wall),
+                Key::Config => {
+                    let name = clockwright_model::JobName::new(&job).expect("a job's name");
+                    let root = tree.get(&self.keys.job(&name)).map(|node| node.data.clone());
+                    self.config(&job, change.after.as_ref(), &root.unwrap_or_default(), wall);
+                }
                 Key::Epoch => self.epoch(txn, tree, &job, change.before.as_ref(), change.after.as_ref()),
                 Key::Item(item) if change.after.is_none() => drop(self.items.remove(&(job, item))),
                 Key::Owner(item) if change.after.is_some() => {
@@ -130,9 +134,10 @@ impl Checker {
         }
     }
 
-    fn config(&mut self, job: &str, node: Option<&Node>, wall: Millis) {
+    fn config(&mut self, job: &str, node: Option<&Node>, root: &[u8], wall: Millis) {
         let Some(node) = node else { return };
-        let Ok(settings) = wire::read(&node.data, self.jobs.get(job)) else { return };
+        let Some(layout) = Layout::of(&node.data) else { return };
+        let Ok(settings) = layout.read(&node.data, root, self.jobs.get(job)) else { return };
         let schedule =
             Schedule::parse(&settings.cron, settings.time_zone.as_deref()).expect("a good schedule");
         let hash = schedule_hash(&settings.cron, settings.time_zone.as_deref().unwrap_or(""));

@@ -5,9 +5,9 @@ use super::scenario::{Fault, random_cron};
 use super::shell::Message;
 use super::world::{Event, Sim, Undo};
 use bytes::Bytes;
+use clockwright_engine::Layout;
 use clockwright_engine::core::Input;
 use clockwright_engine::keys::Key;
-use clockwright_engine::wire;
 use clockwright_model::{InstanceId, JobName};
 use clockwright_registry::{Op, Path};
 
@@ -137,8 +137,18 @@ impl Sim {
             }
             Fault::Trigger => {
                 for instance in self.members(&job) {
-                    let path = self.keys.of(&job, &Key::Instance(instance));
-                    self.operator_does(vec![Op::set(path, "TRIGGER")]);
+                    let path = |key: &Key| self.keys.of(&job, key);
+                    let ops = match self.layout() {
+                        Layout::V2 => vec![Op::set(path(&Key::Instance(instance)), "TRIGGER")],
+                        Layout::V3 if self.leader.tree.contains_key(&path(&Key::Triggers)) => {
+                            vec![Op::create(path(&Key::Trigger(instance)), "")]
+                        }
+                        Layout::V3 => vec![
+                            Op::create(path(&Key::Triggers), ""),
+                            Op::create(path(&Key::Trigger(instance)), ""),
+                        ],
+                    };
+                    self.operator_does(ops);
                 }
             }
             Fault::ConsoleShutdown => {
@@ -149,6 +159,11 @@ impl Sim {
             }
             _ => unreachable!("not an operator's doing"),
         }
+    }
+
+    /// What the jobs are made in.
+    fn layout(&self) -> Layout {
+        self.scenario.layout.unwrap_or_default()
     }
 
     fn operator_does(&mut self, ops: Vec<Op>) -> bool {
@@ -172,13 +187,15 @@ impl Sim {
         let path = self.keys.of(job, &Key::Config);
         let Some(node) = self.leader.tree.get(&path) else { return };
         let local = self.scenario.jobs.iter().find(|local| local.name == *job);
-        let mut settings = wire::read(&node.data, local).unwrap();
+        let root =
+            self.leader.tree.get(&self.keys.job(job)).map(|node| node.data.clone()).unwrap_or_default();
+        let mut settings = self.layout().read(&node.data, &root, local).unwrap();
         if kind == Fault::EditCount {
             settings.sharding_total_count = self.rng.pick(&[1, 2, 4, 7]);
         } else {
             settings.cron = random_cron(&mut self.rng).to_owned();
         }
-        let text = wire::write(&settings);
+        let text = self.layout().rewrite(&node.data, &root, &settings);
         self.operator_does(vec![Op::set(path, text)]);
     }
 
@@ -198,7 +215,8 @@ impl Sim {
                 self.quorum_is_back();
             }
             Undo::Server(path) => {
-                self.retry_operation(vec![Op::set(path.clone(), Bytes::new())], Undo::Server(path));
+                let enabled = self.layout().server(false);
+                self.retry_operation(vec![Op::set(path.clone(), enabled)], Undo::Server(path));
             }
             Undo::Node(path) => self.retry_operation(vec![Op::delete(path.clone())], Undo::Node(path)),
         }
@@ -251,7 +269,8 @@ impl Sim {
                         self.operator_does(vec![Op::delete(path)]);
                     }
                     Some(Key::Server(_)) => {
-                        self.operator_does(vec![Op::set(path, Bytes::new())]);
+                        let enabled = self.layout().server(false);
+                        self.operator_does(vec![Op::set(path, enabled)]);
                     }
                     _ => {}
                 }

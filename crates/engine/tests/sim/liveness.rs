@@ -94,6 +94,8 @@ impl Sim {
                 | Key::FailoverLatchNode(_)
                 | Key::FailoverItem(_)
                 | Key::Taken(_)
+                | Key::Failovering(_)
+                | Key::Trigger(_)
                 | Key::Running(_) => stale,
                 Key::Item(item) => item >= count && stale,
                 Key::Instance(_) => stale && &node.data[..] == b"TRIGGER",

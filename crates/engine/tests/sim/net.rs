@@ -456,7 +456,11 @@ impl Sim {
         self.engines[engine].unsteady_at = now;
         let timeout = self.scenario.timeout;
         self.ping(engine, number);
-        self.deliver(engine, life, Message::Input(Input::Connected { session, timeout, lease_sent: sent }));
+        self.deliver(
+            engine,
+            life,
+            Message::Input(Input::Connected { session, timeout, lease_sent: sent, layout: None }),
+        );
     }
 
     /// The quorum is back: what waited for it goes on, and each session has its whole timeout again.

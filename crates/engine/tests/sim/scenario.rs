@@ -1,6 +1,7 @@
 //! What one seed is about: how many engines, which jobs, which faults.
 
 use super::rng::Rng;
+use clockwright_engine::Layout;
 use clockwright_engine::core::Mutation;
 use clockwright_model::{Exclusive, JobKind, JobName, JobSettings, Millis, Misfire, Retry};
 
@@ -64,6 +65,8 @@ pub struct Scenario {
     pub longest_run: Millis,
     pub failures: u64,
     pub mutation: Option<Mutation>,
+    /// What jobs are made in.
+    pub layout: Option<Layout>,
 }
 
 impl Scenario {
@@ -86,6 +89,7 @@ impl Scenario {
             longest_run: 300,
             failures: 0,
             mutation: None,
+            layout: None,
         }
     }
 
@@ -118,6 +122,7 @@ impl Scenario {
             longest_run: rng.pick(&[100, 800, 3_000, 9_000]),
             failures: rng.pick(&[0, 50, 300]),
             mutation: None,
+            layout: None,
         }
     }
 }

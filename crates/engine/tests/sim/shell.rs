@@ -121,6 +121,7 @@ impl Sim {
             hostname: format!("host{engine}"),
             seed,
             tolerance: 1_000,
+            layout: self.scenario.layout,
             mutation: self.scenario.mutation,
         };
         let core = Core::new(options, self.scenario.jobs.clone());

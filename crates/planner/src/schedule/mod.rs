@@ -31,6 +31,8 @@ enum Kind {
     Every(Millis),
     /// One instant.
     Once(Millis),
+    /// Never: only triggers fire it.
+    Never,
 }
 
 impl Schedule {
@@ -42,6 +44,7 @@ impl Schedule {
     /// - `@every 30s`, units `ms`, `s`, `m`, `h`, `d`, combinable as in `1h30m`, 1 ms to 3650 days: the multiples of that interval since the
     ///   epoch, so that all instances agree without having started together.
     /// - `@once 2026-01-01T00:00:00Z`: that instant (RFC 3339), and never again.
+    /// - nothing: never. The job is a *one-off* job, which only triggers fire.
     ///
     /// `zone` is an IANA name such as `Europe/Berlin`, or `GMT+8`, `GMT-03:30`; `None` is the machine's own zone. It matters
     /// only to cron.
@@ -50,6 +53,10 @@ impl Schedule {
     /// [`ScheduleError`] names the field, the piece that cannot be used and what would be right.
     pub fn parse(text: &str, zone: Option<&str>) -> Result<Schedule, ScheduleError> {
         let trimmed = text.trim();
+        if trimmed.is_empty() {
+            parse::zone(zone)?;
+            return Ok(Schedule(Kind::Never));
+        }
         if let Some(rest) = trimmed.strip_prefix('@') {
             parse::zone(zone)?;
             return parse::special(rest);
@@ -75,6 +82,7 @@ impl Schedule {
             Kind::Cron(cron) => cron.next_after(after),
             Kind::Every(interval) => after.div_euclid(*interval).checked_add(1)?.checked_mul(*interval),
             Kind::Once(at) => (*at > after).then_some(*at),
+            Kind::Never => None,
         }
     }
 
@@ -85,6 +93,7 @@ impl Schedule {
             Kind::Cron(cron) => cron.latest_until(until),
             Kind::Every(interval) => until.div_euclid(*interval).checked_mul(*interval),
             Kind::Once(at) => (*at <= until).then_some(*at),
+            Kind::Never => None,
         }
     }
 
@@ -98,6 +107,7 @@ impl Schedule {
             Kind::Cron(cron) => cron.count(after, until),
             Kind::Every(interval) => until.div_euclid(*interval).abs_diff(after.div_euclid(*interval)),
             Kind::Once(at) => u64::from(after < *at && *at <= until),
+            Kind::Never => 0,
         };
         count.min(cap)
     }

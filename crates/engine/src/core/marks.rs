@@ -1,0 +1,139 @@
+//! Marks of the 3.x layout that outlive their owner, and who clears them.
+//!
+//! # What is left, and what it does
+//! With `failover`, `sharding/{i}/running` is persistent and says who runs the item; `sharding/{i}/failovering` says who took it over.
+//! When that instance dies, both stay. A Java leader waits for every `running` to go before it plans, and Java instances leave
+//! an item out that has one; so a mark that nobody deletes stops the job.
+//!
+//! # Who clears it
+//! Java instances do for what they see happen: the survivors of an instance that vanishes mark its items that have a `running`,
+//! and delete that; an instance that finds itself alone does the same for all that others left. Nobody does when the survivors
+//! have just begun, the server was disabled, `failover` was switched off meanwhile, or the dead one was a taker.
+//!
+//! Here the one of ours that also marks orphans ([`Core::is_marker`]) clears what the dead left, once it was seen dead for
+//! [`Core::grace`] and was read again. With `failover` a `running` without a claim, which is a Java instance's, is first marked as an
+//! orphan in the same commit; the mark then names that instance, which tells the taker that there is something to run although the
+//! cursor has no open claim. Java reads no mark's data. And each of ours clears marks of its own that it is not behind: after an expired session
+//! they are still there, while the runs are not.
+//!
+//! # Failures
+//! The deletion of a mark has no condition that proves whose it is: Java makes marks again with the same version. It follows a
+//! fresh reading at once, and where there is a cursor it is checked, so that a claim of ours in between is not touched. Losing a mark
+//! of a living Java run costs what Java's own reconnection costs, which deletes them too.
+
+use super::coordinate::Builder;
+use super::job::Local;
+use super::mirror::{CursorNode, ItemNodes, Mark};
+use super::{Core, Now};
+use crate::keys::Key;
+use crate::layout::Layout;
+use clockwright_model::Item;
+use clockwright_registry::Op;
+
+impl Core {
+    /// Whether nobody is behind a mark any more. One that ends with a session does so by itself.
+    pub(super) fn is_left(&self, index: usize, mark: &Mark) -> bool {
+        let there = |id| self.leases.contains_key(id) || self.jobs[index].mirror.instances.contains_key(id);
+        mark.session == 0 && !mark.id.as_ref().is_some_and(there)
+    }
+
+    /// Whether a Java instance died while it ran an item that has no claim, or after it had taken it over.
+    pub(super) fn java_left(&self, index: usize, nodes: &ItemNodes) -> bool {
+        let there = |id| self.leases.contains_key(id) || self.jobs[index].mirror.instances.contains_key(id);
+        nodes.running.as_ref().is_some_and(|mark| self.is_left(index, mark))
+            || (nodes.taken.is_none() && nodes.failovering.as_ref().is_some_and(|id| !there(id)))
+    }
+
+    /// What our mark of an orphan says: the Java instance that died over the item, or nothing.
+    pub(super) fn runner_of_java(&self, index: usize, item: Item) -> String {
+        let Some(nodes) = self.jobs[index].mirror.item(item) else { return String::new() };
+        if nodes.cursor.cursor().is_some_and(|cursor| cursor.running().is_some()) {
+            return String::new();
+        }
+        let runner = nodes.running.as_ref().and_then(|mark| mark.id.as_ref()).or(nodes.failovering.as_ref());
+        runner.map_or_else(String::new, |id| id.as_str().to_owned())
+    }
+
+    /// Whether the item's mark says that a Java instance died over it.
+    pub(super) fn java_died(&self, index: usize, item: Item) -> bool {
+        self.jobs[index].mirror.failover_items.get(&item).is_some_and(|mark| mark.java_died)
+    }
+
+    /// Adds the deletion of a `running` that was left, for a commit that makes something of it.
+    pub(super) fn lower_left_mark(&self, builder: &mut Builder<'_>, item: Item) {
+        let index = builder.index();
+        let Some(nodes) = self.jobs[index].mirror.item(item) else { return };
+        if nodes.running.as_ref().is_some_and(|mark| self.is_left(index, mark)) {
+            builder.delete(&Key::Running(item));
+        }
+    }
+
+    /// Clears the marks of the dead of which nothing is to be made, or something was made already.
+    pub(super) fn clear_left_marks(&mut self, index: usize, now: Now) {
+        let job = &self.jobs[index];
+        if job.mirror.layout == Layout::V2 || job.op.is_some() {
+            return;
+        }
+        let (mut builder, mut wake) = (Builder::new(self, index), None);
+        for (item, nodes) in job.mirror.items.iter().enumerate() {
+            let item = item as Item;
+            let Some(state) = job.items.get(item as usize) else { continue };
+            let Some(since) = state.orphan_since else { continue };
+            if state.cursor_sequence <= state.orphan_sequence || !self.java_left(index, nodes) {
+                continue;
+            }
+            if now.mono < since + self.grace() {
+                wake = Some(since + self.grace());
+                continue;
+            }
+            let before = builder.ops.len();
+            self.lower_left_mark(&mut builder, item);
+            let taker = nodes.failovering.as_ref().filter(|_| nodes.taken.is_none());
+            // The next taker of a marked item puts its own name there.
+            if taker.is_some() && !job.mirror.failover_items.contains_key(&item) {
+                builder.delete(&Key::Failovering(item));
+            }
+            if builder.ops.len() > before
+                && let CursorNode::Known { version, .. } = &nodes.cursor
+            {
+                let path = builder.path(&Key::Cursor(item));
+                builder.ops.push(Op::check_if(path, *version));
+            }
+        }
+        let ops = builder.ops;
+        self.coordinate_other(index, ops);
+        if let Some(at) = wake {
+            self.wake_at_mono(index, at);
+        }
+    }
+
+    /// Clears marks that this process made and is not behind.
+    pub(super) fn clear_own_marks(&mut self, index: usize) {
+        let job = &self.jobs[index];
+        if job.mirror.layout == Layout::V2 || job.op.is_some() {
+            return;
+        }
+        let session = self.session.map_or(0, |terms| terms.session);
+        let mut builder = Builder::new(self, index);
+        for (item, nodes) in job.mirror.items.iter().enumerate() {
+            let item = item as Item;
+            let idle = job
+                .items
+                .get(item as usize)
+                .is_none_or(|state| matches!(state.local, Local::Idle) && !state.loose);
+            let read = !matches!(nodes.cursor, CursorNode::Unread);
+            let claimed = nodes.cursor.cursor().and_then(|cursor| cursor.running());
+            if !idle || !read || claimed.is_some_and(|claim| claim.owner == self.me) {
+                continue;
+            }
+            if nodes.running.as_ref().is_some_and(|mark| mark.session == 0 && mark.is_of(&self.me, session)) {
+                builder.delete(&Key::Running(item));
+            }
+            if nodes.failovering.as_ref() == Some(&self.me) {
+                builder.delete(&Key::Failovering(item));
+            }
+        }
+        let ops = builder.ops;
+        self.coordinate_other(index, ops);
+    }
+}

@@ -1,4 +1,5 @@
-//! Real Elastic-Job 2.1.5 instances and its console API, as peers of the scenarios. Built by `e2e/java-peer/build.sh`.
+//! Real Elastic-Job instances, 2.1.5 or 3.0.4, and their console APIs, as peers of the scenarios. Built by
+//! `e2e/java-peer/build.sh` and `e2e/java3-peer/build.sh`.
 
 use crate::harness::{Scene, eventually, kill};
 use rustix::process::Signal;
@@ -19,6 +20,16 @@ pub struct JavaPeer {
     status: Option<ExitStatus>,
 }
 
+/// Which Elastic-Job.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Generation {
+    /// 2.1.5.
+    #[default]
+    Two,
+    /// 3.0.4.
+    Three,
+}
+
 /// Where a Java program finds a namespace: `--zk`, `--namespace` and perhaps `--digest`.
 #[derive(Debug, Clone)]
 pub struct Namespace {
@@ -28,6 +39,8 @@ pub struct Namespace {
     pub name: String,
     /// `user:password`.
     pub digest: Option<String>,
+    /// Whose programs they are.
+    pub generation: Generation,
 }
 
 impl Namespace {
@@ -52,7 +65,7 @@ impl JavaPeer {
         let talk = scene.dir().join(format!("{name}.log"));
         let log = File::options().create(true).append(true).open(&talk).expect("the scene can be written");
         let before = ready_lines(&talk);
-        let mut command = java("peer.Peer");
+        let mut command = java(namespace.generation, "peer.Peer");
         command.args(namespace.args()).arg("--log").arg(scene.log()).args(options);
         command.stdin(Stdio::null()).stdout(log.try_clone().expect("a file can be shared")).stderr(log);
         let child = command.spawn().expect("setpriv (Debian package util-linux) can be started");
@@ -124,7 +137,7 @@ impl Drop for JavaPeer {
 /// When the command fails; with what it said.
 #[track_caller]
 pub fn console(namespace: &Namespace, command: &str, options: &[&str]) -> serde_json::Value {
-    let output = java("peer.Lifecycle").arg(command).args(namespace.args()).args(options).output();
+    let output = java(namespace.generation, "peer.Lifecycle").arg(command).args(namespace.args()).args(options).output();
     let output = output.expect("setpriv (Debian package util-linux) can be started");
     let (out, talk) = (String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
     assert!(output.status.success(), "Elastic-Job's {command} answered {}: {out}{talk}", output.status);
@@ -133,8 +146,8 @@ pub fn console(namespace: &Namespace, command: &str, options: &[&str]) -> serde_
 }
 
 /// A small JVM that dies with this thread.
-fn java(main: &str) -> Command {
-    let built = built();
+fn java(generation: Generation, main: &str) -> Command {
+    let built = built(generation);
     let mut command = Command::new("setpriv");
     command.args(["--pdeathsig", "KILL", "--", "java", "-Xmx128m", "-XX:+UseSerialGC"]);
     command.args(["-XX:TieredStopAtLevel=1", "-XX:-UsePerfData", "-Djava.net.preferIPv4Stack=true"]);
@@ -143,10 +156,14 @@ fn java(main: &str) -> Command {
 }
 
 /// The folder of the built peer, brought up to date first.
-fn built() -> &'static Path {
-    static BUILT: OnceLock<PathBuf> = OnceLock::new();
-    BUILT.get_or_init(|| {
-        let project = Path::new(env!("CARGO_MANIFEST_DIR")).join("java-peer");
+fn built(generation: Generation) -> &'static Path {
+    static BUILT: [OnceLock<PathBuf>; 2] = [OnceLock::new(), OnceLock::new()];
+    let (built, project) = match generation {
+        Generation::Two => (&BUILT[0], "java-peer"),
+        Generation::Three => (&BUILT[1], "java3-peer"),
+    };
+    built.get_or_init(|| {
+        let project = Path::new(env!("CARGO_MANIFEST_DIR")).join(project);
         let output = Command::new("sh").arg(project.join("build.sh")).output().expect("there is a shell");
         let talk = String::from_utf8_lossy(&output.stderr) + String::from_utf8_lossy(&output.stdout);
         assert!(output.status.success(), "the Java peer does not build: {talk}");

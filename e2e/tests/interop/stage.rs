@@ -3,7 +3,7 @@
 #![allow(dead_code, reason = "each file of scenarios uses its part")]
 
 use clockwright_e2e::harness::{Link, Node, Scene, Servers, eventually, now, pass_time};
-use clockwright_e2e::java::{JavaPeer, Namespace, console};
+use clockwright_e2e::java::{Generation, JavaPeer, Namespace, console};
 use clockwright_e2e::record::{Kind, Record};
 use clockwright_testkit::zookeeper::LoggedOp;
 use rustix::process::Signal;
@@ -41,6 +41,10 @@ pub(crate) struct Setup {
     pub(crate) address: &'static str,
     /// The database for the events of Clockwright's nodes; empty is each one's own folder.
     pub(crate) events: String,
+    /// Which Elastic-Job the Java instances are of, and so in which layout the job is.
+    pub(crate) generation: Generation,
+    /// The job has no cron: only triggers fire it.
+    pub(crate) one_off: bool,
 }
 
 /// What the job's items do.
@@ -69,6 +73,8 @@ impl Default for Setup {
             once: 0,
             address: "",
             events: String::new(),
+            generation: Generation::Two,
+            one_off: false,
         }
     }
 }
@@ -103,11 +109,12 @@ impl Stage {
             hosts: servers.hosts(),
             name: name.to_owned(),
             digest: setup.digest.map(ToOwned::to_owned),
+            generation: setup.generation,
         };
         let mut text = format!(
             "jobs:\n  {JOB}:\n    elasticJobType: SCRIPT\n    cron: '{}'\n    shardingTotalCount: {}\n    \
              failover: {}\n    misfire: {}\n    monitorExecution: {}\n    props:\n      script.command.line: {}\n",
-            cron(setup.period),
+            if setup.one_off { String::new() } else { cron(setup.period) },
             setup.items,
             setup.failover,
             setup.misfire,
@@ -172,6 +179,9 @@ impl Stage {
         };
         let node = if class.is_empty() {
             more.extend(words(&["--session-timeout", &format!("{SESSION}ms")]));
+            if self.setup.generation == Generation::Three {
+                more.extend(words(&["--layout", "3"]));
+            }
             if !self.setup.events.is_empty() {
                 more.extend(words(&["--events", &self.setup.events]));
             }
@@ -195,7 +205,10 @@ impl Stage {
     fn options(&self) -> Vec<String> {
         let setup = &self.setup;
         let (items, session, run) = (setup.items.to_string(), SESSION.to_string(), setup.run_ms.to_string());
-        let mut options = words(&["--job", JOB, "--cron", &cron(setup.period), "--items", &items]);
+        let mut options = words(&["--job", JOB, "--items", &items]);
+        if !setup.one_off {
+            options.extend(words(&["--cron", &cron(setup.period)]));
+        }
         options.extend(words(&["--session-ms", &session, "--run-ms", &run]));
         options.extend(setup.failover.then(|| "--failover".to_owned()));
         options.extend((!setup.misfire).then(|| "--no-misfire".to_owned()));
@@ -405,7 +418,7 @@ impl Stage {
     }
 
     /// What the registry carried out between two times, cursors and running marks aside; for the reader of a failure.
-    fn story(&self, from: i64, to: i64) -> String {
+    pub(crate) fn story(&self, from: i64, to: i64) -> String {
         let mut story = String::new();
         for transaction in self.servers.transactions() {
             if !(from..=to).contains(&transaction.at) {
@@ -607,7 +620,7 @@ impl Instance {
 fn is_at_rest(path: &str, items: u32) -> bool {
     let parts: Vec<&str> = path.split('/').collect();
     match parts[..] {
-        ["config" | "servers" | "instances" | "leader" | "sharding" | "guarantee" | "systemTime"]
+        ["config" | "servers" | "instances" | "trigger" | "leader" | "sharding" | "guarantee" | "systemTime"]
         | ["servers" | "instances", _]
         | ["leader", "election" | "sharding" | "failover"]
         | ["leader", "election", "latch" | "instance"]

@@ -1,0 +1,407 @@
+//! One job, two languages, in the layout of 3.x: real Java ElasticJob 3.0.4 and Clockwright in one namespace.
+//!
+//! The matrix of `interop` and `interop_changes`, smaller. As those, this runs by `make test-interop` only, and
+//! `CLOCKWRIGHT_INTEROP_FIRES` says how many fires each phase of a scenario lasts.
+#![allow(clippy::unwrap_used, clippy::print_stdout, reason = "tests")]
+
+#[path = "interop/stage.rs"]
+mod stage;
+
+use clockwright_e2e::harness::{env_number, eventually, now, pass_time};
+use clockwright_e2e::java::Generation;
+use clockwright_testkit::zookeeper::LoggedOp;
+use rustix::process::Signal;
+use serde_json::Value;
+use stage::{ITEMS, Instance, JOB, PATIENCE, SESSION, Setup, Stage, all};
+use std::io::{Read as _, Write as _};
+use std::net::{TcpListener, TcpStream};
+
+/// How many fires a phase lasts.
+fn fires() -> i64 {
+    env_number("CLOCKWRIGHT_INTEROP_FIRES", 5)
+}
+
+fn stage(name: &str, setup: Setup) -> Stage {
+    Stage::new(&format!("v3-{}", name.to_lowercase()), Setup { generation: Generation::Three, ..setup })
+}
+
+fn refs(instances: &[Instance]) -> Vec<&Instance> {
+    instances.iter().collect()
+}
+
+/// The job goes on: everybody has their part of the plan, and each of these items runs once a fire.
+#[track_caller]
+fn goes_on(stage: &Stage, instances: &[Instance], items: u32, running: &[u32]) {
+    stage.planned(&refs(instances), items);
+    let span = stage.fires(fires());
+    stage.ran_once(span, running, &refs(instances));
+}
+
+/// Nothing ran twice at once, nothing is left behind, and Java's own status API is content.
+#[track_caller]
+fn all_is_well(stage: &Stage, items: u32) {
+    stage.never_overlapped();
+    stage.left_nothing(items);
+    stage.java_says_ok();
+}
+
+/// Two of each kind, started in this order: the plan is exact and every item runs once a fire.
+fn start_in_order(order: &str) {
+    let stage = stage(&format!("order-{order}"), Setup::default());
+    let instances = stage.all_of(order);
+    goes_on(&stage, &instances, ITEMS, &all(ITEMS));
+    all_is_well(&stage, ITEMS);
+    instances.into_iter().rev().for_each(Instance::stop);
+    stage.left_nothing(ITEMS);
+}
+
+#[test]
+#[ignore = "needs a JDK and Maven: make test-interop"]
+fn two_of_each_kind_share_the_items_of_a_3x_job_when_started_java_java_clockwright_clockwright() {
+    start_in_order("JJCC");
+}
+
+#[test]
+#[ignore = "needs a JDK and Maven: make test-interop"]
+fn two_of_each_kind_share_the_items_of_a_3x_job_when_started_java_clockwright_clockwright_java() {
+    start_in_order("JCCJ");
+}
+
+#[test]
+#[ignore = "needs a JDK and Maven: make test-interop"]
+fn two_of_each_kind_share_the_items_of_a_3x_job_when_started_clockwright_java_clockwright_java() {
+    start_in_order("CJCJ");
+}
+
+#[test]
+#[ignore = "needs a JDK and Maven: make test-interop"]
+fn two_of_each_kind_share_the_items_of_a_3x_job_when_started_clockwright_clockwright_java_java() {
+    start_in_order("CCJJ");
+}
+
+/// Each instance in turn is stopped, started again, killed, and started again; the first one leads, or has led longest.
+fn come_and_go(order: &str, failover: bool) {
+    let stage = stage(&format!("turns-{order}-{failover}"), Setup { failover, ..Setup::default() });
+    let mut instances = stage.all_of(order);
+    for (turn, kind) in order.chars().enumerate() {
+        for clean in [true, false] {
+            let begun = now();
+            let instance = instances.remove(0);
+            if clean { instance.stop() } else { instance.kill() }
+            goes_on(&stage, &instances, ITEMS, &all(ITEMS));
+            let what = if clean { "stopped" } else { "was killed" };
+            stage.note_faults(&format!("{kind} {what} (turn {turn})"), begun, now(), &all(ITEMS));
+            let again = stage.start(kind, &format!("{kind}{turn}-{clean}"));
+            // It takes the first place again for its second end, and the last one after that.
+            let place = if clean { 0 } else { instances.len() };
+            instances.insert(place, again);
+            goes_on(&stage, &instances, ITEMS, &all(ITEMS));
+        }
+    }
+    all_is_well(&stage, ITEMS);
+    instances.into_iter().for_each(Instance::stop);
+    stage.left_nothing(ITEMS);
+}
+
+#[test]
+#[ignore = "needs a JDK and Maven: make test-interop"]
+fn each_instance_of_a_3x_job_stops_dies_and_comes_back_with_failover_off() {
+    come_and_go("JC", false);
+}
+
+#[test]
+#[ignore = "needs a JDK and Maven: make test-interop"]
+fn each_instance_of_a_3x_job_stops_dies_and_comes_back_with_failover_on() {
+    come_and_go("CJJC", true);
+}
+
+/// Settings, items and the server are changed by each kind of console in turn.
+fn change(order: &str) {
+    let stage = stage(&format!("change-{order}"), Setup { items: 4, ..Setup::default() });
+    let instances = stage.all_of(order);
+    let awkward = "* it's: a #text, so long that it has to be folded, because it has more than eighty columns";
+    stage.tell_yes(&["job", "set", JOB, "--items", "10", "--parameter", awkward]);
+    let settings = stage.console("get", &["--job", JOB]);
+    assert_eq!((&settings["shardingTotalCount"], &settings["jobParameter"]), (&10.into(), &awkward.into()));
+    goes_on(&stage, &instances, 10, &all(10));
+    stage.console("update", &["--job", JOB, "--items", "3", "--job-parameter", "by Java's console"]);
+    goes_on(&stage, &instances, 3, &all(3));
+    let job = get(&stage);
+    assert_eq!(job["settings"]["jobParameter"], "by Java's console");
+    assert_eq!((&job["status"], &job["layout"]), (&"OK".into(), &"3.x".into()));
+
+    stage.console("shard-disable", &["--job", JOB, "--item", "1"]);
+    goes_on(&stage, &instances, 3, &[0, 2]);
+    stage.tell_yes(&["shard", "enable", JOB, "1"]);
+    goes_on(&stage, &instances, 3, &all(3));
+
+    let ip = stage.instances()[0].split("@-@").next().unwrap().to_owned();
+    for java in [true, false] {
+        if java {
+            stage.console("disable", &["--job", JOB, "--ip", &ip]);
+        } else {
+            stage.tell_yes(&["job", "disable", JOB, "--server", &ip]);
+        }
+        let span = stage.fires(fires());
+        stage.ran_once(span, &[], &refs(&instances));
+        assert!(stage.tell(&["job", "list"]).contains("DISABLED"));
+        if java {
+            stage.tell_yes(&["job", "enable", JOB]);
+        } else {
+            stage.console("enable", &["--job", JOB, "--ip", &ip]);
+        }
+        goes_on(&stage, &instances, 3, &all(3));
+    }
+    all_is_well(&stage, 3);
+}
+
+#[test]
+#[ignore = "needs a JDK and Maven: make test-interop"]
+fn settings_items_and_servers_of_a_3x_job_are_changed_under_a_java_leader() {
+    change("JC");
+}
+
+#[test]
+#[ignore = "needs a JDK and Maven: make test-interop"]
+fn settings_items_and_servers_of_a_3x_job_are_changed_under_a_clockwright_leader() {
+    change("CJ");
+}
+
+/// Each kind of console triggers both kinds of instances: every item runs once more. A one-off job runs for nothing else.
+fn trigger(order: &str, one_off: bool) {
+    let setup = Setup { period: 30_000, one_off, ..Setup::default() };
+    let stage = stage(&format!("trigger-{order}-{one_off}"), setup);
+    let instances: Vec<Instance> =
+        order.chars().enumerate().map(|(at, kind)| stage.start(kind, &format!("{kind}{at}"))).collect();
+    // A Java leader plans when it fires, for which a one-off job waits for its first trigger.
+    if !(one_off && order.starts_with('J')) {
+        stage.planned(&refs(&instances), ITEMS);
+    }
+    for java in [true, false] {
+        if !one_off {
+            stage.past_an_instant(3_000);
+        }
+        let since = now();
+        if java {
+            stage.console("trigger", &["--job", JOB]);
+        } else {
+            stage.tell_yes(&["job", "trigger", JOB]);
+        }
+        eventually(PATIENCE, "every item runs for the trigger", || {
+            stage.starts_since(since, ITEMS).iter().all(|starts| *starts >= 1)
+        });
+        pass_time(since + 8_000);
+        assert_eq!(stage.starts_since(since, ITEMS), [1; ITEMS as usize], "by Java: {java}");
+    }
+    all_is_well(&stage, ITEMS);
+}
+
+#[test]
+#[ignore = "needs a JDK and Maven: make test-interop"]
+fn each_kind_triggers_both_kinds_in_a_3x_job_under_a_java_leader() {
+    trigger("JC", false);
+}
+
+#[test]
+#[ignore = "needs a JDK and Maven: make test-interop"]
+fn each_kind_triggers_both_kinds_in_a_3x_job_under_a_clockwright_leader() {
+    trigger("CJ", false);
+}
+
+#[test]
+#[ignore = "needs a JDK and Maven: make test-interop"]
+fn a_one_off_job_runs_once_on_both_kinds_for_each_trigger_under_a_java_leader() {
+    trigger("JC", true);
+}
+
+#[test]
+#[ignore = "needs a JDK and Maven: make test-interop"]
+fn a_one_off_job_runs_once_on_both_kinds_for_each_trigger_under_a_clockwright_leader() {
+    trigger("CJ", true);
+}
+
+#[test]
+#[ignore = "needs a JDK and Maven: make test-interop"]
+fn runs_of_7_seconds_on_a_cron_of_5_of_a_3x_job_never_overlap_and_are_made_up_for() {
+    let stage = stage("misfire", Setup { period: 5_000, run_ms: 7_000, items: 4, ..Setup::default() });
+    let instances = stage.all_of("JC");
+    let since = now();
+    pass_time(since + 60_000);
+    let starts = stage.starts_since(since, 4);
+    assert!(
+        starts.iter().all(|starts| *starts >= 5),
+        "{starts:?}: without making up they are 6 at most, every 10 s"
+    );
+    stage.never_overlapped();
+    let marked = |op: &LoggedOp| matches!(op, LoggedOp::Create { path, .. } if path.ends_with("/misfire"));
+    assert!(stage.servers.changes().iter().any(marked), "Java's mark is made");
+    instances.into_iter().for_each(Instance::stop);
+}
+
+/// What a killed instance of each kind left unfinished runs again at once with failover, and not at all without. The first
+/// instance leads, and stays; the second and the last one die.
+fn take_over(order: &str, failover: bool) {
+    let setup = Setup { period: 20_000, run_ms: 2_500, failover, ..Setup::default() };
+    let stage = stage(&format!("takeover-{order}-{failover}"), setup);
+    let mut instances = stage.all_of(order);
+    for at in [1, instances.len() - 2] {
+        let instant = stage.past_an_instant(1_200);
+        let victim = instances.remove(at);
+        let (owners, before) = (stage.owners(ITEMS), stage.starts_since(instant, ITEMS));
+        assert!(before.iter().all(|starts| *starts == 1), "all items run when an instance dies: {before:?}");
+        let lost = |item: u32| owners[item as usize].as_deref().is_some_and(|owner| victim.is(owner));
+        let expected: Vec<usize> = (0..ITEMS).map(|item| 1 + usize::from(failover && lost(item))).collect();
+        let who = victim.talk().lines().next().unwrap_or_default().to_owned();
+        victim.kill();
+        pass_time(instant + 18_500);
+        let starts = stage.starts_since(instant, ITEMS);
+        let talk: String = instances.iter().map(Instance::talk).collect();
+        assert_eq!(starts, expected, "after the death of {who}\n{}\n{talk}", stage.story(instant, now()));
+        stage.planned(&refs(&instances), ITEMS);
+    }
+    all_is_well(&stage, ITEMS);
+}
+
+#[test]
+#[ignore = "needs a JDK and Maven: make test-interop"]
+fn what_either_kind_left_unfinished_in_a_3x_job_runs_again_under_a_clockwright_leader() {
+    take_over("CCJJ", true);
+}
+
+#[test]
+#[ignore = "needs a JDK and Maven: make test-interop"]
+fn what_either_kind_left_unfinished_in_a_3x_job_runs_again_under_a_java_leader() {
+    take_over("JJCC", true);
+}
+
+#[test]
+#[ignore = "needs a JDK and Maven: make test-interop"]
+fn what_either_kind_left_unfinished_in_a_3x_job_is_left_without_failover() {
+    take_over("CCJJ", false);
+}
+
+#[test]
+#[ignore = "needs a JDK and Maven: make test-interop"]
+fn what_the_only_java_instance_of_a_3x_job_left_unfinished_runs_again() {
+    for order in ["JC", "CJ"] {
+        let setup = Setup { period: 20_000, run_ms: 2_500, failover: true, ..Setup::default() };
+        let stage = stage(&format!("last-{order}"), setup);
+        let mut instances = stage.all_of(order);
+        let instant = stage.past_an_instant(1_200);
+        let java = instances.remove(order.find('J').unwrap());
+        let owners = stage.owners(ITEMS);
+        let lost = |item: u32| owners[item as usize].as_deref().is_some_and(|owner| java.is(owner));
+        let expected: Vec<usize> = (0..ITEMS).map(|item| 1 + usize::from(lost(item))).collect();
+        java.kill();
+        pass_time(instant + 18_500);
+        assert_eq!(stage.starts_since(instant, ITEMS), expected, "{order}: {}", instances[0].talk());
+        stage.planned(&refs(&instances), ITEMS);
+        all_is_well(&stage, ITEMS);
+    }
+}
+
+/// A session that expires while its process stands still leaves the others running, and everybody comes together again.
+fn freeze(order: &str, failover: bool) {
+    let stage = stage(&format!("freeze-{order}"), Setup { failover, ..Setup::default() });
+    let mut instances = stage.all_of(order);
+    for _ in 0..2 {
+        let frozen = instances.remove(0);
+        frozen.signal(Signal::STOP);
+        goes_on(&stage, &instances, ITEMS, &all(ITEMS));
+        frozen.signal(Signal::CONT);
+        let thawed = now();
+        instances.push(frozen);
+        stage.planned(&refs(&instances), ITEMS);
+        let took = now() - thawed;
+        assert!(took < 2 * SESSION + stage.setup.period, "together again only after {took} ms");
+        let span = stage.fires(fires());
+        stage.ran_once(span, &all(ITEMS), &refs(&instances));
+    }
+    all_is_well(&stage, ITEMS);
+}
+
+#[test]
+#[ignore = "needs a JDK and Maven: make test-interop"]
+fn sessions_of_either_kind_expire_and_come_back_in_a_3x_job() {
+    freeze("JC", false);
+}
+
+#[test]
+#[ignore = "needs a JDK and Maven: make test-interop"]
+fn sessions_of_either_kind_expire_and_come_back_in_a_3x_job_with_failover() {
+    freeze("CJ", true);
+}
+
+#[test]
+#[ignore = "needs a JDK and Maven: make test-interop"]
+fn a_3x_fleet_that_is_all_java_is_seen_and_steered() {
+    let stage = stage("attach", Setup { items: 4, ..Setup::default() });
+    let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
+    let more = ["--monitor-port", &port.to_string(), "--label", "blue", "--executor", "SINGLE_THREAD"];
+    let instances = vec![stage.java_with("J0", &more), stage.java("J1")];
+    goes_on(&stage, &instances, 4, &all(4));
+
+    assert!(stage.tell(&["job", "list"]).contains("OK"));
+    let job = get(&stage);
+    assert_eq!((&job["status"], job["items"].as_array().unwrap().len()), (&"OK".into(), 4));
+    assert!(job["items"].as_array().unwrap().iter().all(|item| item["owner"].is_string()));
+    assert!(job["nextFire"].as_i64().is_some());
+    assert!(stage.tell(&["server", "list"]).lines().count() >= 2);
+
+    // Nothing is done to them without a word.
+    let refused = stage.scene.ask(&["job", "disable", JOB]);
+    assert_eq!(refused.status.code(), Some(4), "{}", String::from_utf8_lossy(&refused.stderr));
+
+    // The dump is what Java's own port says, in its format.
+    let (ours, java) = (stage.tell(&["job", "dump", JOB]), ask_port(port));
+    assert_eq!(lines(&ours), lines(&java), "ours:\n{ours}\nJava's:\n{java}");
+
+    stage.tell_yes(&["job", "set", JOB, "--cron", "0/4 * * * * ?", "--items", "6"]);
+    let settings = stage.console("get", &["--job", JOB]);
+    assert_eq!((&settings["cron"], &settings["shardingTotalCount"]), (&"0/4 * * * * ?".into(), &6.into()));
+    assert_eq!(
+        (&settings["label"], &settings["jobExecutorServiceHandlerType"]),
+        (&"blue".into(), &"SINGLE_THREAD".into()),
+        "what only Java knows is kept"
+    );
+    stage.planned(&refs(&instances), 6);
+
+    stage.tell_yes(&["shard", "disable", JOB, "2"]);
+    let shards = stage.console("shards", &["--job", JOB]);
+    assert!(shards.as_array().unwrap().iter().any(|item| item["item"] == 2 && item["status"] == "DISABLED"));
+    stage.tell_yes(&["shard", "enable", JOB, "2"]);
+    stage.tell_yes(&["job", "disable", JOB]);
+    assert_eq!(stage.console("jobs", &[])[0]["status"], "DISABLED");
+    stage.tell_yes(&["job", "enable", JOB]);
+    let since = now();
+    stage.tell_yes(&["job", "trigger", JOB]);
+    eventually(PATIENCE, "they fire", || stage.starts_since(since, 6).iter().all(|starts| *starts >= 1));
+    all_is_well(&stage, 6);
+
+    let served = stage.scene.ask(&["job", "remove", JOB, "--yes"]);
+    assert_eq!(served.status.code(), Some(1), "a job that is served is not removed");
+    stage.tell_yes(&["job", "shutdown", JOB]);
+    eventually(PATIENCE, "nobody serves the job", || stage.instances().is_empty());
+    instances.into_iter().for_each(Instance::stop);
+    stage.tell_yes(&["job", "remove", JOB]);
+    assert!(stage.servers.get(&format!("/{}/{JOB}", stage.namespace.name)).is_none());
+}
+
+fn get(stage: &Stage) -> Value {
+    serde_json::from_str(&stage.tell(&["job", "get", JOB, "--output", "json"])).unwrap()
+}
+
+/// What ElasticJob's snapshot port answers about the job.
+fn ask_port(port: u16) -> String {
+    let mut stream = TcpStream::connect(("127.0.0.1", port)).unwrap();
+    stream.write_all(format!("dump@{JOB}\n").as_bytes()).unwrap();
+    let mut answer = String::new();
+    stream.read_to_string(&mut answer).unwrap();
+    answer
+}
+
+/// The lines of a dump without what changes between two looks at it.
+fn lines(dump: &str) -> Vec<&str> {
+    let volatile = ["/running", "/latch/"];
+    dump.lines().filter(|line| !line.is_empty() && !volatile.iter().any(|end| line.contains(end))).collect()
+}

@@ -137,7 +137,11 @@ impl Drop for JavaPeer {
 /// When the command fails; with what it said.
 #[track_caller]
 pub fn console(namespace: &Namespace, command: &str, options: &[&str]) -> serde_json::Value {
-    let output = java(namespace.generation, "peer.Lifecycle").arg(command).args(namespace.args()).args(options).output();
+    let output = java(namespace.generation, "peer.Lifecycle")
+        .arg(command)
+        .args(namespace.args())
+        .args(options)
+        .output();
     let output = output.expect("setpriv (Debian package util-linux) can be started");
     let (out, talk) = (String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
     assert!(output.status.success(), "Elastic-Job's {command} answered {}: {out}{talk}", output.status);

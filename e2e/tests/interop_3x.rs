@@ -87,7 +87,11 @@ fn come_and_go(order: &str, failover: bool) {
         for clean in [true, false] {
             let begun = now();
             let instance = instances.remove(0);
-            if clean { instance.stop() } else { instance.kill() }
+            if clean {
+                instance.stop()
+            } else {
+                instance.kill()
+            }
             goes_on(&stage, &instances, ITEMS, &all(ITEMS));
             let what = if clean { "stopped" } else { "was killed" };
             stage.note_faults(&format!("{kind} {what} (turn {turn})"), begun, now(), &all(ITEMS));
@@ -119,7 +123,8 @@ fn each_instance_of_a_3x_job_stops_dies_and_comes_back_with_failover_on() {
 fn change(order: &str) {
     let stage = stage(&format!("change-{order}"), Setup { items: 4, ..Setup::default() });
     let instances = stage.all_of(order);
-    let awkward = "* it's: a #text, so long that it has to be folded, because it has more than eighty columns";
+    let awkward =
+        "* it's: a #text, so long that it has to be folded, because it has more than eighty columns";
     stage.tell_yes(&["job", "set", JOB, "--items", "10", "--parameter", awkward]);
     let settings = stage.console("get", &["--job", JOB]);
     assert_eq!((&settings["shardingTotalCount"], &settings["jobParameter"]), (&10.into(), &awkward.into()));

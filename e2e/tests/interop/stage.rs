@@ -620,7 +620,10 @@ impl Instance {
 fn is_at_rest(path: &str, items: u32) -> bool {
     let parts: Vec<&str> = path.split('/').collect();
     match parts[..] {
-        ["config" | "servers" | "instances" | "trigger" | "leader" | "sharding" | "guarantee" | "systemTime"]
+        [
+            "config" | "servers" | "instances" | "trigger" | "leader" | "sharding" | "guarantee"
+            | "systemTime",
+        ]
         | ["servers" | "instances", _]
         | ["leader", "election" | "sharding" | "failover"]
         | ["leader", "election", "latch" | "instance"]

@@ -1,7 +1,7 @@
 #![allow(clippy::unwrap_used, reason = "tests")]
 
 use super::*;
-use crate::wire;
+use crate::{wire, wire3};
 use clockwright_model::JobKind;
 use clockwright_registry::{
     Commit, CommitFuture, ConnectOptions, Embedded, EmbeddedSession, Hint, Session, SharedRegistry, Terms,
@@ -288,4 +288,44 @@ async fn a_lost_answer_to_a_pause_or_a_resume_counts_once() {
     assert_eq!(admin.pause("myJob", &PauseNote::default()).await, Ok(did(1, 0)));
     lossy.losses.lock().unwrap().push_back(Loss::AfterEffect);
     assert_eq!(admin.resume("myJob").await, Ok(did(1, 0)));
+}
+
+#[tokio::test]
+async fn a_job_of_3x_is_steered_by_its_own_nodes() {
+    let stage = Stage::new().await;
+    let settings = JobSettings::new(stage.job.clone(), JobKind::Simple, "0 0 12 * * ?", 3);
+    let config = format!(
+        "{}label: blue\n",
+        wire3::write(&settings).replace("jobName", "jobListenerTypes:\n- audit\njobName")
+    );
+    for (key, data) in
+        [(Key::Job, "com.example.Job"), (Key::Config, &config), (Key::Server("10.0.0.2".into()), "ENABLED")]
+    {
+        stage.session.commit(vec![Op::set(stage.path(&key), data.to_owned())]).await.unwrap();
+    }
+    assert_eq!(stage.admin().trigger("myJob").await, Ok(did(2, 0)));
+    assert_eq!(stage.admin().trigger("myJob").await, Ok(did(0, 2)));
+    assert_eq!(stage.data(&Key::Trigger(InstanceId::from_wire(A))).await.as_deref(), Some(""));
+    assert_eq!(stage.instance(A).await.as_deref(), Some(""), "the instance node is left alone");
+
+    let server = Key::Server("10.0.0.1".into());
+    assert_eq!(stage.admin().set_job_disabled("myJob", Some("10.0.0.1"), true).await, Ok(did(1, 0)));
+    assert_eq!(stage.data(&server).await.as_deref(), Some("DISABLED"));
+    assert_eq!(stage.admin().set_server_disabled("10.0.0.1", false).await, Ok(did(1, 0)));
+    assert_eq!(stage.data(&server).await.as_deref(), Some("ENABLED"));
+
+    assert_eq!(stage.admin().update("myJob", |settings| settings.cron = String::new()).await, Ok(did(1, 0)));
+    let expected = config.replace("cron: 0 0 12 * * ?\n", "");
+    assert_eq!(stage.data(&Key::Config).await, Some(expected), "only the changed key is touched");
+
+    stage.admin().shutdown(Some("myJob"), None).await.unwrap();
+    stage.admin().remove("myJob").await.unwrap();
+    assert_eq!(stage.session.list(stage.keys.root()).await, Ok(vec![]));
+}
+
+#[tokio::test]
+async fn a_job_of_2x_cannot_be_made_a_one_off_job() {
+    let stage = Stage::new().await;
+    let error = stage.admin().update("myJob", |settings| settings.cron = String::new()).await.unwrap_err();
+    assert!(error.to_string().contains("cron: must not be empty"), "{error}");
 }

@@ -274,3 +274,29 @@ fn the_nearest_word_is_near() {
     assert_eq!(nearest("timezone", words), Some("timeZone"));
     assert_eq!(nearest("nothing-like-it", words), None);
 }
+
+#[tokio::test]
+async fn a_job_of_3x_is_seen_like_any_other() {
+    let stage = Stage::new().await;
+    let mut settings = JobSettings::new(stage.job.clone(), JobKind::Simple, "", 3);
+    settings.description = "on demand".into();
+    stage.set(&Key::Job, "com.example.OnDemand").await;
+    stage.set(&Key::Config, &wire3::write(&settings)).await;
+    for server in ["10.0.0.1", "10.0.0.2"] {
+        stage.set(&Key::Server(server.into()), "ENABLED").await;
+    }
+    stage.put(&Key::Triggers, "").await;
+    stage.put(&Key::Trigger(InstanceId::from_wire(B)), "").await;
+    // One is behind its mark, the other one died.
+    stage.put(&Key::Running(0), A).await;
+    stage.put(&Key::Running(1), "10.0.0.3@-@9").await;
+    let view = stage.view().await;
+    assert_eq!((view.brief.status, view.layout.as_str(), view.next_fire), (JobStatus::Ok, "3.x", None));
+    assert_eq!(view.settings["description"], "on demand");
+    assert_eq!(view.instances.iter().map(|instance| instance.triggered).collect::<Vec<_>>(), [false, true]);
+    assert_eq!(view.items.iter().map(|item| item.running).collect::<Vec<_>>(), [true, false, false]);
+    stage.set(&Key::Server("10.0.0.2".into()), "").await;
+    assert!(!stage.view().await.servers[1].enabled, "a blank server is not enabled in 3.x");
+    stage.set(&Key::Server("10.0.0.1".into()), "DISABLED").await;
+    assert_eq!(stage.brief().await.status, JobStatus::Disabled);
+}

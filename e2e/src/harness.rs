@@ -119,8 +119,8 @@ pub fn clockwright() -> &'static Path {
         }
         let dir = profile_dir();
         let mut build = Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
-        // With the features of the whole workspace, so that nothing is compiled twice.
-        build.args(["build", "--quiet", "--workspace", "--bin", "clockwright"]);
+        // As `make test` does, with the features of the whole workspace and its tests, so that nothing is compiled twice.
+        build.args(["build", "--quiet", "--workspace", "--bins", "--examples"]);
         build.current_dir(env!("CARGO_MANIFEST_DIR"));
         if dir.ends_with("release") {
             build.arg("--release");

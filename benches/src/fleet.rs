@@ -109,14 +109,14 @@ impl<T> Collected<T> {
 /// An event store in a file of its own, as a node has one.
 pub(crate) struct Store {
     pub(crate) store: Arc<SqliteStore>,
-    pub(crate) directory: tempfile::TempDir,
+    _directory: tempfile::TempDir,
 }
 
 impl Store {
     pub(crate) async fn open() -> anyhow::Result<Self> {
         let directory = tempfile::tempdir()?;
         let store = SqliteStore::open(directory.path().join("events.db")).await.context("the event store")?;
-        Ok(Self { store, directory })
+        Ok(Self { store, _directory: directory })
     }
 
     pub(crate) fn bus(&self) -> Bus {

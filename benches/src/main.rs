@@ -10,6 +10,7 @@
 
 mod backend;
 mod child;
+mod events;
 mod fleet;
 mod lateness;
 mod machine;
@@ -18,11 +19,11 @@ mod raw;
 mod report;
 mod start;
 mod stats;
-mod store;
 mod takeover;
 mod throughput;
 
 use backend::Kind;
+use events::Database;
 use futures::future::BoxFuture;
 use report::Row;
 use std::process::ExitCode;
@@ -32,6 +33,7 @@ use std::process::ExitCode;
 pub(crate) struct Scale {
     size: Size,
     only: Option<Kind>,
+    only_database: Option<Database>,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -59,6 +61,12 @@ impl Scale {
         kinds.iter().copied().filter(|kind| self.only.is_none_or(|only| only == *kind)).collect()
     }
 
+    /// The databases that were asked for.
+    pub(crate) fn databases(self) -> Vec<Database> {
+        let asked = |database: &Database| self.only_database.is_none_or(|only| only == *database);
+        Database::ALL.into_iter().filter(asked).collect()
+    }
+
     pub(crate) fn is_smoke(self) -> bool {
         self.size == Size::Smoke
     }
@@ -66,23 +74,33 @@ impl Scale {
 
 type Run = fn(Scale) -> BoxFuture<'static, anyhow::Result<Vec<Row>>>;
 
-/// All measurements, by name.
-const MEASUREMENTS: [(&str, Run); 6] = [
+/// All measurements, by name. Those of the event store come last, and are taken only when they are asked for.
+const MEASUREMENTS: [(&str, Run); 11] = [
     ("lateness", |scale| Box::pin(lateness::run(scale))),
     ("throughput", |scale| Box::pin(throughput::run(scale))),
     ("takeover", |scale| Box::pin(takeover::run(scale))),
     ("memory", |scale| Box::pin(memory::run(scale))),
     ("start", |scale| Box::pin(start::run(scale))),
-    ("events", |scale| Box::pin(store::run(scale))),
+    ("events", |scale| Box::pin(events::ingest::run(scale))),
+    ("events-publish", |scale| Box::pin(events::publish::run(scale))),
+    ("events-java", |scale| Box::pin(events::java::run(scale))),
+    ("events-queries", |scale| Box::pin(events::queries::run(scale))),
+    ("events-retention", |scale| Box::pin(events::retention::run(scale))),
+    ("events-partitions", |scale| Box::pin(events::partitions::run(scale))),
 ];
 
-const USAGE: &str =
-    "usage: clockwright-benches [--quick | --smoke] [--on REGISTRY] [--output table|json] [NAME…]
+/// What begins the names of those that are taken only when they are asked for.
+const EVENTS: &str = "events";
 
-names: lateness throughput takeover memory start events; all of them without a name
---quick          fewer pairs and shorter samples
+const USAGE: &str =
+    "usage: clockwright-benches [--quick | --smoke] [--on PLACE] [--output table|json] [NAME…]
+
+names: lateness throughput takeover memory start; all of these without a name
+       events events-publish events-java events-queries events-retention events-partitions: the event store
+--quick          fewer pairs, shorter samples and less history
 --smoke          a tiny size that only shows that everything still works
---on REGISTRY    only on memory, disk or zookeeper; default: each measurement on all that it knows
+--on PLACE       only on this registry (memory, disk, zookeeper) or database (sqlite, postgresql, mariadb); default: each
+                 measurement on all that it knows
 --output FORMAT  what goes to standard output: table (default) or json";
 
 struct Arguments {
@@ -118,8 +136,8 @@ fn ended(result: anyhow::Result<()>) -> ExitCode {
 }
 
 fn parse(words: &[String]) -> Result<Arguments, String> {
-    let mut arguments =
-        Arguments { scale: Scale { size: Size::Full, only: None }, json: false, names: Vec::new() };
+    let scale = Scale { size: Size::Full, only: None, only_database: None };
+    let mut arguments = Arguments { scale, json: false, names: Vec::new() };
     let mut words = words.iter().map(String::as_str);
     while let Some(word) = words.next() {
         match word {
@@ -127,9 +145,13 @@ fn parse(words: &[String]) -> Result<Arguments, String> {
             "--smoke" => arguments.scale.size = Size::Smoke,
             "--on" => {
                 let name = words.next().unwrap_or("");
-                let known = Kind::ALL.into_iter().find(|kind| kind.name().eq_ignore_ascii_case(name));
-                arguments.scale.only =
-                    Some(known.ok_or(format!("there is no registry `{name}` to measure on"))?);
+                let scale = &mut arguments.scale;
+                scale.only = Kind::ALL.into_iter().find(|kind| kind.name().eq_ignore_ascii_case(name));
+                scale.only_database =
+                    Database::ALL.into_iter().find(|database| database.name().eq_ignore_ascii_case(name));
+                if scale.only.is_none() && scale.only_database.is_none() {
+                    return Err(format!("there is no registry or database `{name}` to measure on"));
+                }
             }
             "--output" => {
                 arguments.json = match words.next() {
@@ -153,7 +175,8 @@ fn measure(arguments: &Arguments) -> anyhow::Result<()> {
     let before = machine::facts()?;
     let mut rows = Vec::new();
     for (name, run) in MEASUREMENTS {
-        if arguments.names.is_empty() || arguments.names.iter().any(|asked| asked == name) {
+        let usual = arguments.names.is_empty() && !name.starts_with(EVENTS);
+        if usual || arguments.names.iter().any(|asked| asked == name) {
             eprintln!("measuring {name} …");
             // Each measurement has a runtime of its own, so that nothing of one is left in the next.
             let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;

@@ -46,7 +46,7 @@ pub struct BusOptions {
     pub max_events: usize,
     /// About how many bytes of events wait for one sink. Default 64 MiB.
     pub max_bytes: usize,
-    /// Most events in one batch; at least 1. Default 500.
+    /// Most events in one batch; at least 1. Default 1,024.
     pub batch_events: usize,
     /// How long an event waits for others to share its batch. Default 50 ms.
     pub batch_delay: Duration,
@@ -63,7 +63,7 @@ impl Default for BusOptions {
         Self {
             max_events: 100_000,
             max_bytes: 64 << 20,
-            batch_events: 500,
+            batch_events: 1024,
             batch_delay: Duration::from_millis(50),
             retry_min: Duration::from_millis(100),
             retry_max: Duration::from_secs(5),

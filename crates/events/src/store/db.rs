@@ -56,11 +56,37 @@ macro_rules! rows {
     }};
 }
 
-macro_rules! execute {
-    ($arguments:expr, $sql:ident, $on:expr) => {{
-        let arguments = $arguments(&$sql.values).map_err(sqlx::Error::Encode)?;
-        Ok(sqlx::query_with(AssertSqlSafe($sql.text), arguments).execute($on).await?.rows_affected())
-    }};
+/// A statement with its values in the form in which its database takes them: all that is left is to send it.
+pub(super) struct Ready {
+    text: String,
+    values: Encoded,
+}
+
+enum Encoded {
+    Sqlite(SqliteArguments),
+    #[cfg(feature = "postgres")]
+    Postgres(sqlx::postgres::PgArguments),
+    #[cfg(feature = "mysql")]
+    MySql(sqlx::mysql::MySqlArguments),
+}
+
+impl Sql<'_> {
+    pub(super) fn ready(self) -> Result<Ready, sqlx::Error> {
+        let values = match self.dialect {
+            Dialect::Sqlite => sqlite(&self.values).map(Encoded::Sqlite),
+            #[cfg(feature = "postgres")]
+            Dialect::Postgres => postgres(&self.values).map(Encoded::Postgres),
+            #[cfg(feature = "mysql")]
+            Dialect::MySql => mysql(&self.values).map(Encoded::MySql),
+        };
+        Ok(Ready { text: self.text, values: values.map_err(sqlx::Error::Encode)? })
+    }
+}
+
+macro_rules! send {
+    ($text:expr, $values:expr, $on:expr) => {
+        Ok(sqlx::query_with(AssertSqlSafe($text), $values).execute($on).await?.rows_affected())
+    };
 }
 
 impl Db {
@@ -135,12 +161,20 @@ impl Tx {
     /// Returns the number of rows that were made, changed or deleted. For MySQL's `ON DUPLICATE KEY UPDATE` it says
     /// nothing of use.
     pub(super) async fn execute(&mut self, sql: Sql<'_>) -> Result<u64, sqlx::Error> {
-        match self {
-            Tx::Sqlite(tx, _) => execute!(sqlite, sql, &mut **tx),
+        self.send(sql.ready()?).await
+    }
+
+    /// As [`execute`](Self::execute), with what was made ready for this database.
+    pub(super) async fn send(&mut self, statement: Ready) -> Result<u64, sqlx::Error> {
+        let Ready { text, values } = statement;
+        match (self, values) {
+            (Tx::Sqlite(tx, _), Encoded::Sqlite(values)) => send!(text, values, &mut **tx),
             #[cfg(feature = "postgres")]
-            Tx::Postgres(tx) => execute!(postgres, sql, &mut **tx),
+            (Tx::Postgres(tx), Encoded::Postgres(values)) => send!(text, values, &mut **tx),
             #[cfg(feature = "mysql")]
-            Tx::MySql(tx) => execute!(mysql, sql, &mut **tx),
+            (Tx::MySql(tx), Encoded::MySql(values)) => send!(text, values, &mut **tx),
+            #[cfg(any(feature = "postgres", feature = "mysql"))]
+            _ => Err(sqlx::Error::Encode("a statement for another database".into())),
         }
     }
 

@@ -189,6 +189,11 @@ fn runs_sql<'a>(dialect: Dialect, filter: &'a RunFilter, page: &'a Page) -> Sql<
         sql.must("outcome IN (");
         sql.list(filter.outcomes.iter().map(|outcome| clean(outcome)));
     }
+    // A success has no reason. Said in these words, the database sees that its index of what did not succeed has it all.
+    let has_text = filter.text.as_ref().is_some_and(|text| !text.is_empty());
+    if has_text || !(filter.outcomes.is_empty() || filter.outcomes.iter().any(|word| word == "succeeded")) {
+        sql.must("outcome <> 'succeeded'");
+    }
     sql.may("fire_time >= ", filter.from);
     sql.may("fire_time < ", filter.to);
     contains(&mut sql, "reason", filter.text.as_deref());
@@ -266,6 +271,11 @@ fn executions_sql<'a>(dialect: Dialect, filter: &'a ExecutionFilter, page: &'a P
         ends_in_instance(&mut sql, instance);
     }
     sql.may("execution_source = ", filter.source.map(ExecutionSource::as_str));
+    // What succeeded has ended, and has no cause. As above, the words are those of the index.
+    let has_text = filter.text.as_ref().is_some_and(|text| !text.is_empty());
+    if has_text || matches!(filter.state, Some(ExecutionState::Running | ExecutionState::Failed)) {
+        sql.must(if dialect.is_postgres() { "is_success = FALSE" } else { "is_success = 0" });
+    }
     match filter.state {
         None => {}
         Some(ExecutionState::Running) => sql.must("complete_time IS NULL AND failure_cause IS NULL"),
@@ -275,7 +285,6 @@ fn executions_sql<'a>(dialect: Dialect, filter: &'a ExecutionFilter, page: &'a P
         }
         Some(ExecutionState::Failed) => {
             sql.must("(complete_time IS NOT NULL OR failure_cause IS NOT NULL)");
-            sql.is("is_success = ", Value::Flag(false));
         }
     }
     sql.may("start_time >= ", filter.from.map(|at| Value::Time(Some(at))));
@@ -415,18 +424,34 @@ mod tests {
         let job = Some("j".to_owned());
         let item = Some(1);
         let (from, to) = (Some(1), Some(2));
+        let failed = || vec!["failed".to_owned()];
         for page in [Page::first(10), page.clone()] {
             for (filter, index) in [
                 (RunFilter::default(), "CLOCKWRIGHT_RUN_FIRE"),
                 (RunFilter { from, to, ..RunFilter::default() }, "CLOCKWRIGHT_RUN_FIRE"),
                 (RunFilter { job: job.clone(), from, ..RunFilter::default() }, "CLOCKWRIGHT_RUN_JOB_FIRE"),
                 (RunFilter { job: job.clone(), item, ..RunFilter::default() }, "CLOCKWRIGHT_RUN_ITEM_FIRE"),
+                (RunFilter { outcomes: failed(), ..RunFilter::default() }, "CLOCKWRIGHT_RUN_BAD"),
+                (RunFilter { text: Some("x".into()), ..RunFilter::default() }, "CLOCKWRIGHT_RUN_BAD"),
+                (
+                    RunFilter { job: job.clone(), outcomes: failed(), ..RunFilter::default() },
+                    "CLOCKWRIGHT_RUN_JOB_BAD",
+                ),
+                (RunFilter { instance: job.clone(), ..RunFilter::default() }, "CLOCKWRIGHT_RUN_INSTANCE"),
             ] {
                 let plan = plan(&store, runs_sql(Dialect::Sqlite, &filter, &page)).await;
                 assert!(plan.split([' ', ';']).any(|word| word == index), "{filter:?}: {plan}");
             }
             for (filter, index) in [
                 (ExecutionFilter::default(), "JOB_EXECUTION_LOG_START"),
+                (
+                    ExecutionFilter { state: Some(ExecutionState::Running), ..ExecutionFilter::default() },
+                    "JOB_EXECUTION_LOG_BAD",
+                ),
+                (
+                    ExecutionFilter { text: Some("x".into()), ..ExecutionFilter::default() },
+                    "JOB_EXECUTION_LOG_BAD",
+                ),
                 (
                     ExecutionFilter { job: job.clone(), from, ..ExecutionFilter::default() },
                     "JOB_EXECUTION_LOG_JOB_START",

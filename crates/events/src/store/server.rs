@@ -81,13 +81,10 @@ pub(super) async fn postgres(address: &str, read_only: bool) -> Result<EventStor
     let failed = open_error(&place);
     let connecting = tokio::time::timeout(ACQUIRE * 2, sqlx::PgConnection::connect_with(&options));
     let mut connection = connecting.await.unwrap_or(Err(sqlx::Error::PoolTimedOut)).map_err(&failed)?;
-    pg::migrate(&place, &mut connection, read_only).await?;
-    let has_source: i64 =
-        sqlx::query_scalar(pg::COUNT_SOURCE).fetch_one(&mut connection).await.map_err(&failed)?;
-    let boolean: i64 =
-        sqlx::query_scalar(pg::COUNT_BOOLEAN).fetch_one(&mut connection).await.map_err(&failed)?;
-    let _ = connection.close().await;
-    if boolean == 0 {
+    // Before the migration, which could not work on it.
+    let other: i64 =
+        sqlx::query_scalar(pg::COUNT_OTHER_SUCCESS).fetch_one(&mut connection).await.map_err(&failed)?;
+    if other > 0 {
         return Err(StoreError::Open {
             path: place.clone(),
             reason:
@@ -96,6 +93,10 @@ pub(super) async fn postgres(address: &str, read_only: bool) -> Result<EventStor
                     .into(),
         });
     }
+    pg::migrate(&place, &mut connection, read_only).await?;
+    let has_source: i64 =
+        sqlx::query_scalar(pg::COUNT_SOURCE).fetch_one(&mut connection).await.map_err(&failed)?;
+    let _ = connection.close().await;
     let pool =
         PgPoolOptions::new().max_connections(CONNECTIONS).acquire_timeout(ACQUIRE).connect_lazy_with(options);
     let mut store = EventStore::on(Db::Postgres { pool, read_only });
@@ -108,14 +109,17 @@ mod pg {
     use super::{Executor, StoreError, VERSION, VERSION_TABLE, done, is_behind, note_done, open_error};
     use sqlx::{Connection, PgConnection};
 
-    const MIGRATIONS: [&str; 1] = [include_str!("migrations/postgres/0001_events.sql")];
+    const MIGRATIONS: [&str; 2] = [
+        include_str!("migrations/postgres/0001_events.sql"),
+        include_str!("migrations/postgres/0002_failures.sql"),
+    ];
 
     pub(super) const COUNT_SOURCE: &str = "SELECT count(*) FROM information_schema.columns \
          WHERE table_schema = ANY(current_schemas(false)) AND table_name = 'job_status_trace_log' \
          AND column_name = 'source'";
-    pub(super) const COUNT_BOOLEAN: &str = "SELECT count(*) FROM information_schema.columns \
+    pub(super) const COUNT_OTHER_SUCCESS: &str = "SELECT count(*) FROM information_schema.columns \
          WHERE table_schema = ANY(current_schemas(false)) AND table_name = 'job_execution_log' \
-         AND column_name = 'is_success' AND data_type = 'boolean'";
+         AND column_name = 'is_success' AND data_type <> 'boolean'";
 
     async fn version(connection: &mut PgConnection) -> Result<Option<i64>, sqlx::Error> {
         match sqlx::query_scalar(VERSION).persistent(false).fetch_optional(connection).await {
@@ -200,7 +204,10 @@ mod my {
     use super::{Executor, StoreError, VERSION, VERSION_TABLE, done, is_behind, note_done, open_error};
     use sqlx::MySqlConnection;
 
-    const MIGRATIONS: [&str; 1] = [include_str!("migrations/mysql/0001_events.sql")];
+    const MIGRATIONS: [&str; 2] = [
+        include_str!("migrations/mysql/0001_events.sql"),
+        include_str!("migrations/mysql/0002_failures.sql"),
+    ];
 
     pub(super) const COUNT_SOURCE: &str = "SELECT COUNT(*) FROM information_schema.columns \
          WHERE table_schema = DATABASE() AND table_name = 'JOB_STATUS_TRACE_LOG' AND column_name = 'source'";

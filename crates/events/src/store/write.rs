@@ -1,8 +1,9 @@
 //! Writing: a batch of events is one transaction with a few multi-row statements.
 //!
 //! Rows are inserted in groups of 256, 64, 16, 4 and 1, so that each table has five different statements however large the
-//! batches are; a database then parses each of them once for the life of the connection, where parsing 500 rows afresh
-//! costs as much as storing them. The largest group has 256 × 19 variables, well below the 32,766 of SQLite and the 65,535
+//! batches are (a full batch of the bus is four of the largest); a database then parses each of them once for the life of the
+//! connection, where parsing 500 rows afresh
+//! costs as much as storing them. While it works on one statement, the next one is made. The largest group has 256 × 19 variables, well below the 32,766 of SQLite and the 65,535
 //! of the others.
 //!
 //! The same event may come twice, after a crash or from the spool: the first one stays, by primary key. Counts are made
@@ -10,7 +11,7 @@
 
 use super::EventStore;
 use super::db::Tx;
-use super::sql::{Sql, Value};
+use super::sql::{Dialect, Sql, Value};
 use super::statistics::{self, Counts};
 use crate::text::{fit, wide};
 use crate::{Loss, Sink, SinkError};
@@ -42,7 +43,7 @@ impl Sink for EventStore {
         let mut sql = Sql::new(
             self.db.dialect(),
             insert(
-                &tx,
+                tx.dialect(),
                 "INSERT INTO CLOCKWRIGHT_DROPPED (id, from_ms, to_ms, statuses, executions, settlements, failures, reason)",
                 "INSERT IGNORE INTO CLOCKWRIGHT_DROPPED (id, from_ms, to_ms, statuses, executions, settlements, failures, \
                  reason)",
@@ -58,7 +59,7 @@ impl Sink for EventStore {
             count(loss.failures),
             wide(&loss.reason).into(),
         ]));
-        sql.text(unless_there(&tx, " ON CONFLICT (id) DO NOTHING"));
+        sql.text(unless_there(tx.dialect(), " ON CONFLICT (id) DO NOTHING"));
         tx.execute(sql).await.map_err(refused)?;
         tx.commit().await.map_err(refused)
     }
@@ -106,12 +107,12 @@ fn count<'a>(number: u64) -> Value<'a> {
 
 /// The head of an INSERT that passes over rows that are there. MySQL's `IGNORE` also takes values that do not fit, which
 /// its session mode does anyhow; and it says how many rows are new, which `ON DUPLICATE KEY UPDATE` does not.
-fn insert(tx: &Tx, plain: &'static str, ignoring: &'static str) -> &'static str {
-    if tx.dialect().is_mysql() { ignoring } else { plain }
+fn insert(dialect: Dialect, plain: &'static str, ignoring: &'static str) -> &'static str {
+    if dialect.is_mysql() { ignoring } else { plain }
 }
 
-fn unless_there(tx: &Tx, clause: &'static str) -> &'static str {
-    if tx.dialect().is_mysql() { "" } else { clause }
+fn unless_there(dialect: Dialect, clause: &'static str) -> &'static str {
+    if dialect.is_mysql() { "" } else { clause }
 }
 
 /// A batch by table. The events of one run are merged into one row.
@@ -155,11 +156,30 @@ fn groups<T>(mut rows: &[T]) -> impl Iterator<Item = &[T]> {
     })
 }
 
+/// Sends a statement for each group of rows, which is given with its place, and makes the next one ready while the database works on this one. Returns how
+/// many rows each of them made or changed.
+async fn send<'a, T>(
+    tx: &mut Tx,
+    rows: &'a [T],
+    statement: impl Fn(usize, &'a [T]) -> Sql<'a>,
+) -> Result<Vec<u64>, sqlx::Error> {
+    let mut statements = groups(rows).enumerate().map(|(place, group)| statement(place, group).ready());
+    let mut sent = Vec::new();
+    let mut next = statements.next();
+    while let Some(statement) = next {
+        let (rows, following) = futures::join!(tx.send(statement?), async { statements.next() });
+        sent.push(rows?);
+        next = following;
+    }
+    Ok(sent)
+}
+
 /// A start makes the row and an end completes it, in whatever order they arrive; nothing changes a completed row.
 async fn executions(tx: &mut Tx, rows: &[&Execution]) -> Result<(), sqlx::Error> {
-    for group in groups(rows) {
+    let dialect = tx.dialect();
+    send(tx, rows, |_, group| {
         let mut sql = Sql::new(
-            tx.dialect(),
+            dialect,
             "INSERT INTO JOB_EXECUTION_LOG (id, job_name, task_id, hostname, ip, sharding_item, execution_source, \
              failure_cause, is_success, start_time, complete_time)",
         );
@@ -178,7 +198,7 @@ async fn executions(tx: &mut Tx, rows: &[&Execution]) -> Result<(), sqlx::Error>
                 Value::Time(e.complete),
             ]
         }));
-        sql.text(if tx.dialect().is_mysql() {
+        sql.text(if dialect.is_mysql() {
             // Assignments are made from left to right, so the time that the others look at comes last.
             " ON DUPLICATE KEY UPDATE \
              failure_cause = IF(complete_time IS NULL AND VALUES(complete_time) IS NOT NULL, VALUES(failure_cause), failure_cause), \
@@ -189,15 +209,17 @@ async fn executions(tx: &mut Tx, rows: &[&Execution]) -> Result<(), sqlx::Error>
              complete_time = excluded.complete_time \
              WHERE excluded.complete_time IS NOT NULL AND JOB_EXECUTION_LOG.complete_time IS NULL"
         });
-        tx.execute(sql).await?;
-    }
-    Ok(())
+        sql
+    })
+    .await
+    .map(drop)
 }
 
 async fn statuses(tx: &mut Tx, rows: &[&StatusTrace], has_source: bool) -> Result<(), sqlx::Error> {
     let originals = original_tasks(tx, rows).await?;
-    for group in groups(rows) {
-        let mut sql = Sql::new(tx.dialect(), insert(tx, "INSERT", "INSERT IGNORE"));
+    let dialect = tx.dialect();
+    send(tx, rows, |_, group| {
+        let mut sql = Sql::new(dialect, insert(dialect, "INSERT", "INSERT IGNORE"));
         sql.text(
             " INTO JOB_STATUS_TRACE_LOG (id, job_name, original_task_id, task_id, slave_id, execution_type, \
              sharding_item, state, message, creation_time",
@@ -207,7 +229,7 @@ async fn statuses(tx: &mut Tx, rows: &[&StatusTrace], has_source: bool) -> Resul
             [
                 s.id.to_string().into(),
                 fit(s.job.as_str(), 100).into(),
-                originals.get(&*task).map_or("", |original| &**original).into(),
+                originals.get(&*task).cloned().unwrap_or_default().into(),
                 task.into(),
                 fit(&s.slave_id, 50).into(),
                 if s.failover { "FAILOVER" } else { "READY" }.into(),
@@ -226,10 +248,11 @@ async fn statuses(tx: &mut Tx, rows: &[&StatusTrace], has_source: bool) -> Resul
             sql.text(")");
             sql.rows(columns.map(|[a, b, c, d, e, f, g, h, i, j, _]| [a, b, c, d, e, f, g, h, i, j]));
         }
-        sql.text(unless_there(tx, " ON CONFLICT (id) DO NOTHING"));
-        tx.execute(sql).await?;
-    }
-    Ok(())
+        sql.text(unless_there(dialect, " ON CONFLICT (id) DO NOTHING"));
+        sql
+    })
+    .await
+    .map(drop)
 }
 
 /// The state as Elastic-Job's column of 20 characters holds it: its longest word, `TASK_GONE_BY_OPERATOR`, has 21, and a
@@ -297,23 +320,28 @@ async fn settlements(
     rows: &[&Settlement],
     names: &AtomicI64,
 ) -> Result<(Counts, u64), sqlx::Error> {
-    let mut counts = Counts::default();
-    let mut conflicts = 0;
-    for group in groups(rows) {
-        // Each group has a name of its own, so that a row that comes twice in a batch is new only once.
-        let batch = names.fetch_add(1, Ordering::Relaxed);
-        let mut sql = Sql::new(tx.dialect(), insert(tx, "INSERT", "INSERT IGNORE"));
+    let dialect = tx.dialect();
+    // Each group has a name of its own, so that a row that comes twice in a batch is new only once.
+    let first = names.fetch_add(i64::try_from(rows.len()).unwrap_or(i64::MAX), Ordering::Relaxed);
+    let made = send(tx, rows, |place, group| {
+        let mut sql = Sql::new(dialect, insert(dialect, "INSERT", "INSERT IGNORE"));
         sql.text(
             " INTO CLOCKWRIGHT_RUN (run_key, job_name, sharding_item, fire, fire_time, range_from, range_count, \
              outcome, failure_kind, reason, coalesced_into, attempt, run_id, token, source, instance, start_ms, \
              decided_ms, batch)",
         );
-        sql.rows(group.iter().map(|settlement| values(settlement, batch)));
-        sql.text(unless_there(tx, " ON CONFLICT (run_key) DO NOTHING"));
-        if tx.execute(sql).await? == group.len() as u64 {
+        sql.rows(group.iter().map(|settlement| values(settlement, first.wrapping_add(place as i64))));
+        sql.text(unless_there(dialect, " ON CONFLICT (run_key) DO NOTHING"));
+        sql
+    })
+    .await?;
+    let mut counts = Counts::default();
+    let mut conflicts = 0;
+    for (place, (group, made)) in groups(rows).zip(made).enumerate() {
+        if made == group.len() as u64 {
             group.iter().for_each(|settlement| counts.add(settlement));
         } else {
-            conflicts += compare(tx, group, batch, &mut counts).await?;
+            conflicts += compare(tx, group, first.wrapping_add(place as i64), &mut counts).await?;
         }
     }
     Ok((counts, conflicts))

@@ -31,13 +31,14 @@ pub mod registry;
 pub mod scheduler;
 
 pub use clockwright_engine::{JobListener, Layout, OnceListener};
+pub use clockwright_events as events;
 pub use clockwright_model as model;
 pub use clockwright_model::{ErrorHandler, Exclusive, JobSettings, Misfire, Retry, ShardContext};
 pub use clockwright_planner::sharding::Strategy;
 pub use clockwright_runtime::{CancelSignal, Dataflow, DataflowFns};
 pub use job::Job;
 pub use registry::Registry;
-pub use scheduler::{Events, Scheduler, SchedulerOptions};
+pub use scheduler::{Events, History, Scheduler, SchedulerOptions};
 
 /// The subcommand that makes a program a supervisor.
 pub const EXEC_TASK: &str = "exec-task";

@@ -3,7 +3,8 @@
 use crate::{Job, Registry, net};
 use clockwright_engine::{Connect, Engine, EngineHandle, EngineOptions, Layout, StartError};
 use clockwright_events::{
-    Bus, BusOptions, EventStore, LateStore, Retention, Sink, Spool, SpoolError, SpoolOptions, StoreError,
+    Bus, BusOptions, EventStore, LateStore, Retention, Sampling, Sink, Spool, SpoolError, SpoolOptions,
+    StoreError,
 };
 use clockwright_model::{InstanceId, Millis, SettingsError, ShardContext};
 use clockwright_runtime::Stream;
@@ -21,7 +22,7 @@ pub const EVENTS_FILE: &str = "events.db";
 /// The name of the folder, in a data folder, where events wait for their database.
 const SPOOL_FOLDER: &str = "spool";
 
-/// How often history that is too old is deleted: what is older than 30 days.
+/// How often history that is too old is deleted.
 const SWEEP: Duration = Duration::from_secs(3600);
 
 /// How an instance takes part.
@@ -36,8 +37,27 @@ pub struct SchedulerOptions {
     pub layout: Option<Layout>,
     /// Where outcomes go. Default: nowhere but into the registry, which knows the last one of each item.
     pub events: Events,
+    /// What of it is put on record, and for how long. A bus of the caller's knows by itself.
+    pub history: History,
     /// What is done with the lines that scripts print, besides keeping them with the run.
     pub lines: Option<Lines>,
+}
+
+/// What is put on record, and for how long.
+#[derive(Debug, Clone, Default)]
+pub struct History {
+    /// How long it is kept. Default: 30 days.
+    pub keep: Retention,
+    /// Which firings leave a trace besides their outcomes. Default: all.
+    pub sampling: Sampling,
+}
+
+impl History {
+    /// A bus into these sinks.
+    #[must_use]
+    pub fn bus(&self, sinks: Vec<Arc<dyn Sink>>) -> Bus {
+        Bus::start(sinks, BusOptions { sampling: self.sampling.clone(), ..BusOptions::default() })
+    }
 }
 
 /// Where outcomes go.
@@ -65,6 +85,7 @@ impl Default for SchedulerOptions {
             shutdown_grace: Duration::from_secs(30),
             layout: None,
             events: Events::Silent,
+            history: History::default(),
             lines: None,
         }
     }
@@ -174,11 +195,12 @@ impl Scheduler {
             Events::Silent => (Bus::silent(), None),
             Events::Bus(bus) => (bus, None),
             Events::Folder(folder) => {
-                let bus = store_in(folder).await?;
+                let bus = store_in(folder, &options.history).await?;
                 (bus.clone(), Some(bus))
             }
             Events::Database { address, folder } => {
-                let bus = Bus::start(vec![database(&address, &folder).await?], BusOptions::default());
+                let keep = options.history.keep.clone();
+                let bus = options.history.bus(vec![database(&address, &folder, keep).await?]);
                 (bus.clone(), Some(bus))
             }
         };
@@ -211,13 +233,13 @@ impl Scheduler {
     }
 }
 
-/// The store in a data folder, which exists.
+/// The store in a data folder, which exists. History is deleted there when `keep` says so.
 ///
 /// # Errors
 /// [`StoreError`] says what is wrong with the file.
-pub async fn file(folder: &Path) -> Result<Arc<dyn Sink>, StoreError> {
+pub async fn file(folder: &Path, keep: Retention) -> Result<Arc<dyn Sink>, StoreError> {
     let store = EventStore::open(folder.join(EVENTS_FILE)).await?;
-    tokio::spawn(EventStore::keep_pruned(Arc::downgrade(&store), Retention::default(), SWEEP));
+    tokio::spawn(EventStore::keep_pruned(Arc::downgrade(&store), keep, SWEEP));
     Ok(store)
 }
 
@@ -226,16 +248,20 @@ pub async fn file(folder: &Path) -> Result<Arc<dyn Sink>, StoreError> {
 /// # Errors
 /// [`SchedulerError::Store`] when the address is wrong, [`SchedulerError::Spool`] when the folder cannot be used. A database
 /// that is merely away is none.
-pub async fn database(address: &str, folder: &Path) -> Result<Arc<dyn Sink>, SchedulerError> {
+pub async fn database(
+    address: &str,
+    folder: &Path,
+    keep: Retention,
+) -> Result<Arc<dyn Sink>, SchedulerError> {
     let store = LateStore::connect(address).await?;
-    tokio::spawn(LateStore::keep_pruned(Arc::downgrade(&store), Retention::default(), SWEEP));
+    tokio::spawn(LateStore::keep_pruned(Arc::downgrade(&store), keep, SWEEP));
     Ok(Spool::open(folder.join(SPOOL_FOLDER), store, SpoolOptions::default())?)
 }
 
-async fn store_in(folder: PathBuf) -> Result<Bus, SchedulerError> {
+async fn store_in(folder: PathBuf, history: &History) -> Result<Bus, SchedulerError> {
     std::fs::create_dir_all(&folder)
         .map_err(|error| SchedulerError::Folder { folder: folder.clone(), error })?;
-    Ok(Bus::start(vec![file(&folder).await?], BusOptions::default()))
+    Ok(history.bus(vec![file(&folder, history.keep.clone()).await?]))
 }
 
 fn connector(registry: &Registry) -> Connect {

@@ -122,6 +122,8 @@ fn every_command_has_help_and_none_shows_a_password() {
         "run",
         "run list",
         "run get",
+        "ledger",
+        "stats",
         "job",
         "job list",
         "job get",

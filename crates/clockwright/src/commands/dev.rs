@@ -1,12 +1,13 @@
 //! `clockwright dev`: registry, instances and outcomes in one process, and everything shown as it happens.
 
+use super::history::HistoryArgs;
 use super::{DEFAULT_DATA, Signals, live, read_jobs, until_signal};
 use crate::output::{Failure, now, talk};
 use clap::Args;
 use clockwright::{Events, Registry, Scheduler, SchedulerOptions};
 use clockwright_engine::admin::Admin;
 use clockwright_engine::view::{self, ViewError};
-use clockwright_events::{Bus, BusOptions, Sink, SqliteStore};
+use clockwright_events::{Sink, SqliteStore};
 use clockwright_model::JobName;
 use clockwright_registry::SharedRegistry;
 use std::path::{Path, PathBuf};
@@ -49,9 +50,12 @@ pub(crate) struct DevArgs {
     /// How long runs may go on after SIGTERM or SIGINT, for example 30s; a second signal ends them at once
     #[arg(long, default_value = "30s", value_parser = super::duration)]
     shutdown_grace: Duration,
+    #[command(flatten)]
+    history: HistoryArgs,
 }
 
 pub(crate) async fn run(args: DevArgs) -> Result<(), Failure> {
+    let history = args.history.clone().history();
     let names = names(&args.file)?;
     let signals = Signals::catch()?;
     let (registry, store): (_, Arc<dyn Sink>) = if args.in_memory {
@@ -59,14 +63,16 @@ pub(crate) async fn run(args: DevArgs) -> Result<(), Failure> {
     } else {
         let registry = Registry::serve(&args.data, &args.namespace).await?;
         let store: Arc<dyn Sink> = match &args.events {
-            Some(address) => clockwright::scheduler::database(address, &args.data).await?,
-            None => clockwright::scheduler::file(&args.data).await?,
+            Some(address) => {
+                clockwright::scheduler::database(address, &args.data, history.keep.clone()).await?
+            }
+            None => clockwright::scheduler::file(&args.data, history.keep.clone()).await?,
         };
         (registry, store)
     };
     let printer = live::Printer::start();
     let sinks: Vec<Arc<dyn Sink>> = vec![store, Arc::new(live::Outcomes::new(printer.pen()))];
-    let bus = Bus::start(sinks, BusOptions::default());
+    let bus = history.bus(sinks);
     let mut schedulers = Vec::new();
     for _ in 0..args.instances {
         let options = SchedulerOptions {
@@ -75,6 +81,7 @@ pub(crate) async fn run(args: DevArgs) -> Result<(), Failure> {
             layout: None,
             events: Events::Bus(bus.clone()),
             lines: Some(printer.lines()),
+            ..SchedulerOptions::default()
         };
         schedulers.push(Scheduler::start_with(&registry, read_jobs(&args.file)?, options).await?);
     }

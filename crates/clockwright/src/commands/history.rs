@@ -1,11 +1,64 @@
-//! Which event store the commands that look back read, and how they say what it lacks.
+//! What `dev` and `node` put on record and for how long; which event store the commands that look back read, and how they say
+//! what it lacks.
 
 use crate::output::{Failure, instant, talk};
 use clap::Args;
+use clockwright::scheduler::History;
 use clockwright_events::{EventStore, Query as _};
 use clockwright_model::Millis;
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::time::Duration;
+
+/// The options of what runs jobs.
+#[derive(Debug, Clone, Args)]
+pub(crate) struct HistoryArgs {
+    /// How long history is kept, for example 30d
+    #[arg(long, default_value = "30d", value_parser = super::duration, value_name = "DURATION")]
+    keep: Duration,
+    /// How long history of one job is kept, where that is another time: report=365d; may be given several times
+    #[arg(long, value_parser = keep_job, value_name = "JOB=DURATION")]
+    keep_job: Vec<(String, Duration)>,
+    /// Keep only about this many of the newest rows of each table
+    #[arg(long, value_name = "ROWS")]
+    keep_rows: Option<u64>,
+    /// Put only about one of so many firings of a job on record: poll=100; failures and the outcomes of all fires always are. Without
+    /// a job's name it is meant for all that are not named. May be given several times
+    #[arg(long, value_parser = sample, value_name = "[JOB=]N")]
+    sample: Vec<(Option<String>, u32)>,
+}
+
+impl HistoryArgs {
+    pub(crate) fn history(self) -> History {
+        let mut history = History::default();
+        history.keep.age = self.keep;
+        history.keep.rows = self.keep_rows;
+        history.keep.jobs = self.keep_job.into_iter().collect();
+        for (job, one_of) in self.sample {
+            match job {
+                Some(job) => drop(history.sampling.jobs.insert(job, one_of)),
+                None => history.sampling.default = one_of,
+            }
+        }
+        history
+    }
+}
+
+/// A job's name may hold an equals sign; what follows the last one does not.
+fn keep_job(text: &str) -> Result<(String, Duration), String> {
+    let (job, age) = text.rsplit_once('=').ok_or("it is JOB=DURATION, for example report=365d")?;
+    Ok((job.to_owned(), super::duration(age)?))
+}
+
+fn sample(text: &str) -> Result<(Option<String>, u32), String> {
+    let (job, number) = match text.rsplit_once('=') {
+        Some((job, number)) => (Some(job.to_owned()), number),
+        None => (None, text),
+    };
+    let number = number.parse().ok().filter(|number| *number > 0);
+    let number = number.ok_or("it is a whole number from 1 on, perhaps after JOB=, for example poll=100")?;
+    Ok((job, number))
+}
 
 #[derive(Debug, Args)]
 pub(crate) struct StoreArgs {

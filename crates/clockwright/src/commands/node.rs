@@ -1,5 +1,6 @@
 //! `clockwright node`: one instance of the jobs of a file.
 
+use super::history::HistoryArgs;
 use super::{DEFAULT_DATA, Global, Signals, live, read_jobs, until_signal};
 use crate::output::{Failure, talk};
 use clap::Args;
@@ -33,6 +34,8 @@ pub(crate) struct NodeArgs {
     /// there keeps its own. Default: that of the namespace's other jobs, and without any that of 2.x
     #[arg(long, env = "CLOCKWRIGHT_LAYOUT", value_name = "2|3", value_parser = layout)]
     layout: Option<Layout>,
+    #[command(flatten)]
+    history: HistoryArgs,
     /// Print what scripts print, each line with its job, item and instance
     #[arg(long)]
     print_output: bool,
@@ -62,6 +65,7 @@ pub(crate) async fn run(global: Global, args: NodeArgs) -> Result<(), Failure> {
             Some(address) => Events::Database { address, folder: args.data },
             None => Events::Folder(args.data),
         },
+        history: args.history.history(),
         lines: printer.as_ref().map(live::Printer::lines),
     };
     let scheduler = Scheduler::start_with(&registry, jobs, options).await?;

@@ -6,7 +6,19 @@ use std::process::{Command, Stdio};
 #[test]
 fn every_measurement_runs_and_gives_rows_with_values() {
     // At the same time: most of what each of them does is to wait for its instants.
-    let names = ["lateness", "throughput", "takeover", "memory", "start", "events"];
+    // But for the one that needs a JVM.
+    let names = [
+        "lateness",
+        "throughput",
+        "takeover",
+        "memory",
+        "start",
+        "events",
+        "events-publish",
+        "events-queries",
+        "events-retention",
+        "events-partitions",
+    ];
     let runs = names.map(|name| {
         let mut command = Command::new(env!("CARGO_BIN_EXE_clockwright-benches"));
         command.args(["--smoke", "--output", "json", name]).stdout(Stdio::piped()).stderr(Stdio::piped());

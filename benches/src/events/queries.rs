@@ -89,9 +89,10 @@ async fn fill(home: &Home, rows: i64) -> anyhow::Result<()> {
             home.text(&fire)
         ))
         .await?;
+        let is_bad = format!("{n} % 100 = 7 OR {n} % 100000 = 1");
         let success = match home.database {
-            super::Database::Postgres => format!("{n} % 100 <> 7"),
-            _ => format!("CASE WHEN {n} % 100 = 7 THEN 0 ELSE 1 END"),
+            super::Database::Postgres => format!("NOT ({is_bad})"),
+            _ => format!("CASE WHEN {is_bad} THEN 0 ELSE 1 END"),
         };
         let cause = format!("CASE WHEN {n} % 100 = 7 THEN 'the program ended with exit code 1' END");
         let server = home.concat(&[

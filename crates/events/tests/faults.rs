@@ -225,8 +225,15 @@ struct Disk(std::path::PathBuf);
 impl Disk {
     /// Has room for all that a fault's time brings, once there is room.
     fn new() -> Option<Self> {
+        Self::with(0)
+    }
+
+    /// And for so many bytes more.
+    fn with(more: usize) -> Option<Self> {
         let path = tempfile::tempdir().unwrap().keep();
-        let size = format!("size={}", Self::bytes());
+        // A server has a user of its own, which has to get through to its files.
+        std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o755)).unwrap();
+        let size = format!("mode=755,size={}", Self::bytes() + more);
         let mounted = std::process::Command::new("mount")
             .args(["-t", "tmpfs", "-o", &size, "none"])
             .arg(&path)
@@ -278,6 +285,39 @@ async fn the_disk_of_sqlite_may_be_full() {
     })
     .await;
     store.close().await;
+}
+
+/// The disk of a server's database is full, and nothing else of the server's. Only root may mount one.
+async fn full(kind: Kind) {
+    // An empty database of PostgreSQL takes 8 MiB, and tables with their indexes grow by leaps.
+    let Some(disk) = Disk::with(48 << 20) else {
+        eprintln!("not tested: only root may mount a disk");
+        return;
+    };
+    let server = SqlServer::start(kind).unwrap();
+    let store = EventStore::connect(&server.database_in(&disk.0).await.unwrap()).await.unwrap();
+    let ballast = disk.0.join("ballast");
+    through(store.clone(), store.clone(), || async {
+        let all = vec![1; Disk::bytes() + (48 << 20)];
+        let full = tokio::fs::write(&ballast, all).await;
+        assert_eq!(full.unwrap_err().kind(), std::io::ErrorKind::StorageFull);
+        // Pages that a table has already may take some events still, so many are stored at once.
+        let (mut n, deadline) = (1 << 20, Instant::now() + Duration::from_secs(60));
+        while store.store(&refused(n)).await.is_ok() {
+            n += 1_000;
+            assert!(Instant::now() < deadline, "the database does not become full");
+        }
+        tokio::time::sleep(fault()).await;
+        tokio::fs::remove_file(&ballast).await.unwrap();
+    })
+    .await;
+    store.close().await;
+}
+
+/// States that no other test looks for.
+fn refused(first: u64) -> Vec<Event> {
+    let trace = |n| StatusTrace { id: id((1 << 41) + n), message: "x".repeat(1_000), ..testing::status(0) };
+    (first..first + 1_000).map(trace).map(Event::Status).collect()
 }
 
 /// The spool's own disk is full as well: then the bus keeps the events in memory. Who may not mount a disk is not root,
@@ -373,6 +413,8 @@ faults! {
     mariadb_may_freeze: frozen(Kind::MariaDb),
     postgres_may_be_read_only: read_only(Kind::Postgres),
     mariadb_may_be_read_only: read_only(Kind::MariaDb),
+    the_disk_of_postgres_may_be_full: full(Kind::Postgres),
+    the_disk_of_mariadb_may_be_full: full(Kind::MariaDb),
     postgres_may_take_five_seconds_for_each_commit: slow(Kind::Postgres),
     mariadb_may_take_five_seconds_for_each_commit: slow(Kind::MariaDb),
 }

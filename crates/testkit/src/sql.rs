@@ -112,6 +112,37 @@ impl SqlServer {
         Ok(self.address(USER, &name))
     }
 
+    /// As [`SqlServer::database`], with the database's files in an empty folder of the caller's, perhaps on a disk of its own.
+    ///
+    /// # Errors
+    /// As [`SqlServer::database`], or the folder cannot be used.
+    pub async fn database_in(&self, folder: &Path) -> anyhow::Result<String> {
+        let name = format!("db{}", self.databases.fetch_add(1, Ordering::Relaxed));
+        // The server makes and keeps it by itself, and wants it empty.
+        let place = folder.join("database");
+        std::fs::create_dir(&place)?;
+        give_away(&place)?;
+        match self.kind {
+            Kind::Postgres => {
+                let place = place.display();
+                self.admin(&format!("CREATE TABLESPACE {name}_place LOCATION '{place}'")).await?;
+                let owned = format!("CREATE DATABASE {name} OWNER {USER} TABLESPACE {name}_place");
+                self.admin(&owned).await?;
+            }
+            Kind::MariaDb => {
+                self.admin(&format!("CREATE DATABASE {name}")).await?;
+                // A database is a folder, and nothing says that it has to be there and no link.
+                let made = self.dir.join("data").join(&name);
+                std::fs::copy(made.join("db.opt"), place.join("db.opt"))?;
+                give_away(&place.join("db.opt"))?;
+                std::fs::remove_dir_all(&made)?;
+                std::os::unix::fs::symlink(&place, &made)?;
+                self.admin(&format!("GRANT ALL ON {name}.* TO '{USER}'@'127.0.0.1'")).await?;
+            }
+        }
+        Ok(self.address(USER, &name))
+    }
+
     /// Runs one statement as the administrator, outside of all test databases.
     ///
     /// # Errors

@@ -16,6 +16,10 @@
 //! seconds for both; in tables made here its statements find and leave milliseconds. On PostgreSQL its JDBC driver writes the
 //! wall clock of its own time zone; give Java `-Duser.timezone=UTC` where both write.
 //!
+//! No table is cut into partitions. Elastic-Job's two must keep `id` as their primary key, because Java finds a row by it and
+//! relies on its being refused twice, and a partitioned table's key has to hold the time. Ours could be, and gain little:
+//! see `retention`.
+//!
 //! The local store is a file in WAL mode with one connection that writes and a few that read; see `file`. What differs
 //! between servers is in `server`.
 

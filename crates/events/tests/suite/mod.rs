@@ -501,9 +501,12 @@ pub(crate) async fn text_of_any_kind_and_length_is_stored<S: Store>(store: Arc<S
         let n = 60 + n as u64;
         let long = unit.repeat((1 << 20) / unit.len());
         let trace = StatusTrace { message: long.clone(), ..traced(n, &format!("t{n}"), TaskState::Error) };
-        put(&*store, [Put::from(failed(n, &long)), trace.into()]).await;
+        let outcome = Outcome::Failed { kind: FailureKind::Job, reason: long.clone() };
+        let outcome = Settlement { outcome, ..settled("long", n as u32, T) };
+        put(&*store, [Put::from(failed(n, &long)), trace.into(), outcome.into()]).await;
         let cause = store.execution(id(n)).await.unwrap().unwrap().failure_cause.unwrap();
         assert_eq!(store.trace(&format!("t{n}")).await.unwrap()[0].message, cause);
+        assert_eq!(store.last("long", n as u32).await.unwrap().unwrap().reason, cause);
         assert_eq!(cause.chars().count(), 4000);
         assert!(cause.ends_with("[cut]") && cause.starts_with(&unit.replace('\0', "␀")));
     }

@@ -6,7 +6,7 @@ CARGO := cargo
 RUN_DATA := $(TARGET)/run
 
 .DEFAULT_GOAL := help
-.PHONY: help run test test-interop bench bench-events lint rust zookeeper databases
+.PHONY: help run test test-interop bench bench-events bench-peers lint rust zookeeper databases
 
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -33,6 +33,10 @@ bench: rust zookeeper ## Measure, beside the limits of what it stands on; prints
 bench-events: rust databases ## Measure the event store on every database, with ten million rows and beside Java's; needs a JDK and Maven
 	$(CARGO) run --release -p clockwright-benches -- $(BENCH_ARGS) \
 	    events events-publish events-java events-queries events-retention events-partitions
+
+bench-peers: rust zookeeper ## Measure beside Java Elastic-Job 2.1.5; needs a JDK and Maven, and most of an hour
+	@sh e2e/java-peer/build.sh
+	$(CARGO) run --release -p clockwright-benches -- peers $(BENCH_ARGS)
 
 lint: rust ## Check the format, the lints, the documentation and (where cargo-deny is installed) the dependencies
 	$(CARGO) fmt --all --check

@@ -5,7 +5,8 @@
 
 use crate::backend;
 use crate::fleet;
-use crate::machine;
+use crate::machine::{self, Usage};
+use crate::peers;
 use anyhow::{Context as _, bail};
 use clockwright_events::Bus;
 use clockwright_model::ShardContext;
@@ -50,6 +51,7 @@ pub(crate) fn main(what: &str, wishes: &str) -> anyhow::Result<()> {
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
     match what {
         "engine" => runtime.block_on(hold(serde_json::from_str(wishes).context("the child's wishes")?)),
+        "peer" => runtime.block_on(peers::hold(wishes)),
         other => bail!("there is no child `{other}`"),
     }
 }
@@ -84,7 +86,7 @@ async fn idle(time: Duration) -> anyhow::Result<Ready> {
     let before = machine::cpu();
     tokio::time::sleep(time).await;
     let used = machine::cpu() - before;
-    let (resident, threads) = machine::size()?;
+    let Usage { resident, threads, .. } = machine::usage(std::process::id())?;
     let idle_percent = if time.is_zero() { 0.0 } else { 100.0 * used.as_secs_f64() / time.as_secs_f64() };
     Ok(Ready { resident, threads, idle_percent })
 }

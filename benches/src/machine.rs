@@ -96,13 +96,36 @@ pub(crate) fn millis(duration: Duration) -> f64 {
     duration.as_secs_f64() * 1_000.0
 }
 
-/// Resident memory, bytes, and threads of this process.
-pub(crate) fn size() -> anyhow::Result<(u64, u64)> {
-    let status = std::fs::read_to_string("/proc/self/status").context("/proc/self/status")?;
-    let field = |name: &str| {
-        let line = status.lines().find_map(|line| line.strip_prefix(name))?;
-        line.split_whitespace().next()?.parse::<u64>().ok()
+/// What a process uses.
+#[derive(Debug, Clone, Copy, Default)]
+pub(crate) struct Usage {
+    /// Resident memory, bytes.
+    pub(crate) resident: u64,
+    pub(crate) threads: u64,
+    /// CPU time since its start, of all its threads; to a hundredth of a second.
+    pub(crate) cpu: Duration,
+}
+
+/// What a process uses now.
+pub(crate) fn usage(pid: u32) -> anyhow::Result<Usage> {
+    let read = |file: &str| {
+        let file = format!("/proc/{pid}/{file}");
+        std::fs::read_to_string(&file).context(file)
     };
-    let resident = field("VmRSS:").context("no VmRSS in /proc/self/status")?;
-    Ok((resident * 1_024, field("Threads:").context("no Threads in /proc/self/status")?))
+    let status = read("status")?;
+    let field = |name: &str| {
+        let line = status.lines().find_map(|line| line.strip_prefix(name));
+        let number = line.and_then(|line| line.split_whitespace().next()?.parse::<u64>().ok());
+        number.with_context(|| format!("no {name} in /proc/{pid}/status"))
+    };
+    // Behind the name in parentheses; user and system time are the 14th and 15th of all fields.
+    let stat = read("stat")?;
+    let fields = stat.rsplit(')').next().unwrap_or_default().split_whitespace();
+    let ticks: u64 = fields.skip(11).take(2).filter_map(|ticks| ticks.parse::<u64>().ok()).sum();
+    let second = rustix::param::clock_ticks_per_second();
+    Ok(Usage {
+        resident: field("VmRSS:")? * 1_024,
+        threads: field("Threads:")?,
+        cpu: Duration::from_micros(ticks * 1_000_000 / second),
+    })
 }

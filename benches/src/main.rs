@@ -15,6 +15,7 @@ mod fleet;
 mod lateness;
 mod machine;
 mod memory;
+mod peers;
 mod raw;
 mod report;
 mod start;
@@ -74,8 +75,8 @@ impl Scale {
 
 type Run = fn(Scale) -> BoxFuture<'static, anyhow::Result<Vec<Row>>>;
 
-/// All measurements, by name. Those of the event store come last, and are taken only when they are asked for.
-const MEASUREMENTS: [(&str, Run); 11] = [
+/// All measurements, by name.
+const MEASUREMENTS: [(&str, Run); 12] = [
     ("lateness", |scale| Box::pin(lateness::run(scale))),
     ("throughput", |scale| Box::pin(throughput::run(scale))),
     ("takeover", |scale| Box::pin(takeover::run(scale))),
@@ -87,16 +88,18 @@ const MEASUREMENTS: [(&str, Run); 11] = [
     ("events-queries", |scale| Box::pin(events::queries::run(scale))),
     ("events-retention", |scale| Box::pin(events::retention::run(scale))),
     ("events-partitions", |scale| Box::pin(events::partitions::run(scale))),
+    ("peers", |scale| Box::pin(peers::run(scale))),
 ];
 
-/// What begins the names of those that are taken only when they are asked for.
-const EVENTS: &str = "events";
+/// What begins the names of those that are taken only when they are named: they need more than the others, and take long.
+const ONLY_NAMED: [&str; 2] = ["events", "peers"];
 
 const USAGE: &str =
     "usage: clockwright-benches [--quick | --smoke] [--on PLACE] [--output table|json] [NAME…]
 
 names: lateness throughput takeover memory start; all of these without a name
        events events-publish events-java events-queries events-retention events-partitions: the event store
+       peers: beside Java Elastic-Job, needs a JDK and what e2e/java-peer/build.sh makes
 --quick          fewer pairs, shorter samples and less history
 --smoke          a tiny size that only shows that everything still works
 --on PLACE       only on this registry (memory, disk, zookeeper) or database (sqlite, postgresql, mariadb); default: each
@@ -175,7 +178,7 @@ fn measure(arguments: &Arguments) -> anyhow::Result<()> {
     let before = machine::facts()?;
     let mut rows = Vec::new();
     for (name, run) in MEASUREMENTS {
-        let usual = arguments.names.is_empty() && !name.starts_with(EVENTS);
+        let usual = arguments.names.is_empty() && !ONLY_NAMED.iter().any(|begin| name.starts_with(begin));
         if usual || arguments.names.iter().any(|asked| asked == name) {
             eprintln!("measuring {name} …");
             // Each measurement has a runtime of its own, so that nothing of one is left in the next.

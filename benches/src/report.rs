@@ -18,9 +18,9 @@ pub(crate) struct Row {
     unit: &'static str,
     /// Clockwright's.
     product: Vec<f64>,
-    /// The same values of the floor arm; empty when there is no floor.
+    /// The same values of the floor arm, or of a peer; empty when there is neither.
     floor: Vec<f64>,
-    /// Median of the ratios of the pairs, product to floor.
+    /// Product to floor or peer: of several pairs, the median of their ratios.
     #[serde(skip_serializing_if = "Option::is_none")]
     ratio: Option<f64>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -91,7 +91,7 @@ impl Row {
     }
 }
 
-const HEAD: [&str; 8] = ["measurement", "what", "on", "Clockwright", "floor", "ratio", "aim", "note"];
+const HEAD: [&str; 8] = ["measurement", "what", "on", "Clockwright", "floor or peer", "ratio", "aim", "note"];
 
 /// A Markdown table, so that it can be put into a document as it is.
 pub(crate) fn table(before: &Facts, after: &Facts, rows: &[Row]) -> String {

@@ -30,6 +30,7 @@ pub mod net;
 pub mod registry;
 pub mod scheduler;
 
+pub use clockwright_engine::core::JobStatus;
 pub use clockwright_engine::{JobListener, Layout, OnceListener};
 pub use clockwright_events as events;
 pub use clockwright_model as model;

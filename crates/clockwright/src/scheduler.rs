@@ -1,6 +1,7 @@
 //! One instance: takes part in its jobs until it is shut down.
 
 use crate::{Job, Registry, net};
+use clockwright_engine::core::JobStatus;
 use clockwright_engine::{Connect, Engine, EngineHandle, EngineOptions, Layout, StartError};
 use clockwright_events::{
     Bus, BusOptions, EventStore, LateStore, Retention, Sampling, Sink, Spool, SpoolError, SpoolOptions,
@@ -215,6 +216,12 @@ impl Scheduler {
     #[must_use]
     pub fn instance(&self) -> &InstanceId {
         &self.instance
+    }
+
+    /// What this instance says of its jobs now, in the order they were given: whether each is registered, which items it owns, and
+    /// why it does not fire here, if so. For a health check, or to know when a start is complete.
+    pub async fn status(&self) -> Vec<JobStatus> {
+        self.engine.status().await
     }
 
     /// What ends an ongoing [`shutdown`](Self::shutdown) at once: runs that still go on are ended. Taken before, called when the

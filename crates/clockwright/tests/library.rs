@@ -46,6 +46,26 @@ async fn a_triggered_job_runs_each_item_once_and_leaves_its_outcomes() {
     assert!(items.recv().await.is_none(), "nothing ran twice, and the job's code is gone");
 }
 
+#[tokio::test(flavor = "multi_thread")]
+async fn a_scheduler_tells_when_its_jobs_are_registered_and_which_items_it_owns() {
+    let registry = Registry::in_memory("jobs").unwrap();
+    let job = |name| Job::simple(name, "0 0 0 1 1 ? 2099", |_| async { Ok::<(), String>(()) }).sharding(3);
+    let scheduler = Scheduler::start(&registry, vec![job("second"), job("first")]).await.unwrap();
+    let complete = async {
+        loop {
+            let status = scheduler.status().await;
+            if status.iter().all(|job| job.registered && job.items == [0, 1, 2]) {
+                return status;
+            }
+            tokio::task::yield_now().await;
+        }
+    };
+    let status = tokio::time::timeout(PATIENCE, complete).await.unwrap();
+    assert_eq!(status.iter().map(|job| job.job.as_str()).collect::<Vec<_>>(), ["second", "first"]);
+    assert!(status.iter().all(|job| job.leader && job.degraded.is_none() && job.running == 0));
+    scheduler.shutdown().await;
+}
+
 #[tokio::test]
 async fn a_job_that_cannot_be_used_is_named_and_nothing_starts() {
     let registry = Registry::in_memory("jobs").unwrap();

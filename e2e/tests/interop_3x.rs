@@ -88,9 +88,9 @@ fn come_and_go(order: &str, failover: bool) {
             let begun = now();
             let instance = instances.remove(0);
             if clean {
-                instance.stop()
+                instance.stop();
             } else {
-                instance.kill()
+                instance.kill();
             }
             goes_on(&stage, &instances, ITEMS, &all(ITEMS));
             let what = if clean { "stopped" } else { "was killed" };

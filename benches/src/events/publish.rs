@@ -31,7 +31,7 @@ async fn on(scale: Scale, database: Database) -> anyhow::Result<Vec<Row>> {
     let events = executions(0, paced + burst)?;
     let mut costs = Vec::with_capacity(paced + burst);
     costs.resize(paced + burst, 0.0);
-    let before = machine::size()?.0;
+    let before = machine::usage(std::process::id())?.resident;
     let mut greatest = before;
     let publish = |event: &Execution| {
         let event = Event::Execution(event.clone());
@@ -47,12 +47,12 @@ async fn on(scale: Scale, database: Database) -> anyhow::Result<Vec<Row>> {
             *cost = publish(event);
         }
     }
-    greatest = greatest.max(machine::size()?.0);
+    greatest = greatest.max(machine::usage(std::process::id())?.resident);
     for (events, costs) in events[paced..].chunks(10_000).zip(costs[paced..].chunks_mut(10_000)) {
         for (event, cost) in events.iter().zip(costs) {
             *cost = publish(event);
         }
-        greatest = greatest.max(machine::size()?.0);
+        greatest = greatest.max(machine::usage(std::process::id())?.resident);
         tokio::task::yield_now().await;
     }
     let (stats, spooled) = (bus.stats(), spool.stats());

@@ -288,6 +288,7 @@ async fn the_disk_of_sqlite_may_be_full() {
 }
 
 /// The disk of a server's database is full, and nothing else of the server's. Only root may mount one.
+#[allow(clippy::print_stderr, reason = "whoever reads the test's output has to know what was not tested")]
 async fn full(kind: Kind) {
     // An empty database of PostgreSQL takes 8 MiB, and tables with their indexes grow by leaps.
     let Some(disk) = Disk::with(48 << 20) else {

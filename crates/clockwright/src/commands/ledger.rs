@@ -80,7 +80,7 @@ pub(crate) async fn run(global: &Global, args: LedgerArgs) -> Result<(), Failure
     entries.sort_by_key(|entry| (entry.from, entry.item, entry.to));
     show(global.output, &entries, |entries| list(entries))?;
     if to < args.to {
-        talk(&format!("there is more; go on with --from {}", jiff_text(to)));
+        talk(&format!("there is more; go on with --from {}", exact(to)));
     }
     if timetable.is_some() {
         talk(&summary(&entries));
@@ -225,6 +225,6 @@ fn summary(entries: &[Entry]) -> String {
 }
 
 /// An instant as `--from` takes it back exactly.
-fn jiff_text(at: Millis) -> String {
+fn exact(at: Millis) -> String {
     jiff::Timestamp::from_millisecond(at).map_or_else(|_| at.to_string(), |at| at.to_string())
 }

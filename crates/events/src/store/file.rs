@@ -53,12 +53,7 @@ pub(super) async fn open_read_only(path: &Path) -> Result<Db, StoreError> {
     let _ = connection.close().await;
     match found? {
         0 => Err(StoreError::Missing(path.display().to_string())),
-        version if version < MIGRATIONS.len() => Err(StoreError::Open {
-            path: path.display().to_string(),
-            reason: format!(
-                "it has version {version} and is migrated when an instance of this version starts"
-            ),
-        }),
+        version if version < MIGRATIONS.len() => Err(StoreError::behind(path.display().to_string(), version)),
         _ => {
             let readers = pool(READERS).connect_lazy_with(read);
             Ok(Db::Sqlite { writer: None, readers, open: Arc::default() })

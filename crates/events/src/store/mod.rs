@@ -151,6 +151,15 @@ impl Store for EventStore {
     }
 }
 
+impl StoreError {
+    /// A reader found tables that are to be migrated, which readers do not do.
+    fn behind(path: String, version: usize) -> Self {
+        let reason =
+            format!("it has version {version} and is migrated when an instance of this version starts");
+        StoreError::Open { path, reason }
+    }
+}
+
 impl From<sqlx::Error> for StoreError {
     fn from(error: sqlx::Error) -> Self {
         StoreError::Database(error.to_string())

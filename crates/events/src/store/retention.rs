@@ -29,9 +29,10 @@ pub struct Retention {
     pub hours: Duration,
     /// How long counts by day are kept. Default 10 years.
     pub days: Duration,
-    /// Most rows that one transaction deletes; at least 1. Default 1,000.
+    /// Most rows that one transaction deletes; at least 1. Where they take longer than 25 ms, the next ones are fewer.
+    /// Default 1,000.
     pub batch_rows: u32,
-    /// The rest between two batches. Default 10 ms.
+    /// The rest between two batches, which is never shorter than the batch took. Default 10 ms.
     pub pause: Duration,
 }
 
@@ -50,6 +51,12 @@ impl Default for Retention {
         }
     }
 }
+
+/// What a batch should take at most: about as long as an insert may wait for it without anybody's noticing.
+const BATCH_TIME: Duration = Duration::from_millis(25);
+
+/// How small a batch becomes at most where the database is slow.
+const SMALLEST_BATCH: u32 = 50;
 
 /// A table with history, and the time that its rows are ordered by.
 #[derive(Clone, Copy)]
@@ -178,8 +185,10 @@ impl EventStore {
         condition: impl Fn(&mut Sql<'a>),
         table: &'static str,
     ) -> Result<u64, StoreError> {
-        let mut deleted = 0;
+        let most = keep.batch_rows.max(1);
+        let (mut deleted, mut size) = (0, most);
         loop {
+            let began = tokio::time::Instant::now();
             let mut tx: Tx = self.db.begin().await?.ok_or(StoreError::ReadOnly)?;
             let dialect = tx.dialect();
             let mut sql = Sql::new(dialect, "DELETE FROM ");
@@ -193,17 +202,19 @@ impl EventStore {
             }
             condition(&mut sql);
             sql.text(" LIMIT ");
-            sql.bind(i64::from(keep.batch_rows.max(1)));
+            sql.bind(i64::from(size));
             if !dialect.is_mysql() {
                 sql.text(")");
             }
             let rows = tx.execute(sql).await?;
             tx.commit().await?;
             deleted += rows;
-            if rows < u64::from(keep.batch_rows.max(1)) {
+            if rows < u64::from(size) {
                 return Ok(deleted);
             }
-            tokio::time::sleep(keep.pause).await;
+            let took = began.elapsed();
+            size = next_size(size, most, took);
+            tokio::time::sleep(keep.pause.max(took)).await;
         }
     }
 
@@ -231,6 +242,18 @@ impl EventStore {
     }
 }
 
+/// How many rows the next batch may have. A busy disk makes a batch slow, and who writes waits for it: then the next one is
+/// smaller, until batches are quick again.
+fn next_size(size: u32, most: u32, took: Duration) -> u32 {
+    if took > BATCH_TIME {
+        (size / 2).max(most.min(SMALLEST_BATCH))
+    } else if took < BATCH_TIME / 2 {
+        size.saturating_mul(2).min(most)
+    } else {
+        size
+    }
+}
+
 /// What a database calls a row's place, to be compared and to be selected. SQLite's statistics have none, but a key.
 fn row_place(dialect: Dialect, table: &str) -> (&'static str, &'static str) {
     if dialect.is_postgres() {
@@ -244,4 +267,20 @@ fn row_place(dialect: Dialect, table: &str) -> (&'static str, &'static str) {
 
 fn past(now: Millis, age: Duration) -> Millis {
     now.saturating_sub(i64::try_from(age.as_millis()).unwrap_or(i64::MAX))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn slow_batches_become_smaller_and_quick_ones_as_large_as_they_may_be() {
+        let (slow, quick) = (BATCH_TIME * 2, Duration::from_millis(1));
+        let after = |took, count: usize, from| (0..count).fold(from, |size, _| next_size(size, 1000, took));
+        assert_eq!((after(slow, 1, 1000), after(slow, 9, 1000)), (500, SMALLEST_BATCH));
+        assert_eq!((after(quick, 1, 300), after(quick, 9, SMALLEST_BATCH)), (600, 1000));
+        assert_eq!(after(BATCH_TIME, 3, 300), 300);
+        // A caller that wants few rows at a time gets no more.
+        assert_eq!((next_size(7, 7, slow), next_size(7, 7, quick)), (7, 7));
+    }
 }

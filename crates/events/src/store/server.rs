@@ -49,7 +49,8 @@ fn done(place: &str, found: Option<i64>, known: usize) -> Result<usize, StoreErr
 fn is_behind(place: &str, found: Option<i64>, known: usize, read_only: bool) -> Result<bool, StoreError> {
     match done(place, found, known)? {
         done if done == known => Ok(false),
-        _ if read_only => Err(StoreError::Missing(place.to_owned())),
+        0 if read_only => Err(StoreError::Missing(place.to_owned())),
+        done if read_only => Err(StoreError::behind(place.to_owned(), done)),
         _ => Ok(true),
     }
 }

@@ -22,6 +22,8 @@ pub(crate) struct Job {
     pub(crate) mirror: Mirror,
     /// The id of the full reading under way.
     pub(crate) loading: Option<u64>,
+    /// A full reading will be asked for when its turn comes.
+    pub(crate) load_waits: bool,
     /// Another full reading is wanted after the one under way.
     pub(crate) reload: bool,
     /// A full reading came in since the session began.
@@ -213,6 +215,7 @@ impl Job {
             local,
             mirror: Mirror::default(),
             loading: None,
+            load_waits: false,
             reload: false,
             is_loaded: false,
             touched: 0,
@@ -248,6 +251,7 @@ impl Job {
     pub(crate) fn session_changed(&mut self) {
         self.mirror = Mirror::new(self.mirror.layout);
         self.loading = None;
+        self.load_waits = false;
         self.reload = false;
         self.is_loaded = false;
         self.registered = false;

@@ -32,6 +32,8 @@ pub(crate) mod mirror;
 mod mixed;
 mod outcome;
 mod records;
+#[cfg(test)]
+mod tests;
 mod trigger;
 
 pub use job::JobStatus;
@@ -44,7 +46,7 @@ use clockwright_runtime::{RunEnd, StopReason};
 use job::Job;
 use lease::Lease;
 use std::cmp::Reverse;
-use std::collections::{BTreeMap, BinaryHeap, HashMap};
+use std::collections::{BTreeMap, BinaryHeap, HashMap, VecDeque};
 use std::sync::Arc;
 
 /// What the clocks say.
@@ -273,6 +275,9 @@ pub struct Core {
     wall_timers: Timers,
     mono_timers: Timers,
     dirty: Vec<usize>,
+    /// Full readings of jobs under way, and the jobs that wait for theirs.
+    loads: usize,
+    waiting_loads: VecDeque<usize>,
     /// How many jobs wait for somebody else's runs.
     watching_jobs: usize,
     random: u64,
@@ -280,6 +285,9 @@ pub struct Core {
     left: bool,
     out: Vec<Effect>,
 }
+
+/// Full readings of jobs under way at once: enough to keep a registry busy.
+const LOADS_AT_ONCE: usize = 64;
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 struct Terms {
@@ -336,6 +344,8 @@ impl Core {
             wall_timers: Timers::new(),
             mono_timers: Timers::new(),
             dirty: Vec::new(),
+            loads: 0,
+            waiting_loads: VecDeque::new(),
             watching_jobs: 0,
             leaving: false,
             left: false,
@@ -430,6 +440,8 @@ impl Core {
     fn connected(&mut self, session: i64, timeout: Millis, lease_sent: Millis, found: Option<Layout>) {
         self.session = Some(Terms { session, timeout });
         self.leases.clear();
+        self.loads = 0;
+        self.waiting_loads.clear();
         self.lease.start(lease_sent, timeout);
         self.out.push(Effect::LeaseUntil(self.lease.until()));
         self.load_leases();
@@ -582,17 +594,25 @@ impl Core {
         let Some(&index) = self.by_name.get(job) else { return };
         let keys = self.keys.clone();
         let job = &mut self.jobs[index];
-        match nodes {
-            Err(_) => job.load_failed(id, now),
+        if job.loading == Some(id) {
+            self.loads -= 1;
+        }
+        let taken_in = match nodes {
+            Err(_) => {
+                job.load_failed(id, now);
+                true
+            }
             Ok(nodes) => {
                 let parsed = nodes.iter().filter_map(|(path, node)| Some((keys.parse(path)?.1, node)));
-                if !job.loaded(id, &key, parsed) {
-                    self.load(index);
-                    return;
-                }
+                job.loaded(id, &key, parsed)
             }
+        };
+        if taken_in {
+            self.touch(index);
+        } else {
+            self.load(index);
         }
-        self.touch(index);
+        self.start_loads();
     }
 
     fn put_lease(&mut self, path: &Path, node: Option<&Node>) {
@@ -687,19 +707,34 @@ impl Core {
         }
     }
 
-    /// Asks for a fresh reading of a whole job, once.
+    /// Asks for a fresh reading of a whole job, once. With thousands of jobs it waits for its turn, and it does so here: an
+    /// answer is as old as its question, and one that was asked long before it is read would be too old to be taken in.
     pub(crate) fn load(&mut self, index: usize) {
-        if self.session.is_none() {
+        let job = &mut self.jobs[index];
+        if self.session.is_none() || job.load_waits {
             return;
         }
-        if self.jobs[index].loading.is_some() {
-            self.jobs[index].reload = true;
+        if job.loading.is_some() {
+            job.reload = true;
             return;
         }
-        let id = self.next();
-        self.jobs[index].loading = Some(id);
-        let root = self.keys.job(&self.jobs[index].name);
-        self.out.push(Effect::Tree { id, root });
+        job.load_waits = true;
+        self.waiting_loads.push_back(index);
+        self.start_loads();
+    }
+
+    fn start_loads(&mut self) {
+        while self.loads < LOADS_AT_ONCE
+            && let Some(index) = self.waiting_loads.pop_front()
+        {
+            self.loads += 1;
+            let id = self.next();
+            let job = &mut self.jobs[index];
+            job.load_waits = false;
+            job.loading = Some(id);
+            let root = self.keys.job(&job.name);
+            self.out.push(Effect::Tree { id, root });
+        }
     }
 
     pub(crate) fn read(&mut self, paths: Vec<Path>) {

@@ -1,0 +1,79 @@
+//! What the simulation is too small to show: thousands of jobs.
+#![allow(clippy::unwrap_used, reason = "tests")]
+
+use super::*;
+use clockwright_model::JobKind;
+
+const NOW: Now = Now { wall: 1_000_000, mono: 1_000 };
+
+fn core(jobs: usize) -> Core {
+    let settings = |number: usize| {
+        let name = JobName::new(&format!("job-{number}")).unwrap();
+        JobSettings::new(name, JobKind::Simple, "0 0 0 1 1 ? 2099", 1)
+    };
+    let options = CoreOptions {
+        keys: Keys::new("jobs").unwrap(),
+        instance: InstanceId::of_process("127.0.0.1", 1, 0),
+        hostname: "here".to_owned(),
+        seed: 1,
+        tolerance: 1_000,
+        #[cfg(feature = "mutations")]
+        mutation: None,
+    };
+    let mut core = Core::new(options, (0..jobs).map(settings).collect());
+    core.step(Input::Connected { session: 1, timeout: 10_000, lease_sent: NOW.mono }, NOW);
+    core
+}
+
+/// The jobs that are to be read whole.
+fn loads(effects: Vec<Effect>) -> Vec<(u64, Path)> {
+    let keys = Keys::new("jobs").unwrap();
+    let load = |effect| match effect {
+        Effect::Tree { id, root } if matches!(keys.parse(&root), Some((_, Key::Job))) => Some((id, root)),
+        _ => None,
+    };
+    effects.into_iter().filter_map(load).collect()
+}
+
+#[test]
+fn many_jobs_are_read_so_many_at_once_until_all_are_read() {
+    let jobs = 3 * LOADS_AT_ONCE;
+    let mut core = core(jobs);
+    let mut under_way = loads(core.settle(NOW));
+    let mut read = Vec::new();
+    while let Some((id, root)) = under_way.pop() {
+        assert!(under_way.len() < LOADS_AT_ONCE);
+        read.push(root.clone());
+        core.step(Input::Tree { id, root, nodes: Ok(Vec::new()) }, NOW);
+        under_way.extend(loads(core.settle(NOW)));
+    }
+    read.sort_unstable();
+    let once = read.len();
+    read.dedup();
+    assert_eq!((read.len(), once), (jobs, jobs), "each job was read, and once");
+}
+
+#[test]
+fn a_reading_that_waits_for_its_turn_is_as_new_as_its_turn() {
+    let mut core = core(LOADS_AT_ONCE + 1);
+    let under_way = loads(core.settle(NOW));
+    assert_eq!(under_way.len(), LOADS_AT_ONCE);
+    // Whatever is asked for or committed meanwhile has a number, and what is older than it is not believed.
+    let meanwhile = core.next();
+    core.step(Input::Refresh(LOADS_AT_ONCE), NOW);
+    assert!(loads(core.settle(NOW)).is_empty(), "it waits already, and its turn has not come");
+    let (id, root) = under_way[0].clone();
+    core.step(Input::Tree { id, root, nodes: Err(Error::Unavailable("away".into())) }, NOW);
+    let last = loads(core.settle(NOW)).remove(0);
+    assert!(last.0 > meanwhile);
+    assert!(last.1.as_str().ends_with(&format!("job-{LOADS_AT_ONCE}")), "{last:?}");
+}
+
+#[test]
+fn a_new_session_reads_all_anew_whatever_was_under_way() {
+    let mut core = core(2 * LOADS_AT_ONCE);
+    assert_eq!(loads(core.settle(NOW)).len(), LOADS_AT_ONCE);
+    core.step(Input::SessionLost, NOW);
+    core.step(Input::Connected { session: 2, timeout: 10_000, lease_sent: NOW.mono }, NOW);
+    assert_eq!(loads(core.settle(NOW)).len(), LOADS_AT_ONCE);
+}

@@ -15,9 +15,12 @@ use serde::{Deserialize, Serialize};
 use std::io::Read as _;
 use std::process::Stdio;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 use tokio::io::{AsyncBufReadExt as _, BufReader};
 use tokio::process::{Child, Command};
+
+/// How long the work of a start may go on after all items are owned.
+const CALM_AFTER: Duration = Duration::from_secs(120);
 
 /// An engine that holds jobs until it is told to end, or killed.
 #[derive(Debug, Serialize, Deserialize)]
@@ -43,7 +46,9 @@ pub(crate) struct Wishes {
 pub(crate) struct Ready {
     pub(crate) resident: u64,
     pub(crate) threads: u64,
-    /// CPU time over a second of doing nothing, percent of a core.
+    /// Seconds from then until it was calm.
+    pub(crate) calm_after: f64,
+    /// CPU time over five seconds of doing nothing, percent of a core.
     pub(crate) idle_percent: f64,
 }
 
@@ -75,20 +80,36 @@ async fn hold(wishes: Wishes) -> anyhow::Result<()> {
     let engine = fleet::engine(connect, &wishes.namespace, jobs, Bus::silent(), wishes.number).await?;
     fleet::owns(&engine, wishes.owned).await?;
     begun.subscribe().wait_for(|count| *count >= wishes.running).await?;
-    let ready = if forever { idle(Duration::ZERO).await? } else { idle(Duration::from_secs(1)).await? };
+    let ready = if forever { Ready::now()? } else { idle().await? };
     println!("{}", serde_json::to_string(&ready)?);
     tokio::task::spawn_blocking(|| std::io::stdin().read_to_end(&mut Vec::new())).await??;
     Ok(())
 }
 
-async fn idle(time: Duration) -> anyhow::Result<Ready> {
-    tokio::time::sleep(time).await;
+/// What the process uses once the work of its start is over: when it owns its items, it still reads them anew. That is over
+/// when three seconds in a row took less than a tenth of a core, and is waited for [`CALM_AFTER`] at most.
+async fn idle() -> anyhow::Result<Ready> {
+    let began = Instant::now();
+    let mut calm = 0;
+    while calm < 3 && began.elapsed() < CALM_AFTER {
+        calm = if busy(Duration::from_secs(1)).await < 10.0 { calm + 1 } else { 0 };
+    }
+    let calm_after = began.elapsed().as_secs_f64();
+    Ok(Ready { calm_after, idle_percent: busy(Duration::from_secs(5)).await, ..Ready::now()? })
+}
+
+/// CPU time that is used meanwhile, percent of a core.
+async fn busy(time: Duration) -> f64 {
     let before = machine::cpu();
     tokio::time::sleep(time).await;
-    let used = machine::cpu() - before;
-    let Usage { resident, threads, .. } = machine::usage(std::process::id())?;
-    let idle_percent = if time.is_zero() { 0.0 } else { 100.0 * used.as_secs_f64() / time.as_secs_f64() };
-    Ok(Ready { resident, threads, idle_percent })
+    100.0 * (machine::cpu() - before).as_secs_f64() / time.as_secs_f64()
+}
+
+impl Ready {
+    fn now() -> anyhow::Result<Self> {
+        let Usage { resident, threads, .. } = machine::usage(std::process::id())?;
+        Ok(Self { resident, threads, calm_after: 0.0, idle_percent: 0.0 })
+    }
 }
 
 /// A child that is ready. Killed when it is dropped.

@@ -34,7 +34,10 @@ pub(crate) async fn run(scale: Scale) -> anyhow::Result<Vec<Row>> {
                 .aim("the same, ≤ cores + 8", (threads - more).abs() < 0.5 && more <= cores + 8.0),
         );
         let row = Row::new(format!("CPU of {many} idle jobs of {items} items"), "ZooKeeper", "% of a core");
-        rows.push(row.product([large.idle_percent]).note("over one second"));
+        rows.push(
+            row.product([large.idle_percent])
+                .note(format!("over 5 s, once calm: {:.0} s after all items were owned", large.calm_after)),
+        );
     }
     Ok(rows)
 }

@@ -65,7 +65,7 @@ pub(crate) async fn run(scale: Scale) -> anyhow::Result<Vec<Row>> {
                 stage.fleet(Kind::Java, &load, instances, periods).await?,
                 stage.fleet(Kind::Clockwright, &load, instances, periods).await?,
             );
-            rows.extend(fleet_rows(&load, instances, &java, &ours));
+            tell(&mut rows, fleet_rows(&load, instances, &java, &ours));
         }
     }
     for monitor in [true, false] {
@@ -74,7 +74,7 @@ pub(crate) async fn run(scale: Scale) -> anyhow::Result<Vec<Row>> {
         let (warm, periods) = (scale.pick(20, 10, 2), scale.pick(20, 10, 2));
         let java = stage.window(Kind::Java, &load, warm, periods).await?;
         let ours = stage.window(Kind::Clockwright, &load, warm, periods).await?;
-        rows.extend(second_rows(&load, &java, &ours));
+        tell(&mut rows, second_rows(&load, &java, &ours));
     }
     for monitor in [true, false] {
         let jobs = scale.pick(300, 300, 2);
@@ -83,9 +83,15 @@ pub(crate) async fn run(scale: Scale) -> anyhow::Result<Vec<Row>> {
         let periods = scale.pick(4, 2, 1);
         let java = stage.window(Kind::Java, &load, 1, periods).await?;
         let ours = stage.window(Kind::Clockwright, &load, 1, periods).await?;
-        rows.push(instant_row(&load, &java, &ours));
+        tell(&mut rows, vec![instant_row(&load, &java, &ours)]);
     }
     Ok(rows)
+}
+
+/// Keeps rows, and tells them at once: a run takes most of an hour, and one that is cut off should not have been for nothing.
+fn tell(rows: &mut Vec<Row>, new: Vec<Row>) {
+    new.iter().for_each(|row| eprintln!("  {row}"));
+    rows.extend(new);
 }
 
 /// The server, and the session from which it is looked at.

@@ -91,6 +91,14 @@ impl Row {
     }
 }
 
+/// What was measured, in one line.
+impl std::fmt::Display for Row {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let [_, what, _, product, floor, ratio, aim, note] = self.cells();
+        write!(f, "{what}: {product} beside {floor}; ratio {ratio}; {aim} {note}")
+    }
+}
+
 const HEAD: [&str; 8] = ["measurement", "what", "on", "Clockwright", "floor or peer", "ratio", "aim", "note"];
 
 /// A Markdown table, so that it can be put into a document as it is.

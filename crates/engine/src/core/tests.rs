@@ -17,11 +17,12 @@ fn core(jobs: usize) -> Core {
         hostname: "here".to_owned(),
         seed: 1,
         tolerance: 1_000,
+        layout: None,
         #[cfg(feature = "mutations")]
         mutation: None,
     };
     let mut core = Core::new(options, (0..jobs).map(settings).collect());
-    core.step(Input::Connected { session: 1, timeout: 10_000, lease_sent: NOW.mono }, NOW);
+    core.step(Input::Connected { session: 1, timeout: 10_000, lease_sent: NOW.mono, layout: None }, NOW);
     core
 }
 
@@ -74,6 +75,6 @@ fn a_new_session_reads_all_anew_whatever_was_under_way() {
     let mut core = core(2 * LOADS_AT_ONCE);
     assert_eq!(loads(core.settle(NOW)).len(), LOADS_AT_ONCE);
     core.step(Input::SessionLost, NOW);
-    core.step(Input::Connected { session: 2, timeout: 10_000, lease_sent: NOW.mono }, NOW);
+    core.step(Input::Connected { session: 2, timeout: 10_000, lease_sent: NOW.mono, layout: None }, NOW);
     assert_eq!(loads(core.settle(NOW)).len(), LOADS_AT_ONCE);
 }

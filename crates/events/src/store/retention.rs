@@ -3,6 +3,14 @@
 //! Each batch is a transaction of its own that deletes some of the oldest rows by an index, so a lock lasts milliseconds and
 //! a sweep that is ended half-way has done half its work. Deleting is safe beside writers and other sweeps. What is
 //! counted in statistics stays counted after its rows are gone; statistics have ages of their own.
+//!
+//! # Why there are no partitions
+//! A partition by month goes at once: 100,000 rows of 600,000 in 0.06 s on PostgreSQL and 0.17 s on MariaDB, where batches took
+//! 2.6 s and 12.8 s (`events-partitions` of `benches`, 2 virtual cores under load). But nobody waits for a batch: inserts waited up to 117 and
+//! 147 ms meanwhile, with 22 and 165 ms while a partition was dropped. And batches keep up: under the same load they deleted 3,800 to 38,000
+//! rows a second, and what a store takes in for good is less. For that, each page of a job would cost twice as much (0.54 and 0.41 ms
+//! instead of 0.23 and 0.21 ms), history would be kept for up to a month too long, ages of single jobs and a limit of
+//! rows would need the batches all the same, and only one of the three large tables could have partitions at all.
 
 use super::EventStore;
 use super::db::Tx;

@@ -148,6 +148,9 @@ pub(super) const FIELDS: &[Field] = &[
         default: "",
         help: "When: Quartz cron, `second minute hour day-of-month month day-of-week [year]`, for example `0 0/5 * * * ?`. Exactly one of `cron`, `every`, `once` and `unixCron` is given. An empty cron, `''`, is a one-off job of Elastic-Job 3.x, which fires only when it is triggered; the layout of 2.x has none.",
         read: |draft, value| {
+            if value.is_null() {
+                return Err("has no value; `''` makes a one-off job of Elastic-Job 3.x".into());
+            }
             draft.schedule.push(("cron", text(value)?));
             Ok(())
         },

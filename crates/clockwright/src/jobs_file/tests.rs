@@ -106,6 +106,20 @@ fn a_bad_value_is_named_with_its_key_and_line() {
 }
 
 #[test]
+fn an_empty_cron_makes_a_one_off_job_and_a_missing_one_is_a_mistake() {
+    let file = |cron: &str| {
+        format!(
+            "jobs:\n  a:\n    elasticJobType: SCRIPT\n    cron: {cron}\n    props: {{script.command.line: echo}}\n"
+        )
+    };
+    assert_eq!(parse("jobs.yaml", &file("''")).unwrap()[0].cron, "");
+    assert_eq!(
+        only(&file("")),
+        "jobs.yaml:4: job `a`: cron: has no value; `''` makes a one-off job of Elastic-Job 3.x"
+    );
+}
+
+#[test]
 fn a_bad_cron_is_named_by_the_key_that_holds_it() {
     let cron = "jobs: {a: {elasticJobType: HTTP, cron: 0 61 * * * ?, props: {http.uri: 'http://localhost/', http.method: GET}}}";
     assert!(only(cron).starts_with("jobs.yaml:1: job `a`: cron: "), "{}", only(cron));

@@ -163,6 +163,11 @@ fn cron_answers_what_quartz_answers() {
                 None => {
                     assert_eq!(line, "R");
                     let accepted = Schedule::parse(&expression, Some("UTC"));
+                    if expression.trim().is_empty() {
+                        // No cron at all: to Quartz a mistake, here and to ElasticJob 3.x a one-off job.
+                        assert_eq!(accepted.unwrap().next_after(0), None);
+                        continue;
+                    }
                     assert!(accepted.is_err(), "Quartz rejects {expression:?}, we read {accepted:?}");
                     counts.compared += 1;
                 }

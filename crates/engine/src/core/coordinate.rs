@@ -202,13 +202,13 @@ impl Core {
         if let Some(found) = found.filter(|found| *found != asked) {
             job.layout_told = true;
             let text = format!(
-                "its nodes are in the layout of Elastic-Job {found}, and stay so; {asked} was asked for. A job changes its layout                  only by being removed, while no instance serves it"
+                "its nodes are in the layout of Elastic-Job {found}, and stay so; {asked} was asked for. A job changes its layout only by being removed, while no instance serves it"
             );
             self.tell(Some(index), true, text);
         } else if let Some(others) = self.others.filter(|others| *others != asked && found.is_none()) {
             job.layout_told = true;
             let text = format!(
-                "it is new, and made in the layout of Elastic-Job {asked} as asked, though others of the namespace are in that of                  {others}: Java consoles of either can read only their own"
+                "it is new, and made in the layout of Elastic-Job {asked} as asked, though others of the namespace are in that of {others}: Java consoles of either can read only their own"
             );
             self.tell(Some(index), true, text);
         }
@@ -468,8 +468,10 @@ impl Core {
     /// What the leader does: keeps the plan right, and removes items that the job no longer has.
     fn lead(&mut self, index: usize, now: Now) {
         if self.plan_is_due(index) {
-            // The plan says what a dead Java peer had; it is not overwritten before that is used.
-            if !self.jobs[index].plans.mourns() {
+            // The plan says what a dead Java peer had; it is not overwritten before that is used. Without failover nobody uses it.
+            let job = &self.jobs[index];
+            let failover = job.effective.as_ref().is_some_and(|effective| effective.settings.failover);
+            if !(failover && job.plans.mourns()) {
                 self.begin_plan(index, now);
             }
         } else {

@@ -7,16 +7,11 @@
 #[path = "interop/stage.rs"]
 mod stage;
 
-use clockwright_e2e::harness::{env_number, now};
-use stage::{ITEMS, Instance, Setup, Stage, all};
+use clockwright_e2e::harness::now;
+use stage::{ITEMS, Instance, Setup, Stage, all, fires};
 
 /// How many fires all instances have to get through once two of each kind are there.
 const MANY: i64 = 100;
-
-/// How many fires a phase lasts.
-fn fires() -> i64 {
-    env_number("CLOCKWRIGHT_INTEROP_FIRES", 5)
-}
 
 #[test]
 #[ignore = "needs a JDK and Maven: make test-interop"]

@@ -7,21 +7,16 @@
 #[path = "interop/stage.rs"]
 mod stage;
 
-use clockwright_e2e::harness::{env_number, eventually, now, pass_time};
+use clockwright_e2e::harness::{eventually, now, pass_time};
 use clockwright_e2e::java::Generation;
 use clockwright_e2e::record::Kind;
 use clockwright_testkit::zookeeper::LoggedOp;
 use rustix::process::Signal;
 use serde_json::Value;
-use stage::{ITEMS, Instance, JOB, PATIENCE, SESSION, Setup, Stage, all};
+use stage::{ITEMS, Instance, JOB, PATIENCE, SESSION, Setup, Stage, all, fires};
 use std::collections::{BTreeMap, BTreeSet};
 use std::io::{Read as _, Write as _};
 use std::net::{TcpListener, TcpStream};
-
-/// How many fires a phase lasts.
-fn fires() -> i64 {
-    env_number("CLOCKWRIGHT_INTEROP_FIRES", 5)
-}
 
 fn stage(name: &str, setup: Setup) -> Stage {
     Stage::new(&format!("v3-{}", name.to_lowercase()), Setup { generation: Generation::Three, ..setup })
@@ -29,14 +24,6 @@ fn stage(name: &str, setup: Setup) -> Stage {
 
 fn refs(instances: &[Instance]) -> Vec<&Instance> {
     instances.iter().collect()
-}
-
-/// The job goes on: everybody has their part of the plan, and each of these items runs once a fire.
-#[track_caller]
-fn goes_on(stage: &Stage, instances: &[Instance], items: u32, running: &[u32]) {
-    stage.planned(&refs(instances), items);
-    let span = stage.fires(fires());
-    stage.ran_once(span, running, &refs(instances));
 }
 
 /// Nothing ran twice at once, nothing is left behind, and Java's own status API is content.
@@ -51,7 +38,7 @@ fn all_is_well(stage: &Stage, items: u32) {
 fn start_in_order(order: &str) {
     let stage = stage(&format!("order-{order}"), Setup::default());
     let instances = stage.all_of(order);
-    goes_on(&stage, &instances, ITEMS, &all(ITEMS));
+    stage.goes_on(&instances, ITEMS, &all(ITEMS));
     all_is_well(&stage, ITEMS);
     instances.into_iter().rev().for_each(Instance::stop);
     stage.left_nothing(ITEMS);
@@ -94,14 +81,14 @@ fn come_and_go(order: &str, failover: bool) {
             } else {
                 instance.kill();
             }
-            goes_on(&stage, &instances, ITEMS, &all(ITEMS));
+            stage.goes_on(&instances, ITEMS, &all(ITEMS));
             let what = if clean { "stopped" } else { "was killed" };
             stage.note_faults(&format!("{kind} {what} (turn {turn})"), begun, now(), &all(ITEMS));
             let again = stage.start(kind, &format!("{kind}{turn}-{clean}"));
             // It takes the first place again for its second end, and the last one after that.
             let place = if clean { 0 } else { instances.len() };
             instances.insert(place, again);
-            goes_on(&stage, &instances, ITEMS, &all(ITEMS));
+            stage.goes_on(&instances, ITEMS, &all(ITEMS));
         }
     }
     all_is_well(&stage, ITEMS);
@@ -130,17 +117,17 @@ fn change(order: &str) {
     stage.tell_yes(&["job", "set", JOB, "--items", "10", "--parameter", awkward]);
     let settings = stage.console("get", &["--job", JOB]);
     assert_eq!((&settings["shardingTotalCount"], &settings["jobParameter"]), (&10.into(), &awkward.into()));
-    goes_on(&stage, &instances, 10, &all(10));
+    stage.goes_on(&instances, 10, &all(10));
     stage.console("update", &["--job", JOB, "--items", "3", "--job-parameter", "by Java's console"]);
-    goes_on(&stage, &instances, 3, &all(3));
+    stage.goes_on(&instances, 3, &all(3));
     let job = get(&stage);
     assert_eq!(job["settings"]["jobParameter"], "by Java's console");
     assert_eq!((&job["status"], &job["layout"]), (&"OK".into(), &"3.x".into()));
 
     stage.console("shard-disable", &["--job", JOB, "--item", "1"]);
-    goes_on(&stage, &instances, 3, &[0, 2]);
+    stage.goes_on(&instances, 3, &[0, 2]);
     stage.tell_yes(&["shard", "enable", JOB, "1"]);
-    goes_on(&stage, &instances, 3, &all(3));
+    stage.goes_on(&instances, 3, &all(3));
 
     let ip = stage.instances()[0].split("@-@").next().unwrap().to_owned();
     for java in [true, false] {
@@ -157,7 +144,7 @@ fn change(order: &str) {
         } else {
             stage.console("enable", &["--job", JOB, "--ip", &ip]);
         }
-        goes_on(&stage, &instances, 3, &all(3));
+        stage.goes_on(&instances, 3, &all(3));
     }
     all_is_well(&stage, 3);
 }
@@ -339,7 +326,7 @@ fn freeze(order: &str, failover: bool) {
     for _ in 0..2 {
         let frozen = instances.remove(0);
         frozen.signal(Signal::STOP);
-        goes_on(&stage, &instances, ITEMS, &all(ITEMS));
+        stage.goes_on(&instances, ITEMS, &all(ITEMS));
         frozen.signal(Signal::CONT);
         let thawed = now();
         instances.push(frozen);
@@ -373,7 +360,7 @@ fn a_3x_fleet_that_is_all_java_is_seen_and_steered() {
     let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
     let more = ["--monitor-port", &port.to_string(), "--label", "blue", "--executor", "SINGLE_THREAD"];
     let instances = vec![stage.java_with("J0", &more), stage.java("J1")];
-    goes_on(&stage, &instances, 4, &all(4));
+    stage.goes_on(&instances, 4, &all(4));
 
     assert!(stage.tell(&["job", "list"]).contains("OK"));
     let job = get(&stage);

@@ -6,36 +6,23 @@
 #[path = "interop/stage.rs"]
 mod stage;
 
-use clockwright_e2e::harness::{Link, env_number, eventually, now, pass_time};
+use clockwright_e2e::harness::{Link, eventually, now, pass_time};
 use rustix::process::Signal;
-use stage::{ITEMS, Instance, JOB, PATIENCE, SESSION, Setup, Stage, all};
+use stage::{ITEMS, Instance, JOB, PATIENCE, SESSION, Setup, Stage, all, fires};
 use std::io::{Read as _, Write as _};
 use std::net::TcpStream;
-
-fn fires() -> i64 {
-    env_number("CLOCKWRIGHT_INTEROP_FIRES", 5)
-}
-
-/// The job goes on: everybody has their part of the plan, and each of these items runs once a fire.
-#[track_caller]
-fn goes_on(stage: &Stage, instances: &[Instance], items: u32, running: &[u32]) {
-    let everybody: Vec<&Instance> = instances.iter().collect();
-    stage.planned(&everybody, items);
-    let span = stage.fires(fires());
-    stage.ran_once(span, running, &everybody);
-}
 
 /// The item count grows and shrinks, at the hands of each kind of console in turn.
 fn resize(order: &str) {
     let stage =
         Stage::new(&format!("resize-{}", order.to_lowercase()), Setup { items: 4, ..Setup::default() });
     let instances = stage.all_of(order);
-    goes_on(&stage, &instances, 4, &all(4));
+    stage.goes_on(&instances, 4, &all(4));
     stage.tell_yes(&["job", "set", JOB, "--items", "10"]);
     assert_eq!(stage.console("get", &["--job", JOB])["shardingTotalCount"], 10);
-    goes_on(&stage, &instances, 10, &all(10));
+    stage.goes_on(&instances, 10, &all(10));
     stage.console("update", &["--job", JOB, "--items", "3", "--job-parameter", "by Java's console"]);
-    goes_on(&stage, &instances, 3, &all(3));
+    stage.goes_on(&instances, 3, &all(3));
     let job: serde_json::Value =
         serde_json::from_str(&stage.tell(&["job", "get", JOB, "--output", "json"])).unwrap();
     assert_eq!(job["settings"]["jobParameter"], "by Java's console");
@@ -63,13 +50,13 @@ fn switch(order: &str) {
     let instances = stage.all_of(order);
     let without_3: Vec<u32> = all(ITEMS).into_iter().filter(|item| *item != 3).collect();
     stage.console("shard-disable", &["--job", JOB, "--item", "3"]);
-    goes_on(&stage, &instances, ITEMS, &without_3);
+    stage.goes_on(&instances, ITEMS, &without_3);
     stage.tell_yes(&["shard", "enable", JOB, "3"]);
-    goes_on(&stage, &instances, ITEMS, &all(ITEMS));
+    stage.goes_on(&instances, ITEMS, &all(ITEMS));
     stage.tell_yes(&["shard", "disable", JOB, "3"]);
-    goes_on(&stage, &instances, ITEMS, &without_3);
+    stage.goes_on(&instances, ITEMS, &without_3);
     stage.console("shard-enable", &["--job", JOB, "--item", "3"]);
-    goes_on(&stage, &instances, ITEMS, &all(ITEMS));
+    stage.goes_on(&instances, ITEMS, &all(ITEMS));
 
     let ip = stage.instances()[0].split("@-@").next().unwrap().to_owned();
     for java in [true, false] {
@@ -86,7 +73,7 @@ fn switch(order: &str) {
         } else {
             stage.console("enable", &["--job", JOB, "--ip", &ip]);
         }
-        goes_on(&stage, &instances, ITEMS, &all(ITEMS));
+        stage.goes_on(&instances, ITEMS, &all(ITEMS));
     }
     stage.left_nothing(ITEMS);
     stage.java_says_ok();
@@ -181,7 +168,7 @@ fn a_digest_protects_the_nodes_of_both_kinds() {
         let setup = Setup { digest: Some("team:secret"), ..Setup::default() };
         let stage = Stage::new(&format!("digest-{}", order.to_lowercase()), setup);
         let instances = stage.all_of(order);
-        goes_on(&stage, &instances, ITEMS, &all(ITEMS));
+        stage.goes_on(&instances, ITEMS, &all(ITEMS));
         stage.left_nothing(ITEMS);
         stage.java_says_ok();
         assert!(stage.tell(&["job", "list"]).contains("OK"));
@@ -195,7 +182,7 @@ fn without_monitoring_every_item_runs_once_a_fire() {
         let setup = Setup { monitor: false, ..Setup::default() };
         let stage = Stage::new(&format!("unmonitored-{}", order.to_lowercase()), setup);
         let instances = stage.all_of(order);
-        goes_on(&stage, &instances, ITEMS, &all(ITEMS));
+        stage.goes_on(&instances, ITEMS, &all(ITEMS));
         let marks = stage.servers.changes().into_iter().filter(|op| format!("{op:?}").contains("/running"));
         assert_eq!(marks.count(), 0, "no item is marked as running");
         stage.left_nothing(ITEMS);
@@ -267,7 +254,7 @@ fn the_only_java_instance_dies(order: &str) {
     victim.kill();
     pass_time(instant + 18_500);
     assert_eq!(stage.starts_since(instant, ITEMS), expected);
-    goes_on(&stage, &instances, ITEMS, &all(ITEMS));
+    stage.goes_on(&instances, ITEMS, &all(ITEMS));
     stage.never_overlapped();
     stage.left_nothing(ITEMS);
     stage.java_says_ok();
@@ -327,7 +314,7 @@ fn drop_connections(order: &str) {
     let (ours, _, of_ours) = stage.link();
     instances.push(stage.java_by(&of_java, "J-linked", &[]));
     instances.push(stage.clockwright_by(&of_ours, "C-linked"));
-    goes_on(&stage, &instances, ITEMS, &all(ITEMS));
+    stage.goes_on(&instances, ITEMS, &all(ITEMS));
     let breaks: [fn(&Link); 2] = [Link::cut, Link::silence];
     for (link, at) in [(&java, 2), (&ours, 3)] {
         for broken in breaks {
@@ -350,7 +337,7 @@ fn drop_connections(order: &str) {
         link.cut();
         pass_time(now() + SESSION / 8);
         link.mend();
-        goes_on(&stage, &instances, ITEMS, &all(ITEMS));
+        stage.goes_on(&instances, ITEMS, &all(ITEMS));
     }
     stage.never_overlapped();
     stage.left_nothing(ITEMS);
@@ -395,7 +382,7 @@ fn switch_servers(order: &str) {
             } else {
                 stage.tell_yes(&["job", "enable", JOB, "--server", ip]);
             }
-            goes_on(&stage, &instances, ITEMS, &all(ITEMS));
+            stage.goes_on(&instances, ITEMS, &all(ITEMS));
         }
     }
     stage.never_overlapped();
@@ -422,7 +409,7 @@ fn a_fleet_that_is_all_java_is_seen_and_steered() {
     let port = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
     let monitored = stage.java_with("J0", &["--monitor-port", &port.to_string()]);
     let instances = vec![monitored, stage.java("J1")];
-    goes_on(&stage, &instances, 4, &all(4));
+    stage.goes_on(&instances, 4, &all(4));
 
     assert!(stage.tell(&["job", "list"]).contains("OK"));
     let get = |stage: &Stage| -> serde_json::Value {

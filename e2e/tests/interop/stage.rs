@@ -2,7 +2,7 @@
 
 #![allow(dead_code, reason = "each file of scenarios uses its part")]
 
-use clockwright_e2e::harness::{Link, Node, Scene, Servers, eventually, now, pass_time};
+use clockwright_e2e::harness::{Link, Node, Scene, Servers, env_number, eventually, now, pass_time};
 use clockwright_e2e::java::{Generation, JavaPeer, Namespace, console};
 use clockwright_e2e::record::{Kind, Record};
 use clockwright_testkit::zookeeper::LoggedOp;
@@ -376,6 +376,15 @@ impl Stage {
         starts
     }
 
+    /// The job goes on: everybody has their part of the plan, and each of these items runs once a fire.
+    #[track_caller]
+    pub(crate) fn goes_on(&self, instances: &[Instance], items: u32, running: &[u32]) {
+        let everybody: Vec<&Instance> = instances.iter().collect();
+        self.planned(&everybody, items);
+        let span = self.fires(fires());
+        self.ran_once(span, running, &everybody);
+    }
+
     /// What is wrong with these fires: items that ran not at all, or more than once.
     pub(crate) fn faults(&self, span: (i64, i64), items: &[u32]) -> Vec<String> {
         let starts = self.starts(span);
@@ -635,6 +644,11 @@ fn is_at_rest(path: &str, items: u32) -> bool {
         }
         _ => false,
     }
+}
+
+/// How many fires a phase of a scenario lasts.
+pub(crate) fn fires() -> i64 {
+    env_number("CLOCKWRIGHT_INTEROP_FIRES", 5)
 }
 
 /// All items below a count.

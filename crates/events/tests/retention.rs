@@ -10,6 +10,7 @@ use clockwright_events::{
 };
 use clockwright_model::{Event, Execution, StatusTrace};
 use clockwright_testkit::sql::{Kind, shared};
+use sqlx::{Connection as _, Executor as _};
 use std::sync::Arc;
 use std::time::Duration;
 use suite::{id, job, put, runs, settled, started};
@@ -142,6 +143,32 @@ everywhere! {
     no_more_rows_stay_than_were_asked_for
     events_arrive_while_others_go
     losses_go_with_the_days
+}
+
+/// Each batch is found by an index: a table of ten million rows is not read for each thousand that go.
+#[tokio::test]
+async fn postgres_reads_no_more_than_goes() {
+    let address = shared(Kind::Postgres).database().await.unwrap();
+    let store = EventStore::connect(&address).await.unwrap();
+    let mut raw = sqlx::PgConnection::connect(&address).await.unwrap();
+    let fill = "INSERT INTO JOB_EXECUTION_LOG SELECT 'id' || n, 'j', 't', 'h', 'i', 0, 'NORMAL_TRIGGER', NULL, TRUE, \
+         TIMESTAMP '2023-01-01' + n * INTERVAL '1 second', NULL FROM generate_series(1, 20000) AS s(n)";
+    raw.execute(fill).await.unwrap();
+    raw.execute("ANALYZE JOB_EXECUTION_LOG").await.unwrap();
+    let read = "SELECT seq_tup_read FROM pg_stat_user_tables WHERE relname = 'job_execution_log'";
+    let before: i64 = sqlx::query_scalar(read).fetch_one(&mut raw).await.unwrap();
+    let keep = Retention { batch_rows: 1_000, rows: Some(100), ..keep() };
+    assert_eq!(store.prune(&keep, NOW).await.unwrap(), 20_000);
+    // A server counts a connection's reads when it ends.
+    store.close().await;
+    let deadline = tokio::time::Instant::now() + Duration::from_secs(20);
+    let deleted = "SELECT n_tup_del FROM pg_stat_user_tables WHERE relname = 'job_execution_log'";
+    while sqlx::query_scalar::<_, i64>(deleted).fetch_one(&mut raw).await.unwrap() < 20_000 {
+        assert!(tokio::time::Instant::now() < deadline, "the server does not count");
+        tokio::time::sleep(Duration::from_millis(50)).await;
+    }
+    let after: i64 = sqlx::query_scalar(read).fetch_one(&mut raw).await.unwrap();
+    assert_eq!(after, before, "rows that were read without an index");
 }
 
 #[tokio::test]

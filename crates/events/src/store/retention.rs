@@ -82,6 +82,21 @@ const TABLES: [Table; 3] = [
 ];
 
 impl Table {
+    /// The order in which rows go. An index of PostgreSQL is in one order only, that of the rows without a time included, and any
+    /// other is made by sorting all that is too old, for each batch again.
+    fn oldest_first(self, dialect: Dialect) -> &'static str {
+        if self.has_nulls_last(dialect) { " NULLS FIRST" } else { "" }
+    }
+
+    fn newest_first(self, dialect: Dialect) -> &'static str {
+        if self.has_nulls_last(dialect) { " DESC NULLS LAST" } else { " DESC" }
+    }
+
+    /// True where rows without a time are behind the oldest ones.
+    fn has_nulls_last(self, dialect: Dialect) -> bool {
+        dialect.is_postgres() && self.name == "JOB_EXECUTION_LOG"
+    }
+
     fn value(self, at: Millis) -> Value<'static> {
         if self.is_timestamp { Value::Time(Some(at)) } else { Value::Int(Some(at)) }
     }
@@ -159,8 +174,9 @@ impl EventStore {
                         sql.list(others.keys().map(|job| fit(job, 100).into_owned()));
                     }
                 }
-                sql.text(" ORDER BY ");
-                sql.text(table.time);
+                for text in [" ORDER BY ", table.time, table.oldest_first(sql.dialect)] {
+                    sql.text(text);
+                }
             },
             table.name,
         )
@@ -202,18 +218,15 @@ impl EventStore {
             let mut sql = Sql::new(dialect, "DELETE FROM ");
             sql.text(table);
             // MySQL deletes in an order and up to a number; the others find the rows' places first.
+            let (before, after) = by_place(dialect, table);
+            sql.text(before);
             if !dialect.is_mysql() {
-                let (place, column) = row_place(dialect, table);
-                for text in [" WHERE ", place, " IN (SELECT ", column, " FROM ", table] {
-                    sql.text(text);
-                }
+                sql.text(table);
             }
             condition(&mut sql);
             sql.text(" LIMIT ");
             sql.bind(i64::from(size));
-            if !dialect.is_mysql() {
-                sql.text(")");
-            }
+            sql.text(after);
             let rows = tx.execute(sql).await?;
             tx.commit().await?;
             deleted += rows;
@@ -241,7 +254,8 @@ impl EventStore {
         for text in [" FROM ", table.name, " WHERE ", table.time, " IS NOT NULL ORDER BY ", table.time] {
             sql.text(text);
         }
-        sql.text(" DESC LIMIT 1 OFFSET ");
+        sql.text(table.newest_first(self.db.dialect()));
+        sql.text(" LIMIT 1 OFFSET ");
         sql.bind(i64::try_from(rows).unwrap_or(i64::MAX));
         let found = self.db.fetch(sql).await?;
         let Some(row) = found.first() else { return Ok(None) };
@@ -262,14 +276,18 @@ fn next_size(size: u32, most: u32, took: Duration) -> u32 {
     }
 }
 
-/// What a database calls a row's place, to be compared and to be selected. SQLite's statistics have none, but a key.
-fn row_place(dialect: Dialect, table: &str) -> (&'static str, &'static str) {
-    if dialect.is_postgres() {
-        ("ctid", "ctid")
+/// What stands before and behind the question for the places of the rows that go. SQLite's statistics have no place, but a key.
+/// PostgreSQL gets the places as a list, which it goes through; of a question it expects as many answers as it likes, and
+/// perhaps reads the whole table to find them.
+fn by_place(dialect: Dialect, table: &str) -> (&'static str, &'static str) {
+    if dialect.is_mysql() {
+        ("", "")
+    } else if dialect.is_postgres() {
+        (" WHERE ctid = ANY(ARRAY(SELECT ctid FROM ", "))")
     } else if table == "CLOCKWRIGHT_STATISTICS" {
-        ("(job_name, width, at_ms)", "job_name, width, at_ms")
+        (" WHERE (job_name, width, at_ms) IN (SELECT job_name, width, at_ms FROM ", ")")
     } else {
-        ("rowid", "rowid")
+        (" WHERE rowid IN (SELECT rowid FROM ", ")")
     }
 }
 

@@ -73,6 +73,7 @@ fn settlement(row: &RunRow) -> anyhow::Result<Settlement> {
         instance: InstanceId::from_wire(&row.instance),
         start: row.start,
         at: row.decided,
+        log: row.log.as_deref().map(Into::into),
     })
 }
 
@@ -99,6 +100,7 @@ mod tests {
             instance: InstanceId::of_process("10.0.0.1", 5, 0),
             start: Some(9_002),
             at: 9_100,
+            log: Some("2023-11-15/12.log:0+9".into()),
         };
         let nothing = Settlement { attempt: 0, run_id: None, token: 0, start: None, ..base.clone() };
         let coalesced = Settlement {

@@ -101,6 +101,7 @@ async fn publish_during<T>(bus: &Bus, first: Millis, work: impl Future<Output = 
                 instance: InstanceId::from_wire("10.0.0.1@-@7"),
                 start: Some(next),
                 at: next,
+                log: None,
             }));
         }
     }

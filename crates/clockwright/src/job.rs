@@ -7,8 +7,8 @@ use clockwright_model::{
 };
 use clockwright_planner::sharding::Strategy;
 use clockwright_runtime::{
-    CancelSignal, Dataflow, DataflowJob, HttpRuntime, HttpSettings, LineSink, ProcessRuntime,
-    ProcessSettings, SharedRuntime, SimpleFn, Supervisor,
+    CancelSignal, Dataflow, DataflowJob, HttpRuntime, HttpSettings, LineSink, Logged, ProcessRuntime,
+    ProcessSettings, RunLogs, SharedRuntime, SimpleFn, Supervisor,
 };
 use std::collections::BTreeMap;
 use std::fmt::Display;
@@ -251,8 +251,12 @@ impl Job {
         &self.name
     }
 
-    /// What the engine needs to know. `lines` is given what a script prints.
-    pub(crate) fn definition(&self, lines: Option<LineSink>) -> Result<JobDefinition, SettingsError> {
+    /// What the engine needs to know. `lines` is given what a script prints, `logs` keeps it.
+    pub(crate) fn definition(
+        &self,
+        lines: Option<LineSink>,
+        logs: Option<&Arc<RunLogs>>,
+    ) -> Result<JobDefinition, SettingsError> {
         let settings = self.settings.clone()?;
         settings.validate()?;
         let runtime: SharedRuntime = match (&self.code, &settings.kind) {
@@ -269,6 +273,10 @@ impl Job {
                 Arc::new(ProcessRuntime::new(self.supervisor.clone(), process))
             }
             (Code::Settings, _) => Arc::new(HttpRuntime::new(HttpSettings::parse(&settings.props)?)),
+        };
+        let runtime = match logs {
+            Some(logs) => Arc::new(Logged::new(runtime, Arc::clone(logs))),
+            None => runtime,
         };
         let (listeners, once) = (self.listeners.clone(), self.once.clone());
         Ok(JobDefinition { listeners, once, ..JobDefinition::new(settings, runtime) })

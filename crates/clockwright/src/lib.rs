@@ -36,7 +36,7 @@ pub use clockwright_events as events;
 pub use clockwright_model as model;
 pub use clockwright_model::{ErrorHandler, Exclusive, JobSettings, Misfire, Retry, ShardContext};
 pub use clockwright_planner::sharding::Strategy;
-pub use clockwright_runtime::{CancelSignal, Dataflow, DataflowFns};
+pub use clockwright_runtime::{CancelSignal, Dataflow, DataflowFns, KeepLogs, RunLogs};
 pub use job::Job;
 pub use registry::Registry;
 pub use scheduler::{Events, History, Scheduler, SchedulerOptions};

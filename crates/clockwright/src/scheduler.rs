@@ -8,7 +8,7 @@ use clockwright_events::{
     StoreError,
 };
 use clockwright_model::{InstanceId, Millis, SettingsError, ShardContext};
-use clockwright_runtime::Stream;
+use clockwright_runtime::{RunLogs, Stream};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
@@ -22,6 +22,9 @@ pub const EVENTS_FILE: &str = "events.db";
 
 /// The name of the folder, in a data folder, where events wait for their database.
 const SPOOL_FOLDER: &str = "spool";
+
+/// The name of the folder, in a data folder, of what runs printed.
+pub const LOGS_FOLDER: &str = "logs";
 
 /// How often history that is too old is deleted.
 const SWEEP: Duration = Duration::from_secs(3600);
@@ -40,8 +43,10 @@ pub struct SchedulerOptions {
     pub events: Events,
     /// What of it is put on record, and for how long. A bus of the caller's knows by itself.
     pub history: History,
-    /// What is done with the lines that scripts print, besides keeping them with the run.
+    /// What is done with the lines that scripts print, as they print them.
     pub lines: Option<Lines>,
+    /// Where what a run printed is kept when it has ended. Default: nowhere. Instances of one machine may share it.
+    pub logs: Option<Arc<RunLogs>>,
 }
 
 /// What is put on record, and for how long.
@@ -88,6 +93,7 @@ impl Default for SchedulerOptions {
             events: Events::Silent,
             history: History::default(),
             lines: None,
+            logs: None,
         }
     }
 }
@@ -188,7 +194,7 @@ impl Scheduler {
                     lines(&instance, context, stream, line);
                 }) as _
             });
-            let definition = job.definition(lines);
+            let definition = job.definition(lines, options.logs.as_ref());
             definitions
                 .push(definition.map_err(|error| SchedulerError::Job { job: job.name().to_owned(), error })?);
         }

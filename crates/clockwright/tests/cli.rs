@@ -70,6 +70,7 @@ fn what_cannot_be_used_is_exit_code_2_and_said_on_stderr() {
         (vec!["job", "list", "--registry", "etcd://h/ns"], "`etcd` is not a kind of registry"),
         (vec!["job", "disable"], "required"),
         (vec!["run", "get", "17"], "`17` is not a run id"),
+        (vec!["run", "logs", "../../etc/passwd"], "`../../etc/passwd` is not a run id"),
         (vec!["nonsense"], "nonsense"),
     ] {
         let answer = place.run(&args);
@@ -122,6 +123,7 @@ fn every_command_has_help_and_none_shows_a_password() {
         "run",
         "run list",
         "run get",
+        "run logs",
         "ledger",
         "stats",
         "job",
@@ -203,6 +205,47 @@ fn a_dev_is_seen_and_steered_from_another_process_and_ends_when_asked() {
         (&"CRASHED".into(), &serde_json::json!([])),
         "they left the registry"
     );
+}
+
+#[test]
+fn what_a_run_printed_is_read_by_its_id() {
+    let place = Place::new();
+    let command = "sh -c 'echo to work; echo trouble >&2; exit 3' --";
+    let body = |command| {
+        format!(
+            "elasticJobType: SCRIPT, cron: 0 0 0 1 1 ? 2099, props: {{script.command.line: \"{command}\"}}"
+        )
+    };
+    place.write("jobs.yaml", &format!("jobs: {{fails: {{{}}}, quiet: {{{}}}}}", body(command), body("true")));
+    let mut dev = place.start(&["dev", "-f", "jobs.yaml", "--fire-now"]);
+    let row = |job| place.until(&["run", "list", job], |rows| rows.as_array().unwrap().len() == 1)[0].clone();
+    let (fails, quiet) = (row("fails"), row("quiet"));
+    let id = fails["run_id"].as_str().unwrap();
+    let printed = place.run(&["run", "logs", id]);
+    assert_eq!(printed.code, 0, "{printed:?}");
+    let mut lines: Vec<_> = printed.out.lines().collect();
+    lines.sort_unstable();
+    assert_eq!(lines, ["to work", "trouble"]);
+    let shown = place.run(&["run", "get", id]);
+    assert!(shown.out.contains(&format!("log       {}", fails["log"].as_str().unwrap())), "{shown:?}");
+    // Nothing was printed; another machine has it; nobody has heard of it.
+    for (id, data, words) in [
+        (quiet["run_id"].as_str().unwrap(), ".clockwright", "printed nothing that instance"),
+        (id, "elsewhere", "is not in elsewhere/logs: instance"),
+        ("0196a1b2-c3d4-7e5f-8a9b-0c1d2e3f4a5b", ".clockwright", "there is no run 0196a1b2"),
+    ] {
+        std::fs::create_dir_all(place.path().join("elsewhere")).unwrap();
+        let events = format!("sqlite:{}", place.path().join(".clockwright/events.db").display());
+        let answer = place.run(&["run", "logs", id, "--data", data, "--events", &events]);
+        assert_eq!((answer.code, answer.out.as_str()), (1, ""), "{answer:?}");
+        assert!(answer.talk.contains(words), "{answer:?}");
+    }
+    assert_eq!(dev.terminate(), 0, "{}", place.talk());
+    // The database is gone; the log is still there.
+    std::fs::remove_file(place.path().join(".clockwright/events.db")).unwrap();
+    let json = place.run(&["run", "logs", id, "-o", "json"]);
+    let json: serde_json::Value = serde_json::from_str(&json.out).unwrap();
+    assert!(json["text"].as_str().unwrap().contains("trouble\n"), "{json}");
 }
 
 #[test]

@@ -299,9 +299,9 @@ async fn run_one(
     control: Control,
     inputs: UnboundedSender<Message>,
 ) {
-    let end = AssertUnwindSafe(runtime.run(spec, control)).catch_unwind().await.unwrap_or_else(|_| RunEnd {
-        result: RunResult::Failed { kind: FailureKind::Panic, reason: "the runtime panicked".into() },
-        output: clockwright_runtime::Output::default(),
+    let end = AssertUnwindSafe(runtime.run(spec, control)).catch_unwind().await.unwrap_or_else(|_| {
+        let reason = "the runtime panicked".into();
+        RunEnd::silent(RunResult::Failed { kind: FailureKind::Panic, reason })
     });
     let _ = inputs.send(Message::Input(Input::RunEnded { run, end }));
 }

@@ -66,6 +66,7 @@ async fn main() -> Result<(), Box<dyn Error>> {
         instance: InstanceId::of_process("127.0.0.1", std::process::id(), 0),
         start: Some(1_700_000_000_001),
         at: 1_700_000_000_002,
+        log: None,
     }));
     if bus.close(Duration::from_secs(10)).await { Ok(()) } else { Err(format!("{bus:?}").into()) }
 }

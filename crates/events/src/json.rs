@@ -83,6 +83,8 @@ enum Wire {
         instance: String,
         start: Option<Millis>,
         at: Millis,
+        /// Spools of versions that kept no logs have none.
+        log: Option<String>,
     },
 }
 
@@ -137,6 +139,7 @@ impl From<&Event> for Wire {
                     instance: s.instance.to_string(),
                     start: s.start,
                     at: s.at,
+                    log: s.log.as_deref().map(str::to_owned),
                 }
             }
         }
@@ -212,6 +215,7 @@ impl Wire {
                 instance,
                 start,
                 at,
+                log,
             } => Event::Settlement(Settlement {
                 job: JobName::new(&job).ok()?,
                 item,
@@ -225,6 +229,7 @@ impl Wire {
                 instance: InstanceId::from_wire(&instance),
                 start,
                 at,
+                log: log.map(Into::into),
             }),
         })
     }
@@ -262,6 +267,7 @@ mod tests {
             instance: InstanceId::from_wire("10.0.0.1@-@7"),
             start: None,
             at: i64::MIN,
+            log: Some("2023-11-15/12.log:0+9".into()),
         })
     }
 
@@ -325,6 +331,15 @@ mod tests {
         }
         assert_eq!(from_json("{\"kind\":\"execution\"}"), None);
         assert_eq!(from_json("nonsense"), None);
+    }
+
+    #[test]
+    fn an_outcome_that_was_spooled_before_there_were_logs_reads_back_without_one() {
+        let text = to_json(&settlement(Outcome::Succeeded));
+        let old = text.replace(",\"log\":\"2023-11-15/12.log:0+9\"", "");
+        assert_ne!(old, text);
+        let Some(Event::Settlement(read)) = from_json(&old) else { panic!("{old}") };
+        assert_eq!(read.log, None);
     }
 
     #[test]

@@ -319,6 +319,8 @@ pub struct RunRow {
     pub start: Option<Millis>,
     /// When the outcome was decided.
     pub decided: Millis,
+    /// Where the log of the deciding run is, on the machine of the instance, if one was kept.
+    pub log: Option<String>,
 }
 
 impl RunRow {

@@ -105,6 +105,7 @@ pub fn settlement(n: u128) -> Settlement {
         instance: InstanceId::from_wire("10.0.0.1@-@7"),
         start: Some(0),
         at: 0,
+        log: None,
     }
 }
 

@@ -69,6 +69,7 @@ fn live(job: &Job, item: u32) -> Vec<Settlement> {
         instance: InstanceId::from_wire("10.0.0.1@-@7"),
         start: run.map(|_| at),
         at,
+        log: None,
     };
     while now < START + DAY + 6 * HOUR {
         if let Some(reason) = why_blocked(now) {

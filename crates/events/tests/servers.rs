@@ -8,7 +8,7 @@ use clockwright_events::{
     Bus, BusOptions, EventStore, ExecutionFilter, ExecutionState, Page, Query, RunFilter, Sink, Store,
     StoreError, Width, testing,
 };
-use clockwright_model::{Event, Execution};
+use clockwright_model::{Event, Execution, FailureKind, Outcome, Settlement};
 use clockwright_testkit::sql::{Kind, shared};
 use sqlx::{Connection, Executor};
 use std::sync::Arc;
@@ -280,6 +280,79 @@ async fn a_reader_makes_no_tables_and_a_newer_store_is_refused() {
             assert!(matches!(&error, StoreError::Newer { found: 99, .. }), "{error:?}");
         }
     }
+}
+
+/// What SQLite says, which looks at everything in order.
+#[tokio::test]
+async fn postgres_finds_a_text_frequent_or_rare_wherever_in_history_it_is() {
+    let address = shared(Kind::Postgres).database().await.unwrap();
+    let (store, oracle) =
+        (EventStore::connect(&address).await.unwrap(), EventStore::in_memory().await.unwrap());
+    // More reasons than are looked at in order, and more with one text than are sorted.
+    let reason = |n: i64| match n {
+        n if n % 1_000 == 1 => format!("No Space left, 100% of a_b\\c, {n}"),
+        n if n < 200 => "ÄRGER with the ledger".to_owned(),
+        n if n < 6_000 => format!("exit code {n}"),
+        n => format!("timeout {}", n % 7),
+    };
+    let failed = |n: i64| {
+        let outcome = Outcome::Failed { kind: FailureKind::Job, reason: reason(n) };
+        Event::Settlement(Settlement { outcome, ..settled(&format!("j{}", n % 3), 0, n) })
+    };
+    for batch in (0..12_000).map(failed).collect::<Vec<_>>().chunks(2_000) {
+        store.store(batch).await.unwrap();
+        oracle.store(batch).await.unwrap();
+    }
+    let texts = [
+        "no space LEFT",
+        "100% of a_b\\c",
+        "100_",
+        "a%c",
+        "exit code",
+        "exit code 77",
+        "timeout",
+        "timeout 3",
+        "ledger",
+        "nowhere at all",
+        ", 1",
+        "\\c,",
+        "e",
+        "%%%",
+        "'; DROP TABLE CLOCKWRIGHT_RUN; --",
+    ];
+    for text in texts {
+        for (job, to) in [(None, None), (None, Some(3_000)), (Some("j1".to_owned()), None)] {
+            let filter = RunFilter { text: Some(text.to_owned()), job, to, ..RunFilter::default() };
+            let mut page = Page::first(70);
+            for _ in 0..8 {
+                let found = store.runs(&filter, &page).await.unwrap();
+                assert_eq!(found, oracle.runs(&filter, &page).await.unwrap(), "{filter:?} {page:?}");
+                let Some(next) = found.next else { break };
+                page = Page::after(70, next);
+            }
+        }
+    }
+}
+
+#[tokio::test]
+async fn postgres_without_its_extension_for_texts_finds_them_all_the_same() {
+    let server = shared(Kind::Postgres);
+    let address = server.database().await.unwrap();
+    let name = address.rsplit('/').next().unwrap();
+    server.admin(&format!("REVOKE CREATE ON DATABASE {name} FROM tester")).await.unwrap();
+    let store = EventStore::connect(&address).await.unwrap();
+    let outcome = Outcome::Failed { kind: FailureKind::Job, reason: "disk full".into() };
+    put(&*store, [Settlement { outcome, ..settled("j", 0, 1) }]).await;
+    let filter = RunFilter { text: Some("DISK".into()), ..RunFilter::default() };
+    assert_eq!(runs(&*store, filter.clone()).await.len(), 1);
+    // An administrator allows it, and who writes makes the index when it starts next.
+    let count = "SELECT count(*) FROM pg_indexes WHERE indexname = 'clockwright_run_reason'";
+    let mut raw = sqlx::PgConnection::connect(&address).await.unwrap();
+    assert_eq!(sqlx::query_scalar::<_, i64>(count).fetch_one(&mut raw).await.unwrap(), 0);
+    server.admin(&format!("GRANT CREATE ON DATABASE {name} TO tester")).await.unwrap();
+    let store = EventStore::connect(&address).await.unwrap();
+    assert_eq!(sqlx::query_scalar::<_, i64>(count).fetch_one(&mut raw).await.unwrap(), 1);
+    assert_eq!(runs(&*store, filter).await.len(), 1);
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

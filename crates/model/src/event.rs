@@ -254,6 +254,9 @@ pub struct Settlement {
     pub start: Option<Millis>,
     /// When the outcome was decided.
     pub at: Millis,
+    /// Where the log of the deciding run is, in the folder of logs of the instance: `2026-11-27/13-1.log:4096+512` is 512 bytes of that
+    /// file, from byte 4,096 on. `None` when it printed nothing or no log was kept.
+    pub log: Option<Arc<str>>,
 }
 
 impl Settlement {

@@ -165,6 +165,12 @@ impl RunId {
         Self(time | 0x7 << 76 | rand_a | 0x2 << 62 | rand_b)
     }
 
+    /// The time that it was built from.
+    #[must_use]
+    pub fn time(self) -> crate::Millis {
+        (self.0 >> 80) as crate::Millis
+    }
+
     /// Reads the canonical 36-character form.
     #[must_use]
     pub fn parse(text: &str) -> Option<Self> {

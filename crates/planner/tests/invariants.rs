@@ -68,6 +68,7 @@ fn settlement(fire: i64, range: Option<(i64, u64)>, outcome: Outcome) -> Settlem
         instance: id("a@-@1"),
         start: None,
         at: fire,
+        log: None,
     }
 }
 

@@ -13,7 +13,7 @@
 //! A panic ends only its own run.
 
 use crate::control::{lease_end, stop_request};
-use crate::{Control, Output, RunEnd, RunResult, RunSpec, Runtime, Stop, StopReason};
+use crate::{Control, RunEnd, RunResult, RunSpec, Runtime, Stop, StopReason};
 use async_trait::async_trait;
 use clockwright_model::{FailureKind, Millis, ShardContext};
 use futures::FutureExt;
@@ -302,7 +302,7 @@ pub(crate) fn timeout_failure(limit: Millis) -> RunResult {
 }
 
 fn ended(result: RunResult) -> RunEnd {
-    RunEnd { result, output: Output::default() }
+    RunEnd::silent(result)
 }
 
 /// A duration; negative ones count as none.

@@ -238,11 +238,11 @@ impl Runtime for HttpRuntime {
         // A request cannot be asked to hurry, so a stop closes the connection at once.
         let end = hold(work, &signal, spec.timeout, 0, control).await;
         match (end.result, answer.into_inner().unwrap_or_else(PoisonError::into_inner)) {
-            (RunResult::Succeeded, Some(Ok(output))) => RunEnd { result: RunResult::Succeeded, output },
+            (RunResult::Succeeded, Some(Ok(output))) => RunEnd::with(RunResult::Succeeded, output),
             (RunResult::Succeeded, Some(Err(Failure { kind, reason, output }))) => {
-                RunEnd { result: RunResult::Failed { kind, reason }, output }
+                RunEnd::with(RunResult::Failed { kind, reason }, output)
             }
-            (result, _) => RunEnd { result, output: Output::default() },
+            (result, _) => RunEnd::silent(result),
         }
     }
 }

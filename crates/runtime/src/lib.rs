@@ -9,6 +9,8 @@
 //! | dataflow | [`DataflowJob`] | between two batches, or its future is dropped |
 //! | script | [`ProcessRuntime`] | SIGTERM to its process tree, then SIGKILL, by a [`supervisor`] process of its own |
 //! | HTTP | [`HttpRuntime`] | its connection is closed |
+//!
+//! [`Logged`] adds to any of them that what its runs print is kept on disk.
 
 use async_trait::async_trait;
 use clockwright_model::{FailureKind, Millis, ShardContext};
@@ -20,6 +22,7 @@ pub mod command;
 mod control;
 pub mod function;
 pub mod http;
+pub mod logs;
 mod output;
 pub mod process;
 mod relay;
@@ -32,6 +35,7 @@ pub use command::CommandLine;
 pub use function::{CancelSignal, Dataflow, DataflowFns, DataflowJob, SimpleFn};
 
 pub use http::{HttpRuntime, HttpSettings};
+pub use logs::{KeepLogs, LogPosition, Logged, RunLogs};
 pub use output::Stream;
 pub use process::{LineSink, ProcessRuntime, ProcessSettings, Supervisor};
 
@@ -95,8 +99,24 @@ pub enum StopReason {
 pub struct RunEnd {
     /// What happened.
     pub result: RunResult,
-    /// What it printed, as far as it was kept; empty for in-process code.
+    /// What it printed, as far as it was kept; empty for in-process code, and once it is in a log.
     pub output: Output,
+    /// Where its log is, if one was kept.
+    pub log: Option<LogPosition>,
+}
+
+impl RunEnd {
+    /// The end of a run that printed nothing.
+    #[must_use]
+    pub fn silent(result: RunResult) -> Self {
+        Self::with(result, Output::default())
+    }
+
+    /// The end of a run that printed something.
+    #[must_use]
+    pub fn with(result: RunResult, output: Output) -> Self {
+        Self { result, output, log: None }
+    }
 }
 
 /// What happened.

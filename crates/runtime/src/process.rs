@@ -18,7 +18,7 @@ use crate::control::stop_request;
 use crate::function::{millis, timeout_failure};
 use crate::output::{Kept, Stream};
 use crate::wire::{Cause, End, Frames, Order, Report, Request, Status};
-use crate::{Control, Output, RunEnd, RunResult, RunSpec, Runtime, StopReason, boottime, tree};
+use crate::{Control, RunEnd, RunResult, RunSpec, Runtime, StopReason, boottime, tree};
 use async_trait::async_trait;
 use clockwright_model::{FailureKind, Millis, ShardContext};
 use rustix::process::{Pid, Signal, kill_process_group};
@@ -151,7 +151,7 @@ impl ProcessRuntime {
 impl Runtime for ProcessRuntime {
     async fn run(&self, spec: RunSpec, mut control: Control) -> RunEnd {
         if let Some(reason) = control.verdict() {
-            return RunEnd { result: RunResult::Stopped(reason), output: Output::default() };
+            return RunEnd::silent(RunResult::Stopped(reason));
         }
         let lease = control.lease.as_mut().map(|lease| *lease.borrow_and_update());
         let request = self.request(&spec, lease);
@@ -199,7 +199,7 @@ impl Held<'_> {
         match end {
             Some(end) => {
                 let result = result(&end, &self.spec, self.asked);
-                RunEnd { result, output: self.kept.finish(end.dropped) }
+                RunEnd::with(result, self.kept.finish(end.dropped))
             }
             None => {
                 self.clean_up().await;
@@ -211,7 +211,7 @@ impl Held<'_> {
                         RunResult::Failed { kind: FailureKind::OwnerLost, reason: supervisor_death(status) }
                     }
                 };
-                RunEnd { result, output: self.kept.finish(0) }
+                RunEnd::with(result, self.kept.finish(0))
             }
         }
     }
@@ -394,7 +394,7 @@ fn supervisor_death(status: io::Result<ExitStatus>) -> String {
 }
 
 fn failed(kind: FailureKind, reason: String) -> RunEnd {
-    RunEnd { result: RunResult::Failed { kind, reason }, output: Output::default() }
+    RunEnd::silent(RunResult::Failed { kind, reason })
 }
 
 #[cfg(test)]

@@ -65,6 +65,7 @@ impl Builder {
             job: JobName::new(job).unwrap(),
             item,
             at: fire.time() + 60,
+            log: None,
             fire,
             range: None,
             outcome,

@@ -19,7 +19,7 @@ pub(crate) struct DevArgs {
     /// The jobs file. SCRIPT and HTTP jobs run exactly what this file says
     #[arg(short, long)]
     file: PathBuf,
-    /// The folder for the registry and the outcomes; made when it is missing
+    /// The folder for the registry, the outcomes and what runs print; made when it is missing
     #[arg(long, env = "CLOCKWRIGHT_DATA", default_value = DEFAULT_DATA)]
     data: PathBuf,
     /// Keep the registry and the outcomes in memory: nothing is written, and other commands cannot look in
@@ -70,6 +70,7 @@ pub(crate) async fn run(args: DevArgs) -> Result<(), Failure> {
         };
         (registry, store)
     };
+    let logs = if args.in_memory { None } else { args.history.logs(&args.data) };
     let printer = live::Printer::start();
     let sinks: Vec<Arc<dyn Sink>> = vec![store, Arc::new(live::Outcomes::new(printer.pen()))];
     let bus = history.bus(sinks);
@@ -81,6 +82,7 @@ pub(crate) async fn run(args: DevArgs) -> Result<(), Failure> {
             layout: None,
             events: Events::Bus(bus.clone()),
             lines: Some(printer.lines()),
+            logs: logs.clone(),
             ..SchedulerOptions::default()
         };
         schedulers.push(Scheduler::start_with(&registry, read_jobs(&args.file)?, options).await?);

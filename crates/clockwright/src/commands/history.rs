@@ -4,9 +4,10 @@
 use crate::output::{Failure, instant, talk};
 use clap::Args;
 use clockwright::scheduler::History;
+use clockwright::{KeepLogs, RunLogs};
 use clockwright_events::{EventStore, Query as _};
 use clockwright_model::Millis;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -22,6 +23,9 @@ pub(crate) struct HistoryArgs {
     /// Keep only about this many of the newest rows of each table
     #[arg(long, value_name = "ROWS")]
     keep_rows: Option<u64>,
+    /// Keep at most about so many MiB of what runs print, and no longer than other history; 0 keeps nothing of it
+    #[arg(long, value_name = "MIB", default_value_t = 1024)]
+    keep_logs: u32,
     /// Put only about one of so many firings of a job on record: poll=100; failures and the outcomes of all fires always are. Without
     /// a job's name it is meant for all that are not named. May be given several times
     #[arg(long, value_parser = sample, value_name = "[JOB=]N")]
@@ -41,6 +45,12 @@ impl HistoryArgs {
             }
         }
         history
+    }
+
+    /// Where what runs print is kept, if it is.
+    pub(crate) fn logs(&self, data: &Path) -> Option<Arc<RunLogs>> {
+        let keep = KeepLogs { age: self.keep, bytes: u64::from(self.keep_logs) << 20 };
+        (self.keep_logs > 0).then(|| Arc::new(RunLogs::new(data.join(super::LOGS_FOLDER), keep)))
     }
 }
 
@@ -74,6 +84,11 @@ impl StoreArgs {
     /// Where it reads, for a message: never the address of a database, which may hold a password.
     pub(crate) fn place(&self) -> String {
         self.events.as_ref().map_or_else(|| self.data.display().to_string(), |_| "the database".to_owned())
+    }
+
+    /// What runs printed that kept it in the data folder.
+    pub(crate) fn logs(&self) -> RunLogs {
+        RunLogs::new(self.data.join(super::LOGS_FOLDER), KeepLogs::default())
     }
 
     pub(crate) async fn open(&self) -> Result<Arc<EventStore>, Failure> {

@@ -27,7 +27,7 @@ use std::path::Path;
 use std::time::Duration;
 use tokio::signal::unix::{SignalKind, signal};
 
-pub(crate) use clockwright::scheduler::EVENTS_FILE;
+pub(crate) use clockwright::scheduler::{EVENTS_FILE, LOGS_FOLDER};
 
 /// Where `dev` and `node` keep their files unless told otherwise.
 pub(crate) const DEFAULT_DATA: &str = ".clockwright";

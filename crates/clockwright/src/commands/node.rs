@@ -14,7 +14,7 @@ pub(crate) struct NodeArgs {
     /// nothing in the registry can change which program or address is used
     #[arg(short, long)]
     file: PathBuf,
-    /// The folder for outcomes (events.db); made when it is missing
+    /// The folder for outcomes (events.db) and for what runs print (logs); made when it is missing
     #[arg(long, env = "CLOCKWRIGHT_DATA", default_value = DEFAULT_DATA)]
     data: PathBuf,
     /// The database for outcomes and traces instead of events.db: postgres://USER:PASSWORD@HOST:PORT/DATABASE or mysql://…; they wait
@@ -61,6 +61,7 @@ pub(crate) async fn run(global: Global, args: NodeArgs) -> Result<(), Failure> {
         address: args.instance_ip.map(|ip| ip.to_string()),
         shutdown_grace: args.shutdown_grace,
         layout: args.layout,
+        logs: args.history.logs(&args.data),
         events: match args.events {
             Some(address) => Events::Database { address, folder: args.data },
             None => Events::Folder(args.data),

@@ -204,6 +204,7 @@ impl Core {
                 start: now.wall,
                 taken: claim.takeover.is_some(),
                 firing,
+                log: None,
                 claim: active_claim,
             };
             if strict && !self.may_claim(now) {

@@ -189,6 +189,8 @@ pub(crate) struct Active {
     /// We hold `sharding/{i}/failover`.
     pub(crate) taken: bool,
     pub(crate) firing: u64,
+    /// Where its log is, once it has ended and if it left one.
+    pub(crate) log: Option<Arc<str>>,
 }
 
 /// What an engine says of a job.

@@ -9,7 +9,7 @@ use super::job::{Active, BlockedBy, Local};
 use super::mirror::CursorNode;
 use super::{Core, Mutation, Now, Purpose};
 use crate::keys::Key;
-use clockwright_model::{ErrorHandler, FailureKind, Item, Outcome, Source};
+use clockwright_model::{ErrorHandler, FailureKind, Item, Outcome, Settlement, Source};
 use clockwright_registry::{Commit, Error, Op};
 use clockwright_runtime::{RunEnd, RunResult, StopReason};
 
@@ -19,13 +19,14 @@ impl Core {
         let Some((index, item)) = self.runs.remove(&run) else { return };
         self.touch(index);
         let state = self.jobs[index].item_mut(item);
-        let active = match std::mem::take(&mut state.local) {
+        let mut active = match std::mem::take(&mut state.local) {
             Local::Running(active) if active.run == run => active,
             other => {
                 state.local = other;
                 return;
             }
         };
+        active.log = end.log.map(|log| log.to_string().into());
         let settings = self.jobs[index].effective.as_ref().map(|effective| effective.settings.clone());
         let settings = settings.unwrap_or_else(|| self.jobs[index].local.clone());
         let outcome = match end.result {
@@ -246,7 +247,8 @@ impl Core {
         self.close_run(index, active.firing, item, &outcome, now);
         if counted {
             let settlement = self.settlement(index, item, &active.claim, outcome, Some(active.start), now);
-            self.record(clockwright_model::Event::Settlement(settlement));
+            let log = active.log;
+            self.record(clockwright_model::Event::Settlement(Settlement { log, ..settlement }));
         } else {
             let what = super::job::fire_words(&active.claim.fire);
             let text = format!(

@@ -90,6 +90,7 @@ impl Core {
             instance: claim.owner.clone(),
             start,
             at: now.wall,
+            log: None,
         }
     }
 
@@ -114,6 +115,7 @@ impl Core {
             instance: self.me.clone(),
             start: None,
             at: now.wall,
+            log: None,
         };
         gaps.iter().map(settle).collect()
     }

@@ -9,7 +9,7 @@ use super::world::{EPOCH, Event, Sim};
 use clockwright_engine::core::{Core, CoreOptions, Effect, Firing, Input, Now};
 use clockwright_model::{Event as Record, FailureKind, InstanceId, Millis, RunId};
 use clockwright_registry::{Commit, Error, Hint, Op, Path};
-use clockwright_runtime::{Output, RunEnd, RunResult, StopReason};
+use clockwright_runtime::{RunEnd, RunResult, StopReason};
 use std::collections::{BTreeMap, VecDeque};
 
 /// What reaches a process.
@@ -390,8 +390,7 @@ impl Sim {
             let run = start.run;
             let end_of_lease = self.engines[engine].lease_until;
             if firing.strict && mono >= end_of_lease {
-                let end =
-                    RunEnd { result: RunResult::Stopped(StopReason::LeaseLost), output: Output::default() };
+                let end = RunEnd::silent(RunResult::Stopped(StopReason::LeaseLost));
                 let message = Message::Input(Input::RunEnded { run, end });
                 self.after(0, Event::Deliver { engine, life, message });
                 continue;
@@ -431,10 +430,7 @@ impl Sim {
         let Some(state) = each.runs.remove(&run) else { return };
         self.check.stop(&state.job, state.item, state.run_id);
         self.note(|| format!("engine {engine}: {}/{} is over: {:?}", state.job, state.item, state.end));
-        let message = Message::Input(Input::RunEnded {
-            run,
-            end: RunEnd { result: state.end, output: Output::default() },
-        });
+        let message = Message::Input(Input::RunEnded { run, end: RunEnd::silent(state.end) });
         self.deliver(engine, life, message);
     }
 

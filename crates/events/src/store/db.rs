@@ -131,6 +131,19 @@ impl Db {
         }
     }
 
+    /// As [`fetch`](Self::fetch), under settings that hold for this one question; they are PostgreSQL's.
+    #[cfg(feature = "postgres")]
+    pub(super) async fn fetch_with(
+        &self,
+        settings: &'static str,
+        sql: Sql<'_>,
+    ) -> Result<Vec<Row>, sqlx::Error> {
+        let Db::Postgres { pool, .. } = self else { return self.fetch(sql).await };
+        let mut tx = pool.begin().await?;
+        tx.execute(settings).await?;
+        rows!(Postgres, postgres, sql, false, &mut *tx)
+    }
+
     pub(super) async fn close(&self) {
         match self {
             Db::Sqlite { writer, readers, .. } => {

@@ -13,10 +13,11 @@ use std::sync::Arc;
 use std::time::Duration;
 
 /// The schema's steps; a file at version n has had the first n of them. Steps are only ever added.
-const MIGRATIONS: [&str; 3] = [
+const MIGRATIONS: [&str; 4] = [
     include_str!("migrations/sqlite/0001_events.sql"),
     include_str!("migrations/sqlite/0002_statistics.sql"),
     include_str!("migrations/sqlite/0003_failures.sql"),
+    include_str!("migrations/sqlite/0004_logs.sql"),
 ];
 
 /// How long a connection waits for another one's lock.

@@ -21,13 +21,15 @@
 //! see `retention`.
 //!
 //! The local store is a file in WAL mode with one connection that writes and a few that read; see `file`. What differs
-//! between servers is in `server`.
+//! between servers is in `server`, how PostgreSQL finds a text in `search`.
 
 mod db;
 mod file;
 mod late;
 mod read;
 mod retention;
+#[cfg(feature = "postgres")]
+mod search;
 #[cfg(any(feature = "postgres", feature = "mysql"))]
 mod server;
 mod sql;
@@ -48,6 +50,9 @@ pub struct EventStore {
     db: Db,
     /// False for a table that Elastic-Job 3.0.5 made, which has no column `source`.
     trace_has_source: bool,
+    /// True where the trigrams of reasons are in an index.
+    #[cfg(feature = "postgres")]
+    has_trigrams: bool,
     /// False where Elastic-Job-Cloud's tables hold what cannot be added to.
     cloud_statistics: bool,
     conflicts: AtomicU64,
@@ -138,6 +143,8 @@ impl EventStore {
         Self {
             db,
             trace_has_source: true,
+            #[cfg(feature = "postgres")]
+            has_trigrams: false,
             cloud_statistics: true,
             conflicts: AtomicU64::new(0),
             batches: AtomicI64::new(first),

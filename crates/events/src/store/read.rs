@@ -12,8 +12,14 @@ use crate::text::{clean, fit};
 use async_trait::async_trait;
 use clockwright_model::{ExecutionSource, Item, Millis, RunId, Source, TaskState};
 
-const RUN: &str = "SELECT run_key, job_name, sharding_item, fire, fire_time, range_from, range_count, outcome, failure_kind, \
-     reason, coalesced_into, attempt, run_id, token, source, instance, start_ms, decided_ms FROM CLOCKWRIGHT_RUN";
+pub(super) const RUN: &str = "SELECT run_key, job_name, sharding_item, fire, fire_time, range_from, range_count, outcome, failure_kind, \
+     reason, coalesced_into, attempt, run_id, token, source, instance, start_ms, decided_ms, log_position FROM CLOCKWRIGHT_RUN";
+
+/// How many columns that are.
+#[cfg(feature = "postgres")]
+pub(super) const RUN_COLUMNS: usize = 19;
+
+pub(super) const NEWEST_FIRST: &str = " ORDER BY fire_time DESC, run_key DESC";
 
 const EXECUTION: &str = "SELECT id, job_name, task_id, hostname, ip, sharding_item, execution_source, failure_cause, \
      is_success, start_time, complete_time FROM JOB_EXECUTION_LOG";
@@ -28,6 +34,10 @@ const STATUS: &str = "SELECT id, job_name, original_task_id, task_id, slave_id, 
 #[async_trait]
 impl Query for EventStore {
     async fn runs(&self, filter: &RunFilter, page: &Page) -> Result<RunPage, StoreError> {
+        #[cfg(feature = "postgres")]
+        if let Some(rows) = self.search(filter, page).await? {
+            return Ok(run_page(rows, page));
+        }
         let rows = self.all(runs_sql(self.dialect(), filter, page), run_row).await?;
         Ok(run_page(rows, page))
     }
@@ -125,7 +135,7 @@ impl EventStore {
         self.db.dialect()
     }
 
-    async fn all<T>(
+    pub(super) async fn all<T>(
         &self,
         sql: Sql<'_>,
         read: fn(&Row) -> Result<T, sqlx::Error>,
@@ -146,14 +156,14 @@ fn execution_head(dialect: Dialect) -> &'static str {
     if dialect.is_mysql() { EXECUTION_MYSQL } else { EXECUTION }
 }
 
-fn limit(sql: &mut Sql<'_>, page: &Page) {
+pub(super) fn limit(sql: &mut Sql<'_>, page: &Page) {
     sql.text(" LIMIT ");
     sql.bind(page.rows() as i64 + 1);
 }
 
 /// The text occurs in the column. Not `LIKE`: there is nothing to escape and no limit to its length. The database lowers
 /// both sides, so that they are lowered alike.
-fn contains<'a>(sql: &mut Sql<'a>, column: &'static str, text: Option<&'a str>) {
+pub(super) fn contains<'a>(sql: &mut Sql<'a>, column: &'static str, text: Option<&'a str>) {
     if let Some(text) = text.filter(|text| !text.is_empty()) {
         sql.must(if sql.dialect.is_postgres() { "STRPOS(LOWER(" } else { "INSTR(LOWER(" });
         sql.text(column);
@@ -180,6 +190,15 @@ fn ends_in_instance(sql: &mut Sql<'_>, instance: &str) {
 
 fn runs_sql<'a>(dialect: Dialect, filter: &'a RunFilter, page: &'a Page) -> Sql<'a> {
     let mut sql = Sql::new(dialect, RUN);
+    run_conditions(&mut sql, filter, page);
+    contains(&mut sql, "reason", filter.text.as_deref());
+    sql.text(NEWEST_FIRST);
+    limit(&mut sql, page);
+    sql
+}
+
+/// What a filter says, except for the text, and behind which row the page begins.
+pub(super) fn run_conditions<'a>(sql: &mut Sql<'a>, filter: &'a RunFilter, page: &'a Page) {
     sql.may("run_id = ", filter.run_id.map(|id| id.to_string()));
     sql.may("job_name = ", filter.job.as_deref().map(|job| fit(job, 100)));
     sql.may("sharding_item = ", filter.item);
@@ -196,7 +215,6 @@ fn runs_sql<'a>(dialect: Dialect, filter: &'a RunFilter, page: &'a Page) -> Sql<
     }
     sql.may("fire_time >= ", filter.from);
     sql.may("fire_time < ", filter.to);
-    contains(&mut sql, "reason", filter.text.as_deref());
     if let Some(Cursor { at, id }) = &page.cursor {
         sql.is("fire_time <= ", *at);
         sql.is("(fire_time < ", *at);
@@ -204,9 +222,6 @@ fn runs_sql<'a>(dialect: Dialect, filter: &'a RunFilter, page: &'a Page) -> Sql<
         sql.bind(clean(id));
         sql.text(")");
     }
-    sql.text(" ORDER BY fire_time DESC, run_key DESC");
-    limit(&mut sql, page);
-    sql
 }
 
 fn ledger_sql<'a>(
@@ -320,7 +335,7 @@ fn split<T>(mut rows: Vec<T>, page: &Page, cursor: impl Fn(&T) -> Cursor) -> (Ve
     (rows, next)
 }
 
-fn run_row(row: &Row) -> Result<RunRow, sqlx::Error> {
+pub(super) fn run_row(row: &Row) -> Result<RunRow, sqlx::Error> {
     Ok(RunRow {
         key: row.text(0)?,
         job: row.text(1)?,
@@ -340,6 +355,7 @@ fn run_row(row: &Row) -> Result<RunRow, sqlx::Error> {
         instance: row.text(15)?,
         start: row.maybe_int(16)?,
         decided: row.int(17)?,
+        log: row.maybe_text(18)?,
     })
 }
 
@@ -446,7 +462,7 @@ mod tests {
                 (ExecutionFilter::default(), "JOB_EXECUTION_LOG_START"),
                 (
                     ExecutionFilter { state: Some(ExecutionState::Running), ..ExecutionFilter::default() },
-                    "JOB_EXECUTION_LOG_BAD",
+                    "JOB_EXECUTION_LOG_OPEN",
                 ),
                 (
                     ExecutionFilter { text: Some("x".into()), ..ExecutionFilter::default() },

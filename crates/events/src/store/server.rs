@@ -95,6 +95,7 @@ pub(super) async fn postgres(address: &str, read_only: bool) -> Result<EventStor
         });
     }
     pg::migrate(&place, &mut connection, read_only).await?;
+    let has_trigrams = pg::trigrams(&place, &mut connection, read_only).await.map_err(&failed)?;
     let has_source: i64 =
         sqlx::query_scalar(pg::COUNT_SOURCE).fetch_one(&mut connection).await.map_err(&failed)?;
     let _ = connection.close().await;
@@ -107,6 +108,7 @@ pub(super) async fn postgres(address: &str, read_only: bool) -> Result<EventStor
         .connect_lazy_with(options);
     let mut store = EventStore::on(Db::Postgres { pool, read_only });
     store.trace_has_source = has_source > 0;
+    store.has_trigrams = has_trigrams;
     Ok(store)
 }
 
@@ -115,9 +117,10 @@ mod pg {
     use super::{Executor, StoreError, VERSION, VERSION_TABLE, done, is_behind, note_done, open_error};
     use sqlx::{Connection, PgConnection};
 
-    const MIGRATIONS: [&str; 2] = [
+    const MIGRATIONS: [&str; 3] = [
         include_str!("migrations/postgres/0001_events.sql"),
         include_str!("migrations/postgres/0002_failures.sql"),
+        include_str!("migrations/postgres/0003_logs.sql"),
     ];
 
     /// What every connection says first. Each page of history is in the order of an index. Jobs that always fail make PostgreSQL
@@ -130,6 +133,15 @@ mod pg {
     pub(super) const COUNT_OTHER_SUCCESS: &str = "SELECT count(*) FROM information_schema.columns \
          WHERE table_schema = ANY(current_schemas(false)) AND table_name = 'job_execution_log' \
          AND column_name = 'is_success' AND data_type <> 'boolean'";
+
+    /// Held by whoever makes tables. The number is the lock's name, chosen by a roll of dice.
+    const LOCK: &str = "SELECT pg_advisory_xact_lock(7268104590421)";
+
+    const COUNT_TRIGRAMS: &str = "SELECT count(*) FROM pg_index \
+         WHERE indexrelid = to_regclass('clockwright_run_reason') AND indisvalid";
+    const ADD_TRIGRAMS: &str = "CREATE EXTENSION IF NOT EXISTS pg_trgm; \
+         CREATE INDEX IF NOT EXISTS CLOCKWRIGHT_RUN_REASON ON CLOCKWRIGHT_RUN USING gin (LOWER(reason) gin_trgm_ops) \
+         WHERE outcome <> 'succeeded'";
 
     async fn version(connection: &mut PgConnection) -> Result<Option<i64>, sqlx::Error> {
         match sqlx::query_scalar(VERSION).persistent(false).fetch_optional(connection).await {
@@ -150,8 +162,7 @@ mod pg {
             return Ok(());
         }
         let mut tx = connection.begin().await.map_err(&failed)?;
-        // The number is the lock's name, chosen by a roll of dice.
-        tx.execute("SELECT pg_advisory_xact_lock(7268104590421)").await.map_err(&failed)?;
+        tx.execute(LOCK).await.map_err(&failed)?;
         tx.execute(VERSION_TABLE).await.map_err(&failed)?;
         let found = version(&mut tx).await.map_err(&failed)?;
         for step in MIGRATIONS.iter().skip(done(place, found, MIGRATIONS.len())?) {
@@ -159,6 +170,31 @@ mod pg {
         }
         tx.execute(sqlx::raw_sql(note_done(found, MIGRATIONS.len()))).await.map_err(&failed)?;
         tx.commit().await.map_err(&failed)
+    }
+
+    /// True where the index for texts in reasons is there. It is made where it is not, if the server's extension for it can be had: not as
+    /// one of the steps above, because an administrator may add the extension at any time.
+    pub(super) async fn trigrams(
+        place: &str,
+        connection: &mut PgConnection,
+        read_only: bool,
+    ) -> Result<bool, sqlx::Error> {
+        let count: i64 = sqlx::query_scalar(COUNT_TRIGRAMS).fetch_one(&mut *connection).await?;
+        if count > 0 || read_only {
+            return Ok(count > 0);
+        }
+        let mut tx = connection.begin().await?;
+        tx.execute(LOCK).await?;
+        match tx.execute(ADD_TRIGRAMS).await {
+            Ok(_) => tx.commit().await.map(|()| true),
+            Err(error) => {
+                tracing::info!(
+                    "{place} has no index for texts in reasons, and `run list --text` takes longer: {error}. An administrator of \
+                     the database can say CREATE EXTENSION pg_trgm; the index is made at the next start"
+                );
+                tx.rollback().await.map(|()| false)
+            }
+        }
     }
 }
 
@@ -214,9 +250,10 @@ mod my {
     use super::{Executor, StoreError, VERSION, VERSION_TABLE, done, is_behind, note_done, open_error};
     use sqlx::MySqlConnection;
 
-    const MIGRATIONS: [&str; 2] = [
+    const MIGRATIONS: [&str; 3] = [
         include_str!("migrations/mysql/0001_events.sql"),
         include_str!("migrations/mysql/0002_failures.sql"),
+        include_str!("migrations/mysql/0003_logs.sql"),
     ];
 
     pub(super) const COUNT_SOURCE: &str = "SELECT COUNT(*) FROM information_schema.columns \
@@ -291,8 +328,8 @@ mod my {
             }
             match connection.execute(statement).await {
                 Ok(_) => {}
-                // The index is there; or rows of Elastic-Job-Cloud's stand against a unique one, and are left alone.
-                Err(error) if matches!(number(&error), Some(1061 | 1062)) => {}
+                // The column or the index is there; or rows of Elastic-Job-Cloud's stand against a unique one, and are left alone.
+                Err(error) if matches!(number(&error), Some(1060..=1062)) => {}
                 Err(error) => return Err(failed(error)),
             }
         }

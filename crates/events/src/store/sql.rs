@@ -126,6 +126,13 @@ impl<'a> Sql<'a> {
         self.text(")");
     }
 
+    /// Makes what was said so far the inside of a parenthesis, which `text` closes; conditions that follow are those of the outside.
+    #[cfg(feature = "postgres")]
+    pub(super) fn around(&mut self, text: &'static str) {
+        self.text(text);
+        self.has_condition = false;
+    }
+
     /// One more condition, without a value.
     pub(super) fn must(&mut self, condition: &'static str) {
         let another = std::mem::replace(&mut self.has_condition, true);

@@ -284,7 +284,8 @@ pub(crate) async fn every_kind_of_outcome_reads_back<S: Store>(store: Arc<S>) {
         Outcome::Cancelled { reason: reason() },
     ];
     for (item, outcome) in outcomes.iter().enumerate() {
-        put(&*store, [Settlement { outcome: outcome.clone(), ..settled("j", item as u32, T) }]).await;
+        let log = (item < 2).then(|| "2023-11-14/22-1.log:4096+512".into());
+        put(&*store, [Settlement { outcome: outcome.clone(), log, ..settled("j", item as u32, T) }]).await;
     }
     let range = Settlement { range: Some((T - 9000, 10)), ..unrun("j", 9, T, outcomes[4].clone()) };
     put(
@@ -303,6 +304,7 @@ pub(crate) async fn every_kind_of_outcome_reads_back<S: Store>(store: Arc<S>) {
         assert_eq!((row.range_from, row.range_count, row.source.as_str()), (None, 1, "schedule"));
         assert_eq!((row.fire.parse(), row.fire_time), (Ok(Fire::Scheduled(T)), T));
         assert_eq!(row.instance, "10.0.0.1@-@7");
+        assert_eq!(row.log.as_deref(), (item < 2).then_some("2023-11-14/22-1.log:4096+512"));
     }
     let row = store.last("j", 9).await.unwrap().unwrap();
     assert_eq!((row.range_from, row.range_count, row.fire_time), (Some(T - 9000), 10, T));

@@ -32,7 +32,7 @@ bench: rust zookeeper ## Measure, beside the limits of what it stands on; prints
 
 bench-events: rust databases ## Measure the event store on every database, with ten million rows and beside Java's; needs a JDK and Maven
 	$(CARGO) run --release -p clockwright-benches -- $(BENCH_ARGS) \
-	    events events-publish events-java events-queries events-retention events-partitions
+	    events events-publish events-java events-retention events-partitions events-queries
 
 bench-peers: rust zookeeper ## Measure beside Java Elastic-Job 2.1.5; needs a JDK and Maven, and most of an hour
 	@sh e2e/java-peer/build.sh

@@ -85,9 +85,9 @@ const MEASUREMENTS: [(&str, Run); 12] = [
     ("events", |scale| Box::pin(events::ingest::run(scale))),
     ("events-publish", |scale| Box::pin(events::publish::run(scale))),
     ("events-java", |scale| Box::pin(events::java::run(scale))),
-    ("events-queries", |scale| Box::pin(events::queries::run(scale))),
     ("events-retention", |scale| Box::pin(events::retention::run(scale))),
     ("events-partitions", |scale| Box::pin(events::partitions::run(scale))),
+    ("events-queries", |scale| Box::pin(events::queries::run(scale))),
     ("peers", |scale| Box::pin(peers::run(scale))),
 ];
 
@@ -98,7 +98,7 @@ const USAGE: &str =
     "usage: clockwright-benches [--quick | --smoke] [--on PLACE] [--output table|json] [NAME…]
 
 names: lateness throughput takeover memory start; all of these without a name
-       events events-publish events-java events-queries events-retention events-partitions: the event store
+       events events-publish events-java events-retention events-partitions events-queries: the event store
        peers: beside Java Elastic-Job, needs a JDK and what e2e/java-peer/build.sh makes
 --quick          fewer pairs, shorter samples and less history
 --smoke          a tiny size that only shows that everything still works

@@ -27,7 +27,7 @@ use crate::Scale;
 use crate::backend::{Backend, Kind as BackendKind};
 use crate::fleet::SESSION;
 use crate::machine::{Usage, at_wall, next_multiple, wall_micros};
-use crate::report::Row;
+use crate::report::{Row, tell};
 use crate::stats::{SPREAD, Spread, median, percentile};
 use anyhow::{Context as _, ensure};
 use clockwright_engine::keys::{Key, Keys};
@@ -86,12 +86,6 @@ pub(crate) async fn run(scale: Scale) -> anyhow::Result<Vec<Row>> {
         tell(&mut rows, vec![instant_row(&load, &java, &ours)]);
     }
     Ok(rows)
-}
-
-/// Keeps rows, and tells them at once: a run takes most of an hour, and one that is cut off should not have been for nothing.
-fn tell(rows: &mut Vec<Row>, new: Vec<Row>) {
-    new.iter().for_each(|row| eprintln!("  {row}"));
-    rows.extend(new);
 }
 
 /// The server, and the session from which it is looked at.

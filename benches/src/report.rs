@@ -94,9 +94,19 @@ impl Row {
 /// What was measured, in one line.
 impl std::fmt::Display for Row {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        let [_, what, _, product, floor, ratio, aim, note] = self.cells();
-        write!(f, "{what}: {product} beside {floor}; ratio {ratio}; {aim} {note}")
+        let [_, what, on, product, floor, ratio, aim, note] = self.cells();
+        write!(f, "{what} ({on}): {product}")?;
+        if !floor.is_empty() {
+            write!(f, " beside {floor}; ratio {ratio}")?;
+        }
+        write!(f, "; {aim} {note}")
     }
+}
+
+/// Keeps rows, and tells them at once: a run takes most of an hour, and one that is cut off should not have been for nothing.
+pub(crate) fn tell(rows: &mut Vec<Row>, new: Vec<Row>) {
+    new.iter().for_each(|row| eprintln!("  {row}"));
+    rows.extend(new);
 }
 
 const HEAD: [&str; 8] = ["measurement", "what", "on", "Clockwright", "floor or peer", "ratio", "aim", "note"];

@@ -6,7 +6,7 @@
 
 use super::{Database, Home, JOB, TASK, executions};
 use crate::Scale;
-use crate::report::Row;
+use crate::report::{Row, tell};
 use crate::stats::{SPREAD, Spread, median};
 use anyhow::ensure;
 use clockwright_events::{Bus, BusOptions, EventStore, Sink, Spool, SpoolOptions};
@@ -21,7 +21,7 @@ const BATCH: usize = 500;
 pub(crate) async fn run(scale: Scale) -> anyhow::Result<Vec<Row>> {
     let mut rows = Vec::new();
     for database in scale.databases() {
-        rows.extend(on(scale, database).await?);
+        tell(&mut rows, on(scale, database).await?);
     }
     Ok(rows)
 }

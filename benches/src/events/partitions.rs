@@ -6,7 +6,7 @@
 
 use super::{Database, Home, Raw};
 use crate::Scale;
-use crate::report::Row;
+use crate::report::{Row, tell};
 use crate::stats::percentile;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -59,26 +59,23 @@ pub(crate) async fn run(scale: Scale) -> anyhow::Result<Vec<Row>> {
         })
         .await?;
         let name = database.name();
-        rows.push(
+        let (one, parted) = (pages(&home, "ONE", scale).await?, pages(&home, "PARTED", scale).await?);
+        let new = vec![
             Row::new("a month of rows goes: in batches, by partition", name, "s")
                 .product([batches.0])
                 .floor([dropping.0])
                 .note(format!("{each} of {} rows; floor: a partition is dropped", each * MONTHS)),
-        );
-        rows.push(
             Row::new("the longest wait of an insert meanwhile", name, "ms")
                 .product([batches.1])
                 .floor([dropping.1])
                 .note("floor: while and a second after a partition is dropped"),
-        );
-        let (one, parted) = (pages(&home, "ONE", scale).await?, pages(&home, "PARTED", scale).await?);
-        rows.push(
             Row::new("a page of one job", name, "ms")
                 .parts(&["p50", "p95"])
                 .product(one)
                 .floor(parted)
                 .note("floor: from the table in partitions"),
-        );
+        ];
+        tell(&mut rows, new);
     }
     Ok(rows)
 }

@@ -4,7 +4,7 @@
 //! as jobs do, then as fast as a loop goes. The bounds must hold in both, and the caller must not notice.
 
 use super::{Database, Home, executions};
-use crate::report::Row;
+use crate::report::{Row, tell};
 use crate::stats::{SPREAD, Spread};
 use crate::{Scale, machine};
 use clockwright_events::{Bus, BusOptions, Spool, SpoolOptions};
@@ -14,7 +14,7 @@ use std::time::{Duration, Instant};
 pub(crate) async fn run(scale: Scale) -> anyhow::Result<Vec<Row>> {
     let mut rows = Vec::new();
     for database in scale.databases().into_iter().filter(|database| *database != Database::Sqlite) {
-        rows.extend(on(scale, database).await?);
+        tell(&mut rows, on(scale, database).await?);
     }
     Ok(rows)
 }

@@ -6,7 +6,7 @@
 
 use super::Home;
 use crate::Scale;
-use crate::report::Row;
+use crate::report::{Row, tell};
 use crate::stats::{SPREAD, Spread};
 use anyhow::ensure;
 use async_trait::async_trait;
@@ -33,19 +33,18 @@ pub(crate) async fn run(scale: Scale) -> anyhow::Result<Vec<Row>> {
         ensure!(deleted == 2 * old, "{deleted} rows were deleted");
         let mut with = sink.take();
         let (with, without) = (Spread::of(&mut with), Spread::of(&mut without));
-        rows.push(
+        let new = vec![
             Row::new("a batch of inserts while old rows are deleted", database.name(), "ms")
                 .parts(SPREAD)
                 .product(with.values())
                 .floor(without.values())
                 .aim("max ≤ 100 ms", with.max <= 100.0)
                 .note("1,000 events/s; floor: without deleting"),
-        );
-        rows.push(
             Row::new("rows deleted a second", database.name(), "/s")
                 .product([deleted as f64 / took])
                 .note(format!("{deleted} rows in {took:.1} s, 1,000 at a time with rests of 10 ms")),
-        );
+        ];
+        tell(&mut rows, new);
     }
     Ok(rows)
 }

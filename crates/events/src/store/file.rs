@@ -17,7 +17,7 @@ const MIGRATIONS: [&str; 4] = [
     include_str!("migrations/sqlite/0001_events.sql"),
     include_str!("migrations/sqlite/0002_statistics.sql"),
     include_str!("migrations/sqlite/0003_failures.sql"),
-    include_str!("migrations/sqlite/0004_logs.sql"),
+    include_str!("migrations/sqlite/0004_logs_and_searches.sql"),
 ];
 
 /// How long a connection waits for another one's lock.

@@ -208,10 +208,15 @@ pub(super) fn run_conditions<'a>(sql: &mut Sql<'a>, filter: &'a RunFilter, page:
         sql.must("outcome IN (");
         sql.list(filter.outcomes.iter().map(|outcome| clean(outcome)));
     }
-    // A success has no reason. Said in these words, the database sees that its index of what did not succeed has it all.
+    // A success has no reason. Said in these words, the database sees that its index of what did not succeed has it all. For a single
+    // outcome MySQL has another one.
     let has_text = filter.text.as_ref().is_some_and(|text| !text.is_empty());
     if has_text || !(filter.outcomes.is_empty() || filter.outcomes.iter().any(|word| word == "succeeded")) {
-        sql.must("outcome <> 'succeeded'");
+        if !sql.dialect.is_mysql() {
+            sql.must("outcome <> 'succeeded'");
+        } else if has_text || filter.outcomes.len() > 1 {
+            sql.must("is_bad = 1");
+        }
     }
     sql.may("fire_time >= ", filter.from);
     sql.may("fire_time < ", filter.to);

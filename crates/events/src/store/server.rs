@@ -120,7 +120,7 @@ mod pg {
     const MIGRATIONS: [&str; 3] = [
         include_str!("migrations/postgres/0001_events.sql"),
         include_str!("migrations/postgres/0002_failures.sql"),
-        include_str!("migrations/postgres/0003_logs.sql"),
+        include_str!("migrations/postgres/0003_logs_and_searches.sql"),
     ];
 
     /// What every connection says first. Each page of history is in the order of an index. Jobs that always fail make PostgreSQL
@@ -253,7 +253,7 @@ mod my {
     const MIGRATIONS: [&str; 3] = [
         include_str!("migrations/mysql/0001_events.sql"),
         include_str!("migrations/mysql/0002_failures.sql"),
-        include_str!("migrations/mysql/0003_logs.sql"),
+        include_str!("migrations/mysql/0003_logs_and_searches.sql"),
     ];
 
     pub(super) const COUNT_SOURCE: &str = "SELECT COUNT(*) FROM information_schema.columns \

@@ -1,7 +1,6 @@
-//! What happens to the database of events never happens to the runs: while it is stopped, frozen or read-only, every instant runs
-//! at its time, and afterwards the ledger has each of them once.
-//!
-//! `CLOCKWRIGHT_FAULT_SECONDS` says how long each fault lasts; 2 by default, 60 for the long run before a release.
+//! What happens to the database of events never happens to the runs: while it is stopped, killed in the middle of batches, frozen,
+//! read-only, full or slow to commit, every instant runs at its time, and afterwards the ledger has each of them once.
+//! [`faults`] tells what befalls it, and for how long.
 #![allow(clippy::unwrap_used, missing_docs, reason = "tests")]
 
 use clockwright::{Events, Job, Registry, Scheduler, SchedulerOptions};
@@ -9,7 +8,10 @@ use clockwright_events::{EventStore, Page, Query as _};
 use clockwright_model::{Fire, Millis, Source};
 use clockwright_planner::Schedule;
 use clockwright_planner::ledger::unsettled;
-use clockwright_testkit::sql::{Kind, SqlServer};
+use clockwright_testkit::sql::Kind::{MariaDb, Postgres};
+use clockwright_testkit::sql::faults::Database::{Server, Sqlite};
+use clockwright_testkit::sql::faults::{self, Database, Fault, Victim};
+use std::path::Path;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
@@ -17,11 +19,6 @@ use std::time::Duration;
 const JOBS: usize = 28;
 const ITEMS: u32 = 5;
 const EACH_SECOND: &str = "* * * * * ?";
-
-fn fault() -> Duration {
-    let seconds = std::env::var("CLOCKWRIGHT_FAULT_SECONDS").ok().and_then(|text| text.parse().ok());
-    Duration::from_secs(seconds.unwrap_or(2))
-}
 
 /// A run that began: which instant it was for, how much later than that, and why.
 type Begun = (Millis, Millis, Source);
@@ -52,30 +49,51 @@ fn median(begun: &[Begun], from: Millis, to: Millis) -> (Millis, usize) {
     (late[late.len() / 2], late.len())
 }
 
-async fn through<F: Future<Output = ()>>(kind: Kind, hurt: impl FnOnce(Arc<SqlServer>) -> F) {
-    let server = Arc::new(SqlServer::start(kind).unwrap());
-    let address = server.database().await.unwrap();
+/// Whether events wait, on disk for a server or in memory for a file: of each item there is an outcome in each second.
+async fn are_held_up(events: &Events) -> bool {
+    match events {
+        Events::Database { folder, .. } => {
+            let mut files = std::fs::read_dir(folder.join("spool")).unwrap().map(Result::unwrap);
+            files.any(|file| file.path().extension().is_some_and(|ending| ending == "events"))
+        }
+        Events::Folder(folder) => {
+            let store = EventStore::open_read_only(folder.join("events.db")).await.unwrap();
+            let lately = store.ledger("job-0", Some(0), now() - 2_000, now(), &Page::first(1)).await.unwrap();
+            store.close().await;
+            lately.rows.is_empty()
+        }
+        Events::Silent | Events::Bus(_) => unreachable!(),
+    }
+}
+
+#[allow(clippy::print_stderr, reason = "how late runs were is for whoever reads the test's output")]
+async fn through(database: Database, fault: Fault) {
+    let Some(victim) = Victim::make(database, fault).await.unwrap() else { return };
     let folder = tempfile::tempdir().unwrap();
+    let events = match victim.folder().map(Path::to_owned) {
+        Some(folder) => Events::Folder(folder),
+        None => Events::Database { address: victim.address().to_owned(), folder: folder.path().into() },
+    };
+    let options = SchedulerOptions { events: events.clone(), ..SchedulerOptions::default() };
     let registry = Registry::in_memory("jobs").unwrap();
     let begun = Arc::default();
-    let events = Events::Database { address: address.clone(), folder: folder.path().into() };
-    let options = SchedulerOptions { events, ..SchedulerOptions::default() };
-    let scheduler = Scheduler::start_with(&registry, jobs(&begun), options).await.unwrap();
-    // All items run each second from some second on.
+    let scheduler = Scheduler::start_with(&registry, jobs(&begun), options.clone()).await.unwrap();
+    // All items run each second from some second on, and what they say is stored.
     let deadline = now() + 60_000;
     let start = loop {
         let last = begun.lock().unwrap().last().map(|(at, ..)| *at);
         if let Some(last) = last
             && begun.lock().unwrap().iter().filter(|(at, ..)| *at == last).count() == JOBS * ITEMS as usize
+            && !are_held_up(&events).await
         {
             break last;
         }
         assert!(now() < deadline, "not all items run");
         tokio::time::sleep(Duration::from_millis(20)).await;
     };
-    tokio::time::sleep(fault()).await;
+    tokio::time::sleep(faults::duration()).await;
     let hurt_from = now();
-    hurt(server.clone()).await;
+    victim.suffer(async || are_held_up(&events).await).await.unwrap();
     let hurt_to = now();
     tokio::time::sleep(Duration::from_secs(1)).await;
     scheduler.shutdown().await;
@@ -83,6 +101,10 @@ async fn through<F: Future<Output = ()>>(kind: Kind, hurt: impl FnOnce(Arc<SqlSe
     let begun = begun.lock().unwrap().clone();
     let (well, _) = median(&begun, start, hurt_from);
     let (hurt, count) = median(&begun, hurt_from, hurt_to);
+    eprintln!(
+        "{database:?}, {fault:?} for {} ms: median lateness of {count} runs {hurt} ms, {well} ms before",
+        hurt_to - hurt_from
+    );
     assert!(count >= JOBS * ITEMS as usize, "{count} runs while the database was hurt");
     // Not one of them was so late that it counts as misfired, and they were no later than before. The room is for a machine
     // that starts a database at the same time.
@@ -91,12 +113,8 @@ async fn through<F: Future<Output = ()>>(kind: Kind, hurt: impl FnOnce(Arc<SqlSe
     assert!(hurt <= 2 * well + 200, "median lateness {hurt} ms, {well} ms before");
 
     // What waited on disk is stored by whoever uses the folder next.
-    let options = SchedulerOptions {
-        events: Events::Database { address: address.clone(), folder: folder.path().into() },
-        ..SchedulerOptions::default()
-    };
     let next = Scheduler::start_with(&registry, Vec::new(), options).await.unwrap();
-    let store = EventStore::connect_read_only(&address).await.unwrap();
+    let store = EventStore::connect_read_only(victim.address()).await.unwrap();
     let end = begun.iter().map(|(at, ..)| *at).max().unwrap();
     let schedule = Schedule::parse(EACH_SECOND, None).unwrap();
     let deadline = now() + 60_000;
@@ -121,62 +139,19 @@ async fn through<F: Future<Output = ()>>(kind: Kind, hurt: impl FnOnce(Arc<SqlSe
     next.shutdown().await;
 }
 
-async fn stopped(kind: Kind) {
-    through(kind, async |server| {
-        let aside = server.clone();
-        tokio::task::spawn_blocking(move || aside.kill()).await.unwrap();
-        tokio::time::sleep(fault()).await;
-        tokio::task::spawn_blocking(move || server.restart().unwrap()).await.unwrap();
-    })
-    .await;
-}
-
-async fn frozen(kind: Kind) {
-    through(kind, async |server| {
-        server.pause().unwrap();
-        tokio::time::sleep(fault()).await;
-        server.resume().unwrap();
-    })
-    .await;
-}
-
-async fn read_only(kind: Kind) {
-    through(kind, async |server| {
-        for on in [true, false] {
-            match kind {
-                Kind::Postgres => {
-                    let set = format!("ALTER SYSTEM SET default_transaction_read_only = {on}");
-                    server.admin(&set).await.unwrap();
-                    server.admin("SELECT pg_reload_conf()").await.unwrap();
-                }
-                Kind::MariaDb => {
-                    server.admin(&format!("SET GLOBAL read_only = {}", u8::from(on))).await.unwrap();
-                }
-            }
-            if on {
-                tokio::time::sleep(fault()).await;
-            }
-        }
-    })
-    .await;
-}
-
-macro_rules! faults {
-    ($($name:ident: $fault:ident($kind:expr),)*) => {
-        $(
-            #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-            async fn $name() {
-                $fault($kind).await;
-            }
-        )*
-    };
-}
-
-faults! {
-    runs_keep_their_times_while_postgres_is_stopped: stopped(Kind::Postgres),
-    runs_keep_their_times_while_mariadb_is_stopped: stopped(Kind::MariaDb),
-    runs_keep_their_times_while_postgres_is_frozen: frozen(Kind::Postgres),
-    runs_keep_their_times_while_mariadb_is_frozen: frozen(Kind::MariaDb),
-    runs_keep_their_times_while_postgres_is_read_only: read_only(Kind::Postgres),
-    runs_keep_their_times_while_mariadb_is_read_only: read_only(Kind::MariaDb),
+clockwright_testkit::tests! {
+    runs_keep_their_times_while_postgres_is_stopped: through(Server(Postgres), Fault::Stopped),
+    runs_keep_their_times_while_mariadb_is_stopped: through(Server(MariaDb), Fault::Stopped),
+    runs_keep_their_times_while_postgres_is_killed_in_mid_batch: through(Server(Postgres), Fault::Killed),
+    runs_keep_their_times_while_mariadb_is_killed_in_mid_batch: through(Server(MariaDb), Fault::Killed),
+    runs_keep_their_times_while_postgres_is_frozen: through(Server(Postgres), Fault::Frozen),
+    runs_keep_their_times_while_mariadb_is_frozen: through(Server(MariaDb), Fault::Frozen),
+    runs_keep_their_times_while_postgres_is_read_only: through(Server(Postgres), Fault::ReadOnly),
+    runs_keep_their_times_while_mariadb_is_read_only: through(Server(MariaDb), Fault::ReadOnly),
+    runs_keep_their_times_while_the_disk_of_postgres_is_full: through(Server(Postgres), Fault::DiskFull),
+    runs_keep_their_times_while_the_disk_of_mariadb_is_full: through(Server(MariaDb), Fault::DiskFull),
+    runs_keep_their_times_while_the_disk_of_sqlite_is_full: through(Sqlite, Fault::DiskFull),
+    runs_keep_their_times_while_postgres_takes_five_seconds_a_commit: through(Server(Postgres), Fault::SlowToCommit),
+    runs_keep_their_times_while_mariadb_takes_five_seconds_a_commit: through(Server(MariaDb), Fault::SlowToCommit),
+    runs_keep_their_times_while_sqlite_takes_five_seconds_a_commit: through(Sqlite, Fault::SlowToCommit),
 }

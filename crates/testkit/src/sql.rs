@@ -6,11 +6,13 @@
 //! when the next server starts. Data is not synchronised to the disk: what these tests kill is processes, and a machine's
 //! page cache outlives them.
 
+pub mod faults;
+
 use crate::private;
 use crate::zookeeper::poll;
 use anyhow::{Context, bail, ensure};
 use rustix::process::{Pid, Signal, kill_process};
-use sqlx::{AssertSqlSafe, Connection, Executor};
+use sqlx::{AssertSqlSafe, Connection, Executor, MySqlConnection, PgConnection, SqliteConnection};
 use std::fs::File;
 use std::net::TcpListener;
 use std::os::unix::fs::PermissionsExt;
@@ -148,20 +150,11 @@ impl SqlServer {
     /// # Errors
     /// What the server says.
     pub async fn admin(&self, statement: &str) -> anyhow::Result<()> {
-        let statement = AssertSqlSafe(statement.to_owned());
-        match self.kind {
-            Kind::Postgres => {
-                let address = self.address(ADMIN, "postgres");
-                let mut connection = sqlx::PgConnection::connect(&address).await?;
-                connection.execute(sqlx::raw_sql(statement)).await?;
-                Ok(connection.close().await?)
-            }
-            Kind::MariaDb => {
-                let mut connection = sqlx::MySqlConnection::connect(&self.address(ADMIN, "mysql")).await?;
-                connection.execute(sqlx::raw_sql(statement)).await?;
-                Ok(connection.close().await?)
-            }
-        }
+        let database = match self.kind {
+            Kind::Postgres => "postgres",
+            Kind::MariaDb => "mysql",
+        };
+        run(&self.address(ADMIN, database), statement).await
     }
 
     /// The loopback port it listens on.
@@ -190,6 +183,10 @@ impl SqlServer {
             let _ = child.kill();
             let _ = child.wait();
         }
+    }
+
+    fn is_running(&self) -> bool {
+        self.process().as_mut().is_some_and(|child| matches!(child.try_wait(), Ok(None)))
     }
 
     /// Starts the server again, on the same data and port, and waits until it serves. Kills it first when it runs.
@@ -398,6 +395,48 @@ impl Drop for SqlServer {
         self.kill();
         let _ = std::fs::remove_dir_all(&self.dir);
     }
+}
+
+/// A connection to whichever database is at an address.
+enum Session {
+    Postgres(PgConnection),
+    MariaDb(MySqlConnection),
+    Sqlite(SqliteConnection),
+}
+
+impl Session {
+    async fn open(address: &str) -> anyhow::Result<Self> {
+        Ok(match address.split_once(':').map(|(scheme, _)| scheme) {
+            Some("postgres") => Self::Postgres(PgConnection::connect(address).await?),
+            Some("mysql") => Self::MariaDb(MySqlConnection::connect(address).await?),
+            _ => Self::Sqlite(SqliteConnection::connect(address).await?),
+        })
+    }
+
+    async fn run(&mut self, statements: &str) -> anyhow::Result<()> {
+        let statements = sqlx::raw_sql(AssertSqlSafe(statements.to_owned()));
+        match self {
+            Self::Postgres(connection) => connection.execute(statements).await.map(drop)?,
+            Self::MariaDb(connection) => connection.execute(statements).await.map(drop)?,
+            Self::Sqlite(connection) => connection.execute(statements).await.map(drop)?,
+        }
+        Ok(())
+    }
+
+    async fn close(self) -> anyhow::Result<()> {
+        Ok(match self {
+            Self::Postgres(connection) => connection.close().await,
+            Self::MariaDb(connection) => connection.close().await,
+            Self::Sqlite(connection) => connection.close().await,
+        }?)
+    }
+}
+
+/// Runs statements in a session of their own.
+async fn run(address: &str, statements: &str) -> anyhow::Result<()> {
+    let mut session = Session::open(address).await?;
+    session.run(statements).await?;
+    session.close().await
 }
 
 /// PostgreSQL has a process for each session.

@@ -404,7 +404,7 @@ pub async fn a_tree_lists_parents_before_children(fixture: &dyn Fixture) {
     assert_eq!(one.tree(&root).await.expect("tree").len(), names.len() + 1);
 }
 
-/// [`clockwright_registry::Registry::list`] and [`Registry::read`].
+/// [`Registry::list`](clockwright_registry::Registry::list) and [`Registry::read`](clockwright_registry::Registry::read).
 pub async fn children_are_listed_in_byte_order_and_absence_is_no_error(fixture: &dyn Fixture) {
     let (one, root) = (fixture.connect().await, fixture.root());
     let names = ["b", "B", "a-", "a", "10", "9", "ä", "a@-@b", "中"];

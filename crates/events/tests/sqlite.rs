@@ -8,6 +8,7 @@ use clockwright_model::{Event, Settlement};
 use sqlx::{Connection, Row, SqliteConnection};
 use std::path::Path;
 use std::sync::Arc;
+use std::time::Duration;
 use suite::{put, runs, settled, started};
 use tempfile::TempDir;
 
@@ -236,6 +237,29 @@ async fn a_refused_batch_leaves_a_store_that_goes_on() {
         assert!(error.contains("full") && !error.contains("transaction"), "{error}");
     }
     raw(&path, "DROP TRIGGER full").await;
+    put(&*store, [settled("j", 0, 1)]).await;
+    assert_eq!(runs(&*store, RunFilter::default()).await.len(), 1);
+}
+
+#[tokio::test]
+async fn a_batch_that_was_refused_or_given_up_keeps_nobody_else_from_writing() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("events.db");
+    let store = SqliteStore::open(&path).await.unwrap();
+    raw(&path, "CREATE TRIGGER no BEFORE INSERT ON CLOCKWRIGHT_RUN BEGIN SELECT RAISE(ABORT, 'no'); END")
+        .await;
+    store.store(&[Event::Settlement(settled("j", 0, 1))]).await.unwrap_err();
+    raw(&path, "DROP TRIGGER no").await;
+
+    let options = sqlx::sqlite::SqliteConnectOptions::new().filename(&path);
+    let mut other = SqliteConnection::connect_with(&options).await.unwrap();
+    sqlx::raw_sql("BEGIN IMMEDIATE").execute(&mut other).await.unwrap();
+    let batch = [Event::Settlement(settled("j", 0, 2))];
+    let given_up = tokio::time::timeout(Duration::from_millis(100), store.store(&batch)).await;
+    assert!(given_up.is_err(), "it waits for the other one");
+    sqlx::raw_sql("COMMIT").execute(&mut other).await.unwrap();
+    raw(&path, "CREATE TABLE theirs (x)").await;
+    assert_eq!(runs(&*store, RunFilter::default()).await.len(), 0);
     put(&*store, [settled("j", 0, 1)]).await;
     assert_eq!(runs(&*store, RunFilter::default()).await.len(), 1);
 }

@@ -8,7 +8,7 @@ use sqlx::Transaction;
 use sqlx::error::BoxDynError;
 use sqlx::pool::PoolConnection;
 use sqlx::sqlite::{SqliteArguments, SqlitePool, SqliteRow};
-use sqlx::{Arguments, AssertSqlSafe, Executor, Row as _, Sqlite};
+use sqlx::{Arguments, AssertSqlSafe, Executor, Row as _, Sqlite, SqliteConnection};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
@@ -18,9 +18,9 @@ pub(super) enum Db {
         /// `None` for a file that is open for reading only.
         writer: Option<SqlitePool>,
         readers: SqlitePool,
-        /// True from the beginning of a transaction to its commit. SQLite ends a transaction by itself when the disk is
-        /// full, which the driver's own count of transactions does not survive: so this one is kept here, and what an
-        /// abandoned transaction may have left is rolled back before the next one.
+        /// True from the beginning of a transaction to its end. SQLite ends a transaction by itself when the disk is full, which
+        /// the driver's own count of transactions does not survive: so this one is kept here, and what cannot be rolled back
+        /// when a transaction is dropped is so before the next one.
         open: Arc<AtomicBool>,
     },
     #[cfg(feature = "postgres")]
@@ -31,11 +31,59 @@ pub(super) enum Db {
 
 /// A transaction; dropped without a commit it changes nothing.
 pub(super) enum Tx {
-    Sqlite(PoolConnection<Sqlite>, Arc<AtomicBool>),
+    Sqlite(SqliteTx),
     #[cfg(feature = "postgres")]
     Postgres(Transaction<'static, sqlx::Postgres>),
     #[cfg(feature = "mysql")]
     MySql(Transaction<'static, sqlx::MySql>),
+}
+
+/// A transaction in a file. It is rolled back when it is dropped, at once: its lock keeps everybody else from writing there.
+pub(super) struct SqliteTx {
+    connection: Option<PoolConnection<Sqlite>>,
+    /// See [`Db::Sqlite`]; false again once it is committed.
+    open: Arc<AtomicBool>,
+}
+
+impl SqliteTx {
+    async fn begin(writer: &SqlitePool, open: &Arc<AtomicBool>) -> Result<Self, sqlx::Error> {
+        let connection = Some(writer.acquire().await?);
+        // From here on it is dropped if need be, also while it waits for the lock.
+        let was_open = open.swap(true, Ordering::SeqCst);
+        let mut tx = Self { connection, open: Arc::clone(open) };
+        if was_open {
+            // It fails where SQLite has done so already.
+            let _ = tx.connection().execute("ROLLBACK").await;
+        }
+        tx.connection().execute("BEGIN IMMEDIATE").await?;
+        Ok(tx)
+    }
+
+    fn connection(&mut self) -> &mut SqliteConnection {
+        self.connection.as_mut().expect("it is there until it is dropped")
+    }
+
+    async fn commit(mut self) -> Result<(), sqlx::Error> {
+        self.connection().execute("COMMIT").await?;
+        self.open.store(false, Ordering::SeqCst);
+        Ok(())
+    }
+}
+
+impl Drop for SqliteTx {
+    fn drop(&mut self) {
+        if let Some(mut connection) = self.connection.take()
+            && self.open.load(Ordering::SeqCst)
+            && let Ok(runtime) = tokio::runtime::Handle::try_current()
+        {
+            let open = Arc::clone(&self.open);
+            runtime.spawn(async move {
+                if connection.execute("ROLLBACK").await.is_ok() {
+                    open.store(false, Ordering::SeqCst);
+                }
+            });
+        }
+    }
 }
 
 /// A row of an answer.
@@ -103,15 +151,7 @@ impl Db {
     /// Begins to write; `None` for a store that is open for reading only.
     pub(super) async fn begin(&self) -> Result<Option<Tx>, sqlx::Error> {
         Ok(Some(match self {
-            Db::Sqlite { writer: Some(writer), open, .. } => {
-                let mut connection = writer.acquire().await?;
-                if open.swap(true, Ordering::SeqCst) {
-                    // It fails where SQLite has done so already.
-                    let _ = connection.execute("ROLLBACK").await;
-                }
-                connection.execute("BEGIN IMMEDIATE").await?;
-                Tx::Sqlite(connection, Arc::clone(open))
-            }
+            Db::Sqlite { writer: Some(writer), open, .. } => Tx::Sqlite(SqliteTx::begin(writer, open).await?),
             #[cfg(feature = "postgres")]
             Db::Postgres { pool, read_only: false } => Tx::Postgres(pool.begin().await?),
             #[cfg(feature = "mysql")]
@@ -181,7 +221,7 @@ impl Tx {
     pub(super) async fn send(&mut self, statement: Ready) -> Result<u64, sqlx::Error> {
         let Ready { text, values } = statement;
         match (self, values) {
-            (Tx::Sqlite(tx, _), Encoded::Sqlite(values)) => send!(text, values, &mut **tx),
+            (Tx::Sqlite(tx), Encoded::Sqlite(values)) => send!(text, values, tx.connection()),
             #[cfg(feature = "postgres")]
             (Tx::Postgres(tx), Encoded::Postgres(values)) => send!(text, values, &mut **tx),
             #[cfg(feature = "mysql")]
@@ -193,7 +233,7 @@ impl Tx {
 
     pub(super) async fn fetch(&mut self, sql: Sql<'_>) -> Result<Vec<Row>, sqlx::Error> {
         match self {
-            Tx::Sqlite(tx, _) => rows!(Sqlite, sqlite, sql, true, &mut **tx),
+            Tx::Sqlite(tx) => rows!(Sqlite, sqlite, sql, true, tx.connection()),
             #[cfg(feature = "postgres")]
             Tx::Postgres(tx) => rows!(Postgres, postgres, sql, true, &mut **tx),
             #[cfg(feature = "mysql")]
@@ -203,11 +243,7 @@ impl Tx {
 
     pub(super) async fn commit(self) -> Result<(), sqlx::Error> {
         match self {
-            Tx::Sqlite(mut connection, open) => {
-                connection.execute("COMMIT").await?;
-                open.store(false, Ordering::SeqCst);
-                Ok(())
-            }
+            Tx::Sqlite(tx) => tx.commit().await,
             #[cfg(feature = "postgres")]
             Tx::Postgres(tx) => tx.commit().await,
             #[cfg(feature = "mysql")]

@@ -23,7 +23,7 @@ pub fn write(settings: &JobSettings) -> String {
     entries(settings).into_values().collect()
 }
 
-/// As [`write`], in the place of another config: lines whose keys say the same as before stay as they are, and so do keys that only
+/// As [`write()`], in the place of another config: lines whose keys say the same as before stay as they are, and so do keys that only
 /// Java knows. A config that cannot be read is replaced.
 #[must_use]
 pub fn rewrite(old: &[u8], root: &[u8], settings: &JobSettings) -> String {

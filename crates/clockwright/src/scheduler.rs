@@ -23,6 +23,9 @@ pub const EVENTS_FILE: &str = "events.db";
 /// The name of the folder, in a data folder, where events wait for their database.
 const SPOOL_FOLDER: &str = "spool";
 
+/// How long a start waits for an instance that is just leaving to let go of the spool: its last write may still be on its way.
+const HANDOVER: Duration = Duration::from_secs(2);
+
 /// The name of the folder, in a data folder, of what runs printed.
 pub const LOGS_FOLDER: &str = "logs";
 
@@ -268,7 +271,15 @@ pub async fn database(
 ) -> Result<Arc<dyn Sink>, SchedulerError> {
     let store = LateStore::connect(address).await?;
     tokio::spawn(LateStore::keep_pruned(Arc::downgrade(&store), keep, SWEEP));
-    Ok(Spool::open(folder.join(SPOOL_FOLDER), store, SpoolOptions::default())?)
+    let deadline = tokio::time::Instant::now() + HANDOVER;
+    loop {
+        match Spool::open(folder.join(SPOOL_FOLDER), store.clone(), SpoolOptions::default()) {
+            Err(error) if error.is_in_use() && tokio::time::Instant::now() < deadline => {
+                tokio::time::sleep(Duration::from_millis(50)).await;
+            }
+            spool => return Ok(spool?),
+        }
+    }
 }
 
 async fn store_in(folder: PathBuf, history: &History) -> Result<Bus, SchedulerError> {

@@ -4,7 +4,7 @@
 use clockwright::{Events, Job, Registry, Scheduler, SchedulerOptions};
 use clockwright_engine::admin::Admin;
 use clockwright_engine::view;
-use clockwright_events::{Page, Query as _, RunFilter, SqliteStore};
+use clockwright_events::{Page, Query as _, Retention, RunFilter, Spool, SpoolOptions, SqliteStore};
 use std::collections::BTreeSet;
 use std::time::Duration;
 use tokio::sync::mpsc;
@@ -83,4 +83,23 @@ async fn a_job_that_cannot_be_used_is_named_and_nothing_starts() {
     }
     let session = registry.session().await.unwrap();
     assert_eq!(session.list(registry.keys().root()).await.unwrap(), Vec::<String>::new());
+}
+
+#[tokio::test]
+async fn an_instance_waits_for_the_spool_of_one_that_is_just_leaving() {
+    let folder = tempfile::tempdir().unwrap();
+    let sink = SqliteStore::in_memory().await.unwrap();
+    let spool = folder.path().join("spool");
+    let leaving = Spool::open(&spool, sink.clone(), SpoolOptions::default()).unwrap();
+    tokio::spawn(async move {
+        tokio::time::sleep(Duration::from_millis(200)).await;
+        drop(leaving);
+    });
+    // Nobody listens there, which is no reason not to start.
+    let address = "postgres://nobody@127.0.0.1:1/nothing";
+    let open = || clockwright::scheduler::database(address, folder.path(), Retention::default());
+    let _held = open().await.unwrap();
+    // One that stays is waited for in vain.
+    let error = open().await.err().unwrap().to_string();
+    assert!(error.contains("another process uses it"), "{error}");
 }

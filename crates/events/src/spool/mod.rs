@@ -85,6 +85,15 @@ pub struct SpoolStats {
 pub struct SpoolError {
     folder: String,
     reason: String,
+    is_in_use: bool,
+}
+
+impl SpoolError {
+    /// True when another process uses the folder, or one in this process that is just being dropped: it is free when that has ended.
+    #[must_use]
+    pub fn is_in_use(&self) -> bool {
+        self.is_in_use
+    }
 }
 
 /// See the module.
@@ -116,13 +125,14 @@ impl Spool {
     ) -> Result<Arc<Self>, SpoolError> {
         let folder = folder.as_ref();
         let files = Files::open(PathBuf::from(folder), options.max_bytes.max(64 << 10));
-        let files = files.map_err(|error| SpoolError {
-            folder: folder.display().to_string(),
-            reason: if error.kind() == std::io::ErrorKind::WouldBlock {
+        let files = files.map_err(|error| {
+            let is_in_use = error.kind() == std::io::ErrorKind::WouldBlock;
+            let reason = if is_in_use {
                 "another process uses it; give each process a folder of its own".into()
             } else {
                 error.to_string()
-            },
+            };
+            SpoolError { folder: folder.display().to_string(), reason, is_in_use }
         })?;
         let stats = watch::Sender::new(files.stats.clone());
         let name = inner.name().to_owned();

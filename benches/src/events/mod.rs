@@ -13,8 +13,7 @@ pub(crate) mod retention;
 use anyhow::Context as _;
 use clockwright_events::EventStore;
 use clockwright_model::{Execution, ExecutionSource, JobName, Millis, RunId};
-use clockwright_testkit::sql::{self, SqlServer};
-use sqlx::{AssertSqlSafe, Connection as _, Executor as _};
+use clockwright_testkit::sql::{self, Session, SqlServer};
 use std::sync::Arc;
 
 /// Which database.
@@ -75,19 +74,12 @@ impl Home {
     }
 
     /// A connection for statements of the benches' own.
-    pub(crate) async fn raw(&self) -> anyhow::Result<Raw> {
-        Ok(match self.database {
-            Database::Sqlite => {
-                let options = self.address.parse::<sqlx::sqlite::SqliteConnectOptions>()?;
-                Raw::Sqlite(sqlx::SqliteConnection::connect_with(&options).await?)
-            }
-            Database::Postgres => Raw::Postgres(sqlx::PgConnection::connect(&self.address).await?),
-            Database::MariaDb => {
-                let mut connection = sqlx::MySqlConnection::connect(&self.address).await?;
-                connection.execute("SET time_zone = '+00:00'").await?;
-                Raw::MariaDb(connection)
-            }
-        })
+    pub(crate) async fn raw(&self) -> anyhow::Result<Session> {
+        let mut session = Session::open(&self.address).await?;
+        if self.database == Database::MariaDb {
+            session.run("SET time_zone = '+00:00'").await?;
+        }
+        Ok(session)
     }
 
     /// `count` whole numbers from 1 on, as a table `s` with a column `n`.
@@ -152,26 +144,6 @@ impl Home {
         let mut raw = self.raw().await?;
         for statement in statements {
             raw.run(&statement).await?;
-        }
-        Ok(())
-    }
-}
-
-/// A connection without anything of Clockwright between.
-pub(crate) enum Raw {
-    Sqlite(sqlx::SqliteConnection),
-    Postgres(sqlx::PgConnection),
-    MariaDb(sqlx::MySqlConnection),
-}
-
-impl Raw {
-    /// Runs a statement of the benches' own and reads whatever it answers.
-    pub(crate) async fn run(&mut self, statement: &str) -> anyhow::Result<()> {
-        let sql = sqlx::raw_sql(AssertSqlSafe(statement.to_owned()));
-        match self {
-            Raw::Sqlite(connection) => drop(sql.fetch_all(connection).await?),
-            Raw::Postgres(connection) => drop(sql.fetch_all(connection).await?),
-            Raw::MariaDb(connection) => drop(sql.fetch_all(connection).await?),
         }
         Ok(())
     }

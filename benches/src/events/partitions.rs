@@ -4,10 +4,11 @@
 //! Both arms hold the same rows of six months with the same indexes; in the partitioned one the primary key has to hold the
 //! time as well. One connection inserts a row each millisecond or as often as it can, and notes its longest wait.
 
-use super::{Database, Home, Raw};
+use super::{Database, Home};
 use crate::Scale;
 use crate::report::{Row, tell};
 use crate::stats::percentile;
+use clockwright_testkit::sql::Session;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
@@ -31,7 +32,7 @@ pub(crate) async fn run(scale: Scale) -> anyhow::Result<Vec<Row>> {
             }
         }
         home.analyze(&["ONE", "PARTED"]).await?;
-        let batches = during(&home, "ONE", async |raw: &mut Raw| {
+        let batches = during(&home, "ONE", async |raw: &mut Session| {
             let (mut left, batch) = (each, 1_000);
             while left > 0 {
                 raw.run(&match home.database {
@@ -50,7 +51,7 @@ pub(crate) async fn run(scale: Scale) -> anyhow::Result<Vec<Row>> {
             Ok(())
         })
         .await?;
-        let dropping = during(&home, "PARTED", async |raw: &mut Raw| {
+        let dropping = during(&home, "PARTED", async |raw: &mut Session| {
             raw.run(match home.database {
                 Database::MariaDb => "ALTER TABLE PARTED DROP PARTITION m0",
                 _ => "DROP TABLE PARTED_0",
@@ -138,7 +139,7 @@ fn month_of(home: &Home, table: &str, month: i64, each: i64) -> String {
 async fn during(
     home: &Home,
     table: &'static str,
-    work: impl AsyncFnOnce(&mut Raw) -> anyhow::Result<()>,
+    work: impl AsyncFnOnce(&mut Session) -> anyhow::Result<()>,
 ) -> anyhow::Result<(f64, f64)> {
     let end = Arc::new(AtomicBool::new(false));
     let (mut inserter, mut worker) = (home.raw().await?, home.raw().await?);

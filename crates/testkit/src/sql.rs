@@ -397,15 +397,22 @@ impl Drop for SqlServer {
     }
 }
 
-/// A connection to whichever database is at an address.
-enum Session {
+/// A connection to whichever database is at an address, with nothing of Clockwright between.
+pub enum Session {
+    /// To PostgreSQL.
     Postgres(PgConnection),
+    /// To MariaDB.
     MariaDb(MySqlConnection),
+    /// To a file of SQLite's.
     Sqlite(SqliteConnection),
 }
 
 impl Session {
-    async fn open(address: &str) -> anyhow::Result<Self> {
+    /// Connects.
+    ///
+    /// # Errors
+    /// When nothing answers there.
+    pub async fn open(address: &str) -> anyhow::Result<Self> {
         Ok(match address.split_once(':').map(|(scheme, _)| scheme) {
             Some("postgres") => Self::Postgres(PgConnection::connect(address).await?),
             Some("mysql") => Self::MariaDb(MySqlConnection::connect(address).await?),
@@ -413,7 +420,11 @@ impl Session {
         })
     }
 
-    async fn run(&mut self, statements: &str) -> anyhow::Result<()> {
+    /// Runs statements and passes over what they answer.
+    ///
+    /// # Errors
+    /// What the database says.
+    pub async fn run(&mut self, statements: &str) -> anyhow::Result<()> {
         let statements = sqlx::raw_sql(AssertSqlSafe(statements.to_owned()));
         match self {
             Self::Postgres(connection) => connection.execute(statements).await.map(drop)?,

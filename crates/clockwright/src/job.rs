@@ -274,9 +274,10 @@ impl Job {
             }
             (Code::Settings, _) => Arc::new(HttpRuntime::new(HttpSettings::parse(&settings.props)?)),
         };
-        let runtime = match logs {
-            Some(logs) => Arc::new(Logged::new(runtime, Arc::clone(logs))),
-            None => runtime,
+        // Functions print nothing that is theirs alone, and need not pay for it.
+        let runtime = match (&self.code, logs) {
+            (Code::Settings, Some(logs)) => Arc::new(Logged::new(runtime, Arc::clone(logs))),
+            _ => runtime,
         };
         let (listeners, once) = (self.listeners.clone(), self.once.clone());
         Ok(JobDefinition { listeners, once, ..JobDefinition::new(settings, runtime) })

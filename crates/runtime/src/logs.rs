@@ -194,7 +194,7 @@ impl RunLogs {
         let fits = |current: &Current| -> io::Result<bool> {
             let metadata = current.file.metadata()?;
             // Another process may have deleted it.
-            Ok(current.name.begin() == LogFile::of(now, 0).begin()
+            Ok(current.name.begin == LogFile::of(now, 0).begin
                 && metadata.len() < most
                 && metadata.nlink() > 0)
         };
@@ -202,7 +202,7 @@ impl RunLogs {
             let files = self.prune(now)?;
             let hour = LogFile::of(now, 0);
             let name = match files.last() {
-                Some((last, size)) if last.begin() == hour.begin() => {
+                Some((last, size)) if last.begin == hour.begin => {
                     LogFile { number: last.number + u32::from(*size >= most), ..*last }
                 }
                 _ => hour,
@@ -325,7 +325,7 @@ impl fmt::Display for LogPosition {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 struct LogFile {
     /// When its hour begins, epoch milliseconds.
-    hour: Millis,
+    begin: Millis,
     number: u32,
 }
 
@@ -335,15 +335,11 @@ impl LogFile {
     fn of(at: Millis, number: u32) -> Self {
         // What no calendar holds counts as its ends.
         let (min, max) = (jiff::Timestamp::MIN.as_millisecond(), jiff::Timestamp::MAX.as_millisecond());
-        Self { hour: at.clamp(min + HOUR, max).div_euclid(HOUR) * HOUR, number }
-    }
-
-    fn begin(self) -> Millis {
-        self.hour
+        Self { begin: at.clamp(min + HOUR, max).div_euclid(HOUR) * HOUR, number }
     }
 
     fn end(self) -> Millis {
-        self.hour + HOUR
+        self.begin + HOUR
     }
 
     fn parse(text: &str) -> Option<Self> {
@@ -358,7 +354,7 @@ impl LogFile {
     }
 
     fn time(self) -> jiff::civil::DateTime {
-        let at = jiff::Timestamp::from_millisecond(self.hour).unwrap_or_default();
+        let at = jiff::Timestamp::from_millisecond(self.begin).unwrap_or_default();
         jiff::tz::Offset::UTC.to_datetime(at)
     }
 

@@ -12,7 +12,7 @@ help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 run: rust ## Run the example: this machine's packages, checked in 4 parts by 3 instances; Ctrl-C ends it
-	$(CARGO) build --quiet -p clockwright -p verify-packages
+	$(CARGO) build --quiet -p clockwright-cli -p verify-packages
 	mkdir -p $(RUN_DATA)
 	@PATH="$(abspath $(TARGET))/debug:$$PATH" clockwright dev -f examples/verify-packages/jobs.yaml \
 	    --data $(RUN_DATA) --fire-now $(RUN_ARGS)

@@ -16,6 +16,7 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("runtime", &["model"]),
     ("engine", &["model", "planner", "registry", "events", "runtime"]),
     ("clockwright", &["model", "planner", "registry", "registry-zookeeper", "events", "runtime", "engine"]),
+    ("cli", &["model", "planner", "registry", "events", "runtime", "engine", "clockwright"]),
 ];
 
 /// Crates that only serve development; they may use any, and only `[dev-dependencies]` may use them.

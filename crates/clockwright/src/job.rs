@@ -7,9 +7,10 @@ use clockwright_model::{
 };
 use clockwright_planner::sharding::Strategy;
 use clockwright_runtime::{
-    CancelSignal, Dataflow, DataflowJob, HttpRuntime, HttpSettings, LineSink, Logged, ProcessRuntime,
-    ProcessSettings, RunLogs, SharedRuntime, SimpleFn, Supervisor,
+    CancelSignal, Dataflow, DataflowJob, HttpRuntime, LineSink, Logged, ProcessRuntime, ProcessSettings,
+    RunLogs, SharedRuntime, SimpleFn, Supervisor,
 };
+use clockwright_settings::HttpSettings;
 use std::collections::BTreeMap;
 use std::fmt::Display;
 use std::path::PathBuf;

@@ -25,7 +25,6 @@
 //! The same settings can be read from a file: [`jobs_file`]. The binary `clockwright` is made of this library.
 
 pub mod job;
-pub mod jobs_file;
 pub mod net;
 pub mod registry;
 pub mod scheduler;
@@ -37,6 +36,7 @@ pub use clockwright_model as model;
 pub use clockwright_model::{ErrorHandler, Exclusive, JobSettings, Misfire, Retry, ShardContext};
 pub use clockwright_planner::sharding::Strategy;
 pub use clockwright_runtime::{CancelSignal, Dataflow, DataflowFns, KeepLogs, RunLogs};
+pub use clockwright_settings::jobs_file;
 pub use job::Job;
 pub use registry::Registry;
 pub use scheduler::{Events, History, Scheduler, SchedulerOptions};

@@ -13,10 +13,14 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("registry", &[]),
     ("registry-zookeeper", &["registry", "model"]),
     ("events", &["model"]),
-    ("runtime", &["model"]),
-    ("engine", &["model", "planner", "registry", "events", "runtime"]),
-    ("clockwright", &["model", "planner", "registry", "registry-zookeeper", "events", "runtime", "engine"]),
-    ("cli", &["model", "planner", "registry", "events", "runtime", "engine", "clockwright"]),
+    ("settings", &["model", "planner"]),
+    ("runtime", &["model", "settings"]),
+    ("engine", &["model", "planner", "settings", "registry", "events", "runtime"]),
+    (
+        "clockwright",
+        &["model", "planner", "settings", "registry", "registry-zookeeper", "events", "runtime", "engine"],
+    ),
+    ("cli", &["model", "planner", "settings", "registry", "events", "runtime", "engine", "clockwright"]),
 ];
 
 /// Crates that only serve development; they may use any, and only `[dev-dependencies]` may use them.

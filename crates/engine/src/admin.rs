@@ -17,9 +17,9 @@ mod write;
 
 use crate::keys::{Key, Keys};
 use crate::layout::Layout;
-use crate::view::{self, ItemView, PauseNote, ViewError, nearest};
+use crate::view::{self, ItemView, PauseNote, ViewError};
 use bytes::Bytes;
-use clockwright_model::{InstanceId, Item, JobName, JobSettings, SettingsError};
+use clockwright_model::{InstanceId, Item, JobName, JobSettings, SettingsError, nearest};
 use clockwright_registry::{Error, Node, Op, Path, Registry};
 use serde::Serialize;
 use std::time::Duration;

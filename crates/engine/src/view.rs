@@ -11,7 +11,9 @@ use crate::cursor::Cursor;
 use crate::keys::{Key, Keys};
 use crate::layout::Layout;
 use crate::{wire, wire3};
-use clockwright_model::{Fire, InstanceId, Item, JobName, JobSettings, Millis, Outcome, SettingsError};
+use clockwright_model::{
+    Fire, InstanceId, Item, JobName, JobSettings, Millis, Outcome, SettingsError, nearest,
+};
 use clockwright_planner::Schedule;
 use clockwright_registry::{Node, Path, Registry};
 use futures::{StreamExt, TryStreamExt};
@@ -347,35 +349,6 @@ pub(crate) async fn no_such_job(registry: &dyn Registry, keys: &Keys, name: &str
         namespace: keys.root().to_string(),
         nearest: nearest(name, names.iter().map(String::as_str)).map(ToOwned::to_owned),
     }
-}
-
-/// The candidate that a misspelt `word` most likely means: the one with the fewest edits, if those are at most a third of the
-/// word (and at least two).
-pub fn nearest<'a>(word: &str, candidates: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
-    let limit = (word.chars().count() / 3).max(2);
-    let lower = word.to_lowercase();
-    candidates
-        .into_iter()
-        .map(|candidate| (edits(&lower, &candidate.to_lowercase()), candidate))
-        .filter(|(edits, _)| *edits <= limit)
-        .min_by_key(|(edits, _)| *edits)
-        .map(|(_, candidate)| candidate)
-}
-
-/// Levenshtein's distance.
-fn edits(a: &str, b: &str) -> usize {
-    let b: Vec<char> = b.chars().collect();
-    let mut row: Vec<usize> = (0..=b.len()).collect();
-    for (i, x) in a.chars().enumerate() {
-        let mut diagonal = row[0];
-        row[0] = i + 1;
-        for (j, y) in b.iter().enumerate() {
-            let substituted = diagonal + usize::from(x != *y);
-            diagonal = row[j + 1];
-            row[j + 1] = substituted.min(row[j] + 1).min(diagonal + 1);
-        }
-    }
-    row[b.len()]
 }
 
 /// The schedule that settings describe; an error names the key at fault as a jobs file spells it.

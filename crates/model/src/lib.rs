@@ -7,6 +7,7 @@ pub mod event;
 pub mod fire;
 pub mod ids;
 pub mod job;
+pub mod nearest;
 pub mod outcome;
 pub mod parameters;
 pub mod shard;
@@ -15,6 +16,7 @@ pub use event::{Event, Execution, ExecutionSource, Settlement, StatusTrace, Task
 pub use fire::{Fire, Source};
 pub use ids::{InstanceId, Item, JobName, NameError, RunId, Token};
 pub use job::{ErrorHandler, Exclusive, JobKind, JobSettings, Misfire, Retry, SettingsError};
+pub use nearest::nearest;
 pub use outcome::{FailureKind, Outcome};
 pub use parameters::ItemParameters;
 pub use shard::{ShardContext, TaskId};

@@ -18,7 +18,6 @@ use std::sync::Arc;
 use tokio::sync::watch;
 
 mod clock;
-pub mod command;
 mod control;
 pub mod function;
 pub mod http;
@@ -31,10 +30,9 @@ mod tree;
 mod wire;
 
 pub use clock::boottime;
-pub use command::CommandLine;
 pub use function::{CancelSignal, Dataflow, DataflowFns, DataflowJob, SimpleFn};
 
-pub use http::{HttpRuntime, HttpSettings};
+pub use http::HttpRuntime;
 pub use logs::{KeepLogs, LogPosition, Logged, RunLogs};
 pub use output::Stream;
 pub use process::{LineSink, ProcessRuntime, ProcessSettings, Supervisor};

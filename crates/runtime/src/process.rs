@@ -13,7 +13,6 @@
 //! the output. The supervisor needs none of it to act on time. The other way round holds too: should a supervisor be dead
 //! or frozen, this side kills it and everything that carries the run's id in its environment.
 
-use crate::command::{CommandError, CommandLine};
 use crate::control::stop_request;
 use crate::function::{millis, timeout_failure};
 use crate::output::{Kept, Stream};
@@ -21,6 +20,7 @@ use crate::wire::{Cause, End, Frames, Order, Report, Request, Status};
 use crate::{Control, RunEnd, RunResult, RunSpec, Runtime, StopReason, boottime, tree};
 use async_trait::async_trait;
 use clockwright_model::{FailureKind, Millis, ShardContext};
+use clockwright_settings::{CommandError, CommandLine};
 use rustix::process::{Pid, Signal, kill_process_group};
 use std::collections::BTreeMap;
 use std::ffi::OsString;

@@ -2,9 +2,8 @@
 #![allow(clippy::unwrap_used, reason = "tests")]
 
 use clockwright_model::{FailureKind, Fire, JobName, RunId, ShardContext, Source};
-use clockwright_runtime::{
-    Control, HttpRuntime, HttpSettings, RunEnd, RunResult, RunSpec, Runtime, Stop, StopReason,
-};
+use clockwright_runtime::{Control, HttpRuntime, RunEnd, RunResult, RunSpec, Runtime, Stop, StopReason};
+use clockwright_settings::HttpSettings;
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};

@@ -14,8 +14,7 @@ mod yaml;
 pub use reference::reference;
 pub use units::duration;
 
-use clockwright_engine::view::nearest;
-use clockwright_model::{JobName, JobSettings};
+use clockwright_model::{JobName, JobSettings, nearest};
 use clockwright_planner::Schedule;
 use std::collections::BTreeMap;
 use std::fmt;

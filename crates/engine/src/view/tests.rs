@@ -267,14 +267,6 @@ async fn a_picture_serializes_with_elastic_jobs_names() {
     stage.registry.expire(stage.session.terms().session);
 }
 
-#[test]
-fn the_nearest_word_is_near() {
-    let words = ["cron", "timeZone", "shardingTotalCount"];
-    assert_eq!(nearest("shardingTotlaCount", words), Some("shardingTotalCount"));
-    assert_eq!(nearest("timezone", words), Some("timeZone"));
-    assert_eq!(nearest("nothing-like-it", words), None);
-}
-
 #[tokio::test]
 async fn a_job_of_3x_is_seen_like_any_other() {
     let stage = Stage::new().await;

@@ -3,9 +3,9 @@
 
 use super::units::{duration, quartz_from_unix, say};
 use super::yaml::{Value, Yaml};
+use crate::{CommandLine, HttpSettings};
 use clockwright_model::{ErrorHandler, Exclusive, JobKind, JobName, JobSettings, Millis, Misfire, Retry};
 use clockwright_planner::sharding::Strategy;
-use clockwright_runtime::{CommandLine, HttpSettings};
 use std::collections::BTreeMap;
 
 /// One key.

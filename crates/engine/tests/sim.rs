@@ -14,9 +14,9 @@ mod faults;
 mod liveness;
 #[path = "sim/net.rs"]
 mod net;
-#[path = "sim/registry.rs"]
+#[path = "../../testkit/src/sim/quorum.rs"]
 mod registry;
-#[path = "sim/rng.rs"]
+#[path = "../../testkit/src/sim/rng.rs"]
 mod rng;
 #[path = "sim/scenario.rs"]
 mod scenario;

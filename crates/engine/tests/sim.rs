@@ -14,10 +14,6 @@ mod faults;
 mod liveness;
 #[path = "sim/net.rs"]
 mod net;
-#[path = "../../testkit/src/sim/quorum.rs"]
-mod registry;
-#[path = "../../testkit/src/sim/rng.rs"]
-mod rng;
 #[path = "sim/scenario.rs"]
 mod scenario;
 #[path = "sim/shell.rs"]
@@ -27,7 +23,7 @@ mod world;
 
 use clockwright_engine::Layout;
 use clockwright_engine::core::Mutation;
-use rng::Rng;
+use clockwright_testkit::sim::Rng;
 use scenario::Scenario;
 use world::{Sim, Verdict};
 

@@ -1,6 +1,5 @@
 //! The invariants, checked on every transaction and every start of a run. Names are those of the project's reliability notes.
 
-use super::registry::{Tree, Txn};
 use clockwright_engine::Layout;
 use clockwright_engine::cursor::{Claim, Cursor, Gap};
 use clockwright_engine::keys::{Key, Keys};
@@ -9,6 +8,7 @@ use clockwright_model::{
 };
 use clockwright_planner::Schedule;
 use clockwright_registry::Node;
+use clockwright_testkit::sim::{Tree, Txn};
 use std::collections::{BTreeMap, BTreeSet};
 
 type Place = (String, Item);

@@ -17,15 +17,15 @@ impl Sim {
             return;
         }
         let kinds = self.scenario.faults.clone();
-        let kind = self.rng.pick(&kinds);
+        let kind = self.world.rng.pick(&kinds);
         self.inflict(kind);
         let every = self.scenario.fault_every;
-        let wait = self.rng.range(every / 4, every * 7 / 4);
+        let wait = self.world.rng.range(every / 4, every * 7 / 4);
         self.after(wait, Event::Fault);
     }
 
     fn inflict(&mut self, kind: Fault) {
-        let engine = self.rng.below(self.engines.len());
+        let engine = self.world.rng.below(self.engines.len());
         let timeout = self.scenario.timeout;
         self.note(|| format!("FAULT {kind:?} (engine {engine})"));
         match kind {
@@ -33,7 +33,7 @@ impl Sim {
             Fault::Pause => {
                 if self.engines[engine].core.is_some() && !self.engines[engine].paused {
                     self.engines[engine].paused = true;
-                    let wait = self.rng.range(timeout / 4, timeout * 5 / 2);
+                    let wait = self.world.rng.range(timeout / 4, timeout * 5 / 2);
                     self.after(wait, Event::Undo { what: Undo::Resume(engine) });
                 }
             }
@@ -41,7 +41,7 @@ impl Sim {
                 if !self.engines[engine].partitioned {
                     self.engines[engine].partitioned = true;
                     self.break_link(engine);
-                    let wait = self.rng.range(timeout / 5, timeout * 5 / 2);
+                    let wait = self.world.rng.range(timeout / 5, timeout * 5 / 2);
                     self.after(wait, Event::Undo { what: Undo::Link(engine) });
                 }
             }
@@ -52,14 +52,14 @@ impl Sim {
                 {
                     connection.cut = true;
                     let number = connection.number;
-                    let wait = self.rng.range(timeout / 2, timeout * 2);
+                    let wait = self.world.rng.range(timeout / 2, timeout * 2);
                     self.after(wait, Event::Undo { what: Undo::Cut(engine, number) });
                 }
             }
             Fault::Outage => {
                 if !self.outage {
                     self.outage = true;
-                    let wait = self.rng.range(timeout / 4, timeout * 2);
+                    let wait = self.world.rng.range(timeout / 4, timeout * 2);
                     self.after(wait, Event::Undo { what: Undo::Outage });
                 }
             }
@@ -71,7 +71,7 @@ impl Sim {
                 }
             }
             Fault::ClockStep => {
-                let step = self.rng.range(-3_000, 3_001);
+                let step = self.world.rng.range(-3_000, 3_001);
                 self.engines[engine].offset += step;
                 if self.engines[engine].core.is_some() && !self.engines[engine].paused {
                     self.settle_soon(engine);
@@ -83,8 +83,8 @@ impl Sim {
                     each.leaving = true;
                     let life = each.life;
                     self.deliver(engine, life, Message::Input(Input::Shutdown));
-                    if self.rng.chance(500) {
-                        let wait = self.rng.range(100, 4_000);
+                    if self.world.rng.chance(500) {
+                        let wait = self.world.rng.range(100, 4_000);
                         self.after(
                             wait,
                             Event::Deliver { engine, life, message: Message::Input(Input::ShutdownNow) },
@@ -101,20 +101,20 @@ impl Sim {
             return;
         }
         self.kill(engine);
-        if self.rng.chance(700) {
+        if self.world.rng.chance(700) {
             self.engines[engine].rename();
         }
-        let wait = self.rng.range(300, 8_000);
+        let wait = self.world.rng.range(300, 8_000);
         self.after(wait, Event::Boot { engine });
     }
 
     /// What operators do.
     fn interfere(&mut self, kind: Fault, engine: usize) {
-        let job = self.rng.below(self.scenario.jobs.len());
+        let job = self.world.rng.below(self.scenario.jobs.len());
         let job = self.scenario.jobs[job].name.clone();
-        let item = self.rng.range(0, 6) as u32;
+        let item = self.world.rng.range(0, 6) as u32;
         let instance = self.engines[engine].id.clone();
-        let wait = self.rng.range(1_000, 12_000);
+        let wait = self.world.rng.range(1_000, 12_000);
         match kind {
             Fault::EditCount | Fault::EditCron => self.edit(kind, &job),
             Fault::DisableServer => {
@@ -175,7 +175,7 @@ impl Sim {
 
     pub fn members(&self, job: &JobName) -> Vec<InstanceId> {
         let root = self.keys.of(job, &Key::Instances);
-        let nodes = super::registry::subtree(&self.leader.tree, &root);
+        let nodes = clockwright_testkit::sim::subtree(&self.leader.tree, &root);
         nodes
             .iter()
             .filter(|(path, _)| *path != root)
@@ -191,9 +191,9 @@ impl Sim {
             self.leader.tree.get(&self.keys.job(job)).map(|node| node.data.clone()).unwrap_or_default();
         let mut settings = self.layout().read(&node.data, &root, local).unwrap();
         if kind == Fault::EditCount {
-            settings.sharding_total_count = self.rng.pick(&[1, 2, 4, 7]);
+            settings.sharding_total_count = self.world.rng.pick(&[1, 2, 4, 7]);
         } else {
-            settings.cron = random_cron(&mut self.rng).to_owned();
+            settings.cron = random_cron(&mut self.world.rng).to_owned();
         }
         let text = self.layout().rewrite(&node.data, &root, &settings);
         self.operator_does(vec![Op::set(path, text)]);
@@ -259,7 +259,7 @@ impl Sim {
         }
         for job in self.scenario.jobs.clone() {
             let root = self.keys.job(&job.name);
-            let nodes: Vec<Path> = super::registry::subtree(&self.leader.tree, &root)
+            let nodes: Vec<Path> = clockwright_testkit::sim::subtree(&self.leader.tree, &root)
                 .into_iter()
                 .map(|(path, _)| path)
                 .collect();

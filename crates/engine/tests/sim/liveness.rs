@@ -1,11 +1,11 @@
 //! What must be true some time after everything was healed.
 
-use super::registry::subtree;
 use super::world::Sim;
 use clockwright_engine::cursor::Cursor;
 use clockwright_engine::keys::Key;
 use clockwright_model::{InstanceId, Item, JobName};
 use clockwright_planner::sharding::{Strategy, descending};
+use clockwright_testkit::sim::subtree;
 use std::collections::BTreeMap;
 
 impl Sim {
@@ -52,7 +52,7 @@ impl Sim {
         for item in 0..count {
             let cursor = self.leader.tree.get(&self.keys.of(job, &Key::Cursor(item)));
             let cursor = cursor.map(|node| Cursor::from_bytes(&node.data).unwrap());
-            let since = self.wall() - 5_000;
+            let since = self.world.wall() - 5_000;
             let due = schedule.latest_until(since).unwrap_or(0);
             match cursor {
                 Some(cursor) => {
@@ -64,7 +64,7 @@ impl Sim {
                         );
                         self.check.fail("L3", words);
                     }
-                    let old = |at: i64| at < self.wall() - 8_000;
+                    let old = |at: i64| at < self.world.wall() - 8_000;
                     if let Some(run) = cursor.running().filter(|run| old(run.at)) {
                         let live = self.check.live_runs(job.as_str(), item);
                         let words = format!(
@@ -83,7 +83,7 @@ impl Sim {
 
     /// No mark, latch, flag or trigger stays behind.
     fn nothing_is_left_over(&mut self, job: &JobName, count: Item) {
-        let old = self.wall() - 3_000;
+        let old = self.world.wall() - 3_000;
         for (path, node) in subtree(&self.leader.tree, &self.keys.job(job)) {
             let Some((_, key)) = self.keys.parse(&path) else { continue };
             let stale = node.stat.modified_at < old;

@@ -4,13 +4,13 @@
 //! what the session saw before. A server that was cut off from its leader goes on answering reads from what it has. When
 //! the connection breaks, everything on its way is unclear.
 
-use super::registry::{Replica, subtree};
 use super::shell::Message;
 use super::world::{Event, Sim};
 use bytes::Bytes;
 use clockwright_engine::core::Input;
 use clockwright_model::Millis;
 use clockwright_registry::{Error, Hint, Node, Op, Path};
+use clockwright_testkit::sim::{Replica, subtree};
 
 /// What is asked of the registry.
 #[derive(Debug)]
@@ -78,7 +78,7 @@ impl Sim {
             return;
         }
         let most = self.engines[engine].waiting.len().min(8);
-        let count = self.rng.range(1, most as i64 + 1) as usize;
+        let count = self.world.rng.range(1, most as i64 + 1) as usize;
         let groups = self.engines[engine].waiting.drain(..count).collect();
         self.engines[engine].flying = true;
         self.ask(engine, Ask::Commit { groups });
@@ -86,10 +86,10 @@ impl Sim {
 
     /// Sends a request over the engine's connection.
     pub fn ask(&mut self, engine: usize, ask: Ask) {
-        let latency = self.latency();
-        let id = self.number();
+        let latency = self.world.latency();
+        let id = self.world.number();
         let Some(connection) = &mut self.engines[engine].connection else { return };
-        let arrival = (self.now + latency).max(connection.last_arrival);
+        let arrival = (self.world.now + latency).max(connection.last_arrival);
         connection.last_arrival = arrival;
         let (number, session, noticed) = (connection.number, connection.session, connection.noticed);
         self.requests.insert(id, Request { engine, connection: number, session, ask, answer: None });
@@ -114,7 +114,7 @@ impl Sim {
             // Its process has died meanwhile; the request is carried out all the same.
             if let Some(Request { ask: Ask::Commit { groups }, session, .. }) = self.requests.remove(&id) {
                 let ops: Vec<Op> = groups.into_iter().flat_map(|(_, ops)| ops).collect();
-                let wall = self.wall();
+                let wall = self.world.wall();
                 if !self.outage {
                     let _ = self.leader.commit(session, &ops, wall);
                 }
@@ -142,16 +142,16 @@ impl Sim {
             Ask::Commit { groups } => groups.iter().flat_map(|(_, ops)| ops.clone()).collect(),
             _ => vec![Op::set(self.keys.lease(&self.engines[engine].id), Bytes::new())],
         };
-        let lost = self.rng.chance(self.scenario.lost_answers) && !self.healed;
-        let wall = self.wall();
-        let result = if lost && self.rng.chance(500) {
+        let lost = self.world.rng.chance(self.scenario.lost_answers) && !self.healed;
+        let wall = self.world.wall();
+        let result = if lost && self.world.rng.chance(500) {
             Err(Error::Unknown("the request was lost".to_owned()))
         } else {
             let result = self.leader.commit(session, &ops, wall);
             if let Err(error) = &result {
                 self.note(|| format!("engine {engine}: refused: {error}"));
             }
-            self.leader.touch(session, self.now);
+            self.leader.touch(session, self.world.now);
             let result = if lost { Err(Error::Unknown("the answer was lost".to_owned())) } else { result };
             let seen = self.leader.log.len();
             if let Some(connection) = &mut self.engines[engine].connection {
@@ -172,8 +172,8 @@ impl Sim {
     fn server(&mut self, engine: usize) -> &Replica {
         let truth = self.leader.log.len();
         let lag = if self.healed { 0 } else { self.scenario.lag };
-        let stale = self.rng.chance(lag);
-        let place = self.rng.next();
+        let stale = self.world.rng.chance(lag);
+        let place = self.world.rng.next();
         let connection = self.engines[engine].connection.as_mut().expect("it is connected");
         if !connection.cut {
             let least = connection.seen.max(connection.replica.applied);
@@ -194,7 +194,7 @@ impl Sim {
             if let Some(Request { ask: Ask::Tree { first, .. }, .. }) = self.requests.get_mut(&id) {
                 *first = found;
             }
-            let wait = self.rng.range(0, 10);
+            let wait = self.world.rng.range(0, 10);
             self.after(wait, Event::Continue { request: id });
             return;
         }
@@ -216,7 +216,7 @@ impl Sim {
         if self.current(&self.requests[&id]).is_none_or(|connection| !connection.up) {
             return;
         }
-        let again: Vec<bool> = first.iter().map(|_| self.rng.chance(500)).collect();
+        let again: Vec<bool> = first.iter().map(|_| self.world.rng.chance(500)).collect();
         let fresh = &self.server(engine).tree;
         let mut nodes = Vec::with_capacity(first.len());
         for ((path, node), again) in first.into_iter().zip(again) {
@@ -232,10 +232,10 @@ impl Sim {
     }
 
     fn send_answer(&mut self, id: u64) {
-        let latency = self.latency();
+        let latency = self.world.latency();
         let engine = self.requests[&id].engine;
         let Some(connection) = &mut self.engines[engine].connection else { return };
-        let at = (self.now + latency).max(connection.last_answer);
+        let at = (self.world.now + latency).max(connection.last_answer);
         connection.last_answer = at;
         self.at(at, Event::Answer { request: id });
     }
@@ -275,7 +275,7 @@ impl Sim {
                     Some(Message::Batch { groups, .. }) => groups,
                     _ => groups,
                 };
-                if was_sent && !done && self.rng.chance(300) {
+                if was_sent && !done && self.world.rng.chance(300) {
                     let ops = groups.iter().flat_map(|(_, ops)| ops.clone()).collect();
                     let instance = self.engines[request.engine].id.to_string();
                     self.after(1, Event::Straggler { session: request.session, ops, instance });
@@ -305,7 +305,7 @@ impl Sim {
         connection.up = false;
         let number = connection.number;
         let longest = self.scenario.timeout * 2 / 5;
-        let wait = self.rng.range(1, longest);
+        let wait = self.world.rng.range(1, longest);
         self.after(wait, Event::Notice { engine, connection: number });
     }
 
@@ -338,7 +338,7 @@ impl Sim {
             return;
         }
         if blocked {
-            let wait = self.rng.range(50, 400);
+            let wait = self.world.rng.range(50, 400);
             self.after(wait, Event::Reconnect { engine, connection: number });
             return;
         }
@@ -352,8 +352,8 @@ impl Sim {
         connection.noticed = false;
         connection.cut = false;
         let session = connection.session;
-        self.leader.touch(session, self.now);
-        self.engines[engine].unsteady_at = self.now;
+        self.leader.touch(session, self.world.now);
+        self.engines[engine].unsteady_at = self.world.now;
         self.note(|| format!("engine {engine} is connected again"));
         self.deliver(engine, life, Message::Input(Input::Hint(Hint::Everything)));
         self.send_waiting(engine);
@@ -368,7 +368,7 @@ impl Sim {
         }
         if connection.up && !connection.cut && !paused && !outage {
             let session = connection.session;
-            self.leader.touch(session, self.now);
+            self.leader.touch(session, self.world.now);
         }
         let wait = self.scenario.timeout / 6;
         self.after(wait, Event::Ping { engine, connection: number });
@@ -381,7 +381,7 @@ impl Sim {
             let Some(connection) = &self.engines[engine].connection else { continue };
             if connection.session == session && connection.up && !connection.cut {
                 let number = connection.number;
-                let wait = self.latency();
+                let wait = self.world.latency();
                 self.after(
                     wait,
                     Event::Deliver { engine, life, message: Message::Lost { connection: number } },
@@ -396,15 +396,15 @@ impl Sim {
             return;
         }
         if self.outage || self.engines[engine].partitioned || self.engines[engine].paused {
-            let wait = self.rng.range(50, 400);
+            let wait = self.world.rng.range(50, 400);
             self.after(wait, Event::Dial { engine, life });
             return;
         }
-        let session = self.leader.open_session(self.scenario.timeout, self.now);
+        let session = self.leader.open_session(self.scenario.timeout, self.world.now);
         let id = self.engines[engine].id.clone();
         self.engines[engine].sessions.insert(session, id.clone());
-        let sent = self.engines[engine].now(self.now).mono;
-        let wall = self.wall();
+        let sent = self.engines[engine].now(self.world.now).mono;
+        let wall = self.world.wall();
         let (keys, lease) = (self.keys.clone(), self.keys.lease(&id));
         for path in [keys.root().clone(), keys.own_root().clone(), keys.leases()] {
             // It may be there already.
@@ -417,7 +417,7 @@ impl Sim {
         ops.push(Op::create_ephemeral(lease, Bytes::new()));
         self.leader.commit(session, &ops, wall).expect("a lease can be written");
         self.note(|| format!("engine {engine} gets session {session:x}"));
-        let wait = self.latency();
+        let wait = self.world.latency();
         self.after(wait, Event::Greet { engine, life, session, sent });
     }
 
@@ -431,14 +431,14 @@ impl Sim {
             || !self.leader.lives(session)
         {
             // The answer got lost; the session will expire by itself.
-            let wait = self.rng.range(50, 400);
+            let wait = self.world.rng.range(50, 400);
             self.after(wait, Event::Dial { engine, life });
             return;
         }
-        let number = self.number();
+        let number = self.world.number();
         let applied = self.leader.log.len();
         let replica = Replica { tree: self.leader.tree.clone(), applied };
-        let now = self.now;
+        let now = self.world.now;
         self.engines[engine].connection = Some(Connection {
             number,
             session,
@@ -466,7 +466,7 @@ impl Sim {
     /// The quorum is back: what waited for it goes on, and each session has its whole timeout again.
     pub fn quorum_is_back(&mut self) {
         self.outage = false;
-        self.leader.touch_all(self.now);
+        self.leader.touch_all(self.world.now);
         for engine in 0..self.engines.len() {
             let Some(connection) = &mut self.engines[engine].connection else { continue };
             if connection.cut {
@@ -490,15 +490,15 @@ impl Sim {
             return;
         }
         for engine in 0..self.engines.len() {
-            let latency = self.latency();
-            let lost = !self.healed && self.rng.chance(self.scenario.lost_hints);
-            let everything = self.rng.chance(2);
+            let latency = self.world.latency();
+            let lost = !self.healed && self.world.rng.chance(self.scenario.lost_hints);
+            let everything = self.world.rng.chance(2);
             let life = self.engines[engine].life;
             let Some(connection) = &mut self.engines[engine].connection else { continue };
             if lost || !connection.up || connection.cut {
                 continue;
             }
-            connection.last_hint = connection.last_hint.max(self.now + latency);
+            connection.last_hint = connection.last_hint.max(self.world.now + latency);
             let at = connection.last_hint;
             // The server that tells of a change has applied it.
             connection.replica.advance(&self.leader.log, index + 1);

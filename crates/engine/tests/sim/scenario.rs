@@ -1,9 +1,9 @@
 //! What one seed is about: how many engines, which jobs, which faults.
 
-use super::rng::Rng;
 use clockwright_engine::Layout;
 use clockwright_engine::core::Mutation;
 use clockwright_model::{Exclusive, JobKind, JobName, JobSettings, Millis, Misfire, Retry};
+use clockwright_testkit::sim::Rng;
 
 /// Kinds of faults.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

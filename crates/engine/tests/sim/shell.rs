@@ -5,11 +5,12 @@
 //! runs end with it.
 
 use super::net::{Ask, Connection};
-use super::world::{EPOCH, Event, Sim};
+use super::world::{Event, Sim};
 use clockwright_engine::core::{Core, CoreOptions, Effect, Firing, Input, Now};
 use clockwright_model::{Event as Record, FailureKind, InstanceId, Millis, RunId};
 use clockwright_registry::{Commit, Error, Hint, Op, Path};
 use clockwright_runtime::{RunEnd, RunResult, StopReason};
+use clockwright_testkit::sim::EPOCH;
 use std::collections::{BTreeMap, VecDeque};
 
 /// What reaches a process.
@@ -114,7 +115,7 @@ impl Sim {
         if self.engines[engine].core.is_some() {
             return;
         }
-        let seed = self.rng.next();
+        let seed = self.world.rng.next();
         let options = CoreOptions {
             keys: self.keys.clone(),
             instance: self.engines[engine].id.clone(),
@@ -140,9 +141,9 @@ impl Sim {
         each.dialing = true;
         let (life, id) = (each.life, each.id.clone());
         self.note(|| format!("engine {engine} starts as {id}"));
-        let wait = self.rng.range(1, 200);
+        let wait = self.world.rng.range(1, 200);
         self.after(wait, Event::Dial { engine, life });
-        let wait = self.rng.range(1, 30_000);
+        let wait = self.world.rng.range(1, 30_000);
         self.after(wait, Event::Resync { engine, life });
     }
 
@@ -162,7 +163,7 @@ impl Sim {
         let gone: Vec<u64> =
             self.requests.iter().filter(|(_, request)| request.engine == engine).map(|(id, _)| *id).collect();
         for id in gone {
-            if self.rng.chance(500) {
+            if self.world.rng.chance(500) {
                 self.requests.remove(&id);
             }
         }
@@ -182,8 +183,8 @@ impl Sim {
     }
 
     pub fn settle_soon(&mut self, engine: usize) {
-        let wait = if self.rng.chance(300) { self.rng.range(0, 3) } else { 0 };
-        let at = self.now + wait;
+        let wait = if self.world.rng.chance(300) { self.world.rng.range(0, 3) } else { 0 };
+        let at = self.world.now + wait;
         let each = &mut self.engines[engine];
         if each.settle_at.is_none_or(|settle| settle > at) {
             each.settle_at = Some(at);
@@ -200,7 +201,7 @@ impl Sim {
                 format!("engine {engine} hears {}", words.chars().take(300).collect::<String>())
             });
         }
-        let now = self.engines[engine].now(self.now);
+        let now = self.engines[engine].now(self.world.now);
         if let Some(core) = &mut self.engines[engine].core {
             core.step(input, now);
         }
@@ -242,7 +243,7 @@ impl Sim {
         let each = &mut self.engines[engine];
         each.dialing = true;
         let life = each.life;
-        let wait = self.rng.range(20, 800);
+        let wait = self.world.rng.range(20, 800);
         self.after(wait, Event::Dial { engine, life });
     }
 
@@ -284,7 +285,7 @@ impl Sim {
     }
 
     pub fn settle(&mut self, engine: usize, life: u64) {
-        let now = self.now;
+        let now = self.world.now;
         let each = &mut self.engines[engine];
         if each.life != life || each.settle_at != Some(now) || each.paused {
             return;
@@ -310,7 +311,7 @@ impl Sim {
     }
 
     pub fn wake(&mut self, engine: usize, life: u64) {
-        let now = self.now;
+        let now = self.world.now;
         let each = &mut self.engines[engine];
         if each.life != life || each.wake_at != Some(now) {
             return;
@@ -333,7 +334,7 @@ impl Sim {
                 self.engines[engine].waiting.push_back((id, ops));
             }
             Effect::Renew => {
-                let sent = self.engines[engine].now(self.now).mono;
+                let sent = self.engines[engine].now(self.world.now).mono;
                 self.ask(engine, Ask::Renew { sent });
             }
             Effect::LeaseUntil(until) => self.engines[engine].lease_until = until,
@@ -341,7 +342,7 @@ impl Sim {
             Effect::Stop { run, reason } => {
                 let life = self.engines[engine].life;
                 self.note(|| format!("engine {engine} stops run {run}: {reason:?}"));
-                let wait = self.rng.range(0, 100);
+                let wait = self.world.rng.range(0, 100);
                 if let Some(state) = self.engines[engine].runs.get_mut(&run) {
                     state.end = RunResult::Stopped(reason);
                     self.after(wait, Event::RunOver { engine, life, run });
@@ -352,7 +353,7 @@ impl Sim {
                 self.note(|| {
                     format!("engine {engine} records {} {:?}", settlement.key(), settlement.outcome)
                 });
-                let wait = if self.rng.chance(300) { self.rng.range(0, 60) } else { 0 };
+                let wait = if self.world.rng.chance(300) { self.world.rng.range(0, 60) } else { 0 };
                 let life = self.engines[engine].life;
                 self.after(wait, Event::Durable { engine, life, settlement: Box::new(settlement) });
             }
@@ -375,7 +376,7 @@ impl Sim {
             let session = connection.session;
             self.leader.end_session(session);
         }
-        let wait = self.rng.range(200, 3_000);
+        let wait = self.world.rng.range(200, 3_000);
         self.kill(engine);
         self.engines[engine].rename();
         self.after(wait, Event::Boot { engine });
@@ -384,7 +385,7 @@ impl Sim {
     /// Starts the runs of a firing. The supervisor of an exclusive run refuses when the lease is over already.
     fn start(&mut self, engine: usize, firing: Firing) {
         let life = self.engines[engine].life;
-        let mono = self.engines[engine].now(self.now).mono;
+        let mono = self.engines[engine].now(self.world.now).mono;
         for start in firing.runs {
             let context = start.context;
             let run = start.run;
@@ -404,11 +405,11 @@ impl Sim {
             });
             self.check.start(engine, &job, context.item, context.run_id, context.token);
             let longest = if self.healed { 150 } else { self.scenario.longest_run };
-            let long = if self.rng.chance(800) { longest / 5 + 2 } else { longest };
-            let takes = self.rng.range(1, long + 1);
+            let long = if self.world.rng.chance(800) { longest / 5 + 2 } else { longest };
+            let takes = self.world.rng.range(1, long + 1);
             let failures = if self.healed { 0 } else { self.scenario.failures };
-            let end = if self.rng.chance(failures) {
-                let kind = if self.rng.chance(200) { FailureKind::Panic } else { FailureKind::Job };
+            let end = if self.world.rng.chance(failures) {
+                let kind = if self.world.rng.chance(200) { FailureKind::Panic } else { FailureKind::Job };
                 RunResult::Failed { kind, reason: "it failed on purpose".to_owned() }
             } else {
                 RunResult::Succeeded
@@ -437,7 +438,7 @@ impl Sim {
     /// The supervisor looks at the lease, whether the engine stands still or not.
     pub fn run_deadline(&mut self, engine: usize, life: u64, run: u64) {
         let each = &mut self.engines[engine];
-        let mono = each.now(self.now).mono;
+        let mono = each.now(self.world.now).mono;
         if each.life != life || !each.runs.get(&run).is_some_and(|run| run.strict) {
             return;
         }
@@ -470,7 +471,7 @@ impl Sim {
         }
         self.note(|| format!("engine {engine} goes on"));
         self.engines[engine].paused = false;
-        self.engines[engine].unsteady_at = self.now;
+        self.engines[engine].unsteady_at = self.world.now;
         while let Some(message) = self.engines[engine].inbox.pop_front() {
             self.take(engine, message);
         }

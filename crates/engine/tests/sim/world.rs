@@ -4,18 +4,13 @@
 //! asked of the one [`Rng`], so a seed replays exactly.
 
 use super::check::Checker;
-use super::registry::Leader;
-use super::rng::Rng;
 use super::scenario::Scenario;
 use super::shell::Engine;
 use clockwright_engine::keys::Keys;
 use clockwright_model::{Millis, Settlement};
 use clockwright_registry::{Op, Path};
-use std::cmp::Reverse;
-use std::collections::{BTreeMap, BinaryHeap, VecDeque};
-
-/// The calendar at the simulation's first instant.
-pub const EPOCH: Millis = 1_700_000_000_000;
+use clockwright_testkit::sim::{Change, Leader, Rng, World};
+use std::collections::{BTreeMap, VecDeque};
 
 /// Something that will happen.
 #[derive(Debug)]
@@ -123,32 +118,6 @@ pub enum Undo {
     Node(Path),
 }
 
-struct Entry {
-    at: Millis,
-    order: u64,
-    event: Event,
-}
-
-impl PartialEq for Entry {
-    fn eq(&self, other: &Self) -> bool {
-        (self.at, self.order) == (other.at, other.order)
-    }
-}
-
-impl Eq for Entry {}
-
-impl PartialOrd for Entry {
-    fn partial_cmp(&self, other: &Self) -> Option<std::cmp::Ordering> {
-        Some(self.cmp(other))
-    }
-}
-
-impl Ord for Entry {
-    fn cmp(&self, other: &Self) -> std::cmp::Ordering {
-        (self.at, self.order).cmp(&(other.at, other.order))
-    }
-}
-
 /// A simulation that ran.
 pub struct Verdict {
     pub violation: Option<String>,
@@ -160,8 +129,7 @@ pub struct Verdict {
 }
 
 pub struct Sim {
-    pub now: Millis,
-    pub rng: Rng,
+    pub world: World<Event>,
     pub scenario: Scenario,
     pub keys: Keys,
     pub leader: Leader,
@@ -170,16 +138,7 @@ pub struct Sim {
     pub requests: BTreeMap<u64, super::net::Request>,
     pub check: Checker,
     pub healed: bool,
-    /// Keeps what happened in words; `Some` only for a replay.
-    trace: Option<VecDeque<String>>,
-    trace_limit: usize,
-    hash: u64,
-    queue: BinaryHeap<Reverse<Entry>>,
-    order: u64,
-    numbers: u64,
     pub observed: usize,
-    events: u64,
-    at_this_instant: u64,
 }
 
 impl Sim {
@@ -187,8 +146,7 @@ impl Sim {
         let keys = Keys::new("ns").unwrap();
         let check = Checker::new(keys.clone(), &scenario.jobs);
         let mut sim = Self {
-            now: 0,
-            rng,
+            world: World::new(rng, trace_limit),
             keys,
             leader: Leader::default(),
             outage: false,
@@ -196,22 +154,14 @@ impl Sim {
             requests: BTreeMap::new(),
             check,
             healed: false,
-            trace: (trace_limit > 0).then(VecDeque::new),
-            trace_limit,
-            hash: 0xcbf2_9ce4_8422_2325,
-            queue: BinaryHeap::new(),
-            order: 0,
-            numbers: 0,
             observed: 0,
-            events: 0,
-            at_this_instant: 0,
             scenario,
         };
         for engine in 0..sim.scenario.engines {
             let offset = sim.scenario.clock_offset;
-            let offset = if offset > 0 { sim.rng.range(-offset, offset + 1) } else { 0 };
+            let offset = if offset > 0 { sim.world.rng.range(-offset, offset + 1) } else { 0 };
             sim.engines.push(Engine::new(engine, offset));
-            let at = sim.rng.range(0, 3_000);
+            let at = sim.world.rng.range(0, 3_000);
             sim.at(at, Event::Boot { engine });
         }
         sim.at(50, Event::Expire);
@@ -226,18 +176,12 @@ impl Sim {
     /// Runs to the end, or to the first violation.
     pub fn run(mut self) -> Verdict {
         let mut violation = None;
-        while let Some(Reverse(entry)) = self.queue.pop() {
-            if entry.at > self.scenario.end_at {
-                break;
-            }
-            self.at_this_instant = if entry.at == self.now { self.at_this_instant + 1 } else { 0 };
-            self.now = entry.at;
-            self.events += 1;
-            if self.at_this_instant > 5_000 {
+        while let Some(event) = self.world.take(self.scenario.end_at) {
+            if self.world.spins() {
                 violation = Some("L0: the engines spin without time going by".to_owned());
                 break;
             }
-            self.handle(entry.event);
+            self.handle(event);
             self.observe();
             violation = self.check.violation();
             if violation.is_some() {
@@ -254,53 +198,25 @@ impl Sim {
         }
         Verdict {
             violation,
-            hash: self.hash,
-            trace: self.trace.unwrap_or_default(),
-            events: self.events,
+            hash: self.world.hash(),
+            events: self.world.events(),
+            trace: self.world.into_trace(),
             starts: self.check.starts,
             completions: self.check.completions,
         }
     }
 
-    /// Puts an event into the queue.
     pub fn at(&mut self, at: Millis, event: Event) {
-        self.order += 1;
-        self.queue.push(Reverse(Entry { at, order: self.order, event }));
+        self.world.at(at, event);
     }
 
     pub fn after(&mut self, wait: Millis, event: Event) {
-        self.at(self.now + wait, event);
-    }
-
-    pub fn number(&mut self) -> u64 {
-        self.numbers += 1;
-        self.numbers
-    }
-
-    /// The registry's calendar.
-    pub fn wall(&self) -> Millis {
-        EPOCH + self.now
+        self.world.after(wait, event);
     }
 
     /// Says what happens, when somebody wants to know.
     pub fn note(&mut self, words: impl FnOnce() -> String) {
-        if let Some(trace) = &mut self.trace {
-            if trace.len() >= self.trace_limit {
-                trace.pop_front();
-            }
-            trace.push_back(format!("{:>7} {}", self.now, words()));
-        }
-    }
-
-    pub fn mix(&mut self, text: &[u8]) {
-        for byte in text {
-            self.hash = (self.hash ^ u64::from(*byte)).wrapping_mul(0x0100_0000_01b3);
-        }
-    }
-
-    /// A network delay.
-    pub fn latency(&mut self) -> Millis {
-        if self.rng.chance(20) { self.rng.range(20, 300) } else { self.rng.range(1, 12) }
+        self.world.note(words);
     }
 
     fn handle(&mut self, event: Event) {
@@ -316,7 +232,7 @@ impl Sim {
             Event::Answer { request } => self.answer(request),
             Event::Straggler { session, ops, instance } => {
                 if !self.outage {
-                    let wall = self.wall();
+                    let wall = self.world.wall();
                     let done = self.leader.commit(session, &ops, wall).is_ok();
                     self.note(|| {
                         format!("a late commit of {instance} {}", if done { "was done" } else { "failed" })
@@ -346,12 +262,12 @@ impl Sim {
         while self.observed < self.leader.log.len() {
             let index = self.observed;
             self.observed += 1;
-            let wall = self.wall();
+            let wall = self.world.wall();
             let session = self.leader.log[index].session;
             let owner = self.engines.iter().find(|engine| engine.sessions.contains_key(&session));
             let instance =
                 owner.map_or(String::new(), |engine| engine.sessions[&session].as_str().to_owned());
-            let steady = owner.is_some_and(|engine| self.now - engine.unsteady_at > 2_000);
+            let steady = owner.is_some_and(|engine| self.world.now - engine.unsteady_at > 2_000);
             self.check.steady = steady && self.scenario.lost_hints == 0;
             self.check.observe(&self.leader.log[index], &self.leader.tree, &instance, wall);
             let mut mixed = Vec::new();
@@ -361,12 +277,12 @@ impl Sim {
                     mixed.extend_from_slice(&node.data);
                 }
             }
-            let now = self.now;
-            self.mix(&now.to_le_bytes());
-            self.mix(&mixed);
-            if self.trace.is_some() {
+            let now = self.world.now;
+            self.world.mix(&now.to_le_bytes());
+            self.world.mix(&mixed);
+            if self.world.is_traced() {
                 let txn = &self.leader.log[index];
-                let show = |change: &super::registry::Change| match &change.after {
+                let show = |change: &Change| match &change.after {
                     None => format!("-{}", change.path),
                     Some(node) => format!("{}={}", change.path, String::from_utf8_lossy(&node.data)),
                 };
@@ -387,7 +303,7 @@ impl Sim {
 
     fn expire(&mut self) {
         if !self.outage {
-            for session in self.leader.overdue(self.now) {
+            for session in self.leader.overdue(self.world.now) {
                 self.note(|| format!("session {session:x} expires"));
                 self.leader.end_session(session);
                 self.session_expired(session);
@@ -398,7 +314,7 @@ impl Sim {
 
     /// An operator's write; nothing when it does not apply.
     pub fn operate(&mut self, ops: &[Op]) -> bool {
-        let wall = self.wall();
+        let wall = self.world.wall();
         !self.outage && self.leader.commit(0, ops, wall).is_ok()
     }
 }

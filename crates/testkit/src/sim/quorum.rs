@@ -7,20 +7,26 @@ use clockwright_model::Millis;
 use clockwright_registry::{Commit, Conflict, Error, Mode, Node, Op, OpResult, Path, Stat};
 use std::collections::BTreeMap;
 
+/// Nodes by path.
 pub type Tree = BTreeMap<Path, Node>;
 
 /// One node before and after a transaction.
 pub struct Change {
+    /// Where.
     pub path: Path,
+    /// The node before; `None` when it was created.
     pub before: Option<Node>,
+    /// The node after; `None` when it was deleted.
     pub after: Option<Node>,
 }
 
 /// One transaction that was carried out.
 pub struct Txn {
+    /// Its number, from 1 on without gaps.
     pub zxid: i64,
     /// The session that asked for it; 0 for operators.
     pub session: i64,
+    /// What it changed, in order.
     pub changes: Vec<Change>,
 }
 
@@ -32,7 +38,9 @@ struct SessionState {
 /// The quorum.
 #[derive(Default)]
 pub struct Leader {
+    /// The truth.
     pub tree: Tree,
+    /// All transactions, in order.
     pub log: Vec<Txn>,
     sessions: BTreeMap<i64, SessionState>,
     last_session: i64,
@@ -42,7 +50,9 @@ pub struct Leader {
 /// How far one server is.
 #[derive(Clone, Default)]
 pub struct Replica {
+    /// What it shows.
     pub tree: Tree,
+    /// How many transactions of the log it has applied.
     pub applied: usize,
 }
 
@@ -62,6 +72,7 @@ impl Replica {
 }
 
 /// The nodes at and below a path.
+#[must_use]
 pub fn subtree(tree: &Tree, root: &Path) -> Vec<(Path, Node)> {
     let below = format!("{root}/");
     let own = tree.get_key_value(root).into_iter();
@@ -80,6 +91,7 @@ fn strictly_below<'a>(
 }
 
 impl Leader {
+    /// Opens a session with this timeout (milliseconds) and returns its id.
     pub fn open_session(&mut self, timeout: Millis, now: Millis) -> i64 {
         // Ids that grow by more than one look like real ones, and cannot be mistaken for indexes.
         self.last_session += 0x1001;
@@ -87,10 +99,13 @@ impl Leader {
         self.last_session
     }
 
+    /// True when the session is there; operators (0) always are.
+    #[must_use]
     pub fn lives(&self, session: i64) -> bool {
         session == 0 || self.sessions.contains_key(&session)
     }
 
+    /// Something was heard of a session.
     pub fn touch(&mut self, session: i64, now: Millis) {
         if let Some(state) = self.sessions.get_mut(&session) {
             state.touched = state.touched.max(now);
@@ -105,6 +120,7 @@ impl Leader {
     }
 
     /// The sessions whose time is up.
+    #[must_use]
     pub fn overdue(&self, now: Millis) -> Vec<i64> {
         let over = |state: &SessionState| now - state.touched > state.timeout;
         self.sessions.iter().filter(|(_, state)| over(state)).map(|(id, _)| *id).collect()
@@ -130,7 +146,10 @@ impl Leader {
         self.log.push(Txn { zxid, session, changes });
     }
 
-    /// Carries out all operations or none.
+    /// Carries out all operations or none. `wall` becomes the time of what is written.
+    ///
+    /// # Errors
+    /// `SessionLost` when there is no such session, or the conflict of the first operation that has one.
     pub fn commit(&mut self, session: i64, ops: &[Op], wall: Millis) -> Result<Commit, Error> {
         if !self.lives(session) {
             return Err(Error::SessionLost);

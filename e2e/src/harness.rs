@@ -12,6 +12,7 @@ mod node;
 mod scene;
 mod servers;
 
+pub use clockwright_testkit::patience::eventually;
 pub use link::Link;
 pub use node::Node;
 pub use scene::Scene;
@@ -22,23 +23,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::sync::OnceLock;
-use std::time::{Duration, Instant, SystemTime};
-
-/// How often a condition is looked at.
-const POLL: Duration = Duration::from_millis(20);
-
-/// Waits until a condition holds.
-///
-/// # Panics
-/// When it does not hold in time, naming `what`.
-#[track_caller]
-pub fn eventually(patience: Duration, what: &str, mut condition: impl FnMut() -> bool) {
-    let begun = Instant::now();
-    while !condition() {
-        assert!(begun.elapsed() < patience, "not within {patience:?}: {what}");
-        std::thread::sleep(POLL);
-    }
-}
+use std::time::{Duration, SystemTime};
 
 /// Lets the scenario's time go by: waits until the wall clock shows `until` (epoch milliseconds).
 pub fn pass_time(until: i64) {

@@ -3,7 +3,8 @@
 
 mod common;
 
-use common::{Place, eventually};
+use clockwright_testkit::patience::{PATIENCE, eventually};
+use common::Place;
 use std::io::Read as _;
 use std::process::Stdio;
 
@@ -260,7 +261,7 @@ fn a_second_signal_ends_what_the_first_one_lets_run_and_the_outcome_says_so() {
         place.start(&["dev", "-f", "jobs.yaml", "--instances", "1", "--shutdown-grace", "10m", "--fire-now"]);
     place.until(&["job", "get", "long"], |job| job["items"][0]["running"] == true);
     dev.signal();
-    eventually("the shutdown begins", || place.talk().contains("shutting down"));
+    eventually(PATIENCE, "the shutdown begins", || place.talk().contains("shutting down"));
     assert_eq!(dev.terminate(), 0, "{}", place.talk());
     let rows = place.until(&["run", "list", "long"], |rows| rows.as_array().unwrap().len() == 1);
     assert_eq!(rows[0]["outcome"], "cancelled", "{rows}");

@@ -3,8 +3,9 @@
 
 mod common;
 
+use clockwright_testkit::patience::{PATIENCE, eventually};
 use clockwright_testkit::sql::{Kind, PASSWORD, SqlServer};
-use common::{Place, eventually};
+use common::Place;
 
 const JOBS: &str = "
 jobs:
@@ -24,7 +25,7 @@ fn outcomes_reach(kind: Kind) {
     let place = Place::new();
     place.write("jobs.yaml", JOBS);
     let mut dev = place.start(&["dev", "-f", "jobs.yaml", "--instances", "1", "--events", &address]);
-    eventually("events wait on disk", || {
+    eventually(PATIENCE, "events wait on disk", || {
         let spool = std::fs::read_dir(place.path().join(".clockwright/spool"));
         spool
             .into_iter()

@@ -15,6 +15,7 @@ use clockwright_model::{
 };
 use clockwright_registry::{ConnectOptions, Embedded, Op, SharedRegistry};
 use clockwright_runtime::{SharedRuntime, SimpleFn};
+use clockwright_testkit::patience::soon;
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Arc, Mutex};
@@ -101,8 +102,7 @@ async fn three_instances_share_the_items_and_a_leaving_one_gives_its_items_back(
 
 async fn owns(engine: &EngineHandle, items: usize) {
     let what = format!("{} owns {items} items", engine.instance());
-    eventually(&what, async || engine.status().await.first().is_some_and(|job| job.items.len() == items))
-        .await;
+    soon(&what, async || engine.status().await.first().is_some_and(|job| job.items.len() == items)).await;
 }
 
 /// A session of an operator, and the namespace's paths.
@@ -153,12 +153,12 @@ async fn a_disabled_item_and_a_paused_job_do_not_run_and_their_instants_are_skip
     let embedded = Embedded::in_memory();
     let jobs = [job("a", "* * * * * ?", 2), job("witness", "* * * * * ?", 1)];
     let (engine, seen) = engine(&embedded, 0, &jobs, &no_op()).await;
-    eventually("it runs", async || count(&seen, "a") >= 2).await;
+    soon("it runs", async || count(&seen, "a") >= 2).await;
     let (registry, keys) = operator(&embedded);
     let admin = Admin::new(&*registry, &keys);
     admin.set_item_disabled("a", 1, true).await.unwrap();
     let witnessed = count(&seen, "witness");
-    eventually("the others go on", async || count(&seen, "witness") >= witnessed + 3).await;
+    soon("the others go on", async || count(&seen, "witness") >= witnessed + 3).await;
     admin.set_item_disabled("a", 1, false).await.unwrap();
     let skipped = |s: &Settlement| {
         s.item == 1 && matches!(&s.outcome, Outcome::Skipped { reason } if reason.contains("disabled"))
@@ -166,7 +166,7 @@ async fn a_disabled_item_and_a_paused_job_do_not_run_and_their_instants_are_skip
     seen.wait_for(|events| settlements(events).iter().any(skipped)).await;
     admin.pause("a", &PauseNote { at: 0, by: "ops".into(), reason: "audit".into() }).await.unwrap();
     let (before, witnessed) = (count(&seen, "a"), count(&seen, "witness"));
-    eventually("the others go on", async || count(&seen, "witness") >= witnessed + 3).await;
+    soon("the others go on", async || count(&seen, "witness") >= witnessed + 3).await;
     assert!(count(&seen, "a") <= before + 2, "a paused job went on");
     admin.resume("a").await.unwrap();
     let paused =
@@ -188,8 +188,7 @@ async fn more_items_are_shared_out_and_fewer_leave_nothing_behind() {
     admin.update("a", |settings| settings.sharding_total_count = 2).await.unwrap();
     owns(&engine, 2).await;
     let items = keys.of(&JobName::new("a").unwrap(), &Key::Items);
-    eventually("the surplus items are gone", async || registry.list(&items).await.unwrap() == ["0", "1"])
-        .await;
+    soon("the surplus items are gone", async || registry.list(&items).await.unwrap() == ["0", "1"]).await;
     engine.shutdown().await;
 }
 
@@ -203,13 +202,13 @@ async fn a_broken_config_node_degrades_its_job_alone_and_heals_when_mended() {
     let config = keys.of(&JobName::new("bad").unwrap(), &Key::Config);
     let good = registry.read(std::slice::from_ref(&config)).await.unwrap().remove(0).unwrap().data;
     registry.commit(vec![Op::set(config.clone(), "{broken")]).await.unwrap();
-    eventually("the job is degraded", async || engine.status().await[1].degraded.is_some()).await;
+    soon("the job is degraded", async || engine.status().await[1].degraded.is_some()).await;
     assert!(engine.status().await[0].degraded.is_none());
     let (of_good, of_bad) = (count(&seen, "good"), count(&seen, "bad"));
-    eventually("the good job goes on", async || count(&seen, "good") >= of_good + 2).await;
+    soon("the good job goes on", async || count(&seen, "good") >= of_good + 2).await;
     assert!(count(&seen, "bad") <= of_bad + 1);
     registry.commit(vec![Op::set(config, good)]).await.unwrap();
-    eventually("the job is healed", async || count(&seen, "bad") > of_bad + 1).await;
+    soon("the job is healed", async || count(&seen, "bad") > of_bad + 1).await;
     engine.shutdown().await;
 }
 
@@ -284,16 +283,16 @@ async fn what_a_lost_session_left_running_is_taken_over_once_with_a_higher_token
     let (registry, keys) = operator(&embedded);
     let necessary = keys.of(&JobName::new("a").unwrap(), &Key::Necessary);
     let planned = async || registry.read(std::slice::from_ref(&necessary)).await.unwrap()[0].is_none();
-    eventually("both are in the plan", async || second.status().await[0].registered && planned().await).await;
+    soon("both are in the plan", async || second.status().await[0].registered && planned().await).await;
     Admin::new(&*registry, &keys).trigger("a").await.unwrap();
-    eventually("the item runs", async || started.lock().unwrap().len() == 1).await;
+    soon("the item runs", async || started.lock().unwrap().len() == 1).await;
     let owner =
         if started.lock().unwrap()[0].0 == "first" { first.instance() } else { second.instance() }.clone();
     let lease = registry.read(&[keys.lease(&owner)]).await.unwrap().remove(0).unwrap();
     embedded.expire(lease.stat.owner);
     let done =
         |seen: &Recorder| settlements(&seen.events()).into_iter().find(|s| s.outcome == Outcome::Succeeded);
-    eventually("the fire has its outcome", async || done(&seen_first).or(done(&seen_second)).is_some()).await;
+    soon("the fire has its outcome", async || done(&seen_first).or(done(&seen_second)).is_some()).await;
     let runs = started.lock().unwrap().clone();
     assert_eq!(runs.len(), 2, "{runs:?}");
     assert!(runs[0].1 == runs[1].1 && runs[1].2 == 2 && runs[0].3 < runs[1].3, "{runs:?}");
@@ -323,7 +322,7 @@ async fn what_the_only_java_instance_ran_when_its_session_ended_runs_again_and_n
         let paths: Vec<_> = [2, 3].map(|item| key(&key_of(item))).into();
         registry.read(&paths).await.unwrap().iter().all(Option::is_none)
     };
-    eventually("what Java runs is not followed by cursors", async || gone(Key::Cursor).await).await;
+    soon("what Java runs is not followed by cursors", async || gone(Key::Cursor).await).await;
     java.commit([2, 3].map(|item| Op::create_ephemeral(key(&Key::Running(item)), "")).into()).await.unwrap();
     java.commit(vec![Op::delete(key(&Key::Running(2)))]).await.unwrap();
     embedded.expire(java.terms().session);
@@ -336,7 +335,7 @@ async fn what_the_only_java_instance_ran_when_its_session_ended_runs_again_and_n
     let at_the_end = settlements(&events).len();
     let events = seen.wait_for(|events| settlements(events).len() >= at_the_end + 8).await;
     assert_eq!(failed_over(&events), [3], "item 2 had ended");
-    eventually("no mark is left", async || gone(Key::FailoverItem).await && gone(Key::Taken).await).await;
+    soon("no mark is left", async || gone(Key::FailoverItem).await && gone(Key::Taken).await).await;
     ours.shutdown().await;
 }
 
@@ -403,9 +402,9 @@ async fn a_once_per_fire_listener_is_called_once_for_all_instances() {
         fires.values().filter(|items| **items == 4).count()
     };
     let target = full(&all(&engines)) + 2;
-    eventually("two more fires are complete", async || full(&all(&engines)) >= target).await;
+    soon("two more fires are complete", async || full(&all(&engines)) >= target).await;
     let fires = full(&all(&engines)) as u32;
-    eventually("each fire was announced once", async || counter.after.load(Ordering::SeqCst) >= fires).await;
+    soon("each fire was announced once", async || counter.after.load(Ordering::SeqCst) >= fires).await;
     let calls = counter.before.load(Ordering::SeqCst);
     assert!(calls >= fires && calls <= fires + 2, "{calls} calls for {fires} fires");
     for (engine, _) in engines {
@@ -415,12 +414,4 @@ async fn a_once_per_fire_listener_is_called_once_for_all_instances() {
 
 fn count(seen: &Recorder, job: &str) -> usize {
     settlements(&seen.events()).iter().filter(|s| s.job.as_str() == job).count()
-}
-
-async fn eventually(what: &str, condition: impl AsyncFn() -> bool) {
-    let deadline = tokio::time::Instant::now() + Duration::from_secs(15);
-    while !condition().await {
-        assert!(tokio::time::Instant::now() < deadline, "not within 15 s: {what}");
-        tokio::time::sleep(Duration::from_millis(20)).await;
-    }
 }

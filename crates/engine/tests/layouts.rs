@@ -9,8 +9,8 @@ use clockwright_events::{Bus, BusOptions};
 use clockwright_model::{Event, Fire, InstanceId, Item, JobKind, JobName, JobSettings, Settlement, Source};
 use clockwright_registry::{ConnectOptions, Embedded, EmbeddedSession, Op, SharedRegistry};
 use clockwright_runtime::SimpleFn;
+use clockwright_testkit::patience::soon;
 use std::sync::Arc;
-use std::time::Duration;
 
 /// A schedule that no test lives to see.
 const NEVER: &str = "0 0 0 1 1 ? 2099";
@@ -96,16 +96,8 @@ fn settlements(events: &[Event]) -> Vec<Settlement> {
     events.iter().filter_map(of).collect()
 }
 
-async fn eventually(what: &str, mut condition: impl AsyncFnMut() -> bool) {
-    let begun = std::time::Instant::now();
-    while !condition().await {
-        assert!(begun.elapsed() < Duration::from_secs(20), "not in time: {what}");
-        tokio::time::sleep(Duration::from_millis(20)).await;
-    }
-}
-
 async fn owns(engine: &EngineHandle, items: usize) {
-    eventually("it owns its items", async || engine.status().await[0].items.len() == items).await;
+    soon("it owns its items", async || engine.status().await[0].items.len() == items).await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -129,7 +121,7 @@ async fn an_operator_chooses_the_layout_of_new_jobs_and_of_no_others() {
     stage.job(&settings("old", NEVER, 1), Layout::V2).await;
     let jobs = [settings("new", NEVER, 1), settings("old", NEVER, 1)];
     let (engine, _) = stage.engine(0, &jobs, Some(Layout::V3)).await;
-    eventually("both are owned", async || engine.status().await.iter().all(|job| job.items == [0])).await;
+    soon("both are owned", async || engine.status().await.iter().all(|job| job.items == [0])).await;
     let config = async |job| Layout::of(stage.get(job, &Key::Config).await.unwrap().as_bytes());
     assert_eq!((config("new").await, config("old").await), (Some(Layout::V3), Some(Layout::V2)));
     assert_eq!(stage.get("old", &Key::Server("127.0.0.1".into())).await.as_deref(), Some(""));
@@ -147,7 +139,7 @@ async fn a_one_off_job_runs_once_for_each_trigger_and_its_node_goes() {
         let events = seen.wait_for(|events| settlements(events).len() == 2 * round).await;
         assert!(settlements(&events).iter().all(|s| matches!(s.fire, Fire::Trigger { .. })));
         let node = Key::Trigger(engine.instance().clone());
-        eventually("the node goes", async || stage.get("once", &node).await.is_none()).await;
+        soon("the node goes", async || stage.get("once", &node).await.is_none()).await;
     }
     engine.shutdown().await;
 }
@@ -156,7 +148,7 @@ async fn a_one_off_job_runs_once_for_each_trigger_and_its_node_goes() {
 async fn a_one_off_job_is_refused_in_the_layout_of_2x_with_the_reason() {
     let stage = Stage::new().await;
     let (engine, _) = stage.engine(0, &[settings("once", "", 2)], None).await;
-    eventually("it is degraded", async || engine.status().await[0].degraded.is_some()).await;
+    soon("it is degraded", async || engine.status().await[0].degraded.is_some()).await;
     let reason = engine.status().await[0].degraded.clone().unwrap();
     assert!(reason.contains("layout of Elastic-Job 2.x: cron: must not be empty"), "{reason}");
     assert_eq!(stage.get("once", &Key::Config).await, None);
@@ -171,7 +163,7 @@ async fn with_static_sharding_items_stay_until_their_number_changes() {
     let (first, _) = stage.engine(0, &[job.clone()], Some(Layout::V3)).await;
     owns(&first, 2).await;
     let (second, _) = stage.engine(1, &[job], None).await;
-    eventually("the second one is there", async || second.status().await[0].registered).await;
+    soon("the second one is there", async || second.status().await[0].registered).await;
     let admin = Admin::new(&*stage.session, &stage.keys);
     admin.update("static", |settings| settings.sharding_total_count = 4).await.unwrap();
     owns(&first, 2).await;
@@ -210,7 +202,7 @@ async fn what_a_dead_java_instance_left_running_is_cleared_and_runs_again() {
     for key in
         left.into_iter().chain([Key::Taken(0), Key::Taken(1), Key::Trigger(InstanceId::from_wire(dead))])
     {
-        eventually(&format!("{key:?} goes"), async || stage.get("once", &key).await.is_none()).await;
+        soon(&format!("{key:?} goes"), async || stage.get("once", &key).await.is_none()).await;
     }
     engine.shutdown().await;
 }

@@ -5,6 +5,7 @@
 use clockwright_e2e::harness::{Link, Node, Scene, Servers, env_number, eventually, now, pass_time};
 use clockwright_e2e::java::{Generation, JavaPeer, Namespace, console};
 use clockwright_e2e::record::{Kind, Record};
+use clockwright_testkit::patience::eventually_or;
 use clockwright_testkit::zookeeper::LoggedOp;
 use rustix::process::Signal;
 use serde_json::Value;
@@ -684,15 +685,4 @@ fn command(scene: &Scene, setup: &Setup) -> String {
 
 fn text(data: Vec<u8>) -> String {
     String::from_utf8(data).expect("Elastic-Job writes UTF-8")
-}
-
-#[track_caller]
-fn eventually_or(patience: Duration, mut condition: impl FnMut() -> bool, what: impl FnOnce() -> String) {
-    let begun = std::time::Instant::now();
-    while !condition() {
-        if begun.elapsed() >= patience {
-            panic!("not within {patience:?}: {}", what());
-        }
-        std::thread::sleep(Duration::from_millis(50));
-    }
 }

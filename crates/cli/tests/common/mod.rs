@@ -73,16 +73,6 @@ impl Place {
     }
 }
 
-/// Polls until something is so; panics when that takes too long.
-#[track_caller]
-pub fn eventually(what: &str, so: impl Fn() -> bool) {
-    let deadline = Instant::now() + Duration::from_secs(60);
-    while !so() {
-        assert!(Instant::now() < deadline, "{what} never came true");
-        std::thread::sleep(Duration::from_millis(50));
-    }
-}
-
 /// What a command answered.
 #[derive(Debug)]
 pub struct Answer {

@@ -2,11 +2,11 @@
 //!
 //! `kind` is `execution`, `status` or `settlement`; times are epoch milliseconds; the words are those of the tables.
 
-use crate::text::{WIDE, wide};
 use clockwright_model::{
     Event, Execution, ExecutionSource, FailureKind, Fire, InstanceId, Item, JobName, Millis, Outcome, RunId,
     Settlement, Source, StatusTrace, TaskState, TraceSource,
 };
+use clockwright_sql::text::{WIDE, wide};
 use serde::{Deserialize, Serialize};
 
 /// The event as one line of JSON, without a line break.

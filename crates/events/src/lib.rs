@@ -17,7 +17,6 @@ pub mod query;
 pub mod spool;
 pub mod store;
 pub mod testing;
-mod text;
 
 pub use bus::{Bus, BusOptions, Sampling, SinkStats};
 pub use json::{from_json, to_json};

@@ -20,26 +20,23 @@
 //! relies on its being refused twice, and a partitioned table's key has to hold the time. Ours could be, and gain little:
 //! see `retention`.
 //!
-//! The local store is a file in WAL mode with one connection that writes and a few that read; see `file`. What differs
-//! between servers is in `server`, how PostgreSQL finds a text in `search`.
+//! The local store is a file in WAL mode with one connection that writes and a few that read; see `clockwright_sql::file`. How
+//! PostgreSQL finds a text is in `search`.
 
-mod db;
-mod file;
 mod late;
 mod read;
 mod retention;
+mod schema;
 #[cfg(feature = "postgres")]
 mod search;
-#[cfg(any(feature = "postgres", feature = "mysql"))]
-mod server;
-mod sql;
 mod statistics;
 mod write;
 
 use crate::{Store, StoreError};
-use db::Db;
+use clockwright_sql::{Db, file};
 pub use late::LateStore;
 pub use retention::Retention;
+use schema::SCHEMA;
 use std::hash::BuildHasher;
 use std::path::Path;
 use std::sync::Arc;
@@ -94,9 +91,9 @@ impl EventStore {
                 if read_only { Self::open_read_only(path).await } else { Self::open(path).await }
             }
             #[cfg(feature = "postgres")]
-            ("postgres" | "postgresql", _) => server::postgres(address, read_only).await.map(Arc::new),
+            ("postgres" | "postgresql", _) => schema::on_server(address, read_only).await.map(Arc::new),
             #[cfg(feature = "mysql")]
-            ("mysql" | "mariadb", _) => server::mysql(address, read_only).await.map(Arc::new),
+            ("mysql" | "mariadb", _) => schema::on_server(address, read_only).await.map(Arc::new),
             // The rest of the address may hold a password.
             _ if scheme.chars().all(|c| c.is_ascii_alphanumeric())
                 && scheme.len() < 20
@@ -113,7 +110,7 @@ impl EventStore {
     /// # Errors
     /// [`StoreError::Newer`], [`StoreError::Foreign`] or [`StoreError::Open`].
     pub async fn open(path: impl AsRef<Path>) -> Result<Arc<Self>, StoreError> {
-        file::open(path.as_ref()).await.map(|db| Arc::new(Self::on(db)))
+        Ok(Arc::new(Self::on(file::open(path.as_ref(), &SCHEMA).await?)))
     }
 
     /// Opens a file for reading, while another process may be writing it. Never makes or changes one.
@@ -121,7 +118,7 @@ impl EventStore {
     /// # Errors
     /// [`StoreError::Missing`], [`StoreError::Newer`], [`StoreError::Foreign`] or [`StoreError::Open`].
     pub async fn open_read_only(path: impl AsRef<Path>) -> Result<Arc<Self>, StoreError> {
-        file::open_read_only(path.as_ref()).await.map(|db| Arc::new(Self::on(db)))
+        Ok(Arc::new(Self::on(file::open_read_only(path.as_ref(), &SCHEMA).await?)))
     }
 
     /// A store in memory, which dies with the value: for tests and for `dev` without a data folder.
@@ -129,7 +126,7 @@ impl EventStore {
     /// # Errors
     /// [`StoreError::Open`], when memory or threads are short.
     pub async fn in_memory() -> Result<Arc<Self>, StoreError> {
-        file::in_memory().await.map(|db| Arc::new(Self::on(db)))
+        Ok(Arc::new(Self::on(file::in_memory(&SCHEMA).await?)))
     }
 
     /// Closes all connections, after what they are doing now; a file's writer moves its log into the file.
@@ -155,20 +152,5 @@ impl EventStore {
 impl Store for EventStore {
     fn conflicts(&self) -> u64 {
         self.conflicts.load(Ordering::Relaxed)
-    }
-}
-
-impl StoreError {
-    /// A reader found tables that are to be migrated, which readers do not do.
-    fn behind(path: String, version: usize) -> Self {
-        let reason =
-            format!("it has version {version} and is migrated when an instance of this version starts");
-        StoreError::Open { path, reason }
-    }
-}
-
-impl From<sqlx::Error> for StoreError {
-    fn from(error: sqlx::Error) -> Self {
-        StoreError::Database(error.to_string())
     }
 }

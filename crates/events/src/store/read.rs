@@ -1,16 +1,15 @@
 //! Reading: filters become conditions with bound values, pages are found by key.
 
 use super::EventStore;
-use super::db::Row;
-use super::sql::{Dialect, Sql, Value};
 use super::write::stored_state;
 use crate::query::{
     Cursor, ExecutionFilter, ExecutionPage, ExecutionRow, ExecutionState, LossRow, Page, Query, RunFilter,
     RunPage, RunRow, StatisticsRow, StatusRow, StoreError, Width,
 };
-use crate::text::{clean, fit};
 use async_trait::async_trait;
 use clockwright_model::{ExecutionSource, Item, Millis, RunId, Source, TaskState};
+use clockwright_sql::text::{clean, fit};
+use clockwright_sql::{Dialect, Row, Sql, Value};
 
 pub(super) const RUN: &str = "SELECT run_key, job_name, sharding_item, fire, fire_time, range_from, range_count, outcome, failure_kind, \
      reason, coalesced_into, attempt, run_id, token, source, instance, start_ms, decided_ms, log_position FROM CLOCKWRIGHT_RUN";
@@ -138,7 +137,7 @@ impl EventStore {
     pub(super) async fn all<T>(
         &self,
         sql: Sql<'_>,
-        read: fn(&Row) -> Result<T, sqlx::Error>,
+        read: fn(&Row) -> Result<T, clockwright_sql::Error>,
     ) -> Result<Vec<T>, StoreError> {
         Ok(self.db.fetch(sql).await?.iter().map(read).collect::<Result<_, _>>()?)
     }
@@ -146,7 +145,7 @@ impl EventStore {
     async fn one<T>(
         &self,
         sql: Sql<'_>,
-        read: fn(&Row) -> Result<T, sqlx::Error>,
+        read: fn(&Row) -> Result<T, clockwright_sql::Error>,
     ) -> Result<Option<T>, StoreError> {
         Ok(self.all(sql, read).await?.pop())
     }
@@ -340,7 +339,7 @@ fn split<T>(mut rows: Vec<T>, page: &Page, cursor: impl Fn(&T) -> Cursor) -> (Ve
     (rows, next)
 }
 
-pub(super) fn run_row(row: &Row) -> Result<RunRow, sqlx::Error> {
+pub(super) fn run_row(row: &Row) -> Result<RunRow, clockwright_sql::Error> {
     Ok(RunRow {
         key: row.text(0)?,
         job: row.text(1)?,
@@ -364,7 +363,7 @@ pub(super) fn run_row(row: &Row) -> Result<RunRow, sqlx::Error> {
     })
 }
 
-fn execution_row(row: &Row) -> Result<ExecutionRow, sqlx::Error> {
+fn execution_row(row: &Row) -> Result<ExecutionRow, clockwright_sql::Error> {
     Ok(ExecutionRow {
         id: row.text(0)?,
         job: row.text(1)?,
@@ -380,7 +379,7 @@ fn execution_row(row: &Row) -> Result<ExecutionRow, sqlx::Error> {
     })
 }
 
-fn status_row(row: &Row) -> Result<StatusRow, sqlx::Error> {
+fn status_row(row: &Row) -> Result<StatusRow, clockwright_sql::Error> {
     Ok(StatusRow {
         id: row.text(0)?,
         job: row.text(1)?,
@@ -402,7 +401,7 @@ fn whole_state(stored: String) -> String {
     known.map_or(stored, |state| state.as_str().to_owned())
 }
 
-fn loss_row(row: &Row) -> Result<LossRow, sqlx::Error> {
+fn loss_row(row: &Row) -> Result<LossRow, clockwright_sql::Error> {
     let count = |at| row.int(at).map(i64::unsigned_abs);
     Ok(LossRow {
         id: row.text(0)?,
@@ -425,11 +424,7 @@ mod tests {
     /// What SQLite would do for a question. `LAST TERM` sorts only rows of the same instant, which is meant; any other
     /// sort, or a scan of a table, would read the whole history for one page.
     async fn plan(store: &EventStore, select: Sql<'_>) -> String {
-        use sqlx::Row as _;
-        let crate::store::db::Db::Sqlite { readers, .. } = &store.db else { panic!("not SQLite") };
-        let explain = sqlx::AssertSqlSafe(format!("EXPLAIN QUERY PLAN {}", select.text));
-        let rows = sqlx::query(explain).fetch_all(readers).await.unwrap();
-        let lines: Vec<String> = rows.iter().map(|row| row.get("detail")).collect();
+        let lines = store.db.explain(&select).await.unwrap();
         for line in &lines {
             let sorts = line.contains("TEMP B-TREE FOR ORDER BY");
             let scans = line.starts_with("SCAN") && !line.contains("USING INDEX");

@@ -14,11 +14,10 @@
 //! partitions at all.
 
 use super::EventStore;
-use super::db::Tx;
-use super::sql::{Dialect, Sql, Value};
 use crate::query::{StoreError, Width};
-use crate::text::fit;
 use clockwright_model::Millis;
+use clockwright_sql::text::fit;
+use clockwright_sql::{Dialect, Sql, Tx, Value};
 use std::collections::BTreeMap;
 use std::sync::Weak;
 use std::time::Duration;

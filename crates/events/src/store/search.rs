@@ -19,9 +19,9 @@
 
 use super::EventStore;
 use super::read::{NEWEST_FIRST, RUN, RUN_COLUMNS, contains, limit, run_conditions, run_row};
-use super::sql::{Dialect, Sql};
 use crate::query::{Page, RunFilter, RunRow, StoreError};
-use crate::text::clean;
+use clockwright_sql::text::clean;
+use clockwright_sql::{Dialect, Sql};
 
 /// How many of the newest reasons are looked at before the index of trigrams is asked.
 const WINDOW: i64 = 100;

@@ -5,11 +5,10 @@
 //! Elastic-Job-Cloud's three tables of results get the successes and failures of all jobs as well.
 
 use super::EventStore;
-use super::db::Tx;
-use super::sql::Sql;
 use crate::query::{StatisticsRow, StoreError, Width};
-use crate::text::fit;
 use clockwright_model::{Millis, Outcome, Settlement};
+use clockwright_sql::text::fit;
+use clockwright_sql::{Sql, Tx};
 use std::collections::BTreeMap;
 
 /// How many rows one statement takes at most; a batch has a handful, and more only when many jobs end at once.
@@ -45,7 +44,7 @@ impl Counts {
     }
 }
 
-pub(super) async fn add(tx: &mut Tx, counts: &Counts, cloud: bool) -> Result<(), sqlx::Error> {
+pub(super) async fn add(tx: &mut Tx, counts: &Counts, cloud: bool) -> Result<(), clockwright_sql::Error> {
     let rows: Vec<_> = counts.0.iter().collect();
     for group in rows.chunks(ROWS) {
         let mut sql = Sql::new(
@@ -97,8 +96,8 @@ async fn add_cloud(
     at: Millis,
     succeeded: i64,
     failed: i64,
-) -> Result<(), sqlx::Error> {
-    use super::sql::Value;
+) -> Result<(), clockwright_sql::Error> {
+    use clockwright_sql::Value;
     let mut sql = Sql::new(tx.dialect(), "INSERT INTO ");
     sql.text(width.cloud_table());
     sql.text(" (success_count, failed_count, statistics_time, creation_time)");
@@ -142,8 +141,8 @@ impl EventStore {
         sql.is("at_ms < ", to);
         sql.text(" ORDER BY at_ms LIMIT 10000");
         let rows = self.db.fetch(sql).await?;
-        let count = |row: &super::db::Row, at| row.int(at).map(i64::unsigned_abs);
-        let read = |row: &super::db::Row| {
+        let count = |row: &clockwright_sql::Row, at| row.int(at).map(i64::unsigned_abs);
+        let read = |row: &clockwright_sql::Row| {
             Ok(StatisticsRow {
                 at: row.int(0)?,
                 succeeded: count(row, 1)?,
@@ -154,6 +153,6 @@ impl EventStore {
                 cancelled: count(row, 6)?,
             })
         };
-        Ok(rows.iter().map(read).collect::<Result<_, sqlx::Error>>()?)
+        Ok(rows.iter().map(read).collect::<Result<_, clockwright_sql::Error>>()?)
     }
 }

@@ -10,13 +10,12 @@
 //! from the rows that this batch has newly made, in the same transaction, so they are exact too.
 
 use super::EventStore;
-use super::db::Tx;
-use super::sql::{Dialect, Sql, Value};
 use super::statistics::{self, Counts};
-use crate::text::{fit, wide};
 use crate::{Loss, Sink, SinkError};
 use async_trait::async_trait;
 use clockwright_model::{Event, Execution, Outcome, RunId, Settlement, StatusTrace, TaskState, TraceSource};
+use clockwright_sql::text::{fit, wide};
+use clockwright_sql::{Dialect, Sql, Tx, Value};
 use std::borrow::Cow;
 use std::collections::{HashMap, HashSet};
 use std::fmt::Write;
@@ -65,12 +64,12 @@ impl Sink for EventStore {
     }
 
     fn name(&self) -> &str {
-        match self.db {
-            super::db::Db::Sqlite { .. } => "sqlite",
+        match self.db.dialect() {
+            Dialect::Sqlite => "sqlite",
             #[cfg(feature = "postgres")]
-            super::db::Db::Postgres { .. } => "postgres",
+            Dialect::Postgres => "postgres",
             #[cfg(feature = "mysql")]
-            super::db::Db::MySql { .. } => "mysql",
+            Dialect::MySql => "mysql",
         }
     }
 }
@@ -97,7 +96,7 @@ impl EventStore {
     }
 }
 
-fn refused(error: sqlx::Error) -> SinkError {
+fn refused(error: clockwright_sql::Error) -> SinkError {
     SinkError(error.to_string())
 }
 
@@ -162,7 +161,7 @@ async fn send<'a, T>(
     tx: &mut Tx,
     rows: &'a [T],
     statement: impl Fn(usize, &'a [T]) -> Sql<'a>,
-) -> Result<Vec<u64>, sqlx::Error> {
+) -> Result<Vec<u64>, clockwright_sql::Error> {
     let mut statements = groups(rows).enumerate().map(|(place, group)| statement(place, group).ready());
     let mut sent = Vec::new();
     let mut next = statements.next();
@@ -175,7 +174,7 @@ async fn send<'a, T>(
 }
 
 /// A start makes the row and an end completes it, in whatever order they arrive; nothing changes a completed row.
-async fn executions(tx: &mut Tx, rows: &[&Execution]) -> Result<(), sqlx::Error> {
+async fn executions(tx: &mut Tx, rows: &[&Execution]) -> Result<(), clockwright_sql::Error> {
     let dialect = tx.dialect();
     send(tx, rows, |_, group| {
         let mut sql = Sql::new(
@@ -215,7 +214,11 @@ async fn executions(tx: &mut Tx, rows: &[&Execution]) -> Result<(), sqlx::Error>
     .map(drop)
 }
 
-async fn statuses(tx: &mut Tx, rows: &[&StatusTrace], has_source: bool) -> Result<(), sqlx::Error> {
+async fn statuses(
+    tx: &mut Tx,
+    rows: &[&StatusTrace],
+    has_source: bool,
+) -> Result<(), clockwright_sql::Error> {
     let originals = original_tasks(tx, rows).await?;
     let dialect = tx.dialect();
     send(tx, rows, |_, group| {
@@ -267,7 +270,7 @@ pub(super) fn stored_state(state: TaskState) -> &'static str {
 async fn original_tasks<'a>(
     tx: &mut Tx,
     rows: &[&'a StatusTrace],
-) -> Result<HashMap<Cow<'a, str>, Cow<'a, str>>, sqlx::Error> {
+) -> Result<HashMap<Cow<'a, str>, Cow<'a, str>>, clockwright_sql::Error> {
     let hosted = rows.iter().filter(|s| s.source != TraceSource::LiteExecutor);
     let mut originals = HashMap::new();
     let mut unknown = HashSet::new();
@@ -319,7 +322,7 @@ async fn settlements(
     tx: &mut Tx,
     rows: &[&Settlement],
     names: &AtomicI64,
-) -> Result<(Counts, u64), sqlx::Error> {
+) -> Result<(Counts, u64), clockwright_sql::Error> {
     let dialect = tx.dialect();
     // Each group has a name of its own, so that a row that comes twice in a batch is new only once.
     let first = names.fetch_add(i64::try_from(rows.len()).unwrap_or(i64::MAX), Ordering::Relaxed);
@@ -416,7 +419,7 @@ async fn compare(
     group: &[&Settlement],
     batch: i64,
     counts: &mut Counts,
-) -> Result<u64, sqlx::Error> {
+) -> Result<u64, clockwright_sql::Error> {
     let mut sql = Sql::new(
         tx.dialect(),
         "SELECT run_key, outcome, failure_kind, coalesced_into, range_count, attempt, run_id, token, batch \

@@ -1,21 +1,26 @@
 //! One statement in the making: text that is always our own, values that are always bound, for three databases.
 
-use clockwright_model::Millis;
+use crate::Millis;
 use std::borrow::Cow;
 use std::fmt::Write;
 
 /// Whose SQL it is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Dialect {
+pub enum Dialect {
+    /// SQLite's.
     Sqlite,
+    /// PostgreSQL's.
     #[cfg(feature = "postgres")]
     Postgres,
+    /// MySQL's and MariaDB's.
     #[cfg(feature = "mysql")]
     MySql,
 }
 
 impl Dialect {
-    pub(super) fn is_postgres(self) -> bool {
+    /// True for PostgreSQL.
+    #[must_use]
+    pub fn is_postgres(self) -> bool {
         match self {
             #[cfg(feature = "postgres")]
             Dialect::Postgres => true,
@@ -23,7 +28,9 @@ impl Dialect {
         }
     }
 
-    pub(super) fn is_mysql(self) -> bool {
+    /// True for MySQL and MariaDB.
+    #[must_use]
+    pub fn is_mysql(self) -> bool {
         match self {
             #[cfg(feature = "mysql")]
             Dialect::MySql => true,
@@ -34,10 +41,14 @@ impl Dialect {
 
 /// A value on its way to the database.
 #[derive(Debug)]
-pub(super) enum Value<'a> {
+pub enum Value<'a> {
+    /// Text.
     Text(Option<Cow<'a, str>>),
+    /// A whole number.
     Int(Option<i64>),
+    /// An instant for a column of timestamps, which hold UTC.
     Time(Option<Millis>),
+    /// A truth value: PostgreSQL's `BOOLEAN`, a 0 or 1 of the others.
     Flag(bool),
 }
 
@@ -79,23 +90,28 @@ impl From<Option<i64>> for Value<'_> {
 
 /// A statement. Its text only takes `&'static str`, so no word of a user can become a part of it.
 #[derive(Debug)]
-pub(super) struct Sql<'a> {
-    pub(super) dialect: Dialect,
-    pub(super) text: String,
-    pub(super) values: Vec<Value<'a>>,
+pub struct Sql<'a> {
+    /// Whose it is.
+    pub dialect: Dialect,
+    pub(crate) text: String,
+    pub(crate) values: Vec<Value<'a>>,
     has_condition: bool,
 }
 
 impl<'a> Sql<'a> {
-    pub(super) fn new(dialect: Dialect, head: &'static str) -> Self {
+    /// A statement that begins with these words.
+    #[must_use]
+    pub fn new(dialect: Dialect, head: &'static str) -> Self {
         Self { dialect, text: head.to_owned(), values: Vec::new(), has_condition: false }
     }
 
-    pub(super) fn text(&mut self, text: &'static str) {
+    /// More text.
+    pub fn text(&mut self, text: &'static str) {
         self.text.push_str(text);
     }
 
-    pub(super) fn bind(&mut self, value: impl Into<Value<'a>>) {
+    /// The place of a value, and the value.
+    pub fn bind(&mut self, value: impl Into<Value<'a>>) {
         self.values.push(value.into());
         if self.dialect.is_postgres() {
             write!(self.text, "${}", self.values.len()).expect("a string takes everything");
@@ -105,7 +121,7 @@ impl<'a> Sql<'a> {
     }
 
     /// `(?, ?), (?, ?)`: rows of values.
-    pub(super) fn rows<const N: usize>(&mut self, rows: impl Iterator<Item = [Value<'a>; N]>) {
+    pub fn rows<const N: usize>(&mut self, rows: impl Iterator<Item = [Value<'a>; N]>) {
         // A value takes about five characters, and the whole is the most of what a batch costs us: so it grows once.
         self.values.reserve(rows.size_hint().0 * N);
         self.text.reserve(rows.size_hint().0 * N * 8);
@@ -116,7 +132,7 @@ impl<'a> Sql<'a> {
     }
 
     /// `?, ?, ?)`: closes the parenthesis that the text before has opened.
-    pub(super) fn list(&mut self, values: impl IntoIterator<Item = impl Into<Value<'a>>>) {
+    pub fn list(&mut self, values: impl IntoIterator<Item = impl Into<Value<'a>>>) {
         for (place, value) in values.into_iter().enumerate() {
             if place > 0 {
                 self.text(", ");
@@ -127,27 +143,26 @@ impl<'a> Sql<'a> {
     }
 
     /// Makes what was said so far the inside of a parenthesis, which `text` closes; conditions that follow are those of the outside.
-    #[cfg(feature = "postgres")]
-    pub(super) fn around(&mut self, text: &'static str) {
+    pub fn around(&mut self, text: &'static str) {
         self.text(text);
         self.has_condition = false;
     }
 
     /// One more condition, without a value.
-    pub(super) fn must(&mut self, condition: &'static str) {
+    pub fn must(&mut self, condition: &'static str) {
         let another = std::mem::replace(&mut self.has_condition, true);
         self.text(if another { " AND " } else { " WHERE " });
         self.text(condition);
     }
 
     /// One more condition that ends with a value.
-    pub(super) fn is(&mut self, condition: &'static str, value: impl Into<Value<'a>>) {
+    pub fn is(&mut self, condition: &'static str, value: impl Into<Value<'a>>) {
         self.must(condition);
         self.bind(value);
     }
 
     /// One more condition that ends with a value, if there is one.
-    pub(super) fn may(&mut self, condition: &'static str, value: Option<impl Into<Value<'a>>>) {
+    pub fn may(&mut self, condition: &'static str, value: Option<impl Into<Value<'a>>>) {
         if let Some(value) = value {
             self.is(condition, value);
         }

@@ -1,22 +1,24 @@
 //! Text and times in the form that every database takes.
 
-use clockwright_model::Millis;
+use crate::Millis;
 use jiff::Timestamp;
 use std::borrow::Cow;
 
-/// The width of the columns `failure_cause`, `message` and `reason`, in characters.
-pub(crate) const WIDE: usize = 4000;
+/// The width of a wide column, in characters.
+pub const WIDE: usize = 4000;
 
 /// Ends a text that was cut.
-pub(crate) const CUT_MARK: &str = " … [cut]";
+pub const CUT_MARK: &str = " … [cut]";
 
 /// U+0000 ends a string for some databases and tools and is refused by others, so it is stored as its visible picture `␀`.
-pub(crate) fn clean(text: &str) -> Cow<'_, str> {
+#[must_use]
+pub fn clean(text: &str) -> Cow<'_, str> {
     if text.as_bytes().contains(&0) { Cow::Owned(text.replace('\0', "␀")) } else { Cow::Borrowed(text) }
 }
 
 /// Like [`clean`], and cut at a character boundary to [`WIDE`] characters, the mark included.
-pub(crate) fn wide(text: &str) -> Cow<'_, str> {
+#[must_use]
+pub fn wide(text: &str) -> Cow<'_, str> {
     if text.len() <= WIDE || text.char_indices().nth(WIDE).is_none() {
         return clean(text);
     }
@@ -28,7 +30,8 @@ pub(crate) fn wide(text: &str) -> Cow<'_, str> {
 /// Like [`clean`], for a column of `width` characters whose text is compared: a name or an identity. A longer text is cut
 /// and ends in a hash of the whole, so that different texts stay different; one that ends in a space gets a hash too,
 /// because MySQL takes `a` and `a ` for the same. Texts that are searched for go through this as well.
-pub(crate) fn fit(text: &str, width: usize) -> Cow<'_, str> {
+#[must_use]
+pub fn fit(text: &str, width: usize) -> Cow<'_, str> {
     let fits = text.len() <= width || text.char_indices().nth(width).is_none();
     if fits && !text.ends_with(' ') {
         return clean(text);
@@ -48,11 +51,12 @@ fn hash(text: &str) -> u128 {
 }
 
 /// The first and last millisecond of the years that every database takes.
-pub(crate) const MILLIS_RANGE: (Millis, Millis) = (-62_167_219_200_000, 253_402_207_199_999);
+pub const MILLIS_RANGE: (Millis, Millis) = (-62_167_219_200_000, 253_402_207_199_999);
 
 /// `YYYY-MM-DD HH:MM:SS.mmm` in UTC, which sorts as the times do. Times outside the years 0000 to 9999 become the
 /// nearest one inside.
-pub(crate) fn timestamp(at: Millis) -> String {
+#[must_use]
+pub fn timestamp(at: Millis) -> String {
     let at = at.clamp(MILLIS_RANGE.0, MILLIS_RANGE.1);
     let at = Timestamp::from_millisecond(at).expect("clamped to the range that it takes");
     let at = jiff::tz::Offset::UTC.to_datetime(at);
@@ -62,7 +66,8 @@ pub(crate) fn timestamp(at: Millis) -> String {
 }
 
 /// Reads [`timestamp`] back; `None` if somebody else wrote something else there.
-pub(crate) fn millis(text: &str) -> Option<Millis> {
+#[must_use]
+pub fn millis(text: &str) -> Option<Millis> {
     let at: jiff::civil::DateTime = text.parse().ok()?;
     jiff::tz::Offset::UTC.to_timestamp(at).ok().map(Timestamp::as_millisecond)
 }

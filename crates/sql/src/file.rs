@@ -1,24 +1,16 @@
 //! SQLite: one file in WAL mode, one connection that writes and a few that read.
 //!
-//! `synchronous=NORMAL`: a killed process loses nothing that was stored, a power cut may lose the last moments, never the
-//! file. Several processes may write into one file: each batch is one `BEGIN IMMEDIATE` transaction and waits for the
+//! A killed process loses nothing that was stored; a power cut may lose the last moments with `synchronous=NORMAL`, never the file. Several processes may write into one file: each batch is one `BEGIN IMMEDIATE` transaction and waits for the
 //! others up to 5 s; readers never wait. The file must lie on a local disk.
 
-use super::db::Db;
-use crate::StoreError;
-use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteSynchronous};
+use crate::db::{Db, Pools};
+use crate::schema::{OpenError, Schema};
+pub use sqlx::sqlite::SqliteSynchronous as Synchronous;
+use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions};
 use sqlx::{ConnectOptions, Connection, SqliteConnection};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
-
-/// The schema's steps; a file at version n has had the first n of them. Steps are only ever added.
-const MIGRATIONS: [&str; 4] = [
-    include_str!("migrations/sqlite/0001_events.sql"),
-    include_str!("migrations/sqlite/0002_statistics.sql"),
-    include_str!("migrations/sqlite/0003_failures.sql"),
-    include_str!("migrations/sqlite/0004_logs_and_searches.sql"),
-];
 
 /// How long a connection waits for another one's lock.
 const BUSY_TIMEOUT: Duration = Duration::from_secs(5);
@@ -26,51 +18,65 @@ const BUSY_TIMEOUT: Duration = Duration::from_secs(5);
 /// How many connections read; each has a thread of its own while it is in use.
 const READERS: u32 = 3;
 
-pub(super) async fn open(path: &Path) -> Result<Db, StoreError> {
+/// Opens a file for writing, and makes or migrates it if need be. Its folder must exist, on a local disk.
+///
+/// # Errors
+/// [`OpenError::Newer`], [`OpenError::Foreign`] or [`OpenError::Failed`].
+pub async fn open(path: &Path, schema: &Schema) -> Result<Db, OpenError> {
     let path = absolute(path);
     if let Some(folder) = path.parent().filter(|folder| !folder.is_dir()) {
         let reason = format!("there is no folder `{}`", folder.display());
-        return Err(StoreError::Open { path: path.display().to_string(), reason });
+        return Err(OpenError::Failed { path: path.display().to_string(), reason });
     }
-    let write = options(&path)
+    let write = options(&path, schema)
         .create_if_missing(true)
-        .synchronous(SqliteSynchronous::Normal)
+        .synchronous(schema.synchronous)
         .pragma("journal_size_limit", "67108864");
-    prepare(&path, &write).await?;
+    prepare(&path, &write, schema).await?;
     let writer = pool(1).connect_with(write).await.map_err(|error| open_error(&path, &error))?;
-    let readers = pool(READERS).connect_lazy_with(options(&path).read_only(true));
-    Ok(Db::Sqlite { writer: Some(writer), readers, open: Arc::default() })
+    let readers = pool(READERS).connect_lazy_with(options(&path, schema).read_only(true));
+    Ok(Db::new(Pools::Sqlite { writer: Some(writer), readers, open: Arc::default() }))
 }
 
-pub(super) async fn open_read_only(path: &Path) -> Result<Db, StoreError> {
+/// Opens a file for reading, while another process may be writing it. Never makes or changes one.
+///
+/// # Errors
+/// [`OpenError::Missing`], [`OpenError::Behind`], and those of [`open`].
+pub async fn open_read_only(path: &Path, schema: &Schema) -> Result<Db, OpenError> {
     let path = absolute(path);
     if !path.exists() {
-        return Err(StoreError::Missing(path.display().to_string()));
+        return Err(OpenError::Missing(path.display().to_string()));
     }
-    let read = options(&path).read_only(true);
+    let read = options(&path, schema).read_only(true);
     let mut connection = connect(&path, &read).await?;
-    let found = found(&path, &mut connection).await;
+    let found = found(&path, &mut connection, schema).await;
     // Nothing was written, so there is nothing to lose if closing fails.
     let _ = connection.close().await;
     match found? {
-        0 => Err(StoreError::Missing(path.display().to_string())),
-        version if version < MIGRATIONS.len() => Err(StoreError::behind(path.display().to_string(), version)),
+        0 => Err(OpenError::Missing(path.display().to_string())),
+        version if version < schema.sqlite.len() => {
+            Err(OpenError::Behind { path: path.display().to_string(), version })
+        }
         _ => {
             let readers = pool(READERS).connect_lazy_with(read);
-            Ok(Db::Sqlite { writer: None, readers, open: Arc::default() })
+            Ok(Db::new(Pools::Sqlite { writer: None, readers, open: Arc::default() }))
         }
     }
 }
 
-pub(super) async fn in_memory() -> Result<Db, StoreError> {
+/// A database in memory, which dies with the value.
+///
+/// # Errors
+/// [`OpenError::Failed`], when memory or threads are short.
+pub async fn in_memory(schema: &Schema) -> Result<Db, OpenError> {
     let path = Path::new(":memory:");
     let options = SqliteConnectOptions::new().in_memory(true);
     // A second connection would see another, empty database; so one does all the work.
     let only = pool(1).connect_with(options).await.map_err(|error| open_error(path, &error))?;
     let mut connection = only.acquire().await.map_err(|error| open_error(path, &error))?;
-    migrate(path, &mut connection).await?;
+    migrate(path, &mut connection, schema).await?;
     drop(connection);
-    Ok(Db::Sqlite { writer: Some(only.clone()), readers: only, open: Arc::default() })
+    Ok(Db::new(Pools::Sqlite { writer: Some(only.clone()), readers: only, open: Arc::default() }))
 }
 
 /// An absolute path, so that a file named `file:…` or `:memory:` is a file like any other.
@@ -78,14 +84,15 @@ fn absolute(path: &Path) -> PathBuf {
     std::path::absolute(path).unwrap_or_else(|_| path.to_owned())
 }
 
-fn options(path: &Path) -> SqliteConnectOptions {
-    // The writer has five sizes of each of its five statements. They are large, so no more than those are kept, and a slow
+fn options(path: &Path, schema: &Schema) -> SqliteConnectOptions {
+    let threads = schema.threads;
+    // A writer of events has five sizes of each of its five statements. They are large, so no more than those are kept, and a slow
     // one is not logged with its text.
     SqliteConnectOptions::new()
         .filename(path)
         .busy_timeout(BUSY_TIMEOUT)
         .statement_cache_capacity(32)
-        .thread_name(|id| format!("events-sqlite-{id}"))
+        .thread_name(move |id| format!("{threads}-{id}"))
         .disable_statement_logging()
 }
 
@@ -100,10 +107,10 @@ fn pool(connections: u32) -> SqlitePoolOptions {
 
 /// Switches the file to WAL and migrates it. WAL mode is a property of the file, so this is done once and not by each
 /// connection: the switch needs the file for itself, and SQLite does not wait for that by its own busy timeout.
-async fn prepare(path: &Path, options: &SqliteConnectOptions) -> Result<(), StoreError> {
+async fn prepare(path: &Path, options: &SqliteConnectOptions, schema: &Schema) -> Result<(), OpenError> {
     let mut connection = connect(path, options).await?;
     // A file that is not ours is left as it was found, journal mode included.
-    found(path, &mut connection).await?;
+    found(path, &mut connection, schema).await?;
     connection.close().await.map_err(|error| open_error(path, &error))?;
     let wal = options.clone().journal_mode(SqliteJournalMode::Wal);
     let started = tokio::time::Instant::now();
@@ -116,20 +123,20 @@ async fn prepare(path: &Path, options: &SqliteConnectOptions) -> Result<(), Stor
             Err(error) => return Err(open_error(path, &error)),
         }
     };
-    migrate(path, &mut connection).await?;
+    migrate(path, &mut connection, schema).await?;
     connection.close().await.map_err(|error| open_error(path, &error))
 }
 
-async fn connect(path: &Path, options: &SqliteConnectOptions) -> Result<SqliteConnection, StoreError> {
+async fn connect(path: &Path, options: &SqliteConnectOptions) -> Result<SqliteConnection, OpenError> {
     SqliteConnection::connect_with(options).await.map_err(|error| open_error(path, &error))
 }
 
 /// Brings the schema up to date. The version is read again under the write lock: another process may be doing the same.
-async fn migrate(path: &Path, connection: &mut SqliteConnection) -> Result<(), StoreError> {
+async fn migrate(path: &Path, connection: &mut SqliteConnection, schema: &Schema) -> Result<(), OpenError> {
     let failed = |error: sqlx::Error| open_error(path, &error);
     let mut transaction = connection.begin_with("BEGIN IMMEDIATE").await.map_err(failed)?;
-    let done = found(path, &mut transaction).await?;
-    for (number, sql) in MIGRATIONS.iter().enumerate().skip(done) {
+    let done = found(path, &mut transaction, schema).await?;
+    for (number, sql) in schema.sqlite.iter().enumerate().skip(done) {
         sqlx::raw_sql(*sql).execute(&mut *transaction).await.map_err(failed)?;
         // A pragma takes no parameters; the number is our own.
         let set = sqlx::AssertSqlSafe(format!("PRAGMA user_version = {}", number + 1));
@@ -139,7 +146,7 @@ async fn migrate(path: &Path, connection: &mut SqliteConnection) -> Result<(), S
 }
 
 /// How many steps the file has had; 0 is an empty one.
-async fn found(path: &Path, connection: &mut SqliteConnection) -> Result<usize, StoreError> {
+async fn found(path: &Path, connection: &mut SqliteConnection, schema: &Schema) -> Result<usize, OpenError> {
     let failed = |error: sqlx::Error| open_error(path, &error);
     // In this order: another process may be migrating, and tables that are seen before the version are covered by it.
     let tables: i64 = sqlx::query_scalar("SELECT count(*) FROM sqlite_master")
@@ -148,11 +155,11 @@ async fn found(path: &Path, connection: &mut SqliteConnection) -> Result<usize, 
         .map_err(failed)?;
     let found: i64 =
         sqlx::query_scalar("PRAGMA user_version").fetch_one(&mut *connection).await.map_err(failed)?;
-    let known = MIGRATIONS.len();
+    let known = schema.sqlite.len();
     match usize::try_from(found) {
-        Ok(0) if tables > 0 => Err(StoreError::Foreign(path.display().to_string())),
+        Ok(0) if tables > 0 => Err(OpenError::Foreign(path.display().to_string())),
         Ok(done) if done <= known => Ok(done),
-        _ => Err(StoreError::Newer { path: path.display().to_string(), found, known: known as i64 }),
+        _ => Err(OpenError::Newer { path: path.display().to_string(), found, known: known as i64 }),
     }
 }
 
@@ -166,11 +173,11 @@ fn primary_code(error: &sqlx::Error) -> Option<u32> {
     Some(code & 0xff)
 }
 
-fn open_error(path: &Path, error: &sqlx::Error) -> StoreError {
+fn open_error(path: &Path, error: &sqlx::Error) -> OpenError {
     let path = path.display().to_string();
     // 26 is SQLITE_NOTADB.
     if primary_code(error) == Some(26) {
-        return StoreError::Foreign(path);
+        return OpenError::Foreign(path);
     }
-    StoreError::Open { path, reason: error.to_string() }
+    OpenError::Failed { path, reason: error.to_string() }
 }

@@ -1,8 +1,8 @@
 //! The three databases behind one face: pools, transactions and rows. Statements become safe to send here and nowhere else.
 
-use super::sql::{Dialect, Sql, Value};
-use crate::text;
-use clockwright_model::Millis;
+use crate::faults::{Faults, Point};
+use crate::statement::{Dialect, Sql, Value};
+use crate::{Millis, text};
 #[cfg(any(feature = "postgres", feature = "mysql"))]
 use sqlx::Transaction;
 use sqlx::error::BoxDynError;
@@ -12,8 +12,13 @@ use sqlx::{Arguments, AssertSqlSafe, Executor, Row as _, Sqlite, SqliteConnectio
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-/// Open pools.
-pub(super) enum Db {
+/// An open database.
+pub struct Db {
+    pools: Pools,
+    faults: Faults,
+}
+
+pub(crate) enum Pools {
     Sqlite {
         /// `None` for a file that is open for reading only.
         writer: Option<SqlitePool>,
@@ -30,7 +35,12 @@ pub(super) enum Db {
 }
 
 /// A transaction; dropped without a commit it changes nothing.
-pub(super) enum Tx {
+pub struct Tx {
+    inner: Inner,
+    faults: Faults,
+}
+
+enum Inner {
     Sqlite(SqliteTx),
     #[cfg(feature = "postgres")]
     Postgres(Transaction<'static, sqlx::Postgres>),
@@ -39,9 +49,9 @@ pub(super) enum Tx {
 }
 
 /// A transaction in a file. It is rolled back when it is dropped, at once: its lock keeps everybody else from writing there.
-pub(super) struct SqliteTx {
+struct SqliteTx {
     connection: Option<PoolConnection<Sqlite>>,
-    /// See [`Db::Sqlite`]; false again once it is committed.
+    /// See [`Pools::Sqlite`]; false again once it is committed.
     open: Arc<AtomicBool>,
 }
 
@@ -87,7 +97,9 @@ impl Drop for SqliteTx {
 }
 
 /// A row of an answer.
-pub(super) enum Row {
+pub struct Row(AnyRow);
+
+enum AnyRow {
     Sqlite(SqliteRow),
     #[cfg(feature = "postgres")]
     Postgres(sqlx::postgres::PgRow),
@@ -100,12 +112,12 @@ macro_rules! rows {
     ($variant:ident, $arguments:expr, $sql:ident, $keep:expr, $on:expr) => {{
         let arguments = $arguments(&$sql.values).map_err(sqlx::Error::Encode)?;
         let query = sqlx::query_with(AssertSqlSafe($sql.text), arguments).persistent($keep);
-        Ok(query.fetch_all($on).await?.into_iter().map(Row::$variant).collect())
+        Ok(query.fetch_all($on).await?.into_iter().map(|row| Row(AnyRow::$variant(row))).collect())
     }};
 }
 
 /// A statement with its values in the form in which its database takes them: all that is left is to send it.
-pub(super) struct Ready {
+pub struct Ready {
     text: String,
     values: Encoded,
 }
@@ -119,7 +131,11 @@ enum Encoded {
 }
 
 impl Sql<'_> {
-    pub(super) fn ready(self) -> Result<Ready, sqlx::Error> {
+    /// Encodes the values.
+    ///
+    /// # Errors
+    /// A value that the driver does not take.
+    pub fn ready(self) -> Result<Ready, sqlx::Error> {
         let values = match self.dialect {
             Dialect::Sqlite => sqlite(&self.values).map(Encoded::Sqlite),
             #[cfg(feature = "postgres")]
@@ -138,117 +154,170 @@ macro_rules! send {
 }
 
 impl Db {
-    pub(super) fn dialect(&self) -> Dialect {
-        match self {
-            Db::Sqlite { .. } => Dialect::Sqlite,
+    pub(crate) fn new(pools: Pools) -> Self {
+        Self { pools, faults: Faults::default() }
+    }
+
+    /// From now on transactions fail where it says.
+    pub fn set_faults(&mut self, faults: Faults) {
+        self.faults = faults;
+    }
+
+    /// Whose SQL it speaks.
+    #[must_use]
+    pub fn dialect(&self) -> Dialect {
+        match &self.pools {
+            Pools::Sqlite { .. } => Dialect::Sqlite,
             #[cfg(feature = "postgres")]
-            Db::Postgres { .. } => Dialect::Postgres,
+            Pools::Postgres { .. } => Dialect::Postgres,
             #[cfg(feature = "mysql")]
-            Db::MySql { .. } => Dialect::MySql,
+            Pools::MySql { .. } => Dialect::MySql,
         }
     }
 
-    /// Begins to write; `None` for a store that is open for reading only.
-    pub(super) async fn begin(&self) -> Result<Option<Tx>, sqlx::Error> {
-        Ok(Some(match self {
-            Db::Sqlite { writer: Some(writer), open, .. } => Tx::Sqlite(SqliteTx::begin(writer, open).await?),
+    /// Begins to write; `None` for a store that is open for reading only. In a file it waits for whoever writes there.
+    ///
+    /// # Errors
+    /// The database is away, or its lock was not to be had.
+    pub async fn begin(&self) -> Result<Option<Tx>, sqlx::Error> {
+        self.faults.pass(Point::Begin)?;
+        let inner = match &self.pools {
+            Pools::Sqlite { writer: Some(writer), open, .. } => {
+                Inner::Sqlite(SqliteTx::begin(writer, open).await?)
+            }
             #[cfg(feature = "postgres")]
-            Db::Postgres { pool, read_only: false } => Tx::Postgres(pool.begin().await?),
+            Pools::Postgres { pool, read_only: false } => Inner::Postgres(pool.begin().await?),
             #[cfg(feature = "mysql")]
-            Db::MySql { pool, read_only: false } => Tx::MySql(pool.begin().await?),
+            Pools::MySql { pool, read_only: false } => Inner::MySql(pool.begin().await?),
             _ => return Ok(None),
-        }))
+        };
+        Ok(Some(Tx { inner, faults: self.faults.clone() }))
     }
 
     /// Asks. Filters come in countless combinations, so their statements are not worth keeping.
-    pub(super) async fn fetch(&self, sql: Sql<'_>) -> Result<Vec<Row>, sqlx::Error> {
-        match self {
-            Db::Sqlite { readers, .. } => rows!(Sqlite, sqlite, sql, false, readers),
+    ///
+    /// # Errors
+    /// The database is away, or refuses.
+    pub async fn fetch(&self, sql: Sql<'_>) -> Result<Vec<Row>, sqlx::Error> {
+        match &self.pools {
+            Pools::Sqlite { readers, .. } => rows!(Sqlite, sqlite, sql, false, readers),
             #[cfg(feature = "postgres")]
-            Db::Postgres { pool, .. } => rows!(Postgres, postgres, sql, false, pool),
+            Pools::Postgres { pool, .. } => rows!(Postgres, postgres, sql, false, pool),
             #[cfg(feature = "mysql")]
-            Db::MySql { pool, .. } => rows!(MySql, mysql, sql, false, pool),
+            Pools::MySql { pool, .. } => rows!(MySql, mysql, sql, false, pool),
         }
     }
 
-    /// As [`fetch`](Self::fetch), under settings that hold for this one question; they are PostgreSQL's.
-    #[cfg(feature = "postgres")]
-    pub(super) async fn fetch_with(
-        &self,
-        settings: &'static str,
-        sql: Sql<'_>,
-    ) -> Result<Vec<Row>, sqlx::Error> {
-        let Db::Postgres { pool, .. } = self else { return self.fetch(sql).await };
-        let mut tx = pool.begin().await?;
-        tx.execute(settings).await?;
-        rows!(Postgres, postgres, sql, false, &mut *tx)
+    /// As [`fetch`](Self::fetch), under settings that hold for this one question; they are PostgreSQL's, and the others do without.
+    ///
+    /// # Errors
+    /// As `fetch`.
+    pub async fn fetch_with(&self, settings: &'static str, sql: Sql<'_>) -> Result<Vec<Row>, sqlx::Error> {
+        #[cfg(feature = "postgres")]
+        if let Pools::Postgres { pool, .. } = &self.pools {
+            let mut tx = pool.begin().await?;
+            tx.execute(settings).await?;
+            return rows!(Postgres, postgres, sql, false, &mut *tx);
+        }
+        let _ = settings;
+        self.fetch(sql).await
     }
 
-    pub(super) async fn close(&self) {
-        match self {
-            Db::Sqlite { writer, readers, .. } => {
+    /// What SQLite would do for a question, line by line; for tests that no page reads a whole table. Nothing on the others.
+    ///
+    /// # Errors
+    /// The statement is wrong.
+    pub async fn explain(&self, sql: &Sql<'_>) -> Result<Vec<String>, sqlx::Error> {
+        let Pools::Sqlite { readers, .. } = &self.pools else { return Ok(Vec::new()) };
+        let explain = AssertSqlSafe(format!("EXPLAIN QUERY PLAN {}", sql.text));
+        let rows = sqlx::query(explain).fetch_all(readers).await?;
+        rows.iter().map(|row| row.try_get("detail")).collect()
+    }
+
+    /// Closes all connections, after what they are doing now; a file's writer moves its log into the file.
+    pub async fn close(&self) {
+        match &self.pools {
+            Pools::Sqlite { writer, readers, .. } => {
                 readers.close().await;
                 if let Some(writer) = writer {
                     writer.close().await;
                 }
             }
             #[cfg(feature = "postgres")]
-            Db::Postgres { pool, .. } => pool.close().await,
+            Pools::Postgres { pool, .. } => pool.close().await,
             #[cfg(feature = "mysql")]
-            Db::MySql { pool, .. } => pool.close().await,
+            Pools::MySql { pool, .. } => pool.close().await,
         }
     }
 }
 
 impl Tx {
-    pub(super) fn dialect(&self) -> Dialect {
-        match self {
-            Tx::Sqlite(..) => Dialect::Sqlite,
+    /// Whose SQL it speaks.
+    #[must_use]
+    pub fn dialect(&self) -> Dialect {
+        match self.inner {
+            Inner::Sqlite(..) => Dialect::Sqlite,
             #[cfg(feature = "postgres")]
-            Tx::Postgres(_) => Dialect::Postgres,
+            Inner::Postgres(_) => Dialect::Postgres,
             #[cfg(feature = "mysql")]
-            Tx::MySql(_) => Dialect::MySql,
+            Inner::MySql(_) => Dialect::MySql,
         }
     }
 
     /// Returns the number of rows that were made, changed or deleted. For MySQL's `ON DUPLICATE KEY UPDATE` it says
     /// nothing of use.
-    pub(super) async fn execute(&mut self, sql: Sql<'_>) -> Result<u64, sqlx::Error> {
+    ///
+    /// # Errors
+    /// The database is away, or refuses.
+    pub async fn execute(&mut self, sql: Sql<'_>) -> Result<u64, sqlx::Error> {
         self.send(sql.ready()?).await
     }
 
     /// As [`execute`](Self::execute), with what was made ready for this database.
-    pub(super) async fn send(&mut self, statement: Ready) -> Result<u64, sqlx::Error> {
+    ///
+    /// # Errors
+    /// As `execute`; and a statement that is another database's.
+    pub async fn send(&mut self, statement: Ready) -> Result<u64, sqlx::Error> {
         let Ready { text, values } = statement;
-        match (self, values) {
-            (Tx::Sqlite(tx), Encoded::Sqlite(values)) => send!(text, values, tx.connection()),
+        match (&mut self.inner, values) {
+            (Inner::Sqlite(tx), Encoded::Sqlite(values)) => send!(text, values, tx.connection()),
             #[cfg(feature = "postgres")]
-            (Tx::Postgres(tx), Encoded::Postgres(values)) => send!(text, values, &mut **tx),
+            (Inner::Postgres(tx), Encoded::Postgres(values)) => send!(text, values, &mut **tx),
             #[cfg(feature = "mysql")]
-            (Tx::MySql(tx), Encoded::MySql(values)) => send!(text, values, &mut **tx),
+            (Inner::MySql(tx), Encoded::MySql(values)) => send!(text, values, &mut **tx),
             #[cfg(any(feature = "postgres", feature = "mysql"))]
             _ => Err(sqlx::Error::Encode("a statement for another database".into())),
         }
     }
 
-    pub(super) async fn fetch(&mut self, sql: Sql<'_>) -> Result<Vec<Row>, sqlx::Error> {
-        match self {
-            Tx::Sqlite(tx) => rows!(Sqlite, sqlite, sql, true, tx.connection()),
+    /// Asks, and sees what this transaction has changed.
+    ///
+    /// # Errors
+    /// The database is away, or refuses.
+    pub async fn fetch(&mut self, sql: Sql<'_>) -> Result<Vec<Row>, sqlx::Error> {
+        match &mut self.inner {
+            Inner::Sqlite(tx) => rows!(Sqlite, sqlite, sql, true, tx.connection()),
             #[cfg(feature = "postgres")]
-            Tx::Postgres(tx) => rows!(Postgres, postgres, sql, true, &mut **tx),
+            Inner::Postgres(tx) => rows!(Postgres, postgres, sql, true, &mut **tx),
             #[cfg(feature = "mysql")]
-            Tx::MySql(tx) => rows!(MySql, mysql, sql, true, &mut **tx),
+            Inner::MySql(tx) => rows!(MySql, mysql, sql, true, &mut **tx),
         }
     }
 
-    pub(super) async fn commit(self) -> Result<(), sqlx::Error> {
-        match self {
-            Tx::Sqlite(tx) => tx.commit().await,
+    /// Makes what was written true for everybody.
+    ///
+    /// # Errors
+    /// The database is away, or refuses. Whether it is committed is not known then: only a look tells.
+    pub async fn commit(self) -> Result<(), sqlx::Error> {
+        self.faults.pass(Point::Commit)?;
+        match self.inner {
+            Inner::Sqlite(tx) => tx.commit().await?,
             #[cfg(feature = "postgres")]
-            Tx::Postgres(tx) => tx.commit().await,
+            Inner::Postgres(tx) => tx.commit().await?,
             #[cfg(feature = "mysql")]
-            Tx::MySql(tx) => tx.commit().await,
+            Inner::MySql(tx) => tx.commit().await?,
         }
+        self.faults.pass(Point::Answer)
     }
 }
 
@@ -304,8 +373,8 @@ struct PgTime(Millis);
 #[cfg(feature = "postgres")]
 mod pg_time {
     use super::{BoxDynError, PgTime};
+    use crate::Millis;
     use crate::text::MILLIS_RANGE;
-    use clockwright_model::Millis;
     use sqlx::encode::IsNull;
     use sqlx::postgres::types::Oid;
     use sqlx::postgres::{PgArgumentBuffer, PgTypeInfo, PgValueFormat, PgValueRef};
@@ -349,35 +418,50 @@ mod pg_time {
 /// Reads column `$at` of whichever row it is as a `$kind`.
 macro_rules! get {
     ($row:expr, $at:expr, $kind:ty) => {
-        match $row {
-            Row::Sqlite(row) => row.try_get::<$kind, _>($at),
+        match &$row.0 {
+            AnyRow::Sqlite(row) => row.try_get::<$kind, _>($at),
             #[cfg(feature = "postgres")]
-            Row::Postgres(row) => row.try_get::<$kind, _>($at),
+            AnyRow::Postgres(row) => row.try_get::<$kind, _>($at),
             #[cfg(feature = "mysql")]
-            Row::MySql(row) => row.try_get::<$kind, _>($at),
+            AnyRow::MySql(row) => row.try_get::<$kind, _>($at),
         }
     };
 }
 
 impl Row {
-    pub(super) fn text(&self, at: usize) -> Result<String, sqlx::Error> {
+    /// Text that is there.
+    ///
+    /// # Errors
+    /// The column is none such, or holds something else.
+    pub fn text(&self, at: usize) -> Result<String, sqlx::Error> {
         get!(self, at, String)
     }
 
-    pub(super) fn maybe_text(&self, at: usize) -> Result<Option<String>, sqlx::Error> {
+    /// Text, if there is any.
+    ///
+    /// # Errors
+    /// The column is none such, or holds something else.
+    pub fn maybe_text(&self, at: usize) -> Result<Option<String>, sqlx::Error> {
         get!(self, at, Option<String>)
     }
 
-    pub(super) fn int(&self, at: usize) -> Result<i64, sqlx::Error> {
+    /// A whole number; 0 for none.
+    ///
+    /// # Errors
+    /// The column is none such, or holds something else.
+    pub fn int(&self, at: usize) -> Result<i64, sqlx::Error> {
         self.maybe_int(at).map(Option::unwrap_or_default)
     }
 
     /// Whole numbers of any width, and truth values as 0 and 1.
-    pub(super) fn maybe_int(&self, at: usize) -> Result<Option<i64>, sqlx::Error> {
-        match self {
-            Row::Sqlite(row) => row.try_get(at),
+    ///
+    /// # Errors
+    /// The column is none such, or holds something else.
+    pub fn maybe_int(&self, at: usize) -> Result<Option<i64>, sqlx::Error> {
+        match &self.0 {
+            AnyRow::Sqlite(row) => row.try_get(at),
             #[cfg(feature = "postgres")]
-            Row::Postgres(row) => {
+            AnyRow::Postgres(row) => {
                 use sqlx::{Column, TypeInfo};
                 match row.try_column(at)?.type_info().name() {
                     "BOOL" => Ok(row.try_get::<Option<bool>, _>(at)?.map(i64::from)),
@@ -386,24 +470,32 @@ impl Row {
                 }
             }
             #[cfg(feature = "mysql")]
-            Row::MySql(row) => row.try_get(at),
+            AnyRow::MySql(row) => row.try_get(at),
         }
     }
 
-    pub(super) fn id(&self, at: usize) -> Result<u32, sqlx::Error> {
+    /// A whole number that fits 32 bits and is not below 0.
+    ///
+    /// # Errors
+    /// The column is none such, or holds something else.
+    pub fn id(&self, at: usize) -> Result<u32, sqlx::Error> {
         let number = self.int(at)?;
         u32::try_from(number).map_err(|error| sqlx::Error::Decode(error.into()))
     }
 
-    pub(super) fn time(&self, at: usize) -> Result<Option<Millis>, sqlx::Error> {
-        match self {
+    /// An instant; `None` too for what is no time.
+    ///
+    /// # Errors
+    /// The column is none such, or holds something else.
+    pub fn time(&self, at: usize) -> Result<Option<Millis>, sqlx::Error> {
+        match &self.0 {
             // Somebody else may have written something else there.
-            Row::Sqlite(row) => Ok(row.try_get::<Option<&str>, _>(at)?.and_then(text::millis)),
+            AnyRow::Sqlite(row) => Ok(row.try_get::<Option<&str>, _>(at)?.and_then(text::millis)),
             #[cfg(feature = "postgres")]
-            Row::Postgres(row) => Ok(row.try_get::<Option<PgTime>, _>(at)?.map(|at| at.0)),
+            AnyRow::Postgres(row) => Ok(row.try_get::<Option<PgTime>, _>(at)?.map(|at| at.0)),
             // Statements for MySQL ask for milliseconds.
             #[cfg(feature = "mysql")]
-            Row::MySql(row) => row.try_get(at),
+            AnyRow::MySql(row) => row.try_get(at),
         }
     }
 }

@@ -69,7 +69,8 @@ impl Job {
     }
 
     /// A job that runs a program once for each item. There is no shell; the program gets the context as JSON in its last
-    /// argument. Its supervisor is this very program, so `main` must begin with [`crate::exec_task_if_asked`].
+    /// argument. Its supervisor is this very program, so `main` must begin with [`crate::exec_task_if_asked`]; a
+    /// scheduler does not start otherwise.
     #[must_use]
     pub fn script(name: &str, cron: &str, command_line: &str) -> Self {
         let kind = JobKind::Script { command_line: command_line.to_owned() };
@@ -265,6 +266,9 @@ impl Job {
             (Code::Settings, JobKind::Script { command_line }) => {
                 let process = ProcessSettings::new(command_line)
                     .map_err(|error| SettingsError::new("script.command.line", error.to_string()))?;
+                if let Some(problem) = self.supervisor.problem() {
+                    return Err(SettingsError::new("script.command.line", problem));
+                }
                 let process = ProcessSettings {
                     lines,
                     directory: self.directory.clone(),

@@ -35,17 +35,16 @@ pub use clockwright_events as events;
 pub use clockwright_model as model;
 pub use clockwright_model::{ErrorHandler, Exclusive, JobSettings, Misfire, Retry, ShardContext};
 pub use clockwright_planner::sharding::Strategy;
-pub use clockwright_runtime::{CancelSignal, Dataflow, DataflowFns, KeepLogs, RunLogs};
+pub use clockwright_runtime::{CancelSignal, Dataflow, DataflowFns, KeepLogs, RunLogs, Supervisor};
 pub use clockwright_settings::jobs_file;
 pub use job::Job;
 pub use registry::Registry;
 pub use scheduler::{Events, History, Scheduler, SchedulerOptions};
 
-/// The subcommand that makes a program a supervisor.
-pub const EXEC_TASK: &str = "exec-task";
+pub use clockwright_runtime::guard::EXEC_TASK;
 
 /// Becomes the supervisor of a script's processes, if this process was started to be one. The first thing in the `main` of a
-/// program that has [`Job::script`] jobs, before it starts a thread:
+/// program that has [`Job::script`] jobs, before it starts a thread. [`Scheduler::start`] refuses such jobs where it was left out:
 ///
 /// ```
 /// # use std::process::ExitCode;
@@ -59,8 +58,7 @@ pub const EXEC_TASK: &str = "exec-task";
 /// ```
 #[must_use]
 pub fn exec_task_if_asked() -> Option<std::process::ExitCode> {
-    let asked = std::env::args_os().nth(1).is_some_and(|word| word == EXEC_TASK);
-    asked.then(clockwright_runtime::supervisor::main)
+    clockwright_runtime::guard::if_asked()
 }
 
 /// The examples of the README, which are compiled with this crate's tests.

@@ -8,7 +8,7 @@ use clockwright_events::{
     StoreError,
 };
 use clockwright_model::{InstanceId, Millis, SettingsError, ShardContext};
-use clockwright_runtime::{RunLogs, Stream};
+use clockwright_runtime::{RunLogs, Stream, guard};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
@@ -182,6 +182,7 @@ impl Scheduler {
         jobs: Vec<Job>,
         options: SchedulerOptions,
     ) -> Result<Self, SchedulerError> {
+        guard::end_if_supervisor();
         let address = options.address.unwrap_or_else(net::server_address);
         let number = STARTED.fetch_add(1, Ordering::Relaxed);
         let instance = InstanceId::of_process(&address, std::process::id(), number);

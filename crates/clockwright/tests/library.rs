@@ -1,7 +1,7 @@
 //! The library as a program uses it.
 #![allow(clippy::unwrap_used, missing_docs, reason = "tests")]
 
-use clockwright::{Events, Job, Registry, Scheduler, SchedulerOptions};
+use clockwright::{Events, Job, Registry, Scheduler, SchedulerOptions, Supervisor};
 use clockwright_engine::admin::Admin;
 use clockwright_engine::view;
 use clockwright_events::{Page, Query as _, Retention, RunFilter, Spool, SpoolOptions, SqliteStore};
@@ -83,6 +83,24 @@ async fn a_job_that_cannot_be_used_is_named_and_nothing_starts() {
     }
     let session = registry.session().await.unwrap();
     assert_eq!(session.list(registry.keys().root()).await.unwrap(), Vec::<String>::new());
+}
+
+#[tokio::test]
+async fn a_program_that_does_not_become_a_supervisor_when_asked_is_refused_its_script_jobs() {
+    // The `main` of a test is no `main` of ours, so it stands for one that does not begin as it should.
+    let registry = Registry::in_memory("jobs").unwrap();
+    let own = std::env::current_exe().unwrap();
+    let by_path = Supervisor { program: own, args: vec!["exec-task".into()] };
+    for job in [
+        Job::script("s", "0 0 12 * * ?", "true"),
+        Job::script("s", "0 0 12 * * ?", "true").supervisor(by_path),
+    ] {
+        let Err(error) = Scheduler::start(&registry, vec![job]).await else { panic!("it was taken") };
+        assert!(error.to_string().contains("clockwright::exec_task_if_asked()"), "{error}");
+    }
+    let other = Supervisor { program: "/usr/bin/clockwright".into(), args: vec!["exec-task".into()] };
+    let job = Job::script("s", "0 0 0 1 1 ? 2099", "true").supervisor(other);
+    Scheduler::start(&registry, vec![job]).await.unwrap().shutdown().await;
 }
 
 #[tokio::test]

@@ -20,6 +20,7 @@ use tokio::sync::watch;
 mod clock;
 mod control;
 pub mod function;
+pub mod guard;
 pub mod http;
 pub mod logs;
 mod output;

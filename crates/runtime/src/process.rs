@@ -17,7 +17,7 @@ use crate::control::stop_request;
 use crate::function::{millis, timeout_failure};
 use crate::output::{Kept, Stream};
 use crate::wire::{Cause, End, Frames, Order, Report, Request, Status};
-use crate::{Control, RunEnd, RunResult, RunSpec, Runtime, StopReason, boottime, tree};
+use crate::{Control, RunEnd, RunResult, RunSpec, Runtime, StopReason, boottime, guard, tree};
 use async_trait::async_trait;
 use clockwright_model::{FailureKind, Millis, ShardContext};
 use clockwright_settings::{CommandError, CommandLine};
@@ -26,7 +26,7 @@ use std::collections::BTreeMap;
 use std::ffi::OsString;
 use std::future::pending;
 use std::io;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::{ExitStatus, Stdio};
 use std::sync::Arc;
 use std::time::Duration;
@@ -43,10 +43,13 @@ const SWEEP: Duration = Duration::from_secs(10);
 /// Starting a process holds a thread for about a millisecond; more at once would not be faster.
 static STARTS: Semaphore = Semaphore::const_new(4);
 
+/// This very program, even if its file was replaced meanwhile.
+const SELF: &str = "/proc/self/exe";
+
 /// Is given each line as it is printed. It is called from the task that runs the item and must not block.
 pub type LineSink = Arc<dyn Fn(&ShardContext, Stream, &str) + Send + Sync>;
 
-/// How this program is started as a supervisor: something that calls [`supervisor::main`](crate::supervisor::main).
+/// How a supervisor is started: a program whose `main` begins with [`guard::if_asked`](crate::guard::if_asked).
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Supervisor {
     /// The program, usually `std::env::current_exe()`.
@@ -59,7 +62,20 @@ impl Supervisor {
     /// This very program, with the subcommand `exec-task`. The path holds even after the program's file was replaced.
     #[must_use]
     pub fn this_program() -> Self {
-        Self { program: "/proc/self/exe".into(), args: vec!["exec-task".into()] }
+        Self { program: SELF.into(), args: vec![guard::EXEC_TASK.into()] }
+    }
+
+    /// Why this supervisor must not be started, with what mends it: it is this very program, and its `main` has not
+    /// begun with [`guard::if_asked`](crate::guard::if_asked).
+    #[must_use]
+    pub fn problem(&self) -> Option<&'static str> {
+        (self.is_this_program() && !guard::has_asked()).then_some(guard::MEND)
+    }
+
+    fn is_this_program(&self) -> bool {
+        let file = |path: &Path| path.canonicalize().ok();
+        self.program == Path::new(SELF)
+            || file(&self.program).is_some_and(|path| Some(path) == file(Path::new(SELF)))
     }
 }
 
@@ -142,6 +158,7 @@ impl ProcessRuntime {
                 command.env_remove(name);
             }
         }
+        command.env(guard::MARK, "1");
         let _permit = STARTS.acquire().await.map_err(io::Error::other)?;
         tokio::task::spawn_blocking(move || command.spawn()).await?
     }
@@ -152,6 +169,9 @@ impl Runtime for ProcessRuntime {
     async fn run(&self, spec: RunSpec, mut control: Control) -> RunEnd {
         if let Some(reason) = control.verdict() {
             return RunEnd::silent(RunResult::Stopped(reason));
+        }
+        if let Some(problem) = self.supervisor.problem() {
+            return failed(FailureKind::Start, problem.to_owned());
         }
         let lease = control.lease.as_mut().map(|lease| *lease.borrow_and_update());
         let request = self.request(&spec, lease);
@@ -173,7 +193,17 @@ impl Runtime for ProcessRuntime {
             }
         };
         let kept = Kept::new(self.settings.head, self.settings.tail);
-        let held = Held { spec, settings: &self.settings, child, orders, kept, asked: None, group: None };
+        let supervisor = &self.supervisor.program;
+        let held = Held {
+            spec,
+            settings: &self.settings,
+            supervisor,
+            child,
+            orders,
+            kept,
+            asked: None,
+            group: None,
+        };
         held.run(request, reports, control).await
     }
 }
@@ -182,6 +212,7 @@ impl Runtime for ProcessRuntime {
 struct Held<'a> {
     spec: RunSpec,
     settings: &'a ProcessSettings,
+    supervisor: &'a Path,
     child: Child,
     /// Must stay open: its end tells the supervisor that this process is dead.
     orders: ChildStdin,
@@ -207,6 +238,12 @@ impl Held<'_> {
                 let result = match (lost, self.asked) {
                     (true, _) => RunResult::Stopped(StopReason::LeaseLost),
                     (false, Some(reason)) => RunResult::Stopped(reason),
+                    (false, None) if matches!(&status, Ok(status) if status.code() == Some(guard::NOT_ONE)) =>
+                    {
+                        let reason =
+                            format!("`{}` is no supervisor: {}", self.supervisor.display(), guard::MEND);
+                        RunResult::Failed { kind: FailureKind::Start, reason }
+                    }
                     (false, None) => {
                         RunResult::Failed { kind: FailureKind::OwnerLost, reason: supervisor_death(status) }
                     }

@@ -40,6 +40,7 @@
 //! * The program prints without end: see [`relay`](crate::relay).
 
 use crate::clock::boottime;
+use crate::guard;
 use crate::output::Stream;
 use crate::relay::Relay;
 use crate::tree;
@@ -450,7 +451,7 @@ fn spawn(arguments: &[OsString], request: &Request) -> io::Result<(Child, OwnedF
     // The path names this very binary even if its file was replaced meanwhile.
     let mut command = Command::new("/proc/self/exe");
     command.args(arguments).arg(STAGE_TWO).arg(getpid().as_raw_nonzero().to_string()).args(&request.argv);
-    command.envs(&request.env).process_group(0);
+    command.env_remove(guard::MARK).envs(&request.env).process_group(0);
     command.stdin(report).stdout(Stdio::piped()).stderr(Stdio::piped());
     if let Some(directory) = &request.directory {
         command.current_dir(directory);

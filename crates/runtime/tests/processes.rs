@@ -168,6 +168,39 @@ async fn a_missing_supervisor_is_a_failed_start() {
 }
 
 #[tokio::test]
+async fn a_program_that_would_not_become_a_supervisor_is_not_started_as_one() {
+    // These tests are such a program.
+    let runtime = ProcessRuntime::new(Supervisor::this_program(), settings("true"));
+    let RunResult::Failed { kind: FailureKind::Start, reason } =
+        runtime.run(spec(), Control::unattended()).await.result
+    else {
+        panic!()
+    };
+    assert!(reason.contains("clockwright::exec_task_if_asked()"), "{reason}");
+}
+
+#[tokio::test]
+async fn a_supervisor_that_becomes_something_else_ends_before_it_runs_jobs() {
+    let mut started = Command::new(HOST);
+    started.arg("exec-task").env("FORGETFUL", "1").env("CLOCKWRIGHT_EXEC_TASK", "1");
+    let ended = started.output().unwrap();
+    assert_eq!((ended.status.code(), ended.stdout), (Some(2), Vec::new()));
+    let words = String::from_utf8(ended.stderr).unwrap();
+    assert!(words.contains("clockwright::exec_task_if_asked()"), "{words}");
+    let forgetful =
+        Supervisor { program: "env".into(), args: ["FORGETFUL=1", HOST, "exec-task"].map(Into::into).into() };
+    let end = ProcessRuntime::new(forgetful, settings("true")).run(spec(), Control::unattended()).await;
+    let RunResult::Failed { kind: FailureKind::Start, reason } = end.result else { panic!() };
+    assert!(reason.contains("clockwright::exec_task_if_asked()"), "{reason}");
+}
+
+#[tokio::test]
+async fn what_a_supervisor_runs_may_be_a_program_with_supervisors_of_its_own() {
+    let end = run(shell("echo ${CLOCKWRIGHT_EXEC_TASK-not there}")).await;
+    assert_eq!(end.output.lines, ["not there"]);
+}
+
+#[tokio::test]
 async fn the_program_gets_its_arguments_the_context_and_the_environment() {
     let mut settings = settings("printf '%s|%s\n' 'a  b' plain");
     settings.command.program = "/usr/bin/printf".into();

@@ -52,8 +52,14 @@ mod tests {
     #[test]
     fn the_reference_page_is_up_to_date() {
         let path = concat!(env!("CARGO_MANIFEST_DIR"), "/../../docs/reference/jobs-file.md");
+        if std::env::var_os("WRITE_REFERENCE").is_some() {
+            std::fs::write(path, reference()).unwrap();
+        }
         let stored = std::fs::read_to_string(path).unwrap_or_default();
-        assert!(stored == reference(), "run `clockwright reference jobs-file > docs/reference/jobs-file.md`");
+        assert!(
+            stored == reference(),
+            "run `clockwright reference jobs-file > docs/reference/jobs-file.md`, or this test with WRITE_REFERENCE=1"
+        );
     }
 
     #[test]

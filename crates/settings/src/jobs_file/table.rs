@@ -3,7 +3,7 @@
 
 use super::units::{duration, quartz_from_unix, say};
 use super::yaml::{Value, Yaml};
-use crate::{CommandLine, HttpSettings};
+use crate::{HttpSettings, ScriptSettings};
 use clockwright_model::{ErrorHandler, Exclusive, JobKind, JobName, JobSettings, Millis, Misfire, Retry};
 use clockwright_planner::sharding::Strategy;
 use std::collections::BTreeMap;
@@ -71,8 +71,8 @@ impl Draft {
         let kind = match (self.kind.as_deref(), &self.class) {
             (Some("SCRIPT"), _) => {
                 let command_line = self.props.get("script.command.line").cloned().unwrap_or_default();
-                CommandLine::parse(&command_line)
-                    .map_err(|error| ("props.script.command.line", error.to_string()))?;
+                ScriptSettings::parse(&command_line, &self.props)
+                    .map_err(|error| ("props", error.to_string()))?;
                 JobKind::Script { command_line }
             }
             (Some("HTTP"), _) => {
@@ -225,7 +225,7 @@ pub(super) const FIELDS: &[Field] = &[
     Field {
         key: "props",
         default: "{}",
-        help: "Properties of the job's type. SCRIPT: `script.command.line` (required; a program and its arguments, no shell). HTTP: `http.uri` and `http.method` (required), `http.data`, `http.content.type`, `http.connect.timeout.milliseconds` (3000), `http.read.timeout.milliseconds` (5000). DATAFLOW: `streaming.process`.",
+        help: "Properties of the job's type. SCRIPT: `script.command.line` (required; a program and its arguments), `script.shell` (`true`: the line is for `/bin/sh -c`, with pipes and variables; `false`), `script.context` (`argument`: the context as JSON in one last argument, with a shell `$1`; `env`: only in the variable `CLOCKWRIGHT_CONTEXT`), `script.directory` (where it runs), `script.env.NAME` (a variable). HTTP: `http.uri` and `http.method` (required), `http.data`, `http.content.type`, `http.connect.timeout.milliseconds` (3000), `http.read.timeout.milliseconds` (5000). DATAFLOW: `streaming.process`.",
         read: |draft, value| {
             let Value::Map(entries) = &value.value else {
                 return Err(format!(

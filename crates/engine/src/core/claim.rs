@@ -6,7 +6,7 @@
 use super::coordinate::Builder;
 use super::job::{Active, Effective, Local};
 use super::mirror::{CursorNode, Mark};
-use super::{Core, Effect, Firing, Mutation, Now, Purpose, RunStart};
+use super::{Effect, Firing, Mutation, Purpose, RunStart, Turn};
 use crate::cursor::{Claim, Cursor};
 use crate::keys::Key;
 use crate::layout::Layout;
@@ -36,54 +36,42 @@ pub(super) struct ItemClaim {
     pub(super) takeover: Option<String>,
 }
 
-impl Core {
+impl Turn<'_> {
     /// A new claim of this instance.
-    pub(super) fn new_claim(&mut self, fire: Fire, attempt: u32, source: Source, now: Now) -> Claim {
+    pub(super) fn new_claim(&mut self, fire: Fire, attempt: u32, source: Source) -> Claim {
         Claim {
             fire,
             attempt,
-            run_id: RunId::new(now.wall, self.random()),
-            owner: self.me.clone(),
-            session: self.session.map_or(0, |terms| terms.session),
+            run_id: RunId::new(self.now.wall, self.us.random()),
+            owner: self.us.me.clone(),
+            session: self.us.session_id(),
             source,
-            at: now.wall,
+            at: self.now.wall,
             token: 0,
             outcome: None,
         }
     }
 
     /// Sends claims, in groups.
-    pub(super) fn send_claims(
-        &mut self,
-        index: usize,
-        effective: &Effective,
-        claims: Vec<ItemClaim>,
-        now: Now,
-    ) {
+    pub(super) fn send_claims(&mut self, effective: &Effective, claims: Vec<ItemClaim>) {
         let mut claims = claims.into_iter().peekable();
         while claims.peek().is_some() {
             let group: Vec<ItemClaim> = claims.by_ref().take(CLAIM_BATCH).collect();
-            let ops = self.claim_ops(index, effective, &group);
+            let ops = self.claim_ops(effective, &group);
             for claim in &group {
-                self.record_inherited(index, claim.item, now);
-                self.jobs[index].item_mut(claim.item).local = Local::Claiming;
+                self.record_inherited(claim.item);
+                self.job.item_mut(claim.item).local = Local::Claiming;
             }
-            self.commit(index, Purpose::Claim(group), ops);
+            self.commit(Purpose::Claim(group), ops);
         }
     }
 
-    /// Operations that fail as long as a process holds its lease: making its node, and taking it away again.
-    fn proof_of_death(&self, dead: &clockwright_model::InstanceId) -> [Op; 2] {
-        let lease = self.keys.lease(dead);
-        [Op::create_ephemeral(lease.clone(), Bytes::new()), Op::delete(lease)]
-    }
-
-    fn claim_ops(&self, index: usize, effective: &Effective, group: &[ItemClaim]) -> Vec<Op> {
-        let job = &self.jobs[index];
-        let session = self.session.map_or(0, |terms| terms.session);
-        let mut builder = Builder::new(self, index);
+    fn claim_ops(&self, effective: &Effective, group: &[ItemClaim]) -> Vec<Op> {
+        let job = &*self.job;
+        let session = self.us.session_id();
+        let mut builder = Builder::new(self.us, self.job);
         let takeover = group.iter().any(|claim| claim.takeover.is_some());
-        if let (Some(epoch), false) = (job.epoch, takeover || self.mutated(Mutation::ClaimIgnoresPlan)) {
+        if let (Some(epoch), false) = (job.epoch, takeover || self.us.mutated(Mutation::ClaimIgnoresPlan)) {
             let path = builder.path(&Key::Epoch);
             builder.ops.push(Op::check_if(path, epoch));
         }
@@ -101,7 +89,7 @@ impl Core {
             if let Some(dead) = &claim.dead
                 && !buried.contains(dead)
             {
-                builder.ops.extend(self.proof_of_death(dead));
+                builder.ops.extend(self.us.proof_of_death(dead));
                 buried.push(dead.clone());
             }
             self.item_ops(&mut builder, claim, nodes, session, effective);
@@ -118,16 +106,16 @@ impl Core {
         effective: &Effective,
     ) {
         let item = claim.item;
-        let layout = self.jobs[builder.index()].mirror.layout;
+        let layout = self.job.mirror.layout;
         if let Some(latch) = &claim.takeover
             && nodes.taken.is_none()
         {
-            builder.create_ephemeral(&Key::Taken(item), self.me.as_str().to_owned());
+            builder.create_ephemeral(&Key::Taken(item), self.us.me.as_str().to_owned());
             let path = builder.path(&Key::Failovering(item));
             match (layout, &nodes.failovering) {
                 (Layout::V2, _) => {}
-                (Layout::V3, None) => builder.ops.push(Op::create(path, self.me.as_str().to_owned())),
-                (Layout::V3, Some(_)) => builder.ops.push(Op::set(path, self.me.as_str().to_owned())),
+                (Layout::V3, None) => builder.ops.push(Op::create(path, self.us.me.as_str().to_owned())),
+                (Layout::V3, Some(_)) => builder.ops.push(Op::set(path, self.us.me.as_str().to_owned())),
             }
             builder.delete(&Key::FailoverItem(item));
             if !latch.is_empty() {
@@ -139,7 +127,7 @@ impl Core {
         }
         let path = builder.path(&Key::Cursor(item));
         builder.ops.push(cursor_op(path, claim));
-        let marked = nodes.running.as_ref().is_some_and(|mark| mark.is_of(&self.me, session));
+        let marked = nodes.running.as_ref().is_some_and(|mark| mark.is_of(&self.us.me, session));
         if !effective.settings.monitor_execution || claim.cursor.running().is_none() || marked {
             return;
         }
@@ -150,33 +138,27 @@ impl Core {
         match layout {
             Layout::V2 => builder.create_ephemeral(&Key::Running(item), Bytes::new()),
             Layout::V3 if effective.settings.failover => {
-                builder.create(&Key::Running(item), self.me.as_str().to_owned());
+                builder.create(&Key::Running(item), self.us.me.as_str().to_owned());
             }
-            Layout::V3 => builder.create_ephemeral(&Key::Running(item), self.me.as_str().to_owned()),
+            Layout::V3 => builder.create_ephemeral(&Key::Running(item), self.us.me.as_str().to_owned()),
         }
     }
 
     /// What became of a group of claims.
-    pub(super) fn claimed(
-        &mut self,
-        index: usize,
-        claims: Vec<ItemClaim>,
-        result: Result<Commit, Error>,
-        now: Now,
-    ) {
+    pub(super) fn claimed(&mut self, claims: Vec<ItemClaim>, result: Result<Commit, Error>) {
         let commit = match result {
             Ok(commit) => commit,
-            Err(Error::Unknown(_)) if self.mutated(Mutation::UnknownIsIgnored) => {
+            Err(Error::Unknown(_)) if self.us.mutated(Mutation::UnknownIsIgnored) => {
                 Commit { transaction: 0, results: Vec::new() }
             }
-            Err(error) => return self.claim_failed(index, &claims, &error, now),
+            Err(error) => return self.claim_failed(&claims, &error),
         };
-        let Some(effective) = self.jobs[index].effective.clone() else { return };
-        let touched = self.next();
-        let session = self.session.map_or(0, |terms| terms.session);
-        let firing = self.next();
+        let Some(effective) = self.job.effective.clone() else { return };
+        let touched = self.us.next();
+        let session = self.us.session_id();
+        let firing = self.us.next();
         let items: Vec<Item> = claims.iter().map(|claim| claim.item).collect();
-        let task_id: Arc<str> = TaskId::of(&self.jobs[index].name, &items, &self.me).into();
+        let task_id: Arc<str> = TaskId::of(&self.job.name, &items, &self.us.me).into();
         let mut versions = commit.results.iter().filter_map(|result| match result {
             OpResult::Set { version } => Some(*version),
             _ => None,
@@ -192,45 +174,45 @@ impl Core {
             let version = claim.version.map_or(0, |_| versions.next().unwrap_or(0));
             let Some(mut active_claim) = claim.cursor.running().cloned() else { continue };
             active_claim.token = commit.transaction;
-            self.note_claim(index, &claim, version, &commit, touched, session, &effective);
+            self.note_claim(&claim, version, &commit, touched, session, &effective);
             for settlement in claim.settlements {
-                self.record(clockwright_model::Event::Settlement(settlement));
+                self.us.record(clockwright_model::Event::Settlement(settlement));
             }
-            let run = self.next();
+            let run = self.us.next();
             let active = Active {
                 run,
                 version,
                 task_id: task_id.clone(),
-                start: now.wall,
+                start: self.now.wall,
                 taken: claim.takeover.is_some(),
                 firing,
                 log: None,
                 claim: active_claim,
             };
-            if strict && !self.may_claim(now) {
+            if strict && !self.us.may_claim(self.now) {
                 // The answer came after the lease's end, to a process that stood still: it must not start what others may
                 // take over.
-                self.lost_run(index, claim.item, &active, now);
+                self.lost_run(claim.item, &active);
                 continue;
             }
-            self.runs.insert(run, (index, claim.item));
-            runs.push(RunStart { run, context: self.context(index, claim.item, &active, &effective) });
-            self.record_start(index, claim.item, &active);
-            self.jobs[index].item_mut(claim.item).local = Local::Running(Box::new(active));
+            self.us.runs.insert(run, (self.job.number, claim.item));
+            runs.push(RunStart { run, context: self.context(claim.item, &active, &effective) });
+            self.record_start(claim.item, &active);
+            self.job.item_mut(claim.item).local = Local::Running(Box::new(active));
         }
         if takeover {
-            self.jobs[index].latch = None;
+            self.job.latch = None;
         }
         if effective.settings.max_time_diff_seconds >= 0 {
-            self.read_clock(index, now);
+            self.read_clock();
         }
         let items: Vec<Item> = runs.iter().map(|run: &RunStart| run.context.item).collect();
         if items.is_empty() {
             return;
         }
-        self.open_firing(index, firing, &task_id, items, takeover, now);
-        self.out.push(Effect::Start(Box::new(Firing {
-            job: index,
+        self.open_firing(firing, &task_id, items, takeover);
+        self.us.out.push(Effect::Start(Box::new(Firing {
+            job: self.job.number,
             runs,
             strict,
             timeout: effective.settings.timeout,
@@ -241,7 +223,6 @@ impl Core {
     #[allow(clippy::too_many_arguments, reason = "everything that a claim changed, in one place")]
     fn note_claim(
         &mut self,
-        index: usize,
         claim: &ItemClaim,
         version: i32,
         commit: &Commit,
@@ -249,8 +230,8 @@ impl Core {
         session: i64,
         effective: &Effective,
     ) {
-        let me = self.me.clone();
-        let job = &mut self.jobs[index];
+        let me = self.us.me.clone();
+        let job = &mut *self.job;
         let named = job.mirror.layout == Layout::V3;
         let state = job.item_mut(claim.item);
         state.touched = touched;
@@ -280,9 +261,9 @@ impl Core {
         }
     }
 
-    fn context(&self, index: usize, item: Item, active: &Active, effective: &Effective) -> ShardContext {
+    fn context(&self, item: Item, active: &Active, effective: &Effective) -> ShardContext {
         ShardContext {
-            job: self.jobs[index].name.clone(),
+            job: self.job.name.clone(),
             task_id: active.task_id.clone(),
             sharding_total_count: effective.settings.sharding_total_count,
             job_parameter: effective.job_parameter.clone(),
@@ -297,13 +278,13 @@ impl Core {
     }
 
     /// Claims that were not carried out, or of which that is not known: the items are read anew and decided anew.
-    fn claim_failed(&mut self, index: usize, claims: &[ItemClaim], error: &Error, now: Now) {
+    fn claim_failed(&mut self, claims: &[ItemClaim], error: &Error) {
         let mut items = Vec::with_capacity(claims.len());
-        let job = &mut self.jobs[index];
+        let job = &mut *self.job;
         for claim in claims {
             let state = job.item_mut(claim.item);
             state.local = Local::Idle;
-            state.claim_after = now.mono + REST;
+            state.claim_after = self.now.mono + REST;
             // An unclear claim may have been carried out; a retry leaves the attempt before it open.
             state.loose = true;
             items.push(claim.item);
@@ -312,97 +293,91 @@ impl Core {
                 job.latch = None;
             }
         }
-        self.wake_at_mono(index, now.mono + REST);
+        self.wake_at_mono(self.now.mono + REST);
         match error {
             Error::Conflict { path, .. }
-                if self.keys.parse(path).is_some_and(|(_, key)| is_run_node(&key)) =>
+                if self.us.keys.parse(path).is_some_and(|(_, key)| is_run_node(&key)) =>
             {
-                self.read_items(index, &items);
+                self.read_items(&items);
             }
-            Error::Conflict { .. } => self.load(index),
+            Error::Conflict { .. } => self.load(),
             _ => {
-                self.read_items(index, &items);
+                self.read_items(&items);
                 if !error.is_unknown() {
-                    self.tell(Some(index), true, format!("a claim was not possible: {error}"));
+                    self.tell(true, format!("a claim was not possible: {error}"));
                 }
             }
         }
     }
 
-    pub(super) fn send_settles(&mut self, index: usize, settles: Vec<ItemClaim>, now: Now) {
+    pub(super) fn send_settles(&mut self, settles: Vec<ItemClaim>) {
         for claim in settles {
-            let path = self.path(index, &Key::Cursor(claim.item));
+            let path = self.path(&Key::Cursor(claim.item));
             let mut ops = Vec::new();
-            if let Some(epoch) = self.jobs[index].epoch {
-                ops.push(Op::check_if(self.path(index, &Key::Epoch), epoch));
+            if let Some(epoch) = self.job.epoch {
+                ops.push(Op::check_if(self.path(&Key::Epoch), epoch));
             }
             if let Some(dead) = &claim.dead {
-                ops.extend(self.proof_of_death(dead));
+                ops.extend(self.us.proof_of_death(dead));
             }
             ops.push(cursor_op(path, &claim));
-            ops.extend(self.marks_to_lower(index, &claim));
-            self.record_inherited(index, claim.item, now);
-            self.jobs[index].item_mut(claim.item).local = Local::Claiming;
-            self.commit(index, Purpose::Settle(vec![claim]), ops);
+            ops.extend(self.marks_to_lower(&claim));
+            self.record_inherited(claim.item);
+            self.job.item_mut(claim.item).local = Local::Claiming;
+            self.commit(Purpose::Settle(vec![claim]), ops);
         }
     }
 
     /// The marks of a run of ours that is given up with this change of the cursor: others would wait for them.
-    fn marks_to_lower(&self, index: usize, claim: &ItemClaim) -> Vec<Op> {
-        let session = self.session.map_or(0, |terms| terms.session);
+    fn marks_to_lower(&self, claim: &ItemClaim) -> Vec<Op> {
+        let session = self.us.session_id();
         let mut ops = Vec::new();
         if claim.settlements.is_empty() {
             return ops;
         }
-        let Some(nodes) = self.jobs[index].mirror.item(claim.item) else { return ops };
-        let over = |mark: &Mark| mark.is_of(&self.me, session) || self.is_left(index, mark);
+        let Some(nodes) = self.job.mirror.item(claim.item) else { return ops };
+        let over = |mark: &Mark| mark.is_of(&self.us.me, session) || self.is_left(mark);
         if nodes.running.as_ref().is_some_and(over) {
-            ops.push(Op::delete(self.path(index, &Key::Running(claim.item))));
+            ops.push(Op::delete(self.path(&Key::Running(claim.item))));
         }
-        if nodes.taken.as_ref() == Some(&self.me) {
-            ops.push(Op::delete(self.path(index, &Key::Taken(claim.item))));
+        if nodes.taken.as_ref() == Some(&self.us.me) {
+            ops.push(Op::delete(self.path(&Key::Taken(claim.item))));
         }
-        if nodes.failovering.as_ref() == Some(&self.me) {
-            ops.push(Op::delete(self.path(index, &Key::Failovering(claim.item))));
+        if nodes.failovering.as_ref() == Some(&self.us.me) {
+            ops.push(Op::delete(self.path(&Key::Failovering(claim.item))));
         }
         ops
     }
 
     /// What became of cursor changes without a run.
-    pub(super) fn settled(
-        &mut self,
-        index: usize,
-        claims: Vec<ItemClaim>,
-        result: Result<Commit, Error>,
-        now: Now,
-    ) {
+    pub(super) fn settled(&mut self, claims: Vec<ItemClaim>, result: Result<Commit, Error>) {
         let commit = match result {
             Ok(commit) => commit,
             Err(error) => {
-                let (idle, busy): (Vec<ItemClaim>, Vec<ItemClaim>) = claims.into_iter().partition(|claim| {
-                    matches!(self.jobs[index].items[claim.item as usize].local, Local::Claiming)
-                });
-                let job = &mut self.jobs[index];
+                let (idle, busy): (Vec<ItemClaim>, Vec<ItemClaim>) = claims
+                    .into_iter()
+                    .partition(|claim| matches!(self.job.items[claim.item as usize].local, Local::Claiming));
+                let job = &mut *self.job;
                 for claim in idle.iter().chain(&busy) {
                     job.triggered.1.retain(|item| *item != claim.item);
                     job.mirror.item_mut(claim.item).cursor = CursorNode::Unread;
                 }
                 let reads: Vec<Item> = busy.iter().map(|claim| claim.item).collect();
-                self.read_items(index, &reads);
-                return self.claim_failed(index, &idle, &error, now);
+                self.read_items(&reads);
+                return self.claim_failed(&idle, &error);
             }
         };
-        let touched = self.next();
+        let touched = self.us.next();
         for claim in claims {
             let version = claim.version.map_or(0, |version| version + 1);
-            let lowered = self.marks_to_lower(index, &claim);
+            let lowered = self.marks_to_lower(&claim);
             for op in lowered {
-                if let Some((_, key)) = self.keys.parse(op.path()) {
-                    self.jobs[index].mirror.put(&key, None);
+                if let Some((_, key)) = self.us.keys.parse(op.path()) {
+                    self.job.mirror.put(&key, None);
                 }
             }
             let cursor = Box::new(claim.cursor);
-            let job = &mut self.jobs[index];
+            let job = &mut *self.job;
             job.mirror.item_mut(claim.item).cursor =
                 CursorNode::Known { version, modified: commit.transaction, cursor };
             let state = job.item_mut(claim.item);
@@ -417,7 +392,7 @@ impl Core {
                 Local::Idle => {}
             }
             for settlement in claim.settlements {
-                self.record(clockwright_model::Event::Settlement(settlement));
+                self.us.record(clockwright_model::Event::Settlement(settlement));
             }
         }
     }

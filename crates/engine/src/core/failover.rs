@@ -28,7 +28,7 @@ use super::coordinate::Builder;
 use super::firing::MAX_LOST_ATTEMPTS;
 use super::job::{Effective, Job, LatchKind, Local, Phase};
 use super::mirror::CursorNode;
-use super::{Core, Mutation, Now};
+use super::{Mutation, Turn};
 use crate::keys::Key;
 use crate::layout::Layout;
 use clockwright_model::{Fire, InstanceId, Item, Millis, Source};
@@ -38,109 +38,108 @@ const PATIENCE: Millis = 1_000;
 /// Items marked in one commit.
 pub(super) const MARK_BATCH: usize = 100;
 
-impl Core {
+impl Turn<'_> {
     /// Marks orphans, and takes marked items.
-    pub(super) fn failover(&mut self, index: usize, now: Now) {
-        let Some(effective) = self.jobs[index].effective.clone() else { return };
+    pub(super) fn failover(&mut self) {
+        let Some(effective) = self.job.effective.clone() else { return };
         let failover = effective.settings.failover;
-        if !failover && self.jobs[index].mirror.layout == Layout::V2 {
+        if !failover && self.job.mirror.layout == Layout::V2 {
             return;
         }
-        self.notice_orphans(index, now);
-        if self.is_marker(index) {
+        self.notice_orphans();
+        if self.is_marker() {
             if failover {
-                self.yield_to_java(index, now);
-                self.mark_orphans(index, &effective, now);
+                self.yield_to_java();
+                self.mark_orphans(&effective);
             }
-            self.clear_left_marks(index, now);
+            self.clear_left_marks();
         }
-        self.clear_own_marks(index);
+        self.clear_own_marks();
         if failover {
-            self.mark_left(index);
-            self.drop_wrong_takes(index);
-            self.take_marked(index, &effective, now);
+            self.mark_left();
+            self.drop_wrong_takes();
+            self.take_marked(&effective);
         }
     }
 
     /// How long a claim must have been seen without a living owner before anything is done about it, milliseconds. The owner
     /// has ended its runs at two thirds of the timeout, so this is a margin, not the protection.
     pub(super) fn grace(&self) -> Millis {
-        self.session.map_or(1_000, |terms| (terms.timeout / 10).min(1_000))
+        self.us.session.map_or(1_000, |terms| (terms.timeout / 10).min(1_000))
     }
 
     /// Looks for claims without a living owner, and reads them again when one is noticed.
-    fn notice_orphans(&mut self, index: usize, now: Now) {
-        if !self.is_marker(index) && !self.jobs[index].items.iter().any(|state| state.orphan_since.is_some())
-        {
+    fn notice_orphans(&mut self) {
+        if !self.is_marker() && !self.job.items.iter().any(|state| state.orphan_since.is_some()) {
             return;
         }
         let mut reads = Vec::new();
-        for item in 0..self.jobs[index].mirror.items.len() as Item {
-            let nodes = &self.jobs[index].mirror.items[item as usize];
+        for item in 0..self.job.mirror.items.len() as Item {
+            let nodes = &self.job.mirror.items[item as usize];
             let dead = |id: &InstanceId| {
-                !self.leases.contains_key(id) && !self.jobs[index].mirror.instances.contains_key(id)
+                !self.us.leases.contains_key(id) && !self.job.mirror.instances.contains_key(id)
             };
             let suspect = match nodes.cursor.cursor().and_then(|cursor| cursor.running()) {
-                Some(claim) => !self.alive(&claim.owner, claim.session),
+                Some(claim) => !self.us.alive(&claim.owner, claim.session),
                 None => {
                     nodes.owner.as_ref().is_some_and(|owner| dead(&owner.id))
                         || nodes.taken.as_ref().is_some_and(dead)
                         || nodes.failovering.as_ref().is_some_and(dead)
-                        || nodes.running.as_ref().is_some_and(|mark| self.is_left(index, mark))
+                        || nodes.running.as_ref().is_some_and(|mark| self.is_left(mark))
                 }
             };
-            let sequence = self.sequence;
-            let state = self.jobs[index].item_mut(item);
+            let sequence = self.us.sequence;
+            let state = self.job.item_mut(item);
             if !suspect || !matches!(state.local, Local::Idle) {
                 state.orphan_since = None;
             } else if state.orphan_since.is_none() {
-                state.orphan_since = Some(now.mono);
+                state.orphan_since = Some(self.now.mono);
                 state.orphan_sequence = sequence;
                 reads.push(item);
             }
         }
-        self.read_items(index, &reads);
+        self.read_items(&reads);
     }
 
     /// Whether an orphan has been one long enough; starts the wait when it has just been noticed.
-    pub(super) fn orphaned_long_enough(&mut self, index: usize, item: Item, now: Now) -> bool {
+    pub(super) fn orphaned_long_enough(&mut self, item: Item) -> bool {
         let grace = self.grace();
-        let state = self.jobs[index].item_mut(item);
-        let since = *state.orphan_since.get_or_insert(now.mono);
-        if now.mono < since + grace {
-            self.wake_at_mono(index, since + grace);
+        let state = self.job.item_mut(item);
+        let since = *state.orphan_since.get_or_insert(self.now.mono);
+        if self.now.mono < since + grace {
+            self.wake_at_mono(since + grace);
             return false;
         }
         true
     }
 
     /// Whether this instance puts up the marks: the leader, or under a Java leader the greatest of ours.
-    pub(super) fn is_marker(&self, index: usize) -> bool {
-        let job = &self.jobs[index];
+    pub(super) fn is_marker(&self) -> bool {
+        let job = &*self.job;
         if job.phase != Phase::Active || !job.registered {
             return false;
         }
         match &job.mirror.leader {
-            Some(leader) if self.leases.contains_key(&leader.id) => self.leads(job),
+            Some(leader) if self.us.leases.contains_key(&leader.id) => self.us.leads(job),
             Some(_) => {
-                let ours = job.mirror.instances.keys().filter(|id| self.leases.contains_key(*id));
-                ours.max().is_some_and(|greatest| *greatest == self.me)
+                let ours = job.mirror.instances.keys().filter(|id| self.us.leases.contains_key(*id));
+                ours.max().is_some_and(|greatest| *greatest == self.us.me)
             }
             None => false,
         }
     }
 
-    fn mark_orphans(&mut self, index: usize, effective: &Effective, now: Now) {
+    fn mark_orphans(&mut self, effective: &Effective) {
         let limit = MAX_LOST_ATTEMPTS.max(effective.settings.retry.max_attempts);
-        let session = self.session.map(|terms| terms.session);
+        let session = self.us.session.map(|terms| terms.session);
         let mut marks = Vec::new();
-        for item in 0..self.jobs[index].count() {
-            let job = &self.jobs[index];
+        for item in 0..self.job.count() {
+            let job = &*self.job;
             let Some(nodes) = job.mirror.item(item) else { continue };
             let state = &job.items[item as usize];
             let Some(since) = state.orphan_since else { continue };
             let finished = nodes.cursor.cursor().is_some_and(|cursor| cursor.running().is_none());
-            if finished && self.mutated(Mutation::FailoverOfFinishedWork) {
+            if finished && self.us.mutated(Mutation::FailoverOfFinishedWork) {
                 marks.push(item);
                 continue;
             }
@@ -148,40 +147,40 @@ impl Core {
             let known = nodes.taken.is_some() || job.mirror.failover_items.contains_key(&item);
             let left = match nodes.cursor.cursor().and_then(|cursor| cursor.running()) {
                 Some(claim) => {
-                    !self.alive(&claim.owner, claim.session)
+                    !self.us.alive(&claim.owner, claim.session)
                         && claim.attempt < limit
-                        && (claim.owner != self.me || Some(claim.session) != session)
-                        && (!self.mutated(Mutation::FailoverNeedsOwnerAlive)
+                        && (claim.owner != self.us.me || Some(claim.session) != session)
+                        && (!self.us.mutated(Mutation::FailoverNeedsOwnerAlive)
                             || job.mirror.instances.contains_key(&claim.owner))
                 }
-                None => self.java_left(index, nodes),
+                None => self.java_left(nodes),
             };
             if !reread || known || !left {
                 continue;
             }
-            if now.mono < since + self.grace() {
+            if self.now.mono < since + self.grace() {
                 let at = since + self.grace();
-                self.wake_at_mono(index, at);
+                self.wake_at_mono(at);
                 continue;
             }
             marks.push(item);
         }
-        if marks.is_empty() || self.jobs[index].op.is_some() {
+        if marks.is_empty() || self.job.op.is_some() {
             return;
         }
         marks.truncate(MARK_BATCH);
-        let mut builder = Builder::new(self, index);
+        let mut builder = Builder::new(self.us, self.job);
         for item in marks {
-            builder.create(&Key::FailoverItem(item), self.runner_of_java(index, item));
+            builder.create(&Key::FailoverItem(item), self.runner_of_java(item));
             self.lower_left_mark(&mut builder, item);
         }
         let ops = builder.ops;
-        self.coordinate_other(index, ops);
+        self.coordinate_other(ops);
     }
 
     /// A `sharding/{i}/failover` of ours without a run of ours is left over from an unclear commit.
-    fn drop_wrong_takes(&mut self, index: usize) {
-        let job = &self.jobs[index];
+    fn drop_wrong_takes(&mut self) {
+        let job = &*self.job;
         if job.op.is_some() {
             return;
         }
@@ -190,49 +189,47 @@ impl Core {
             let idle = job.items.get(*item as usize).is_none_or(|state| matches!(state.local, Local::Idle));
             let running = nodes.cursor.cursor().and_then(|cursor| cursor.running()).is_some();
             let unread = matches!(nodes.cursor, CursorNode::Unread);
-            nodes.taken.as_ref() == Some(&self.me) && idle && !running && !unread
+            nodes.taken.as_ref() == Some(&self.us.me) && idle && !running && !unread
         };
         let Some(item) = (0..job.mirror.items.len() as Item).find(wrong) else { return };
-        let path = self.path(index, &Key::Taken(item));
-        self.coordinate_other(index, vec![clockwright_registry::Op::delete(path)]);
+        let path = self.path(&Key::Taken(item));
+        self.coordinate_other(vec![clockwright_registry::Op::delete(path)]);
     }
 
     /// Takes one marked item, if it is this instance's turn.
-    fn take_marked(&mut self, index: usize, effective: &Effective, now: Now) {
-        let job = &mut self.jobs[index];
+    fn take_marked(&mut self, effective: &Effective) {
+        let job = &mut *self.job;
         let marked = job.mirror.failover_items.clone();
         job.marks_seen.retain(|(item, _)| marked.contains_key(item));
         let mut reads = Vec::new();
         for item in marked.keys() {
             if !job.marks_seen.iter().any(|(seen, _)| seen == item) {
-                job.marks_seen.push((*item, now.mono));
+                job.marks_seen.push((*item, self.now.mono));
                 job.mirror.item_mut(*item).cursor = CursorNode::Unread;
                 reads.push(*item);
             }
         }
-        self.read_items(index, &reads);
-        let latched = match self.jobs[index].latch.as_ref().map(|latch| latch.kind) {
+        self.read_items(&reads);
+        let latched = match self.job.latch.as_ref().map(|latch| latch.kind) {
             Some(LatchKind::Election) => return,
             Some(LatchKind::Failover(item)) => Some(item),
             None => None,
         };
-        if self.held(index, now) || self.jobs[index].op.is_some() {
+        if self.held() || self.job.op.is_some() {
             return;
         }
         // Java takes the greatest item by text first; any order is compatible.
-        let next = latched
-            .into_iter()
-            .chain(marked.into_keys().rev())
-            .find(|item| self.is_mine_to_take(index, *item, now));
+        let next =
+            latched.into_iter().chain(marked.into_keys().rev()).find(|item| self.is_mine_to_take(*item));
         match next {
-            Some(item) => self.take(index, item, effective, now),
-            None if latched.is_some() => self.leave_latch(index),
+            Some(item) => self.take(item, effective),
+            None if latched.is_some() => self.leave_latch(),
             None => {}
         }
     }
 
-    fn is_mine_to_take(&mut self, index: usize, item: Item, now: Now) -> bool {
-        let job = &self.jobs[index];
+    fn is_mine_to_take(&mut self, item: Item) -> bool {
+        let job = &*self.job;
         if !job.mirror.failover_items.contains_key(&item) || item >= job.count() {
             return false;
         }
@@ -243,67 +240,67 @@ impl Core {
         }
         let available = job.mirror.available();
         let owner = nodes.owner.as_ref().map(|owner| &owner.id);
-        if clockwright_planner::failover::choose(item, owner, &available) == Some(&self.me) {
+        if clockwright_planner::failover::choose(item, owner, &available) == Some(&self.us.me) {
             return true;
         }
-        let seen = job.marks_seen.iter().find(|(seen, _)| *seen == item).map_or(now.mono, |(_, at)| *at);
-        if now.mono < seen + PATIENCE {
-            self.wake_at_mono(index, seen + PATIENCE);
+        let seen = job.marks_seen.iter().find(|(seen, _)| *seen == item).map_or(self.now.mono, |(_, at)| *at);
+        if self.now.mono < seen + PATIENCE {
+            self.wake_at_mono(seen + PATIENCE);
             return false;
         }
         true
     }
 
-    fn take(&mut self, index: usize, item: Item, effective: &Effective, now: Now) {
-        let Some(plan) = self.takeover(index, item, effective, now) else {
-            let path = self.path(index, &Key::FailoverItem(item));
-            self.coordinate_other(index, vec![clockwright_registry::Op::delete(path)]);
+    fn take(&mut self, item: Item, effective: &Effective) {
+        let Some(plan) = self.takeover(item, effective) else {
+            let path = self.path(&Key::FailoverItem(item));
+            self.coordinate_other(vec![clockwright_registry::Op::delete(path)]);
             return;
         };
-        if plan.dead.as_ref().is_some_and(|dead| dead == &self.me)
-            || !self.queue_at_latch(index, LatchKind::Failover(item), now)
+        if plan.dead.as_ref().is_some_and(|dead| dead == &self.us.me)
+            || !self.queue_at_latch(LatchKind::Failover(item))
         {
             return;
         }
-        let Some(latch) = self.jobs[index].latch.as_ref().and_then(|latch| latch.name.clone()) else {
+        let Some(latch) = self.job.latch.as_ref().and_then(|latch| latch.name.clone()) else {
             return;
         };
         let mut claims = vec![ItemClaim { takeover: Some(latch), ..plan }];
         // One turn at the latch is enough for all that this instance is to take.
         let others: Vec<Item> =
-            self.jobs[index].mirror.failover_items.keys().copied().filter(|other| *other != item).collect();
+            self.job.mirror.failover_items.keys().copied().filter(|other| *other != item).collect();
         for other in others {
             if claims.len() < CLAIM_BATCH
-                && self.is_mine_to_take(index, other, now)
-                && let Some(plan) = self.takeover(index, other, effective, now)
+                && self.is_mine_to_take(other)
+                && let Some(plan) = self.takeover(other, effective)
             {
                 claims.push(ItemClaim { takeover: Some(String::new()), ..plan });
             }
         }
-        self.send_claims(index, effective, claims, now);
+        self.send_claims(effective, claims);
     }
 
     /// The claim that takes an item over; `None` when there is nothing to take.
-    fn takeover(&mut self, index: usize, item: Item, effective: &Effective, now: Now) -> Option<ItemClaim> {
-        let (mut cursor, version) = self.base_cursor(index, item, effective);
+    fn takeover(&mut self, item: Item, effective: &Effective) -> Option<ItemClaim> {
+        let (mut cursor, version) = self.base_cursor(item, effective);
         let dead = match cursor.running().cloned() {
-            Some(claim) if self.alive(&claim.owner, claim.session) => return None,
+            Some(claim) if self.us.alive(&claim.owner, claim.session) => return None,
             Some(claim) => {
-                cursor.run = Some(self.new_claim(claim.fire, claim.attempt + 1, Source::Failover, now));
-                (!self.leases.contains_key(&claim.owner)).then_some(claim.owner)
+                cursor.run = Some(self.new_claim(claim.fire, claim.attempt + 1, Source::Failover));
+                (!self.us.leases.contains_key(&claim.owner)).then_some(claim.owner)
             }
-            None if self.mutated(Mutation::FailoverOfFinishedWork) => {
+            None if self.us.mutated(Mutation::FailoverOfFinishedWork) => {
                 let last = cursor.run.clone()?;
-                cursor.run = Some(self.new_claim(last.fire, last.attempt + 1, Source::Failover, now));
+                cursor.run = Some(self.new_claim(last.fire, last.attempt + 1, Source::Failover));
                 None
             }
             // A Java peer keeps no cursor: what it left is the latest instant, unless that has an outcome.
-            None if self.has_foreign_peers(index) || version.is_none() || self.java_died(index, item) => {
+            None if self.has_foreign_peers() || version.is_none() || self.java_died(item) => {
                 if effective.settings.cron.is_empty() {
                     // What ran was a trigger, and Java does not say which. The mark gives it an identity.
-                    let mark = self.jobs[index].mirror.failover_items.get(&item)?;
-                    let fire = Fire::Trigger { at: now.wall, id: format!("{:x}", mark.transaction) };
-                    cursor.run = Some(self.new_claim(fire, 1, Source::Failover, now));
+                    let mark = self.job.mirror.failover_items.get(&item)?;
+                    let fire = Fire::Trigger { at: self.now.wall, id: format!("{:x}", mark.transaction) };
+                    cursor.run = Some(self.new_claim(fire, 1, Source::Failover));
                     return Some(ItemClaim {
                         item,
                         cursor,
@@ -314,11 +311,12 @@ impl Core {
                     });
                 }
                 // Only what our own cursor tells counts here: a plan made since then says nothing about what the dead one ended.
-                let known = self.jobs[index].mirror.item(item).and_then(|nodes| nodes.cursor.cursor());
+                let known = self.job.mirror.item(item).and_then(|nodes| nodes.cursor.cursor());
                 let known = known.map_or(0, |cursor| cursor.settled);
-                let latest = effective.schedule.latest_until(now.wall).filter(|latest| *latest > known)?;
+                let latest =
+                    effective.schedule.latest_until(self.now.wall).filter(|latest| *latest > known)?;
                 cursor.settled = cursor.settled.max(latest);
-                cursor.run = Some(self.new_claim(Fire::Scheduled(latest), 1, Source::Failover, now));
+                cursor.run = Some(self.new_claim(Fire::Scheduled(latest), 1, Source::Failover));
                 None
             }
             None => return None,
@@ -327,15 +325,15 @@ impl Core {
     }
 
     /// Gives up a place at the failover latch that is not needed any more.
-    fn leave_latch(&mut self, index: usize) {
-        let job: &Job = &self.jobs[index];
+    fn leave_latch(&mut self) {
+        let job: &Job = &*self.job;
         match job.latch.as_ref().and_then(|latch| latch.name.clone()) {
             Some(name) => {
-                let path = self.path(index, &Key::FailoverLatchNode(name));
-                self.jobs[index].latch = None;
-                self.coordinate_other(index, vec![clockwright_registry::Op::delete(path)]);
+                let path = self.path(&Key::FailoverLatchNode(name));
+                self.job.latch = None;
+                self.coordinate_other(vec![clockwright_registry::Op::delete(path)]);
             }
-            None => self.jobs[index].latch = None,
+            None => self.job.latch = None,
         }
     }
 }

@@ -25,10 +25,9 @@
 use super::claim::ItemClaim;
 use super::job::{BlockedBy, Effective, Local, Phase};
 use super::mirror::CursorNode;
-use super::{Core, Effect, Mutation, Now, Purpose};
+use super::{Effect, Mutation, Purpose, Turn};
 use crate::cursor::{Claim, Cursor, Gap};
 use crate::keys::Key;
-use crate::layout::Layout;
 use bytes::Bytes;
 use clockwright_model::{FailureKind, Fire, Item, Millis, Outcome, Settlement, Source};
 use clockwright_planner::{Blocked, DueInput, due};
@@ -45,36 +44,36 @@ enum Proposal {
     Settle(ItemClaim),
 }
 
-impl Core {
+impl Turn<'_> {
     /// Decides for each item of a job.
-    pub(super) fn fire(&mut self, index: usize, now: Now) {
-        let Some(effective) = self.jobs[index].effective.clone() else { return };
-        self.take_trigger(index, &effective, now);
-        let held = self.held(index, now);
-        let latest = effective.schedule.latest_until(now.wall);
+    pub(super) fn fire(&mut self) {
+        let Some(effective) = self.job.effective.clone() else { return };
+        self.take_trigger(&effective);
+        let held = self.held();
+        let latest = effective.schedule.latest_until(self.now.wall);
         let (mut claims, mut settles, mut reads, mut ended, mut marks) =
             (vec![], vec![], vec![], vec![], vec![]);
         let mut mine = false;
-        for item in 0..self.jobs[index].items.len() as Item {
-            match &self.jobs[index].items[item as usize].local {
+        for item in 0..self.job.items.len() as Item {
+            match &self.job.items[item as usize].local {
                 Local::Claiming => {}
                 Local::Running(active) => {
                     mine = true;
                     let settled =
-                        self.jobs[index].mirror.item(item).and_then(|n| n.cursor.cursor()).map(|c| c.settled);
+                        self.job.mirror.item(item).and_then(|n| n.cursor.cursor()).map(|c| c.settled);
                     if latest > settled && !active.taken {
                         marks.push(item);
                     }
                 }
                 Local::Backoff { until, .. } => {
                     let until = *until;
-                    if self.leaving {
-                        self.give_up_retry(index, item);
+                    if self.us.leaving {
+                        self.give_up_retry(item);
                         ended.push(item);
-                    } else if now.mono < until {
-                        self.wake_at_mono(index, until);
+                    } else if self.now.mono < until {
+                        self.wake_at_mono(until);
                     } else if !held {
-                        claims.extend(self.retry(index, item, now));
+                        claims.extend(self.retry(item));
                     }
                 }
                 Local::Ended { committing, .. } => {
@@ -82,50 +81,52 @@ impl Core {
                         ended.push(item);
                     }
                 }
-                Local::Idle => match self.idle(index, item, &effective, latest, held, now) {
+                Local::Idle => match self.idle(item, &effective, latest, held) {
                     Proposal::Nothing => {}
                     Proposal::Read => reads.push(item),
                     Proposal::Claim(claim) => claims.push(claim),
                     Proposal::Settle(claim) => settles.push(claim),
                 },
             }
-            mine |= self.jobs[index].items[item as usize].was_mine;
+            mine |= self.job.items[item as usize].was_mine;
         }
-        self.read_items(index, &reads);
-        self.mark_misfires(index, &effective, &marks);
-        self.complete(index, &ended, now);
-        self.send_settles(index, settles, now);
-        self.send_claims(index, &effective, claims, now);
-        if mine && let Some(next) = effective.schedule.next_after(now.wall) {
-            self.wake_at_wall(index, next);
+        self.read_items(&reads);
+        self.mark_misfires(&effective, &marks);
+        self.complete(&ended);
+        self.send_settles(settles);
+        self.send_claims(&effective, claims);
+        if mine && let Some(next) = effective.schedule.next_after(self.now.wall) {
+            self.wake_at_wall(next);
         }
     }
 
     /// Whether nothing may be claimed for a job now.
-    pub(super) fn held(&self, index: usize, now: Now) -> bool {
-        let job = &self.jobs[index];
+    pub(super) fn held(&self) -> bool {
+        let job = &*self.job;
         !job.registered
             || job.phase != Phase::Active
-            || self.leaving
+            || self.us.leaving
             || job.degraded.is_some()
             || job.off.is_some()
             || job.mirror.processing.is_some()
-            || (job.plan_is_stale() && !self.mutated(Mutation::ClaimIgnoresPlan))
-            || !self.may_claim(now)
+            || (job.plan_is_stale() && !self.us.mutated(Mutation::ClaimIgnoresPlan))
+            || !self.us.may_claim(self.now)
             || (job.mirror.necessary
-                && (self.has_foreign_peers(index) || self.mutated(Mutation::NonLeaderWaitsForever)))
+                && (self.has_foreign_peers() || self.us.mutated(Mutation::NonLeaderWaitsForever)))
     }
 
     /// Notices when the job is switched off and on for this instance, so that instants in between are known to be off.
-    pub(super) fn track_off(&mut self, index: usize, now: Now) {
-        let job = &mut self.jobs[index];
+    pub(super) fn track_off(&mut self) {
+        let job = &mut *self.job;
         let off = if let Some(paused) = &job.mirror.paused {
             Some(if paused.is_empty() {
                 "the job is paused".to_owned()
             } else {
                 format!("the job is paused: {paused}")
             })
-        } else if !job.mirror.server_enabled(self.me.ip()) && job.mirror.servers.contains_key(self.me.ip()) {
+        } else if !job.mirror.server_enabled(self.us.me.ip())
+            && job.mirror.servers.contains_key(self.us.me.ip())
+        {
             Some("the server was disabled".to_owned())
         } else {
             None
@@ -133,7 +134,7 @@ impl Core {
         if let (Some(was), None) = (&job.off, &off) {
             job.was_off.clone_from(was);
             for state in &mut job.items {
-                state.blocked_until = now.wall;
+                state.blocked_until = self.now.wall;
                 state.blocked_by = BlockedBy::Paused;
             }
         }
@@ -141,20 +142,12 @@ impl Core {
     }
 
     /// What an item needs of which nothing runs here.
-    fn idle(
-        &mut self,
-        index: usize,
-        item: Item,
-        effective: &Effective,
-        latest: Option<Millis>,
-        held: bool,
-        now: Now,
-    ) -> Proposal {
-        let session = self.session.map_or(0, |terms| terms.session);
-        let mine = item < self.jobs[index].count() && self.jobs[index].owns(item, &self.me);
-        let job = &mut self.jobs[index];
+    fn idle(&mut self, item: Item, effective: &Effective, latest: Option<Millis>, held: bool) -> Proposal {
+        let session = self.us.session_id();
+        let mine = item < self.job.count() && self.job.owns(item, &self.us.me);
+        let job = &mut *self.job;
         let taken_by_other =
-            job.mirror.item(item).is_some_and(|n| n.taken.as_ref().is_some_and(|taker| *taker != self.me));
+            job.mirror.item(item).is_some_and(|n| n.taken.as_ref().is_some_and(|taker| *taker != self.us.me));
         let state = job.item_mut(item);
         if taken_by_other || !(mine || state.loose) {
             state.was_mine = false;
@@ -170,44 +163,44 @@ impl Core {
             }
             job.mirror.item_mut(item).cursor = CursorNode::Unread;
         }
-        if mine && self.track_disabled(index, item, now) {
+        if mine && self.track_disabled(item) {
             return Proposal::Nothing;
         }
-        let job = &self.jobs[index];
+        let job = &*self.job;
         let Some(nodes) = job.mirror.item(item) else { return Proposal::Nothing };
         let state = &job.items[item as usize];
         if matches!(nodes.cursor, CursorNode::Unread) {
             return if state.reading.is_some() { Proposal::Nothing } else { Proposal::Read };
         }
         if !mine {
-            return self.tie_up(index, item, effective, held, now);
+            return self.tie_up(item, effective, held);
         }
-        self.record_inherited(index, item, now);
-        let job = &self.jobs[index];
+        self.record_inherited(item);
+        let job = &*self.job;
         let Some(nodes) = job.mirror.item(item) else { return Proposal::Nothing };
-        let marked = nodes.running.as_ref().filter(|mark| !mark.is_of(&self.me, session));
+        let marked = nodes.running.as_ref().filter(|mark| !mark.is_of(&self.us.me, session));
         let unclaimed = nodes.cursor.cursor().is_none_or(|cursor| cursor.running().is_none());
         match marked.filter(|_| unclaimed) {
             // Whoever clears the marks of the dead decides whether what it ran is to run again.
-            Some(mark) if self.is_left(index, mark) => return Proposal::Nothing,
-            Some(_) => return self.wait_for_end(index, item, now),
+            Some(mark) if self.is_left(mark) => return Proposal::Nothing,
+            Some(_) => return self.wait_for_end(item),
             None => {}
         }
-        let (base, version) = self.base_cursor(index, item, effective);
-        let (base, settlements, dead) = match self.settle_previous(index, item, base, effective, now) {
+        let (base, version) = self.base_cursor(item, effective);
+        let (base, settlements, dead) = match self.settle_previous(item, base, effective) {
             Previous::Settled { cursor, settlements, dead } => (*cursor, settlements, dead),
             Previous::Again(_) if held => return Proposal::Nothing,
             Previous::Again(claim) => return Proposal::Claim(*claim),
-            Previous::Running => return self.wait_for_end(index, item, now),
+            Previous::Running => return self.wait_for_end(item),
             Previous::Wait => return Proposal::Nothing,
         };
-        self.jobs[index].item_mut(item).watching = false;
+        self.job.item_mut(item).watching = false;
         if held {
             return Proposal::Nothing;
         }
-        let rest = self.jobs[index].items[item as usize].claim_after;
-        if now.mono < rest {
-            self.wake_at_mono(index, rest);
+        let rest = self.job.items[item as usize].claim_after;
+        if self.now.mono < rest {
+            self.wake_at_mono(rest);
             return Proposal::Nothing;
         }
         let given_up = !settlements.is_empty();
@@ -216,18 +209,18 @@ impl Core {
             // The next claim will overwrite the outcome; it has to be in the cursor before, where it survives this process.
             return Proposal::Settle(claim);
         }
-        self.next_run(index, claim, effective, latest, now)
+        self.next_run(claim, effective, latest)
     }
 
     /// Ends a claim of ours of which nothing runs, on an item that belongs to somebody else by now and waits for us.
-    fn tie_up(&mut self, index: usize, item: Item, effective: &Effective, held: bool, now: Now) -> Proposal {
-        let session = self.session.map_or(0, |terms| terms.session);
-        let (base, version) = self.base_cursor(index, item, effective);
-        if base.running().is_none_or(|claim| claim.owner != self.me || claim.session != session) {
-            self.jobs[index].item_mut(item).loose = false;
+    fn tie_up(&mut self, item: Item, effective: &Effective, held: bool) -> Proposal {
+        let session = self.us.session_id();
+        let (base, version) = self.base_cursor(item, effective);
+        if base.running().is_none_or(|claim| claim.owner != self.us.me || claim.session != session) {
+            self.job.item_mut(item).loose = false;
             return Proposal::Nothing;
         }
-        match self.settle_previous(index, item, base, effective, now) {
+        match self.settle_previous(item, base, effective) {
             _ if held => Proposal::Nothing,
             Previous::Again(claim) => Proposal::Claim(*claim),
             Previous::Settled { cursor, settlements, dead } => Proposal::Settle(ItemClaim {
@@ -244,9 +237,9 @@ impl Core {
 
     /// Records what somebody else, or an earlier incarnation of this process, wrote into the cursor: it may have died before
     /// its own record was safe, and the next claim overwrites the cursor. Recording the same again changes nothing.
-    pub(super) fn record_inherited(&mut self, index: usize, item: Item, now: Now) {
-        let session = self.session.map_or(0, |terms| terms.session);
-        let job = &mut self.jobs[index];
+    pub(super) fn record_inherited(&mut self, item: Item) {
+        let session = self.us.session_id();
+        let job = &mut *self.job;
         let Some(nodes) = job.mirror.items.get(item as usize) else { return };
         let CursorNode::Known { modified, cursor, .. } = &nodes.cursor else { return };
         let state = &mut job.items[item as usize];
@@ -255,38 +248,31 @@ impl Core {
         }
         state.recorded = *modified;
         let cursor = cursor.clone();
-        let mut settlements = self.gap_settlements(index, item, &cursor.gap, now);
+        let mut settlements = self.gap_settlements(item, &cursor.gap);
         if let Some(claim) = &cursor.run
             && let Some(outcome) = claim.outcome.clone()
             && (claim.session != session
                 || matches!(outcome, Outcome::Failed { kind: FailureKind::OwnerLost, .. }))
         {
-            settlements.push(self.settlement(index, item, claim, outcome, Some(claim.at), now));
+            settlements.push(self.settlement(item, claim, outcome, Some(claim.at)));
         }
         for settlement in settlements {
-            self.record(clockwright_model::Event::Settlement(settlement));
+            self.us.record(clockwright_model::Event::Settlement(settlement));
         }
     }
 
     /// The next run of a free item: a waiting trigger, or what the schedule says.
-    fn next_run(
-        &mut self,
-        index: usize,
-        mut claim: ItemClaim,
-        effective: &Effective,
-        latest: Option<Millis>,
-        now: Now,
-    ) -> Proposal {
+    fn next_run(&mut self, mut claim: ItemClaim, effective: &Effective, latest: Option<Millis>) -> Proposal {
         if let Some(trigger) = claim.cursor.pending.take() {
             claim.cursor.gap.clear();
-            claim.cursor.run = Some(self.new_claim(trigger, 1, Source::Trigger, now));
+            claim.cursor.run = Some(self.new_claim(trigger, 1, Source::Trigger));
             return Proposal::Claim(claim);
         }
         let settled = claim.cursor.settled;
         if latest.is_none_or(|latest| latest <= settled) {
             return Proposal::Nothing;
         }
-        let job = &self.jobs[index];
+        let job = &*self.job;
         let state = &job.items[claim.item as usize];
         let blocked_by = match state.blocked_by {
             BlockedBy::Busy => Blocked::Busy,
@@ -295,17 +281,17 @@ impl Core {
             BlockedBy::Disabled => Blocked::Off("the item was disabled"),
         };
         let mut misfire = effective.settings.misfire;
-        if self.mutated(Mutation::MisfireForgottenOnTakeover) && state.blocked_by == BlockedBy::Unowned {
+        if self.us.mutated(Mutation::MisfireForgottenOnTakeover) && state.blocked_by == BlockedBy::Unowned {
             misfire = clockwright_model::Misfire::Skip;
         }
         let decision = due(&DueInput {
             schedule: &effective.schedule,
             settled,
-            now: now.wall,
+            now: self.now.wall,
             blocked_until: state.blocked_until,
             blocked_by,
             misfire,
-            tolerance: self.options.tolerance,
+            tolerance: self.us.options.tolerance,
         });
         claim.cursor.gap = decision
             .settled
@@ -315,13 +301,13 @@ impl Core {
         if let Some(last) = claim.cursor.gap.last() {
             claim.cursor.settled = last.to;
         }
-        let gaps = self.gap_settlements(index, claim.item, &claim.cursor.gap, now);
+        let gaps = self.gap_settlements(claim.item, &claim.cursor.gap);
         claim.settlements.extend(gaps);
         match decision.run {
             Some((at, source)) => {
-                let twice = source == Source::Misfire && self.mutated(Mutation::MisfireRunsTwice);
+                let twice = source == Source::Misfire && self.us.mutated(Mutation::MisfireRunsTwice);
                 claim.cursor.settled = if twice { at - 1 } else { at };
-                claim.cursor.run = Some(self.new_claim(Fire::Scheduled(at), 1, source, now));
+                claim.cursor.run = Some(self.new_claim(Fire::Scheduled(at), 1, source));
                 Proposal::Claim(claim)
             }
             None if claim.settlements.is_empty() => Proposal::Nothing,
@@ -330,12 +316,12 @@ impl Core {
     }
 
     /// Whether an operator disabled the item; notices when that ends.
-    fn track_disabled(&mut self, index: usize, item: Item, now: Now) -> bool {
-        let job = &mut self.jobs[index];
+    fn track_disabled(&mut self, item: Item) -> bool {
+        let job = &mut *self.job;
         let disabled = job.mirror.item(item).is_some_and(|nodes| nodes.disabled);
         let state = job.item_mut(item);
         if state.was_disabled && !disabled {
-            state.blocked_until = now.wall;
+            state.blocked_until = self.now.wall;
             state.blocked_by = BlockedBy::Disabled;
         }
         state.was_disabled = disabled;
@@ -343,13 +329,8 @@ impl Core {
     }
 
     /// The cursor that a claim builds on, and its version.
-    pub(super) fn base_cursor(
-        &self,
-        index: usize,
-        item: Item,
-        effective: &Effective,
-    ) -> (Cursor, Option<i32>) {
-        let job = &self.jobs[index];
+    pub(super) fn base_cursor(&self, item: Item, effective: &Effective) -> (Cursor, Option<i32>) {
+        let job = &*self.job;
         let nodes = &job.mirror.items[item as usize];
         let planned_from = nodes.owner.as_ref().map_or(0, |owner| job.plans.covers_from(owner));
         let fresh = || Cursor::starting(planned_from.max(effective.changed_at), effective.schedule_hash);
@@ -360,7 +341,7 @@ impl Core {
                     cursor.settled = cursor.settled.max(effective.changed_at);
                     cursor.schedule = effective.schedule_hash;
                 }
-                if self.has_foreign_peers(index) || self.mutated(Mutation::NoFireIdentity) {
+                if self.has_foreign_peers() || self.us.mutated(Mutation::NoFireIdentity) {
                     // A Java peer may have run the instants before: it keeps no cursor.
                     cursor.settled = cursor.settled.max(planned_from);
                 }
@@ -372,9 +353,9 @@ impl Core {
     }
 
     /// Waits for the end of a run that goes on elsewhere.
-    fn wait_for_end(&mut self, index: usize, item: Item, now: Now) -> Proposal {
-        let state = self.jobs[index].item_mut(item);
-        state.blocked_until = now.wall;
+    fn wait_for_end(&mut self, item: Item) -> Proposal {
+        let state = self.job.item_mut(item);
+        state.blocked_until = self.now.wall;
         state.blocked_by = BlockedBy::Busy;
         if state.watching {
             return Proposal::Nothing;
@@ -384,23 +365,16 @@ impl Core {
     }
 
     /// What is to be done about the item's last claim before a new one.
-    fn settle_previous(
-        &mut self,
-        index: usize,
-        item: Item,
-        mut cursor: Cursor,
-        effective: &Effective,
-        now: Now,
-    ) -> Previous {
+    fn settle_previous(&mut self, item: Item, mut cursor: Cursor, effective: &Effective) -> Previous {
         let Some(claim) = cursor.running().cloned() else {
-            self.jobs[index].item_mut(item).orphan_since = None;
+            self.job.item_mut(item).orphan_since = None;
             return Previous::Settled { cursor: Box::new(cursor), settlements: vec![], dead: None };
         };
-        let own = claim.owner == self.me;
-        if !own && self.alive(&claim.owner, claim.session) {
+        let own = claim.owner == self.us.me;
+        if !own && self.us.alive(&claim.owner, claim.session) {
             return Previous::Running;
         }
-        if !own && !self.orphaned_long_enough(index, item, now) {
+        if !own && !self.orphaned_long_enough(item) {
             return Previous::Wait;
         }
         let again = effective.settings.failover
@@ -409,9 +383,9 @@ impl Core {
             // The failover path takes it: Java peers can see that, and another instance may be quicker.
             return Previous::Wait;
         }
-        let version = self.jobs[index].mirror.items[item as usize].cursor.version();
-        if again || (own && self.never_started(index, item, &claim)) {
-            cursor.run = Some(self.new_claim(claim.fire, claim.attempt + 1, Source::Failover, now));
+        let version = self.job.mirror.items[item as usize].cursor.version();
+        if again || (own && self.never_started(item, &claim)) {
+            cursor.run = Some(self.new_claim(claim.fire, claim.attempt + 1, Source::Failover));
             let claim = ItemClaim { item, cursor, version, settlements: vec![], dead: None, takeover: None };
             return Previous::Again(Box::new(claim));
         }
@@ -422,44 +396,35 @@ impl Core {
         };
         let reason =
             if effective.settings.failover { format!("{reason}; attempts are used up") } else { reason };
-        let ItemClaim { cursor, settlements, dead, .. } =
-            self.give_up(index, item, cursor, version, reason, now);
+        let ItemClaim { cursor, settlements, dead, .. } = self.give_up(item, cursor, version, reason);
         Previous::Settled { cursor: Box::new(cursor), settlements, dead }
     }
 
     /// The change of a cursor that settles its open claim as failed, because its owner is lost.
-    fn give_up(
-        &self,
-        index: usize,
-        item: Item,
-        mut cursor: Cursor,
-        version: Option<i32>,
-        reason: String,
-        now: Now,
-    ) -> ItemClaim {
+    fn give_up(&self, item: Item, mut cursor: Cursor, version: Option<i32>, reason: String) -> ItemClaim {
         let outcome = Outcome::Failed { kind: FailureKind::OwnerLost, reason };
         let (mut settlements, mut dead) = (Vec::new(), None);
         if let Some(claim) = &mut cursor.run {
-            settlements.push(self.settlement(index, item, claim, outcome.clone(), Some(claim.at), now));
+            settlements.push(self.settlement(item, claim, outcome.clone(), Some(claim.at)));
             claim.outcome = Some(outcome);
-            dead = (!self.leases.contains_key(&claim.owner)).then(|| claim.owner.clone());
+            dead = (!self.us.leases.contains_key(&claim.owner)).then(|| claim.owner.clone());
         }
         ItemClaim { item, cursor, version, settlements, dead, takeover: None }
     }
 
     /// Makes hints about an item's run matter here, until its cursor decides.
-    pub(super) fn watch_item(&mut self, index: usize, item: Item) {
-        let state = self.jobs[index].item_mut(item);
+    pub(super) fn watch_item(&mut self, item: Item) {
+        let state = self.job.item_mut(item);
         if !state.watching {
             state.watching = true;
-            self.read_items(index, &[item]);
+            self.read_items(&[item]);
         }
     }
 
     /// Prepares an item that the job no longer has for its removal: what its cursor says goes on record, and a claim without a
     /// living owner is settled. True when the cursor may go.
-    pub(super) fn wind_up(&mut self, index: usize, item: Item, now: Now) -> bool {
-        let job = &self.jobs[index];
+    pub(super) fn wind_up(&mut self, item: Item) -> bool {
+        let job = &*self.job;
         if !job.items.get(item as usize).is_none_or(|state| matches!(state.local, Local::Idle)) {
             return false;
         }
@@ -469,99 +434,75 @@ impl Core {
             CursorNode::Absent | CursorNode::Damaged { .. } => return true,
             CursorNode::Unread => {
                 if job.items.get(item as usize).is_none_or(|state| state.reading.is_none()) {
-                    self.read_items(index, &[item]);
+                    self.read_items(&[item]);
                 }
                 return false;
             }
         };
         let version = nodes.cursor.version();
         let Some(owner) = cursor.running().map(|claim| claim.owner.clone()) else {
-            self.record_inherited(index, item, now);
+            self.record_inherited(item);
             return true;
         };
-        if self.orphaned_long_enough(index, item, now) {
+        if self.orphaned_long_enough(item) {
             let reason =
                 format!("its instance {owner} died while it ran, and the job has no such item any more");
-            let claim = self.give_up(index, item, cursor, version, reason, now);
-            self.send_settles(index, vec![claim], now);
+            let claim = self.give_up(item, cursor, version, reason);
+            self.send_settles(vec![claim]);
         }
         false
     }
 
     /// Whether a claim of our own was never started: its answer was unclear, and only the read-back showed that it had been
     /// carried out.
-    fn never_started(&self, index: usize, item: Item, claim: &Claim) -> bool {
-        let session = self.session.map(|terms| terms.session);
-        Some(claim.session) == session && self.jobs[index].items[item as usize].lost != Some(claim.run_id)
-    }
-
-    /// Reads the nodes of items that decide about a claim.
-    pub(super) fn read_items(&mut self, index: usize, items: &[Item]) {
-        if items.is_empty() {
-            return;
-        }
-        let job = &self.jobs[index];
-        let monitored = job.effective.as_ref().is_none_or(|effective| effective.settings.monitor_execution);
-        let mut paths = Vec::with_capacity(items.len() * 2);
-        for item in items {
-            paths.push(self.path(index, &Key::Cursor(*item)));
-            if monitored {
-                paths.push(self.path(index, &Key::Running(*item)));
-            }
-            if job.mirror.layout == Layout::V3 {
-                paths.push(self.path(index, &Key::Failovering(*item)));
-            }
-        }
-        let id = self.next();
-        for item in items {
-            self.jobs[index].item_mut(*item).reading = Some(id);
-        }
-        self.out.push(Effect::Read { id, paths });
+    fn never_started(&self, item: Item, claim: &Claim) -> bool {
+        let session = self.us.session.map(|terms| terms.session);
+        Some(claim.session) == session && self.job.items[item as usize].lost != Some(claim.run_id)
     }
 
     /// Java's mark that an instant passed while an item ran.
-    fn mark_misfires(&mut self, index: usize, effective: &Effective, items: &[Item]) {
+    fn mark_misfires(&mut self, effective: &Effective, items: &[Item]) {
         if !effective.settings.monitor_execution || !effective.settings.misfire.as_wire() {
             return;
         }
         for item in items {
-            let nodes = self.jobs[index].mirror.item_mut(*item);
+            let nodes = self.job.mirror.item_mut(*item);
             if nodes.misfire {
                 continue;
             }
             nodes.misfire = true;
-            let path = self.path(index, &Key::Misfire(*item));
-            self.commit(index, Purpose::Mark(*item), vec![Op::create(path, Bytes::new())]);
+            let path = self.path(&Key::Misfire(*item));
+            self.commit(Purpose::Mark(*item), vec![Op::create(path, Bytes::new())]);
         }
     }
 
-    pub(super) fn marked(&mut self, index: usize, item: Item, result: Result<Commit, Error>) {
+    pub(super) fn marked(&mut self, item: Item, result: Result<Commit, Error>) {
         let present = match result {
             Ok(_) => true,
             Err(Error::Conflict { conflict, .. }) => conflict == Conflict::Exists,
             Err(_) => {
-                let path = self.path(index, &Key::Misfire(item));
-                self.read(vec![path]);
+                let path = self.path(&Key::Misfire(item));
+                self.us.read(vec![path]);
                 return;
             }
         };
-        self.jobs[index].mirror.item_mut(item).misfire = present;
+        self.job.mirror.item_mut(item).misfire = present;
     }
 
     /// Tells streams to come to an end when their items are to move, or streaming was switched off.
-    pub(super) fn wind_down(&mut self, index: usize) {
-        let job = &self.jobs[index];
+    pub(super) fn wind_down(&mut self) {
+        let job = &*self.job;
         let streaming = job.effective.as_ref().is_none_or(|effective| {
             !matches!(effective.settings.kind, clockwright_model::JobKind::Dataflow { streaming: false })
         });
         let moved = (0..job.items.len() as Item).any(|item| {
             let state = &job.items[item as usize];
-            matches!(&state.local, Local::Running(active) if !active.taken) && !job.owns(item, &self.me)
+            matches!(&state.local, Local::Running(active) if !active.taken) && !job.owns(item, &self.us.me)
         });
-        let on = job.mirror.necessary || self.leaving || moved || !streaming || job.phase != Phase::Active;
+        let on = job.mirror.necessary || self.us.leaving || moved || !streaming || job.phase != Phase::Active;
         if job.winding != on {
-            self.jobs[index].winding = on;
-            self.out.push(Effect::WindDown { job: index, on });
+            self.job.winding = on;
+            self.us.out.push(Effect::WindDown { job: self.job.number, on });
         }
     }
 }

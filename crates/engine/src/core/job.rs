@@ -1,7 +1,8 @@
 //! One job in one engine: what is believed about it, what it does here, and its effective settings.
 
+use super::Now;
 use super::mirror::{CursorNode, Mirror};
-use super::{Core, Now};
+use super::us::Us;
 use crate::keys::Key;
 use crate::layout::Layout;
 use bytes::Bytes;
@@ -16,6 +17,8 @@ use std::sync::Arc;
 
 /// A job.
 pub(crate) struct Job {
+    /// Its number in this engine; it stays the same while the job is here.
+    pub(crate) number: usize,
     pub(crate) name: JobName,
     /// The settings this process was started with.
     pub(crate) local: JobSettings,
@@ -211,8 +214,9 @@ pub struct JobStatus {
 }
 
 impl Job {
-    pub(crate) fn new(local: JobSettings) -> Self {
+    pub(crate) fn new(number: usize, local: JobSettings) -> Self {
         Self {
+            number,
             name: local.name.clone(),
             local,
             mirror: Mirror::default(),
@@ -438,6 +442,18 @@ impl Job {
         self.effective.as_ref().map_or(self.local.exclusive, |effective| effective.settings.exclusive)
     }
 
+    /// What the engine says of it.
+    pub(crate) fn status(&self, us: &Us) -> JobStatus {
+        JobStatus {
+            job: self.name.clone(),
+            registered: self.registered,
+            degraded: self.degraded.clone(),
+            leader: us.leads(self),
+            items: (0..self.count()).filter(|item| self.owns(*item, &us.me)).collect(),
+            running: self.live_runs().len(),
+        }
+    }
+
     /// The runs that go on here.
     pub(crate) fn live_runs(&self) -> Vec<u64> {
         self.items
@@ -533,21 +549,7 @@ fn fnv(parts: &[&[u8]]) -> u32 {
     hash
 }
 
-impl Core {
-    /// What this engine says of each of its jobs.
-    #[must_use]
-    pub fn status(&self) -> Vec<JobStatus> {
-        let status = |job: &Job| JobStatus {
-            job: job.name.clone(),
-            registered: job.registered,
-            degraded: job.degraded.clone(),
-            leader: self.leads(job),
-            items: (0..job.count()).filter(|item| job.owns(*item, &self.me)).collect(),
-            running: job.live_runs().len(),
-        };
-        self.jobs.iter().map(status).collect()
-    }
-
+impl Us {
     /// Whether this engine's current session leads a job.
     pub(crate) fn leads(&self, job: &Job) -> bool {
         let session = self.session.map(|terms| terms.session);

@@ -17,7 +17,7 @@
 //! sees so, because the clock counts suspended time. *The registry is away longer than `2T/3`*: exclusive runs end everywhere;
 //! a job that prefers to go on says `exclusive: best_effort`.
 
-use super::{Core, Effect, Mutation, Now};
+use super::{Core, Effect, Mutation, Now, Turn};
 use clockwright_model::{Exclusive, Millis};
 use clockwright_registry::Error;
 use clockwright_runtime::StopReason;
@@ -74,64 +74,58 @@ impl Lease {
 impl Core {
     /// Renews the lease when it is time, and stops exclusive runs when it runs out.
     pub(super) fn keep_lease(&mut self, now: Now) {
-        if self.lease.proven.is_none() {
+        let us = &mut self.us;
+        if us.lease.proven.is_none() {
             return;
         }
-        if !self.lease.in_flight && now.mono >= self.lease.renew_at() {
-            self.lease.in_flight = true;
-            self.lease.sent = now.mono;
-            self.out.push(Effect::Renew);
+        if !us.lease.in_flight && now.mono >= us.lease.renew_at() {
+            us.lease.in_flight = true;
+            us.lease.sent = now.mono;
+            us.out.push(Effect::Renew);
         }
-        if !self.lease.lapsed && now.mono >= self.lease.stop_at() {
-            self.lease.lapsed = true;
-            self.tell(
-                None,
-                true,
-                "the lease could not be renewed in time; exclusive runs are stopped".into(),
-            );
-            for index in 0..self.jobs.len() {
-                self.stop_strict_runs(index);
-            }
+        if !us.lease.lapsed && now.mono >= us.lease.stop_at() {
+            us.lease.lapsed = true;
+            us.tell(None, true, "the lease could not be renewed in time; exclusive runs are stopped".into());
+            self.each(now, |turn| {
+                turn.stop_strict_runs();
+            });
         }
     }
 
     pub(super) fn renewed(&mut self, sent: Millis, result: &Result<(), Error>, now: Now) {
-        self.lease.in_flight = false;
-        if self.session.is_none() {
+        let us = &mut self.us;
+        us.lease.in_flight = false;
+        if us.session.is_none() {
             return;
         }
         match result {
             Ok(()) => {
                 let proven =
-                    if self.mutated(Mutation::LeaseFromNow) { now.mono + self.lease.timeout } else { sent };
-                self.lease.proven = self.lease.proven.max(Some(proven));
-                if self.lease.lapsed && self.lease.is_valid(now) {
-                    self.lease.lapsed = false;
-                    self.tell(None, false, "the lease is renewed again".into());
-                    for index in 0..self.jobs.len() {
-                        self.touch(index);
-                    }
+                    if us.mutated(Mutation::LeaseFromNow) { now.mono + us.lease.timeout } else { sent };
+                us.lease.proven = us.lease.proven.max(Some(proven));
+                us.out.push(Effect::LeaseUntil(us.lease.until()));
+                if us.lease.lapsed && us.lease.is_valid(now) {
+                    us.lease.lapsed = false;
+                    us.tell(None, false, "the lease is renewed again".into());
+                    self.each(now, |turn| {
+                        turn.touch();
+                    });
                 }
-                self.out.push(Effect::LeaseUntil(self.lease.until()));
             }
             // The next renewal follows at its own time; an unproven lease simply runs out.
-            Err(error) => self.tell(None, false, format!("the lease was not renewed: {error}")),
+            Err(error) => us.tell(None, false, format!("the lease was not renewed: {error}")),
         }
     }
+}
 
-    /// Stops the runs of a job that must not outlive the lease.
-    pub(super) fn stop_strict_runs(&mut self, index: usize) {
-        let job = &self.jobs[index];
-        if job.exclusive() == Exclusive::BestEffort {
+impl Turn<'_> {
+    /// Stops the runs of the job that must not outlive the lease.
+    pub(super) fn stop_strict_runs(&mut self) {
+        if self.job.exclusive() == Exclusive::BestEffort {
             return;
         }
-        for run in job.live_runs() {
-            self.out.push(Effect::Stop { run, reason: StopReason::LeaseLost });
+        for run in self.job.live_runs() {
+            self.us.out.push(Effect::Stop { run, reason: StopReason::LeaseLost });
         }
-    }
-
-    /// Whether claims may be made now.
-    pub(super) fn may_claim(&self, now: Now) -> bool {
-        self.session.is_some() && self.lease.is_valid(now)
     }
 }

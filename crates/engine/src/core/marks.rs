@@ -21,32 +21,32 @@
 //! fresh reading at once, and where there is a cursor it is checked, so that a claim of ours in between is not touched. Losing a mark
 //! of a living Java run costs what Java's own reconnection costs, which deletes them too.
 
+use super::Turn;
 use super::coordinate::Builder;
 use super::job::Local;
 use super::mirror::{CursorNode, ItemNodes, Mark};
-use super::{Core, Now};
 use crate::keys::Key;
 use crate::layout::Layout;
 use clockwright_model::Item;
 use clockwright_registry::Op;
 
-impl Core {
+impl Turn<'_> {
     /// Whether nobody is behind a mark any more. One that ends with a session does so by itself.
-    pub(super) fn is_left(&self, index: usize, mark: &Mark) -> bool {
-        let there = |id| self.leases.contains_key(id) || self.jobs[index].mirror.instances.contains_key(id);
+    pub(super) fn is_left(&self, mark: &Mark) -> bool {
+        let there = |id| self.us.leases.contains_key(id) || self.job.mirror.instances.contains_key(id);
         mark.session == 0 && !mark.id.as_ref().is_some_and(there)
     }
 
     /// Whether a Java instance died while it ran an item that has no claim, or after it had taken it over.
-    pub(super) fn java_left(&self, index: usize, nodes: &ItemNodes) -> bool {
-        let there = |id| self.leases.contains_key(id) || self.jobs[index].mirror.instances.contains_key(id);
-        nodes.running.as_ref().is_some_and(|mark| self.is_left(index, mark))
+    pub(super) fn java_left(&self, nodes: &ItemNodes) -> bool {
+        let there = |id| self.us.leases.contains_key(id) || self.job.mirror.instances.contains_key(id);
+        nodes.running.as_ref().is_some_and(|mark| self.is_left(mark))
             || (nodes.taken.is_none() && nodes.failovering.as_ref().is_some_and(|id| !there(id)))
     }
 
     /// What our mark of an orphan says: the Java instance that died over the item, or nothing.
-    pub(super) fn runner_of_java(&self, index: usize, item: Item) -> String {
-        let Some(nodes) = self.jobs[index].mirror.item(item) else { return String::new() };
+    pub(super) fn runner_of_java(&self, item: Item) -> String {
+        let Some(nodes) = self.job.mirror.item(item) else { return String::new() };
         if nodes.cursor.cursor().is_some_and(|cursor| cursor.running().is_some()) {
             return String::new();
         }
@@ -55,34 +55,33 @@ impl Core {
     }
 
     /// Whether the item's mark says that a Java instance died over it.
-    pub(super) fn java_died(&self, index: usize, item: Item) -> bool {
-        self.jobs[index].mirror.failover_items.get(&item).is_some_and(|mark| mark.java_died)
+    pub(super) fn java_died(&self, item: Item) -> bool {
+        self.job.mirror.failover_items.get(&item).is_some_and(|mark| mark.java_died)
     }
 
     /// Adds the deletion of a `running` that was left, for a commit that makes something of it.
     pub(super) fn lower_left_mark(&self, builder: &mut Builder<'_>, item: Item) {
-        let index = builder.index();
-        let Some(nodes) = self.jobs[index].mirror.item(item) else { return };
-        if nodes.running.as_ref().is_some_and(|mark| self.is_left(index, mark)) {
+        let Some(nodes) = self.job.mirror.item(item) else { return };
+        if nodes.running.as_ref().is_some_and(|mark| self.is_left(mark)) {
             builder.delete(&Key::Running(item));
         }
     }
 
     /// Clears the marks of the dead of which nothing is to be made, or something was made already.
-    pub(super) fn clear_left_marks(&mut self, index: usize, now: Now) {
-        let job = &self.jobs[index];
+    pub(super) fn clear_left_marks(&mut self) {
+        let job = &*self.job;
         if job.mirror.layout == Layout::V2 || job.op.is_some() {
             return;
         }
-        let (mut builder, mut wake) = (Builder::new(self, index), None);
+        let (mut builder, mut wake) = (Builder::new(self.us, self.job), None);
         for (item, nodes) in job.mirror.items.iter().enumerate() {
             let item = item as Item;
             let Some(state) = job.items.get(item as usize) else { continue };
             let Some(since) = state.orphan_since else { continue };
-            if state.cursor_sequence <= state.orphan_sequence || !self.java_left(index, nodes) {
+            if state.cursor_sequence <= state.orphan_sequence || !self.java_left(nodes) {
                 continue;
             }
-            if now.mono < since + self.grace() {
+            if self.now.mono < since + self.grace() {
                 wake = Some(since + self.grace());
                 continue;
             }
@@ -101,20 +100,20 @@ impl Core {
             }
         }
         let ops = builder.ops;
-        self.coordinate_other(index, ops);
+        self.coordinate_other(ops);
         if let Some(at) = wake {
-            self.wake_at_mono(index, at);
+            self.wake_at_mono(at);
         }
     }
 
     /// Clears marks that this process made and is not behind.
-    pub(super) fn clear_own_marks(&mut self, index: usize) {
-        let job = &self.jobs[index];
+    pub(super) fn clear_own_marks(&mut self) {
+        let job = &*self.job;
         if job.mirror.layout == Layout::V2 || job.op.is_some() {
             return;
         }
-        let session = self.session.map_or(0, |terms| terms.session);
-        let mut builder = Builder::new(self, index);
+        let session = self.us.session_id();
+        let mut builder = Builder::new(self.us, self.job);
         for (item, nodes) in job.mirror.items.iter().enumerate() {
             let item = item as Item;
             let idle = job
@@ -123,17 +122,21 @@ impl Core {
                 .is_none_or(|state| matches!(state.local, Local::Idle) && !state.loose);
             let read = !matches!(nodes.cursor, CursorNode::Unread);
             let claimed = nodes.cursor.cursor().and_then(|cursor| cursor.running());
-            if !idle || !read || claimed.is_some_and(|claim| claim.owner == self.me) {
+            if !idle || !read || claimed.is_some_and(|claim| claim.owner == self.us.me) {
                 continue;
             }
-            if nodes.running.as_ref().is_some_and(|mark| mark.session == 0 && mark.is_of(&self.me, session)) {
+            if nodes
+                .running
+                .as_ref()
+                .is_some_and(|mark| mark.session == 0 && mark.is_of(&self.us.me, session))
+            {
                 builder.delete(&Key::Running(item));
             }
-            if nodes.failovering.as_ref() == Some(&self.me) {
+            if nodes.failovering.as_ref() == Some(&self.us.me) {
                 builder.delete(&Key::Failovering(item));
             }
         }
         let ops = builder.ops;
-        self.coordinate_other(index, ops);
+        self.coordinate_other(ops);
     }
 }

@@ -39,12 +39,12 @@
 //! All of this is inference, and Java's own steps are not conditional, so beside a Java peer an instant may be run twice
 //! or not at all while a plan changes. Nothing of this is used in jobs without Java peers.
 
+use super::Turn;
 use super::claim::ItemClaim;
 use super::coordinate::Builder;
 use super::failover::MARK_BATCH;
 use super::job::Local;
 use super::mirror::{CursorNode, ItemNodes, Mirror, OwnerNode};
-use super::{Core, Now};
 use crate::keys::Key;
 use crate::layout::Layout;
 use bytes::Bytes;
@@ -145,47 +145,47 @@ impl Plans {
     }
 }
 
-impl Core {
+impl Turn<'_> {
     /// Whether our leader may begin a plan now although there are Java peers. If not, it is asked again in time.
-    pub(super) fn may_plan_beside_java(&mut self, index: usize, now: Now) -> bool {
-        let Some(effective) = self.jobs[index].effective.clone() else { return false };
-        if effective.settings.failover && self.leaves_marks(index, now) {
+    pub(super) fn may_plan_beside_java(&mut self) -> bool {
+        let Some(effective) = self.job.effective.clone() else { return false };
+        if effective.settings.failover && self.leaves_marks() {
             return false;
         }
         if effective.settings.monitor_execution {
-            let due_since = *self.jobs[index].plans.due_since.get_or_insert(self.sequence);
-            if self.jobs[index].plans.looked <= due_since {
-                if self.jobs[index].loading.is_none_or(|id| id <= due_since) {
-                    self.load(index);
+            let due_since = *self.job.plans.due_since.get_or_insert(self.us.sequence);
+            if self.job.plans.looked <= due_since {
+                if self.job.loading.is_none_or(|id| id <= due_since) {
+                    self.load();
                 }
                 return false;
             }
-            if self.something_runs(index, now) {
+            if self.something_runs() {
                 return false;
             }
         }
-        if let Some(next) = effective.schedule.next_after(now.wall)
-            && next - now.wall < QUIET
+        if let Some(next) = effective.schedule.next_after(self.now.wall)
+            && next - self.now.wall < QUIET
         {
-            let wait = next - now.wall + AFTER;
-            self.jobs[index].plans.due_since = None;
-            self.jobs[index].op_after = now.mono + wait;
-            self.wake_at_mono(index, now.mono + wait);
-            if !self.jobs[index].mirror.necessary {
-                let mut builder = Builder::new(self, index);
+            let wait = next - self.now.wall + AFTER;
+            self.job.plans.due_since = None;
+            self.job.op_after = self.now.mono + wait;
+            self.wake_at_mono(self.now.mono + wait);
+            if !self.job.mirror.necessary {
+                let mut builder = Builder::new(self.us, self.job);
                 builder.create(&Key::Necessary, Bytes::new());
                 let ops = builder.ops;
-                self.coordinate_other(index, ops);
+                self.coordinate_other(ops);
             }
             return false;
         }
-        self.jobs[index].plans.due_since = None;
+        self.job.plans.due_since = None;
         true
     }
 
     /// Misses Java peers that are gone, and asks for the numbers that tell what they left running.
-    pub(super) fn miss_java(&mut self, index: usize) {
-        let job = &mut self.jobs[index];
+    pub(super) fn miss_java(&mut self) {
+        let job = &mut *self.job;
         let gone: Vec<InstanceId> =
             job.plans.java.iter().filter(|id| !job.mirror.instances.contains_key(*id)).cloned().collect();
         if gone.is_empty() {
@@ -212,31 +212,29 @@ impl Core {
         if items.is_empty() {
             return;
         }
-        let mut paths = vec![self.path(index, &Key::Instances)];
-        paths.extend(items.iter().map(|item| self.path(index, &Key::Item(*item))));
-        let id = self.next();
-        self.jobs[index].plans.numbers.insert(id, items);
-        self.out.push(super::Effect::Read { id, paths });
+        let mut paths = vec![self.path(&Key::Instances)];
+        paths.extend(items.iter().map(|item| self.path(&Key::Item(*item))));
+        let id = self.us.next();
+        self.job.plans.numbers.insert(id, items);
+        self.us.out.push(super::Effect::Read { id, paths });
     }
 
     /// Takes in the numbers that [`miss_java`](Self::miss_java) asked for.
     pub(super) fn numbers_were_read(&mut self, id: u64, nodes: &[(Path, Option<Node>)]) {
         let Some((instances, rest)) = nodes.split_first() else { return };
-        let job = self.keys.parse(&instances.0).and_then(|(job, _)| self.by_name.get(job));
-        let Some(&index) = job else { return };
-        let Some(items) = self.jobs[index].plans.numbers.remove(&id) else { return };
+        let Some(items) = self.job.plans.numbers.remove(&id) else { return };
         let changed = |node: &Option<Node>| node.as_ref().map_or(0, |node| node.stat.children_changed);
         let together = changed(&instances.1);
         let left = items.into_iter().zip(rest).filter(|(_, (_, node))| changed(node) == together);
         if together != 0 {
-            self.jobs[index].plans.left.extend(left.map(|(item, _)| item));
+            self.job.plans.left.extend(left.map(|(item, _)| item));
         }
-        self.touch(index);
+        self.touch();
     }
 
     /// Marks what dead Java peers left running, as far as nobody has marked or taken it.
-    pub(super) fn mark_left(&mut self, index: usize) {
-        let job = &mut self.jobs[index];
+    pub(super) fn mark_left(&mut self) {
+        let job = &mut *self.job;
         let (count, mirror) = (job.count(), &job.mirror);
         job.plans.left.retain(|item| {
             let handled = |nodes: &ItemNodes| {
@@ -248,34 +246,34 @@ impl Core {
                 && !mirror.failover_items.contains_key(item)
                 && mirror.item(*item).is_some_and(|nodes| !handled(nodes))
         });
-        if job.plans.left.is_empty() || job.op.is_some() || !self.is_marker(index) {
+        if job.plans.left.is_empty() || job.op.is_some() || !self.is_marker() {
             return;
         }
-        let mut builder = Builder::new(self, index);
-        for item in self.jobs[index].plans.left.iter().take(MARK_BATCH) {
+        let mut builder = Builder::new(self.us, self.job);
+        for item in self.job.plans.left.iter().take(MARK_BATCH) {
             builder.create(&Key::FailoverItem(*item), Bytes::new());
         }
         let ops = builder.ops;
-        self.coordinate_other(index, ops);
+        self.coordinate_other(ops);
     }
 
     /// Settles the claims of dead instances of ours whose items a Java peer has taken over.
-    pub(super) fn yield_to_java(&mut self, index: usize, now: Now) {
+    pub(super) fn yield_to_java(&mut self) {
         let mut settles = Vec::new();
-        for item in 0..self.jobs[index].count() {
-            let job = &self.jobs[index];
+        for item in 0..self.job.count() {
+            let job = &*self.job;
             let (Some(nodes), Some(state)) = (job.mirror.item(item), job.items.get(item as usize)) else {
                 continue;
             };
             let java =
-                |id: &InstanceId| !self.leases.contains_key(id) && job.mirror.instances.contains_key(id);
+                |id: &InstanceId| !self.us.leases.contains_key(id) && job.mirror.instances.contains_key(id);
             let Some(taker) = nodes.taken.clone().filter(java) else { continue };
             let CursorNode::Known { version, cursor, .. } = &nodes.cursor else { continue };
             let (version, mut cursor) = (*version, cursor.clone());
             let Some(claim) = cursor.running().cloned() else { continue };
             if !matches!(state.local, Local::Idle)
-                || claim.owner == self.me
-                || self.alive(&claim.owner, claim.session)
+                || claim.owner == self.us.me
+                || self.us.alive(&claim.owner, claim.session)
             {
                 continue;
             }
@@ -284,59 +282,59 @@ impl Core {
                 claim.owner
             );
             let outcome = Outcome::Failed { kind: FailureKind::OwnerLost, reason };
-            let settlement = self.settlement(index, item, &claim, outcome.clone(), Some(claim.at), now);
+            let settlement = self.settlement(item, &claim, outcome.clone(), Some(claim.at));
             if let Some(run) = &mut cursor.run {
                 run.outcome = Some(outcome);
             }
-            let dead = (!self.leases.contains_key(&claim.owner)).then_some(claim.owner);
+            let dead = (!self.us.leases.contains_key(&claim.owner)).then_some(claim.owner);
             let (cursor, version, settlements) = (*cursor, Some(version), vec![settlement]);
             settles.push(ItemClaim { item, cursor, version, settlements, dead, takeover: None });
         }
-        self.send_settles(index, settles, now);
+        self.send_settles(settles);
     }
 
     /// Whether Java peers may still have to mark what an instance that vanished had.
-    fn leaves_marks(&mut self, index: usize, now: Now) -> bool {
-        let job = &mut self.jobs[index];
+    fn leaves_marks(&mut self) -> bool {
+        let job = &mut *self.job;
         let owners = job.mirror.items.iter().filter_map(|nodes| nodes.owner.as_ref());
         if !owners.map(|owner| &owner.id).any(|id| !job.mirror.instances.contains_key(id)) {
             job.plans.gone_since = None;
             return false;
         }
-        let until = *job.plans.gone_since.get_or_insert(now.mono) + MARKING;
-        if now.mono < until {
-            self.wake_at_mono(index, until);
+        let until = *job.plans.gone_since.get_or_insert(self.now.mono) + MARKING;
+        if self.now.mono < until {
+            self.wake_at_mono(until);
             return true;
         }
         false
     }
 
     /// Whether a plan that a Java leader should make has been due long enough to remind it, by a fresh reading.
-    pub(super) fn has_been_due(&mut self, index: usize, due: bool, now: Now) -> bool {
-        let plans = &mut self.jobs[index].plans;
+    pub(super) fn has_been_due(&mut self, due: bool) -> bool {
+        let plans = &mut self.job.plans;
         if !due {
             plans.wrong_since = None;
             return false;
         }
-        let since = *plans.wrong_since.get_or_insert(now.mono);
-        if since == now.mono {
-            self.load(index);
+        let since = *plans.wrong_since.get_or_insert(self.now.mono);
+        if since == self.now.mono {
+            self.load();
         }
-        if now.mono < since + WRONG {
-            self.wake_at_mono(index, since + WRONG);
+        if self.now.mono < since + WRONG {
+            self.wake_at_mono(since + WRONG);
             return false;
         }
-        self.jobs[index].plans.wrong_since = None;
+        self.job.plans.wrong_since = None;
         true
     }
 
     /// Deletes the cursors that fell behind living Java owners.
-    pub(super) fn drop_outdated_cursors(&mut self, index: usize, now: Now) {
-        let rests = self.jobs[index].op.is_some() || now.mono < self.jobs[index].op_after;
-        if rests || !self.has_foreign_peers(index) || !self.is_marker(index) {
+    pub(super) fn drop_outdated_cursors(&mut self) {
+        let rests = self.job.op.is_some() || self.now.mono < self.job.op_after;
+        if rests || !self.has_foreign_peers() || !self.is_marker() {
             return;
         }
-        let job = &self.jobs[index];
+        let job = &*self.job;
         let Some(effective) = job.effective.clone() else { return };
         let mut outdated = Vec::new();
         let mut wake = None;
@@ -347,27 +345,27 @@ impl Core {
                 continue;
             };
             let foreign =
-                job.mirror.instances.contains_key(&owner.id) && !self.leases.contains_key(&owner.id);
+                job.mirror.instances.contains_key(&owner.id) && !self.us.leases.contains_key(&owner.id);
             if !foreign || cursor.running().is_some() {
                 continue;
             }
             let begun = cursor.settled.max(job.plans.covers_from(owner));
             match effective.schedule.next_after(begun) {
-                Some(first) if first + OUTDATED <= now.wall => outdated.push((item, *version)),
+                Some(first) if first + OUTDATED <= self.now.wall => outdated.push((item, *version)),
                 Some(first) => wake = Some(wake.map_or(first, |other: Millis| other.min(first))),
                 None => {}
             }
         }
         if let Some(first) = wake {
-            self.wake_at_wall(index, first + OUTDATED);
+            self.wake_at_wall(first + OUTDATED);
         }
         let delete = |(item, version): (Item, i32)| Op::Delete {
-            path: self.path(index, &Key::Cursor(item)),
+            path: self.path(&Key::Cursor(item)),
             version: Some(version),
         };
         let ops: Vec<Op> = outdated.into_iter().map(delete).collect();
         if !ops.is_empty() {
-            self.coordinate_other(index, ops);
+            self.coordinate_other(ops);
         }
     }
 }

@@ -7,18 +7,17 @@
 use super::claim::{CLAIM_BATCH, ItemClaim};
 use super::job::{Active, BlockedBy, Local};
 use super::mirror::CursorNode;
-use super::{Core, Mutation, Now, Purpose};
+use super::{Mutation, Purpose, Turn};
 use crate::keys::Key;
 use clockwright_model::{ErrorHandler, FailureKind, Item, Outcome, Settlement, Source};
 use clockwright_registry::{Commit, Error, Op};
 use clockwright_runtime::{RunEnd, RunResult, StopReason};
 
-impl Core {
+impl Turn<'_> {
     /// A run ended.
-    pub(super) fn run_ended(&mut self, run: u64, end: RunEnd, now: Now) {
-        let Some((index, item)) = self.runs.remove(&run) else { return };
-        self.touch(index);
-        let state = self.jobs[index].item_mut(item);
+    pub(super) fn run_ended(&mut self, item: Item, run: u64, end: RunEnd) {
+        self.touch();
+        let state = self.job.item_mut(item);
         let mut active = match std::mem::take(&mut state.local) {
             Local::Running(active) if active.run == run => active,
             other => {
@@ -27,8 +26,8 @@ impl Core {
             }
         };
         active.log = end.log.map(|log| log.to_string().into());
-        let settings = self.jobs[index].effective.as_ref().map(|effective| effective.settings.clone());
-        let settings = settings.unwrap_or_else(|| self.jobs[index].local.clone());
+        let settings = self.job.effective.as_ref().map(|effective| effective.settings.clone());
+        let settings = settings.unwrap_or_else(|| self.job.local.clone());
         let outcome = match end.result {
             RunResult::Succeeded => Outcome::Succeeded,
             RunResult::Failed { kind, reason } => Outcome::Failed { kind, reason },
@@ -39,40 +38,36 @@ impl Core {
                 Outcome::Cancelled { reason: "its instance shut down before it ended".into() }
             }
             RunResult::Stopped(StopReason::LeaseLost) => {
-                self.lost_run(index, item, &active, now);
+                self.lost_run(item, &active);
                 return;
             }
         };
-        self.record_end(index, item, &active, &outcome, now);
+        self.record_end(item, &active, &outcome);
         if let Outcome::Failed { reason, .. } = &outcome {
             if settings.error_handler != ErrorHandler::Ignore {
                 let what = super::job::fire_words(&active.claim.fire);
-                self.tell(
-                    Some(index),
-                    true,
-                    format!("item {item}, {what}, attempt {}: {reason}", active.claim.attempt),
-                );
+                self.tell(true, format!("item {item}, {what}, attempt {}: {reason}", active.claim.attempt));
             }
             let wait = settings.retry.wait_after(active.claim.attempt);
             if let (Some(wait), false, false) =
-                (wait, self.leaving, settings.error_handler == ErrorHandler::Throw)
+                (wait, self.us.leaving, settings.error_handler == ErrorHandler::Throw)
             {
-                let until = now.mono + wait;
-                self.jobs[index].item_mut(item).local = Local::Backoff { active, until };
+                let until = self.now.mono + wait;
+                self.job.item_mut(item).local = Local::Backoff { active, until };
                 return;
             }
         }
-        self.jobs[index].item_mut(item).local = Local::Ended { active, outcome, committing: false };
+        self.job.item_mut(item).local = Local::Ended { active, outcome, committing: false };
     }
 
     /// A run that was stopped because the lease ran out. Its claim stays as it is: this instance, if its session lives on, or
     /// the next owner decides what becomes of the fire.
-    pub(super) fn lost_run(&mut self, index: usize, item: Item, active: &Active, now: Now) {
+    pub(super) fn lost_run(&mut self, item: Item, active: &Active) {
         let outcome =
             Outcome::Failed { kind: FailureKind::OwnerLost, reason: "its instance lost the lease".into() };
-        self.record_end(index, item, active, &outcome, now);
-        self.close_run(index, active.firing, item, &outcome, now);
-        let job = &mut self.jobs[index];
+        self.record_end(item, active, &outcome);
+        self.close_run(active.firing, item, &outcome);
+        let job = &mut *self.job;
         let state = job.item_mut(item);
         state.local = Local::Idle;
         state.lost = Some(active.claim.run_id);
@@ -81,32 +76,32 @@ impl Core {
     }
 
     /// The defect of [`Mutation::ReconnectClearsRunning`]: what runs is forgotten, and runs on.
-    pub(super) fn forget_runs(&mut self, index: usize) {
-        for item in 0..self.jobs[index].items.len() as Item {
-            if let Local::Running(active) = &self.jobs[index].items[item as usize].local {
+    pub(super) fn forget_runs(&mut self) {
+        for item in 0..self.job.items.len() as Item {
+            if let Local::Running(active) = &self.job.items[item as usize].local {
                 let active = active.clone();
-                let state = self.jobs[index].item_mut(item);
+                let state = self.job.item_mut(item);
                 state.local = Local::Idle;
                 state.lost = Some(active.claim.run_id);
-                self.jobs[index].mirror.item_mut(item).cursor = CursorNode::Unread;
-                self.touch(index);
+                self.job.mirror.item_mut(item).cursor = CursorNode::Unread;
+                self.touch();
             }
         }
     }
 
     /// Another attempt after a failed one.
-    pub(super) fn retry(&mut self, index: usize, item: Item, now: Now) -> Option<ItemClaim> {
-        let Local::Backoff { active, .. } = &self.jobs[index].items[item as usize].local else { return None };
+    pub(super) fn retry(&mut self, item: Item) -> Option<ItemClaim> {
+        let Local::Backoff { active, .. } = &self.job.items[item as usize].local else { return None };
         let (fire, attempt, version, taken) =
             (active.claim.fire.clone(), active.claim.attempt + 1, active.version, active.taken);
-        let mut cursor = self.jobs[index].mirror.item(item)?.cursor.cursor()?.clone();
-        cursor.run = Some(self.new_claim(fire, attempt, Source::Retry, now));
+        let mut cursor = self.job.mirror.item(item)?.cursor.cursor()?.clone();
+        cursor.run = Some(self.new_claim(fire, attempt, Source::Retry));
         let takeover = taken.then(String::new);
         Some(ItemClaim { item, cursor, version: Some(version), settlements: vec![], dead: None, takeover })
     }
 
-    pub(super) fn give_up_retry(&mut self, index: usize, item: Item) {
-        let state = self.jobs[index].item_mut(item);
+    pub(super) fn give_up_retry(&mut self, item: Item) {
+        let state = self.job.item_mut(item);
         if let Local::Backoff { active, .. } = std::mem::take(&mut state.local) {
             let reason = "it failed, and its instance left before the next attempt".to_owned();
             let outcome = Outcome::Failed { kind: FailureKind::Job, reason };
@@ -115,13 +110,13 @@ impl Core {
     }
 
     /// Writes outcomes into cursors.
-    pub(super) fn complete(&mut self, index: usize, items: &[Item], now: Now) {
-        let session = self.session.map_or(0, |terms| terms.session);
+    pub(super) fn complete(&mut self, items: &[Item]) {
+        let session = self.us.session_id();
         let mut ops = Vec::new();
         let mut group = Vec::new();
         let mut reads = Vec::new();
         for item in items {
-            match self.completion(index, *item, session, now) {
+            match self.completion(*item, session) {
                 Completion::Write(more) => {
                     ops.extend(more);
                     group.push(*item);
@@ -130,21 +125,21 @@ impl Core {
                 Completion::Over => {}
             }
             if group.len() >= CLAIM_BATCH {
-                self.commit(index, Purpose::Complete(std::mem::take(&mut group)), std::mem::take(&mut ops));
+                self.commit(Purpose::Complete(std::mem::take(&mut group)), std::mem::take(&mut ops));
             }
         }
         if !group.is_empty() {
-            self.commit(index, Purpose::Complete(group), ops);
+            self.commit(Purpose::Complete(group), ops);
         }
-        self.read_items(index, &reads);
+        self.read_items(&reads);
     }
 
-    fn completion(&mut self, index: usize, item: Item, session: i64, now: Now) -> Completion {
-        let (keys, name, me) = (self.keys.clone(), self.jobs[index].name.clone(), self.me.clone());
+    fn completion(&mut self, item: Item, session: i64) -> Completion {
+        let (keys, name, me) = (self.us.keys.clone(), self.job.name.clone(), self.us.me.clone());
         let path = |key: &Key| keys.of(&name, key);
-        let ignore_token = self.mutated(Mutation::CompletionIgnoresToken);
-        let keep_running = self.mutated(Mutation::FailedItemStaysRunning);
-        let job = &mut self.jobs[index];
+        let ignore_token = self.us.mutated(Mutation::CompletionIgnoresToken);
+        let keep_running = self.us.mutated(Mutation::FailedItemStaysRunning);
+        let job = &mut *self.job;
         let state = &mut job.items[item as usize];
         let Local::Ended { active, outcome, committing } = &mut state.local else { return Completion::Over };
         let Some(nodes) = job.mirror.items.get(item as usize) else { return Completion::Over };
@@ -157,7 +152,7 @@ impl Core {
                 (**cursor).clone()
             }
             CursorNode::Absent | CursorNode::Damaged { .. } => {
-                self.closed(index, item, true, now);
+                self.closed(item, true);
                 return Completion::Over;
             }
         };
@@ -168,7 +163,7 @@ impl Core {
             // Either an earlier, unclear commit of ours did it, or somebody took the item over or gave it up meanwhile.
             let outcome = cursor.run.as_ref().and_then(|claim| claim.outcome.as_ref());
             let given_up = matches!(outcome, Some(Outcome::Failed { kind: FailureKind::OwnerLost, .. }));
-            self.closed(index, item, ours && !given_up, now);
+            self.closed(item, ours && !given_up);
             return Completion::Over;
         }
         if let Some(claim) = &mut cursor.run {
@@ -190,18 +185,12 @@ impl Core {
     }
 
     /// What became of outcomes on their way into cursors.
-    pub(super) fn completed(
-        &mut self,
-        index: usize,
-        items: &[Item],
-        result: Result<Commit, Error>,
-        now: Now,
-    ) {
-        let touched = self.next();
+    pub(super) fn completed(&mut self, items: &[Item], result: Result<Commit, Error>) {
+        let touched = self.us.next();
         let mut reads = Vec::new();
         for item in items {
-            let me = self.me.clone();
-            let job = &mut self.jobs[index];
+            let me = self.us.me.clone();
+            let job = &mut *self.job;
             let Some(state) = job.items.get_mut(*item as usize) else { continue };
             let Local::Ended { active, outcome, committing } = &mut state.local else { continue };
             *committing = false;
@@ -224,7 +213,7 @@ impl Core {
                         claim.outcome = Some(outcome);
                     }
                 }
-                self.closed(index, *item, true, now);
+                self.closed(*item, true);
             } else {
                 job.mirror.item_mut(*item).cursor = CursorNode::Unread;
                 reads.push(*item);
@@ -232,31 +221,31 @@ impl Core {
         }
         if let Err(error) = result {
             if matches!(error, Error::Conflict { .. }) {
-                self.load(index);
+                self.load();
             }
-            self.read_items(index, &reads);
+            self.read_items(&reads);
         }
     }
 
     /// The item is free again here. `counted`: the outcome is the fire's; otherwise somebody took the item over before.
-    fn closed(&mut self, index: usize, item: Item, counted: bool, now: Now) {
-        let state = self.jobs[index].item_mut(item);
+    fn closed(&mut self, item: Item, counted: bool) {
+        let state = self.job.item_mut(item);
         let Local::Ended { active, outcome, .. } = std::mem::take(&mut state.local) else { return };
-        state.blocked_until = now.wall;
+        state.blocked_until = self.now.wall;
         state.blocked_by = BlockedBy::Busy;
-        self.close_run(index, active.firing, item, &outcome, now);
+        self.close_run(active.firing, item, &outcome);
         if counted {
-            let settlement = self.settlement(index, item, &active.claim, outcome, Some(active.start), now);
+            let settlement = self.settlement(item, &active.claim, outcome, Some(active.start));
             let log = active.log;
-            self.record(clockwright_model::Event::Settlement(Settlement { log, ..settlement }));
+            self.us.record(clockwright_model::Event::Settlement(Settlement { log, ..settlement }));
         } else {
             let what = super::job::fire_words(&active.claim.fire);
             let text = format!(
                 "item {item}, {what}: its result came after another instance took over; it does not count"
             );
-            self.tell(Some(index), true, text);
+            self.tell(true, text);
         }
-        self.touch(index);
+        self.touch();
     }
 }
 

@@ -2,7 +2,9 @@
 #![allow(clippy::unwrap_used, reason = "tests")]
 
 use super::*;
-use clockwright_model::JobKind;
+use crate::keys::{Key, Keys};
+use clockwright_model::{InstanceId, JobKind};
+use clockwright_registry::Path;
 
 const NOW: Now = Now { wall: 1_000_000, mono: 1_000 };
 
@@ -60,7 +62,7 @@ fn a_reading_that_waits_for_its_turn_is_as_new_as_its_turn() {
     let under_way = loads(core.settle(NOW));
     assert_eq!(under_way.len(), LOADS_AT_ONCE);
     // Whatever is asked for or committed meanwhile has a number, and what is older than it is not believed.
-    let meanwhile = core.next();
+    let meanwhile = core.us.next();
     core.step(Input::Refresh(LOADS_AT_ONCE), NOW);
     assert!(loads(core.settle(NOW)).is_empty(), "it waits already, and its turn has not come");
     let (id, root) = under_way[0].clone();

@@ -7,20 +7,20 @@
 use super::claim::{CLAIM_BATCH, ItemClaim, cursor_op};
 use super::job::{Effective, Local, Phase};
 use super::mirror::CursorNode;
-use super::{Core, Now, Purpose};
+use super::{Purpose, Turn};
 use crate::keys::Key;
 use crate::layout::Layout;
 use bytes::Bytes;
 use clockwright_model::Fire;
 use clockwright_registry::Op;
 
-impl Core {
+impl Turn<'_> {
     /// Takes a trigger from its node: it is put into the cursor of each of our items, then the node is reset.
-    pub(super) fn take_trigger(&mut self, index: usize, effective: &Effective, now: Now) {
-        let job = &self.jobs[index];
-        let Some(node) = job.mirror.trigger(&self.me).filter(|_| job.registered) else { return };
+    pub(super) fn take_trigger(&mut self, effective: &Effective) {
+        let job = &*self.job;
+        let Some(node) = job.mirror.trigger(&self.us.me).filter(|_| job.registered) else { return };
         if job.op.is_some()
-            || !self.may_claim(now)
+            || !self.us.may_claim(self.now)
             || job.phase != Phase::Active
             || job.mirror.processing.is_some()
             || job.mirror.necessary
@@ -31,18 +31,18 @@ impl Core {
         let trigger = Fire::Trigger { at: node.at, id: format!("{:x}", node.transaction) };
         let reset = match job.mirror.layout {
             Layout::V2 => {
-                Op::set_if(self.path(index, &Key::Instance(self.me.clone())), Bytes::new(), node.version)
+                Op::set_if(self.path(&Key::Instance(self.us.me.clone())), Bytes::new(), node.version)
             }
-            Layout::V3 => Op::delete(self.path(index, &Key::Trigger(self.me.clone()))),
+            Layout::V3 => Op::delete(self.path(&Key::Trigger(self.us.me.clone()))),
         };
-        let off = job.off.is_some() || self.leaving;
+        let off = job.off.is_some() || self.us.leaving;
         let mut claims = Vec::new();
         for item in 0..job.count() {
             let Some(nodes) = job.mirror.item(item) else { continue };
             if off
-                || !job.owns(item, &self.me)
+                || !job.owns(item, &self.us.me)
                 || nodes.disabled
-                || nodes.taken.as_ref().is_some_and(|t| *t != self.me)
+                || nodes.taken.as_ref().is_some_and(|t| *t != self.us.me)
             {
                 continue;
             }
@@ -51,7 +51,7 @@ impl Core {
             if unclear || matches!(nodes.cursor, CursorNode::Unread) || !state.was_mine {
                 return;
             }
-            let (mut cursor, version) = self.base_cursor(index, item, effective);
+            let (mut cursor, version) = self.base_cursor(item, effective);
             if job.triggered.0 == node.transaction && job.triggered.1.contains(&item) {
                 continue;
             }
@@ -63,23 +63,23 @@ impl Core {
         }
         let mut ops: Vec<Op> = Vec::new();
         if let (Some(epoch), false) = (job.epoch, claims.is_empty()) {
-            ops.push(Op::check_if(self.path(index, &Key::Epoch), epoch));
+            ops.push(Op::check_if(self.path(&Key::Epoch), epoch));
         }
         for claim in &claims {
-            ops.push(cursor_op(self.path(index, &Key::Cursor(claim.item)), claim));
+            ops.push(cursor_op(self.path(&Key::Cursor(claim.item)), claim));
         }
         if claims.is_empty() {
-            self.coordinate_other(index, vec![reset]);
+            self.coordinate_other(vec![reset]);
             return;
         }
-        let job = &mut self.jobs[index];
+        let job = &mut *self.job;
         if job.triggered.0 != node.transaction {
             job.triggered = (node.transaction, Vec::new());
         }
         for claim in &claims {
-            self.record_inherited(index, claim.item, now);
+            self.record_inherited(claim.item);
         }
-        let job = &mut self.jobs[index];
+        let job = &mut *self.job;
         for claim in &claims {
             job.triggered.1.push(claim.item);
             let state = job.item_mut(claim.item);
@@ -87,6 +87,6 @@ impl Core {
                 state.local = Local::Claiming;
             }
         }
-        self.commit(index, Purpose::Settle(claims), ops);
+        self.commit(Purpose::Settle(claims), ops);
     }
 }

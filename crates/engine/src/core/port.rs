@@ -1,0 +1,210 @@
+//! What goes in and out of the core: inputs, effects, and what they carry.
+
+use crate::keys::Keys;
+use crate::layout::Layout;
+use clockwright_model::{Event, InstanceId, JobName, Millis, ShardContext};
+use clockwright_registry::{Commit, Error, Hint, Node, Op, Path};
+use clockwright_runtime::{RunEnd, StopReason};
+
+/// What the clocks say.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Now {
+    /// Calendar time.
+    pub wall: Millis,
+    /// Milliseconds of a clock that only goes forward and counts suspended time too.
+    pub mono: Millis,
+}
+
+/// Something happened.
+#[derive(Debug)]
+pub enum Input {
+    /// A new session is there, its lease node was written with a request sent at `lease_sent` (mono), and hints flow.
+    Connected {
+        /// The session's id.
+        session: i64,
+        /// Its negotiated timeout, milliseconds.
+        timeout: Millis,
+        /// When the request that wrote the lease was sent (mono).
+        lease_sent: Millis,
+        /// The layout of the namespace's jobs, if it has any.
+        layout: Option<Layout>,
+    },
+    /// The session is over.
+    SessionLost,
+    /// Something may have changed.
+    Hint(Hint),
+    /// The answer to [`Effect::Read`].
+    Nodes {
+        /// Its id.
+        id: u64,
+        /// What was read, or why nothing was.
+        nodes: Result<Vec<(Path, Option<Node>)>, Error>,
+        /// What was asked for.
+        paths: Vec<Path>,
+    },
+    /// The answer to [`Effect::Tree`].
+    Tree {
+        /// Its id.
+        id: u64,
+        /// The root that was asked for.
+        root: Path,
+        /// What was read, or why nothing was.
+        nodes: Result<Vec<(Path, Node)>, Error>,
+    },
+    /// The answer to [`Effect::Commit`].
+    Committed {
+        /// Its id.
+        id: u64,
+        /// What became of it.
+        result: Result<Commit, Error>,
+    },
+    /// The answer to [`Effect::Renew`].
+    Renewed {
+        /// When the request was sent (mono).
+        sent: Millis,
+        /// What became of it.
+        result: Result<(), Error>,
+    },
+    /// A run ended; nothing of it is left.
+    RunEnded {
+        /// Its number.
+        run: u64,
+        /// How.
+        end: RunEnd,
+    },
+    /// Read this job anew, whatever the hints say; job 0 stands for the leases too.
+    Refresh(usize),
+    /// Finish what runs, start nothing more, and leave.
+    Shutdown,
+    /// Runs that still go on are to be stopped.
+    ShutdownNow,
+}
+
+/// Something to do.
+#[derive(Debug)]
+pub enum Effect {
+    /// Read these nodes.
+    Read {
+        /// Comes back with the answer.
+        id: u64,
+        /// Which nodes.
+        paths: Vec<Path>,
+    },
+    /// Read a subtree.
+    Tree {
+        /// Comes back with the answer.
+        id: u64,
+        /// Its root.
+        root: Path,
+    },
+    /// Carry out these operations, all or none; they may share a transaction with others.
+    Commit {
+        /// Comes back with the answer.
+        id: u64,
+        /// What to do.
+        ops: Vec<Op>,
+    },
+    /// Write the lease node, apart from other commits.
+    Renew,
+    /// The lease now reaches until this (mono); exclusive runs must be gone by then.
+    LeaseUntil(Millis),
+    /// Start the runs of one firing.
+    Start(Box<Firing>),
+    /// Stop a run.
+    Stop {
+        /// Its number.
+        run: u64,
+        /// Why.
+        reason: StopReason,
+    },
+    /// Streams of this job should, or need not, come to an end by themselves.
+    WindDown {
+        /// The job's number.
+        job: usize,
+        /// True: they should.
+        on: bool,
+    },
+    /// Put this on record.
+    Record(Event),
+    /// Tell the operator.
+    Tell(Notice),
+    /// Everything has ended and was left; the session can be closed.
+    Left,
+}
+
+/// The runs of one firing, to be started together.
+#[derive(Debug)]
+pub struct Firing {
+    /// The job's number.
+    pub job: usize,
+    /// The runs.
+    pub runs: Vec<RunStart>,
+    /// True when the runs must be gone before the lease ends.
+    pub strict: bool,
+    /// Longest time of each, milliseconds.
+    pub timeout: Option<Millis>,
+}
+
+/// One run to start.
+#[derive(Debug)]
+pub struct RunStart {
+    /// Its number in this engine.
+    pub run: u64,
+    /// What its code is told.
+    pub context: ShardContext,
+}
+
+/// Something an operator may want to know.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Notice {
+    /// The job it is about.
+    pub job: Option<JobName>,
+    /// True when somebody should look.
+    pub warning: bool,
+    /// In words.
+    pub text: String,
+}
+
+/// How an engine is set up.
+#[derive(Debug, Clone)]
+pub struct CoreOptions {
+    /// The namespace's paths.
+    pub keys: Keys,
+    /// Who this is.
+    pub instance: InstanceId,
+    /// The host's name, for records.
+    pub hostname: String,
+    /// Seed of run ids and latch names.
+    pub seed: u64,
+    /// An instant that is at most this late counts as on time, milliseconds.
+    pub tolerance: Millis,
+    /// The layout that a job without a config gets; `None`: that of the namespace's other jobs.
+    pub layout: Option<Layout>,
+    /// Defects put back on purpose, to prove that the simulation finds them.
+    #[cfg(feature = "mutations")]
+    pub mutation: Option<Mutation>,
+}
+
+/// A defect of a peer, put back on purpose. Numbers are those of the project's list of Elastic-Job defects.
+#[doc(hidden)]
+#[allow(missing_docs, reason = "each name says what it breaks")]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Mutation {
+    NonLeaderWaitsForever,      // E1
+    NewLeaderTrustsOldPlan,     // E2
+    StaleRunningBlocksReshard,  // E3
+    FailedItemStaysRunning,     // E4
+    LatchNeverReleased,         // E5
+    HintsAreTrusted,            // E6
+    ReconnectIsShutdown,        // E7
+    ReconnectClearsRunning,     // E8
+    UnknownIsIgnored,           // E9: what became of a write is not asked
+    ClaimIgnoresPlan,           // E10
+    NoFireIdentity,             // E11
+    FailoverNeedsOwnerAlive,    // E12
+    FailoverOfFinishedWork,     // E13
+    MisfireRunsTwice,           // E16
+    MisfireForgottenOnTakeover, // E17
+    LeaseFromNow,               // lease = answer + T instead of request + 2T/3
+    CompletionIgnoresToken,     // a stale owner's completion counts
+}

@@ -1,0 +1,95 @@
+//! One job's turn: the job, what all jobs share, and the time. Everything that is decided for a job is decided here.
+
+use super::job::Job;
+use super::us::Us;
+use super::{Now, Purpose};
+use crate::keys::Key;
+use clockwright_model::Millis;
+use clockwright_registry::{Op, Path};
+use std::cmp::Reverse;
+
+/// A job's turn.
+pub(super) struct Turn<'a> {
+    pub(crate) job: &'a mut Job,
+    pub(super) us: &'a mut Us,
+    pub(crate) now: Now,
+}
+
+impl Turn<'_> {
+    /// Marks the job for the next decision.
+    pub(crate) fn touch(&mut self) {
+        if !self.job.dirty {
+            self.job.dirty = true;
+            self.us.dirty.push(self.job.number);
+        }
+    }
+
+    /// Asks for a fresh reading of the whole job, once. With thousands of jobs it waits for its turn, and it does so here: an
+    /// answer is as old as its question, and one that was asked long before it is read would be too old to be taken in.
+    pub(crate) fn load(&mut self) {
+        if self.us.session.is_none() || self.job.load_waits {
+            return;
+        }
+        if self.job.loading.is_some() {
+            self.job.reload = true;
+            return;
+        }
+        self.job.load_waits = true;
+        self.us.waiting_loads.push_back(self.job.number);
+    }
+
+    pub(crate) fn path(&self, key: &Key) -> Path {
+        self.us.keys.of(&self.job.name, key)
+    }
+
+    pub(super) fn commit(&mut self, purpose: Purpose, ops: Vec<Op>) -> u64 {
+        self.us.commit(self.job.number, purpose, ops)
+    }
+
+    /// Looks at the job again at this calendar time.
+    pub(crate) fn wake_at_wall(&mut self, at: Millis) {
+        let armed = &mut self.job.armed_wall;
+        if armed.is_none_or(|armed| at < armed) {
+            *armed = Some(at);
+            self.us.wall_timers.push(Reverse((at, self.job.number as u32)));
+        }
+    }
+
+    /// Looks at the job again at this monotonic time.
+    pub(crate) fn wake_at_mono(&mut self, at: Millis) {
+        let armed = &mut self.job.armed_mono;
+        if armed.is_none_or(|armed| at < armed) {
+            *armed = Some(at);
+            self.us.mono_timers.push(Reverse((at, self.job.number as u32)));
+        }
+    }
+
+    pub(crate) fn tell(&mut self, warning: bool, text: String) {
+        self.us.tell(Some(self.job.name.clone()), warning, text);
+    }
+
+    /// Whether the job has instances that hold no lease: Java peers.
+    pub(crate) fn has_foreign_peers(&self) -> bool {
+        let foreign = |created| self.job.foreign.get(created).is_some_and(|foreign| *foreign);
+        self.job
+            .mirror
+            .instances
+            .iter()
+            .any(|(id, node)| !self.us.leases.contains_key(id) && foreign(&node.stat.created))
+    }
+
+    /// Whether this engine's current session leads the job.
+    pub(crate) fn leads(&self) -> bool {
+        self.us.leads(self.job)
+    }
+
+    /// Keeps count of the jobs that wait for somebody else's runs.
+    pub(super) fn count_watches(&mut self) {
+        let watches = self.job.items.iter().any(|item| item.watching);
+        if watches != self.job.watches {
+            self.job.watches = watches;
+            self.us.watching_jobs =
+                if watches { self.us.watching_jobs + 1 } else { self.us.watching_jobs - 1 };
+        }
+    }
+}

@@ -2,9 +2,9 @@
 
 use anyhow::{Context as _, ensure};
 use async_trait::async_trait;
-use clockwright_engine::keys::Keys;
 use clockwright_engine::{Connect, Engine, EngineHandle, EngineOptions, JobDefinition};
 use clockwright_events::{Bus, BusOptions, Sink, SinkError, SqliteStore};
+use clockwright_fleet::keys::Keys;
 use clockwright_model::{Event, InstanceId, JobKind, JobName, JobSettings, Outcome, ShardContext};
 use clockwright_runtime::{SharedRuntime, SimpleFn};
 use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};

@@ -30,7 +30,7 @@ use crate::machine::{Usage, at_wall, next_multiple, wall_micros};
 use crate::report::{Row, tell};
 use crate::stats::{SPREAD, Spread, median, percentile};
 use anyhow::{Context as _, ensure};
-use clockwright_engine::keys::{Key, Keys};
+use clockwright_fleet::keys::{Key, Keys};
 use clockwright_model::{InstanceId, JobName};
 use clockwright_registry::{Path, SharedRegistry};
 use clockwright_testkit::zookeeper::ZkServer;

@@ -14,7 +14,7 @@ use crate::report::Row;
 use crate::stats::median;
 use anyhow::Context as _;
 use bytes::Bytes;
-use clockwright_engine::keys::Keys;
+use clockwright_fleet::keys::Keys;
 use clockwright_registry::{Batcher, Node, Op, Path, SharedRegistry};
 use futures::StreamExt as _;
 use std::collections::BTreeMap;

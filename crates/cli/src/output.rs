@@ -2,9 +2,9 @@
 
 use clap::ValueEnum;
 use clockwright::registry::ConnectError;
-use clockwright_engine::admin::AdminError;
-use clockwright_engine::view::ViewError;
 use clockwright_events::StoreError;
+use clockwright_fleet::admin::AdminError;
+use clockwright_fleet::view::ViewError;
 use clockwright_model::Millis;
 use comfy_table::{Table, presets};
 use jiff::Timestamp;

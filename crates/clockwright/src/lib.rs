@@ -30,8 +30,9 @@ pub mod registry;
 pub mod scheduler;
 
 pub use clockwright_engine::core::JobStatus;
-pub use clockwright_engine::{JobListener, Layout, OnceListener};
+pub use clockwright_engine::{JobListener, OnceListener};
 pub use clockwright_events as events;
+pub use clockwright_fleet::Layout;
 pub use clockwright_model as model;
 pub use clockwright_model::{ErrorHandler, Exclusive, JobSettings, Misfire, Retry, ShardContext};
 pub use clockwright_planner::sharding::Strategy;

@@ -1,6 +1,6 @@
 //! Where jobs are coordinated: an address, and the sessions opened there.
 
-use clockwright_engine::keys::Keys;
+use clockwright_fleet::keys::Keys;
 use clockwright_registry::{
     ConnectOptions, Embedded, Error, OpenError, SharedRegistry, SocketServer, SocketSession,
 };

@@ -2,11 +2,12 @@
 
 use crate::{Job, Registry, net};
 use clockwright_engine::core::JobStatus;
-use clockwright_engine::{Connect, Engine, EngineHandle, EngineOptions, Layout, StartError};
+use clockwright_engine::{Connect, Engine, EngineHandle, EngineOptions, StartError};
 use clockwright_events::{
     Bus, BusOptions, EventStore, LateStore, Retention, Sampling, Sink, Spool, SpoolError, SpoolOptions,
     StoreError,
 };
+use clockwright_fleet::Layout;
 use clockwright_model::{InstanceId, Millis, SettingsError, ShardContext};
 use clockwright_runtime::{RunLogs, Stream, guard};
 use std::path::{Path, PathBuf};

@@ -2,9 +2,9 @@
 #![allow(clippy::unwrap_used, missing_docs, reason = "tests")]
 
 use clockwright::{Events, Job, Registry, Scheduler, SchedulerOptions, Supervisor};
-use clockwright_engine::admin::Admin;
-use clockwright_engine::view;
 use clockwright_events::{Page, Query as _, Retention, RunFilter, Spool, SpoolOptions, SqliteStore};
+use clockwright_fleet::admin::Admin;
+use clockwright_fleet::view;
 use std::collections::BTreeSet;
 use std::time::Duration;
 use tokio::sync::mpsc;

@@ -1,13 +1,13 @@
 //! Carrying effects out: the only IO of an engine.
 
 use crate::core::{Effect, Firing, Input, Notice, Now};
-use crate::keys::Keys;
-use crate::layout::Layout;
 use crate::listeners;
 use crate::node::{Connect, EngineOptions, JobDefinition, Message};
 use crate::session::{self, Opened};
 use bytes::Bytes;
 use clockwright_events::Bus;
+use clockwright_fleet::Layout;
+use clockwright_fleet::keys::Keys;
 use clockwright_model::{FailureKind, Millis, ShardContext};
 use clockwright_registry::{Batcher, Error, Node, Op, Path, SharedRegistry};
 use clockwright_runtime::{Control, RunEnd, RunResult, RunSpec, SharedRuntime, Stop};

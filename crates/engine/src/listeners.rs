@@ -18,9 +18,9 @@
 //! with it the deletion, comes once every Java instance has had [`JAVA_COUNTS`] to count and to begin its wait. Two Java instances
 //! that come last together may both call, which is Elastic-Job's own race.
 
-use crate::keys::{Key, Keys};
 use crate::node::JobDefinition;
 use async_trait::async_trait;
+use clockwright_fleet::keys::{Key, Keys};
 use clockwright_model::ShardContext;
 use clockwright_registry::{Conflict, Error, Node, Op, Path, SharedRegistry};
 use futures::FutureExt;

@@ -7,11 +7,11 @@
 use crate::apply::Shell;
 use crate::clock;
 use crate::core::{Core, CoreOptions, Input, JobStatus};
-use crate::keys::Keys;
-use crate::layout::Layout;
 use crate::listeners::{JobListener, OnceListener};
 use crate::session;
 use clockwright_events::Bus;
+use clockwright_fleet::Layout;
+use clockwright_fleet::keys::Keys;
 use clockwright_model::{InstanceId, JobName, JobSettings, Millis};
 use clockwright_registry::{Error, SharedRegistry};
 use clockwright_runtime::SharedRuntime;

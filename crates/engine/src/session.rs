@@ -2,10 +2,10 @@
 
 use crate::clock;
 use crate::core::Input;
-use crate::keys::{Key, Keys};
-use crate::layout::Layout;
 use crate::node::{Connect, EngineOptions, Message};
 use bytes::Bytes;
+use clockwright_fleet::Layout;
+use clockwright_fleet::keys::{Key, Keys};
 use clockwright_model::{InstanceId, JobName, Millis};
 use clockwright_registry::{Conflict, Error, Hint, Op, Path, Registry, Session, SharedRegistry};
 use std::sync::Arc;

@@ -1,14 +1,14 @@
 //! Engines on the embedded registry, with real time and in-process jobs.
 #![allow(clippy::unwrap_used, reason = "tests")]
 
-use clockwright_engine::admin::Admin;
-use clockwright_engine::keys::{Key, Keys};
-use clockwright_engine::view::PauseNote;
 use clockwright_engine::{
     Connect, Engine, EngineHandle, EngineOptions, JobDefinition, JobListener, OnceListener,
 };
 use clockwright_events::testing::Recorder;
 use clockwright_events::{Bus, BusOptions};
+use clockwright_fleet::admin::Admin;
+use clockwright_fleet::keys::{Key, Keys};
+use clockwright_fleet::view::PauseNote;
 use clockwright_model::{
     Event, FailureKind, Fire, InstanceId, Item, JobKind, JobName, JobSettings, Misfire, Outcome, Retry,
     Settlement, ShardContext, Source,

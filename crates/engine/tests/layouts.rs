@@ -1,11 +1,12 @@
 //! Jobs in the layout of 3.x, and how a job gets its layout: engines on the embedded registry.
 #![allow(clippy::unwrap_used, reason = "tests")]
 
-use clockwright_engine::admin::Admin;
-use clockwright_engine::keys::{Key, Keys};
-use clockwright_engine::{Connect, Engine, EngineHandle, EngineOptions, JobDefinition, Layout};
+use clockwright_engine::{Connect, Engine, EngineHandle, EngineOptions, JobDefinition};
 use clockwright_events::testing::Recorder;
 use clockwright_events::{Bus, BusOptions};
+use clockwright_fleet::Layout;
+use clockwright_fleet::admin::Admin;
+use clockwright_fleet::keys::{Key, Keys};
 use clockwright_model::{Event, Fire, InstanceId, Item, JobKind, JobName, JobSettings, Settlement, Source};
 use clockwright_registry::{ConnectOptions, Embedded, EmbeddedSession, Op, SharedRegistry};
 use clockwright_runtime::SimpleFn;

@@ -21,8 +21,8 @@ mod shell;
 #[path = "sim/world.rs"]
 mod world;
 
-use clockwright_engine::Layout;
 use clockwright_engine::core::Mutation;
+use clockwright_fleet::Layout;
 use clockwright_testkit::sim::Rng;
 use scenario::Scenario;
 use world::{Sim, Verdict};

@@ -3,8 +3,8 @@
 use super::{Global, confirm};
 use crate::output::{Failure, Format, instant, now, or_dash, print, show, table, talk};
 use clap::{Args, Subcommand};
-use clockwright_engine::admin::{Admin, AdminError, Done};
-use clockwright_engine::view::{self, ItemView, JobBrief, JobView, PauseNote};
+use clockwright_fleet::admin::{Admin, AdminError, Done};
+use clockwright_fleet::view::{self, ItemView, JobBrief, JobView, PauseNote};
 use clockwright_model::{JobSettings, Misfire};
 use std::time::Duration;
 

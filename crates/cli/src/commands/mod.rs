@@ -18,7 +18,7 @@ use clockwright::registry::{Address, DEFAULT_ADDRESS};
 use clockwright::scheduler::SchedulerError;
 use clockwright::{Job, Registry, Scheduler, jobs_file};
 use clockwright_engine::StartError;
-use clockwright_engine::keys::{Key, Keys};
+use clockwright_fleet::keys::{Key, Keys};
 use clockwright_model::{JobName, Millis};
 use jiff::Timestamp;
 use jiff::tz::TimeZone;

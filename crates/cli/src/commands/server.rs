@@ -3,8 +3,8 @@
 use super::{Global, confirm, job::report};
 use crate::output::{Failure, now, show, table};
 use clap::Subcommand;
-use clockwright_engine::admin::Admin;
-use clockwright_engine::view;
+use clockwright_fleet::admin::Admin;
+use clockwright_fleet::view;
 use serde::Serialize;
 use std::collections::BTreeMap;
 

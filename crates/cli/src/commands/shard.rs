@@ -3,7 +3,7 @@
 use super::{Global, confirm, job::report};
 use crate::output::Failure;
 use clap::{Args, Subcommand};
-use clockwright_engine::admin::Admin;
+use clockwright_fleet::admin::Admin;
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum ShardCommand {

@@ -5,12 +5,12 @@
 
 use super::coordinate::Builder;
 use super::job::{Active, Effective, Local};
-use super::mirror::{CursorNode, Mark};
 use super::{Effect, Firing, Mutation, Purpose, RunStart, Turn};
-use crate::cursor::{Claim, Cursor};
-use crate::keys::Key;
-use crate::layout::Layout;
 use bytes::Bytes;
+use clockwright_fleet::Layout;
+use clockwright_fleet::cursor::{Claim, Cursor};
+use clockwright_fleet::keys::Key;
+use clockwright_fleet::mirror::{CursorNode, Mark};
 use clockwright_model::{Exclusive, Fire, Item, Millis, RunId, Settlement, ShardContext, Source, TaskId};
 use clockwright_registry::{Commit, Error, Op, OpResult};
 use std::sync::Arc;
@@ -101,7 +101,7 @@ impl Turn<'_> {
         &self,
         builder: &mut Builder<'_>,
         claim: &ItemClaim,
-        nodes: &super::mirror::ItemNodes,
+        nodes: &clockwright_fleet::mirror::ItemNodes,
         session: i64,
         effective: &Effective,
     ) {

@@ -33,13 +33,13 @@
 //! doing it again is right.
 
 use super::job::{Job, Latch, LatchKind, Phase};
-use super::mirror::ItemNodes;
 use super::us::Us;
 use super::{Mutation, Purpose, Turn};
-use crate::cursor::Cursor;
-use crate::keys::Key;
-use crate::layout::Layout;
 use bytes::Bytes;
+use clockwright_fleet::Layout;
+use clockwright_fleet::cursor::Cursor;
+use clockwright_fleet::keys::Key;
+use clockwright_fleet::mirror::ItemNodes;
 use clockwright_model::{InstanceId, Item, JobSettings, Millis, RunId};
 use clockwright_registry::{Commit, Error, Mode, Node, Op, OpResult, Path, Stat};
 use std::collections::{BTreeMap, BTreeSet, VecDeque};

@@ -27,10 +27,10 @@ use super::claim::{CLAIM_BATCH, ItemClaim};
 use super::coordinate::Builder;
 use super::firing::MAX_LOST_ATTEMPTS;
 use super::job::{Effective, Job, LatchKind, Local, Phase};
-use super::mirror::CursorNode;
 use super::{Mutation, Turn};
-use crate::keys::Key;
-use crate::layout::Layout;
+use clockwright_fleet::Layout;
+use clockwright_fleet::keys::Key;
+use clockwright_fleet::mirror::CursorNode;
 use clockwright_model::{Fire, InstanceId, Item, Millis, Source};
 
 /// How long a mark is left to the instance that should take it, milliseconds.

@@ -24,11 +24,11 @@
 
 use super::claim::ItemClaim;
 use super::job::{BlockedBy, Effective, Local, Phase};
-use super::mirror::CursorNode;
 use super::{Effect, Mutation, Purpose, Turn};
-use crate::cursor::{Claim, Cursor, Gap};
-use crate::keys::Key;
 use bytes::Bytes;
+use clockwright_fleet::cursor::{Claim, Cursor, Gap};
+use clockwright_fleet::keys::Key;
+use clockwright_fleet::mirror::CursorNode;
 use clockwright_model::{FailureKind, Fire, Item, Millis, Outcome, Settlement, Source};
 use clockwright_planner::{Blocked, DueInput, due};
 use clockwright_registry::{Commit, Conflict, Error, Op};

@@ -1,11 +1,11 @@
 //! One job in one engine: what is believed about it, what it does here, and its effective settings.
 
 use super::Now;
-use super::mirror::{CursorNode, Mirror};
 use super::us::Us;
-use crate::keys::Key;
-use crate::layout::Layout;
 use bytes::Bytes;
+use clockwright_fleet::Layout;
+use clockwright_fleet::keys::Key;
+use clockwright_fleet::mirror::{CursorNode, Mirror};
 use clockwright_model::{
     Exclusive, Fire, InstanceId, Item, ItemParameters, JobName, JobSettings, Millis, Outcome,
 };
@@ -185,7 +185,7 @@ pub(crate) enum Local {
 #[derive(Debug, Clone)]
 pub(crate) struct Active {
     pub(crate) run: u64,
-    pub(crate) claim: crate::cursor::Claim,
+    pub(crate) claim: clockwright_fleet::cursor::Claim,
     pub(crate) version: i32,
     pub(crate) task_id: Arc<str>,
     pub(crate) start: Millis,

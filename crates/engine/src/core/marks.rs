@@ -24,9 +24,9 @@
 use super::Turn;
 use super::coordinate::Builder;
 use super::job::Local;
-use super::mirror::{CursorNode, ItemNodes, Mark};
-use crate::keys::Key;
-use crate::layout::Layout;
+use clockwright_fleet::Layout;
+use clockwright_fleet::keys::Key;
+use clockwright_fleet::mirror::{CursorNode, ItemNodes, Mark};
 use clockwright_model::Item;
 use clockwright_registry::Op;
 

@@ -11,7 +11,7 @@
 //! ```
 //!
 //! # How it decides
-//! By level, not by edge. [`Core::settle`] looks at what is believed ([`mirror`]) and at what this process is doing, and
+//! By level, not by edge. [`Core::settle`] looks at what is believed ([`clockwright_fleet::mirror`]) and at what this process is doing, and
 //! proposes the next commit for whatever differs from what should be: a missing registration, a missing leader, a plan that
 //! does not fit its members, an orphaned item, a due instant, an outcome that is not written yet. Losing a hint delays a
 //! decision until the next hint or the next full reading; it never changes one. The edge-triggered flags of Elastic-Job
@@ -28,7 +28,6 @@ mod firing;
 mod job;
 mod lease;
 mod marks;
-pub(crate) mod mirror;
 mod mixed;
 mod outcome;
 mod port;
@@ -43,7 +42,7 @@ mod us;
 pub use job::JobStatus;
 pub use port::{CoreOptions, Effect, Firing, Input, Mutation, Notice, Now, RunStart};
 
-use crate::layout::Layout;
+use clockwright_fleet::Layout;
 use clockwright_model::{Event, JobName, JobSettings, Millis};
 use clockwright_registry::{Commit, Error};
 use clockwright_runtime::{RunEnd, StopReason};

@@ -6,9 +6,9 @@
 
 use super::claim::{CLAIM_BATCH, ItemClaim};
 use super::job::{Active, BlockedBy, Local};
-use super::mirror::CursorNode;
 use super::{Mutation, Purpose, Turn};
-use crate::keys::Key;
+use clockwright_fleet::keys::Key;
+use clockwright_fleet::mirror::CursorNode;
 use clockwright_model::{ErrorHandler, FailureKind, Item, Outcome, Settlement, Source};
 use clockwright_registry::{Commit, Error, Op};
 use clockwright_runtime::{RunEnd, RunResult, StopReason};

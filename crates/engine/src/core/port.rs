@@ -1,7 +1,7 @@
 //! What goes in and out of the core: inputs, effects, and what they carry.
 
-use crate::keys::Keys;
-use crate::layout::Layout;
+use clockwright_fleet::Layout;
+use clockwright_fleet::keys::Keys;
 use clockwright_model::{Event, InstanceId, JobName, Millis, ShardContext};
 use clockwright_registry::{Commit, Error, Hint, Node, Op, Path};
 use clockwright_runtime::{RunEnd, StopReason};

@@ -4,7 +4,8 @@
 //! that is older than what a commit did meanwhile is asked again instead of believed.
 
 use super::{Core, Effect, LOADS_AT_ONCE, Mutation, Now, Turn};
-use crate::keys::Key;
+use clockwright_fleet::Layout;
+use clockwright_fleet::keys::Key;
 use clockwright_model::{InstanceId, Item};
 use clockwright_registry::{Error, Hint, Node, Path};
 
@@ -223,7 +224,7 @@ impl Turn<'_> {
             if monitored {
                 paths.push(self.path(&Key::Running(*item)));
             }
-            if job.mirror.layout == crate::layout::Layout::V3 {
+            if job.mirror.layout == Layout::V3 {
                 paths.push(self.path(&Key::Failovering(*item)));
             }
         }

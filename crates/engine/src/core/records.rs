@@ -2,8 +2,8 @@
 
 use super::Turn;
 use super::job::Active;
-use crate::cursor::{Claim, Gap};
-use crate::keys::Key;
+use clockwright_fleet::cursor::{Claim, Gap};
+use clockwright_fleet::keys::Key;
 use clockwright_model::{
     Event, Execution, Fire, Item, Millis, Outcome, RunId, Settlement, Source, StatusTrace, TaskState,
     TraceSource,

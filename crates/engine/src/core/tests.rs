@@ -2,7 +2,7 @@
 #![allow(clippy::unwrap_used, reason = "tests")]
 
 use super::*;
-use crate::keys::{Key, Keys};
+use clockwright_fleet::keys::{Key, Keys};
 use clockwright_model::{InstanceId, JobKind};
 use clockwright_registry::Path;
 

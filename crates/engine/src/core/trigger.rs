@@ -6,11 +6,11 @@
 
 use super::claim::{CLAIM_BATCH, ItemClaim, cursor_op};
 use super::job::{Effective, Local, Phase};
-use super::mirror::CursorNode;
 use super::{Purpose, Turn};
-use crate::keys::Key;
-use crate::layout::Layout;
 use bytes::Bytes;
+use clockwright_fleet::Layout;
+use clockwright_fleet::keys::Key;
+use clockwright_fleet::mirror::CursorNode;
 use clockwright_model::Fire;
 use clockwright_registry::Op;
 

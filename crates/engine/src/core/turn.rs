@@ -3,7 +3,7 @@
 use super::job::Job;
 use super::us::Us;
 use super::{Now, Purpose};
-use crate::keys::Key;
+use clockwright_fleet::keys::Key;
 use clockwright_model::Millis;
 use clockwright_registry::{Op, Path};
 use std::cmp::Reverse;

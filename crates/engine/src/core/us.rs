@@ -1,9 +1,9 @@
 //! This process among the others: what all jobs of an engine share.
 
 use super::{CoreOptions, Effect, Event, Mutation, Notice, Now, Pending, Purpose, records};
-use crate::keys::Keys;
-use crate::layout::Layout;
 use bytes::Bytes;
+use clockwright_fleet::Layout;
+use clockwright_fleet::keys::Keys;
 use clockwright_model::{InstanceId, Item, JobName, Millis};
 use clockwright_planner::Lease;
 use clockwright_registry::{Op, Path};

@@ -1,8 +1,8 @@
 //! The invariants, checked on every transaction and every start of a run. Names are those of the project's reliability notes.
 
-use clockwright_engine::Layout;
-use clockwright_engine::cursor::{Claim, Cursor, Gap};
-use clockwright_engine::keys::{Key, Keys};
+use clockwright_fleet::Layout;
+use clockwright_fleet::cursor::{Claim, Cursor, Gap};
+use clockwright_fleet::keys::{Key, Keys};
 use clockwright_model::{
     Exclusive, Fire, Item, JobSettings, Millis, Misfire, Outcome, RunId, Settlement, Source,
 };

@@ -5,9 +5,9 @@ use super::scenario::{Fault, random_cron};
 use super::shell::Message;
 use super::world::{Event, Sim, Undo};
 use bytes::Bytes;
-use clockwright_engine::Layout;
 use clockwright_engine::core::Input;
-use clockwright_engine::keys::Key;
+use clockwright_fleet::Layout;
+use clockwright_fleet::keys::Key;
 use clockwright_model::{InstanceId, JobName};
 use clockwright_registry::{Op, Path};
 

@@ -1,8 +1,8 @@
 //! What must be true some time after everything was healed.
 
 use super::world::Sim;
-use clockwright_engine::cursor::Cursor;
-use clockwright_engine::keys::Key;
+use clockwright_fleet::cursor::Cursor;
+use clockwright_fleet::keys::Key;
 use clockwright_model::{InstanceId, Item, JobName};
 use clockwright_planner::sharding::{Strategy, descending};
 use clockwright_testkit::sim::subtree;

@@ -1,7 +1,7 @@
 //! What one seed is about: how many engines, which jobs, which faults.
 
-use clockwright_engine::Layout;
 use clockwright_engine::core::Mutation;
+use clockwright_fleet::Layout;
 use clockwright_model::{Exclusive, JobKind, JobName, JobSettings, Millis, Misfire, Retry};
 use clockwright_testkit::sim::Rng;
 

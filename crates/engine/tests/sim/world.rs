@@ -6,7 +6,7 @@
 use super::check::Checker;
 use super::scenario::Scenario;
 use super::shell::Engine;
-use clockwright_engine::keys::Keys;
+use clockwright_fleet::keys::Keys;
 use clockwright_model::{Millis, Settlement};
 use clockwright_registry::{Op, Path};
 use clockwright_testkit::sim::{Change, Leader, Rng, World};

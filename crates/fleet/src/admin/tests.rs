@@ -1,7 +1,7 @@
 #![allow(clippy::unwrap_used, reason = "tests")]
 
 use super::*;
-use crate::{wire, wire3};
+use crate::config::{v2, v3};
 use clockwright_model::JobKind;
 use clockwright_registry::{
     Commit, CommitFuture, ConnectOptions, Embedded, EmbeddedSession, Hint, Session, SharedRegistry, Terms,
@@ -27,7 +27,7 @@ impl Stage {
         let settings = JobSettings::new(stage.job.clone(), JobKind::Simple, "0 0 12 * * ?", 3);
         for (key, data) in [
             (Key::Job, String::new()),
-            (Key::Config, wire::write(&settings)),
+            (Key::Config, v2::write(&settings)),
             (Key::Instances, String::new()),
             (Key::Servers, String::new()),
             (Key::Server("10.0.0.1".into()), String::new()),
@@ -186,7 +186,7 @@ async fn an_edit_is_checked_before_it_is_written() {
         stage.admin().update("myJob", |settings| settings.sharding_total_count = 5).await,
         Ok(did(1, 0))
     );
-    let stored = wire::read(stage.data(&Key::Config).await.unwrap().as_bytes(), None).unwrap();
+    let stored = v2::read(stage.data(&Key::Config).await.unwrap().as_bytes(), None).unwrap();
     assert_eq!(stored.sharding_total_count, 5);
     assert_eq!(
         stage.admin().update("myJob", |settings| settings.sharding_total_count = 5).await,
@@ -195,7 +195,7 @@ async fn an_edit_is_checked_before_it_is_written() {
     let error =
         stage.admin().update("myJob", |settings| settings.cron = "nonsense".into()).await.unwrap_err();
     assert!(error.to_string().starts_with("the settings of job `myJob` cannot be used: cron: "), "{error}");
-    let stored = wire::read(stage.data(&Key::Config).await.unwrap().as_bytes(), None).unwrap();
+    let stored = v2::read(stage.data(&Key::Config).await.unwrap().as_bytes(), None).unwrap();
     assert_eq!(stored.cron, "0 0 12 * * ?");
 }
 
@@ -296,7 +296,7 @@ async fn a_job_of_3x_is_steered_by_its_own_nodes() {
     let settings = JobSettings::new(stage.job.clone(), JobKind::Simple, "0 0 12 * * ?", 3);
     let config = format!(
         "{}label: blue\n",
-        wire3::write(&settings).replace("jobName", "jobListenerTypes:\n- audit\njobName")
+        v3::write(&settings).replace("jobName", "jobListenerTypes:\n- audit\njobName")
     );
     for (key, data) in
         [(Key::Job, "com.example.Job"), (Key::Config, &config), (Key::Server("10.0.0.2".into()), "ENABLED")]

@@ -7,10 +7,10 @@ mod dump;
 
 pub use dump::dump;
 
+use crate::config::{v2, v3};
 use crate::cursor::Cursor;
 use crate::keys::{Key, Keys};
 use crate::layout::Layout;
-use crate::{wire, wire3};
 use clockwright_model::{
     Fire, InstanceId, Item, JobName, JobSettings, Millis, Outcome, SettingsError, nearest,
 };
@@ -480,8 +480,8 @@ impl JobNodes {
             })
             .collect();
         let settings = usable.and_then(|(settings, _)| match self.layout {
-            Layout::V2 => serde_json::from_str(&wire::write(settings)).ok(),
-            Layout::V3 => wire3::as_json(&self.config.data).ok(),
+            Layout::V2 => serde_json::from_str(&v2::write(settings)).ok(),
+            Layout::V3 => v3::as_json(&self.config.data).ok(),
         });
         let settings = settings.unwrap_or(serde_json::Value::Null);
         JobView {

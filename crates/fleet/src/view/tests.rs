@@ -29,7 +29,7 @@ impl Stage {
         settings.description = "for tests".into();
         for (key, data) in [
             (Key::Job, String::new()),
-            (Key::Config, wire::write(&settings)),
+            (Key::Config, v2::write(&settings)),
             (Key::Instances, String::new()),
             (Key::Servers, String::new()),
             (Key::Server("10.0.0.1".into()), String::new()),
@@ -138,11 +138,11 @@ async fn a_bad_schedule_degrades_only_its_own_job_until_it_is_mended() {
     let good = JobSettings::new(stage.job.clone(), JobKind::Simple, "0 0 12 * * ?", 3);
     let mut bad = good.clone();
     bad.cron = "every day".into();
-    stage.set(&Key::Config, &wire::write(&bad)).await;
+    stage.set(&Key::Config, &v2::write(&bad)).await;
     let view = stage.view().await;
     assert_eq!((view.brief.status, view.next_fire, view.items.len()), (JobStatus::Degraded, None, 3));
     assert!(view.brief.reason.unwrap().starts_with("cron: "));
-    stage.set(&Key::Config, &wire::write(&good)).await;
+    stage.set(&Key::Config, &v2::write(&good)).await;
     assert_eq!(stage.brief().await.status, JobStatus::Ok);
 }
 
@@ -273,7 +273,7 @@ async fn a_job_of_3x_is_seen_like_any_other() {
     let mut settings = JobSettings::new(stage.job.clone(), JobKind::Simple, "", 3);
     settings.description = "on demand".into();
     stage.set(&Key::Job, "com.example.OnDemand").await;
-    stage.set(&Key::Config, &wire3::write(&settings)).await;
+    stage.set(&Key::Config, &v3::write(&settings)).await;
     for server in ["10.0.0.1", "10.0.0.2"] {
         stage.set(&Key::Server(server.into()), "ENABLED").await;
     }

@@ -1,4 +1,4 @@
-//! What an engine believes about one job's nodes: the last answer to each read, and the effects of its own commits.
+//! What is believed about one job's nodes: the last answer to each read, and the effects of own commits.
 //!
 //! The mirror may be stale; nothing is decided by it alone. Every decision ends in a commit whose conditions the registry
 //! checks, and a conflict leads to a fresh read.
@@ -13,139 +13,181 @@ use std::collections::{BTreeMap, BTreeSet};
 
 /// One job's nodes.
 #[derive(Debug, Default)]
-pub(crate) struct Mirror {
+pub struct Mirror {
     /// Parents that are known to exist, so that a commit need not create them.
-    pub(crate) parents: BTreeSet<Key>,
+    pub parents: BTreeSet<Key>,
     /// What the last config that was seen is of; before that, what was expected.
-    pub(crate) layout: Layout,
+    pub layout: Layout,
     /// What the job's root node says.
-    pub(crate) root: Option<Bytes>,
-    pub(crate) config: Option<(Bytes, Stat)>,
-    pub(crate) servers: BTreeMap<String, ServerNode>,
-    pub(crate) instances: BTreeMap<InstanceId, InstanceNode>,
+    pub root: Option<Bytes>,
+    /// Its settings as they are written.
+    pub config: Option<(Bytes, Stat)>,
+    /// By address.
+    pub servers: BTreeMap<String, ServerNode>,
+    /// By id.
+    pub instances: BTreeMap<InstanceId, InstanceNode>,
     /// 3.x: instances that are to fire now.
-    pub(crate) triggers: BTreeMap<InstanceId, Stat>,
-    pub(crate) leader: Option<LeaderNode>,
+    pub triggers: BTreeMap<InstanceId, Stat>,
+    /// Who leads.
+    pub leader: Option<LeaderNode>,
     /// Places in the queue, with the sessions they belong to.
-    pub(crate) election_latch: BTreeMap<String, i64>,
-    pub(crate) failover_latch: BTreeMap<String, i64>,
-    pub(crate) necessary: bool,
+    pub election_latch: BTreeMap<String, i64>,
+    /// Places in the queue of those who take items over.
+    pub failover_latch: BTreeMap<String, i64>,
+    /// A reason to plan waits for the leader.
+    pub necessary: bool,
     /// The flag's transaction, and when it was raised, while it is up.
-    pub(crate) asked: Option<(i64, Millis)>,
-    pub(crate) processing: Option<i64>,
+    pub asked: Option<(i64, Millis)>,
+    /// The session of the leader that writes a plan.
+    pub processing: Option<i64>,
     /// Version of the plan's epoch node; `None` when there is none.
-    pub(crate) epoch: Option<i32>,
-    pub(crate) paused: Option<String>,
-    pub(crate) failover_items: BTreeMap<Item, OrphanMark>,
-    pub(crate) current_time: Option<Stat>,
-    pub(crate) items: Vec<ItemNodes>,
+    pub epoch: Option<i32>,
+    /// Why the job is paused, in words.
+    pub paused: Option<String>,
+    /// Items that wait for a taker.
+    pub failover_items: BTreeMap<Item, OrphanMark>,
+    /// The node that is touched to read the registry's clock.
+    pub current_time: Option<Stat>,
+    /// By number.
+    pub items: Vec<ItemNodes>,
 }
 
+/// The node of a server.
 #[derive(Debug, Clone)]
-pub(crate) struct ServerNode {
-    pub(crate) data: Bytes,
+pub struct ServerNode {
+    /// What it says.
+    pub data: Bytes,
 }
 
+/// The node of an instance.
 #[derive(Debug, Clone)]
-pub(crate) struct InstanceNode {
-    pub(crate) stat: Stat,
-    pub(crate) data: Bytes,
+pub struct InstanceNode {
+    /// Since when it is there, and whose session it belongs to.
+    pub stat: Stat,
+    /// What it says.
+    pub data: Bytes,
 }
 
 /// A request to fire now.
 #[derive(Debug, Clone)]
-pub(crate) struct TriggerNode {
+pub struct TriggerNode {
     /// When, by the registry's clock.
-    pub(crate) at: Millis,
+    pub at: Millis,
     /// Its transaction.
-    pub(crate) transaction: i64,
-    pub(crate) version: i32,
+    pub transaction: i64,
+    /// To delete or reset exactly this one.
+    pub version: i32,
 }
 
 /// The mark of an item that waits for a taker.
 #[derive(Debug, Clone, Copy)]
-pub(crate) struct OrphanMark {
+pub struct OrphanMark {
     /// Its transaction.
-    pub(crate) transaction: i64,
-    /// One of ours says that a Java instance died over the item; see [`super::marks`].
-    pub(crate) java_died: bool,
+    pub transaction: i64,
+    /// One of ours says that a Java instance died over the item; see `crates/engine/src/core/marks.rs`.
+    pub java_died: bool,
 }
 
 /// A `running` mark.
 #[derive(Debug, Clone)]
-pub(crate) struct Mark {
+pub struct Mark {
     /// The session that it ends with; 0: it does not.
-    pub(crate) session: i64,
+    pub session: i64,
     /// 3.x: the runner.
-    pub(crate) id: Option<InstanceId>,
+    pub id: Option<InstanceId>,
 }
 
 impl Mark {
     /// Whether this process made it; one that outlives its session may be of an earlier one.
-    pub(crate) fn is_of(&self, me: &InstanceId, session: i64) -> bool {
+    pub fn is_of(&self, me: &InstanceId, session: i64) -> bool {
         if self.session == 0 { self.id.as_ref() == Some(me) } else { self.session == session }
     }
 }
 
+/// The node of the leader.
 #[derive(Debug, Clone)]
-pub(crate) struct LeaderNode {
-    pub(crate) id: InstanceId,
-    pub(crate) session: i64,
+pub struct LeaderNode {
+    /// Its id.
+    pub id: InstanceId,
+    /// The session that its node ends with.
+    pub session: i64,
 }
 
 /// One item's nodes.
 #[derive(Debug, Default)]
-pub(crate) struct ItemNodes {
-    pub(crate) exists: bool,
-    pub(crate) owner: Option<OwnerNode>,
-    pub(crate) running: Option<Mark>,
-    pub(crate) misfire: bool,
-    pub(crate) disabled: bool,
-    pub(crate) taken: Option<InstanceId>,
+pub struct ItemNodes {
+    /// Its own node is there.
+    pub exists: bool,
+    /// Whom the plan gives it to.
+    pub owner: Option<OwnerNode>,
+    /// It runs, as Java sees it.
+    pub running: Option<Mark>,
+    /// An instant passed while it ran.
+    pub misfire: bool,
+    /// An operator disabled it.
+    pub disabled: bool,
+    /// Who took it over, while that goes on.
+    pub taken: Option<InstanceId>,
     /// 3.x: who took the item over, whether or not that goes on.
-    pub(crate) failovering: Option<InstanceId>,
-    pub(crate) cursor: CursorNode,
+    pub failovering: Option<InstanceId>,
+    /// Who runs which fire, and how the last one ended.
+    pub cursor: CursorNode,
 }
 
+/// Whom the plan gives an item to.
 #[derive(Debug, Clone)]
-pub(crate) struct OwnerNode {
-    pub(crate) id: InstanceId,
+pub struct OwnerNode {
+    /// The owner.
+    pub id: InstanceId,
     /// The transaction of the plan, or of its batch.
-    pub(crate) created: i64,
-    pub(crate) created_at: Millis,
+    pub created: i64,
+    /// When, by the registry's clock.
+    pub created_at: Millis,
 }
 
 /// The item's cursor.
 #[derive(Debug, Default)]
-pub(crate) enum CursorNode {
+pub enum CursorNode {
     /// Not read since the item became interesting.
     #[default]
     Unread,
     /// Read, and there is none.
     Absent,
     /// Read, and it makes no sense: somebody else wrote it.
-    Damaged { version: i32 },
+    Damaged {
+        /// Its version.
+        version: i32,
+    },
     /// Read.
-    Known { version: i32, modified: i64, cursor: Box<Cursor> },
+    Known {
+        /// Its version.
+        version: i32,
+        /// The transaction that wrote it.
+        modified: i64,
+        /// What it says.
+        cursor: Box<Cursor>,
+    },
 }
 
 impl CursorNode {
     /// A cursor as its node has it. An open claim that does not say its token was made by the node's last transaction.
-    pub(crate) fn known(mut cursor: Cursor, version: i32, modified: i64) -> Self {
+    pub fn known(mut cursor: Cursor, version: i32, modified: i64) -> Self {
         if let Some(claim) = cursor.run.as_mut().filter(|claim| claim.token == 0) {
             claim.token = modified;
         }
         CursorNode::Known { version, modified, cursor: Box::new(cursor) }
     }
 
-    pub(crate) fn cursor(&self) -> Option<&Cursor> {
+    /// What it says, if that is known.
+    pub fn cursor(&self) -> Option<&Cursor> {
         match self {
             CursorNode::Known { cursor, .. } => Some(cursor),
             _ => None,
         }
     }
 
-    pub(crate) fn version(&self) -> Option<i32> {
+    /// Its version, if it was read and is there.
+    pub fn version(&self) -> Option<i32> {
         match self {
             CursorNode::Known { version, .. } | CursorNode::Damaged { version } => Some(*version),
             _ => None,
@@ -155,12 +197,12 @@ impl CursorNode {
 
 impl Mirror {
     /// Nothing yet, but what layout is expected.
-    pub(crate) fn new(layout: Layout) -> Self {
+    pub fn new(layout: Layout) -> Self {
         Self { layout, ..Self::default() }
     }
 
     /// The nodes of an item, made when missing.
-    pub(crate) fn item_mut(&mut self, item: Item) -> &mut ItemNodes {
+    pub fn item_mut(&mut self, item: Item) -> &mut ItemNodes {
         let index = item as usize;
         if index >= self.items.len() {
             self.items.resize_with(index + 1, ItemNodes::default);
@@ -168,17 +210,18 @@ impl Mirror {
         &mut self.items[index]
     }
 
-    pub(crate) fn item(&self, item: Item) -> Option<&ItemNodes> {
+    /// The nodes of an item, if any was seen.
+    pub fn item(&self, item: Item) -> Option<&ItemNodes> {
         self.items.get(item as usize)
     }
 
     /// The owner of an item by the current plan.
-    pub(crate) fn owner(&self, item: Item) -> Option<&InstanceId> {
+    pub fn owner(&self, item: Item) -> Option<&InstanceId> {
         self.item(item)?.owner.as_ref().map(|owner| &owner.id)
     }
 
     /// Takes in what a node is now.
-    pub(crate) fn put(&mut self, key: &Key, node: Option<&Node>) {
+    pub fn put(&mut self, key: &Key, node: Option<&Node>) {
         if node.is_some() && is_parent(key) {
             self.parents.insert(key.clone());
         } else if node.is_none() && is_parent(key) {
@@ -277,7 +320,7 @@ impl Mirror {
 
     /// Forgets everything below a node, before a fresh reading of that subtree is put in. Cursors that are known stay
     /// until their own answer comes, since a cursor never goes back.
-    pub(crate) fn forget(&mut self, root: &Key) {
+    pub fn forget(&mut self, root: &Key) {
         match root {
             Key::Job => *self = Mirror::new(self.layout),
             Key::ElectionLatch => self.election_latch.clear(),
@@ -287,7 +330,7 @@ impl Mirror {
     }
 
     /// The ids of instances whose server is not disabled, in the descending order that the strategies expect.
-    pub(crate) fn available(&self) -> Vec<InstanceId> {
+    pub fn available(&self) -> Vec<InstanceId> {
         let takes_part = |(id, node): &(&InstanceId, &InstanceNode)| {
             self.layout.address(id, &node.data).is_some_and(|ip| self.server_enabled(&ip))
         };
@@ -298,12 +341,12 @@ impl Mirror {
     }
 
     /// Whether the instances of a server take part.
-    pub(crate) fn server_enabled(&self, ip: &str) -> bool {
+    pub fn server_enabled(&self, ip: &str) -> bool {
         self.layout.is_enabled(self.servers.get(ip).map(|server| &server.data[..]))
     }
 
     /// Whether an instance is asked to fire now.
-    pub(crate) fn trigger(&self, id: &InstanceId) -> Option<TriggerNode> {
+    pub fn trigger(&self, id: &InstanceId) -> Option<TriggerNode> {
         match self.layout {
             Layout::V2 => {
                 let InstanceNode { stat, data } = self.instances.get(id)?;

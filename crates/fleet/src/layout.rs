@@ -3,7 +3,7 @@
 //! # Which one a job has
 //! Its `config` says so: JSON (it begins with `{`) is 2.x, anything else that is not empty is 3.x. The two cannot share a job, since
 //! neither kind of Java instance can read the other's config. A job without a config gets the layout that other jobs of its
-//! namespace have, and in a namespace without jobs that of 2.1.5, unless the operator asked for one ([`crate::EngineOptions::layout`]).
+//! namespace have, and in a namespace without jobs that of 2.1.5, unless the operator asked for one.
 //! A job that has a config keeps its layout whatever was asked for; that is told.
 //!
 //! The layout is part of what is believed about a job (the core's mirror), and every decision is taken by what was read last.
@@ -12,7 +12,7 @@
 //! | node | 2.x | 3.x |
 //! |---|---|---|
 //! | `/{job}` | empty | the class of the job, `SCRIPT` or `HTTP` |
-//! | `config` | JSON ([`crate::wire`]) | YAML ([`crate::wire3`]) |
+//! | `config` | JSON ([`crate::config::v2`]) | YAML ([`crate::config::v3`]) |
 //! | `servers/{ip}` | `DISABLED` or enabled | exactly `ENABLED` is enabled |
 //! | `instances/{id}` | empty, or `TRIGGER` | YAML with the id and the address; one that is empty is no member |
 //! | `trigger/{id}` | – | persistent: fire now; the instance deletes it |
@@ -32,7 +32,7 @@
 //! after a Java console has edited the config. A node of our own for them would be a second truth beside the config, which Java's
 //! console removes and edits without it. Whoever wants the same everywhere gives all instances the same file.
 
-use crate::{wire, wire3};
+use crate::config::{v2, v3};
 use clockwright_model::job::SCRIPT_CLASS;
 use clockwright_model::{InstanceId, JobKind, JobSettings, SettingsError};
 use std::fmt;
@@ -77,8 +77,8 @@ impl Layout {
         local: Option<&JobSettings>,
     ) -> Result<JobSettings, SettingsError> {
         match self {
-            Layout::V2 => wire::read(config, local),
-            Layout::V3 => wire3::read(config, root, local),
+            Layout::V2 => v2::read(config, local),
+            Layout::V3 => v3::read(config, root, local),
         }
     }
 
@@ -86,8 +86,8 @@ impl Layout {
     #[must_use]
     pub fn write(self, settings: &JobSettings) -> String {
         match self {
-            Layout::V2 => wire::write(settings),
-            Layout::V3 => wire3::write(settings),
+            Layout::V2 => v2::write(settings),
+            Layout::V3 => v3::write(settings),
         }
     }
 
@@ -95,8 +95,8 @@ impl Layout {
     #[must_use]
     pub fn rewrite(self, config: &[u8], root: &[u8], settings: &JobSettings) -> String {
         match self {
-            Layout::V2 => wire::write(settings),
-            Layout::V3 => wire3::rewrite(config, root, settings),
+            Layout::V2 => v2::write(settings),
+            Layout::V3 => v3::rewrite(config, root, settings),
         }
     }
 
@@ -118,7 +118,7 @@ impl Layout {
     /// Names the key that it cannot.
     pub fn check(self, settings: &JobSettings) -> Result<(), SettingsError> {
         match self {
-            Layout::V2 => wire::check(settings),
+            Layout::V2 => v2::check(settings),
             Layout::V3 => Ok(()),
         }
     }
@@ -147,7 +147,7 @@ impl Layout {
     pub fn instance(self, id: &InstanceId) -> String {
         match self {
             Layout::V2 => String::new(),
-            Layout::V3 => wire3::instance(id),
+            Layout::V3 => v3::instance(id),
         }
     }
 
@@ -156,7 +156,7 @@ impl Layout {
     pub fn address(self, id: &InstanceId, data: &[u8]) -> Option<String> {
         match self {
             Layout::V2 => Some(id.ip().to_owned()),
-            Layout::V3 => wire3::address(id, data),
+            Layout::V3 => v3::address(id, data),
         }
     }
 }

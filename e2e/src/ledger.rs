@@ -2,7 +2,7 @@
 
 use anyhow::{Context as _, bail};
 use clockwright_events::{Page, Query as _, RunFilter, RunRow, SqliteStore, StoreError};
-use clockwright_model::{FailureKind, Fire, InstanceId, JobName, Outcome, RunId, Settlement, Source};
+use clockwright_model::{FailureKind, Fire, InstanceId, JobName, Outcome, Reason, RunId, Settlement, Source};
 use std::path::Path;
 
 /// All settlements in the stores of these data folders. A folder without a store holds none: its node died before it
@@ -42,7 +42,7 @@ async fn rows(path: &Path) -> anyhow::Result<Vec<RunRow>> {
 }
 
 fn settlement(row: &RunRow) -> anyhow::Result<Settlement> {
-    let reason = row.reason.clone();
+    let reason = Reason::from(row.reason.clone());
     let outcome = match row.outcome.as_str() {
         "succeeded" => Outcome::Succeeded,
         "failed" => {

@@ -29,7 +29,7 @@ const CASES: &[Case] = &[
         "failing",
         "--run-ms 10 --exit 3",
         "",
-        |outcome| matches!(outcome, Outcome::Failed { kind: FailureKind::Job, reason } if reason.contains('3')),
+        |outcome| matches!(outcome, Outcome::Failed { kind: FailureKind::Job, reason } if reason.to_string() == "exit code 3"),
     ),
 ];
 

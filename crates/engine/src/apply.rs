@@ -8,7 +8,7 @@ use bytes::Bytes;
 use clockwright_events::Bus;
 use clockwright_fleet::Layout;
 use clockwright_fleet::keys::Keys;
-use clockwright_model::{FailureKind, Millis, ShardContext};
+use clockwright_model::{FailureKind, Millis, Reason, ShardContext};
 use clockwright_registry::{Batcher, Error, Node, Op, Path, SharedRegistry};
 use clockwright_runtime::{Control, RunEnd, RunResult, RunSpec, SharedRuntime, Stop};
 use futures::FutureExt;
@@ -300,7 +300,7 @@ async fn run_one(
     inputs: UnboundedSender<Message>,
 ) {
     let end = AssertUnwindSafe(runtime.run(spec, control)).catch_unwind().await.unwrap_or_else(|_| {
-        let reason = "the runtime panicked".into();
+        let reason = Reason::RuntimePanicked {};
         RunEnd::silent(RunResult::Failed { kind: FailureKind::Panic, reason })
     });
     let _ = inputs.send(Message::Input(Input::RunEnded { run, end }));

@@ -10,8 +10,8 @@ use clockwright_fleet::admin::Admin;
 use clockwright_fleet::keys::{Key, Keys};
 use clockwright_fleet::view::PauseNote;
 use clockwright_model::{
-    Event, FailureKind, Fire, InstanceId, Item, JobKind, JobName, JobSettings, Misfire, Outcome, Retry,
-    Settlement, ShardContext, Source,
+    Event, FailureKind, Fire, InstanceId, Item, JobKind, JobName, JobSettings, Misfire, Outcome, Reason,
+    Retry, Settlement, ShardContext, Source,
 };
 use clockwright_registry::{ConnectOptions, Embedded, Op, SharedRegistry};
 use clockwright_runtime::{SharedRuntime, SimpleFn};
@@ -161,7 +161,8 @@ async fn a_disabled_item_and_a_paused_job_do_not_run_and_their_instants_are_skip
     soon("the others go on", async || count(&seen, "witness") >= witnessed + 3).await;
     admin.set_item_disabled("a", 1, false).await.unwrap();
     let skipped = |s: &Settlement| {
-        s.item == 1 && matches!(&s.outcome, Outcome::Skipped { reason } if reason.contains("disabled"))
+        s.item == 1
+            && matches!(&s.outcome, Outcome::Skipped { reason } if reason.to_string().contains("disabled"))
     };
     seen.wait_for(|events| settlements(events).iter().any(skipped)).await;
     admin.pause("a", &PauseNote { at: 0, by: "ops".into(), reason: "audit".into() }).await.unwrap();
@@ -169,8 +170,7 @@ async fn a_disabled_item_and_a_paused_job_do_not_run_and_their_instants_are_skip
     soon("the others go on", async || count(&seen, "witness") >= witnessed + 3).await;
     assert!(count(&seen, "a") <= before + 2, "a paused job went on");
     admin.resume("a").await.unwrap();
-    let paused =
-        |s: &Settlement| matches!(&s.outcome, Outcome::Skipped { reason } if reason.contains("paused"));
+    let paused = |s: &Settlement| matches!(&s.outcome, Outcome::Skipped { reason } if reason.to_string().contains("paused"));
     seen.wait_for(|events| settlements(events).iter().any(paused)).await;
     engine.shutdown().await;
 }
@@ -229,7 +229,10 @@ async fn a_failed_run_is_tried_again_with_a_higher_token_until_its_attempts_are_
     Admin::new(&*registry, &keys).trigger("a").await.unwrap();
     let events = seen.wait_for(|events| !settlements(events).is_empty()).await;
     let settled = &settlements(&events)[0];
-    assert_eq!(settled.outcome, Outcome::Failed { kind: FailureKind::Job, reason: "no luck".into() });
+    assert_eq!(
+        settled.outcome,
+        Outcome::Failed { kind: FailureKind::Job, reason: Reason::JobSaid { text: "no luck".into() } }
+    );
     assert_eq!(settled.attempt, 3);
     let tries = tries.lock().unwrap().clone();
     assert_eq!(tries.iter().map(|(_, attempt, _)| *attempt).collect::<Vec<_>>(), [1, 2, 3]);

@@ -3,8 +3,8 @@
 //! `kind` is `execution`, `status` or `settlement`; times are epoch milliseconds; the words are those of the tables.
 
 use clockwright_model::{
-    Event, Execution, ExecutionSource, FailureKind, Fire, InstanceId, Item, JobName, Millis, Outcome, RunId,
-    Settlement, Source, StatusTrace, TaskState, TraceSource,
+    Event, Execution, ExecutionSource, FailureKind, Fire, InstanceId, Item, JobName, Millis, Outcome, Reason,
+    RunId, Settlement, Source, StatusTrace, TaskState, TraceSource,
 };
 use clockwright_sql::text::{WIDE, wide};
 use serde::{Deserialize, Serialize};
@@ -75,6 +75,9 @@ enum Wire {
         outcome: String,
         failure_kind: Option<String>,
         reason: String,
+        /// Spools of versions that knew no codes have none.
+        reason_code: Option<String>,
+        reason_params: Option<serde_json::Value>,
         coalesced_into: Option<String>,
         attempt: u32,
         run_id: Option<String>,
@@ -131,6 +134,8 @@ impl From<&Event> for Wire {
                     outcome: s.outcome.word().to_owned(),
                     failure_kind,
                     reason: s.outcome.reason(),
+                    reason_code: s.outcome.why().map(|reason| reason.code().to_owned()),
+                    reason_params: s.outcome.why().and_then(|reason| reason.stored_parameters(WIDE)),
                     coalesced_into,
                     attempt: s.attempt,
                     run_id: s.run_id.map(|id| id.to_string()),
@@ -207,6 +212,8 @@ impl Wire {
                 outcome,
                 failure_kind,
                 reason,
+                reason_code,
+                reason_params,
                 coalesced_into,
                 attempt,
                 run_id,
@@ -221,7 +228,10 @@ impl Wire {
                 item,
                 fire: fire.parse().ok()?,
                 range,
-                outcome: read_outcome(&outcome, reason, failure_kind.as_deref(), coalesced_into.as_deref())?,
+                outcome: {
+                    let reason = Reason::stored(reason_code.as_deref(), reason_params.as_ref(), &reason);
+                    read_outcome(&outcome, reason, failure_kind.as_deref(), coalesced_into.as_deref())?
+                },
                 attempt,
                 run_id: run_id.map(|id| RunId::parse(&id).ok_or(())).transpose().ok()?,
                 token,
@@ -235,7 +245,7 @@ impl Wire {
     }
 }
 
-fn read_outcome(word: &str, reason: String, kind: Option<&str>, into: Option<&str>) -> Option<Outcome> {
+fn read_outcome(word: &str, reason: Reason, kind: Option<&str>, into: Option<&str>) -> Option<Outcome> {
     Some(match word {
         "succeeded" => Outcome::Succeeded,
         "failed" => Outcome::Failed { kind: FailureKind::parse(kind?)?, reason },
@@ -273,13 +283,14 @@ mod tests {
 
     #[test]
     fn every_event_reads_back_as_it_was() {
-        let reason = || "because\n😀\0\"".to_owned();
+        let text = || "because\n😀\0\"".to_owned();
+        let reason = || Reason::Panicked { text: text() };
         let mut events: Vec<Event> = [
             Outcome::Succeeded,
             Outcome::Skipped { reason: reason() },
             Outcome::Coalesced { into: Fire::Scheduled(1) },
             Outcome::Missed { reason: reason() },
-            Outcome::Cancelled { reason: reason() },
+            Outcome::Cancelled { reason: text().into() },
         ]
         .into_iter()
         .chain(
@@ -306,7 +317,7 @@ mod tests {
                 start: 5,
                 complete: Some(6),
                 success: true,
-                failure_cause: Some(reason()),
+                failure_cause: Some(text()),
             }));
         }
         for (n, state) in TaskState::ALL.into_iter().enumerate() {
@@ -320,7 +331,7 @@ mod tests {
                 items: vec![0, 7],
                 failover: true,
                 state,
-                message: reason(),
+                message: text(),
                 at: 9,
             }));
         }
@@ -344,7 +355,7 @@ mod tests {
 
     #[test]
     fn a_short_form_is_cut_as_a_store_would() {
-        let event = settlement(Outcome::Missed { reason: "x".repeat(1 << 20) });
+        let event = settlement(Outcome::Missed { reason: "x".repeat(1 << 20).into() });
         let text = to_short_json(&event);
         assert!(text.len() < 5000);
         let Some(Event::Settlement(read)) = from_json(&text) else { panic!("{text}") };

@@ -296,7 +296,7 @@ async fn postgres_finds_a_text_frequent_or_rare_wherever_in_history_it_is() {
         n => format!("timeout {}", n % 7),
     };
     let failed = |n: i64| {
-        let outcome = Outcome::Failed { kind: FailureKind::Job, reason: reason(n) };
+        let outcome = Outcome::Failed { kind: FailureKind::Job, reason: reason(n).into() };
         Event::Settlement(Settlement { outcome, ..settled(&format!("j{}", n % 3), 0, n) })
     };
     for batch in (0..12_000).map(failed).collect::<Vec<_>>().chunks(2_000) {

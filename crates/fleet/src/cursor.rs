@@ -20,7 +20,7 @@
 //! A claim moves it forward and names in `gap` what became of the instants in between, so that even a crash right after the
 //! claim loses no outcome: the next owner finds them here and records them again under the same key.
 
-use clockwright_model::{FailureKind, Fire, InstanceId, Millis, Outcome, RunId, Source, Token};
+use clockwright_model::{FailureKind, Fire, InstanceId, Millis, Outcome, Reason, RunId, Source, Token};
 use serde::{Deserialize, Serialize};
 
 /// What a cursor node says.
@@ -209,27 +209,37 @@ struct OutcomeWire {
     is: String,
     #[serde(skip_serializing_if = "Option::is_none", default)]
     kind: Option<String>,
+    /// In English, for people and for versions that know no codes; for what was coalesced the other fire.
     #[serde(skip_serializing_if = "String::is_empty", default)]
     why: String,
+    /// Versions that knew no codes wrote none.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    code: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    params: Option<serde_json::Value>,
 }
 
 impl OutcomeWire {
     fn of(outcome: &Outcome) -> Self {
-        let (kind, why) = match outcome {
-            Outcome::Succeeded => (None, String::new()),
-            Outcome::Failed { kind, reason } => {
-                (Some(kind.as_str().to_owned()), reason.chars().take(MAX_REASON).collect())
-            }
-            Outcome::Coalesced { into } => (None, into.to_string()),
-            Outcome::Skipped { reason } | Outcome::Missed { reason } | Outcome::Cancelled { reason } => {
-                (None, reason.chars().take(MAX_REASON).collect())
-            }
+        let kind = match outcome {
+            Outcome::Failed { kind, .. } => Some(kind.as_str().to_owned()),
+            _ => None,
         };
-        Self { is: outcome.word().to_owned(), kind, why }
+        let why = match outcome {
+            Outcome::Coalesced { into } => into.to_string(),
+            _ => outcome.reason().chars().take(MAX_REASON).collect(),
+        };
+        let code = outcome.why().map(|reason| reason.code().to_owned());
+        let params = outcome.why().and_then(|reason| reason.stored_parameters(MAX_REASON));
+        Self { is: outcome.word().to_owned(), kind, why, code, params }
     }
 
     fn read(self) -> Result<Outcome, CursorError> {
-        let reason = self.why;
+        if self.is == "coalesced" {
+            let into = self.why.parse().map_err(|_| CursorError("bad coalesced fire".into()))?;
+            return Ok(Outcome::Coalesced { into });
+        }
+        let reason = Reason::stored(self.code.as_deref(), self.params.as_ref(), &self.why);
         Ok(match self.is.as_str() {
             "succeeded" => Outcome::Succeeded,
             "failed" => Outcome::Failed {
@@ -239,9 +249,6 @@ impl OutcomeWire {
             "skipped" => Outcome::Skipped { reason },
             "missed" => Outcome::Missed { reason },
             "cancelled" => Outcome::Cancelled { reason },
-            "coalesced" => Outcome::Coalesced {
-                into: reason.parse().map_err(|_| CursorError("bad coalesced fire".into()))?,
-            },
             other => return Err(CursorError(format!("unknown outcome `{other}`"))),
         })
     }
@@ -267,7 +274,7 @@ mod tests {
 
     #[test]
     fn a_cursor_reads_back_what_it_wrote() {
-        let failed = Outcome::Failed { kind: FailureKind::Timeout, reason: "took \"too\" long".into() };
+        let failed = Outcome::Failed { kind: FailureKind::Timeout, reason: Reason::TimedOut { limit: 50 } };
         let gap = Gap {
             from: 1,
             to: 4_000,
@@ -287,6 +294,22 @@ mod tests {
         ] {
             assert_eq!(Cursor::from_bytes(&cursor.to_bytes()), Ok(cursor));
         }
+    }
+
+    #[test]
+    fn an_outcome_of_a_version_without_codes_keeps_its_words() {
+        let old =
+            r#"{"settled":1,"schedule":1,"gap":[{"from":1,"to":1,"count":1,"is":"missed","why":"so"}]}"#;
+        let cursor = Cursor::from_bytes(old.as_bytes()).expect("it was written so");
+        assert_eq!(cursor.gap[0].outcome, Outcome::Missed { reason: Reason::Other { text: "so".into() } });
+        // And such a version finds words in what this one writes.
+        let late = Outcome::Missed { reason: Reason::Late { tolerance: 5 } };
+        let new = Cursor { gap: vec![Gap { outcome: late, ..cursor.gap[0].clone() }], ..cursor };
+        let text = String::from_utf8(new.to_bytes().to_vec()).expect("JSON");
+        assert!(
+            text.contains(r#""why":"late by more than 5 ms","code":"late","params":{"tolerance":5}"#),
+            "{text}"
+        );
     }
 
     #[test]

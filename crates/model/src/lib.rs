@@ -10,6 +10,7 @@ pub mod job;
 pub mod nearest;
 pub mod outcome;
 pub mod parameters;
+pub mod reason;
 pub mod shard;
 
 pub use event::{Event, Execution, ExecutionSource, Settlement, StatusTrace, TaskState, TraceSource};
@@ -19,6 +20,7 @@ pub use job::{ErrorHandler, Exclusive, JobKind, JobSettings, Misfire, Retry, Set
 pub use nearest::nearest;
 pub use outcome::{FailureKind, Outcome};
 pub use parameters::ItemParameters;
+pub use reason::{Language, Reason};
 pub use shard::{ShardContext, TaskId};
 
 /// Milliseconds since 1970-01-01T00:00:00Z.

@@ -1,6 +1,6 @@
 //! How a fire of an item ended. Every fire of every item gets exactly one of these.
 
-use crate::Fire;
+use crate::{Fire, Reason};
 
 /// The one recorded end of a fire of an item.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -11,13 +11,13 @@ pub enum Outcome {
     Failed {
         /// What kind of failure.
         kind: FailureKind,
-        /// In words, for a person.
-        reason: String,
+        /// Why.
+        reason: Reason,
     },
     /// It was deliberately not run: the item was disabled, the job paused, or the previous run still went on.
     Skipped {
-        /// In words, for a person.
-        reason: String,
+        /// Why.
+        reason: Reason,
     },
     /// Another fire ran in its stead.
     Coalesced {
@@ -26,13 +26,13 @@ pub enum Outcome {
     },
     /// Nobody could run it in time.
     Missed {
-        /// In words, for a person.
-        reason: String,
+        /// Why.
+        reason: Reason,
     },
     /// It was stopped by hand or by a shutdown.
     Cancelled {
-        /// In words, for a person.
-        reason: String,
+        /// Why.
+        reason: Reason,
     },
 }
 
@@ -93,16 +93,24 @@ impl Outcome {
         }
     }
 
-    /// The reason in words, empty for a success.
+    /// Why it ended so; a success needs no reason, and what was coalesced names the other fire.
     #[must_use]
-    pub fn reason(&self) -> String {
+    pub fn why(&self) -> Option<&Reason> {
         match self {
-            Outcome::Succeeded => String::new(),
+            Outcome::Succeeded | Outcome::Coalesced { .. } => None,
             Outcome::Failed { reason, .. }
             | Outcome::Skipped { reason }
             | Outcome::Missed { reason }
-            | Outcome::Cancelled { reason } => reason.clone(),
+            | Outcome::Cancelled { reason } => Some(reason),
+        }
+    }
+
+    /// The reason in English, empty for a success.
+    #[must_use]
+    pub fn reason(&self) -> String {
+        match self {
             Outcome::Coalesced { into } => format!("ran as part of fire {into}"),
+            _ => self.why().map(ToString::to_string).unwrap_or_default(),
         }
     }
 

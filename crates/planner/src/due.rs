@@ -11,7 +11,7 @@
 //! However many instants have passed, the work is a handful of questions to the schedule, each answered by arithmetic.
 
 use crate::Schedule;
-use clockwright_model::{Fire, Millis, Misfire, Outcome, Source};
+use clockwright_model::{Fire, Millis, Misfire, Outcome, Reason, Source};
 
 /// The greatest [`Range::count`]: counting stops here, and the range may hold more instants than it says.
 pub const RANGE_COUNT_CAP: u64 = 100_000;
@@ -91,7 +91,7 @@ pub fn due(input: &DueInput<'_>) -> Due {
     let mut plan = Plan { schedule, cursor: settled, settled: Vec::new() };
 
     if let Blocked::Off(reason) = blocked_by {
-        plan.settle(blocked_until.min(now), || Outcome::Skipped { reason: reason.to_owned() });
+        plan.settle(blocked_until.min(now), || Outcome::Skipped { reason: reason.into() });
     }
     let late_until = blocked_until.max(now.saturating_sub(tolerance).saturating_sub(1)).min(now);
     let on_time = schedule.next_after(late_until.max(plan.cursor)).filter(|at| *at <= now);
@@ -106,25 +106,17 @@ pub fn due(input: &DueInput<'_>) -> Due {
         }
         (Some(_), Misfire::Skip) => {
             plan.settle(blocked_until.min(late_until), || match blocked_by {
-                Blocked::Busy => Outcome::Skipped { reason: "the previous run still went on".to_owned() },
-                Blocked::Unowned | Blocked::Off(_) => {
-                    Outcome::Missed { reason: "no instance could run it".to_owned() }
-                }
+                Blocked::Busy => Outcome::Skipped { reason: Reason::PreviousRunning {} },
+                Blocked::Unowned | Blocked::Off(_) => Outcome::Missed { reason: Reason::NoInstance {} },
             });
-            plan.settle(late_until, || Outcome::Missed {
-                reason: format!("late by more than {tolerance} ms"),
-            });
+            plan.settle(late_until, || Outcome::Missed { reason: Reason::Late { tolerance } });
             on_time.map(|at| (at, Source::Schedule))
         }
         (Some(_), Misfire::FireAll { cap, window }) => {
             let first = now.saturating_sub(window).saturating_sub(1).min(late_until);
-            plan.settle(first, || Outcome::Missed {
-                reason: format!("older than the catch-up window of {window} ms"),
-            });
+            plan.settle(first, || Outcome::Missed { reason: Reason::TooOld { window } });
             let first = newest(schedule, plan.cursor, late_until, cap);
-            plan.settle(first, || Outcome::Missed {
-                reason: format!("more than {cap} later instants had to be caught up"),
-            });
+            plan.settle(first, || Outcome::Missed { reason: Reason::TooMany { cap: cap.into() } });
             match schedule.next_after(plan.cursor).filter(|at| *at <= late_until) {
                 Some(at) => Some((at, Source::Misfire)),
                 None => on_time.map(|at| (at, Source::Schedule)),

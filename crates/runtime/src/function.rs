@@ -15,7 +15,7 @@
 use crate::control::{lease_end, stop_request};
 use crate::{Control, RunEnd, RunResult, RunSpec, Runtime, Stop, StopReason};
 use async_trait::async_trait;
-use clockwright_model::{FailureKind, Millis, ShardContext};
+use clockwright_model::{FailureKind, Millis, Reason, ShardContext};
 use futures::FutureExt;
 use std::any::Any;
 use std::fmt::Display;
@@ -279,7 +279,9 @@ fn result(answer: Result<Result<(), String>, Box<dyn Any + Send>>, signal: &Canc
         Ok(answer) => match (signal.obeyed(), answer) {
             (Some(reason), _) => RunResult::Stopped(reason),
             (None, Ok(())) => RunResult::Succeeded,
-            (None, Err(reason)) => RunResult::Failed { kind: FailureKind::Job, reason },
+            (None, Err(text)) => {
+                RunResult::Failed { kind: FailureKind::Job, reason: Reason::JobSaid { text } }
+            }
         },
     }
 }
@@ -290,15 +292,12 @@ fn panicked(panic: &(dyn Any + Send)) -> RunResult {
         .copied()
         .or_else(|| panic.downcast_ref::<String>().map(String::as_str))
         .unwrap_or("without a message");
-    RunResult::Failed { kind: FailureKind::Panic, reason: format!("panicked: {message}") }
+    RunResult::Failed { kind: FailureKind::Panic, reason: Reason::Panicked { text: message.to_owned() } }
 }
 
 /// The failure of a run that took too long.
 pub(crate) fn timeout_failure(limit: Millis) -> RunResult {
-    RunResult::Failed {
-        kind: FailureKind::Timeout,
-        reason: format!("took longer than its limit of {limit} ms"),
-    }
+    RunResult::Failed { kind: FailureKind::Timeout, reason: Reason::TimedOut { limit } }
 }
 
 fn ended(result: RunResult) -> RunEnd {

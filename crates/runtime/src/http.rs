@@ -12,7 +12,7 @@ use crate::function::{CancelSignal, hold, millis};
 use crate::output::Kept;
 use crate::{Control, Output, RunEnd, RunResult, RunSpec, Runtime};
 use async_trait::async_trait;
-use clockwright_model::{FailureKind, ShardContext};
+use clockwright_model::{FailureKind, Reason, ShardContext};
 use clockwright_settings::HttpSettings;
 use reqwest::header::CONTENT_TYPE;
 use reqwest::{Client, Method, Response};
@@ -85,9 +85,8 @@ impl HttpRuntime {
         let status = response.status();
         if status.is_client_error() || status.is_server_error() {
             let first = text.lines().map(str::trim).find(|line| !line.is_empty());
-            let quote: String = first.into_iter().flat_map(|line| line.chars().take(QUOTED)).collect();
-            let quote = if quote.is_empty() { quote } else { format!(": {quote}") };
-            let reason = format!("{} answered {status}{quote}", self.place());
+            let text = first.into_iter().flat_map(|line| line.chars().take(QUOTED)).collect();
+            let reason = Reason::HttpStatus { place: self.place(), status: status.to_string(), text };
             return Err(Failure { kind: FailureKind::Job, reason, output });
         }
         Ok(output)
@@ -111,20 +110,13 @@ impl HttpRuntime {
         let (kind, reason) = match (error.is_connect(), error.is_timeout()) {
             (true, true) => (
                 FailureKind::Start,
-                format!(
-                    "{place}: no connection within {} ms (http.connect.timeout.milliseconds)",
-                    self.settings.connect_timeout
-                ),
+                Reason::HttpConnectTimeout { place, limit: self.settings.connect_timeout },
             ),
-            (true, false) => (FailureKind::Start, format!("{place}: cannot connect: {}", causes(error))),
-            (false, true) => (
-                FailureKind::Timeout,
-                format!(
-                    "{place}: nothing was answered for {} ms (http.read.timeout.milliseconds)",
-                    self.settings.read_timeout
-                ),
-            ),
-            (false, false) => (FailureKind::Job, format!("{place}: {}", causes(error))),
+            (true, false) => (FailureKind::Start, Reason::HttpNoConnection { place, text: causes(error) }),
+            (false, true) => {
+                (FailureKind::Timeout, Reason::HttpReadTimeout { place, limit: self.settings.read_timeout })
+            }
+            (false, false) => (FailureKind::Job, Reason::HttpBroken { place, text: causes(error) }),
         };
         Failure { kind, reason, output: Output::default() }
     }
@@ -155,13 +147,13 @@ impl Runtime for HttpRuntime {
 /// Why a request did not succeed.
 struct Failure {
     kind: FailureKind,
-    reason: String,
+    reason: Reason,
     output: Output,
 }
 
 impl Failure {
-    fn start(reason: String) -> Self {
-        Self { kind: FailureKind::Start, reason, output: Output::default() }
+    fn start(text: String) -> Self {
+        Self { kind: FailureKind::Start, reason: Reason::NotStarted { text }, output: Output::default() }
     }
 }
 

@@ -8,12 +8,12 @@
 //! | simple | [`SimpleFn`] | asked through its [`CancelSignal`], then its future is dropped |
 //! | dataflow | [`DataflowJob`] | between two batches, or its future is dropped |
 //! | script | [`ProcessRuntime`] | SIGTERM to its process tree, then SIGKILL, by a [`supervisor`] process of its own |
-//! | HTTP (feature `http`) | `HttpRuntime` | its connection is closed |
+//! | HTTP | [`HttpRuntime`] | its connection is closed |
 //!
 //! [`Logged`] adds to any of them that what its runs print is kept on disk.
 
 use async_trait::async_trait;
-use clockwright_model::{FailureKind, Millis, ShardContext};
+use clockwright_model::{FailureKind, Millis, Reason, ShardContext};
 use std::sync::Arc;
 use tokio::sync::watch;
 
@@ -21,7 +21,6 @@ mod clock;
 mod control;
 pub mod function;
 pub mod guard;
-#[cfg(feature = "http")]
 pub mod http;
 pub mod logs;
 mod output;
@@ -34,7 +33,6 @@ mod wire;
 pub use clock::boottime;
 pub use function::{CancelSignal, Dataflow, DataflowFns, DataflowJob, SimpleFn};
 
-#[cfg(feature = "http")]
 pub use http::HttpRuntime;
 pub use logs::{KeepLogs, LogPosition, Logged, RunLogs};
 pub use output::Stream;
@@ -129,8 +127,8 @@ pub enum RunResult {
     Failed {
         /// What kind of failure.
         kind: FailureKind,
-        /// In words.
-        reason: String,
+        /// Why.
+        reason: Reason,
     },
     /// It was stopped.
     Stopped(StopReason),

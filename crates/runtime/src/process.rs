@@ -19,7 +19,7 @@ use crate::output::{Kept, Stream};
 use crate::wire::{Cause, End, Frames, Order, Report, Request, Status};
 use crate::{Control, RunEnd, RunResult, RunSpec, Runtime, StopReason, boottime, guard, tree};
 use async_trait::async_trait;
-use clockwright_model::{FailureKind, Millis, ShardContext};
+use clockwright_model::{FailureKind, Millis, Reason, ShardContext};
 use clockwright_settings::{CommandError, CommandLine};
 use rustix::process::{Pid, Signal, kill_process_group};
 use std::collections::BTreeMap;
@@ -240,9 +240,9 @@ impl Held<'_> {
                     (false, Some(reason)) => RunResult::Stopped(reason),
                     (false, None) if matches!(&status, Ok(status) if status.code() == Some(guard::NOT_ONE)) =>
                     {
-                        let reason =
+                        let text =
                             format!("`{}` is no supervisor: {}", self.supervisor.display(), guard::MEND);
-                        RunResult::Failed { kind: FailureKind::Start, reason }
+                        RunResult::Failed { kind: FailureKind::Start, reason: Reason::NotStarted { text } }
                     }
                     (false, None) => {
                         RunResult::Failed { kind: FailureKind::OwnerLost, reason: supervisor_death(status) }
@@ -407,9 +407,10 @@ fn readable(line: &[u8], cut: bool) -> String {
 /// What the end of a run means.
 fn result(end: &End, spec: &RunSpec, asked: Option<StopReason>) -> RunResult {
     match (end.cause, &end.status) {
-        (_, Status::NotStarted(reason)) => {
-            RunResult::Failed { kind: FailureKind::Start, reason: reason.clone() }
-        }
+        (_, Status::NotStarted(reason)) => RunResult::Failed {
+            kind: FailureKind::Start,
+            reason: Reason::NotStarted { text: reason.clone() },
+        },
         (Some(Cause::Timeout), _) => timeout_failure(spec.timeout.unwrap_or_default()),
         (Some(Cause::Lease), _) => RunResult::Stopped(StopReason::LeaseLost),
         (Some(Cause::Stop | Cause::Orphaned), _) => {
@@ -417,21 +418,22 @@ fn result(end: &End, spec: &RunSpec, asked: Option<StopReason>) -> RunResult {
         }
         (None, Status::Exited(0)) => RunResult::Succeeded,
         (None, Status::Exited(code)) => {
-            RunResult::Failed { kind: FailureKind::Job, reason: format!("exit code {code}") }
+            RunResult::Failed { kind: FailureKind::Job, reason: Reason::ExitCode { code: (*code).into() } }
         }
-        (None, Status::Killed(signal)) => {
-            RunResult::Failed { kind: FailureKind::Job, reason: format!("killed by signal {signal}") }
-        }
+        (None, Status::Killed(signal)) => RunResult::Failed {
+            kind: FailureKind::Job,
+            reason: Reason::KilledBySignal { signal: (*signal).into() },
+        },
     }
 }
 
-fn supervisor_death(status: io::Result<ExitStatus>) -> String {
+fn supervisor_death(status: io::Result<ExitStatus>) -> Reason {
     let how = status.map_or_else(|error| error.to_string(), |status| status.to_string());
-    format!("the supervisor of the run died before it ({how}); the run was killed")
+    Reason::SupervisorDied { how }
 }
 
-fn failed(kind: FailureKind, reason: String) -> RunEnd {
-    RunEnd::silent(RunResult::Failed { kind, reason })
+fn failed(kind: FailureKind, text: String) -> RunEnd {
+    RunEnd::silent(RunResult::Failed { kind, reason: Reason::NotStarted { text } })
 }
 
 #[cfg(test)]

@@ -1,7 +1,7 @@
 //! In-process jobs: what their end means, and that nothing they do reaches beyond their own run.
 #![allow(clippy::unwrap_used, reason = "tests")]
 
-use clockwright_model::{FailureKind, Fire, JobName, RunId, ShardContext, Source};
+use clockwright_model::{FailureKind, Fire, JobName, Reason, RunId, ShardContext, Source};
 use clockwright_runtime::{
     CancelSignal, Control, DataflowFns, RunEnd, RunResult, RunSpec, Runtime, SimpleFn, Stop, StopReason,
     boottime,
@@ -31,8 +31,12 @@ fn spec() -> RunSpec {
     RunSpec { context, timeout: None, grace: 10_000 }
 }
 
-fn failed(kind: FailureKind, reason: &str) -> RunResult {
-    RunResult::Failed { kind, reason: reason.to_owned() }
+fn job_said(text: &str) -> RunResult {
+    RunResult::Failed { kind: FailureKind::Job, reason: Reason::JobSaid { text: text.to_owned() } }
+}
+
+fn panicked(text: &str) -> RunResult {
+    RunResult::Failed { kind: FailureKind::Panic, reason: Reason::Panicked { text: text.to_owned() } }
 }
 
 async fn run(runtime: impl Runtime) -> RunResult {
@@ -58,7 +62,7 @@ async fn what_a_function_returns_is_its_result() {
     assert_eq!(run(SimpleFn::new(|_, _| async { Ok::<_, Infallible>(()) })).await, RunResult::Succeeded);
     let unlucky =
         SimpleFn::new(|context, _| async move { Err::<(), _>(format!("item {} is no good", context.item)) });
-    assert_eq!(run(unlucky).await, failed(FailureKind::Job, "item 5 is no good"));
+    assert_eq!(run(unlucky).await, job_said("item 5 is no good"));
 }
 
 #[tokio::test]
@@ -69,18 +73,18 @@ async fn a_panic_ends_its_own_run_only_and_its_message_is_kept() {
         }
         panic!("no {}", if late { "second" } else { "first" })
     }
-    let expected = |word| failed(FailureKind::Panic, &format!("panicked: no {word}"));
+    let expected = |word| panicked(&format!("no {word}"));
     assert_eq!(run(SimpleFn::new(|_, _| panic(false))).await, expected("first"));
     assert_eq!(run(SimpleFn::new(|_, _| panic(true))).await, expected("second"));
     let early =
         SimpleFn::new(|_, _| -> std::future::Ready<Result<(), Infallible>> { panic!("before a future") });
-    assert_eq!(run(early).await, failed(FailureKind::Panic, "panicked: before a future"));
+    assert_eq!(run(early).await, panicked("before a future"));
     let silent = SimpleFn::new(|_, _| async {
         std::panic::panic_any(7);
         #[expect(unreachable_code, reason = "says what is returned")]
         Ok::<_, Infallible>(())
     });
-    assert_eq!(run(silent).await, failed(FailureKind::Panic, "panicked: without a message"));
+    assert_eq!(run(silent).await, panicked("without a message"));
 }
 
 #[tokio::test]
@@ -96,7 +100,7 @@ async fn a_panic_while_a_run_is_dropped_is_caught_too() {
         pending::<Result<(), Infallible>>().await
     });
     let end = runtime.run(RunSpec { timeout: Some(1), ..spec() }, Control::unattended()).await;
-    assert_eq!(end.result, failed(FailureKind::Panic, "panicked: boom"));
+    assert_eq!(end.result, panicked("boom"));
 }
 
 #[tokio::test(start_paused = true)]
@@ -112,7 +116,10 @@ async fn a_function_that_never_ends_is_dropped_at_its_timeout() {
     });
     let begun = Instant::now();
     let end = runtime.run(RunSpec { timeout: Some(60_000), ..spec() }, Control::unattended()).await;
-    assert_eq!(end.result, failed(FailureKind::Timeout, "took longer than its limit of 60000 ms"));
+    assert_eq!(
+        end.result,
+        RunResult::Failed { kind: FailureKind::Timeout, reason: Reason::TimedOut { limit: 60_000 } }
+    );
     assert_eq!(begun.elapsed().as_secs(), 60);
     assert_eq!(dropped.load(Ordering::SeqCst), 1);
 }
@@ -228,14 +235,14 @@ async fn a_dataflow_processes_one_batch_or_a_stream_until_nothing_is_fetched() {
 #[tokio::test]
 async fn a_dataflow_ends_with_its_first_error() {
     let (stream, done) = flow(&[&[1], &[13], &[2]], true);
-    assert_eq!(run(stream).await, failed(FailureKind::Job, "13 is bad"));
+    assert_eq!(run(stream).await, job_said("13 is bad"));
     assert_eq!(done.lock().unwrap().len(), 2);
     let unfetched = DataflowFns::job(
         |_| async { Err::<Vec<u32>, _>("no database") },
         |_, _| async { Ok::<_, &'static str>(()) },
         true,
     );
-    assert_eq!(run(unfetched).await, failed(FailureKind::Job, "no database"));
+    assert_eq!(run(unfetched).await, job_said("no database"));
 }
 
 #[tokio::test]

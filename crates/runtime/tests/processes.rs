@@ -1,7 +1,7 @@
 //! Script jobs with real processes: what they are told, what they print, and that nothing of them survives.
 #![allow(clippy::unwrap_used, reason = "tests")]
 
-use clockwright_model::{FailureKind, Fire, JobName, RunId, ShardContext, Source};
+use clockwright_model::{FailureKind, Fire, JobName, Reason, RunId, ShardContext, Source};
 use clockwright_runtime::{
     Control, LineSink, ProcessRuntime, ProcessSettings, RunEnd, RunResult, RunSpec, Runtime, Stop,
     StopReason, Stream, Supervisor, boottime,
@@ -63,8 +63,8 @@ async fn run(settings: ProcessSettings) -> RunEnd {
     runtime(settings).run(spec(), Control::unattended()).await
 }
 
-fn failure(kind: FailureKind, reason: &str) -> RunResult {
-    RunResult::Failed { kind, reason: reason.to_owned() }
+fn failure(kind: FailureKind, reason: Reason) -> RunResult {
+    RunResult::Failed { kind, reason }
 }
 
 /// A run under way, of which a test reads the lines while it lasts and which it can stop.
@@ -130,22 +130,36 @@ fn parent_of(pid: i32) -> i32 {
 #[tokio::test]
 async fn the_exit_code_decides() {
     assert_eq!(run(settings("true")).await.result, RunResult::Succeeded);
-    assert_eq!(run(shell("exit 3")).await.result, failure(FailureKind::Job, "exit code 3"));
-    assert_eq!(run(shell("kill -9 $$")).await.result, failure(FailureKind::Job, "killed by signal 9"));
-    assert_eq!(run(shell("kill -SEGV $$")).await.result, failure(FailureKind::Job, "killed by signal 11"));
+    assert_eq!(run(shell("exit 3")).await.result, failure(FailureKind::Job, Reason::ExitCode { code: 3 }));
+    assert_eq!(
+        run(shell("kill -9 $$")).await.result,
+        failure(FailureKind::Job, Reason::KilledBySignal { signal: 9 })
+    );
+    assert_eq!(
+        run(shell("kill -SEGV $$")).await.result,
+        failure(FailureKind::Job, Reason::KilledBySignal { signal: 11 })
+    );
 }
 
 #[tokio::test]
 async fn what_cannot_be_started_is_named() {
     assert_eq!(
         run(settings("no-such-program --flag")).await.result,
-        failure(FailureKind::Start, "cannot run `no-such-program`: no such file in any directory of PATH")
+        failure(
+            FailureKind::Start,
+            Reason::NotStarted {
+                text: "cannot run `no-such-program`: no such file in any directory of PATH".into()
+            }
+        )
     );
     assert_eq!(
         run(settings("/etc/passwd")).await.result,
         failure(
             FailureKind::Start,
-            "cannot run `/etc/passwd`: permission denied; is it a file that may be executed?"
+            Reason::NotStarted {
+                text: "cannot run `/etc/passwd`: permission denied; is it a file that may be executed?"
+                    .into()
+            }
         )
     );
     let mut elsewhere = settings("true");
@@ -153,7 +167,10 @@ async fn what_cannot_be_started_is_named() {
     let RunResult::Failed { kind: FailureKind::Start, reason } = run(elsewhere).await.result else {
         panic!()
     };
-    assert!(reason.starts_with("cannot run `true` in directory `/no/such/place`: No such file"), "{reason}");
+    assert!(
+        reason.to_string().starts_with("cannot run `true` in directory `/no/such/place`: No such file"),
+        "{reason}"
+    );
 }
 
 #[tokio::test]
@@ -162,7 +179,7 @@ async fn a_missing_supervisor_is_a_failed_start() {
     let end = ProcessRuntime::new(supervisor, settings("true")).run(spec(), Control::unattended()).await;
     let RunResult::Failed { kind: FailureKind::Start, reason } = end.result else { panic!() };
     assert!(
-        reason.starts_with("cannot start the supervisor `/no/such/supervisor`: No such file"),
+        reason.to_string().starts_with("cannot start the supervisor `/no/such/supervisor`: No such file"),
         "{reason}"
     );
 }
@@ -176,7 +193,7 @@ async fn a_program_that_would_not_become_a_supervisor_is_not_started_as_one() {
     else {
         panic!()
     };
-    assert!(reason.contains("clockwright::exec_task_if_asked()"), "{reason}");
+    assert!(reason.to_string().contains("clockwright::exec_task_if_asked()"), "{reason}");
 }
 
 #[tokio::test]
@@ -191,7 +208,7 @@ async fn a_supervisor_that_becomes_something_else_ends_before_it_runs_jobs() {
         Supervisor { program: "env".into(), args: ["FORGETFUL=1", HOST, "exec-task"].map(Into::into).into() };
     let end = ProcessRuntime::new(forgetful, settings("true")).run(spec(), Control::unattended()).await;
     let RunResult::Failed { kind: FailureKind::Start, reason } = end.result else { panic!() };
-    assert!(reason.contains("clockwright::exec_task_if_asked()"), "{reason}");
+    assert!(reason.to_string().contains("clockwright::exec_task_if_asked()"), "{reason}");
 }
 
 #[tokio::test]
@@ -259,7 +276,7 @@ async fn a_run_that_takes_too_long_is_ended() {
     spec.timeout = Some(200);
     let run_id = spec.context.run_id;
     let end = runtime(shell("sleep 1000 & sleep 1000")).run(spec, Control::unattended()).await;
-    assert_eq!(end.result, failure(FailureKind::Timeout, "took longer than its limit of 200 ms"));
+    assert_eq!(end.result, failure(FailureKind::Timeout, Reason::TimedOut { limit: 200 }));
     assert_eq!(processes_of(run_id), Vec::<i32>::new());
 }
 
@@ -393,7 +410,7 @@ async fn a_killed_supervisor_takes_its_run_along() {
     let RunResult::Failed { kind: FailureKind::OwnerLost, reason } = end.result else {
         panic!("{:?}", end.result)
     };
-    assert!(reason.contains("signal: 9"), "{reason}");
+    assert!(reason.to_string().contains("signal: 9"), "{reason}");
     assert_eq!(processes_of(run_id), Vec::<i32>::new());
 }
 

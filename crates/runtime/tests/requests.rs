@@ -87,7 +87,7 @@ async fn run(runtime: &HttpRuntime) -> RunEnd {
 
 fn failure(end: RunEnd) -> (FailureKind, String) {
     match end.result {
-        RunResult::Failed { kind, reason } => (kind, reason),
+        RunResult::Failed { kind, reason } => (kind, reason.to_string()),
         other => panic!("{other:?}"),
     }
 }

@@ -4,6 +4,7 @@ use super::Global;
 use crate::output::{Failure, now, print, show, talk};
 use clap::{Args, Subcommand};
 use clockwright::jobs_file;
+use clockwright_model::reason;
 use clockwright_planner::Schedule;
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
@@ -100,11 +101,14 @@ pub(crate) fn verify(global: &Global, args: &VerifyArgs) -> Result<(), Failure> 
 pub(crate) enum ReferenceCommand {
     /// The page about jobs files
     JobsFile,
+    /// The page about the reasons of outcomes
+    Reasons,
 }
 
 /// Prints a generated page of the documentation.
 pub(crate) fn reference(command: &ReferenceCommand) -> Result<(), Failure> {
     match command {
         ReferenceCommand::JobsFile => print(&jobs_file::reference()),
+        ReferenceCommand::Reasons => print(&reason::reference()),
     }
 }

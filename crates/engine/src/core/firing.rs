@@ -402,7 +402,7 @@ impl Turn<'_> {
 
     /// The change of a cursor that settles its open claim as failed, because its owner is lost.
     fn give_up(&self, item: Item, mut cursor: Cursor, version: Option<i32>, reason: String) -> ItemClaim {
-        let outcome = Outcome::Failed { kind: FailureKind::OwnerLost, reason };
+        let outcome = Outcome::Failed { kind: FailureKind::OwnerLost, reason: reason.into() };
         let (mut settlements, mut dead) = (Vec::new(), None);
         if let Some(claim) = &mut cursor.run {
             settlements.push(self.settlement(item, claim, outcome.clone(), Some(claim.at)));

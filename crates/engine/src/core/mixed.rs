@@ -281,7 +281,7 @@ impl Turn<'_> {
                 "its instance {} died while it ran; {taker}, a Java instance, runs it again",
                 claim.owner
             );
-            let outcome = Outcome::Failed { kind: FailureKind::OwnerLost, reason };
+            let outcome = Outcome::Failed { kind: FailureKind::OwnerLost, reason: reason.into() };
             let settlement = self.settlement(item, &claim, outcome.clone(), Some(claim.at));
             if let Some(run) = &mut cursor.run {
                 run.outcome = Some(outcome);

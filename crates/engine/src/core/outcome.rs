@@ -104,7 +104,7 @@ impl Turn<'_> {
         let state = self.job.item_mut(item);
         if let Local::Backoff { active, .. } = std::mem::take(&mut state.local) {
             let reason = "it failed, and its instance left before the next attempt".to_owned();
-            let outcome = Outcome::Failed { kind: FailureKind::Job, reason };
+            let outcome = Outcome::Failed { kind: FailureKind::Job, reason: reason.into() };
             state.local = Local::Ended { active, outcome, committing: false };
         }
     }

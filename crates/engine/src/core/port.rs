@@ -65,8 +65,6 @@ pub enum Input {
         /// What became of it.
         result: Result<(), Error>,
     },
-    /// The session goes on with this timeout, in milliseconds.
-    Timeout(Millis),
     /// A run ended; nothing of it is left.
     RunEnded {
         /// Its number.
@@ -84,6 +82,7 @@ pub enum Input {
 
 /// Something to do.
 #[derive(Debug)]
+#[allow(clippy::large_enum_variant, reason = "records are a great part of them, and are moved twice")]
 pub enum Effect {
     /// Read these nodes.
     Read {

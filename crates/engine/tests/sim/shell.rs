@@ -410,7 +410,7 @@ impl Sim {
             let failures = if self.healed { 0 } else { self.scenario.failures };
             let end = if self.world.rng.chance(failures) {
                 let kind = if self.world.rng.chance(200) { FailureKind::Panic } else { FailureKind::Job };
-                RunResult::Failed { kind, reason: "it failed on purpose".to_owned() }
+                RunResult::Failed { kind, reason: "it failed on purpose".into() }
             } else {
                 RunResult::Succeeded
             };

@@ -2,7 +2,7 @@
 
 use super::{BusOptions, SinkStats};
 use crate::worth;
-use clockwright_model::{Event, Fire, Outcome};
+use clockwright_model::{Event, Fire, Reason};
 use std::collections::VecDeque;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
@@ -72,14 +72,7 @@ pub(super) fn weight(event: &Event) -> usize {
                 Fire::Trigger { id, .. } => id.len(),
                 Fire::Scheduled(_) => 0,
             };
-            let reason = match &e.outcome {
-                Outcome::Failed { reason, .. }
-                | Outcome::Skipped { reason }
-                | Outcome::Missed { reason }
-                | Outcome::Cancelled { reason } => reason.len(),
-                Outcome::Succeeded | Outcome::Coalesced { .. } => 0,
-            };
-            id + reason
+            id + e.outcome.why().map_or(0, Reason::bytes)
         }
     };
     size_of::<Event>() + size_of::<(Mark, Arc<Event>)>() + text

@@ -277,11 +277,11 @@ pub(crate) async fn every_kind_of_outcome_reads_back<S: Store>(store: Arc<S>) {
     let reason = || "because".to_owned();
     let outcomes = [
         Outcome::Succeeded,
-        Outcome::Failed { kind: FailureKind::Timeout, reason: reason() },
-        Outcome::Skipped { reason: reason() },
+        Outcome::Failed { kind: FailureKind::Timeout, reason: reason().into() },
+        Outcome::Skipped { reason: reason().into() },
         Outcome::Coalesced { into: trigger.clone() },
-        Outcome::Missed { reason: reason() },
-        Outcome::Cancelled { reason: reason() },
+        Outcome::Missed { reason: reason().into() },
+        Outcome::Cancelled { reason: reason().into() },
     ];
     for (item, outcome) in outcomes.iter().enumerate() {
         let log = (item < 2).then(|| "2023-11-14/22-1.log:4096+512".into());
@@ -503,7 +503,7 @@ pub(crate) async fn text_of_any_kind_and_length_is_stored<S: Store>(store: Arc<S
         let n = 60 + n as u64;
         let long = unit.repeat((1 << 20) / unit.len());
         let trace = StatusTrace { message: long.clone(), ..traced(n, &format!("t{n}"), TaskState::Error) };
-        let outcome = Outcome::Failed { kind: FailureKind::Job, reason: long.clone() };
+        let outcome = Outcome::Failed { kind: FailureKind::Job, reason: long.clone().into() };
         let outcome = Settlement { outcome, ..settled("long", n as u32, T) };
         put(&*store, [Put::from(failed(n, &long)), trace.into(), outcome.into()]).await;
         let cause = store.execution(id(n)).await.unwrap().unwrap().failure_cause.unwrap();
@@ -651,15 +651,15 @@ pub(crate) async fn a_clock_that_says_anything_loses_nothing<S: Store>(store: Ar
 pub(crate) async fn outcomes_are_counted_once_by_minute_hour_and_day<S: Store>(store: Arc<S>) {
     let minute = Width::Minute.start_of(T);
     let at = |n: i64, outcome: Outcome| Settlement { outcome, at: minute + n, ..settled("j", 0, T + n) };
-    let failure = || Outcome::Failed { kind: FailureKind::Job, reason: String::new() };
+    let failure = || Outcome::Failed { kind: FailureKind::Job, reason: "".into() };
     let missed = Settlement {
         range: Some((T, 10)),
         at: minute + 60_000,
-        ..unrun("k", 0, T + 9, Outcome::Missed { reason: String::new() })
+        ..unrun("k", 0, T + 9, Outcome::Missed { reason: "".into() })
     };
     put(&*store, [at(0, Outcome::Succeeded), at(59_999, failure())]).await;
     // Partly known, partly new, and one twice in the batch.
-    let skipped = at(1, Outcome::Skipped { reason: String::new() });
+    let skipped = at(1, Outcome::Skipped { reason: "".into() });
     put(&*store, [at(0, Outcome::Succeeded), missed.clone(), skipped.clone(), skipped.clone()]).await;
     put(&*store, [missed, skipped]).await;
     assert_eq!(store.conflicts(), 0);

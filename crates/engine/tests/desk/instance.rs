@@ -1,0 +1,210 @@
+//! One process on the stage, and what can be done to it.
+
+use super::stage::{Desk, REFRESH, SESSION, Who};
+use clockwright_engine::core::{Core, Input, JobStatus, Now};
+use clockwright_model::{Event, InstanceId, Item, Millis};
+use clockwright_registry::{Hint, Op, Path};
+use clockwright_testkit::sim::EPOCH;
+use std::cell::Cell;
+use std::collections::VecDeque;
+use std::rc::Rc;
+
+/// What the monotonic clock shows at the first instant: another number than the calendar, so that nobody mixes them up unseen.
+pub(super) const MONO: Millis = 1_000_000;
+
+/// See the module.
+pub struct Instance {
+    pub(super) id: InstanceId,
+    /// `None` once the process is gone.
+    pub(super) core: Option<Core>,
+    jobs: Vec<String>,
+    offset: Millis,
+    pub(super) session: Option<i64>,
+    /// Nothing is heard of it since then, though its session lives.
+    pub(super) silent_since: Option<Millis>,
+    /// It does not reach the registry.
+    pub(super) cut: bool,
+    frozen: bool,
+    pub(super) inbox: VecDeque<Input>,
+    /// Hints that are on their way.
+    pub(super) late: Vec<Path>,
+    pub(super) wake_at: Millis,
+    pub(super) run_hints: bool,
+    /// Until when the session's lease reaches (mono).
+    pub(super) lease: Rc<Cell<Millis>>,
+    /// What is recorded and not yet stored, and when it will be.
+    pub(super) bus: VecDeque<(Millis, Event)>,
+    pub(super) told: Vec<(Millis, String)>,
+    pub(super) loses_answer: bool,
+    pub(super) refreshed: Millis,
+    next_refresh: usize,
+}
+
+impl Instance {
+    pub(super) fn new(id: InstanceId, core: Core, jobs: Vec<String>, offset: Millis, now: Millis) -> Self {
+        Self {
+            id,
+            core: Some(core),
+            jobs,
+            offset,
+            session: None,
+            silent_since: None,
+            cut: false,
+            frozen: false,
+            inbox: VecDeque::new(),
+            late: Vec::new(),
+            wake_at: now,
+            run_hints: true,
+            lease: Rc::default(),
+            bus: VecDeque::new(),
+            told: Vec::new(),
+            loses_answer: false,
+            refreshed: now,
+            next_refresh: 0,
+        }
+    }
+
+    pub(super) fn clock(&self, now: Millis) -> Now {
+        Now { wall: EPOCH + now + self.offset, mono: MONO + now }
+    }
+
+    /// It decides.
+    pub(super) fn works(&self) -> bool {
+        self.core.is_some() && !self.frozen
+    }
+
+    /// It is told of changes.
+    pub(super) fn hears(&self) -> bool {
+        self.core.is_some() && !self.cut && self.session.is_some()
+    }
+
+    pub(super) fn is_quiet(&self) -> bool {
+        !self.works() || self.inbox.is_empty()
+    }
+
+    /// When something happens with it by itself.
+    pub(super) fn next(&self) -> Option<Millis> {
+        let works = self.works();
+        let wake = works.then_some(self.wake_at);
+        let refresh = works.then(|| self.refreshed + self.pause());
+        let stored = self.bus.front().filter(|_| works).map(|(at, _)| *at);
+        let expiry = self.session.and(self.silent_since).map(|since| since + SESSION);
+        [wake, refresh, stored, expiry].into_iter().flatten().min()
+    }
+
+    fn pause(&self) -> Millis {
+        REFRESH / self.jobs.len().max(1) as Millis
+    }
+
+    /// Reads the next job anew when it is time, as the shell does.
+    pub(super) fn refresh(&mut self, now: Millis) -> bool {
+        if now < self.refreshed + self.pause() {
+            return false;
+        }
+        self.refreshed = now;
+        self.inbox.push_back(Input::Refresh(self.next_refresh));
+        self.next_refresh = (self.next_refresh + 1) % self.jobs.len().max(1);
+        true
+    }
+
+    /// What was recorded long enough ago is safe.
+    pub(super) fn store(&mut self, now: Millis, stored: &mut Vec<Event>) {
+        while self.works() && self.bus.front().is_some_and(|(at, _)| *at <= now) {
+            stored.extend(self.bus.pop_front().map(|(_, event)| event));
+        }
+    }
+}
+
+impl Desk {
+    /// `kill -9`: all that it knew, ran and had not stored is gone. Its session ends by its timeout.
+    pub fn kill(&mut self, who: Who) {
+        let now = self.now;
+        let instance = &mut self.instances[who.0];
+        instance.core = None;
+        instance.inbox.clear();
+        instance.bus.clear();
+        instance.silent_since.get_or_insert(now);
+        self.bury(who);
+        self.settle_down();
+    }
+
+    /// It stands still: it does nothing and is not heard of; its runs go on under their supervisors.
+    pub fn freeze(&mut self, who: Who) {
+        let now = self.now;
+        let instance = &mut self.instances[who.0];
+        instance.frozen = true;
+        instance.silent_since.get_or_insert(now);
+    }
+
+    /// It goes on.
+    pub fn thaw(&mut self, who: Who) {
+        self.instances[who.0].frozen = false;
+        self.hear_again(who);
+    }
+
+    /// The network between it and the registry is gone.
+    pub fn cut(&mut self, who: Who) {
+        let now = self.now;
+        let instance = &mut self.instances[who.0];
+        instance.cut = true;
+        instance.silent_since.get_or_insert(now);
+    }
+
+    /// The network works again.
+    pub fn mend(&mut self, who: Who) {
+        self.instances[who.0].cut = false;
+        self.hear_again(who);
+    }
+
+    fn hear_again(&mut self, who: Who) {
+        let lives =
+            self.instances[who.0].session.is_some_and(|session| self.registry.lock().leader.lives(session));
+        let instance = &mut self.instances[who.0];
+        instance.silent_since = None;
+        instance.wake_at = self.now;
+        instance.inbox.push_back(if lives { Input::Hint(Hint::Everything) } else { Input::SessionLost });
+        self.settle_down();
+    }
+
+    /// Its session ends before its time, by an operator or a registry that forgot it, and it hears so at once.
+    pub fn expire(&mut self, who: Who) {
+        let session = self.instances[who.0].session.take().expect("it has a session");
+        self.registry.lock().leader.end_session(session);
+        self.instances[who.0].inbox.push_back(Input::SessionLost);
+        self.settle_down();
+    }
+
+    /// The answer to its next commit gets lost, after the commit was carried out.
+    pub fn lose_answer(&mut self, who: Who) {
+        self.instances[who.0].loses_answer = true;
+    }
+
+    /// It is asked to leave.
+    pub fn leave(&mut self, who: Who) {
+        self.instances[who.0].inbox.push_back(Input::Shutdown);
+        self.settle_down();
+    }
+
+    /// It left, or died.
+    pub fn is_gone(&self, who: Who) -> bool {
+        self.instances[who.0].core.is_none()
+    }
+
+    /// What it says of a job.
+    pub fn status(&self, who: Who, job: &str) -> JobStatus {
+        let core = self.instances[who.0].core.as_ref().expect("the process is there");
+        core.status().into_iter().find(|status| status.job.as_str() == job).expect("it serves the job")
+    }
+
+    /// The items that it owns.
+    pub fn owns(&self, who: Who, job: &str) -> Vec<Item> {
+        self.status(who, job).items
+    }
+
+    /// Deletes its lease node by hand, as an operator might.
+    pub fn delete_lease(&mut self, who: Who) {
+        let path = self.keys.lease(&self.instances[who.0].id);
+        self.registry.commit(0, &[Op::delete(path)]).unwrap();
+        self.settle_down();
+    }
+}

@@ -1,0 +1,241 @@
+//! What operators do, and what must come of it.
+
+use super::stage::{Code, Desk, EACH_SECOND, NEVER, job};
+use clockwright_model::{Fire, JobSettings, Millis, Misfire, Outcome, Retry, Settlement, TaskState};
+use clockwright_registry::Error;
+use clockwright_testkit::sim::EPOCH;
+use std::collections::{BTreeMap, BTreeSet};
+
+fn of_triggers(desk: &Desk, job: &str) -> Vec<Settlement> {
+    let is_trigger = |settled: &Settlement| matches!(settled.fire, Fire::Trigger { .. });
+    desk.outcomes(job).into_iter().filter(is_trigger).collect()
+}
+
+#[test]
+#[ignore = "a retry waits for as long as the job is paused, and so does a drain"]
+fn a_drain_ends_though_a_retry_waits() {
+    let retry = Retry { max_attempts: 2, backoff: 10_000, max_backoff: 10_000 };
+    let mut desk = Desk::new(&[JobSettings { retry, ..job("a", NEVER, 1) }]);
+    desk.code("a", Code::Fails(100));
+    desk.start();
+    desk.pass(500);
+    desk.trigger("a");
+    desk.pass(500);
+    desk.pause("a");
+    desk.pass(30_000);
+    assert!(!desk.is_claimed("a", 0), "its item is still claimed, for a retry that never comes");
+    assert_eq!(desk.outcomes("a").len(), 1, "and how it ended is on record");
+}
+
+#[test]
+#[ignore = "a trigger of a paused job vanishes"]
+fn a_trigger_of_a_paused_job_is_skipped_with_the_reason_and_fires_nothing_later() {
+    let mut desk = Desk::new(&[job("a", NEVER, 2)]);
+    desk.start();
+    desk.pass(500);
+    desk.pause("a");
+    desk.trigger("a");
+    desk.pass(1_000);
+    let skipped = of_triggers(&desk, "a");
+    assert_eq!(skipped.len(), 2, "each item's fire has an outcome");
+    for settled in skipped {
+        assert!(
+            matches!(&settled.outcome, Outcome::Skipped { reason } if reason.to_string().contains("audit")),
+            "{settled:?}"
+        );
+    }
+    desk.resume("a");
+    desk.pass(5_000);
+    assert_eq!(desk.ran("a"), []);
+}
+
+#[test]
+#[ignore = "a trigger of a disabled item vanishes"]
+fn a_trigger_of_a_disabled_item_is_skipped_with_the_reason() {
+    let mut desk = Desk::new(&[job("a", NEVER, 2)]);
+    desk.start();
+    desk.pass(500);
+    desk.disable_item("a", 1, true);
+    desk.trigger("a");
+    desk.pass(1_000);
+    let outcomes: BTreeMap<u32, Outcome> =
+        of_triggers(&desk, "a").into_iter().map(|settled| (settled.item, settled.outcome)).collect();
+    assert_eq!(outcomes.get(&0), Some(&Outcome::Succeeded));
+    assert!(
+        matches!(outcomes.get(&1), Some(Outcome::Skipped { reason }) if reason.to_string().contains("disabled")),
+        "{outcomes:?}"
+    );
+}
+
+#[test]
+#[ignore = "a trigger of a disabled job vanishes, or waits until it is enabled"]
+fn a_trigger_of_a_disabled_job_is_skipped_with_the_reason_and_fires_nothing_when_it_is_enabled() {
+    let mut desk = Desk::new(&[job("a", NEVER, 1)]);
+    desk.start();
+    desk.pass(500);
+    desk.disable("a", true);
+    desk.pass(1_000);
+    desk.trigger("a");
+    desk.pass(1_000);
+    let outcomes = of_triggers(&desk, "a");
+    assert!(
+        matches!(&outcomes[..], [one] if matches!(&one.outcome, Outcome::Skipped { .. })),
+        "{outcomes:?}"
+    );
+    desk.disable("a", false);
+    desk.pass(5_000);
+    assert_eq!(desk.ran("a"), []);
+}
+
+#[test]
+#[ignore = "a trigger that waits is replaced by the next one without a word"]
+fn each_of_four_triggers_of_a_busy_item_has_an_outcome() {
+    let mut desk = Desk::new(&[job("a", NEVER, 1)]);
+    desk.code("a", Code::Waits);
+    desk.start();
+    desk.pass(500);
+    for _ in 0..4 {
+        desk.trigger("a");
+        desk.pass(200);
+    }
+    for _ in 0..4 {
+        desk.end_all("a");
+        desk.pass(200);
+    }
+    let fires: BTreeSet<String> =
+        of_triggers(&desk, "a").iter().map(|settled| settled.fire.to_string()).collect();
+    assert_eq!(fires.len(), 4, "{:?}", desk.outcomes("a"));
+}
+
+#[test]
+fn a_trigger_that_meets_an_instance_about_to_leave_has_an_outcome() {
+    let mut desk = Desk::new(&[job("a", NEVER, 1)]);
+    desk.code("a", Code::Waits);
+    let leaving = desk.start();
+    desk.pass(500);
+    desk.trigger("a");
+    desk.pass(200);
+    desk.trigger("a");
+    desk.leave(leaving);
+    desk.pass(500);
+    desk.end_all("a");
+    desk.pass_until(10_000, "it leaves", |desk| desk.is_gone(leaving));
+    desk.code("a", Code::Succeeds(100));
+    desk.start();
+    desk.pass(10_000);
+    assert_eq!(of_triggers(&desk, "a").len(), 2, "{:?}", desk.outcomes("a"));
+}
+
+#[test]
+#[ignore = "the firing of an attempt that is tried again stays open"]
+fn every_firing_reaches_an_end_though_its_runs_are_tried_again() {
+    let retry = Retry { max_attempts: 3, backoff: 500, max_backoff: 500 };
+    let mut desk = Desk::new(&[JobSettings { retry, ..job("a", NEVER, 2) }]);
+    desk.code("a", Code::Fails(100));
+    desk.start();
+    desk.pass(500);
+    desk.trigger("a");
+    desk.pass(10_000);
+    let mut states: BTreeMap<String, Vec<TaskState>> = BTreeMap::new();
+    for trace in desk.states("a") {
+        states.entry(trace.task_id.to_string()).or_default().push(trace.state);
+    }
+    let firings = desk.states("a").iter().filter(|trace| trace.state == TaskState::Running).count();
+    let ends = desk.states("a").iter().filter(|trace| trace.state == TaskState::Error).count();
+    assert_eq!(firings, ends, "{states:?}");
+}
+
+fn denied() -> Error {
+    Error::Denied("no permission below /ns/a".to_owned())
+}
+
+#[test]
+#[ignore = "what is denied is tried again each 50 ms, with a line each"]
+fn a_job_whose_nodes_may_not_be_written_is_degraded_with_the_reason_and_tried_ever_less_often() {
+    let mut desk = Desk::new(&[job("a", EACH_SECOND, 1)]);
+    desk.refuse(|ops| ops.iter().any(|op| op.path().as_str().starts_with("/ns/")).then(denied));
+    let who = desk.start();
+    desk.pass(60_000);
+    assert!(desk.commits_since(who, 0) < 60, "{} commits in a minute", desk.commits_since(who, 0));
+    assert!(desk.told().lines().count() < 20, "{}", desk.told());
+    let degraded = desk.status(who, "a").degraded;
+    assert!(degraded.as_ref().is_some_and(|why| why.contains("no permission")), "{degraded:?}");
+    desk.allow();
+    desk.pass_until(120_000, "it works once it is allowed", |desk| !desk.outcomes("a").is_empty());
+    assert_eq!(desk.status(who, "a").degraded, None);
+}
+
+#[test]
+#[ignore = "a claim that is denied is tried again each 20 ms, with a line each"]
+fn a_job_whose_claims_are_refused_is_degraded_with_the_reason_and_tried_ever_less_often() {
+    let mut desk = Desk::new(&[job("a", EACH_SECOND, 1)]);
+    let who = desk.start();
+    desk.pass(2_500);
+    desk.refuse(|ops| ops.iter().any(|op| op.path().as_str().ends_with("/cursor")).then(denied));
+    let since = desk.now;
+    desk.pass(60_000);
+    assert!(desk.commits_since(who, since) < 60, "{} commits in a minute", desk.commits_since(who, since));
+    let degraded = desk.status(who, "a").degraded;
+    assert!(degraded.as_ref().is_some_and(|why| why.contains("no permission")), "{degraded:?}");
+    desk.allow();
+    desk.pass_until(120_000, "it works once it is allowed", |desk| desk.status(who, "a").degraded.is_none());
+}
+
+#[test]
+#[ignore = "a reading that fails is repeated each 200 ms, and nobody is told"]
+fn a_job_that_may_not_be_read_is_degraded_with_the_reason() {
+    let mut desk = Desk::new(&[job("a", EACH_SECOND, 1)]);
+    desk.hide(denied());
+    let who = desk.start();
+    desk.pass(60_000);
+    let degraded = desk.status(who, "a").degraded;
+    assert!(degraded.as_ref().is_some_and(|why| why.contains("no permission")), "{degraded:?}");
+    desk.allow();
+    desk.pass_until(120_000, "it works once it is allowed", |desk| !desk.outcomes("a").is_empty());
+}
+
+/// The instants of whole seconds in a time of the stage.
+fn seconds(from: Millis, to: Millis) -> impl Iterator<Item = Fire> {
+    let first = (EPOCH + from).div_euclid(1_000) + 1;
+    (first..=(EPOCH + to).div_euclid(1_000)).map(|second| Fire::Scheduled(second * 1_000))
+}
+
+#[test]
+#[ignore = "the instants of the old schedule are forgotten when it changes"]
+fn instants_that_passed_while_the_item_was_busy_have_outcomes_though_the_schedule_was_changed_since() {
+    let mut desk = Desk::new(&[JobSettings { misfire: Misfire::Skip, ..job("a", EACH_SECOND, 1) }]);
+    desk.code("a", Code::Waits);
+    desk.start();
+    desk.pass_until(3_000, "it runs", |desk| !desk.running("a").is_empty());
+    let begun = desk.now;
+    desk.pass(4_500);
+    let edited = desk.now;
+    desk.edit("a", |settings| settings.cron = "0/20 * * * * ?".into());
+    desk.pass(500);
+    desk.code("a", Code::Succeeds(100));
+    desk.end_all("a");
+    desk.pass(60_000);
+    for fire in seconds(begun, edited) {
+        assert!(desk.outcome("a", 0, &fire).is_some(), "nothing says what became of {fire}");
+    }
+}
+
+#[test]
+#[ignore = "the instants of the old schedule are forgotten when it changes"]
+fn instants_that_passed_while_nobody_was_there_have_outcomes_though_the_schedule_was_changed_since() {
+    let mut desk = Desk::new(&[JobSettings { misfire: Misfire::Skip, ..job("a", EACH_SECOND, 1) }]);
+    let first = desk.start();
+    desk.pass(3_500);
+    desk.leave(first);
+    desk.pass_until(5_000, "it leaves", |desk| desk.is_gone(first));
+    let gone = desk.now;
+    desk.pass(10_000);
+    let edited = desk.now;
+    desk.edit("a", |settings| settings.cron = "0/20 * * * * ?".into());
+    desk.pass(3_000);
+    desk.start();
+    desk.pass(60_000);
+    for fire in seconds(gone, edited) {
+        assert!(desk.outcome("a", 0, &fire).is_some(), "nothing says what became of {fire}");
+    }
+}

@@ -1,0 +1,111 @@
+//! What operators do to jobs, by the operations that they have.
+
+use super::stage::Desk;
+use bytes::Bytes;
+use clockwright_fleet::admin::{Admin, AdminError, Done};
+use clockwright_fleet::cursor::Cursor;
+use clockwright_fleet::keys::Key;
+use clockwright_fleet::view::PauseNote;
+use clockwright_model::{InstanceId, Item, JobName, JobSettings};
+use clockwright_registry::Op;
+use futures::FutureExt as _;
+
+impl Desk {
+    /// One operation; nothing of it waits, since this registry answers at once.
+    fn operate<'a>(&'a mut self, what: impl AsyncFnOnce(Admin<'_>) -> Result<Done, AdminError>) -> Done {
+        let session = self.registry.session(0);
+        let keys = self.keys.clone();
+        let done = what(Admin::new(&session, &keys)).now_or_never().expect("it waits for nothing").unwrap();
+        self.settle_down();
+        done
+    }
+
+    pub fn pause(&mut self, job: &str) {
+        let note = PauseNote { at: 0, by: "ops".into(), reason: "audit".into() };
+        self.operate(async |admin| admin.pause(job, &note).await);
+    }
+
+    pub fn resume(&mut self, job: &str) {
+        self.operate(async |admin| admin.resume(job).await);
+    }
+
+    pub fn trigger(&mut self, job: &str) {
+        self.operate(async |admin| admin.trigger(job).await);
+    }
+
+    pub fn edit(&mut self, job: &str, edit: impl Fn(&mut JobSettings)) {
+        self.operate(async |admin| admin.update(job, edit).await);
+    }
+
+    pub fn disable_item(&mut self, job: &str, item: Item, disabled: bool) {
+        self.operate(async |admin| admin.set_item_disabled(job, item, disabled).await);
+    }
+
+    pub fn disable(&mut self, job: &str, disabled: bool) {
+        self.operate(async |admin| admin.set_job_disabled(job, None, disabled).await);
+    }
+
+    pub fn shut_down(&mut self, job: &str, instance: &InstanceId) {
+        self.operate(async |admin| admin.shutdown(Some(job), Some(instance.as_str())).await);
+    }
+
+    /// Deletes a node by hand.
+    pub fn delete(&mut self, job: &str, key: &Key) {
+        self.by_hand(Op::delete(self.keys.of(&JobName::new(job).unwrap(), key)));
+    }
+
+    /// Writes a node by hand.
+    pub fn write(&mut self, job: &str, key: &Key, data: &str) {
+        let path = self.keys.of(&JobName::new(job).unwrap(), key);
+        let data = Bytes::from(data.to_owned());
+        let there = self.registry.node(&path).is_some();
+        self.by_hand(if there { Op::set(path, data) } else { Op::create(path, data) });
+    }
+
+    fn by_hand(&mut self, op: Op) {
+        self.registry.commit(0, &[op]).unwrap();
+        self.settle_down();
+    }
+
+    /// A node's text.
+    pub fn text(&self, job: &str, key: &Key) -> Option<String> {
+        let node = self.registry.node(&self.keys.of(&JobName::new(job).unwrap(), key))?;
+        Some(String::from_utf8(node.data.to_vec()).unwrap())
+    }
+
+    /// What an item's cursor says; `None` when there is none.
+    pub fn cursor(&self, job: &str, item: Item) -> Option<Cursor> {
+        let node = self.registry.node(&self.keys.of(&JobName::new(job).unwrap(), &Key::Cursor(item)))?;
+        Some(Cursor::from_bytes(&node.data).unwrap())
+    }
+
+    /// Whether an item has a claim that is not settled, which is what a drain waits for.
+    pub fn is_claimed(&self, job: &str, item: Item) -> bool {
+        self.cursor(job, item).is_some_and(|cursor| cursor.running().is_some())
+    }
+
+    /// An instance of Elastic-Job as its nodes show it: it is there, and holds no lease. Returns its session.
+    pub fn java_joins(&mut self, job: &str, id: &str) -> i64 {
+        let session = {
+            let mut inner = self.registry.lock();
+            let now = self.now;
+            inner.leader.open_session(super::stage::SESSION, now)
+        };
+        let instance = Key::Instance(InstanceId::from_wire(id));
+        self.java_does(
+            session,
+            vec![Op::create_ephemeral(self.keys.of(&JobName::new(job).unwrap(), &instance), "")],
+        );
+        session
+    }
+
+    pub fn java_does(&mut self, session: i64, ops: Vec<Op>) {
+        self.registry.commit(session, &ops).unwrap();
+        self.settle_down();
+    }
+
+    pub fn java_dies(&mut self, session: i64) {
+        self.registry.lock().leader.end_session(session);
+        self.settle_down();
+    }
+}

@@ -2,7 +2,9 @@
 
 use super::stage::{Code, Desk, EACH_SECOND, Live, NEVER, REFRESH, SESSION, Who, job};
 use clockwright_fleet::Layout;
-use clockwright_model::{Exclusive, Fire, JobSettings, Misfire, Outcome, Retry};
+use clockwright_fleet::keys::Key;
+use clockwright_model::{Exclusive, Fire, JobSettings, Misfire, Outcome, Retry, Source};
+use clockwright_registry::Op;
 use clockwright_testkit::sim::EPOCH;
 
 fn with_failover(job: JobSettings) -> JobSettings {
@@ -160,7 +162,7 @@ fn a_cursor_that_lies_in_the_future_is_told() {
     desk.pass(2_500);
     desk.leave(first);
     desk.pass(1_000);
-    let key = clockwright_fleet::keys::Key::Cursor(0);
+    let key = Key::Cursor(0);
     let mut cursor = desk.cursor("a", 0).unwrap();
     cursor.settled += 3_600_000;
     desk.write("a", &key, &String::from_utf8(cursor.to_bytes()).unwrap());
@@ -272,4 +274,55 @@ fn a_run_that_failed_is_tried_again_with_a_higher_token_until_its_attempts_are_u
         matches!(&outcomes[0].outcome, Outcome::Failed { reason, .. } if reason.to_string() == "no luck")
     );
     assert_eq!(outcomes[0].attempt, 3);
+}
+
+#[test]
+fn what_a_lost_session_left_running_is_taken_over_once_with_a_higher_token() {
+    let mut desk = Desk::new(&[with_failover(job("a", NEVER, 2))]);
+    desk.code("a", Code::Waits);
+    let all = [desk.start(), desk.start()];
+    desk.pass(1_000);
+    let (_, others) = leader_and_others(&desk, "a", &all);
+    desk.trigger("a");
+    desk.cut(others[0]);
+    desk.pass(SESSION + 3_000);
+    desk.code("a", Code::Succeeds(100));
+    desk.end_all("a");
+    desk.pass(1_000);
+    let orphan = desk.ran("a").into_iter().find(|run| run.who == others[0]).unwrap();
+    let runs: Vec<_> = desk.ran("a").into_iter().filter(|run| run.item == orphan.item).collect();
+    assert_eq!(runs.iter().map(|run| run.attempt).collect::<Vec<_>>(), [1, 2]);
+    assert!(runs[0].fire == runs[1].fire && runs[0].token < runs[1].token, "{runs:?}");
+    assert_eq!(desk.outcomes("a").len(), 2);
+}
+
+#[test]
+fn what_the_only_java_instance_ran_when_its_session_ended_runs_again_and_nothing_else() {
+    let mut desk = Desk::new(&[with_failover(job("a", EACH_SECOND, 4))]);
+    let ours = desk.start();
+    desk.pass(1_500);
+    let java = desk.java_joins("a", "10.9.9.9@-@1");
+    desk.pass_until(5_000, "it has its share", |desk| desk.owns(ours, "a").len() == 2);
+    let of_java: Vec<u32> = (0..4).filter(|item| !desk.owns(ours, "a").contains(item)).collect();
+    let gone =
+        |desk: &Desk, key: fn(u32) -> Key| of_java.iter().all(|item| desk.text("a", &key(*item)).is_none());
+    desk.pass_until(10_000, "what Java runs is not followed by cursors", |desk| gone(desk, Key::Cursor));
+    let running = |item: u32| desk_path(&desk, &Key::Running(item));
+    let (begins, ends): (Vec<Op>, Op) = (
+        of_java.iter().map(|item| Op::create_ephemeral(running(*item), "")).collect(),
+        Op::delete(running(of_java[0])),
+    );
+    desk.java_does(java, begins);
+    desk.java_does(java, vec![ends]);
+    desk.java_dies(java);
+    desk.pass_until(10_000, "all is ours again", |desk| desk.owns(ours, "a").len() == 4);
+    desk.pass(10_000);
+    let failed_over: Vec<u32> =
+        desk.ran("a").iter().filter(|run| run.source == Source::Failover).map(|run| run.item).collect();
+    assert_eq!(failed_over, [of_java[1]], "item {} had ended", of_java[0]);
+    assert!(gone(&desk, Key::FailoverItem) && gone(&desk, Key::Taken), "no mark is left");
+}
+
+fn desk_path(desk: &Desk, key: &Key) -> clockwright_registry::Path {
+    desk.keys.of(&clockwright_model::JobName::new("a").unwrap(), key)
 }

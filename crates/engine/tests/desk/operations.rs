@@ -1,8 +1,10 @@
 //! What operators do, and what must come of it.
 
 use super::stage::{Code, Desk, EACH_SECOND, NEVER, job};
+use clockwright_fleet::keys::Key;
 use clockwright_model::{Fire, JobSettings, Millis, Misfire, Outcome, Retry, Settlement, TaskState};
 use clockwright_registry::Error;
+use clockwright_runtime::RunResult;
 use clockwright_testkit::sim::EPOCH;
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -238,4 +240,73 @@ fn instants_that_passed_while_nobody_was_there_have_outcomes_though_the_schedule
     for fire in seconds(gone, edited) {
         assert!(desk.outcome("a", 0, &fire).is_some(), "nothing says what became of {fire}");
     }
+}
+
+#[test]
+fn a_trigger_runs_every_item_once_and_is_not_lost_when_an_item_is_busy() {
+    let mut desk = Desk::new(&[job("a", NEVER, 2)]);
+    desk.code("a", Code::Waits);
+    desk.start();
+    desk.pass(500);
+    desk.trigger("a");
+    let first = desk.running("a");
+    desk.end(&first[1], RunResult::Succeeded);
+    // Item 0 is busy now; the second trigger waits for it.
+    desk.trigger("a");
+    assert_eq!(desk.running("a").iter().map(|run| run.item).collect::<Vec<_>>(), [0, 1]);
+    desk.end(&first[0], RunResult::Succeeded);
+    desk.end_all("a");
+    desk.pass(500);
+    for item in 0..2 {
+        let fires: Vec<_> = desk.outcomes("a").into_iter().filter(|settled| settled.item == item).collect();
+        assert_eq!(fires.len(), 2, "{fires:?}");
+        assert!(fires.iter().all(|settled| settled.outcome == Outcome::Succeeded));
+        assert!(fires[0].fire != fires[1].fire && fires[0].token < fires[1].token);
+    }
+}
+
+#[test]
+fn a_disabled_item_and_a_paused_job_do_not_run_and_their_instants_are_skipped() {
+    let mut desk = Desk::new(&[job("a", EACH_SECOND, 2)]);
+    desk.start();
+    desk.pass(2_500);
+    let (off, before) = (desk.now, desk.ran("a").len());
+    desk.disable_item("a", 1, true);
+    desk.pass(3_000);
+    assert_eq!(desk.ran("a").len(), before + 3, "only item 0 goes on");
+    desk.disable_item("a", 1, false);
+    desk.pass(2_000);
+    let skipped = |desk: &Desk, item: u32, from: Millis, to: Millis, why: &str| {
+        for fire in seconds(from, to) {
+            let outcome = desk.outcome("a", item, &fire);
+            let is_it =
+                matches!(&outcome, Some(Outcome::Skipped { reason }) if reason.to_string().contains(why));
+            assert!(is_it, "{fire}: {outcome:?}");
+        }
+    };
+    skipped(&desk, 1, off, off + 3_000, "disabled");
+    let (off, before) = (desk.now, desk.ran("a").len());
+    desk.pause("a");
+    desk.pass(3_000);
+    assert_eq!(desk.ran("a").len(), before, "a paused job went on");
+    desk.resume("a");
+    desk.pass(2_000);
+    skipped(&desk, 0, off, off + 3_000, "paused");
+}
+
+#[test]
+fn a_broken_config_node_degrades_its_job_alone_and_heals_when_mended() {
+    let mut desk = Desk::new(&[job("good", EACH_SECOND, 1), job("bad", EACH_SECOND, 1)]);
+    let who = desk.start();
+    desk.pass(2_500);
+    let good = desk.text("bad", &Key::Config).unwrap();
+    desk.write("bad", &Key::Config, "{broken");
+    assert!(desk.status(who, "bad").degraded.is_some());
+    assert!(desk.status(who, "good").degraded.is_none());
+    let before = (desk.ran("good").len(), desk.ran("bad").len());
+    desk.pass(3_000);
+    assert_eq!((desk.ran("good").len(), desk.ran("bad").len()), (before.0 + 3, before.1));
+    desk.write("bad", &Key::Config, &good);
+    desk.pass(3_000);
+    assert!(desk.ran("bad").len() > before.1);
 }

@@ -62,11 +62,36 @@ impl Replica {
         while self.applied < to {
             for change in &log[self.applied].changes {
                 match &change.after {
-                    Some(node) => drop(self.tree.insert(change.path.clone(), node.clone())),
+                    Some(node) => {
+                        let mut node = node.clone();
+                        if let Some(known) = self.tree.get(&change.path) {
+                            // Its children are counted here, by what happened to them.
+                            node.stat.children = known.stat.children;
+                            node.stat.children_changed = known.stat.children_changed;
+                        }
+                        self.tree.insert(change.path.clone(), node);
+                    }
                     None => drop(self.tree.remove(&change.path)),
                 }
             }
+            let txn = &log[self.applied];
+            count_children(&mut self.tree, &txn.changes, txn.zxid);
             self.applied += 1;
+        }
+    }
+}
+
+/// Notes at parents which children came and went in a transaction.
+fn count_children(tree: &mut Tree, changes: &[Change], zxid: i64) {
+    for change in changes {
+        let more = match (&change.before, &change.after) {
+            (None, Some(_)) => 1_i32,
+            (Some(_), None) => -1,
+            _ => continue,
+        };
+        if let Some(parent) = change.path.parent().and_then(|parent| tree.get_mut(&parent)) {
+            parent.stat.children = parent.stat.children.saturating_add_signed(more);
+            parent.stat.children_changed = zxid;
         }
     }
 }
@@ -143,6 +168,7 @@ impl Leader {
             changes.push(Change { path, before, after: None });
         }
         let zxid = self.log.len() as i64 + 1;
+        count_children(&mut self.tree, &changes, zxid);
         self.log.push(Txn { zxid, session, changes });
     }
 
@@ -171,6 +197,7 @@ impl Leader {
                 }
             }
         }
+        count_children(&mut self.tree, &changes, zxid);
         self.log.push(Txn { zxid, session, changes });
         Ok(Commit { transaction: zxid, results })
     }

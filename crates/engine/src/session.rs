@@ -152,7 +152,8 @@ async fn forward_hints(
 
 async fn forward_end(registry: SharedRegistry, number: u64, inputs: UnboundedSender<Message>) {
     let mut session = registry.session();
-    drop(registry);
+    // Not to keep the session alive when its owner drops it.
+    let registry = std::sync::Arc::downgrade(&registry);
     let mut suspended = false;
     loop {
         let state = *session.borrow_and_update();
@@ -161,6 +162,12 @@ async fn forward_end(registry: SharedRegistry, number: u64, inputs: UnboundedSen
             Session::Suspended if !suspended => tracing::warn!("the registry cannot be reached, waiting"),
             Session::Connected if suspended => tracing::info!("the registry is reached again"),
             Session::Suspended | Session::Connected => {}
+        }
+        if suspended
+            && state == Session::Connected
+            && let Some(timeout) = registry.upgrade().map(|registry| registry.terms().timeout)
+        {
+            let _ = inputs.send(Message::Session { session: number, input: Input::Timeout(timeout) });
         }
         suspended = state == Session::Suspended;
         if session.changed().await.is_err() {

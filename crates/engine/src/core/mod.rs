@@ -106,6 +106,7 @@ impl Core {
             Input::Tree { id, root, nodes } => self.tree(id, &root, nodes, now),
             Input::Committed { id, result } => self.committed(id, result, now),
             Input::Renewed { sent, result } => self.renewed(sent, &result, now),
+            Input::Timeout(timeout) => self.timeout_changed(timeout),
             Input::RunEnded { run, end } => self.run_ended(run, end, now),
             Input::Refresh(job) => self.refresh(job, now),
             Input::Shutdown => self.shutdown(now),

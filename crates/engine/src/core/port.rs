@@ -65,6 +65,8 @@ pub enum Input {
         /// What became of it.
         result: Result<(), Error>,
     },
+    /// The session goes on with this timeout, in milliseconds.
+    Timeout(Millis),
     /// A run ended; nothing of it is left.
     RunEnded {
         /// Its number.

@@ -1,11 +1,11 @@
 //! This process among the others: what all jobs of an engine share.
 
-use super::lease::Lease;
 use super::{CoreOptions, Effect, Event, Mutation, Notice, Now, Pending, Purpose, records};
 use bytes::Bytes;
 use clockwright_fleet::Layout;
 use clockwright_fleet::keys::Keys;
 use clockwright_model::{InstanceId, Item, JobName, Millis};
+use clockwright_planner::Lease;
 use clockwright_registry::{Op, Path};
 use std::cmp::Reverse;
 use std::collections::{BTreeMap, BinaryHeap, HashMap, VecDeque};
@@ -94,7 +94,7 @@ impl Us {
 
     /// Whether claims may be made now.
     pub(crate) fn may_claim(&self, now: Now) -> bool {
-        self.session.is_some() && self.lease.is_valid(now)
+        self.session.is_some() && self.lease.is_valid(now.mono)
     }
 
     /// Operations that fail as long as a process holds its lease: making its node, and taking it away again.

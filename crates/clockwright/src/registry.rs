@@ -4,6 +4,7 @@ use clockwright_fleet::keys::Keys;
 use clockwright_registry::{
     ConnectOptions, Embedded, Error, OpenError, SharedRegistry, SocketServer, SocketSession,
 };
+#[cfg(feature = "zookeeper")]
 use clockwright_registry_zookeeper::{Options, ZooKeeper, parse_url};
 use std::fmt;
 use std::path::{Path, PathBuf};
@@ -15,7 +16,7 @@ pub const DEFAULT_ADDRESS: &str = "embedded:.clockwright/jobs";
 /// The registry of one namespace: where instances of the same jobs find each other.
 ///
 /// An address is one of
-/// - `zookeeper://[user:password@]host:port,host:port/namespace`: ZooKeeper 3.4 to 3.9. The namespace is Elastic-Job's, so
+/// - `zookeeper://[user:password@]host:port,host:port/namespace`: ZooKeeper 3.4 to 3.9 (feature `zookeeper`). The namespace is Elastic-Job's, so
 ///   Java instances of the same namespace take part in the same jobs;
 /// - `embedded:FOLDER/namespace`: the registry of a process on this machine, kept in `FOLDER/registry`. The process that
 ///   opens it first keeps it and serves the others through a socket, when it was asked to (as `clockwright dev` does).
@@ -27,6 +28,7 @@ pub struct Registry {
 
 #[derive(Clone)]
 enum Backend {
+    #[cfg(feature = "zookeeper")]
     ZooKeeper(Options),
     /// `_server` keeps the socket open.
     Own {
@@ -68,6 +70,7 @@ pub enum ConnectError {
 #[derive(Clone, PartialEq, Eq)]
 pub enum Address {
     /// ZooKeeper servers and a namespace.
+    #[cfg(feature = "zookeeper")]
     ZooKeeper {
         /// Servers and credentials.
         options: Options,
@@ -89,6 +92,13 @@ impl Address {
     /// # Errors
     /// [`ConnectError::Address`] says what is wrong; it never shows the password.
     pub fn parse(text: &str) -> Result<Self, ConnectError> {
+        #[cfg(not(feature = "zookeeper"))]
+        if text.starts_with("zookeeper:") {
+            return Err(ConnectError::Address(
+                "ZooKeeper needs the feature `zookeeper` of clockwright, without which this program was built".into(),
+            ));
+        }
+        #[cfg(feature = "zookeeper")]
         if text.starts_with("zookeeper:") {
             let (options, path) =
                 parse_url(text).map_err(|error| ConnectError::Address(error.to_string()))?;
@@ -123,6 +133,7 @@ impl Address {
 impl fmt::Display for Address {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
+            #[cfg(feature = "zookeeper")]
             Address::ZooKeeper { options, namespace } => {
                 write!(f, "zookeeper://{}/{namespace}", options.servers)
             }
@@ -147,6 +158,7 @@ impl Registry {
     /// As [`connect`](Self::connect).
     pub async fn open(address: &Address, session_timeout: Option<i64>) -> Result<Self, ConnectError> {
         let (backend, namespace) = match address {
+            #[cfg(feature = "zookeeper")]
             Address::ZooKeeper { options, namespace } => {
                 let mut options = options.clone();
                 options.session_timeout = session_timeout.unwrap_or(options.session_timeout);
@@ -192,8 +204,10 @@ impl Registry {
         address: &Address,
         session_timeout: Option<i64>,
     ) -> Result<Self, ConnectError> {
-        let Address::Embedded { folder, namespace } = address else {
-            return Self::open(address, session_timeout).await;
+        let (folder, namespace) = match address {
+            Address::Embedded { folder, namespace } => (folder, namespace),
+            #[cfg(feature = "zookeeper")]
+            Address::ZooKeeper { .. } => return Self::open(address, session_timeout).await,
         };
         let session_timeout = session_timeout.unwrap_or(ConnectOptions::default().session_timeout);
         let backend = Backend::Socket { path: socket_path(folder), session_timeout };
@@ -233,6 +247,7 @@ impl Registry {
 impl Backend {
     async fn session(&self) -> Result<SharedRegistry, Error> {
         Ok(match self {
+            #[cfg(feature = "zookeeper")]
             Backend::ZooKeeper(options) => ZooKeeper::connect(options.clone()).await?,
             Backend::Own { embedded, .. } => embedded.connect(ConnectOptions::default())?,
             Backend::Socket { path, session_timeout } => {
@@ -259,6 +274,7 @@ mod tests {
     #[test]
     fn an_address_has_a_place_and_a_namespace_and_never_shows_its_password() {
         for (text, shown) in [
+            #[cfg(feature = "zookeeper")]
             ("zookeeper://ann:s3cret@h1:2181,h2/team/jobs", "zookeeper://h1:2181,h2/team/jobs"),
             ("embedded:.clockwright/jobs", "embedded:.clockwright/jobs"),
             ("embedded:/var/lib/clockwright/jobs", "embedded:/var/lib/clockwright/jobs"),

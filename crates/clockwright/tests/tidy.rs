@@ -81,6 +81,49 @@ fn crates_use_only_what_the_arrows_allow() {
     assert_eq!(seen, known, "the table names exactly the crates of the workspace");
 }
 
+/// What a program that uses the library must not pay for unless it asks: a command line's crates, drivers of databases, clients.
+const NOT_IN_THE_LIBRARY: &[&str] = &[
+    "clap",
+    "comfy-table",
+    "tracing-subscriber",
+    "sqlx-mysql",
+    "sqlx-postgres",
+    "clockwright-registry-zookeeper",
+];
+
+#[test]
+fn the_library_without_features_brings_no_command_line_no_drivers_and_no_clients() {
+    let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
+    let tree = |features: &[&str]| {
+        let args = [
+            "tree",
+            "-p",
+            "clockwright",
+            "-e",
+            "normal",
+            "--prefix",
+            "none",
+            "--offline",
+            "--no-default-features",
+        ];
+        let output = Command::new(&cargo).args(args).args(features).current_dir(root()).output().unwrap();
+        assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+        let names = String::from_utf8(output.stdout).unwrap();
+        names
+            .lines()
+            .filter_map(|line| line.split(' ').next())
+            .map(ToOwned::to_owned)
+            .collect::<BTreeSet<_>>()
+    };
+    let (plain, all) = (tree(&[]), tree(&["--all-features"]));
+    for name in NOT_IN_THE_LIBRARY {
+        assert!(!plain.contains(*name), "the library brings {name}");
+    }
+    for name in ["sqlx-mysql", "sqlx-postgres", "clockwright-registry-zookeeper"] {
+        assert!(all.contains(name), "the features of the library do not bring {name}");
+    }
+}
+
 /// The files of the repository, without what git ignores.
 fn files() -> Vec<PathBuf> {
     fn walk(folder: &Path, found: &mut Vec<PathBuf>) {

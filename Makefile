@@ -20,6 +20,7 @@ run: rust ## Run the example: this machine's packages, checked in 4 parts by 3 i
 test: rust zookeeper databases ## Check the format and the lints, then run every test: unit, conformance, simulation, end to end
 	$(CARGO) fmt --all --check
 	$(CARGO) clippy --workspace --all-targets --features clockwright-engine/mutations -- -D warnings
+	$(CARGO) clippy -p clockwright --no-default-features -- -D warnings
 	$(CARGO) build --workspace --bins --examples
 	$(CARGO) test --workspace
 	$(CARGO) test --workspace --features clockwright-engine/mutations --test sim
@@ -41,6 +42,7 @@ bench-peers: rust zookeeper ## Measure beside Java Elastic-Job 2.1.5; needs a JD
 lint: rust ## Check the format, the lints, the documentation and (where cargo-deny is installed) the dependencies
 	$(CARGO) fmt --all --check
 	$(CARGO) clippy --workspace --all-targets --features clockwright-engine/mutations -- -D warnings
+	$(CARGO) clippy -p clockwright --no-default-features -- -D warnings
 	RUSTDOCFLAGS="-D warnings -A rustdoc::private_intra_doc_links -A rustdoc::redundant_explicit_links" $(CARGO) doc --quiet --workspace --no-deps --document-private-items
 	@if command -v cargo-deny >/dev/null; then cargo deny check bans licenses sources; \
 	else echo "dependencies not checked: cargo install --locked cargo-deny"; fi

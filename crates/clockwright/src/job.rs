@@ -7,10 +7,9 @@ use clockwright_model::{
 };
 use clockwright_planner::sharding::Strategy;
 use clockwright_runtime::{
-    CancelSignal, Dataflow, DataflowJob, HttpRuntime, LineSink, Logged, ProcessRuntime, ProcessSettings,
-    RunLogs, SharedRuntime, SimpleFn, Supervisor,
+    CancelSignal, Dataflow, DataflowJob, LineSink, Logged, ProcessRuntime, ProcessSettings, RunLogs,
+    SharedRuntime, SimpleFn, Supervisor,
 };
-use clockwright_settings::HttpSettings;
 use std::collections::BTreeMap;
 use std::fmt::Display;
 use std::path::PathBuf;
@@ -78,7 +77,9 @@ impl Job {
     }
 
     /// A job that makes an HTTP request for each item, with the context in the header `shardingContext`. A status of 400 or
-    /// more is a failure. More settings are properties: see [`prop`](Self::prop).
+    /// more is a failure. More settings are properties: see [`prop`](Self::prop). Needs
+    /// the feature `http`.
+    #[cfg(feature = "http")]
     #[must_use]
     pub fn http(name: &str, cron: &str, method: &str, uri: &str) -> Self {
         Self::new(name, JobKind::Http, cron, Code::Settings).prop("http.method", method).prop("http.uri", uri)
@@ -277,7 +278,7 @@ impl Job {
                 };
                 Arc::new(ProcessRuntime::new(self.supervisor.clone(), process))
             }
-            (Code::Settings, _) => Arc::new(HttpRuntime::new(HttpSettings::parse(&settings.props)?)),
+            (Code::Settings, _) => requests(&settings)?,
         };
         // Functions print nothing that is theirs alone, and need not pay for it.
         let runtime = match (&self.code, logs) {
@@ -287,4 +288,16 @@ impl Job {
         let (listeners, once) = (self.listeners.clone(), self.once.clone());
         Ok(JobDefinition { listeners, once, ..JobDefinition::new(settings, runtime) })
     }
+}
+
+#[cfg(feature = "http")]
+fn requests(settings: &JobSettings) -> Result<SharedRuntime, SettingsError> {
+    let http = clockwright_settings::HttpSettings::parse(&settings.props)?;
+    Ok(Arc::new(clockwright_runtime::HttpRuntime::new(http)))
+}
+
+#[cfg(not(feature = "http"))]
+fn requests(_: &JobSettings) -> Result<SharedRuntime, SettingsError> {
+    let message = "HTTP jobs need the feature `http` of clockwright, without which this program was built";
+    Err(SettingsError::new("elasticJobType", message))
 }

@@ -76,6 +76,7 @@ async fn a_job_that_cannot_be_used_is_named_and_nothing_starts() {
         (vec![good(), good()], "good"),
         (vec![Job::script("empty", "0 0 12 * * ?", " ")], "script.command.line"),
         (vec![Job::simple("odd", "every day", |_| async { Ok::<(), String>(()) })], "odd"),
+        #[cfg(feature = "http")]
         (vec![Job::http("web", "0 0 12 * * ?", "GET", "not an address")], "web"),
     ] {
         let Err(error) = Scheduler::start(&registry, jobs).await else { panic!("{words} was taken") };

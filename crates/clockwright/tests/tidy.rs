@@ -119,7 +119,7 @@ fn the_library_without_features_brings_no_command_line_no_drivers_and_no_clients
     for name in NOT_IN_THE_LIBRARY {
         assert!(!plain.contains(*name), "the library brings {name}");
     }
-    for name in ["sqlx-mysql", "sqlx-postgres", "clockwright-registry-zookeeper"] {
+    for name in ["reqwest", "sqlx-mysql", "sqlx-postgres", "clockwright-registry-zookeeper"] {
         assert!(all.contains(name), "the features of the library do not bring {name}");
     }
 }

@@ -8,7 +8,7 @@
 //! | simple | [`SimpleFn`] | asked through its [`CancelSignal`], then its future is dropped |
 //! | dataflow | [`DataflowJob`] | between two batches, or its future is dropped |
 //! | script | [`ProcessRuntime`] | SIGTERM to its process tree, then SIGKILL, by a [`supervisor`] process of its own |
-//! | HTTP | [`HttpRuntime`] | its connection is closed |
+//! | HTTP (feature `http`) | `HttpRuntime` | its connection is closed |
 //!
 //! [`Logged`] adds to any of them that what its runs print is kept on disk.
 
@@ -21,6 +21,7 @@ mod clock;
 mod control;
 pub mod function;
 pub mod guard;
+#[cfg(feature = "http")]
 pub mod http;
 pub mod logs;
 mod output;
@@ -33,6 +34,7 @@ mod wire;
 pub use clock::boottime;
 pub use function::{CancelSignal, Dataflow, DataflowFns, DataflowJob, SimpleFn};
 
+#[cfg(feature = "http")]
 pub use http::HttpRuntime;
 pub use logs::{KeepLogs, LogPosition, Logged, RunLogs};
 pub use output::Stream;

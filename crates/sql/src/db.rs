@@ -228,6 +228,10 @@ impl Db {
     /// # Errors
     /// The statement is wrong.
     pub async fn explain(&self, sql: &Sql<'_>) -> Result<Vec<String>, sqlx::Error> {
+        #[cfg_attr(
+            not(any(feature = "postgres", feature = "mysql")),
+            expect(irrefutable_let_patterns, reason = "there is no other kind then")
+        )]
         let Pools::Sqlite { readers, .. } = &self.pools else { return Ok(Vec::new()) };
         let explain = AssertSqlSafe(format!("EXPLAIN QUERY PLAN {}", sql.text));
         let rows = sqlx::query(explain).fetch_all(readers).await?;

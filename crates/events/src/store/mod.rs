@@ -94,6 +94,10 @@ impl EventStore {
             ("postgres" | "postgresql", _) => schema::on_server(address, read_only).await.map(Arc::new),
             #[cfg(feature = "mysql")]
             ("mysql" | "mariadb", _) => schema::on_server(address, read_only).await.map(Arc::new),
+            #[cfg(not(feature = "postgres"))]
+            ("postgres" | "postgresql", _) => Err(missing("postgres")),
+            #[cfg(not(feature = "mysql"))]
+            ("mysql" | "mariadb", _) => Err(missing("mysql")),
             // The rest of the address may hold a password.
             _ if scheme.chars().all(|c| c.is_ascii_alphanumeric())
                 && scheme.len() < 20
@@ -147,6 +151,13 @@ impl EventStore {
             batches: AtomicI64::new(first),
         }
     }
+}
+
+#[cfg(not(all(feature = "postgres", feature = "mysql")))]
+fn missing(feature: &str) -> StoreError {
+    StoreError::Address(format!(
+        "this kind of database needs the feature `{feature}`, without which this program was built"
+    ))
 }
 
 impl Store for EventStore {

@@ -178,6 +178,7 @@ fn ends_in_instance(sql: &mut Sql<'_>, instance: &str) {
     let length = end.chars().count().min(256) as i64;
     match sql.dialect {
         Dialect::Sqlite => sql.is("SUBSTR(task_id, -", length),
+        #[cfg(any(feature = "postgres", feature = "mysql"))]
         _ => {
             sql.is("RIGHT(task_id, CAST(", length);
             sql.text(if sql.dialect.is_postgres() { " AS INT)" } else { " AS SIGNED)" });

@@ -6,14 +6,16 @@ CARGO := cargo
 RUN_DATA := $(TARGET)/run
 
 .DEFAULT_GOAL := help
-.PHONY: help run test test-interop bench bench-events bench-peers lint rust zookeeper databases
+.PHONY: help run test test-interop bench bench-events bench-peers dist publish-check lint rust zookeeper databases
 
 help: ## Show this list
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-13s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 run: rust ## Run the example: this machine's packages, checked in 4 parts by 3 instances; Ctrl-C ends it
-	$(CARGO) build --quiet -p clockwright-cli -p verify-packages
-	mkdir -p $(RUN_DATA)
+	@echo "1 of 2: building the program and the example (the first time: some 400 crates, 3 to 10 minutes)"
+	$(CARGO) build -p clockwright-cli -p verify-packages
+	@mkdir -p $(RUN_DATA)
+	@echo "2 of 2: running examples/verify-packages/jobs.yaml with $(abspath $(TARGET))/debug/clockwright"
 	@PATH="$(abspath $(TARGET))/debug:$$PATH" clockwright dev -f examples/verify-packages/jobs.yaml \
 	    --data $(RUN_DATA) --fire-now $(RUN_ARGS)
 
@@ -38,6 +40,13 @@ bench-events: rust databases ## Measure the event store on every database, with 
 bench-peers: rust zookeeper ## Measure beside Java Elastic-Job 2.1.5; needs a JDK and Maven, and most of an hour
 	@sh e2e/java-peer/build.sh
 	$(CARGO) run --release -p clockwright-benches -- peers $(BENCH_ARGS)
+
+dist: rust ## Build the program for others: a stripped archive and, on Debian, a package, in target/dist
+	$(CARGO) build --profile dist -p clockwright-cli
+	@sh scripts/dist.sh $(TARGET)
+
+publish-check: rust ## See that every public crate could be published, in their order; nothing is sent
+	$(CARGO) publish --dry-run --workspace --allow-dirty
 
 lint: rust ## Check the format, the lints, the documentation and (where cargo-deny is installed) the dependencies
 	$(CARGO) fmt --all --check

@@ -3,8 +3,8 @@
 mod commands;
 mod output;
 
-use clap::{Parser, Subcommand};
-use commands::{Global, cron, dev, job, ledger, node, run, server, shard, stats};
+use clap::{CommandFactory as _, Parser, Subcommand};
+use commands::{Global, cron, dev, job, ledger, node, reference, run, server, shard, stats};
 use output::{Failure, talk};
 use std::io::IsTerminal as _;
 use std::process::ExitCode;
@@ -49,9 +49,11 @@ enum Command {
     Cron(cron::CronCommand),
     /// Check a jobs file and list its jobs; nothing is started or written
     Verify(cron::VerifyArgs),
-    /// Print a reference page that is made from the code
+    /// Print what makes a shell complete the words of this program
+    Completion(reference::CompletionArgs),
+    /// Make a page of the documentation from the code
     #[command(subcommand, hide = true)]
-    Reference(cron::ReferenceCommand),
+    Reference(reference::ReferenceCommand),
     /// Supervise one run of a script; started by `dev` and `node`, of no use to people
     #[command(name = "exec-task", hide = true)]
     ExecTask,
@@ -79,7 +81,8 @@ fn start(cli: Cli) -> Result<(), Failure> {
     match command {
         Command::Cron(command) => cron::run(&global, command),
         Command::Verify(args) => cron::verify(&global, &args),
-        Command::Reference(command) => cron::reference(&command),
+        Command::Completion(args) => reference::completion(Cli::command(), &args),
+        Command::Reference(command) => reference::reference(Cli::command(), &command),
         Command::ExecTask => Err(Failure::Usage("exec-task takes no arguments".into())),
         // It shows by itself how runs end.
         Command::Dev(args) => serve("error", dev::run(args)),

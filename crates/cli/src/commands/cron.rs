@@ -1,10 +1,9 @@
 //! `clockwright cron next` and `clockwright verify`: answers that need no registry.
 
 use super::Global;
-use crate::output::{Failure, now, print, show, talk};
+use crate::output::{Failure, now, show, talk};
 use clap::{Args, Subcommand};
 use clockwright::jobs_file;
-use clockwright_model::reason;
 use clockwright_planner::Schedule;
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
@@ -95,20 +94,4 @@ pub(crate) fn verify(global: &Global, args: &VerifyArgs) -> Result<(), Failure> 
         let rows = jobs.iter().map(|job| [job.job.clone(), job.schedule.clone(), job.items.to_string()]);
         crate::output::table(["JOB", "SCHEDULE", "ITEMS"], rows)
     })
-}
-
-#[derive(Debug, Subcommand)]
-pub(crate) enum ReferenceCommand {
-    /// The page about jobs files
-    JobsFile,
-    /// The page about the reasons of outcomes
-    Reasons,
-}
-
-/// Prints a generated page of the documentation.
-pub(crate) fn reference(command: &ReferenceCommand) -> Result<(), Failure> {
-    match command {
-        ReferenceCommand::JobsFile => print(&jobs_file::reference()),
-        ReferenceCommand::Reasons => print(&reason::reference()),
-    }
 }

@@ -7,6 +7,7 @@ pub(crate) mod job;
 pub(crate) mod ledger;
 mod live;
 pub(crate) mod node;
+pub(crate) mod reference;
 pub(crate) mod run;
 pub(crate) mod server;
 pub(crate) mod shard;

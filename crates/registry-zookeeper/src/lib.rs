@@ -14,6 +14,7 @@
 //!
 //! Authentication is ZooKeeper's `digest`, as in Elastic-Job. TLS and SASL are not spoken.
 
+mod access;
 mod connection;
 mod options;
 mod session;
@@ -24,7 +25,7 @@ pub use options::{Options, UrlError, parse_url};
 
 use async_trait::async_trait;
 use clockwright_registry::{
-    Commit, CommitFuture, Conflict, Error, Hint, Node, Op, OpResult, Path, Registry, Session, Terms,
+    Access, Commit, CommitFuture, Conflict, Error, Hint, Node, Op, OpResult, Path, Registry, Session, Terms,
 };
 use connection::{ConnectError, Identity};
 use session::{Answer, Command, Failure, Shared};
@@ -52,6 +53,8 @@ pub struct ZooKeeper {
     shared: Arc<Shared>,
     watches: Arc<watching::Watches>,
     acl: Acl,
+    /// How the servers name the session's user: `user:hash`.
+    digest: Option<String>,
     close_limit: Duration,
 }
 
@@ -77,13 +80,14 @@ impl ZooKeeper {
     pub async fn connect(options: Options) -> Result<Arc<Self>, Error> {
         let checked = options.checked()?;
         let acl = if checked.digest.is_some() { Acl::Creator } else { Acl::Open };
+        let digest = checked.digest.as_deref().map(access::name_of);
         let close_limit = checked.connect_timeout;
         let identity = Identity::new(0, vec![0; 16], checked.session_timeout);
         let (commands, shared) = session::open(checked, identity).await.map_err(|error| match error {
             ConnectError::Denied(why) => Error::Denied(why),
             error => Error::Unavailable(format!("no ZooKeeper session at {}: {error}", options.servers)),
         })?;
-        Ok(Arc::new(Self { commands, shared, watches: Arc::default(), acl, close_limit }))
+        Ok(Arc::new(Self { commands, shared, watches: Arc::default(), acl, digest, close_limit }))
     }
 
     /// Ends a session of another process, or of this one behind its back, as its timeout would: for an operator who knows
@@ -114,7 +118,7 @@ impl ZooKeeper {
     ///
     /// # Errors
     /// As [`Registry::read`].
-    pub async fn access(&self, path: &Path) -> Result<Vec<(String, i32)>, Error> {
+    pub async fn access_list(&self, path: &Path) -> Result<Vec<(String, i32)>, Error> {
         let answer = request(&self.commands, wire::get_acl(path.as_str())).await.map_err(read_failure)?;
         match answer.code {
             code::OK => {
@@ -122,6 +126,16 @@ impl ZooKeeper {
             }
             code::NO_NODE => Ok(Vec::new()),
             error => Err(read_error(error, path)),
+        }
+    }
+
+    async fn access_one(&self, path: &Path) -> Result<Access, Error> {
+        match self.access_list(path).await {
+            Ok(list) if list.is_empty() => Ok(Access::Missing),
+            Ok(list) => Ok(access::of(&list, self.digest.as_deref())),
+            // Since 3.4.14 and 3.5.5, only who may read or administer a node is told who may.
+            Err(Error::Denied(_)) => Ok(Access::Foreign),
+            Err(error) => Err(error),
         }
     }
 
@@ -205,8 +219,14 @@ impl Registry for ZooKeeper {
         self.nodes(paths).await
     }
 
-    async fn list(&self, path: &Path) -> Result<Vec<String>, Error> {
-        Ok(self.children(&[path]).await?.pop().unwrap_or_default())
+    async fn lists(&self, paths: &[Path]) -> Result<Vec<Vec<String>>, Error> {
+        self.children(&paths.iter().collect::<Vec<_>>()).await
+    }
+
+    async fn access(&self, paths: &[Path]) -> Result<Vec<Access>, Error> {
+        use futures::stream::{StreamExt, TryStreamExt};
+        let questions = paths.iter().map(|path| self.access_one(path)).collect::<Vec<_>>();
+        futures::stream::iter(questions).buffered(READ_WINDOW).try_collect().await
     }
 
     /// Level by level. Only nodes that said they have children are asked for them: most nodes are leaves.
@@ -239,7 +259,7 @@ impl Registry for ZooKeeper {
         if let Err(error) = check(&ops) {
             return Box::pin(std::future::ready(Err(error)));
         }
-        let answer = request(&self.commands, wire::multi(&ops, self.acl));
+        let answer = send(&self.commands, wire::multi(&ops, self.acl), true);
         Box::pin(async move {
             match answer.await {
                 Ok(answer) => commit_answer(&ops, &answer),
@@ -264,6 +284,7 @@ impl Registry for ZooKeeper {
             timeout: self.shared.timeout.load(Ordering::Relaxed),
             max_ops: MAX_OPS,
             max_bytes: MAX_BYTES,
+            recursive_watch: self.shared.modern.load(Ordering::Relaxed),
         }
     }
 
@@ -288,8 +309,17 @@ fn request(
     commands: &mpsc::UnboundedSender<Command>,
     frame: Vec<u8>,
 ) -> impl Future<Output = Result<Answer, Failure>> + Send + use<> {
+    send(commands, frame, false)
+}
+
+/// As [`request`]; a commit is answered behind the hints of all transactions before it.
+fn send(
+    commands: &mpsc::UnboundedSender<Command>,
+    frame: Vec<u8>,
+    commit: bool,
+) -> impl Future<Output = Result<Answer, Failure>> + Send + use<> {
     let (reply, answer) = oneshot::channel();
-    let sent = commands.send(Command::Request { frame, reply }).is_ok();
+    let sent = commands.send(Command::Request { frame, reply, commit }).is_ok();
     async move {
         if !sent {
             return Err(Failure::Lost);

@@ -19,14 +19,19 @@
 //! **Reads never go back in time**: the number of the last transaction seen is part of each handshake, and a server that
 //! is behind refuses us.
 //!
-//! **Watches** are of a connection, for us: those who watch are told of each new connection and ask again
-//! (`watching`). So ZooKeeper's own re-registration, which can lose events (ZOOKEEPER-4698), is not needed.
+//! **Watches** are of a connection, for us: they are asked for again on each new one, before anything else is. So ZooKeeper's
+//! own re-registration, which can lose events (ZOOKEEPER-4698), is not needed.
+//!
+//! **Hints before answers.** A server tells a connection of events and answers in the order of its transactions. With
+//! recursive watches this task passes both on in that order. With one-shot watches (`watching`) a hint may have to wait until
+//! its watch is renewed; then the answer of a commit goes through the queues of those who watch, behind the events that
+//! came before it, and whoever takes it out last sends it.
 
 use crate::connection::{ConnectError, Connection, Identity, connect, end_session, next_frame};
 use crate::options::{Checked, Server};
 use crate::wire::{Malformed, Reader, Writer, code, op, set_xid, xid};
 use bytes::{Buf, BytesMut};
-use clockwright_registry::{Path, Session};
+use clockwright_registry::{Hint, Path, Session};
 use std::collections::VecDeque;
 use std::hash::{BuildHasher, RandomState};
 use std::sync::atomic::{AtomicBool, AtomicI64, Ordering};
@@ -51,17 +56,15 @@ const GOODBYE: Duration = Duration::from_secs(1);
 pub(crate) enum Command {
     Request {
         frame: Vec<u8>,
-        reply: oneshot::Sender<Result<Answer, Failure>>,
+        reply: Reply,
+        /// It is a commit: answered behind the hints of all transactions before it.
+        commit: bool,
     },
-    /// Sends what happens at and below `root`, and each new connection.
-    Subscribe {
-        root: Path,
-        wakes: mpsc::UnboundedSender<Wake>,
-    },
+    /// Sends hints of what happens at and below `root`. On servers without recursive watches the events go to `wakes` instead,
+    /// and so does each new connection: what they say about `root` is for the receiver to find out and tell.
+    Subscribe(Subscriber),
     /// Ends the session. Answered when the servers have confirmed it.
-    Close {
-        done: oneshot::Sender<()>,
-    },
+    Close { done: oneshot::Sender<()> },
 }
 
 /// An answer to a request.
@@ -82,6 +85,9 @@ impl Answer {
 
 const HEADER: usize = 16;
 
+/// Where an answer goes.
+pub(crate) type Reply = oneshot::Sender<Result<Answer, Failure>>;
+
 /// Why there is no answer.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Failure {
@@ -93,13 +99,32 @@ pub(crate) enum Failure {
     Lost,
 }
 
-/// What those who watch are told.
-#[derive(Debug, Clone, PartialEq, Eq)]
+/// One who watches.
+pub(crate) struct Subscriber {
+    pub(crate) root: Path,
+    pub(crate) hints: mpsc::UnboundedSender<Hint>,
+    pub(crate) wakes: mpsc::UnboundedSender<Wake>,
+}
+
+/// What those who watch with one-shot watches are told.
 pub(crate) enum Wake {
     /// There is a new connection, without any watch.
     Connected,
     /// Something happened to a node: one of [`crate::wire::event`].
     Event(i32, Path),
+    /// Everything before this came before that answer.
+    Answered(Arc<Held>),
+}
+
+/// An answer that is sent when nobody holds it any more.
+pub(crate) struct Held(Option<(Reply, Answer)>);
+
+impl Drop for Held {
+    fn drop(&mut self) {
+        if let Some((reply, answer)) = self.0.take() {
+            let _ = reply.send(Ok(answer));
+        }
+    }
 }
 
 /// What the task and its users see of each other.
@@ -217,11 +242,6 @@ enum Closing {
     Asked(Option<oneshot::Sender<()>>),
 }
 
-struct Subscriber {
-    root: Path,
-    wakes: mpsc::UnboundedSender<Wake>,
-}
-
 struct Task {
     connector: Connector,
     commands: mpsc::UnboundedReceiver<Command>,
@@ -273,7 +293,7 @@ impl Task {
             match command {
                 Command::Request { reply, .. } => drop(reply.send(Err(Failure::Lost))),
                 Command::Close { done } => drop(done.send(())),
-                Command::Subscribe { .. } => {}
+                Command::Subscribe(_) => {}
             }
         }
     }
@@ -289,7 +309,7 @@ impl Task {
                     Some(Command::Request { reply, .. }) => {
                         let _ = reply.send(Err(Failure::NotSent(format!("no connection to ZooKeeper: {why}"))));
                     }
-                    Some(Command::Subscribe { root, wakes }) => subscribers.push(Subscriber { root, wakes }),
+                    Some(Command::Subscribe(subscriber)) => subscribers.push(subscriber),
                     Some(Command::Close { done }) => *closing = Closing::Asked(Some(done)),
                     // Nobody is left; the session ends by its timeout.
                     None => return None,
@@ -299,7 +319,6 @@ impl Task {
         drop(establish);
         self.note(&connection);
         self.shared.state.send_replace(Session::Connected);
-        self.subscribers.retain(|subscriber| subscriber.wakes.send(Wake::Connected).is_ok());
         Some(connection)
     }
 
@@ -314,12 +333,29 @@ impl Task {
     async fn serve(&mut self, mut connection: Connection) -> End {
         let (reader, writer) = connection.stream.split();
         let mut line = Line::new(self.connector.identity.timeout, connection.input);
+        self.watch_again(&mut line);
         if !matches!(self.closing, Closing::No) {
             line.push_close(self.take_xid());
         }
         let end = self.serve_line(&mut line, reader, writer).await.err().unwrap_or(End::Over);
         line.fail_pending(&end);
         end
+    }
+
+    /// Asks for the watches that this connection does not have yet.
+    fn watch_again(&mut self, line: &mut Line) {
+        self.subscribers.retain(|subscriber| !subscriber.hints.is_closed());
+        if !self.shared.modern.load(Ordering::Relaxed) {
+            self.subscribers.retain(|subscriber| subscriber.wakes.send(Wake::Connected).is_ok());
+            return;
+        }
+        let mut roots: Vec<Path> =
+            self.subscribers.iter().map(|subscriber| subscriber.root.clone()).collect();
+        roots.sort_unstable();
+        roots.dedup();
+        for root in roots {
+            line.push(crate::wire::add_recursive_watch(root.as_str()), self.take_xid(), Asked::Watch(root));
+        }
     }
 
     async fn serve_line(
@@ -369,8 +405,10 @@ impl Task {
 
     fn accept(&mut self, line: &mut Line, command: Option<Command>) {
         match command {
-            Some(Command::Request { frame, reply }) => line.push(frame, self.take_xid(), Some(reply)),
-            Some(Command::Subscribe { root, wakes }) => self.subscribers.push(Subscriber { root, wakes }),
+            Some(Command::Request { frame, reply, commit }) => {
+                line.push(frame, self.take_xid(), Asked::Request { reply, commit });
+            }
+            Some(Command::Subscribe(subscriber)) => self.subscribers.push(subscriber),
             Some(Command::Close { done }) => {
                 self.closing = Closing::Asked(Some(done));
                 line.push_close(self.take_xid());
@@ -418,28 +456,54 @@ impl Task {
             return Err(End::Broken("answers are out of order".to_owned()));
         }
         let pending = line.pending.remove(index).expect("the index was found just now");
-        let result = match refused {
-            Some(why) => Err(Failure::NotSent(why.to_owned())),
-            None => Ok(Answer { transaction, code: error, frame }),
-        };
-        match (pending.reply, refused) {
-            // Only the closing of the session has nobody to tell here.
-            (None, None) => return Err(End::Over),
-            (Some(reply), _) => drop(reply.send(result)),
-            (None, Some(_)) => {}
+        match (pending.asked, refused) {
+            (Asked::Close, None) => return Err(End::Over),
+            (Asked::Request { reply, .. }, Some(why)) => {
+                let _ = reply.send(Err(Failure::NotSent(why.to_owned())));
+            }
+            (Asked::Request { reply, commit }, None) => {
+                let answer = Answer { transaction, code: error, frame };
+                if commit && !self.shared.modern.load(Ordering::Relaxed) {
+                    self.answer_behind_hints(reply, answer);
+                } else {
+                    let _ = reply.send(Ok(answer));
+                }
+            }
+            (Asked::Watch(root), None) => self.watched_again(&root, error),
+            (Asked::Close | Asked::Watch(_), Some(_)) => {}
         }
         refused.map_or(Ok(()), |why| Err(End::Broken(why.to_owned())))
+    }
+
+    fn answer_behind_hints(&mut self, reply: Reply, answer: Answer) {
+        let held = Arc::new(Held(Some((reply, answer))));
+        self.subscribers
+            .retain(|subscriber| subscriber.wakes.send(Wake::Answered(Arc::clone(&held))).is_ok());
+    }
+
+    /// A recursive watch is back, or cannot be had. Nobody knows what happened meanwhile.
+    fn watched_again(&mut self, root: &Path, error: i32) {
+        if error != code::OK {
+            let error = crate::read_error(error, root);
+            tracing::warn!(%root, %error, "a watch cannot go on; hints become coarse");
+        }
+        self.subscribers
+            .retain(|subscriber| subscriber.root != *root || subscriber.hints.send(Hint::Everything).is_ok());
     }
 
     fn publish(&mut self, kind: i32, path: &str) {
         // Names that the servers tell are taken as they are.
         let names = path.trim_start_matches('/');
         let path = if names.is_empty() { Path::root() } else { Path::root().join(names) };
+        let modern = self.shared.modern.load(Ordering::Relaxed);
         self.subscribers.retain(|subscriber| {
             if path.below(&subscriber.root).is_none() {
-                return !subscriber.wakes.is_closed();
+                !subscriber.wakes.is_closed()
+            } else if modern {
+                subscriber.hints.send(Hint::Path(path.clone())).is_ok()
+            } else {
+                subscriber.wakes.send(Wake::Event(kind, path.clone())).is_ok()
             }
-            subscriber.wakes.send(Wake::Event(kind, path.clone())).is_ok()
         });
     }
 }
@@ -449,8 +513,19 @@ struct Pending {
     xid: i32,
     /// Where it starts in all that was ever put into this connection's output.
     start: u64,
-    /// `None`: the closing of the session.
-    reply: Option<oneshot::Sender<Result<Answer, Failure>>>,
+    asked: Asked,
+}
+
+/// What for.
+enum Asked {
+    Request {
+        reply: Reply,
+        commit: bool,
+    },
+    /// The recursive watch on a root, on a connection that does not have it yet.
+    Watch(Path),
+    /// The closing of the session.
+    Close,
 }
 
 /// What is under way on one connection.
@@ -483,14 +558,14 @@ impl Line {
         }
     }
 
-    fn push(&mut self, mut frame: Vec<u8>, id: i32, reply: Option<oneshot::Sender<Result<Answer, Failure>>>) {
+    fn push(&mut self, mut frame: Vec<u8>, id: i32, asked: Asked) {
         set_xid(&mut frame, id);
-        self.pending.push_back(Pending { xid: id, start: self.written + self.output.len() as u64, reply });
+        self.pending.push_back(Pending { xid: id, start: self.written + self.output.len() as u64, asked });
         self.put(&frame);
     }
 
     fn push_close(&mut self, id: i32) {
-        self.push(Writer::request(op::CLOSE_SESSION).finish(), id, None);
+        self.push(Writer::request(op::CLOSE_SESSION).finish(), id, Asked::Close);
     }
 
     fn put(&mut self, frame: &[u8]) {
@@ -532,7 +607,7 @@ impl Line {
 
     fn fail_pending(&mut self, end: &End) {
         for pending in self.pending.drain(..) {
-            let Some(reply) = pending.reply else { continue };
+            let Asked::Request { reply, .. } = pending.asked else { continue };
             let _ = reply.send(Err(match end {
                 // Requests of a session are carried out in order: those after its end never are.
                 End::Over => Failure::Lost,

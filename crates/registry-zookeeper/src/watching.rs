@@ -1,22 +1,22 @@
 //! Hints about a subtree.
 //!
 //! # Protocol
-//! Each watch is one small task. It is told of every event at and below its root that reaches this session, and of every
-//! new connection, on which nothing is watched yet. What it does then depends on the server:
-//!
-//! **ZooKeeper 3.6 and later** has recursive watches: the task asks for one on its root (which need not exist) and every
-//! event is a hint. Watches on one root are shared by the session; the last one to go takes the watch from the server.
+//! **ZooKeeper 3.6 and later** has recursive watches: one is asked for on the root (which need not exist) and every event is a
+//! hint, which the session's task passes on itself, in the order of events and answers. Watches on one root are shared by the
+//! session; the last one to go takes the watch from the server. What is left for the small task of each watch is to notice
+//! that nobody receives its hints any more.
 //!
 //! **Older servers** have one-shot watches on a node's data and on its list of children. The task walks the subtree and
 //! leaves both on every node. When one fires it is renewed first and the hint is given after that: whoever reads because
 //! of the hint sends his read behind the renewal, so no later change can hide between the two. Children that the renewed
 //! list has and that are not watched yet are walked in turn, and are hints themselves. A root that does not exist is
-//! watched by an `exists`; what is said about it when it comes goes through the same walk.
+//! watched by an `exists`; what is said about it when it comes goes through the same walk. Answers of commits pass through the
+//! task, behind the events that came before them.
 //!
 //! On a new connection the watch is asked for again, and then the hint is `Everything`: nobody knows what happened
 //! meanwhile. When asking fails because the connection broke again, the next connection starts it anew.
 
-use crate::session::{Command, Failure, Shared, Wake};
+use crate::session::{Command, Failure, Shared, Subscriber, Wake};
 use crate::wire::{self, Found, Query, code, event};
 use crate::{read_error, read_failure, request};
 use clockwright_registry::{Error, Hint, Path};
@@ -37,9 +37,8 @@ pub(crate) async fn watch(
 ) -> Result<mpsc::UnboundedReceiver<Hint>, Error> {
     let (sender, wakes) = mpsc::unbounded_channel();
     let (hints, receiver) = mpsc::unbounded_channel();
-    commands
-        .send(Command::Subscribe { root: root.clone(), wakes: sender })
-        .map_err(|_| Error::SessionLost)?;
+    let subscriber = Subscriber { root: root.clone(), hints: hints.clone(), wakes: sender };
+    commands.send(Command::Subscribe(subscriber)).map_err(|_| Error::SessionLost)?;
     let mut watcher = Watcher {
         // Not to keep the session alive when its owner drops it.
         commands: commands.downgrade(),
@@ -122,6 +121,10 @@ impl Watcher {
                     Err(error) => Err(error),
                 },
                 Some(Wake::Event(kind, path)) => self.event(kind, path).await,
+                Some(Wake::Answered(answer)) => {
+                    drop(answer);
+                    Ok(())
+                }
             };
             match done {
                 Ok(()) => {}
@@ -152,24 +155,19 @@ impl Watcher {
     }
 
     async fn event(&mut self, kind: i32, path: Path) -> Result<(), Error> {
-        if !self.shared.modern.load(Ordering::Relaxed) {
-            match kind {
-                event::DELETED => {
-                    self.watched.remove(&path);
-                    if path == self.root {
-                        self.walk(path.clone(), true).await?;
-                    }
+        match kind {
+            event::DELETED => {
+                self.watched.remove(&path);
+                if path == self.root {
+                    self.walk(path.clone(), true).await?;
                 }
-                event::CREATED => self.walk(path.clone(), true).await?,
-                event::CHANGED => {
-                    self.renew(Query::Node, &path).await?;
-                }
-                event::CHILDREN => {
-                    self.renew_children(&path).await?;
-                    return Ok(());
-                }
-                _ => {}
             }
+            event::CREATED => self.walk(path.clone(), true).await?,
+            event::CHANGED => {
+                self.renew(Query::Node, &path).await?;
+            }
+            event::CHILDREN => return self.renew_children(&path).await,
+            _ => {}
         }
         let _ = self.hints.send(Hint::Path(path));
         Ok(())

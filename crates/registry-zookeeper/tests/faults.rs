@@ -137,7 +137,7 @@ async fn nodes_made_with_a_digest_belong_to_its_user_alone() {
     let owner = ZooKeeper::connect(options(Some("alice:secret"))).await.unwrap();
     let root = fresh_root();
     owner.commit(vec![Op::create(root.clone(), "mine")]).await.unwrap();
-    let access = owner.access(&root).await.unwrap();
+    let access = owner.access_list(&root).await.unwrap();
     assert_eq!(access.len(), 1);
     assert!(access[0].0.starts_with("digest:alice:") && access[0].1 == 31, "{access:?}");
     for other in [Some("alice:wrong"), Some("bob:secret"), None] {
@@ -152,7 +152,7 @@ async fn nodes_made_with_a_digest_belong_to_its_user_alone() {
     let anyone = ZooKeeper::connect(options(None)).await.unwrap();
     let open = fresh_root();
     anyone.commit(vec![Op::create(open.clone(), "")]).await.unwrap();
-    assert_eq!(anyone.access(&open).await.unwrap(), [("world:anyone".to_owned(), 31)]);
+    assert_eq!(anyone.access_list(&open).await.unwrap(), [("world:anyone".to_owned(), 31)]);
 }
 
 #[tokio::test]

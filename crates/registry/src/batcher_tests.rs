@@ -2,7 +2,9 @@
 #![allow(clippy::unwrap_used, reason = "tests")]
 
 use super::*;
-use crate::{CommitFuture, Conflict, ConnectOptions, Embedded, Hint, Node, OpResult, Registry, Session};
+use crate::{
+    Access, CommitFuture, Conflict, ConnectOptions, Embedded, Hint, Node, OpResult, Registry, Session,
+};
 use async_trait::async_trait;
 use proptest::prelude::*;
 use std::sync::{Arc, Mutex};
@@ -45,8 +47,11 @@ impl Registry for Faulty {
     async fn read(&self, paths: &[Path]) -> Result<Vec<Option<Node>>, Error> {
         self.inner.read(paths).await
     }
-    async fn list(&self, path: &Path) -> Result<Vec<String>, Error> {
-        self.inner.list(path).await
+    async fn lists(&self, paths: &[Path]) -> Result<Vec<Vec<String>>, Error> {
+        self.inner.lists(paths).await
+    }
+    async fn access(&self, paths: &[Path]) -> Result<Vec<Access>, Error> {
+        self.inner.access(paths).await
     }
     async fn tree(&self, path: &Path) -> Result<Vec<(Path, Node)>, Error> {
         self.inner.tree(path).await

@@ -119,7 +119,32 @@ struct Core {
 struct Watcher {
     session: i64,
     root: Path,
-    hints: mpsc::UnboundedSender<Hint>,
+    hints: Outlet,
+}
+
+/// Where hints go. A transaction puts them there before it is answered.
+enum Outlet {
+    /// To a receiver of their own.
+    Own(mpsc::UnboundedSender<Hint>),
+    /// With their watch's number, into one queue with those of other watches.
+    Shared(u64, mpsc::UnboundedSender<(u64, Hint)>),
+}
+
+impl Outlet {
+    /// False when nobody receives any more.
+    fn send(&self, hint: Hint) -> bool {
+        match self {
+            Outlet::Own(hints) => hints.send(hint).is_ok(),
+            Outlet::Shared(watch, hints) => hints.send((*watch, hint)).is_ok(),
+        }
+    }
+
+    fn is_closed(&self) -> bool {
+        match self {
+            Outlet::Own(hints) => hints.is_closed(),
+            Outlet::Shared(_, hints) => hints.is_closed(),
+        }
+    }
 }
 
 struct Open(Arc<Shared>);
@@ -172,7 +197,7 @@ impl Embedded {
             core.sessions.insert(session, state);
             session
         };
-        let terms = Terms { session, timeout, max_ops: MAX_OPS, max_bytes: MAX_BYTES };
+        let terms = Terms { session, timeout, max_ops: MAX_OPS, max_bytes: MAX_BYTES, recursive_watch: true };
         Ok(Arc::new(EmbeddedSession::new(self.clone(), terms, receiver)))
     }
 
@@ -320,9 +345,9 @@ impl Core {
         self.watchers.retain(|watcher| {
             let below = || applied.changed.iter().filter(|path| path.below(&watcher.root).is_some());
             if below().nth(MAX_HINTS).is_some() {
-                return watcher.hints.send(Hint::Everything).is_ok();
+                return watcher.hints.send(Hint::Everything);
             }
-            below().all(|path| watcher.hints.send(Hint::Path(path.clone())).is_ok())
+            below().all(|path| watcher.hints.send(Hint::Path(path.clone())))
         });
         Commit { transaction: applied.transaction, results: applied.results }
     }

@@ -20,6 +20,8 @@
 //!    (it may have happened, or may happen still until the session ends). Unknown is never reported as anything else.
 //! 8. The end of the session is explicit and final ([`Session::Lost`]); the backend never starts another one by itself.
 //!    A caller that wants to go on connects anew.
+//! 9. The hints of all transactions before a commit are in the receivers of the session that made it when that commit is
+//!    answered. So whoever has an answer and has taken in the hints that were there knows of everything that happened before.
 
 mod batcher;
 mod embedded;
@@ -40,8 +42,17 @@ pub trait Registry: Send + Sync + 'static {
     /// Reads nodes, `None` where there is none; answers are in the order of `paths`. Long lists are read in bounded batches.
     async fn read(&self, paths: &[Path]) -> Result<Vec<Option<Node>>, Error>;
 
-    /// The names of a node's children in ascending byte order; empty when the node does not exist.
-    async fn list(&self, path: &Path) -> Result<Vec<String>, Error>;
+    /// The names of each node's children in ascending byte order; empty when the node does not exist. Answers are in the order
+    /// of `paths`. Long lists are read in bounded batches.
+    async fn lists(&self, paths: &[Path]) -> Result<Vec<Vec<String>>, Error>;
+
+    /// As [`lists`](Self::lists), of one node.
+    async fn list(&self, path: &Path) -> Result<Vec<String>, Error> {
+        Ok(self.lists(std::slice::from_ref(path)).await?.pop().unwrap_or_default())
+    }
+
+    /// Who may change each node, as far as it can be told; answers are in the order of `paths`.
+    async fn access(&self, paths: &[Path]) -> Result<Vec<Access>, Error>;
 
     /// All nodes below and including `path`, parents before children. Not one snapshot: nodes that change meanwhile may be
     /// seen before or after, and each change also leads to a hint.
@@ -69,6 +80,19 @@ pub type CommitFuture = std::pin::Pin<Box<dyn Future<Output = Result<Commit, Err
 
 /// A shared registry.
 pub type SharedRegistry = Arc<dyn Registry>;
+
+/// Who may change a node.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Access {
+    /// This session's user, and others only if they were let in by name.
+    Ours,
+    /// Anybody who reaches the registry.
+    Open,
+    /// Not this session's user.
+    Foreign,
+    /// There is no such node.
+    Missing,
+}
 
 /// A node's data and numbers.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -266,6 +290,9 @@ pub struct Terms {
     pub max_ops: usize,
     /// Most bytes in one commit, by [`Op::weight`].
     pub max_bytes: usize,
+    /// Whether a watch is one request, whatever is below its root. Where it is not (ZooKeeper before 3.6), each node below the
+    /// root costs requests of its own, at the start and after each change: watch no more than is needed there.
+    pub recursive_watch: bool,
 }
 
 /// Why something was not done, or may not have been.

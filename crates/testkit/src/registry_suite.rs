@@ -10,7 +10,7 @@ mod tools;
 pub use sessions::*;
 
 use async_trait::async_trait;
-use clockwright_registry::{Conflict, Error, Op, OpResult, Path, SharedRegistry};
+use clockwright_registry::{Access, Conflict, Error, Op, OpResult, Path, SharedRegistry};
 use std::time::Duration;
 use tools::{commit, conflict, get, hinted, read, until, within};
 
@@ -70,12 +70,15 @@ macro_rules! registry_suite {
             a_commit_beyond_the_terms_is_refused
             a_tree_lists_parents_before_children
             children_are_listed_in_byte_order_and_absence_is_no_error
+            the_children_of_thousands_of_nodes_are_listed_in_the_order_asked
+            who_may_change_a_node_is_told
             data_may_be_any_bytes_empty_or_large
             names_may_be_in_any_script
             hints_follow_creations_sets_and_deletions_at_any_depth
             hints_come_to_every_watch_and_a_dropped_one_harms_nobody
             hints_tell_of_ephemeral_nodes_that_died
             hints_end_with_the_session
+            hints_of_earlier_transactions_are_there_before_the_answer_of_a_later_commit
         }
     };
     (@laws $attributes:tt $fixture:expr; $($law:ident)*) => {
@@ -417,6 +420,40 @@ pub async fn children_are_listed_in_byte_order_and_absence_is_no_error(fixture: 
     assert_eq!(one.list(&root.join("b")).await.expect("list"), [""; 0]);
     assert_eq!(read(&one, &[root.join("missing"), root.join("x").join("y")]).await, [None, None]);
     assert_eq!(read(&one, &[]).await, []);
+}
+
+/// [`Registry::lists`](clockwright_registry::Registry::lists).
+pub async fn the_children_of_thousands_of_nodes_are_listed_in_the_order_asked(fixture: &dyn Fixture) {
+    const NODES: usize = 3_000;
+    let (one, root) = (fixture.connect().await, fixture.root());
+    let path = |n: usize| root.join(&format!("node-{n:05}"));
+    for start in (0..NODES).step_by(500) {
+        let ops = (start..NODES.min(start + 500)).flat_map(|n| {
+            let child = n.is_multiple_of(2).then(|| Op::create(path(n).join(&format!("child-{n}")), ""));
+            [Some(Op::create(path(n), "")), child].into_iter().flatten()
+        });
+        commit(&one, ops.collect()).await;
+    }
+    let asked: Vec<Path> =
+        (0..NODES).rev().flat_map(|n| [path(n), root.join(&format!("missing-{n}"))]).collect();
+    let lists = within(one.lists(&asked)).await.expect("lists");
+    assert_eq!(lists.len(), asked.len());
+    for (index, names) in lists.into_iter().enumerate() {
+        let n = NODES - 1 - index / 2;
+        let expected = (index.is_multiple_of(2) && n.is_multiple_of(2)).then(|| format!("child-{n}"));
+        assert_eq!(names, Vec::from_iter(expected));
+    }
+    assert_eq!(within(one.lists(&[])).await.expect("lists"), Vec::<Vec<String>>::new());
+}
+
+/// [`Registry::access`](clockwright_registry::Registry::access): what this session made is its own, or open.
+pub async fn who_may_change_a_node_is_told(fixture: &dyn Fixture) {
+    let (one, root) = (fixture.connect().await, fixture.root());
+    commit(&one, vec![Op::create(root.join("a"), "")]).await;
+    let asked = [root.join("missing"), root.join("a"), root.join("a").join("missing")];
+    let told = within(one.access(&asked)).await.expect("access");
+    assert!(matches!(told[..], [Access::Missing, Access::Ours | Access::Open, Access::Missing]), "{told:?}");
+    assert_eq!(within(one.access(&[])).await.expect("access"), []);
 }
 
 /// Data is bytes.

@@ -217,8 +217,12 @@ impl Registry for Lossy {
         self.inner.read(paths).await
     }
 
-    async fn list(&self, path: &Path) -> Result<Vec<String>, Error> {
-        self.inner.list(path).await
+    async fn lists(&self, paths: &[Path]) -> Result<Vec<Vec<String>>, Error> {
+        self.inner.lists(paths).await
+    }
+
+    async fn access(&self, paths: &[Path]) -> Result<Vec<clockwright_registry::Access>, Error> {
+        self.inner.access(paths).await
     }
 
     async fn tree(&self, path: &Path) -> Result<Vec<(Path, Node)>, Error> {

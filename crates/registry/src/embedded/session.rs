@@ -1,7 +1,7 @@
 //! A session on an embedded registry, for callers in the same process.
 
-use super::{Embedded, Watcher};
-use crate::{CommitFuture, Error, Hint, Node, Op, Path, Registry, Session, Terms};
+use super::{Embedded, Outlet, Watcher};
+use crate::{Access, CommitFuture, Error, Hint, Node, Op, Path, Registry, Session, Terms};
 use async_trait::async_trait;
 use tokio::sync::{mpsc, watch};
 
@@ -22,6 +22,25 @@ impl EmbeddedSession {
 
     fn check(&self) -> Result<(), Error> {
         if *self.state.borrow() == Session::Lost { Err(Error::SessionLost) } else { Ok(()) }
+    }
+
+    /// Puts hints about changes at and below `root` there, until nobody receives them any more or the session ends.
+    pub(super) fn watch_into(&self, root: &Path, hints: Outlet) -> Result<(), Error> {
+        let mut core = self.registry.shared.core();
+        if !core.sessions.contains_key(&self.terms.session) {
+            return Err(Error::SessionLost);
+        }
+        core.watchers.retain(|watcher| !watcher.hints.is_closed());
+        core.watchers.push(Watcher { session: self.terms.session, root: root.clone(), hints });
+        Ok(())
+    }
+
+    /// Ends the watch of this number in a shared queue.
+    pub(super) fn unwatch(&self, watch: u64) {
+        self.registry.shared.core().watchers.retain(|watcher| {
+            watcher.session != self.terms.session
+                || !matches!(watcher.hints, Outlet::Shared(number, _) if number == watch)
+        });
     }
 
     /// What was read counts only once the transactions that made it are saved.
@@ -48,11 +67,26 @@ impl Registry for EmbeddedSession {
         Ok(nodes)
     }
 
-    async fn list(&self, path: &Path) -> Result<Vec<String>, Error> {
-        self.check()?;
-        let seen = self.registry.shared.core().tree.children(path);
-        self.settle(seen.since).await?;
-        Ok(seen.value.iter().map(|child| child.name().to_owned()).collect())
+    async fn lists(&self, paths: &[Path]) -> Result<Vec<Vec<String>>, Error> {
+        let mut lists = Vec::with_capacity(paths.len());
+        let mut since = 0;
+        for batch in paths.chunks(BATCH) {
+            self.check()?;
+            let core = self.registry.shared.core();
+            for path in batch {
+                let seen = core.tree.children(path);
+                since = since.max(seen.since);
+                lists.push(seen.value.iter().map(|child| child.name().to_owned()).collect());
+            }
+        }
+        self.settle(since).await?;
+        Ok(lists)
+    }
+
+    /// Who reaches an embedded registry may do everything.
+    async fn access(&self, paths: &[Path]) -> Result<Vec<Access>, Error> {
+        let nodes = self.read(paths).await?;
+        Ok(nodes.iter().map(|node| if node.is_some() { Access::Open } else { Access::Missing }).collect())
     }
 
     async fn tree(&self, path: &Path) -> Result<Vec<(Path, Node)>, Error> {
@@ -92,12 +126,7 @@ impl Registry for EmbeddedSession {
 
     async fn watch(&self, root: &Path) -> Result<mpsc::UnboundedReceiver<Hint>, Error> {
         let (hints, receiver) = mpsc::unbounded_channel();
-        let mut core = self.registry.shared.core();
-        if !core.sessions.contains_key(&self.terms.session) {
-            return Err(Error::SessionLost);
-        }
-        core.watchers.retain(|watcher| !watcher.hints.is_closed());
-        core.watchers.push(Watcher { session: self.terms.session, root: root.clone(), hints });
+        self.watch_into(root, Outlet::Own(hints))?;
         Ok(receiver)
     }
 

@@ -5,7 +5,7 @@
 //! The client speaks first: *hello* with the protocol's version and either a wished timeout or the id and secret of the
 //! session to go on with. The server answers *welcome* or an error. Then requests go one way and answers the other, paired
 //! by number, as many at a time as there are; commits take effect in the order in which they were written. Hints carry
-//! the number of the request that asked for them. The socket may be opened by its owner only (mode 0600); who may open it
+//! the number of the request that asked for them, and those of earlier transactions go before an answer. The socket may be opened by its owner only (mode 0600); who may open it
 //! may do everything.
 //!
 //! **Timing.** The server expires a session when nothing was heard of it for its timeout. The client sends a ping every
@@ -31,7 +31,7 @@ pub use client::SocketSession;
 pub use server::SocketServer;
 
 /// Version of the protocol: both sides must speak the same one.
-const PROTOCOL: u32 = 1;
+const PROTOCOL: u32 = 2;
 /// Largest frame that the server takes: a commit of the largest size, or a batch of paths, with ample room.
 const MAX_REQUEST: usize = 8 << 20;
 /// Largest frame that the client takes: the answer for a whole tree.

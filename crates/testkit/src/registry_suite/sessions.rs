@@ -2,7 +2,7 @@
 
 use super::tools::{commit, conflict, get, hinted, lost, until, within};
 use super::{Fixture, PATIENCE};
-use clockwright_registry::{Conflict, Error, Mode, Op, OpResult, Session};
+use clockwright_registry::{Conflict, Error, Hint, Mode, Op, OpResult, Session};
 use tokio::time::timeout;
 
 /// Law 4 and conflict [`Conflict::EphemeralParent`].
@@ -196,4 +196,41 @@ pub async fn hints_end_with_the_session(fixture: &dyn Fixture) {
     one.close().await.expect("close");
     let end = async { while hints.recv().await.is_some() {} };
     timeout(PATIENCE, end).await.expect("the hints end when the session does");
+}
+
+/// Law 9.
+pub async fn hints_of_earlier_transactions_are_there_before_the_answer_of_a_later_commit(
+    fixture: &dyn Fixture,
+) {
+    let (one, two, root) = (fixture.connect().await, fixture.connect().await, fixture.root());
+    let (seen, beat) = (root.join("seen"), root.join("beat"));
+    commit(&one, vec![Op::create(seen.clone(), ""), Op::create(beat.clone(), "")]).await;
+    let mut hints = one.watch(&seen).await.expect("watch");
+    let mut others = one.watch(&root).await.expect("watch");
+    for round in 0..100 {
+        // New nodes in new nodes, and a node that was there before.
+        let new = seen.join(&format!("n{round}"));
+        let mut expected = vec![seen.clone(), new.clone(), new.join("child")];
+        commit(&two, vec![Op::set(seen.clone(), round.to_string())]).await;
+        commit(&two, vec![Op::create(new.clone(), "")]).await;
+        commit(&two, vec![Op::create(new.join("child"), "")]).await;
+        commit(&one, vec![Op::set(beat.clone(), "")]).await;
+        for hints in [&mut hints, &mut others] {
+            let mut missing = expected.clone();
+            while let Ok(hint) = hints.try_recv() {
+                match hint {
+                    Hint::Everything => missing.clear(),
+                    Hint::Path(path) => missing.retain(|expected| *expected != path),
+                }
+            }
+            assert_eq!(missing, [], "round {round}: the answer came before these hints");
+        }
+        // What this session does itself is no exception.
+        expected = vec![new.join("child")];
+        commit(&one, vec![Op::delete(new.join("child"))]).await;
+        while let Ok(hint) = hints.try_recv() {
+            expected.retain(|expected| hint != Hint::Everything && hint != Hint::Path(expected.clone()));
+        }
+        assert_eq!(expected, [], "round {round}: the answer came before the hint of its own commit");
+    }
 }

@@ -4,7 +4,9 @@
 use super::{Leader, subtree};
 use async_trait::async_trait;
 use clockwright_model::Millis;
-use clockwright_registry::{Commit, CommitFuture, Error, Hint, Node, Op, Path, Registry, Session, Terms};
+use clockwright_registry::{
+    Access, Commit, CommitFuture, Error, Hint, Node, Op, Path, Registry, Session, Terms,
+};
 use std::sync::{Arc, Mutex, MutexGuard};
 use tokio::sync::{mpsc, watch};
 
@@ -66,13 +68,22 @@ impl Registry for Direct {
         Ok(paths.iter().map(|path| inner.leader.tree.get(path).cloned()).collect())
     }
 
-    async fn list(&self, path: &Path) -> Result<Vec<String>, Error> {
+    async fn lists(&self, paths: &[Path]) -> Result<Vec<Vec<String>>, Error> {
         let inner = self.shared.lock();
-        let children = subtree(&inner.leader.tree, path).into_iter().map(|(below, _)| below);
-        Ok(children
-            .filter(|below| below.parent().as_ref() == Some(path))
-            .map(|below| below.name().to_owned())
-            .collect())
+        let children = |path: &Path| {
+            let below = subtree(&inner.leader.tree, path).into_iter().map(|(below, _)| below);
+            below
+                .filter(|below| below.parent().as_ref() == Some(path))
+                .map(|below| below.name().to_owned())
+                .collect()
+        };
+        Ok(paths.iter().map(children).collect())
+    }
+
+    async fn access(&self, paths: &[Path]) -> Result<Vec<Access>, Error> {
+        let inner = self.shared.lock();
+        let access = |path| if inner.leader.tree.contains_key(path) { Access::Open } else { Access::Missing };
+        Ok(paths.iter().map(access).collect())
     }
 
     async fn tree(&self, path: &Path) -> Result<Vec<(Path, Node)>, Error> {
@@ -92,7 +103,13 @@ impl Registry for Direct {
     }
 
     fn terms(&self) -> Terms {
-        Terms { session: self.session, timeout: 6_000, max_ops: 10_000, max_bytes: 1_000_000 }
+        Terms {
+            session: self.session,
+            timeout: 6_000,
+            max_ops: 10_000,
+            max_bytes: 1_000_000,
+            recursive_watch: true,
+        }
     }
 
     async fn close(&self) -> Result<(), Error> {

@@ -3,7 +3,7 @@
 use super::wire::{Answer, Request, put_frame, take_frame};
 use super::{MAX_ANSWER, PROTOCOL};
 use crate::embedded::{ConnectOptions, check_size};
-use crate::{CommitFuture, Error, Hint, Node, Op, Path, Registry, Session, Terms};
+use crate::{Access, CommitFuture, Error, Hint, Node, Op, Path, Registry, Session, Terms};
 use async_trait::async_trait;
 use bytes::BytesMut;
 use std::collections::HashMap;
@@ -111,11 +111,23 @@ impl Registry for SocketSession {
         Ok(nodes)
     }
 
-    async fn list(&self, path: &Path) -> Result<Vec<String>, Error> {
-        match self.call(Request::List(path.clone()), None).await? {
-            Answer::Names(names) => Ok(names),
-            other => Err(unexpected(&other)),
+    async fn lists(&self, paths: &[Path]) -> Result<Vec<Vec<String>>, Error> {
+        let calls: Vec<_> =
+            paths.chunks(BATCH).map(|batch| self.call(Request::Lists(batch.to_vec()), None)).collect();
+        let mut lists = Vec::with_capacity(paths.len());
+        for call in calls {
+            match call.await? {
+                Answer::Names(batch) => lists.extend(batch),
+                other => return Err(unexpected(&other)),
+            }
         }
+        Ok(lists)
+    }
+
+    /// Who may open the socket may do everything.
+    async fn access(&self, paths: &[Path]) -> Result<Vec<Access>, Error> {
+        let nodes = self.read(paths).await?;
+        Ok(nodes.iter().map(|node| if node.is_some() { Access::Open } else { Access::Missing }).collect())
     }
 
     async fn tree(&self, path: &Path) -> Result<Vec<(Path, Node)>, Error> {

@@ -2,11 +2,11 @@
 
 use super::wire::{Answer, Malformed, Request, put_frame, take_frame};
 use super::{MAX_REQUEST, PROTOCOL};
-use crate::embedded::{ConnectOptions, Embedded, EmbeddedSession};
+use crate::embedded::{ConnectOptions, Embedded, EmbeddedSession, Outlet};
 use crate::{Error, Hint, Registry as _, Session};
 use bytes::BytesMut;
-use futures::future::{AbortHandle, Abortable, BoxFuture};
-use futures::stream::{BoxStream, FuturesUnordered, SelectAll, Stream, StreamExt as _};
+use futures::future::BoxFuture;
+use futures::stream::{FuturesUnordered, StreamExt as _};
 use std::collections::HashMap;
 use std::io;
 use std::os::unix::fs::PermissionsExt as _;
@@ -186,12 +186,13 @@ impl Server {
             number,
             &Answer::Welcome { terms: attached.session.terms(), secret: attached.secret },
         );
+        let (watches, hints) = mpsc::unbounded_channel();
         let mut talk = Talk {
             session: Arc::clone(&attached.session),
             out,
             answers: FuturesUnordered::new(),
-            hints: SelectAll::new(),
-            watches: HashMap::new(),
+            watches,
+            hints,
             over: false,
         };
         talk.run(stream, input, &attached, connection).await
@@ -246,8 +247,9 @@ struct Talk {
     session: Arc<EmbeddedSession>,
     out: BytesMut,
     answers: FuturesUnordered<BoxFuture<'static, (u64, Answer)>>,
-    hints: SelectAll<BoxStream<'static, (u64, Hint)>>,
-    watches: HashMap<u64, AbortHandle>,
+    /// Where the session's watches put their hints, each with its watch's number.
+    watches: mpsc::UnboundedSender<(u64, Hint)>,
+    hints: mpsc::UnboundedReceiver<(u64, Hint)>,
     /// Nothing more is read; what is in `out` is the last word.
     over: bool,
 }
@@ -284,18 +286,26 @@ impl Talk {
                 written = writer.write_buf(&mut self.out), if !self.out.is_empty() => {
                     written?;
                 }
-                Some((number, answer)) = self.answers.next() => put_frame(&mut self.out, number, &answer),
-                Some((number, hint)) = self.hints.next() => put_frame(&mut self.out, number, &Answer::Hint(hint)),
+                Some((number, answer)) = self.answers.next() => self.answer(number, &answer),
+                Some((number, hint)) = self.hints.recv() => put_frame(&mut self.out, number, &Answer::Hint(hint)),
             }
         }
         timeout(PATIENCE, writer.write_all(&self.out)).await?
+    }
+
+    /// Puts an answer out behind the hints of all transactions before it.
+    fn answer(&mut self, number: u64, answer: &Answer) {
+        while let Ok((watch, hint)) = self.hints.try_recv() {
+            put_frame(&mut self.out, watch, &Answer::Hint(hint));
+        }
+        put_frame(&mut self.out, number, answer);
     }
 
     /// Collects the answers that are still open when the session is over: what was done before is not left unknown.
     async fn settle(&mut self) {
         let open = async {
             while let Some((number, answer)) = self.answers.next().await {
-                put_frame(&mut self.out, number, &answer);
+                self.answer(number, &answer);
             }
         };
         // After that they are unknown to the client, which is true of an answer that takes so long.
@@ -316,28 +326,19 @@ impl Talk {
             Request::Read(paths) => self.answers.push(Box::pin(async move {
                 (number, session.read(&paths).await.map_or_else(error, Answer::Nodes))
             })),
-            Request::List(path) => self.answers.push(Box::pin(async move {
-                (number, session.list(&path).await.map_or_else(error, Answer::Names))
+            Request::Lists(paths) => self.answers.push(Box::pin(async move {
+                (number, session.lists(&paths).await.map_or_else(error, Answer::Names))
             })),
             Request::Tree(path) => self.answers.push(Box::pin(async move {
                 (number, session.tree(&path).await.map_or_else(error, Answer::Tree))
             })),
             Request::Watch(root) => {
-                let answer = match session.watch(&root).await {
-                    Ok(receiver) => {
-                        let (stop, registration) = AbortHandle::new_pair();
-                        self.watches.insert(number, stop);
-                        self.hints.push(Abortable::new(hints(number, receiver), registration).boxed());
-                        Answer::Done
-                    }
-                    Err(why) => error(why),
-                };
+                let hints = Outlet::Shared(number, self.watches.clone());
+                let answer = session.watch_into(&root, hints).map_or_else(error, |()| Answer::Done);
                 put_frame(&mut self.out, number, &answer);
             }
             Request::Unwatch(watch) => {
-                if let Some(stop) = self.watches.remove(&watch) {
-                    stop.abort();
-                }
+                session.unwatch(watch);
                 put_frame(&mut self.out, number, &Answer::Done);
             }
             Request::Close => {
@@ -358,13 +359,6 @@ async fn becomes<T>(value: &mut watch::Receiver<T>, wanted: impl FnMut(&T) -> bo
     if value.wait_for(wanted).await.is_err() {
         std::future::pending::<()>().await;
     }
-}
-
-fn hints(number: u64, receiver: mpsc::UnboundedReceiver<Hint>) -> impl Stream<Item = (u64, Hint)> {
-    futures::stream::unfold(receiver, move |mut receiver| async move {
-        let hint = receiver.recv().await?;
-        Some(((number, hint), receiver))
-    })
 }
 
 async fn next(stream: &mut UnixStream, input: &mut BytesMut) -> Result<(u64, Request), io::Error> {

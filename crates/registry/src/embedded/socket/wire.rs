@@ -14,7 +14,7 @@ pub(super) enum Request {
     },
     Ping,
     Read(Vec<Path>),
-    List(Path),
+    Lists(Vec<Path>),
     Tree(Path),
     Commit(Vec<Op>),
     Watch(Path),
@@ -32,7 +32,7 @@ pub(super) enum Answer {
     },
     Done,
     Nodes(Vec<Option<Node>>),
-    Names(Vec<String>),
+    Names(Vec<Vec<String>>),
     Tree(Vec<(Path, Node)>),
     Commit(Commit),
     Error(Error),
@@ -111,6 +111,19 @@ impl Wire for usize {
     }
     fn take(input: &mut Bytes) -> Result<Self, Malformed> {
         usize::try_from(u64::take(input)?).map_err(|_| Malformed("a number is too large"))
+    }
+}
+
+impl Wire for bool {
+    fn put(&self, out: &mut BytesMut) {
+        u8::from(*self).put(out);
+    }
+    fn take(input: &mut Bytes) -> Result<Self, Malformed> {
+        match u8::take(input)? {
+            0 => Ok(false),
+            1 => Ok(true),
+            _ => Err(UNKNOWN),
+        }
     }
 }
 
@@ -207,7 +220,7 @@ macro_rules! structs {
 structs! {
     Stat { version created modified created_at modified_at owner children children_changed }
     Node { data stat }
-    Terms { session timeout max_ops max_bytes }
+    Terms { session timeout max_ops max_bytes recursive_watch }
     Commit { transaction results }
 }
 
@@ -243,7 +256,7 @@ enums! {
         0 Hello { protocol timeout resume };
         1 Ping;
         2 Read(paths);
-        3 List(path);
+        3 Lists(paths);
         4 Tree(path);
         5 Commit(ops);
         6 Watch(path);
@@ -321,12 +334,13 @@ mod tests {
             OpResult::Deleted,
             OpResult::Checked,
         ];
-        let terms = Terms { session: 1 << 40, timeout: 5, max_ops: 3, max_bytes: usize::MAX };
+        let terms =
+            Terms { session: 1 << 40, timeout: 5, max_ops: 3, max_bytes: usize::MAX, recursive_watch: true };
         vec![
             Answer::Welcome { terms, secret: u128::MAX - 1 },
             Answer::Done,
             Answer::Nodes(vec![None, Some(node.clone())]),
-            Answer::Names(vec![String::new(), "ä".to_owned()]),
+            Answer::Names(vec![vec![String::new(), "ä".to_owned()], Vec::new()]),
             Answer::Tree(vec![(path.clone(), node)]),
             Answer::Commit(Commit { transaction: 12, results }),
             Answer::Error(Error::Conflict {

@@ -168,6 +168,8 @@ fn is_path(text: &str, root: &Path) -> bool {
     let first = text.split('/').next().unwrap_or_default();
     let in_root =
         text.contains('/') && !first.is_empty() && !first.starts_with("..") && root.join(first).is_dir();
+    // What is built is not there before it is.
+    let in_root = in_root && first != "target";
     let endings = [".rs", ".md", ".toml", ".sh"];
     plain && (in_root || endings.iter().any(|ending| text.len() > ending.len() && text.ends_with(ending)))
 }

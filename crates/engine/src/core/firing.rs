@@ -118,15 +118,9 @@ impl Turn<'_> {
     /// Notices when the job is switched off and on for this instance, so that instants in between are known to be off.
     pub(super) fn track_off(&mut self) {
         let job = &mut *self.job;
-        let off = if let Some(paused) = &job.mirror.paused {
-            Some(if paused.is_empty() {
-                "the job is paused".to_owned()
-            } else {
-                format!("the job is paused: {paused}")
-            })
-        } else if !job.mirror.server_enabled(self.us.me.ip())
-            && job.mirror.servers.contains_key(self.us.me.ip())
-        {
+        let off = if let Some(note) = &job.mirror.paused {
+            Some(format!("the job is {}", note.describe()))
+        } else if job.mirror.is_kept_off(self.us.me.ip()) {
             Some("the server was disabled".to_owned())
         } else {
             None
@@ -347,7 +341,7 @@ impl Turn<'_> {
                 }
                 (cursor, Some(*version))
             }
-            CursorNode::Damaged { version } => (fresh(), Some(*version)),
+            CursorNode::Damaged { version, .. } => (fresh(), Some(*version)),
             CursorNode::Absent | CursorNode::Unread => (fresh(), None),
         }
     }

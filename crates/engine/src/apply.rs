@@ -287,7 +287,7 @@ impl Shell {
             return;
         }
         let (registry, keys) = (self.session.registry.clone(), self.options.keys.clone());
-        tokio::spawn(run_listened(job, runs, inputs, registry, keys));
+        tokio::spawn(run_listened(job, runs, firing.whole, inputs, registry, keys));
     }
 }
 
@@ -310,18 +310,33 @@ async fn run_one(
 async fn run_listened(
     job: Arc<JobDefinition>,
     runs: Vec<(u64, RunSpec, Control)>,
+    whole: bool,
     inputs: UnboundedSender<Message>,
     registry: SharedRegistry,
     keys: Keys,
 ) {
     let contexts: Vec<ShardContext> = runs.iter().map(|(_, spec, _)| spec.context.clone()).collect();
-    listeners::before(&job, &contexts, &registry, &keys).await;
+    let mut stops: Vec<_> = runs.iter().map(|(_, _, control)| control.stop.clone()).collect();
+    let all_stopped = futures::future::join_all(stops.iter_mut().map(stopped));
+    tokio::select! {
+        () = listeners::before(&job, &contexts, whole, &registry, &keys) => {}
+        _ = all_stopped => {
+            tracing::warn!(job = job.settings.name.as_str(), "a listener was given up: what it comes before is to stop");
+        }
+    }
     let runs = runs
         .into_iter()
         .map(|(run, spec, control)| run_one(job.runtime.clone(), run, spec, control, inputs.clone()))
         .map(tokio::spawn);
     futures::future::join_all(runs).await;
-    listeners::after(&job, &contexts, &registry, &keys).await;
+    listeners::after(&job, &contexts, whole, &registry, &keys).await;
+}
+
+/// Waits until a run is to stop; for ever when nobody is left who could say so.
+async fn stopped(stop: &mut watch::Receiver<Stop>) {
+    if stop.wait_for(|stop| *stop != Stop::No).await.is_err() {
+        std::future::pending::<()>().await;
+    }
 }
 
 fn tell(instance: &clockwright_model::InstanceId, notice: &Notice) {

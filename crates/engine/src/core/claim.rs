@@ -211,12 +211,33 @@ impl Turn<'_> {
             return;
         }
         self.open_firing(firing, &task_id, items, takeover);
+        let whole = self.is_whole(&runs);
         self.us.out.push(Effect::Start(Box::new(Firing {
             job: self.job.number,
             runs,
             strict,
             timeout: effective.settings.timeout,
+            whole,
         })));
+    }
+
+    /// Whether all items of ours begin their first attempt at one fire; see [`Firing::whole`].
+    fn is_whole(&self, runs: &[RunStart]) -> bool {
+        let Some(first) = runs.first().map(|run| &run.context) else { return false };
+        let begins = |fire: &Fire, attempt: u32, source: Source| {
+            *fire == first.fire && attempt == 1 && source != Source::Failover
+        };
+        let same = |run: &RunStart| begins(&run.context.fire, run.context.attempt, run.context.source);
+        let comes = |item: Item| match self.job.items.get(item as usize).map(|state| &state.local) {
+            // Claimed in the same instant, in a group of its own.
+            Some(Local::Claiming) => true,
+            Some(Local::Running(active)) => {
+                begins(&active.claim.fire, active.claim.attempt, active.claim.source)
+            }
+            _ => false,
+        };
+        runs.iter().all(same)
+            && (0..self.job.count()).filter(|item| self.job.owns(*item, &self.us.me)).all(comes)
     }
 
     /// Takes an own claim into the mirror.

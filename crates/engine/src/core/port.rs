@@ -146,6 +146,9 @@ pub struct Firing {
     pub strict: bool,
     /// Longest time of each, milliseconds.
     pub timeout: Option<Millis>,
+    /// True when every item that this instance owns begins its first attempt at one fire, in this firing or in others that are
+    /// started with it. A retry, a takeover and an item that comes late by itself are not whole: nobody comes with them.
+    pub whole: bool,
 }
 
 /// One run to start.

@@ -8,11 +8,11 @@ use bytes::Bytes;
 use clockwright_events::Bus;
 use clockwright_fleet::Layout;
 use clockwright_fleet::keys::Keys;
-use clockwright_model::{FailureKind, Millis, Reason, ShardContext};
+use clockwright_model::{Event, FailureKind, Millis, Reason, ShardContext};
 use clockwright_registry::{Batcher, Error, Node, Op, Path, SharedRegistry};
 use clockwright_runtime::{Control, RunEnd, RunResult, RunSpec, SharedRuntime, Stop};
 use futures::FutureExt;
-use std::collections::HashMap;
+use std::collections::{HashMap, VecDeque};
 use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -39,6 +39,9 @@ pub(crate) struct Shell {
     stops: HashMap<u64, watch::Sender<Stop>>,
     /// Whether hints about marks and cursors are passed on.
     run_hints: Arc<AtomicBool>,
+    /// The places at the bus of the outcomes that are not known to be stored yet, and how many are.
+    storing: VecDeque<u64>,
+    stored: u64,
     trees: Arc<Semaphore>,
     pub(crate) left: bool,
     leave_by: Option<Millis>,
@@ -98,6 +101,8 @@ impl Shell {
             wind_down,
             stops: HashMap::new(),
             run_hints,
+            storing: VecDeque::new(),
+            stored: 0,
             trees: Arc::new(Semaphore::new(TREES_IN_FLIGHT)),
             left: false,
             leave_by: None,
@@ -200,7 +205,7 @@ impl Shell {
                     }
                 }
                 Effect::WindDown { job, on } => drop(self.wind_down[job].send_replace(on)),
-                Effect::Record(event) => self.bus.publish(event),
+                Effect::Record(event) => self.record(event),
                 Effect::Tell(notice) => tell(&self.options.instance, &notice),
                 Effect::Left => self.left = true,
             }
@@ -208,6 +213,27 @@ impl Shell {
         if !reads.is_empty() {
             self.read(reads);
         }
+    }
+
+    fn record(&mut self, event: Event) {
+        let is_outcome = matches!(event, Event::Settlement(_));
+        let place = self.bus.publish_numbered(event);
+        if is_outcome {
+            self.storing.push_back(place);
+        }
+    }
+
+    /// How many of the outcomes that were put on record are stored, if there are more than when it was asked last.
+    pub(crate) fn stored(&mut self) -> Option<Input> {
+        let first = *self.storing.front()?;
+        let to = self.bus.stored_to();
+        if first > to {
+            return None;
+        }
+        let count = self.storing.iter().take_while(|place| **place <= to).count();
+        self.storing.drain(..count);
+        self.stored += count as u64;
+        Some(Input::Stored { settlements: self.stored })
     }
 
     fn reply(&self) -> impl Fn(Input) + Send + Sync + 'static {

@@ -245,6 +245,9 @@ impl Loop {
             for input in self.shell.due(now) {
                 self.core.step(input, now);
             }
+            if let Some(stored) = self.shell.stored() {
+                self.core.step(stored, now);
+            }
             let effects = self.core.settle(now);
             self.shell.pass_run_hints(self.core.wants_run_hints());
             self.shell.apply(effects);

@@ -56,12 +56,12 @@ impl Turn<'_> {
     pub(super) fn send_claims(&mut self, effective: &Effective, claims: Vec<ItemClaim>) {
         let mut claims = claims.into_iter().peekable();
         while claims.peek().is_some() {
-            let group: Vec<ItemClaim> = claims.by_ref().take(CLAIM_BATCH).collect();
-            let ops = self.claim_ops(effective, &group);
-            for claim in &group {
-                self.record_inherited(claim.item);
+            let mut group: Vec<ItemClaim> = claims.by_ref().take(CLAIM_BATCH).collect();
+            for claim in &mut group {
+                self.carry(claim);
                 self.job.item_mut(claim.item).local = Local::Claiming;
             }
+            let ops = self.claim_ops(effective, &group);
             self.commit(Purpose::Claim(group), ops);
         }
     }
@@ -176,7 +176,7 @@ impl Turn<'_> {
             active_claim.token = commit.transaction;
             self.note_claim(&claim, version, &commit, touched, session, &effective);
             for settlement in claim.settlements {
-                self.us.record(clockwright_model::Event::Settlement(settlement));
+                self.settle(settlement);
             }
             let run = self.us.next();
             let active = Active {
@@ -331,8 +331,15 @@ impl Turn<'_> {
         }
     }
 
+    /// Sees to it that a change of a cursor loses no outcome that the cursor before it told.
+    pub(super) fn carry(&mut self, claim: &mut ItemClaim) {
+        self.record_inherited(claim.item);
+        self.job.item_mut(claim.item).keep(self.us.stored, &mut claim.cursor);
+    }
+
     pub(super) fn send_settles(&mut self, settles: Vec<ItemClaim>) {
-        for claim in settles {
+        for mut claim in settles {
+            self.carry(&mut claim);
             let path = self.path(&Key::Cursor(claim.item));
             let mut ops = Vec::new();
             if let Some(epoch) = self.job.epoch {
@@ -343,7 +350,6 @@ impl Turn<'_> {
             }
             ops.push(cursor_op(path, &claim));
             ops.extend(self.marks_to_lower(&claim));
-            self.record_inherited(claim.item);
             self.job.item_mut(claim.item).local = Local::Claiming;
             self.commit(Purpose::Settle(vec![claim]), ops);
         }
@@ -413,7 +419,7 @@ impl Turn<'_> {
                 Local::Idle => {}
             }
             for settlement in claim.settlements {
-                self.us.record(clockwright_model::Event::Settlement(settlement));
+                self.settle(settlement);
             }
         }
     }

@@ -36,6 +36,9 @@ use clockwright_registry::{Commit, Conflict, Error, Op};
 /// A fire whose runs lost their owners this often is given up: it probably kills them.
 pub(super) const MAX_LOST_ATTEMPTS: u32 = 5;
 
+/// How long to wait before it is asked again whether outcomes are stored, milliseconds.
+const STORING: Millis = 100;
+
 /// What an idle item needs.
 enum Proposal {
     Nothing,
@@ -242,7 +245,10 @@ impl Turn<'_> {
         }
         state.recorded = *modified;
         let cursor = cursor.clone();
-        let mut settlements = self.gap_settlements(item, &cursor.gap);
+        let name = self.job.name.clone();
+        let kept = cursor.kept.iter().map(|kept| kept.clone().settlement(name.clone(), item));
+        let mut settlements: Vec<Settlement> = kept.collect();
+        settlements.extend(self.gap_settlements(item, &cursor.gap));
         if let Some(claim) = &cursor.run
             && let Some(outcome) = claim.outcome.clone()
             && (claim.session != session
@@ -251,7 +257,7 @@ impl Turn<'_> {
             settlements.push(self.settlement(item, claim, outcome, Some(claim.at)));
         }
         for settlement in settlements {
-            self.us.record(clockwright_model::Event::Settlement(settlement));
+            self.settle(settlement);
         }
     }
 
@@ -436,6 +442,11 @@ impl Turn<'_> {
         let version = nodes.cursor.version();
         let Some(owner) = cursor.running().map(|claim| claim.owner.clone()) else {
             self.record_inherited(item);
+            if !self.all_stored(item) {
+                // Nobody could find the outcomes once the cursor is gone.
+                self.wake_at_mono(self.now.mono + STORING);
+                return false;
+            }
             return true;
         };
         if self.orphaned_long_enough(item) {

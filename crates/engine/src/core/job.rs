@@ -4,6 +4,7 @@ use super::Now;
 use super::us::Us;
 use bytes::Bytes;
 use clockwright_fleet::Layout;
+use clockwright_fleet::cursor::Kept;
 use clockwright_fleet::keys::Key;
 use clockwright_fleet::mirror::{CursorNode, Mirror};
 use clockwright_model::{
@@ -12,7 +13,7 @@ use clockwright_model::{
 use clockwright_planner::Schedule;
 use clockwright_planner::sharding::Strategy;
 use clockwright_registry::{Node, Stat};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
 
 /// A job.
@@ -155,6 +156,8 @@ pub(crate) struct ItemState {
     pub(crate) recorded: i64,
     /// The item is disabled by an operator, as last acted on.
     pub(crate) was_disabled: bool,
+    /// The outcomes that were put on record here and may not be stored yet, by their numbers; see [`clockwright_fleet::cursor`].
+    pub(crate) kept: VecDeque<(u64, Kept)>,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]

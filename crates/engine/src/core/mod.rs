@@ -108,6 +108,7 @@ impl Core {
             Input::Renewed { sent, result } => self.renewed(sent, &result, now),
             Input::Timeout(timeout) => self.timeout_changed(timeout),
             Input::RunEnded { run, end } => self.run_ended(run, end, now),
+            Input::Stored { settlements } => self.us.stored = self.us.stored.max(settlements),
             Input::Refresh(job) => self.refresh(job, now),
             Input::Shutdown => self.shutdown(now),
             Input::ShutdownNow => self.shutdown_now(now),

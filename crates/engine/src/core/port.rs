@@ -74,6 +74,11 @@ pub enum Input {
         /// How.
         end: RunEnd,
     },
+    /// The first so many of the outcomes ([`Event::Settlement`]) that this engine put on record are stored, or never will be.
+    Stored {
+        /// How many, since the engine's start.
+        settlements: u64,
+    },
     /// Read this job anew, whatever the hints say; job 0 stands for the leases too.
     Refresh(usize),
     /// Finish what runs, start nothing more, and leave.

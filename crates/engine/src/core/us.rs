@@ -28,6 +28,9 @@ pub(super) struct Us {
     /// Whose run each run is: the job's number, and the item.
     pub(crate) runs: HashMap<u64, (usize, Item)>,
     pub(super) firings: HashMap<u64, records::OpenFiring>,
+    /// How many outcomes were put on record, and how many of those, from the first on, are stored.
+    settlements: u64,
+    pub(crate) stored: u64,
     pub(crate) hostname: Arc<str>,
     pub(crate) ip: Arc<str>,
     pub(crate) wall_timers: Timers,
@@ -71,6 +74,8 @@ impl Us {
             commits: HashMap::new(),
             runs: HashMap::new(),
             firings: HashMap::new(),
+            settlements: 0,
+            stored: 0,
             wall_timers: Timers::new(),
             mono_timers: Timers::new(),
             dirty: Vec::new(),
@@ -120,6 +125,12 @@ impl Us {
         self.commits.insert(id, Pending { job, purpose });
         self.out.push(Effect::Commit { id, ops });
         id
+    }
+
+    /// The number of the next outcome that is put on record.
+    pub(crate) fn settled(&mut self) -> u64 {
+        self.settlements += 1;
+        self.settlements
     }
 
     pub(crate) fn record(&mut self, event: Event) {

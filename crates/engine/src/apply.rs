@@ -34,6 +34,7 @@ pub(crate) struct Shell {
     options: EngineOptions,
     session: Live,
     inputs: UnboundedSender<Message>,
+    /// Until when the exclusive runs of this session may go on.
     lease: watch::Sender<Millis>,
     wind_down: Vec<watch::Sender<bool>>,
     stops: HashMap<u64, watch::Sender<Stop>>,
@@ -135,6 +136,8 @@ impl Shell {
     pub(crate) fn opened(&mut self, opened: Opened) -> Input {
         let lease_sent = opened.lease_sent;
         self.session = Live::new(opened);
+        // What was started in the session before keeps the deadline that its end was.
+        self.lease = watch::Sender::new(0);
         let terms = self.session.registry.terms();
         let layout = self.session.layout;
         Input::Connected { session: terms.session, timeout: terms.timeout, lease_sent, layout }

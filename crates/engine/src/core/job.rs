@@ -13,7 +13,7 @@ use clockwright_model::{
 use clockwright_planner::Schedule;
 use clockwright_planner::sharding::Strategy;
 use clockwright_registry::{Node, Stat};
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::Arc;
 
 /// A job.
@@ -57,6 +57,10 @@ pub(crate) struct Job {
     pub(crate) plan_read: u64,
     /// Instances without a lease, by creation: asked about (false), or known to be of another kind (true).
     pub(crate) foreign: BTreeMap<i64, bool>,
+    /// The instances of ours that were seen in the job and hold their leases, as last looked at.
+    pub(crate) peers: BTreeSet<InstanceId>,
+    /// What was there when `peers` was last looked at: the number of changes of leases, and how many instances.
+    pub(crate) peers_seen: (u64, usize),
     /// Why the job is off on this instance now (paused, server disabled).
     pub(crate) off: Option<String>,
     /// Why it was off the last time.
@@ -242,6 +246,8 @@ impl Job {
             plan_reading: None,
             plan_read: 0,
             foreign: BTreeMap::new(),
+            peers: BTreeSet::new(),
+            peers_seen: (0, 0),
             off: None,
             was_off: String::new(),
             winding: false,
@@ -271,6 +277,7 @@ impl Job {
         self.epoch = None;
         self.plan_reading = None;
         self.foreign.clear();
+        self.peers.clear();
         self.plans.session_changed();
         self.marks_seen.clear();
         for item in &mut self.items {

@@ -237,6 +237,8 @@ impl Core {
         }
         self.us.commits.clear();
         self.us.lease.end();
+        // Others may take over from now on. The lease of the next session is no concern of runs that were claimed in this one.
+        self.us.out.push(Effect::LeaseUntil(now.mono));
         self.each(now, |turn| {
             turn.job.session_changed();
             if turn.us.mutated(Mutation::ReconnectIsShutdown) {

@@ -153,6 +153,7 @@ impl Core {
         if self.us.leases.get(&instance).copied() == session {
             return;
         }
+        self.us.lease_changes += 1;
         match session {
             Some(session) => drop(self.us.leases.insert(instance, session)),
             None => drop(self.us.leases.remove(&instance)),

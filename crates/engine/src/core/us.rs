@@ -19,6 +19,8 @@ pub(super) struct Us {
     pub(crate) session: Option<Terms>,
     /// Sessions of the processes that hold a lease.
     pub(crate) leases: BTreeMap<InstanceId, i64>,
+    /// How often a lease came or went.
+    pub(crate) lease_changes: u64,
     /// The layout of the namespace's jobs when the session began.
     pub(crate) others: Option<Layout>,
     pub(crate) lease: Lease,
@@ -68,6 +70,7 @@ impl Us {
             options,
             session: None,
             leases: BTreeMap::new(),
+            lease_changes: 0,
             others: None,
             lease: Lease::default(),
             sequence: 0,

@@ -269,6 +269,7 @@ impl Turn<'_> {
             return Proposal::Claim(claim);
         }
         let settled = claim.cursor.settled;
+        self.notice_future(claim.item, settled);
         if latest.is_none_or(|latest| latest <= settled) {
             return Proposal::Nothing;
         }

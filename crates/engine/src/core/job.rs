@@ -160,6 +160,8 @@ pub(crate) struct ItemState {
     pub(crate) recorded: i64,
     /// The item is disabled by an operator, as last acted on.
     pub(crate) was_disabled: bool,
+    /// The cursor lies in the future, and that was told.
+    pub(crate) is_future: bool,
     /// The outcomes that were put on record here and may not be stored yet, by their numbers; see [`clockwright_fleet::cursor`].
     pub(crate) kept: VecDeque<(u64, Kept)>,
 }

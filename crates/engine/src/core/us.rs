@@ -1,5 +1,6 @@
 //! This process among the others: what all jobs of an engine share.
 
+use super::time::Clocks;
 use super::{CoreOptions, Effect, Event, Mutation, Notice, Now, Pending, Purpose, records};
 use bytes::Bytes;
 use clockwright_fleet::Layout;
@@ -24,6 +25,7 @@ pub(super) struct Us {
     /// The layout of the namespace's jobs when the session began.
     pub(crate) others: Option<Layout>,
     pub(crate) lease: Lease,
+    pub(super) clocks: Clocks,
     /// Grows with every effect that gets an answer and with every answer that changes a mirror.
     pub(crate) sequence: u64,
     pub(super) commits: HashMap<u64, Pending>,
@@ -73,6 +75,7 @@ impl Us {
             lease_changes: 0,
             others: None,
             lease: Lease::default(),
+            clocks: Clocks::default(),
             sequence: 0,
             commits: HashMap::new(),
             runs: HashMap::new(),

@@ -11,7 +11,10 @@ mod calendar;
 mod cron;
 mod field;
 mod parse;
+mod zone;
 mod zoned;
+
+pub use zone::{java_offset, zone};
 
 use clockwright_model::Millis;
 use std::fmt;
@@ -46,23 +49,23 @@ impl Schedule {
     /// - `@once 2026-01-01T00:00:00Z`: that instant (RFC 3339), and never again.
     /// - nothing: never. The job is a *one-off* job, which only triggers fire.
     ///
-    /// `zone` is an IANA name such as `Europe/Berlin`, or `GMT+8`, `GMT-03:30`; `None` is the machine's own zone. It matters
-    /// only to cron.
+    /// `zone` is an IANA name such as `Europe/Berlin`, or an offset such as `GMT+8`, `UTC-03:30`, `+08:00`; `None` is the machine's
+    /// own zone. It matters only to cron.
     ///
     /// # Errors
     /// [`ScheduleError`] names the field, the piece that cannot be used and what would be right.
     pub fn parse(text: &str, zone: Option<&str>) -> Result<Schedule, ScheduleError> {
         let trimmed = text.trim();
         if trimmed.is_empty() {
-            parse::zone(zone)?;
+            zone::zone(zone)?;
             return Ok(Schedule(Kind::Never));
         }
         if let Some(rest) = trimmed.strip_prefix('@') {
-            parse::zone(zone)?;
+            zone::zone(zone)?;
             return parse::special(rest);
         }
         let cron = parse::quartz(text)?;
-        Ok(Schedule(Kind::Cron(ZonedCron::new(cron, parse::zone(zone)?))))
+        Ok(Schedule(Kind::Cron(ZonedCron::new(cron, zone::zone(zone)?))))
     }
 
     /// Reads five-field Unix cron, `minute hour day-of-month month day-of-week`, where 0 and 7 are Sunday, and where two
@@ -72,7 +75,7 @@ impl Schedule {
     /// As for [`parse`](Self::parse).
     pub fn parse_unix(text: &str, zone: Option<&str>) -> Result<Schedule, ScheduleError> {
         let cron = parse::unix(text)?;
-        Ok(Schedule(Kind::Cron(ZonedCron::new(cron, parse::zone(zone)?))))
+        Ok(Schedule(Kind::Cron(ZonedCron::new(cron, zone::zone(zone)?))))
     }
 
     /// The first instant strictly after `after`; `None` when there is none any more.

@@ -7,7 +7,6 @@ use super::field::{
 use super::{Kind, Schedule, ScheduleError};
 use clockwright_model::Millis;
 use jiff::Timestamp;
-use jiff::tz::{Offset, TimeZone};
 use std::sync::Arc;
 
 /// The longest text that is looked at. Every minute of an hour written out is far shorter.
@@ -137,69 +136,6 @@ fn instant(text: &str) -> Result<Millis, ScheduleError> {
         ScheduleError::new("@once", 0, format!("`{text}` is not an instant; {form}"))
     })?;
     Ok(at.as_millisecond())
-}
-
-/// An IANA name, or Java's `GMT+8`, `GMT-03:30`.
-pub(super) fn zone(name: Option<&str>) -> Result<TimeZone, ScheduleError> {
-    let Some(name) = name.map(str::trim) else {
-        return Ok(TimeZone::system());
-    };
-    if let Some(zone) = fixed_offset(name) {
-        return Ok(zone);
-    }
-    TimeZone::get(name).map_err(|_| {
-        let near = jiff::tz::db().available().map(|known| (distance(name, known.as_str()), known)).min();
-        let what = match near {
-            Some((distance, known)) if distance <= 3 => {
-                format!("`{name}` is unknown; did you mean `{known}`?")
-            }
-            _ => format!(
-                "`{name}` is unknown; use an IANA name such as `Europe/Berlin`, or an offset such as `GMT+8`"
-            ),
-        };
-        ScheduleError::new("time zone", 0, what)
-    })
-}
-
-/// How many letters have to be put in, taken out or replaced to make one name of the other; no more than the longest zone
-/// name is looked at.
-fn distance(a: &str, b: &str) -> usize {
-    let (a, b) = (a.as_bytes(), b.as_bytes());
-    let a = &a[..a.len().min(40)];
-    let mut row: Vec<usize> = (0..=b.len()).collect();
-    for (i, x) in a.iter().enumerate() {
-        let mut diagonal = row[0];
-        row[0] = i + 1;
-        for (j, y) in b.iter().enumerate() {
-            let replaced = diagonal + usize::from(!x.eq_ignore_ascii_case(y));
-            diagonal = row[j + 1];
-            row[j + 1] = replaced.min(diagonal + 1).min(row[j] + 1);
-        }
-    }
-    row[b.len()]
-}
-
-/// `GMT+8`, `GMT+0800`, `GMT-03:30`: hours to 23, minutes to 59, as `java.util.TimeZone` reads them.
-fn fixed_offset(name: &str) -> Option<TimeZone> {
-    let rest = name.strip_prefix("GMT")?;
-    let sign = match rest.chars().next()? {
-        '+' => 1,
-        '-' => -1,
-        _ => return None,
-    };
-    let rest = &rest[1..];
-    let (hours, minutes) = match rest.split_once(':') {
-        Some((hours, minutes)) if minutes.len() == 2 => (hours, minutes),
-        Some(_) => return None,
-        None if matches!(rest.len(), 3 | 4) && rest.is_ascii() => rest.split_at(rest.len() - 2),
-        None => (rest, "0"),
-    };
-    let (hours, minutes) = (number(hours).filter(|_| hours.len() <= 2)?, number(minutes)?);
-    if hours > 23 || minutes > 59 {
-        return None;
-    }
-    let seconds = sign * (hours * 3600 + minutes * 60) as i32;
-    Offset::from_seconds(seconds).ok().map(TimeZone::fixed)
 }
 
 /// The two day fields of Quartz, one of which is `?`.

@@ -4,7 +4,7 @@ mod commands;
 mod output;
 
 use clap::{CommandFactory as _, Parser, Subcommand};
-use commands::{Global, cron, dev, job, ledger, node, reference, run, server, shard, stats};
+use commands::{Global, cron, dev, file, job, ledger, node, reference, run, server, shard, stats};
 use output::{Failure, talk};
 use std::io::IsTerminal as _;
 use std::process::ExitCode;
@@ -48,7 +48,7 @@ enum Command {
     #[command(subcommand)]
     Cron(cron::CronCommand),
     /// Check a jobs file and list its jobs; nothing is started or written
-    Verify(cron::VerifyArgs),
+    Verify(file::VerifyArgs),
     /// Print what makes a shell complete the words of this program
     Completion(reference::CompletionArgs),
     /// Make a page of the documentation from the code
@@ -80,7 +80,7 @@ fn start(cli: Cli) -> Result<(), Failure> {
     let Cli { global, command } = cli;
     match command {
         Command::Cron(command) => cron::run(&global, command),
-        Command::Verify(args) => cron::verify(&global, &args),
+        Command::Verify(args) => file::verify(&global, &args),
         Command::Completion(args) => reference::completion(Cli::command(), &args),
         Command::Reference(command) => reference::reference(Cli::command(), &command),
         Command::ExecTask => Err(Failure::Usage("exec-task takes no arguments".into())),

@@ -10,7 +10,7 @@ use clockwright_runtime::{
     CancelSignal, Dataflow, DataflowJob, LineSink, Logged, ProcessRuntime, ProcessSettings, RunLogs,
     SharedRuntime, SimpleFn, Supervisor,
 };
-use std::collections::BTreeMap;
+use clockwright_settings::{Code as What, HttpSettings};
 use std::fmt::Display;
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -241,7 +241,7 @@ impl Job {
         self
     }
 
-    /// Where a script runs. Default: where this process runs.
+    /// Where a script runs, and from where its `script.directory` is meant. Default: where this process runs.
     #[must_use]
     pub fn directory(mut self, directory: impl Into<PathBuf>) -> Self {
         self.directory = Some(directory.into());
@@ -261,24 +261,25 @@ impl Job {
         logs: Option<&Arc<RunLogs>>,
     ) -> Result<JobDefinition, SettingsError> {
         let settings = self.settings.clone()?;
-        settings.validate()?;
-        let runtime: SharedRuntime = match (&self.code, &settings.kind) {
+        let (_, checked) =
+            clockwright_settings::check(&settings).map_err(|mut problems| problems.swap_remove(0))?;
+        let runtime: SharedRuntime = match (&self.code, checked) {
             (Code::Function(runtime), _) => Arc::clone(runtime),
-            (Code::Settings, JobKind::Script { command_line }) => {
-                let process = ProcessSettings::new(command_line)
-                    .map_err(|error| SettingsError::new("script.command.line", error.to_string()))?;
+            (Code::Settings, What::Script(script)) => {
                 if let Some(problem) = self.supervisor.problem() {
                     return Err(SettingsError::new("script.command.line", problem));
                 }
-                let process = ProcessSettings {
-                    lines,
-                    directory: self.directory.clone(),
-                    env: BTreeMap::new(),
-                    ..process
+                let directory = match (&self.directory, &script.directory) {
+                    (Some(base), Some(directory)) => Some(base.join(directory)),
+                    (base, directory) => base.clone().or_else(|| directory.clone()),
                 };
+                let process = ProcessSettings { lines, directory, ..ProcessSettings::of(script) };
                 Arc::new(ProcessRuntime::new(self.supervisor.clone(), process))
             }
-            (Code::Settings, _) => requests(&settings)?,
+            (Code::Settings, What::Http(http)) => requests(http)?,
+            (Code::Settings, What::InProcess) => {
+                return Err(SettingsError::new("elasticJobType", "is code, which a file does not have"));
+            }
         };
         // Functions print nothing that is theirs alone, and need not pay for it.
         let runtime = match (&self.code, logs) {
@@ -291,13 +292,12 @@ impl Job {
 }
 
 #[cfg(feature = "http")]
-fn requests(settings: &JobSettings) -> Result<SharedRuntime, SettingsError> {
-    let http = clockwright_settings::HttpSettings::parse(&settings.props)?;
+fn requests(http: HttpSettings) -> Result<SharedRuntime, SettingsError> {
     Ok(Arc::new(clockwright_runtime::HttpRuntime::new(http)))
 }
 
 #[cfg(not(feature = "http"))]
-fn requests(_: &JobSettings) -> Result<SharedRuntime, SettingsError> {
+fn requests(_: HttpSettings) -> Result<SharedRuntime, SettingsError> {
     let message = "HTTP jobs need the feature `http` of clockwright, without which this program was built";
     Err(SettingsError::new("elasticJobType", message))
 }

@@ -15,6 +15,7 @@ use clockwright_fleet::keys::Keys;
 use clockwright_model::{InstanceId, JobName, JobSettings, Millis};
 use clockwright_registry::{Error, SharedRegistry};
 use clockwright_runtime::SharedRuntime;
+use clockwright_settings::Usable;
 use futures::future::BoxFuture;
 use std::collections::HashSet;
 use std::sync::Arc;
@@ -33,8 +34,6 @@ pub struct EngineOptions {
     pub keys: Keys,
     /// Who this is; unique among all engines of the namespace.
     pub instance: InstanceId,
-    /// The id was chosen by hand: where another process has it, the engine does not start, instead of taking an id of its own.
-    pub fixed_instance: bool,
     /// The host's name, for records.
     pub hostname: String,
     /// How long a graceful shutdown waits for what runs, milliseconds.
@@ -60,7 +59,6 @@ impl EngineOptions {
         Self {
             keys,
             instance,
-            fixed_instance: false,
             hostname: hostname(),
             shutdown_grace: 30_000,
             stop_grace: 5_000,
@@ -107,11 +105,6 @@ pub enum StartError {
         /// What is wrong.
         error: String,
     },
-    /// Another process has the id that was chosen for this instance, and is alive.
-    #[error(
-        "another live process is instance `{0}` in this namespace: choose another id, or none, and this instance takes one of its own"
-    )]
-    Taken(InstanceId),
     /// The registry cannot be used.
     #[error(transparent)]
     Registry(#[from] Error),
@@ -141,8 +134,7 @@ impl Engine {
         }
         let (inputs, received) = mpsc::unbounded_channel();
         let run_hints = Arc::new(AtomicBool::new(true));
-        let first = session::open_first(&connect, &options, &inputs, &run_hints).await?;
-        let options = EngineOptions { instance: first.instance.clone(), ..options };
+        let first = session::open(&connect, &options, 1, &inputs, &run_hints).await?;
         let core = Core::new(
             CoreOptions {
                 keys: options.keys.clone(),
@@ -245,9 +237,6 @@ impl Loop {
             for input in self.shell.due(now) {
                 self.core.step(input, now);
             }
-            if let Some(stored) = self.shell.stored() {
-                self.core.step(stored, now);
-            }
             let effects = self.core.settle(now);
             self.shell.pass_run_hints(self.core.wants_run_hints());
             self.shell.apply(effects);
@@ -292,12 +281,9 @@ impl Loop {
 
 fn check(settings: &JobSettings) -> Result<(), StartError> {
     let bad = |error: String| StartError::Settings { job: settings.name.clone(), error };
-    settings.validate().map_err(|error| bad(error.to_string()))?;
-    clockwright_planner::Schedule::parse(&settings.cron, settings.time_zone.as_deref())
-        .map_err(|error| bad(format!("cron: {error}")))?;
-    clockwright_planner::sharding::Strategy::parse(&settings.sharding_strategy)
-        .map_err(|error| bad(format!("jobShardingStrategyType: {error}")))?;
-    Ok(())
+    Usable::parse(settings)
+        .map(drop)
+        .map_err(|problems| bad(problems.iter().map(ToString::to_string).collect::<Vec<_>>().join("; ")))
 }
 
 /// The machine's name, or `localhost`.

@@ -95,7 +95,7 @@ impl Layout {
     #[must_use]
     pub fn rewrite(self, config: &[u8], root: &[u8], settings: &JobSettings) -> String {
         match self {
-            Layout::V2 => v2::write(settings),
+            Layout::V2 => v2::rewrite(config, settings),
             Layout::V3 => v3::rewrite(config, root, settings),
         }
     }

@@ -46,6 +46,11 @@ impl ItemParameters {
     pub fn get(&self, item: Item) -> Option<&str> {
         self.0.get(&item).map(String::as_str)
     }
+
+    /// The items that have one, ascending; those outside of the job's count too.
+    pub fn items(&self) -> impl Iterator<Item = Item> + '_ {
+        self.0.keys().copied()
+    }
 }
 
 #[cfg(test)]

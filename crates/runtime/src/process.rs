@@ -1,7 +1,7 @@
 //! Script jobs: a program run once per item, held by a [`supervisor`](crate::supervisor) of its own.
 //!
-//! The program gets the context as JSON in one last argument and, with what Elastic-Job does not know, as environment
-//! variables: `CLOCKWRIGHT_JOB`, `CLOCKWRIGHT_ITEM`, `CLOCKWRIGHT_FIRE_TIME` (epoch milliseconds), `CLOCKWRIGHT_ATTEMPT`,
+//! The program gets the context as JSON in one last argument, unless its settings say otherwise, and in `CLOCKWRIGHT_CONTEXT`; and, with
+//! what Elastic-Job does not know, as environment variables: `CLOCKWRIGHT_JOB`, `CLOCKWRIGHT_ITEM`, `CLOCKWRIGHT_FIRE_TIME` (epoch milliseconds), `CLOCKWRIGHT_ATTEMPT`,
 //! `CLOCKWRIGHT_RUN_ID`, `CLOCKWRIGHT_TOKEN` and, where the item has one, `CLOCKWRIGHT_SHARDING_PARAMETER`. It inherits the
 //! environment of this process except for other variables that begin with `CLOCKWRIGHT_`: they may hold this process's
 //! own passwords. Its standard input is empty.
@@ -20,7 +20,8 @@ use crate::wire::{Cause, End, Frames, Order, Report, Request, Status};
 use crate::{Control, RunEnd, RunResult, RunSpec, Runtime, StopReason, boottime, guard, tree};
 use async_trait::async_trait;
 use clockwright_model::{FailureKind, Millis, Reason, ShardContext};
-use clockwright_settings::{CommandError, CommandLine};
+use clockwright_settings::script::CONTEXT_VARIABLE;
+use clockwright_settings::{CommandError, CommandLine, ContextIn, ScriptSettings};
 use rustix::process::{Pid, Signal, kill_process_group};
 use std::collections::BTreeMap;
 use std::ffi::OsString;
@@ -86,6 +87,8 @@ pub struct ProcessSettings {
     pub command: CommandLine,
     /// Where it runs; `None` is where this process runs.
     pub directory: Option<PathBuf>,
+    /// How it is told its context.
+    pub context: ContextIn,
     /// Added to the environment it inherits.
     pub env: BTreeMap<String, String>,
     /// A longer line is cut, bytes; 8 KiB unless set.
@@ -104,15 +107,27 @@ impl ProcessSettings {
     /// # Errors
     /// [`CommandError`] says what is wrong with the command line.
     pub fn new(command_line: &str) -> Result<Self, CommandError> {
-        Ok(Self {
-            command: CommandLine::parse(command_line)?,
+        Ok(Self::with(CommandLine::parse(command_line)?))
+    }
+
+    /// Settings with the defaults, from those of a script job.
+    #[must_use]
+    pub fn of(script: ScriptSettings) -> Self {
+        let ScriptSettings { command, shell: _, context, directory, env } = script;
+        Self { directory, context, env, ..Self::with(command) }
+    }
+
+    fn with(command: CommandLine) -> Self {
+        Self {
+            command,
             directory: None,
+            context: ContextIn::default(),
             env: BTreeMap::new(),
             max_line: 8 << 10,
             head: 64 << 10,
             tail: 64 << 10,
             lines: None,
-        })
+        }
     }
 }
 
@@ -133,9 +148,13 @@ impl ProcessRuntime {
         let command = &self.settings.command;
         let mut argv = vec![command.program.clone()];
         argv.extend_from_slice(&command.arguments);
-        argv.push(spec.context.to_json());
+        let context = spec.context.to_json();
         let mut env = self.settings.env.clone();
         env.extend(variables(&spec.context));
+        if self.settings.context == ContextIn::Argument {
+            argv.push(context.clone());
+        }
+        env.insert(CONTEXT_VARIABLE.to_owned(), context);
         Request {
             argv,
             env,

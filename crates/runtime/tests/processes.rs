@@ -6,6 +6,7 @@ use clockwright_runtime::{
     Control, LineSink, ProcessRuntime, ProcessSettings, RunEnd, RunResult, RunSpec, Runtime, Stop,
     StopReason, Stream, Supervisor, boottime,
 };
+use clockwright_settings::ContextIn;
 use rustix::process::{Pid, Signal, kill_process};
 use std::fs;
 use std::io::{BufRead, BufReader};
@@ -231,7 +232,8 @@ async fn the_program_gets_its_arguments_the_context_and_the_environment() {
 
     let spec = spec();
     let run_id = spec.context.run_id;
-    let mut settings = shell("env | grep ^CLOCKWRIGHT_ | sort; echo $EXTRA; pwd; cat");
+    let mut settings =
+        shell("env | grep ^CLOCKWRIGHT_ | grep -v ^CLOCKWRIGHT_CONTEXT= | sort; echo $EXTRA; pwd; cat");
     settings.env.insert("EXTRA".into(), "more".into());
     settings.directory = Some("/".into());
     let end = runtime(settings).run(spec, Control::unattended()).await;
@@ -240,6 +242,18 @@ async fn the_program_gets_its_arguments_the_context_and_the_environment() {
          CLOCKWRIGHT_RUN_ID={run_id} CLOCKWRIGHT_SHARDING_PARAMETER=Zürich CLOCKWRIGHT_TOKEN=77 more /"
     );
     assert_eq!(end.output.lines.join(" "), expected);
+}
+
+#[tokio::test]
+async fn a_program_that_takes_no_argument_finds_its_context_in_the_environment_only() {
+    let mut settings = shell("printf '%s\\n' \"$0\" \"$CLOCKWRIGHT_CONTEXT\"");
+    settings.context = ContextIn::Environment;
+    let end = run(settings.clone()).await;
+    assert_eq!(end.output.lines[0], "sh");
+    assert!(end.output.lines[1].starts_with(r#"{"jobName":"nightly report","#), "{:?}", end.output.lines);
+    settings.context = ContextIn::Argument;
+    let told = run(settings).await;
+    assert_eq!(told.output.lines, [end.output.lines[1].clone(), end.output.lines[1].clone()]);
 }
 
 #[tokio::test]

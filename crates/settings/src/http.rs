@@ -57,6 +57,12 @@ impl HttpSettings {
             read_timeout: wait("http.read.timeout.milliseconds", &given, 5_000)?,
         })
     }
+
+    /// Whether requests of this method carry [`data`](Self::data).
+    #[must_use]
+    pub fn sends_data(&self) -> bool {
+        [Method::POST, Method::PUT, Method::DELETE, Method::PATCH].contains(&self.method)
+    }
 }
 
 fn error(field: &str, message: impl Into<String>) -> SettingsError {

@@ -1,13 +1,25 @@
 //! A job's settings as text, and back.
 //!
-//! [`jobs_file`] reads a file of jobs whole or refuses it with everything that is wrong; [`ScriptSettings`] and [`HttpSettings`] are
-//! what the properties of SCRIPT and HTTP jobs mean. Nothing here starts anything, and nothing here asks a registry.
+//! [`table`] has each setting once; [`jobs_file`] reads a file of jobs whole or refuses it with everything that is wrong;
+//! [`canonical`](mod@canonical) has the one form in which settings are written and compared, [`own`] what of them a registry keeps under keys of
+//! ours; [`Usable`] is the one check whether they can be used; [`ScriptSettings`] and [`HttpSettings`] are what the properties of SCRIPT
+//! and HTTP jobs mean. Nothing here starts anything, and nothing here asks a registry.
 
+pub mod canonical;
 pub mod command;
 pub mod http;
 pub mod jobs_file;
+pub mod own;
+mod reference;
 pub mod script;
+pub mod table;
+mod units;
+pub mod usable;
+pub mod value;
+mod yaml;
 
+pub use canonical::{Change, canonical, diff};
 pub use command::{CommandError, CommandLine};
 pub use http::HttpSettings;
 pub use script::{ContextIn, ScriptSettings};
+pub use usable::{Code, Usable, check};

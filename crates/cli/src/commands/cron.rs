@@ -1,14 +1,11 @@
-//! `clockwright cron next` and `clockwright verify`: answers that need no registry.
+//! `clockwright cron next`: answers that need no registry.
 
 use super::Global;
 use crate::output::{Failure, now, show, talk};
 use clap::{Args, Subcommand};
-use clockwright::jobs_file;
 use clockwright_planner::Schedule;
 use jiff::Timestamp;
-use jiff::tz::TimeZone;
 use serde::Serialize;
-use std::path::PathBuf;
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum CronCommand {
@@ -49,8 +46,8 @@ pub(crate) fn run(global: &Global, command: CronCommand) -> Result<(), Failure> 
         false => Schedule::parse(&args.expression, zone),
     };
     let schedule = schedule.map_err(|error| Failure::Usage(error.to_string()))?;
-    // What the planner takes and jiff does not by name (GMT+8) is shown in UTC.
-    let shown = zone.map_or_else(TimeZone::system, |zone| TimeZone::get(zone).unwrap_or(TimeZone::UTC));
+    let shown =
+        clockwright_planner::schedule::zone(zone).map_err(|error| Failure::Usage(error.to_string()))?;
     let mut at = args.after.map_or_else(now, Timestamp::as_millisecond);
     let mut found = Vec::new();
     for _ in 0..args.n {
@@ -64,34 +61,4 @@ pub(crate) fn run(global: &Global, command: CronCommand) -> Result<(), Failure> 
         talk("this schedule never fires again");
     }
     show(global.output, &found, |found| found.iter().map(|next| format!("{}\n", next.local)).collect())
-}
-
-#[derive(Debug, Args)]
-pub(crate) struct VerifyArgs {
-    /// The jobs file
-    file: PathBuf,
-}
-
-#[derive(Serialize)]
-struct Verified {
-    job: String,
-    schedule: String,
-    items: u32,
-}
-
-/// Checks a jobs file and nothing else.
-pub(crate) fn verify(global: &Global, args: &VerifyArgs) -> Result<(), Failure> {
-    let jobs = jobs_file::read(&args.file).map_err(|error| Failure::Usage(error.to_string()))?;
-    let jobs: Vec<Verified> = jobs
-        .into_iter()
-        .map(|job| Verified {
-            job: job.name.as_str().to_owned(),
-            schedule: job.cron,
-            items: job.sharding_total_count,
-        })
-        .collect();
-    show(global.output, &jobs, |jobs| {
-        let rows = jobs.iter().map(|job| [job.job.clone(), job.schedule.clone(), job.items.to_string()]);
-        crate::output::table(["JOB", "SCHEDULE", "ITEMS"], rows)
-    })
 }

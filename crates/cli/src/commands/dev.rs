@@ -1,7 +1,7 @@
 //! `clockwright dev`: registry, instances and outcomes in one process, and everything shown as it happens.
 
 use super::history::HistoryArgs;
-use super::{DEFAULT_DATA, Signals, live, read_jobs, until_signal};
+use super::{DEFAULT_DATA, Signals, file, live, until_signal};
 use crate::output::{Failure, now, talk};
 use clap::Args;
 use clockwright::{Events, Registry, Scheduler, SchedulerOptions};
@@ -10,7 +10,7 @@ use clockwright_fleet::admin::Admin;
 use clockwright_fleet::view::{self, ViewError};
 use clockwright_model::JobName;
 use clockwright_registry::SharedRegistry;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -19,6 +19,8 @@ pub(crate) struct DevArgs {
     /// The jobs file. SCRIPT and HTTP jobs run exactly what this file says
     #[arg(short, long)]
     file: PathBuf,
+    #[command(flatten)]
+    read: file::ReadArgs,
     /// The folder for the registry, the outcomes and what runs print; made when it is missing
     #[arg(long, env = "CLOCKWRIGHT_DATA", default_value = DEFAULT_DATA)]
     data: PathBuf,
@@ -56,7 +58,12 @@ pub(crate) struct DevArgs {
 
 pub(crate) async fn run(args: DevArgs) -> Result<(), Failure> {
     let history = args.history.clone().history();
-    let names = names(&args.file)?;
+    let file = args.read.read(&args.file)?;
+    let names: Vec<JobName> = file.jobs.iter().map(|job| job.name.clone()).collect();
+    file::jobs(&file)?;
+    if !file.enabled {
+        return Ok(());
+    }
     let signals = Signals::catch()?;
     let (registry, store): (_, Arc<dyn Sink>) = if args.in_memory {
         (Registry::in_memory(&args.namespace)?, SqliteStore::in_memory().await?)
@@ -85,7 +92,7 @@ pub(crate) async fn run(args: DevArgs) -> Result<(), Failure> {
             logs: logs.clone(),
             ..SchedulerOptions::default()
         };
-        schedulers.push(Scheduler::start_with(&registry, read_jobs(&args.file)?, options).await?);
+        schedulers.push(Scheduler::start_with(&registry, file::jobs(&file)?, options).await?);
     }
     introduce(&args, &names, &schedulers);
     let session = registry.session().await?;
@@ -103,13 +110,6 @@ pub(crate) async fn run(args: DevArgs) -> Result<(), Failure> {
 
 /// How long outcomes may take to be stored at the end.
 const LAST_EVENTS: Duration = Duration::from_secs(10);
-
-fn names(file: &Path) -> Result<Vec<JobName>, Failure> {
-    let jobs = read_jobs(file)?;
-    jobs.iter()
-        .map(|job| JobName::new(job.name()).map_err(|error| Failure::Usage(error.to_string())))
-        .collect()
-}
 
 fn introduce(args: &DevArgs, names: &[JobName], schedulers: &[Scheduler]) {
     let ids: Vec<&str> = schedulers.iter().map(|scheduler| scheduler.instance().as_str()).collect();

@@ -2,6 +2,7 @@
 
 pub(crate) mod cron;
 pub(crate) mod dev;
+pub(crate) mod file;
 mod history;
 pub(crate) mod job;
 pub(crate) mod ledger;
@@ -17,14 +18,13 @@ use crate::output::{Failure, Format, now, talk};
 use clap::Args;
 use clockwright::registry::{Address, DEFAULT_ADDRESS};
 use clockwright::scheduler::SchedulerError;
-use clockwright::{Job, Registry, Scheduler, jobs_file};
+use clockwright::{Registry, Scheduler, jobs_file};
 use clockwright_engine::StartError;
 use clockwright_fleet::keys::{Key, Keys};
 use clockwright_model::{JobName, Millis};
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
 use std::io::IsTerminal as _;
-use std::path::Path;
 use std::time::Duration;
 use tokio::signal::unix::{SignalKind, signal};
 
@@ -121,20 +121,6 @@ pub(crate) fn moment(text: &str) -> Result<Millis, String> {
 pub(crate) fn duration(text: &str) -> Result<Duration, String> {
     let millis: Millis = jobs_file::duration(text)?;
     Ok(Duration::from_millis(millis.unsigned_abs()))
-}
-
-/// The jobs of a file, each of which can be run here. Nothing is started or written when one cannot.
-pub(crate) fn read_jobs(file: &Path) -> Result<Vec<Job>, Failure> {
-    let settings = jobs_file::read(file).map_err(|error| Failure::Usage(error.to_string()))?;
-    let (mut jobs, mut problems) = (Vec::new(), Vec::new());
-    for settings in settings {
-        let name = settings.name.clone();
-        match Job::from_settings(settings) {
-            Ok(job) => jobs.push(job),
-            Err(error) => problems.push(format!("{}: job `{name}`: {error}", file.display())),
-        }
-    }
-    if problems.is_empty() { Ok(jobs) } else { Err(Failure::Usage(problems.join("\n"))) }
 }
 
 impl From<SchedulerError> for Failure {

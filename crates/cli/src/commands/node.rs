@@ -1,7 +1,7 @@
 //! `clockwright node`: one instance of the jobs of a file.
 
 use super::history::HistoryArgs;
-use super::{DEFAULT_DATA, Global, Signals, live, read_jobs, until_signal};
+use super::{DEFAULT_DATA, Global, Signals, file, live, until_signal};
 use crate::output::{Failure, talk};
 use clap::Args;
 use clockwright::{Events, Layout, Registry, Scheduler, SchedulerOptions};
@@ -14,6 +14,8 @@ pub(crate) struct NodeArgs {
     /// nothing in the registry can change which program or address is used
     #[arg(short, long)]
     file: PathBuf,
+    #[command(flatten)]
+    read: file::ReadArgs,
     /// The folder for outcomes (events.db) and for what runs print (logs); made when it is missing
     #[arg(long, env = "CLOCKWRIGHT_DATA", default_value = DEFAULT_DATA)]
     data: PathBuf,
@@ -27,10 +29,6 @@ pub(crate) struct NodeArgs {
     /// The IPv4 address by which this server is known. Default: the first public one of this machine, else the last private one
     #[arg(long, env = "CLOCKWRIGHT_INSTANCE_IP")]
     instance_ip: Option<std::net::Ipv4Addr>,
-    /// What this instance's id says after the address, for example the container's name. Default: the process id, and where another
-    /// process has that id (containers may share address and process id) an id of its own
-    #[arg(long, env = "CLOCKWRIGHT_INSTANCE_ID", value_name = "NAME")]
-    instance_id: Option<String>,
     /// How long runs may go on after SIGTERM or SIGINT, for example 30s; a second signal ends them at once
     #[arg(long, default_value = "30s", value_parser = super::duration)]
     shutdown_grace: Duration,
@@ -54,7 +52,11 @@ fn layout(text: &str) -> Result<Layout, String> {
 }
 
 pub(crate) async fn run(global: Global, args: NodeArgs) -> Result<(), Failure> {
-    let jobs = read_jobs(&args.file)?;
+    let file = args.read.read(&args.file)?;
+    let jobs = file::jobs(&file)?;
+    if !file.enabled {
+        return Ok(());
+    }
     let count = jobs.len();
     let signals = Signals::catch()?;
     let address = global.address()?;
@@ -63,7 +65,6 @@ pub(crate) async fn run(global: Global, args: NodeArgs) -> Result<(), Failure> {
     let printer = args.print_output.then(live::Printer::start);
     let options = SchedulerOptions {
         address: args.instance_ip.map(|ip| ip.to_string()),
-        name: args.instance_id,
         shutdown_grace: args.shutdown_grace,
         layout: args.layout,
         logs: args.history.logs(&args.data),

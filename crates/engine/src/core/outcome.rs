@@ -139,10 +139,9 @@ impl Turn<'_> {
         let path = |key: &Key| keys.of(&name, key);
         let ignore_token = self.us.mutated(Mutation::CompletionIgnoresToken);
         let keep_running = self.us.mutated(Mutation::FailedItemStaysRunning);
-        let stored = self.us.stored;
         let job = &mut *self.job;
         let state = &mut job.items[item as usize];
-        let Local::Ended { active, outcome, .. } = &mut state.local else { return Completion::Over };
+        let Local::Ended { active, outcome, committing } = &mut state.local else { return Completion::Over };
         let Some(nodes) = job.mirror.items.get(item as usize) else { return Completion::Over };
         let mut cursor = match &nodes.cursor {
             CursorNode::Unread => {
@@ -170,11 +169,9 @@ impl Turn<'_> {
         if let Some(claim) = &mut cursor.run {
             claim.outcome = Some(outcome.clone());
         }
-        let (version, failed) = (active.version, matches!(outcome, Outcome::Failed { .. }));
-        state.keep(stored, &mut cursor);
-        let mut ops = vec![Op::set_if(path(&Key::Cursor(item)), cursor.to_bytes(), version)];
+        let mut ops = vec![Op::set_if(path(&Key::Cursor(item)), cursor.to_bytes(), active.version)];
         let marked = nodes.running.as_ref().is_some_and(|mark| mark.is_of(&me, session));
-        if marked && !(keep_running && failed) {
+        if marked && !(keep_running && matches!(outcome, Outcome::Failed { .. })) {
             ops.push(Op::delete(path(&Key::Running(item))));
         }
         if nodes.taken.as_ref() == Some(&me) {
@@ -183,9 +180,7 @@ impl Turn<'_> {
         if nodes.failovering.as_ref() == Some(&me) {
             ops.push(Op::delete(path(&Key::Failovering(item))));
         }
-        if let Local::Ended { committing, .. } = &mut state.local {
-            *committing = true;
-        }
+        *committing = true;
         Completion::Write(ops)
     }
 
@@ -242,7 +237,7 @@ impl Turn<'_> {
         if counted {
             let settlement = self.settlement(item, &active.claim, outcome, Some(active.start));
             let log = active.log;
-            self.settle(Settlement { log, ..settlement });
+            self.us.record(clockwright_model::Event::Settlement(Settlement { log, ..settlement }));
         } else {
             let what = super::job::fire_words(&active.claim.fire);
             let text = format!(

@@ -479,14 +479,7 @@ impl Checker {
                         let in_gap = cursor.is_some_and(|c| {
                             c.gap.iter().any(|gap| disposition.key.ends_with(&gap.to.to_string()))
                         });
-                        let in_kept = cursor.is_some_and(|c| {
-                            c.kept.iter().any(|kept| {
-                                let job = clockwright_model::JobName::new(&place.0)
-                                    .expect("it is the name of a job");
-                                kept.clone().settlement(job, place.1).key() == key
-                            })
-                        });
-                        if !in_run && !in_gap && !in_kept {
+                        if !in_run && !in_gap {
                             missing = Some(format!(
                                 "{key} ended as {} at {} and is nowhere on record",
                                 disposition.word, disposition.zxid

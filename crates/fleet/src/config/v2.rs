@@ -1,21 +1,62 @@
 //! The `config` node: Elastic-Job 2.1.5's JSON, read in either of its two orders and written as an instance writes it.
 //!
 //! Java skips unknown keys at the top level and chokes on them inside `jobProperties`, so everything of ours is in one extra
-//! top-level key, `clockwright`, written only when something in it differs from the defaults. A Java console drops it when
-//! it edits the node; the reader then takes those settings from the local job.
+//! top-level key, `clockwright` ([`clockwright_settings::own`] has what is in it and what a missing key means). A Java console drops it
+//! when it edits the node; the reader then takes those settings from the local job. Keys that neither Java nor we know stay where an
+//! edit of ours finds them.
 
 use clockwright_model::job::{DEFAULT_EXCEPTION_HANDLER, DEFAULT_EXECUTOR_HANDLER, SCRIPT_CLASS};
 use clockwright_model::shard::json_string;
-use clockwright_model::{
-    ErrorHandler, Exclusive, JobKind, JobName, JobSettings, Misfire, Retry, SettingsError,
-};
+use clockwright_model::{JobKind, JobName, JobSettings, Misfire, SettingsError};
+use clockwright_settings::own;
 use serde_json::{Map, Value};
-use std::collections::BTreeMap;
 use std::fmt::Write;
 
 /// Writes the settings as an instance does: one line, keys in Elastic-Job's order, HTML-safe escapes.
 #[must_use]
 pub fn write(settings: &JobSettings) -> String {
+    write_over(settings, &Map::new())
+}
+
+/// As [`write()`], in the place of another config: keys that only others know are kept, and so is each key of ours that was set there
+/// once. A config that cannot be read is replaced.
+#[must_use]
+pub fn rewrite(old: &[u8], settings: &JobSettings) -> String {
+    match serde_json::from_slice(old) {
+        Ok(Value::Object(old)) => write_over(settings, &old),
+        _ => write(settings),
+    }
+}
+
+/// Every key that [`write()`] may write.
+const KEYS: [&str; 21] = [
+    "jobName",
+    "jobClass",
+    "jobType",
+    "cron",
+    "shardingTotalCount",
+    "shardingItemParameters",
+    "jobParameter",
+    "failover",
+    "misfire",
+    "description",
+    "jobProperties",
+    "streamingProcess",
+    "scriptCommandLine",
+    "monitorExecution",
+    "maxTimeDiffSeconds",
+    "monitorPort",
+    "jobShardingStrategyClass",
+    "reconcileIntervalMinutes",
+    "disabled",
+    "overwrite",
+    OWN,
+];
+
+/// The key with everything of ours.
+const OWN: &str = "clockwright";
+
+fn write_over(settings: &JobSettings, old: &Map<String, Value>) -> String {
     let text = |text: &str| json_string(text);
     let mut out = String::with_capacity(1_024);
     let wire_type = match settings.kind {
@@ -62,9 +103,16 @@ pub fn write(settings: &JobSettings) -> String {
         settings.disabled,
         settings.overwrite,
     );
-    let own = own_settings(settings);
+    let before = old.get(OWN).and_then(Value::as_object);
+    let mut own = own::write(settings, before);
+    for (key, value) in before.into_iter().flatten().filter(|(key, _)| !own::knows(key)) {
+        own.insert(key.clone(), value.clone());
+    }
     if !own.is_empty() {
-        let _ = write!(out, ",\"clockwright\":{}", Value::Object(own));
+        let _ = write!(out, ",\"{OWN}\":{}", Value::Object(own));
+    }
+    for (key, value) in old.iter().filter(|(key, _)| !KEYS.contains(&key.as_str())) {
+        let _ = write!(out, ",{}:{value}", text(key));
     }
     out.push('}');
     out
@@ -84,17 +132,20 @@ pub fn read(data: &[u8], local: Option<&JobSettings>) -> Result<JobSettings, Set
     let fields = Fields(&root);
     let name = JobName::new(&fields.text("jobName", "")?)
         .map_err(|error| SettingsError::new("jobName", error.to_string()))?;
-    let own = match root.get("clockwright") {
+    let own = match root.get(OWN) {
         Some(Value::Object(own)) => Some(own),
-        Some(_) => return Err(SettingsError::new("clockwright", "is not a JSON object")),
+        Some(_) => return Err(SettingsError::new(OWN, "is not a JSON object")),
         None => None,
     };
     let kind = match fields.text("jobType", "")?.as_str() {
         "DATAFLOW" => JobKind::Dataflow { streaming: fields.flag("streamingProcess", false)? },
         "SCRIPT" => JobKind::Script { command_line: fields.text("scriptCommandLine", "")? },
         "SIMPLE" => match (own, local) {
-            (Some(own), _) if Fields(own).text("type", "")? == "HTTP" => JobKind::Http,
-            (None, Some(JobSettings { kind: JobKind::Http, .. })) => JobKind::Http,
+            (Some(own), _) if own.contains_key("type") => match Fields(own).text("type", "")?.as_str() {
+                "HTTP" => JobKind::Http,
+                _ => JobKind::Simple,
+            },
+            (_, Some(JobSettings { kind: JobKind::Http, .. })) => JobKind::Http,
             _ => JobKind::Simple,
         },
         "" => return Err(SettingsError::new("jobType", "is missing; it is SIMPLE, DATAFLOW or SCRIPT")),
@@ -133,11 +184,7 @@ pub fn read(data: &[u8], local: Option<&JobSettings>) -> Result<JobSettings, Set
     settings.reconcile_interval_minutes = fields.int32("reconcileIntervalMinutes", 10)?;
     settings.disabled = fields.flag("disabled", false)?;
     settings.overwrite = fields.flag("overwrite", false)?;
-    match (own, local) {
-        (Some(own), _) => read_own(&mut settings, own)?,
-        (None, Some(local)) => take_own(&mut settings, local),
-        (None, None) => {}
-    }
+    own::read(&mut settings, own, local)?;
     check(&settings)?;
     settings.validate()?;
     Ok(settings)
@@ -150,99 +197,6 @@ pub(crate) fn check(settings: &JobSettings) -> Result<(), SettingsError> {
         return Err(SettingsError::new("cron", message));
     }
     Ok(())
-}
-
-/// What Java has no key for, as far as it differs from the defaults.
-fn own_settings(settings: &JobSettings) -> Map<String, Value> {
-    let mut own = Map::new();
-    let mut put = |key: &str, value: Value| {
-        own.insert(key.to_owned(), value);
-    };
-    if settings.kind == JobKind::Http {
-        put("type", "HTTP".into());
-    }
-    if let Some(zone) = &settings.time_zone {
-        put("timeZone", zone.clone().into());
-    }
-    if let Misfire::FireAll { cap, window } = settings.misfire {
-        put("misfire", "fire_all".into());
-        put("misfireCap", cap.into());
-        put("misfireWindowMillis", window.into());
-    }
-    if settings.retry != Retry::default() {
-        put("retryMaxAttempts", settings.retry.max_attempts.into());
-        put("retryBackoffMillis", settings.retry.backoff.into());
-        put("retryMaxBackoffMillis", settings.retry.max_backoff.into());
-    }
-    if let Some(timeout) = settings.timeout {
-        put("timeoutMillis", timeout.into());
-    }
-    if settings.static_sharding {
-        put("staticSharding", true.into());
-    }
-    if settings.exclusive == Exclusive::BestEffort {
-        put("exclusive", "best_effort".into());
-    }
-    match settings.error_handler {
-        ErrorHandler::Log => {}
-        ErrorHandler::Throw => put("errorHandler", "THROW".into()),
-        ErrorHandler::Ignore => put("errorHandler", "IGNORE".into()),
-    }
-    if !settings.props.is_empty() {
-        let props: Map<String, Value> =
-            settings.props.iter().map(|(key, value)| (key.clone(), value.clone().into())).collect();
-        put("props", Value::Object(props));
-    }
-    own
-}
-
-fn read_own(settings: &mut JobSettings, own: &Map<String, Value>) -> Result<(), SettingsError> {
-    let fields = Fields(own);
-    let zone = fields.text("timeZone", "")?;
-    settings.time_zone = (!zone.is_empty()).then_some(zone);
-    if fields.text("misfire", "")? == "fire_all" && settings.misfire != Misfire::Skip {
-        let cap = u32::try_from(fields.int("misfireCap", 100)?).unwrap_or(100);
-        settings.misfire =
-            Misfire::FireAll { cap, window: fields.int("misfireWindowMillis", 24 * 3_600_000)? };
-    }
-    let defaults = Retry::default();
-    settings.retry = Retry {
-        max_attempts: u32::try_from(fields.int("retryMaxAttempts", defaults.max_attempts.into())?)
-            .unwrap_or(1),
-        backoff: fields.int("retryBackoffMillis", defaults.backoff)?,
-        max_backoff: fields.int("retryMaxBackoffMillis", defaults.max_backoff)?,
-    };
-    let timeout = fields.int("timeoutMillis", 0)?;
-    settings.timeout = (timeout > 0).then_some(timeout);
-    settings.static_sharding = fields.flag("staticSharding", false)?;
-    settings.exclusive = match fields.text("exclusive", "strict")?.as_str() {
-        "best_effort" => Exclusive::BestEffort,
-        _ => Exclusive::Strict,
-    };
-    settings.error_handler = match fields.text("errorHandler", "LOG")?.as_str() {
-        "THROW" => ErrorHandler::Throw,
-        "IGNORE" => ErrorHandler::Ignore,
-        _ => ErrorHandler::Log,
-    };
-    if let Some(Value::Object(props)) = own.get("props") {
-        let text = |value: &Value| value.as_str().map_or_else(|| value.to_string(), ToOwned::to_owned);
-        settings.props =
-            props.iter().map(|(key, value)| (key.clone(), text(value))).collect::<BTreeMap<_, _>>();
-    }
-    Ok(())
-}
-
-fn take_own(settings: &mut JobSettings, local: &JobSettings) {
-    settings.time_zone.clone_from(&local.time_zone);
-    if settings.misfire == Misfire::FireOnce && matches!(local.misfire, Misfire::FireAll { .. }) {
-        settings.misfire = local.misfire;
-    }
-    settings.retry = local.retry;
-    settings.timeout = local.timeout;
-    settings.exclusive = local.exclusive;
-    settings.static_sharding = local.static_sharding;
-    settings.error_handler = local.error_handler;
-    settings.props.clone_from(&local.props);
 }
 
 /// Typed access to the keys of an object, as lenient as Gson where Java peers rely on it.
@@ -287,6 +241,7 @@ impl Fields<'_> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use clockwright_model::{ErrorHandler, Exclusive};
 
     const CAPTURED: &str = r#"{"jobName":"myJob","jobClass":"lab.RunJob$MyJob","jobType":"SIMPLE","cron":"0/5 * * * * ?","shardingTotalCount":3,"shardingItemParameters":"0\u003dA,1\u003dB,2\u003dC","jobParameter":"p\u003c1\u003e\u0026\u0027x\u0027","failover":true,"misfire":true,"description":"","jobProperties":{"job_exception_handler":"com.dangdang.ddframe.job.executor.handler.impl.DefaultJobExceptionHandler","executor_service_handler":"com.dangdang.ddframe.job.executor.handler.impl.DefaultExecutorServiceHandler"},"monitorExecution":true,"maxTimeDiffSeconds":60,"monitorPort":9888,"jobShardingStrategyClass":"","reconcileIntervalMinutes":10,"disabled":false,"overwrite":false}"#;
 
@@ -308,6 +263,35 @@ mod tests {
         assert_eq!((read_back.cron.as_str(), read_back.sharding_total_count), ("0/9 * * * * ?", 4));
         assert_eq!(read_back.time_zone.as_deref(), Some("Asia/Shanghai"));
         assert_eq!((read_back.misfire, read_back.retry.max_attempts), (Misfire::FIRE_ALL, 3));
+    }
+
+    #[test]
+    fn an_edit_back_to_a_default_reaches_instances_whose_file_says_otherwise() {
+        let mut local = read(CAPTURED.as_bytes(), None).expect("valid");
+        local.retry.max_attempts = 3;
+        let stored = write(&local);
+        let mut edited = read(stored.as_bytes(), None).expect("valid");
+        edited.retry.max_attempts = 1;
+        let stored = rewrite(stored.as_bytes(), &edited);
+        assert_eq!(read(stored.as_bytes(), Some(&local)).expect("valid").retry.max_attempts, 1);
+    }
+
+    #[test]
+    fn an_edit_keeps_the_keys_that_only_others_know() {
+        let old =
+            CAPTURED.replace('}', r#","owner":{"team":"a"},"clockwright":{"timeoutMillis":5,"later":[1]}}"#);
+        // The object inside of the capture ends with a brace too.
+        let old =
+            old.replacen(r#","owner":{"team":"a"},"clockwright":{"timeoutMillis":5,"later":[1]}}"#, "}", 1);
+        let mut settings = read(old.as_bytes(), None).expect("valid");
+        assert_eq!(settings.timeout, Some(5));
+        settings.timeout = None;
+        let new = rewrite(old.as_bytes(), &settings);
+        assert!(
+            new.ends_with(r#","clockwright":{"timeoutMillis":0,"later":[1]},"owner":{"team":"a"}}"#),
+            "{new}"
+        );
+        assert_eq!(rewrite(new.as_bytes(), &settings), new);
     }
 
     #[test]

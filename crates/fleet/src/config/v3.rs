@@ -8,6 +8,7 @@
 
 use clockwright_model::{ErrorHandler, InstanceId, JobKind, JobName, JobSettings, Misfire, SettingsError};
 use clockwright_planner::sharding::Strategy;
+use clockwright_settings::own;
 use serde_saphyr::granit_parser::{Event, Parser, ScalarStyle};
 use std::collections::BTreeMap;
 use std::fmt::Write;
@@ -107,12 +108,7 @@ pub fn read(config: &[u8], root: &[u8], local: Option<&JobSettings>) -> Result<J
         if settings.time_zone.is_none() {
             settings.time_zone = local.time_zone.clone().filter(|zone| !is_for_java(zone));
         }
-        if settings.misfire == Misfire::FireOnce && matches!(local.misfire, Misfire::FireAll { .. }) {
-            settings.misfire = local.misfire;
-        }
-        settings.retry = local.retry;
-        settings.timeout = local.timeout;
-        settings.exclusive = local.exclusive;
+        own::take_local(&mut settings, local);
     }
     settings.validate()?;
     Ok(settings)

@@ -1,6 +1,14 @@
 #![allow(clippy::unwrap_used, reason = "tests")]
 
 use super::*;
+
+fn parse(file: &str, text: &str) -> Result<Vec<JobSettings>, JobsFileError> {
+    super::parse(file, text, &Options::default()).map(|file| file.jobs)
+}
+
+fn read(path: &Path) -> Result<Vec<JobSettings>, JobsFileError> {
+    super::read(path, &Options::default()).map(|file| file.jobs)
+}
 use clockwright_model::{ErrorHandler, JobKind, Misfire};
 
 fn problems(text: &str) -> Vec<String> {

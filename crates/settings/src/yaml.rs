@@ -7,20 +7,20 @@ use serde_saphyr::granit_parser::{Event, Parser, ScalarStyle};
 use std::collections::HashMap;
 
 /// Most nodes of a file, with every alias written out.
-pub(super) const MAX_NODES: usize = 400_000;
+pub(crate) const MAX_NODES: usize = 400_000;
 /// Deepest nesting.
-pub(super) const MAX_DEPTH: usize = 32;
+pub(crate) const MAX_DEPTH: usize = 32;
 
 /// One value of a document.
 #[derive(Debug, Clone, PartialEq)]
-pub(super) struct Yaml {
+pub(crate) struct Yaml {
     /// Where it begins, from 1.
-    pub(super) line: usize,
-    pub(super) value: Value,
+    pub(crate) line: usize,
+    pub(crate) value: Value,
 }
 
 #[derive(Debug, Clone, PartialEq)]
-pub(super) enum Value {
+pub(crate) enum Value {
     /// `plain` tells `true` from `"true"`.
     Scalar {
         text: String,
@@ -32,21 +32,21 @@ pub(super) enum Value {
 
 /// A key and its value.
 #[derive(Debug, Clone, PartialEq)]
-pub(super) struct Entry {
-    pub(super) key: String,
-    pub(super) line: usize,
-    pub(super) value: Yaml,
+pub(crate) struct Entry {
+    pub(crate) key: String,
+    pub(crate) line: usize,
+    pub(crate) value: Yaml,
 }
 
 /// What is wrong with a text that is no usable YAML, and on which line.
 #[derive(Debug, PartialEq)]
-pub(super) struct Broken {
-    pub(super) line: usize,
-    pub(super) message: String,
+pub(crate) struct Broken {
+    pub(crate) line: usize,
+    pub(crate) message: String,
 }
 
 /// Reads all documents of a text.
-pub(super) fn documents(text: &str) -> Result<Vec<Yaml>, Broken> {
+pub(crate) fn documents(text: &str) -> Result<Vec<Yaml>, Broken> {
     let mut builder = Builder::default();
     for event in Parser::new_from_str(text) {
         let (event, span) = event.map_err(|error| Broken {
@@ -60,12 +60,12 @@ pub(super) fn documents(text: &str) -> Result<Vec<Yaml>, Broken> {
 
 impl Yaml {
     /// `null`, `~` or nothing.
-    pub(super) fn is_null(&self) -> bool {
+    pub(crate) fn is_null(&self) -> bool {
         matches!(&self.value, Value::Scalar { text, plain: true } if matches!(text.as_str(), "" | "~" | "null" | "Null" | "NULL"))
     }
 
     /// What it is, for error messages.
-    pub(super) fn kind(&self) -> &'static str {
+    pub(crate) fn kind(&self) -> &'static str {
         match &self.value {
             Value::Scalar { .. } if self.is_null() => "nothing",
             Value::Scalar { .. } => "a text",

@@ -1,7 +1,7 @@
 //! The reference page of jobs files, made from the table that reads them.
 
-use super::MAX_BYTES;
-use super::table::FIELDS;
+use crate::jobs_file::MAX_BYTES;
+use crate::table::SETTINGS;
 use std::fmt::Write;
 
 /// The page as Markdown.
@@ -36,7 +36,7 @@ pub fn reference() -> String {
          ```\n\n\
          | key | default | meaning |\n|---|---|---|\n",
     );
-    for field in FIELDS {
+    for field in SETTINGS {
         let default = if field.default.is_empty() { String::new() } else { format!("`{}`", field.default) };
         let _ = writeln!(page, "| `{}` | {default} | {} |", field.key, field.help);
     }
@@ -47,7 +47,11 @@ pub fn reference() -> String {
 mod tests {
     #![allow(clippy::unwrap_used, reason = "tests")]
     use super::*;
-    use crate::jobs_file::parse;
+    use crate::jobs_file::{self, JobsFile, JobsFileError, Options};
+
+    fn parse(file: &str, text: &str) -> Result<JobsFile, JobsFileError> {
+        jobs_file::parse(file, text, &Options::default())
+    }
 
     #[test]
     fn the_reference_page_is_up_to_date() {
@@ -66,7 +70,7 @@ mod tests {
     fn every_default_of_the_table_is_what_a_job_without_the_key_has() {
         let base = "elasticJobType: SCRIPT, cron: 0 0 12 * * ?, props: {script.command.line: echo}";
         let plain = parse("f", &format!("jobs: {{a: {{{base}}}}}")).unwrap();
-        for field in FIELDS.iter().filter(|field| !field.default.is_empty()) {
+        for field in SETTINGS.iter().filter(|field| !field.default.is_empty()) {
             let extra = match field.key {
                 "props" => continue,
                 "misfireCap" | "misfireWindow" => "misfire: fire_all, ",

@@ -37,7 +37,7 @@ pub fn duration(text: &str) -> Result<Millis, String> {
 }
 
 /// Says a duration as [`duration`] reads it.
-pub(super) fn say(duration: Millis) -> String {
+pub(crate) fn say(duration: Millis) -> String {
     for (unit, name) in [(86_400_000, "d"), (3_600_000, "h"), (60_000, "m"), (1_000, "s")] {
         if duration > 0 && duration % unit == 0 {
             return format!("{}{name}", duration / unit);
@@ -52,7 +52,7 @@ const DAYS: [&str; 7] = ["SUN", "MON", "TUE", "WED", "THU", "FRI", "SAT"];
 ///
 /// # Errors
 /// Both day fields are restricted: Unix then means "either", which Quartz cannot say.
-pub(super) fn quartz_from_unix(text: &str) -> Result<String, String> {
+pub(crate) fn quartz_from_unix(text: &str) -> Result<String, String> {
     let fields: Vec<&str> = text.split_whitespace().collect();
     let [minute, hour, of_month, month, of_week] = fields[..] else {
         let form = "Unix cron is `minute hour day-of-month month day-of-week`, for example `*/5 * * * *`";

@@ -1,8 +1,8 @@
 //! Reads what the nodes recorded: the outcomes in their event stores, also in those of nodes that were killed.
 
-use anyhow::{Context as _, bail};
+use anyhow::Context as _;
 use clockwright_events::{Page, Query as _, RunFilter, RunRow, SqliteStore, StoreError};
-use clockwright_model::{FailureKind, Fire, InstanceId, JobName, Outcome, Reason, RunId, Settlement, Source};
+use clockwright_model::{Fire, InstanceId, JobName, RunId, Settlement, Source};
 use std::path::Path;
 
 /// All settlements in the stores of these data folders. A folder without a store holds none: its node died before it
@@ -42,25 +42,11 @@ async fn rows(path: &Path) -> anyhow::Result<Vec<RunRow>> {
 }
 
 fn settlement(row: &RunRow) -> anyhow::Result<Settlement> {
-    let reason = Reason::from(row.reason.clone());
-    let outcome = match row.outcome.as_str() {
-        "succeeded" => Outcome::Succeeded,
-        "failed" => {
-            let kind = row.failure_kind.as_deref().and_then(FailureKind::parse);
-            Outcome::Failed { kind: kind.context("a failure needs a kind")?, reason }
-        }
-        "skipped" => Outcome::Skipped { reason },
-        "coalesced" => {
-            let into = row.coalesced_into.as_deref().context("a coalesced fire names another one")?;
-            Outcome::Coalesced { into: into.parse()? }
-        }
-        "missed" => Outcome::Missed { reason },
-        "cancelled" => Outcome::Cancelled { reason },
-        other => bail!("`{other}` is no outcome"),
-    };
+    let outcome = row.whole_outcome().context("a failure has a kind, and what was coalesced another fire")?;
     let run_id =
         row.run_id.as_deref().map(|id| RunId::parse(id).context("a run id is a UUID")).transpose()?;
     Ok(Settlement {
+        namespace: row.namespace.as_str().into(),
         job: JobName::new(&row.job)?,
         item: row.item,
         fire: row.fire.parse::<Fire>()?,
@@ -71,9 +57,12 @@ fn settlement(row: &RunRow) -> anyhow::Result<Settlement> {
         token: row.token,
         source: Source::parse(&row.source).context("a source has one of the known words")?,
         instance: InstanceId::from_wire(&row.instance),
+        claimed: row.claimed,
         start: row.start,
         at: row.decided,
         log: row.log.as_deref().map(Into::into),
+        result: row.result.as_deref().map(Into::into),
+        task: row.task,
     })
 }
 
@@ -82,12 +71,13 @@ mod tests {
     #![allow(clippy::unwrap_used, reason = "tests")]
     use super::*;
     use clockwright_events::Sink as _;
-    use clockwright_model::Event;
+    use clockwright_model::{Event, FailureKind, Outcome};
 
     #[test]
     fn settlements_read_back_from_the_stores_as_they_were_recorded() {
         let dir = tempfile::tempdir().unwrap();
         let base = Settlement {
+            namespace: "jobs".into(),
             job: JobName::new("a").unwrap(),
             item: 1,
             fire: Fire::Scheduled(9_000),
@@ -98,9 +88,12 @@ mod tests {
             token: 33,
             source: Source::Failover,
             instance: InstanceId::of_process("10.0.0.1", 5, 0),
+            claimed: Some(9_001),
             start: Some(9_002),
             at: 9_100,
             log: Some("2023-11-15/12.log:0+9".into()),
+            result: Some("7".into()),
+            task: Some(3),
         };
         let nothing = Settlement { attempt: 0, run_id: None, token: 0, start: None, ..base.clone() };
         let coalesced = Settlement {

@@ -89,7 +89,7 @@ async fn by_plain_sql(address: &str) -> Vec<(String, u32, bool)> {
 async fn by_clockwright(address: &str) -> (Vec<ExecutionRow>, Vec<(String, BTreeSet<String>)>) {
     let store = EventStore::connect_read_only(address).await.unwrap();
     let filter = ExecutionFilter {
-        job: Some(JOB.to_owned()),
+        jobs: vec![JOB.to_owned()],
         state: Some(ExecutionState::Succeeded),
         ..ExecutionFilter::default()
     };

@@ -12,7 +12,7 @@ use anyhow::ensure;
 use clockwright_events::{
     Cursor, ExecutionFilter, ExecutionState, Page, Query as _, RunFilter, StoreError, Width,
 };
-use clockwright_model::Millis;
+use clockwright_model::{Millis, OutcomeKind};
 use std::time::Instant;
 
 /// Between two outcomes.
@@ -187,7 +187,7 @@ impl Question {
 
 /// Asks once and returns how many rows came.
 async fn ask(home: &Home, question: Question, job: i64, place: i64, rows: i64) -> anyhow::Result<usize> {
-    let name = || Some(format!("job-{job}"));
+    let name = || vec![format!("job-{job}")];
     let at = BEGIN + place * STEP;
     let none = RunFilter::default;
     let page = Page::first(20);
@@ -197,26 +197,26 @@ async fn ask(home: &Home, question: Question, job: i64, place: i64, rows: i64) -
     let attempts = async |filter: ExecutionFilter| -> Result<usize, StoreError> {
         Ok(home.store.executions(&filter, &Page::first(20)).await?.rows.len())
     };
-    let failed = || vec!["failed".to_owned()];
-    let failing = |n: i64| Some(format!("job-{}", n * 100 % JOBS + 7));
+    let failed = || vec![OutcomeKind::Failed];
+    let failing = |n: i64| vec![format!("job-{}", n * 100 % JOBS + 7)];
     Ok(match question {
         Question::Newest => runs(none(), page).await?,
-        Question::Job => runs(RunFilter { job: name(), ..none() }, page).await?,
+        Question::Job => runs(RunFilter { jobs: name(), ..none() }, page).await?,
         Question::JobDeep => {
             let cursor: Cursor = format!("{at}~job-{job}/0/{at}").parse()?;
-            runs(RunFilter { job: name(), ..none() }, Page::after(20, cursor)).await?
+            runs(RunFilter { jobs: name(), ..none() }, Page::after(20, cursor)).await?
         }
         // Item and job of a row have one number, so a job has one item here.
         Question::Item => {
-            runs(RunFilter { job: name(), item: Some(job as u32 % 10), ..none() }, page).await?
+            runs(RunFilter { jobs: name(), item: Some(job as u32 % 10), ..none() }, page).await?
         }
         Question::Time => {
             let (from, to) = (Some(at - JOBS * STEP * 50), Some(at));
-            runs(RunFilter { job: name(), from, to, ..none() }, page).await?
+            runs(RunFilter { jobs: name(), from, to, ..none() }, page).await?
         }
         Question::Failed => runs(RunFilter { outcomes: failed(), to: Some(at), ..none() }, page).await?,
         Question::JobFailed => {
-            runs(RunFilter { job: failing(job), outcomes: failed(), ..none() }, page).await?
+            runs(RunFilter { jobs: failing(job), outcomes: failed(), ..none() }, page).await?
         }
         Question::Instance => {
             let instance = Some(format!("10.0.{}.{}@-@4711", place / (rows / 50 + 1), job % 4));
@@ -226,7 +226,7 @@ async fn ask(home: &Home, question: Question, job: i64, place: i64, rows: i64) -
             runs(RunFilter { text: Some("no space left".into()), to: Some(at), ..none() }, page).await?
         }
         Question::JobText => {
-            runs(RunFilter { job: failing(job), text: Some("EXIT CODE".into()), ..none() }, page).await?
+            runs(RunFilter { jobs: failing(job), text: Some("EXIT CODE".into()), ..none() }, page).await?
         }
         Question::NoSuchText => {
             runs(RunFilter { text: Some("no such words".into()), ..none() }, page).await?
@@ -235,13 +235,13 @@ async fn ask(home: &Home, question: Question, job: i64, place: i64, rows: i64) -
             let to = at.max(BEGIN + 86_400_000);
             let item = Some(job as u32 % 10);
             home.store
-                .ledger(&format!("job-{job}"), item, to - 86_400_000, to, &Page::first(1000))
+                .ledger(None, &format!("job-{job}"), item, to - 86_400_000, to, &Page::first(1000))
                 .await?
                 .rows
                 .len()
         }
-        Question::Counts => home.store.statistics(None, Width::Day, 0, i64::MAX).await?.len(),
-        Question::Attempts => attempts(ExecutionFilter { job: name(), ..Default::default() }).await?,
+        Question::Counts => home.store.statistics(None, None, Width::Day, 0, i64::MAX).await?.len(),
+        Question::Attempts => attempts(ExecutionFilter { jobs: name(), ..Default::default() }).await?,
         Question::AttemptsFailed => {
             let state = Some(ExecutionState::Failed);
             attempts(ExecutionFilter { state, ..Default::default() }).await?

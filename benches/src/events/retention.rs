@@ -88,6 +88,7 @@ async fn publish_during<T>(bus: &Bus, first: Millis, work: impl Future<Output = 
         for _ in 0..10 {
             next += 1;
             bus.publish(Event::Settlement(Settlement {
+                namespace: "".into(),
                 job: job.clone(),
                 item: 0,
                 fire: Fire::Scheduled(next),
@@ -98,9 +99,12 @@ async fn publish_during<T>(bus: &Bus, first: Millis, work: impl Future<Output = 
                 token: next,
                 source: Source::Schedule,
                 instance: InstanceId::from_wire("10.0.0.1@-@7"),
+                claimed: None,
                 start: Some(next),
                 at: next,
                 log: None,
+                result: None,
+                task: None,
             }));
         }
     }

@@ -58,7 +58,8 @@ async fn are_held_up(events: &Events) -> bool {
         }
         Events::Folder(folder) => {
             let store = EventStore::open_read_only(folder.join("events.db")).await.unwrap();
-            let lately = store.ledger("job-0", Some(0), now() - 2_000, now(), &Page::first(1)).await.unwrap();
+            let lately =
+                store.ledger(None, "job-0", Some(0), now() - 2_000, now(), &Page::first(1)).await.unwrap();
             store.close().await;
             lately.rows.is_empty()
         }
@@ -122,11 +123,14 @@ async fn through(database: Database, fault: Fault) {
         for item in 0..ITEMS {
             loop {
                 let page = Page::first(1000);
-                let rows = store.ledger(&job, Some(item), start, end, &page).await.unwrap().rows;
+                let rows = store.ledger(None, &job, Some(item), start, end, &page).await.unwrap().rows;
                 let times: Vec<_> =
                     rows.iter().map(|row| (row.range_from.unwrap_or(row.fire_time), row.fire_time)).collect();
                 if unsettled(&schedule, start, end, times.clone()).is_empty() {
-                    assert!(rows.iter().all(|row| row.outcome == "succeeded"), "{job}/{item}: {rows:?}");
+                    assert!(
+                        rows.iter().all(|row| row.outcome.as_str() == "succeeded"),
+                        "{job}/{item}: {rows:?}"
+                    );
                     assert_eq!(times.len() as i64, (end - start) / 1_000, "{job}/{item}: {times:?}");
                     break;
                 }

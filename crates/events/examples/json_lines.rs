@@ -51,6 +51,7 @@ async fn main() -> Result<(), Box<dyn Error>> {
     let bus = Bus::start(vec![JsonLines::open(path.as_ref()).await?], BusOptions::default());
     for n in 0..3 {
         bus.publish(Event::Settlement(Settlement {
+            namespace: "".into(),
             job: JobName::new("example")?,
             item: n,
             fire: Fire::Scheduled(1_700_000_000_000),
@@ -61,9 +62,12 @@ async fn main() -> Result<(), Box<dyn Error>> {
             token: 1,
             source: Source::Schedule,
             instance: InstanceId::of_process("127.0.0.1", std::process::id(), 0),
+            claimed: None,
             start: Some(1_700_000_000_001),
             at: 1_700_000_000_002,
             log: None,
+            result: None,
+            task: None,
         }));
     }
     if bus.close(Duration::from_secs(10)).await { Ok(()) } else { Err(format!("{bus:?}").into()) }

@@ -54,6 +54,7 @@ async fn main() -> Result<(), Box<dyn Error>> {
     let url = std::env::args().nth(1).ok_or("name the address to post to")?;
     let bus = Bus::start(vec![Webhook::new(url)?], BusOptions::default());
     bus.publish(Event::Settlement(Settlement {
+        namespace: "".into(),
         job: JobName::new("example")?,
         item: 0,
         fire: Fire::Scheduled(1_700_000_000_000),
@@ -64,9 +65,12 @@ async fn main() -> Result<(), Box<dyn Error>> {
         token: 1,
         source: Source::Schedule,
         instance: InstanceId::of_process("127.0.0.1", std::process::id(), 0),
+        claimed: None,
         start: Some(1_700_000_000_001),
         at: 1_700_000_000_002,
         log: None,
+        result: None,
+        task: None,
     }));
     if bus.close(Duration::from_secs(10)).await { Ok(()) } else { Err(format!("{bus:?}").into()) }
 }

@@ -19,10 +19,12 @@ pub mod store;
 pub mod testing;
 
 pub use bus::{Bus, BusOptions, Sampling, SinkStats};
+pub use clockwright_sql::{RetryClass, Tx};
 pub use json::{from_json, to_json};
 pub use query::{
-    BadCursor, Cursor, ExecutionFilter, ExecutionPage, ExecutionRow, ExecutionState, LossRow, OUTCOMES, Page,
-    Query, RunFilter, RunPage, RunRow, StatisticsRow, StatusRow, Store, StoreError, Width,
+    BadCursor, Cursor, Durations, ExecutionFilter, ExecutionPage, ExecutionRow, ExecutionState, LossRow,
+    Page, Query, RunFilter, RunPage, RunRow, StateRow, StatisticsRow, StatusRow, Store, StoreError, Tail,
+    TailPage, Width,
 };
 pub use spool::{Spool, SpoolError, SpoolOptions, SpoolStats};
 pub use store::{EventStore, LateStore, Retention};

@@ -6,7 +6,10 @@
 
 use crate::Sink;
 use async_trait::async_trait;
-use clockwright_model::{ExecutionSource, Item, Millis, RunId, Source};
+use clockwright_model::{
+    ExecutionSource, FailureKind, Item, Millis, Outcome, OutcomeKind, Reason, RunId, Source,
+};
+use clockwright_sql::RetryClass;
 use serde::Serialize;
 use std::fmt;
 use std::str::FromStr;
@@ -23,13 +26,19 @@ pub trait Query: Send + Sync + 'static {
     /// The outcome that the run decided; `None` if it decided none (yet), as a failed attempt that was retried.
     async fn run(&self, id: RunId) -> Result<Option<RunRow>, StoreError>;
 
-    /// The outcome of the newest settled fire of an item.
-    async fn last(&self, job: &str, item: Item) -> Result<Option<RunRow>, StoreError>;
+    /// The outcome of the newest settled fire of an item; `namespace: None` is any.
+    async fn last(
+        &self,
+        namespace: Option<&str>,
+        job: &str,
+        item: Item,
+    ) -> Result<Option<RunRow>, StoreError>;
 
     /// The outcomes of all due instants and triggers from `from` to before `to`, oldest first; `item: None` is all items.
     /// A range that never ran is one row, and is included if any part of it may lie inside.
     async fn ledger(
         &self,
+        namespace: Option<&str>,
         job: &str,
         item: Option<Item>,
         from: Millis,
@@ -47,15 +56,32 @@ pub trait Query: Send + Sync + 'static {
     async fn trace(&self, task_id: &str) -> Result<Vec<StatusRow>, StoreError>;
 
     /// How fires ended, counted by the time of the decision in UTC, from `from` to before `to`, oldest first, at most
-    /// 10,000 rows; spans without an outcome have no row. `job: None` is all jobs. Minutes are counted for all jobs
-    /// together only.
+    /// 10,000 rows; spans without an outcome have no row. `job: None` is all jobs, `namespace: None` all namespaces. Minutes are counted for
+    /// all jobs together only. A batch counts as soon as it is stored.
     async fn statistics(
         &self,
+        namespace: Option<&str>,
         job: Option<&str>,
         width: Width,
         from: Millis,
         to: Millis,
     ) -> Result<Vec<StatisticsRow>, StoreError>;
+
+    /// How items stand that changed at or after `since` by the database's clock, in the order in which they changed, at most `most`. Ask again
+    /// with the last row's `changed`: a row may come twice, none is passed over, except that a batch which took longer than a minute to commit may
+    /// come too late. `since: 0` is all items.
+    async fn states(&self, since: Millis, most: usize) -> Result<Vec<StateRow>, StoreError>;
+
+    /// How long successes took lately: of one item, or of all items of the job.
+    async fn durations(
+        &self,
+        namespace: Option<&str>,
+        job: &str,
+        item: Option<Item>,
+    ) -> Result<Durations, StoreError>;
+
+    /// What was stored after a place in the tail, in the order of storing: how a live view follows the history. Begin at [`Tail::END`].
+    async fn after(&self, place: Tail, most: usize) -> Result<TailPage, StoreError>;
 
     /// What could not be kept between `from` and `to`, newest first; at most 1,000.
     async fn losses(&self, from: Millis, to: Millis) -> Result<Vec<LossRow>, StoreError>;
@@ -67,9 +93,6 @@ pub trait Store: Sink + Query {
     /// says something else. Anything but 0 means that a promise of the scheduler was broken somewhere.
     fn conflicts(&self) -> u64;
 }
-
-/// The words that [`RunRow::outcome`] may hold.
-pub const OUTCOMES: [&str; 6] = ["succeeded", "failed", "skipped", "coalesced", "missed", "cancelled"];
 
 /// How long a span is that outcomes are counted in.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -161,12 +184,14 @@ pub struct LossRow {
 /// Which outcomes; an empty filter is all of them, and what is set must hold together.
 #[derive(Debug, Clone, Default)]
 pub struct RunFilter {
-    /// Of this job.
-    pub job: Option<String>,
+    /// In any of these namespaces; empty is any. What versions recorded that kept no namespace belongs to all.
+    pub namespaces: Vec<String>,
+    /// Of any of these jobs; empty is any.
+    pub jobs: Vec<String>,
     /// Of this item.
     pub item: Option<Item>,
-    /// Any of these words of [`OUTCOMES`]; empty is any.
-    pub outcomes: Vec<String>,
+    /// Any of these; empty is any.
+    pub outcomes: Vec<OutcomeKind>,
     /// Decided by this instance.
     pub instance: Option<String>,
     /// Decided by this run.
@@ -184,8 +209,8 @@ pub struct RunFilter {
 /// Which runs; see [`RunFilter`].
 #[derive(Debug, Clone, Default)]
 pub struct ExecutionFilter {
-    /// Of this job.
-    pub job: Option<String>,
+    /// Of any of these jobs, in whichever namespace: Elastic-Job's tables know none. Empty is any.
+    pub jobs: Vec<String>,
     /// Of this item.
     pub item: Option<Item>,
     /// Of this firing.
@@ -285,6 +310,8 @@ impl Serialize for Cursor {
 pub struct RunRow {
     /// Identity of what is settled.
     pub key: String,
+    /// The registry's namespace; empty in what versions recorded that kept none.
+    pub namespace: String,
     /// The job.
     pub job: String,
     /// The item.
@@ -297,12 +324,16 @@ pub struct RunRow {
     pub range_from: Option<Millis>,
     /// How many fires this settles; 1 for a single fire.
     pub range_count: u64,
-    /// One of [`OUTCOMES`].
-    pub outcome: String,
+    /// How it ended.
+    pub outcome: OutcomeKind,
     /// For `failed`: `job`, `panic`, `timeout`, `owner_lost` or `start`.
     pub failure_kind: Option<String>,
     /// In words, for a person; empty for a success.
     pub reason: String,
+    /// The code of the reason; `None` for a success, what was coalesced, and what versions recorded that knew no codes.
+    pub reason_code: Option<String>,
+    /// The parameters of the reason, a JSON object.
+    pub reason_params: Option<serde_json::Value>,
     /// For `coalesced`: the fire that ran.
     pub coalesced_into: Option<String>,
     /// Which attempt decided it; 0 when nothing ran.
@@ -315,15 +346,45 @@ pub struct RunRow {
     pub source: String,
     /// The instance that decided it.
     pub instance: String,
+    /// When the deciding attempt was claimed.
+    pub claimed: Option<Millis>,
     /// When the run began, if one did.
     pub start: Option<Millis>,
     /// When the outcome was decided.
     pub decided: Millis,
     /// Where the log of the deciding run is, on the machine of the instance, if one was kept.
     pub log: Option<String>,
+    /// What the run gave back.
+    pub result: Option<String>,
+    /// For a hosted job the number of its task.
+    pub task: Option<i64>,
 }
 
 impl RunRow {
+    /// Why it ended so, to be told in any language.
+    #[must_use]
+    pub fn why(&self) -> Reason {
+        Reason::stored(self.reason_code.as_deref(), self.reason_params.as_ref(), &self.reason)
+    }
+
+    /// The outcome with its details; `None` for a failure without a known kind, or for what was coalesced into no fire.
+    #[must_use]
+    pub fn whole_outcome(&self) -> Option<Outcome> {
+        let reason = self.why();
+        Some(match self.outcome {
+            OutcomeKind::Succeeded => Outcome::Succeeded,
+            OutcomeKind::Failed => {
+                Outcome::Failed { kind: FailureKind::parse(self.failure_kind.as_deref()?)?, reason }
+            }
+            OutcomeKind::Skipped => Outcome::Skipped { reason },
+            OutcomeKind::Coalesced => {
+                Outcome::Coalesced { into: self.coalesced_into.as_deref()?.parse().ok()? }
+            }
+            OutcomeKind::Missed => Outcome::Missed { reason },
+            OutcomeKind::Cancelled => Outcome::Cancelled { reason },
+        })
+    }
+
     /// Where a page of [`Query::runs`] or [`Query::ledger`] goes on behind this row.
     #[must_use]
     pub fn cursor(&self) -> Cursor {
@@ -393,6 +454,72 @@ pub struct StatusRow {
     pub at: Option<Millis>,
 }
 
+/// How an item stands. All times are epoch milliseconds.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct StateRow {
+    /// The registry's namespace; empty in what versions recorded that kept none.
+    pub namespace: String,
+    /// The job.
+    pub job: String,
+    /// The item.
+    pub item: Item,
+    /// The newest settled fire.
+    pub fire_time: Millis,
+    /// How that ended.
+    pub outcome: OutcomeKind,
+    /// What kind of failure it was.
+    pub failure_kind: Option<String>,
+    /// The code of the reason.
+    pub reason_code: Option<String>,
+    /// The deciding run.
+    pub run_id: Option<String>,
+    /// When it began.
+    pub start: Option<Millis>,
+    /// When the outcome was decided.
+    pub decided: Millis,
+    /// How long the success took, milliseconds.
+    pub took: Option<Millis>,
+    /// How often it failed in a row; fires that did not run neither add nor end a row.
+    pub streak: u64,
+    /// When it last succeeded.
+    pub good: Option<Millis>,
+    /// When this was last changed, by the database's clock.
+    pub changed: Millis,
+}
+
+/// How long successes took, milliseconds, each to within a tenth. They are those of about the last thousand or two of each item.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize)]
+pub struct Durations {
+    /// How many of them were counted.
+    pub count: u64,
+    /// Half of them took no longer.
+    pub p50: Millis,
+    /// Nineteen of twenty took no longer.
+    pub p95: Millis,
+    /// Ninety-nine of a hundred took no longer.
+    pub p99: Millis,
+}
+
+/// A place in the order in which batches of outcomes were stored.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+pub struct Tail(pub i64);
+
+impl Tail {
+    /// Behind all that is stored: the first question learns the place, and gets no rows.
+    pub const END: Tail = Tail(-1);
+}
+
+/// What was stored after a place.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct TailPage {
+    /// The rows, batch by batch.
+    pub rows: Vec<RunRow>,
+    /// Where to go on.
+    pub next: Tail,
+    /// False when the place was so long ago that batches behind it are forgotten: the view is to be read anew.
+    pub whole: bool,
+}
+
 /// A page of outcomes.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct RunPage {
@@ -451,6 +578,11 @@ pub enum StoreError {
     #[error("the event store is open for reading only")]
     ReadOnly,
     /// The database refused or did not answer.
-    #[error("the event store did not answer: {0}")]
-    Database(String),
+    #[error("the event store did not answer: {reason}")]
+    Database {
+        /// What the database says.
+        reason: String,
+        /// Whether the same may work later.
+        retry: RetryClass,
+    },
 }

@@ -93,6 +93,7 @@ pub fn status(n: u128) -> StatusTrace {
 #[must_use]
 pub fn settlement(n: u128) -> Settlement {
     Settlement {
+        namespace: "".into(),
         job: job(),
         item: 0,
         fire: Fire::Scheduled(n as Millis),
@@ -103,9 +104,12 @@ pub fn settlement(n: u128) -> Settlement {
         token: 1,
         source: Source::Schedule,
         instance: InstanceId::from_wire("10.0.0.1@-@7"),
+        claimed: Some(0),
         start: Some(0),
         at: 0,
         log: None,
+        result: None,
+        task: None,
     }
 }
 

@@ -112,7 +112,7 @@ async fn each_is_there_once(store: &EventStore, count: u64) {
     assert_eq!((settled, store.conflicts()), (count, 0));
     // What was stored twice was counted once.
     let counted: u64 = store
-        .statistics(None, Width::Day, i64::MIN, i64::MAX)
+        .statistics(None, None, Width::Day, i64::MIN, i64::MAX)
         .await
         .unwrap()
         .iter()

@@ -2,9 +2,10 @@
 #![allow(clippy::unwrap_used, reason = "tests")]
 #![cfg(all(feature = "postgres", feature = "mysql"))]
 
-use clockwright_events::{Bus, BusOptions, EventStore, OUTCOMES, Page, Query, Store, Width};
+use clockwright_events::{Bus, BusOptions, EventStore, Page, Query, Store, Width};
 use clockwright_model::{
-    Event, FailureKind, Fire, InstanceId, JobName, Millis, Misfire, Outcome, RunId, Settlement, Source,
+    Event, FailureKind, Fire, InstanceId, JobName, Millis, Misfire, Outcome, OutcomeKind, RunId, Settlement,
+    Source,
 };
 use clockwright_planner::{Blocked, DueInput, Schedule, due};
 use clockwright_testkit::sql::{Kind, shared};
@@ -57,6 +58,7 @@ fn live(job: &Job, item: u32) -> Vec<Settlement> {
     let (mut settled, mut blocked_until, mut blocked_by) = (START - 1, START - 1, Blocked::Busy);
     let (mut now, mut runs, mut records) = (START, 0u64, Vec::new());
     let record = |fire, range, outcome, at, source, run: Option<u64>| Settlement {
+        namespace: "".into(),
         job: JobName::new(job.name).unwrap(),
         item,
         fire: Fire::Scheduled(fire),
@@ -67,9 +69,12 @@ fn live(job: &Job, item: u32) -> Vec<Settlement> {
         token: run.map_or(0, |n| n as i64),
         source,
         instance: InstanceId::from_wire("10.0.0.1@-@7"),
+        claimed: None,
         start: run.map(|_| at),
         at,
         log: None,
+        result: None,
+        task: None,
     };
     while now < START + DAY + 6 * HOUR {
         if let Some(reason) = why_blocked(now) {
@@ -126,24 +131,24 @@ async fn complete(store: Arc<EventStore>) {
     }
     assert!(bus.close(Duration::from_secs(120)).await, "{bus:?}");
     assert_eq!((store.conflicts(), bus.stats()[0].dropped), (0, 0));
-    let mut seen: BTreeMap<String, u64> = BTreeMap::new();
+    let mut seen: BTreeMap<OutcomeKind, u64> = BTreeMap::new();
     for job in &JOBS {
         for item in 0..2 {
             covers(&store, job, item, &mut seen).await;
         }
     }
-    for outcome in OUTCOMES {
-        assert!(seen.contains_key(outcome), "the day has some that are {outcome}: {seen:?}");
+    for outcome in OutcomeKind::ALL {
+        assert!(seen.contains_key(&outcome), "the day has some that are {outcome}: {seen:?}");
     }
     // The counts say the same as the rows, beyond the day as well.
-    let counts = store.statistics(None, Width::Day, 0, i64::MAX).await.unwrap();
-    assert_eq!(counts.iter().map(|row| row.failed).sum::<u64>(), all(&store, "failed").await);
-    assert_eq!(counts.iter().map(|row| row.missed).sum::<u64>(), all(&store, "missed").await);
+    let counts = store.statistics(None, None, Width::Day, 0, i64::MAX).await.unwrap();
+    assert_eq!(counts.iter().map(|row| row.failed).sum::<u64>(), all(&store, OutcomeKind::Failed).await);
+    assert_eq!(counts.iter().map(|row| row.missed).sum::<u64>(), all(&store, OutcomeKind::Missed).await);
 }
 
 /// How many fires have an outcome, from the rows.
-async fn all(store: &EventStore, outcome: &str) -> u64 {
-    let filter = clockwright_events::RunFilter { outcomes: vec![outcome.into()], ..Default::default() };
+async fn all(store: &EventStore, outcome: OutcomeKind) -> u64 {
+    let filter = clockwright_events::RunFilter { outcomes: vec![outcome], ..Default::default() };
     let (mut sum, mut page) = (0, Page::first(1000));
     loop {
         let answer = store.runs(&filter, &page).await.unwrap();
@@ -154,7 +159,7 @@ async fn all(store: &EventStore, outcome: &str) -> u64 {
 }
 
 /// Each instant that the schedule names within the day lies in exactly one row.
-async fn covers(store: &EventStore, job: &Job, item: u32, seen: &mut BTreeMap<String, u64>) {
+async fn covers(store: &EventStore, job: &Job, item: u32, seen: &mut BTreeMap<OutcomeKind, u64>) {
     let schedule = Schedule::parse(job.cron, None).unwrap();
     let mut instants = Vec::new();
     let mut at = START - 1;
@@ -164,7 +169,7 @@ async fn covers(store: &EventStore, job: &Job, item: u32, seen: &mut BTreeMap<St
     }
     let (mut rows, mut page) = (Vec::new(), Page::first(500));
     loop {
-        let answer = store.ledger(job.name, Some(item), START, START + DAY, &page).await.unwrap();
+        let answer = store.ledger(None, job.name, Some(item), START, START + DAY, &page).await.unwrap();
         rows.extend(answer.rows);
         let Some(next) = answer.next else { break };
         page = Page::after(500, next);
@@ -179,8 +184,8 @@ async fn covers(store: &EventStore, job: &Job, item: u32, seen: &mut BTreeMap<St
             "{} {instant} has no outcome: {row:?}",
             job.name
         );
-        *seen.entry(row.outcome.clone()).or_default() += 1;
-        assert_eq!(row.reason.is_empty(), row.outcome == "succeeded", "{row:?}");
+        *seen.entry(row.outcome).or_default() += 1;
+        assert_eq!(row.reason.is_empty(), row.outcome == OutcomeKind::Succeeded, "{row:?}");
         within += 1;
         if row.fire_time == instant {
             assert_eq!(row.range_count, within, "{row:?}");

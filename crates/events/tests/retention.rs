@@ -68,12 +68,12 @@ async fn old_rows_go_and_the_others_stay(store: Arc<EventStore>) {
     assert_eq!(count(&store).await, (29, 29));
     assert!(deleted >= 120, "{deleted}");
     for (name, expected) in [("j", 20), ("short", 5), ("long", 4)] {
-        let filter = RunFilter { job: Some(name.into()), ..RunFilter::default() };
+        let filter = RunFilter { jobs: vec![name.into()], ..RunFilter::default() };
         assert_eq!(runs(&*store, filter).await.len(), expected, "{name}");
     }
     assert_eq!(store.prune(&keep, NOW).await.unwrap(), 0, "a second sweep finds nothing");
     // The counts outlive the rows.
-    let days = store.statistics(None, Width::Day, 0, NOW + DAY).await.unwrap();
+    let days = store.statistics(None, None, Width::Day, 0, NOW + DAY).await.unwrap();
     assert_eq!(days.iter().map(|row| row.succeeded).sum::<u64>(), 69);
     assert!(store.prune(&keep, NOW + 366 * DAY).await.unwrap() > 0);
     assert_eq!(count(&store).await, (0, 0));

@@ -321,8 +321,8 @@ async fn postgres_finds_a_text_frequent_or_rare_wherever_in_history_it_is() {
         "'; DROP TABLE CLOCKWRIGHT_RUN; --",
     ];
     for text in texts {
-        for (job, to) in [(None, None), (None, Some(3_000)), (Some("j1".to_owned()), None)] {
-            let filter = RunFilter { text: Some(text.to_owned()), job, to, ..RunFilter::default() };
+        for (jobs, to) in [(vec![], None), (vec![], Some(3_000)), (vec!["j1".to_owned()], None)] {
+            let filter = RunFilter { text: Some(text.to_owned()), jobs, to, ..RunFilter::default() };
             let mut page = Page::first(70);
             for _ in 0..8 {
                 let found = store.runs(&filter, &page).await.unwrap();
@@ -384,9 +384,9 @@ async fn several_processes_make_the_tables_and_write_at_once() {
         let store = EventStore::connect_read_only(&address).await.unwrap();
         assert_eq!(runs(&*store, RunFilter::default()).await.len(), 500);
         // Each fire is counted once, whoever recorded it.
-        let day = store.statistics(None, Width::Day, i64::MIN, i64::MAX).await.unwrap();
+        let day = store.statistics(None, None, Width::Day, i64::MIN, i64::MAX).await.unwrap();
         assert_eq!((day.len(), day[0].succeeded), (1, 500));
-        let job = store.statistics(Some("all"), Width::Hour, 0, 3_600_000).await.unwrap();
+        let job = store.statistics(None, Some("all"), Width::Hour, 0, 3_600_000).await.unwrap();
         assert_eq!((job.len(), job[0].succeeded), (1, 100));
     }
 }

@@ -108,7 +108,7 @@ async fn a_reader_sees_whole_batches_while_another_store_writes() {
     let reader = SqliteStore::open_read_only(&path).await.unwrap();
     let mut seen = 0;
     while seen < 800 {
-        let rows = runs(&*reader, RunFilter { job: Some("j".into()), ..RunFilter::default() }).await.len();
+        let rows = runs(&*reader, RunFilter { jobs: vec!["j".into()], ..RunFilter::default() }).await.len();
         assert!(rows % 20 == 0 && rows >= seen, "{seen} then {rows}");
         seen = rows;
     }
@@ -140,7 +140,7 @@ async fn two_stores_open_and_write_one_file_at_once() {
     }
     let store = SqliteStore::open_read_only(&path).await.unwrap();
     for job in ["j0", "j1", "both"] {
-        let rows = runs(&*store, RunFilter { job: Some(job.into()), ..RunFilter::default() }).await;
+        let rows = runs(&*store, RunFilter { jobs: vec![job.into()], ..RunFilter::default() }).await;
         assert_eq!(rows.len(), 300, "{job}");
     }
 }

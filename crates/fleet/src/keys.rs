@@ -117,6 +117,12 @@ impl Keys {
         Ok(Self { root, own })
     }
 
+    /// The namespace, without slashes at its ends.
+    #[must_use]
+    pub fn namespace(&self) -> &str {
+        self.root.as_str().trim_start_matches('/')
+    }
+
     /// `/{ns}`: its children are the jobs.
     #[must_use]
     pub fn root(&self) -> &Path {

@@ -230,6 +230,8 @@ impl TraceSource {
 /// The one outcome of a fire of an item, or of a range of its fires that never ran.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Settlement {
+    /// The registry's namespace in which the job is: two namespaces may have jobs of one name. Empty in what versions recorded that kept none.
+    pub namespace: Arc<str>,
     /// The job.
     pub job: JobName,
     /// The item.
@@ -250,6 +252,8 @@ pub struct Settlement {
     pub source: Source,
     /// The instance that decided it.
     pub instance: InstanceId,
+    /// When the deciding attempt was claimed; `None` when nothing ran.
+    pub claimed: Option<Millis>,
     /// When the run began, if one did.
     pub start: Option<Millis>,
     /// When the outcome was decided.
@@ -257,15 +261,23 @@ pub struct Settlement {
     /// Where the log of the deciding run is, in the folder of logs of the instance: `2026-11-27/13-1.log:4096+512` is 512 bytes of that
     /// file, from byte 4,096 on. `None` when it printed nothing or no log was kept.
     pub log: Option<Arc<str>>,
+    /// What the run gave back, if it gave something.
+    pub result: Option<Arc<str>>,
+    /// For a hosted job the number of the task that ran it.
+    pub task: Option<i64>,
 }
 
 impl Settlement {
     /// The identity of what is settled. Recording the same key again, after a crash or from another instance, changes nothing.
+    ///
+    /// A job's name holds no `/` and a namespace no `//`, so keys of different things differ.
     #[must_use]
     pub fn key(&self) -> String {
+        let Settlement { namespace, job, item, fire, .. } = self;
+        let place = if namespace.is_empty() { String::new() } else { format!("/{namespace}//") };
         match self.range {
-            None => format!("{}/{}/{}", self.job, self.item, self.fire),
-            Some((from, _)) => format!("{}/{}/{}..{}", self.job, self.item, from, self.fire),
+            None => format!("{place}{job}/{item}/{fire}"),
+            Some((from, _)) => format!("{place}{job}/{item}/{from}..{fire}"),
         }
     }
 }

@@ -18,7 +18,7 @@ pub use fire::{Fire, Source};
 pub use ids::{InstanceId, Item, JobName, NameError, RunId, Token};
 pub use job::{ErrorHandler, Exclusive, JobKind, JobSettings, Misfire, Retry, SettingsError};
 pub use nearest::nearest;
-pub use outcome::{FailureKind, Outcome};
+pub use outcome::{FailureKind, Outcome, OutcomeKind};
 pub use parameters::ItemParameters;
 pub use reason::{Language, Reason};
 pub use shard::{ShardContext, TaskId};

@@ -79,18 +79,79 @@ impl FailureKind {
     }
 }
 
+/// An [`Outcome`] without its details.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+#[allow(missing_docs, reason = "each is told at Outcome")]
+pub enum OutcomeKind {
+    Succeeded,
+    Failed,
+    Skipped,
+    Coalesced,
+    Missed,
+    Cancelled,
+}
+
+impl OutcomeKind {
+    /// All of them.
+    pub const ALL: [OutcomeKind; 6] = [
+        OutcomeKind::Succeeded,
+        OutcomeKind::Failed,
+        OutcomeKind::Skipped,
+        OutcomeKind::Coalesced,
+        OutcomeKind::Missed,
+        OutcomeKind::Cancelled,
+    ];
+
+    /// The word used in stored records and output.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            OutcomeKind::Succeeded => "succeeded",
+            OutcomeKind::Failed => "failed",
+            OutcomeKind::Skipped => "skipped",
+            OutcomeKind::Coalesced => "coalesced",
+            OutcomeKind::Missed => "missed",
+            OutcomeKind::Cancelled => "cancelled",
+        }
+    }
+
+    /// Reads [`as_str`](Self::as_str) back.
+    #[must_use]
+    pub fn parse(text: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|kind| kind.as_str() == text)
+    }
+}
+
+impl std::fmt::Display for OutcomeKind {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.pad(self.as_str())
+    }
+}
+
+impl serde::Serialize for OutcomeKind {
+    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_str(self.as_str())
+    }
+}
+
 impl Outcome {
+    /// Which it is.
+    #[must_use]
+    pub fn kind(&self) -> OutcomeKind {
+        match self {
+            Outcome::Succeeded => OutcomeKind::Succeeded,
+            Outcome::Failed { .. } => OutcomeKind::Failed,
+            Outcome::Skipped { .. } => OutcomeKind::Skipped,
+            Outcome::Coalesced { .. } => OutcomeKind::Coalesced,
+            Outcome::Missed { .. } => OutcomeKind::Missed,
+            Outcome::Cancelled { .. } => OutcomeKind::Cancelled,
+        }
+    }
+
     /// The word used in stored records and output.
     #[must_use]
     pub fn word(&self) -> &'static str {
-        match self {
-            Outcome::Succeeded => "succeeded",
-            Outcome::Failed { .. } => "failed",
-            Outcome::Skipped { .. } => "skipped",
-            Outcome::Coalesced { .. } => "coalesced",
-            Outcome::Missed { .. } => "missed",
-            Outcome::Cancelled { .. } => "cancelled",
-        }
+        self.kind().as_str()
     }
 
     /// Why it ended so; a success needs no reason, and what was coalesced names the other fire.

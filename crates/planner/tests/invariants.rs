@@ -56,6 +56,7 @@ fn cursor(version: i64, settled: i64, run: Option<i64>, gap: &[(i64, i64, u64)])
 
 fn settlement(fire: i64, range: Option<(i64, u64)>, outcome: Outcome) -> Settlement {
     Settlement {
+        namespace: "".into(),
         job: job(),
         item: 0,
         fire: Fire::Scheduled(fire),
@@ -66,9 +67,12 @@ fn settlement(fire: i64, range: Option<(i64, u64)>, outcome: Outcome) -> Settlem
         token: 1,
         source: Source::Schedule,
         instance: id("a@-@1"),
+        claimed: None,
         start: None,
         at: fire,
         log: None,
+        result: None,
+        task: None,
     }
 }
 

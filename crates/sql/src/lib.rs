@@ -16,6 +16,7 @@
 pub mod db;
 pub mod faults;
 pub mod file;
+mod retry;
 mod schema;
 #[cfg(any(feature = "postgres", feature = "mysql"))]
 pub mod server;
@@ -23,6 +24,7 @@ pub mod statement;
 pub mod text;
 
 pub use db::{Db, Ready, Row, Tx};
+pub use retry::RetryClass;
 pub use schema::{OpenError, Schema, Sessions};
 pub use sqlx::Error;
 pub use statement::{Dialect, Sql, Value};

@@ -62,10 +62,14 @@ impl Builder {
 
     fn settle(&mut self, job: &str, item: Item, fire: Fire, outcome: Outcome, run: Option<(RunId, u32)>) {
         self.history.settlements.push(Settlement {
+            namespace: "".into(),
             job: JobName::new(job).unwrap(),
             item,
             at: fire.time() + 60,
             log: None,
+            result: None,
+            task: None,
+            claimed: None,
             fire,
             range: None,
             outcome,

@@ -101,7 +101,7 @@ async fn recorded(store: &EventStore, args: &LedgerArgs) -> Result<(Vec<RunRow>,
     loop {
         let (mut rows, mut page) = (Vec::new(), Page::first(1000));
         let cut = loop {
-            let answer = store.ledger(&args.job, args.item, args.from, to, &page).await?;
+            let answer = store.ledger(None, &args.job, args.item, args.from, to, &page).await?;
             rows.extend(answer.rows);
             let (Some(first), Some(last)) = (rows.first(), rows.last()) else { return Ok((rows, to)) };
             if rows.len() > args.limit as usize && first.fire_time < last.fire_time && last.fire_time < to {
@@ -135,7 +135,7 @@ async fn open(
         return Ok(Vec::new());
     }
     // History may begin later than the span: the job is younger, or what was older has been deleted.
-    let oldest = store.ledger(&args.job, Some(item), Millis::MIN, Millis::MAX, &Page::first(1)).await?;
+    let oldest = store.ledger(None, &args.job, Some(item), Millis::MIN, Millis::MAX, &Page::first(1)).await?;
     let begin = oldest.rows.first().map(|row| row.range_from.unwrap_or(row.fire_time));
     let why = |last: Millis| match begin {
         None => "nothing of this item is on record",
@@ -165,7 +165,7 @@ fn settled(row: RunRow) -> Entry {
         count: row.range_count,
         item: row.item,
         trigger: trigger(&row),
-        outcome: Some(row.outcome),
+        outcome: Some(row.outcome.to_string()),
         reason: row.reason,
         attempt: Some(row.attempt),
         run_id: row.run_id,

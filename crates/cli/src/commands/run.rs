@@ -3,12 +3,12 @@
 use super::Global;
 use super::history::StoreArgs;
 use crate::output::{Failure, Format, instant, or_dash, show, table, talk};
+use clap::builder::PossibleValuesParser;
 use clap::{Args, Subcommand, ValueEnum};
 use clockwright_events::{
-    Cursor, ExecutionFilter, ExecutionRow, ExecutionState, OUTCOMES, Page, Query as _, RunFilter, RunRow,
-    StatusRow,
+    Cursor, ExecutionFilter, ExecutionRow, ExecutionState, Page, Query as _, RunFilter, RunRow, StatusRow,
 };
-use clockwright_model::{ExecutionSource, Item, Millis, RunId, Source};
+use clockwright_model::{ExecutionSource, Item, Millis, OutcomeKind, RunId, Source};
 use clockwright_runtime::LogPosition;
 use serde::Serialize;
 use std::sync::Arc;
@@ -47,7 +47,7 @@ pub(crate) struct ListArgs {
     #[arg(long)]
     item: Option<Item>,
     /// Only with this outcome; may be given several times
-    #[arg(long, value_parser = OUTCOMES, conflicts_with = "attempts")]
+    #[arg(long, value_parser = PossibleValuesParser::new(OutcomeKind::ALL.map(OutcomeKind::as_str)), conflicts_with = "attempts")]
     outcome: Vec<String>,
     /// Only attempts in this state
     #[arg(long, value_enum, requires = "attempts")]
@@ -118,9 +118,9 @@ async fn outcomes(output: Format, args: ListArgs) -> Result<(), Failure> {
             .ok_or_else(|| unknown_source(word, "schedule, misfire, failover, trigger or retry"))
     });
     let filter = RunFilter {
-        job: args.job,
+        jobs: args.job.into_iter().collect(),
         item: args.item,
-        outcomes: args.outcome,
+        outcomes: args.outcome.iter().filter_map(|word| OutcomeKind::parse(word)).collect(),
         instance: args.instance,
         source: source.transpose()?,
         from: args.from,
@@ -142,7 +142,7 @@ async fn attempts(output: Format, args: ListArgs) -> Result<(), Failure> {
             .ok_or_else(|| unknown_source(word, "NORMAL_TRIGGER, MISFIRE or FAILOVER"))
     });
     let filter = ExecutionFilter {
-        job: args.job,
+        jobs: args.job.into_iter().collect(),
         item: args.item,
         instance: args.instance,
         state: args.state.map(|state| match state {
@@ -247,7 +247,7 @@ fn list(rows: &[Listed<RunRow>]) -> String {
                 instant(row.fire_time) + &count,
                 row.job.clone(),
                 row.item.to_string(),
-                row.outcome.clone(),
+                row.outcome.to_string(),
                 took(row.start, Some(row.decided)),
                 row.attempt.to_string(),
                 row.instance.clone(),
@@ -312,7 +312,7 @@ fn get(details: &Details) -> String {
             ("instance", row.instance.clone()),
             ("started", or_dash(row.start.map(instant))),
             ("decided", instant(row.decided)),
-            ("outcome", row.outcome.clone()),
+            ("outcome", row.outcome.to_string()),
             ("failure", or_dash(row.failure_kind.as_ref())),
             ("reason", row.reason.clone()),
             ("log", or_dash(row.log.as_ref())),

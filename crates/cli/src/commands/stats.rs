@@ -63,7 +63,7 @@ pub(crate) async fn run(global: &Global, args: StatsArgs) -> Result<(), Failure>
     check_span(from, to)?;
     let from = width.start_of(from);
     let store = args.store.open().await?;
-    let rows = store.statistics(args.job.as_deref(), width, from, to).await?;
+    let rows = store.statistics(None, args.job.as_deref(), width, from, to).await?;
     show(global.output, &rows, |rows| list(rows))?;
     tell_losses(&store, from, to).await
 }

@@ -64,6 +64,7 @@ impl Turn<'_> {
         start: Option<Millis>,
     ) -> Settlement {
         Settlement {
+            namespace: self.us.keys.namespace().into(),
             job: self.job.name.clone(),
             item,
             fire: claim.fire.clone(),
@@ -74,15 +75,19 @@ impl Turn<'_> {
             token: claim.token,
             source: claim.source,
             instance: claim.owner.clone(),
+            claimed: Some(claim.at),
             start,
             at: self.now.wall,
             log: None,
+            result: None,
+            task: None,
         }
     }
 
     /// The outcomes of ranges that never ran.
     pub(super) fn gap_settlements(&self, item: Item, gaps: &[Gap]) -> Vec<Settlement> {
         let settle = |gap: &Gap| Settlement {
+            namespace: self.us.keys.namespace().into(),
             job: self.job.name.clone(),
             item,
             fire: Fire::Scheduled(gap.to),
@@ -93,9 +98,12 @@ impl Turn<'_> {
             token: 0,
             source: Source::Schedule,
             instance: self.us.me.clone(),
+            claimed: None,
             start: None,
             at: self.now.wall,
             log: None,
+            result: None,
+            task: None,
         };
         gaps.iter().map(settle).collect()
     }

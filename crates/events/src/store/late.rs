@@ -23,7 +23,7 @@ impl LateStore {
     pub async fn connect(address: &str) -> Result<Arc<Self>, StoreError> {
         let store = match EventStore::connect(address).await {
             Ok(store) => OnceCell::new_with(Some(store)),
-            Err(error @ (StoreError::Open { .. } | StoreError::Database(_))) => {
+            Err(error @ (StoreError::Open { .. } | StoreError::Database { .. })) => {
                 tracing::warn!(%error, "the database for events is away; events wait for it");
                 OnceCell::new()
             }

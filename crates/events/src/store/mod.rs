@@ -23,13 +23,17 @@
 //! The local store is a file in WAL mode with one connection that writes and a few that read; see `clockwright_sql::file`. How
 //! PostgreSQL finds a text is in `search`.
 
+mod counting;
+mod digest;
 mod late;
 mod read;
 mod retention;
 mod schema;
 #[cfg(feature = "postgres")]
 mod search;
+mod state;
 mod statistics;
+mod tail;
 mod write;
 
 use crate::{Store, StoreError};
@@ -91,9 +95,11 @@ impl EventStore {
                 if read_only { Self::open_read_only(path).await } else { Self::open(path).await }
             }
             #[cfg(feature = "postgres")]
-            ("postgres" | "postgresql", _) => schema::on_server(address, read_only).await.map(Arc::new),
+            ("postgres" | "postgresql", _) => {
+                Ok(schema::on_server(address, read_only).await?.shared(read_only))
+            }
             #[cfg(feature = "mysql")]
-            ("mysql" | "mariadb", _) => schema::on_server(address, read_only).await.map(Arc::new),
+            ("mysql" | "mariadb", _) => Ok(schema::on_server(address, read_only).await?.shared(read_only)),
             #[cfg(not(feature = "postgres"))]
             ("postgres" | "postgresql", _) => Err(missing("postgres")),
             #[cfg(not(feature = "mysql"))]
@@ -114,7 +120,7 @@ impl EventStore {
     /// # Errors
     /// [`StoreError::Newer`], [`StoreError::Foreign`] or [`StoreError::Open`].
     pub async fn open(path: impl AsRef<Path>) -> Result<Arc<Self>, StoreError> {
-        Ok(Arc::new(Self::on(file::open(path.as_ref(), &SCHEMA).await?)))
+        Ok(Self::on(file::open(path.as_ref(), &SCHEMA).await?).shared(false))
     }
 
     /// Opens a file for reading, while another process may be writing it. Never makes or changes one.
@@ -122,7 +128,7 @@ impl EventStore {
     /// # Errors
     /// [`StoreError::Missing`], [`StoreError::Newer`], [`StoreError::Foreign`] or [`StoreError::Open`].
     pub async fn open_read_only(path: impl AsRef<Path>) -> Result<Arc<Self>, StoreError> {
-        Ok(Arc::new(Self::on(file::open_read_only(path.as_ref(), &SCHEMA).await?)))
+        Ok(Self::on(file::open_read_only(path.as_ref(), &SCHEMA).await?).shared(true))
     }
 
     /// A store in memory, which dies with the value: for tests and for `dev` without a data folder.
@@ -130,12 +136,23 @@ impl EventStore {
     /// # Errors
     /// [`StoreError::Open`], when memory or threads are short.
     pub async fn in_memory() -> Result<Arc<Self>, StoreError> {
-        Ok(Arc::new(Self::on(file::in_memory(&SCHEMA).await?)))
+        Ok(Self::on(file::in_memory(&SCHEMA).await?).shared(false))
     }
 
-    /// Closes all connections, after what they are doing now; a file's writer moves its log into the file.
+    /// Folds what is to be counted, and closes all connections, after what they are doing now; a file's writer moves its log into the file.
     pub async fn close(&self) {
+        // What is not folded is folded by whoever comes next, and nobody folds for readers.
+        let _ = self.fold().await;
         self.db.close().await;
+    }
+
+    /// Whoever may write folds counts as well.
+    fn shared(self, read_only: bool) -> Arc<Self> {
+        let store = Arc::new(self);
+        if !read_only {
+            tokio::spawn(Self::keep_folded(Arc::downgrade(&store)));
+        }
+        store
     }
 
     fn on(db: Db) -> Self {

@@ -3,20 +3,22 @@
 use super::EventStore;
 use super::write::stored_state;
 use crate::query::{
-    Cursor, ExecutionFilter, ExecutionPage, ExecutionRow, ExecutionState, LossRow, Page, Query, RunFilter,
-    RunPage, RunRow, StatisticsRow, StatusRow, StoreError, Width,
+    Cursor, Durations, ExecutionFilter, ExecutionPage, ExecutionRow, ExecutionState, LossRow, Page, Query,
+    RunFilter, RunPage, RunRow, StateRow, StatisticsRow, StatusRow, StoreError, Tail, TailPage, Width,
 };
 use async_trait::async_trait;
-use clockwright_model::{ExecutionSource, Item, Millis, RunId, Source, TaskState};
+use clockwright_model::{ExecutionSource, Item, Millis, OutcomeKind, RunId, Source, TaskState};
 use clockwright_sql::text::{clean, fit};
 use clockwright_sql::{Dialect, Row, Sql, Value};
+use std::borrow::Cow;
 
 pub(super) const RUN: &str = "SELECT run_key, job_name, sharding_item, fire, fire_time, range_from, range_count, outcome, failure_kind, \
-     reason, coalesced_into, attempt, run_id, token, source, instance, start_ms, decided_ms, log_position FROM CLOCKWRIGHT_RUN";
+     reason, coalesced_into, attempt, run_id, token, source, instance, start_ms, decided_ms, log_position, namespace, reason_code, \
+     reason_params, claimed_at, result, task_seq FROM CLOCKWRIGHT_RUN";
 
 /// How many columns that are.
 #[cfg(feature = "postgres")]
-pub(super) const RUN_COLUMNS: usize = 19;
+pub(super) const RUN_COLUMNS: usize = 25;
 
 pub(super) const NEWEST_FIRST: &str = " ORDER BY fire_time DESC, run_key DESC";
 
@@ -37,6 +39,20 @@ impl Query for EventStore {
         if let Some(rows) = self.search(filter, page).await? {
             return Ok(run_page(rows, page));
         }
+        if let [_, _, ..] = &filter.jobs[..]
+            && filter.jobs.len() <= JOBS
+        {
+            // Each job's page is found by its index, and the page of all of them is among those.
+            let mut rows = Vec::new();
+            for job in &filter.jobs {
+                let one = RunFilter { jobs: vec![job.clone()], ..filter.clone() };
+                rows.extend(self.all(runs_sql(self.dialect(), &one, page), run_row).await?);
+            }
+            rows.sort_by(|a, b| (b.fire_time, &b.key).cmp(&(a.fire_time, &a.key)));
+            rows.dedup_by(|a, b| a.key == b.key);
+            rows.truncate(page.rows() + 1);
+            return Ok(run_page(rows, page));
+        }
         let rows = self.all(runs_sql(self.dialect(), filter, page), run_row).await?;
         Ok(run_page(rows, page))
     }
@@ -49,9 +65,15 @@ impl Query for EventStore {
         self.one(sql, run_row).await
     }
 
-    async fn last(&self, job: &str, item: Item) -> Result<Option<RunRow>, StoreError> {
+    async fn last(
+        &self,
+        namespace: Option<&str>,
+        job: &str,
+        item: Item,
+    ) -> Result<Option<RunRow>, StoreError> {
         let mut sql = Sql::new(self.dialect(), RUN);
         sql.is("job_name = ", fit(job, 100));
+        in_namespace(&mut sql, namespace);
         sql.is("sharding_item = ", item);
         sql.text(" ORDER BY fire_time DESC, run_key DESC LIMIT 1");
         self.one(sql, run_row).await
@@ -59,6 +81,7 @@ impl Query for EventStore {
 
     async fn ledger(
         &self,
+        namespace: Option<&str>,
         job: &str,
         item: Option<Item>,
         from: Millis,
@@ -67,10 +90,10 @@ impl Query for EventStore {
     ) -> Result<RunPage, StoreError> {
         // What ends inside, by the index on fire times; and ranges that begin inside or before and end behind `to`, of
         // which a small index of their own finds the few. All rows of the first part come before those of the second.
-        let inside = ledger_sql(self.dialect(), job, item, from, to, page);
+        let inside = ledger_sql(self.dialect(), (namespace, job), item, from, to, page);
         let mut rows = self.all(inside, run_row).await?;
         if rows.len() <= page.rows() {
-            let over = overreaching_sql(self.dialect(), job, item, from, to, page);
+            let over = overreaching_sql(self.dialect(), (namespace, job), item, from, to, page);
             rows.extend(self.all(over, run_row).await?);
         }
         Ok(run_page(rows, page))
@@ -109,12 +132,30 @@ impl Query for EventStore {
 
     async fn statistics(
         &self,
+        namespace: Option<&str>,
         job: Option<&str>,
         width: Width,
         from: Millis,
         to: Millis,
     ) -> Result<Vec<StatisticsRow>, StoreError> {
-        self.statistics_rows(job, width, from, to).await
+        self.statistics_rows(namespace, job, width, from, to).await
+    }
+
+    async fn states(&self, since: Millis, most: usize) -> Result<Vec<StateRow>, StoreError> {
+        self.state_rows(since, most).await
+    }
+
+    async fn durations(
+        &self,
+        namespace: Option<&str>,
+        job: &str,
+        item: Option<Item>,
+    ) -> Result<Durations, StoreError> {
+        self.duration_rows(namespace, job, item).await
+    }
+
+    async fn after(&self, place: Tail, most: usize) -> Result<TailPage, StoreError> {
+        self.tail(place, most).await
     }
 
     async fn losses(&self, from: Millis, to: Millis) -> Result<Vec<LossRow>, StoreError> {
@@ -149,6 +190,26 @@ impl EventStore {
     ) -> Result<Option<T>, StoreError> {
         Ok(self.all(sql, read).await?.pop())
     }
+}
+
+/// In which namespace, if it matters, and its name.
+type JobOf<'a> = (Option<&'a str>, &'a str);
+
+/// How many jobs' pages are found one by one.
+const JOBS: usize = 64;
+
+/// What versions recorded that kept no namespace belongs to all.
+pub(super) fn in_namespace<'a>(sql: &mut Sql<'a>, namespace: Option<&'a str>) {
+    if let Some(namespace) = namespace {
+        sql.must("namespace IN (");
+        sql.list([fit(namespace, 200), "".into()]);
+    }
+}
+
+/// The word of a stored outcome.
+pub(super) fn outcome_kind(word: &str) -> Result<OutcomeKind, clockwright_sql::Error> {
+    OutcomeKind::parse(word)
+        .ok_or_else(|| clockwright_sql::Error::Decode(format!("`{word}` is no outcome").into()))
 }
 
 fn execution_head(dialect: Dialect) -> &'static str {
@@ -197,24 +258,38 @@ fn runs_sql<'a>(dialect: Dialect, filter: &'a RunFilter, page: &'a Page) -> Sql<
     sql
 }
 
+fn jobs<'a>(sql: &mut Sql<'a>, jobs: &'a [String]) {
+    match jobs {
+        [] => {}
+        [job] => sql.is("job_name = ", fit(job, 100)),
+        jobs => {
+            sql.must("job_name IN (");
+            sql.list(jobs.iter().map(|job| fit(job, 100)));
+        }
+    }
+}
+
 /// What a filter says, except for the text, and behind which row the page begins.
 pub(super) fn run_conditions<'a>(sql: &mut Sql<'a>, filter: &'a RunFilter, page: &'a Page) {
     sql.may("run_id = ", filter.run_id.map(|id| id.to_string()));
-    sql.may("job_name = ", filter.job.as_deref().map(|job| fit(job, 100)));
+    jobs(sql, &filter.jobs);
+    if !filter.namespaces.is_empty() {
+        sql.must("namespace IN (");
+        sql.list(filter.namespaces.iter().map(|namespace| fit(namespace, 200)).chain([Cow::Borrowed("")]));
+    }
     sql.may("sharding_item = ", filter.item);
     sql.may("instance = ", filter.instance.as_deref().map(|instance| fit(instance, 255)));
     sql.may("source = ", filter.source.map(Source::as_str));
     if !filter.outcomes.is_empty() {
         sql.must("outcome IN (");
-        sql.list(filter.outcomes.iter().map(|outcome| clean(outcome)));
+        sql.list(filter.outcomes.iter().map(|outcome| outcome.as_str()));
     }
-    // A success has no reason. Said in these words, the database sees that its index of what did not succeed has it all. For a single
-    // outcome MySQL has another one.
+    // A success has no reason. Said in these words, the database sees that its index of what did not succeed has it all.
     let has_text = filter.text.as_ref().is_some_and(|text| !text.is_empty());
-    if has_text || !(filter.outcomes.is_empty() || filter.outcomes.iter().any(|word| word == "succeeded")) {
+    if has_text || !(filter.outcomes.is_empty() || filter.outcomes.contains(&OutcomeKind::Succeeded)) {
         if !sql.dialect.is_mysql() {
             sql.must("outcome <> 'succeeded'");
-        } else if has_text || filter.outcomes.len() > 1 {
+        } else {
             sql.must("is_bad = 1");
         }
     }
@@ -231,7 +306,7 @@ pub(super) fn run_conditions<'a>(sql: &mut Sql<'a>, filter: &'a RunFilter, page:
 
 fn ledger_sql<'a>(
     dialect: Dialect,
-    job: &'a str,
+    job: JobOf<'a>,
     item: Option<Item>,
     from: Millis,
     to: Millis,
@@ -248,7 +323,7 @@ fn ledger_sql<'a>(
 
 fn overreaching_sql<'a>(
     dialect: Dialect,
-    job: &'a str,
+    job: JobOf<'a>,
     item: Option<Item>,
     from: Millis,
     to: Millis,
@@ -268,8 +343,9 @@ fn overreaching_sql<'a>(
     sql
 }
 
-fn ledger_part<'a>(sql: &mut Sql<'a>, job: &'a str, item: Option<Item>, page: &'a Page) {
+fn ledger_part<'a>(sql: &mut Sql<'a>, (namespace, job): JobOf<'a>, item: Option<Item>, page: &'a Page) {
     sql.is("job_name = ", fit(job, 100));
+    in_namespace(sql, namespace);
     sql.may("sharding_item = ", item);
     if let Some(Cursor { at, id }) = &page.cursor {
         sql.is("fire_time >= ", *at);
@@ -283,7 +359,7 @@ fn ledger_part<'a>(sql: &mut Sql<'a>, job: &'a str, item: Option<Item>, page: &'
 /// Elastic-Job writes an end that comes before its start as a failure without a time of its end.
 fn executions_sql<'a>(dialect: Dialect, filter: &'a ExecutionFilter, page: &'a Page) -> Sql<'a> {
     let mut sql = Sql::new(dialect, execution_head(dialect));
-    sql.may("job_name = ", filter.job.as_deref().map(|job| fit(job, 100)));
+    jobs(&mut sql, &filter.jobs);
     sql.may("sharding_item = ", filter.item);
     sql.may("task_id = ", filter.task_id.as_deref().map(|task| fit(task, 255)));
     sql.may("ip = ", filter.ip.as_deref().map(|ip| fit(ip, 50)));
@@ -349,7 +425,7 @@ pub(super) fn run_row(row: &Row) -> Result<RunRow, clockwright_sql::Error> {
         fire_time: row.int(4)?,
         range_from: row.maybe_int(5)?,
         range_count: row.int(6)?.unsigned_abs(),
-        outcome: row.text(7)?,
+        outcome: outcome_kind(&row.text(7)?)?,
         failure_kind: row.maybe_text(8)?,
         reason: row.text(9)?,
         coalesced_into: row.maybe_text(10)?,
@@ -361,6 +437,12 @@ pub(super) fn run_row(row: &Row) -> Result<RunRow, clockwright_sql::Error> {
         start: row.maybe_int(16)?,
         decided: row.int(17)?,
         log: row.maybe_text(18)?,
+        namespace: row.text(19)?,
+        reason_code: row.maybe_text(20)?,
+        reason_params: row.maybe_text(21)?.and_then(|text| serde_json::from_str(&text).ok()),
+        claimed: row.maybe_int(22)?,
+        result: row.maybe_text(23)?,
+        task: row.maybe_int(24)?,
     })
 }
 
@@ -438,23 +520,27 @@ mod tests {
     async fn no_page_of_a_common_question_reads_the_whole_history() {
         let store = EventStore::in_memory().await.unwrap();
         let page = Page::after(10, "1700000000000~j/0/1700000000000".parse().unwrap());
-        let job = Some("j".to_owned());
+        let job = vec!["j".to_owned()];
+        let instance = Some("i".to_owned());
         let item = Some(1);
         let (from, to) = (Some(1), Some(2));
-        let failed = || vec!["failed".to_owned()];
+        let failed = || vec![OutcomeKind::Failed];
         for page in [Page::first(10), page.clone()] {
             for (filter, index) in [
                 (RunFilter::default(), "CLOCKWRIGHT_RUN_FIRE"),
                 (RunFilter { from, to, ..RunFilter::default() }, "CLOCKWRIGHT_RUN_FIRE"),
-                (RunFilter { job: job.clone(), from, ..RunFilter::default() }, "CLOCKWRIGHT_RUN_JOB_FIRE"),
-                (RunFilter { job: job.clone(), item, ..RunFilter::default() }, "CLOCKWRIGHT_RUN_ITEM_FIRE"),
+                (RunFilter { jobs: job.clone(), from, ..RunFilter::default() }, "CLOCKWRIGHT_RUN_JOB_FIRE"),
+                (RunFilter { jobs: job.clone(), item, ..RunFilter::default() }, "CLOCKWRIGHT_RUN_JOB_FIRE"),
                 (RunFilter { outcomes: failed(), ..RunFilter::default() }, "CLOCKWRIGHT_RUN_BAD"),
                 (RunFilter { text: Some("x".into()), ..RunFilter::default() }, "CLOCKWRIGHT_RUN_BAD"),
                 (
-                    RunFilter { job: job.clone(), outcomes: failed(), ..RunFilter::default() },
+                    RunFilter { jobs: job.clone(), outcomes: failed(), ..RunFilter::default() },
                     "CLOCKWRIGHT_RUN_JOB_BAD",
                 ),
-                (RunFilter { instance: job.clone(), ..RunFilter::default() }, "CLOCKWRIGHT_RUN_INSTANCE"),
+                (
+                    RunFilter { instance: instance.clone(), ..RunFilter::default() },
+                    "CLOCKWRIGHT_RUN_INSTANCE",
+                ),
             ] {
                 let plan = plan(&store, runs_sql(Dialect::Sqlite, &filter, &page)).await;
                 assert!(plan.split([' ', ';']).any(|word| word == index), "{filter:?}: {plan}");
@@ -470,7 +556,7 @@ mod tests {
                     "JOB_EXECUTION_LOG_BAD",
                 ),
                 (
-                    ExecutionFilter { job: job.clone(), from, ..ExecutionFilter::default() },
+                    ExecutionFilter { jobs: job.clone(), from, ..ExecutionFilter::default() },
                     "JOB_EXECUTION_LOG_JOB_START",
                 ),
             ] {
@@ -478,8 +564,8 @@ mod tests {
                 assert!(plan.split([' ', ';']).any(|word| word == index), "{filter:?}: {plan}");
             }
             for item in [None, item] {
-                plan(&store, ledger_sql(Dialect::Sqlite, "j", item, 1, 2, &page)).await;
-                let over = overreaching_sql(Dialect::Sqlite, "j", item, 1, 2, &page);
+                plan(&store, ledger_sql(Dialect::Sqlite, (Some("n"), "j"), item, 1, 2, &page)).await;
+                let over = overreaching_sql(Dialect::Sqlite, (Some("n"), "j"), item, 1, 2, &page);
                 let plan = plan(&store, over).await;
                 assert!(plan.contains("CLOCKWRIGHT_RUN_RANGE "), "{plan}");
             }

@@ -285,7 +285,7 @@ fn by_place(dialect: Dialect, table: &str) -> (&'static str, &'static str) {
     } else if dialect.is_postgres() {
         (" WHERE ctid = ANY(ARRAY(SELECT ctid FROM ", "))")
     } else if table == "CLOCKWRIGHT_STATISTICS" {
-        (" WHERE (job_name, width, at_ms) IN (SELECT job_name, width, at_ms FROM ", ")")
+        (" WHERE (job_name, namespace, width, at_ms) IN (SELECT job_name, namespace, width, at_ms FROM ", ")")
     } else {
         (" WHERE rowid IN (SELECT rowid FROM ", ")")
     }

@@ -9,7 +9,7 @@ use super::EventStore;
 use crate::StoreError;
 #[cfg(any(feature = "postgres", feature = "mysql"))]
 use clockwright_sql::server::Opening;
-use clockwright_sql::{OpenError, Schema, Sessions};
+use clockwright_sql::{OpenError, RetryClass, Schema, Sessions};
 
 pub(super) const SCHEMA: Schema = Schema {
     sqlite: &[
@@ -17,16 +17,19 @@ pub(super) const SCHEMA: Schema = Schema {
         include_str!("migrations/sqlite/0002_statistics.sql"),
         include_str!("migrations/sqlite/0003_failures.sql"),
         include_str!("migrations/sqlite/0004_logs_and_searches.sql"),
+        include_str!("migrations/sqlite/0005_namespaces.sql"),
     ],
     postgres: &[
         include_str!("migrations/postgres/0001_events.sql"),
         include_str!("migrations/postgres/0002_failures.sql"),
         include_str!("migrations/postgres/0003_logs_and_searches.sql"),
+        include_str!("migrations/postgres/0004_namespaces.sql"),
     ],
     mysql: &[
         include_str!("migrations/mysql/0001_events.sql"),
         include_str!("migrations/mysql/0002_failures.sql"),
         include_str!("migrations/mysql/0003_logs_and_searches.sql"),
+        include_str!("migrations/mysql/0004_namespaces.sql"),
     ],
     version_table: "CLOCKWRIGHT_SCHEMA",
     lock_name: "clockwright-events",
@@ -150,6 +153,6 @@ impl From<OpenError> for StoreError {
 
 impl From<clockwright_sql::Error> for StoreError {
     fn from(error: clockwright_sql::Error) -> Self {
-        StoreError::Database(error.to_string())
+        StoreError::Database { reason: error.to_string(), retry: RetryClass::of(&error) }
     }
 }

@@ -43,7 +43,7 @@ impl EventStore {
     ) -> Result<Option<Vec<RunRow>>, StoreError> {
         let Some(text) = filter.text.as_deref().filter(|text| has_trigram(text)) else { return Ok(None) };
         // The rows of one job, or of one run, are few enough.
-        if !self.has_trigrams || filter.job.is_some() || filter.run_id.is_some() {
+        if !self.has_trigrams || filter.jobs.len() == 1 || filter.run_id.is_some() {
             return Ok(None);
         }
         let newest = self.all(newest_sql(filter, page, text), run_row).await?;

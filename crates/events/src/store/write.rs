@@ -3,14 +3,14 @@
 //! Rows are inserted in groups of 256, 64, 16, 4 and 1, so that each table has five different statements however large the
 //! batches are (a full batch of the bus is four of the largest); a database then parses each of them once for the life of the
 //! connection, where parsing 500 rows afresh
-//! costs as much as storing them. While it works on one statement, the next one is made. The largest group has 256 × 20 variables, well below the 32,766 of SQLite and the 65,535
+//! costs as much as storing them. While it works on one statement, the next one is made. The largest group has 256 × 26 variables, well below the 32,766 of SQLite and the 65,535
 //! of the others.
 //!
 //! The same event may come twice, after a crash or from the spool: the first one stays, by primary key. Counts are made
-//! from the rows that this batch has newly made, in the same transaction, so they are exact too.
+//! from the rows that this batch has newly made, in the same transaction, so they are exact too; see `counting`. So is how each item stands (`state`),
+//! and what those are told who follow the history (`tail`).
 
-use super::EventStore;
-use super::statistics::{self, Counts};
+use super::{EventStore, counting, state, tail};
 use crate::{Loss, Sink, SinkError};
 use async_trait::async_trait;
 use clockwright_model::{Event, Execution, Outcome, RunId, Settlement, StatusTrace, TaskState, TraceSource};
@@ -82,17 +82,37 @@ impl EventStore {
 
     /// Returns how many settlements were refused.
     async fn write(&self, batch: &[Event]) -> Result<u64, SinkError> {
-        let sorted = Sorted::from(batch);
         let mut tx = self.writing().await?;
         let conflicts = async {
-            executions(&mut tx, &sorted.executions).await?;
-            statuses(&mut tx, &sorted.statuses, self.trace_has_source).await?;
-            let (counts, conflicts) = settlements(&mut tx, &sorted.settlements, &self.batches).await?;
-            statistics::add(&mut tx, &counts, self.cloud_statistics).await?;
+            let conflicts = self.write_in(&mut tx, batch).await?;
             tx.commit().await?;
             Ok(conflicts)
         };
         conflicts.await.map_err(refused)
+    }
+
+    /// Stores a batch in a transaction of the caller's, on the database of this store: so that what the caller writes and what happened are true
+    /// together. Returns how many settlements were refused, because their fire has an outcome already that says something else.
+    ///
+    /// # Errors
+    /// As the database says; the transaction is of no more use then.
+    pub async fn write_in(&self, tx: &mut Tx, batch: &[Event]) -> Result<u64, clockwright_sql::Error> {
+        let sorted = Sorted::from(batch);
+        executions(tx, &sorted.executions).await?;
+        statuses(tx, &sorted.statuses, self.trace_has_source).await?;
+        let (new, conflicts) = settlements(tx, &sorted.settlements, &self.batches).await?;
+        state::set(tx, &new).await?;
+        counting::add(tx, &new).await?;
+        tail::add(tx, &new).await?;
+        Ok(conflicts)
+    }
+
+    /// Begins a transaction for [`write_in`](Self::write_in).
+    ///
+    /// # Errors
+    /// [`StoreError::Database`](crate::StoreError::Database) or [`StoreError::ReadOnly`](crate::StoreError::ReadOnly).
+    pub async fn begin(&self) -> Result<Tx, crate::StoreError> {
+        self.db.begin().await?.ok_or(crate::StoreError::ReadOnly)
     }
 }
 
@@ -316,13 +336,12 @@ fn java_list(items: &[u32]) -> String {
     text
 }
 
-/// The first outcome of a fire stays. Returns what the new rows add to the counts, and how many of the rows say something
-/// else than the one that stayed.
-async fn settlements(
+/// The first outcome of a fire stays. Returns the rows that are new, and how many of the others say something else than the one that stayed.
+async fn settlements<'a>(
     tx: &mut Tx,
-    rows: &[&Settlement],
+    rows: &[&'a Settlement],
     names: &AtomicI64,
-) -> Result<(Counts, u64), clockwright_sql::Error> {
+) -> Result<(Vec<&'a Settlement>, u64), clockwright_sql::Error> {
     let dialect = tx.dialect();
     // Each group has a name of its own, so that a row that comes twice in a batch is new only once.
     let first = names.fetch_add(i64::try_from(rows.len()).unwrap_or(i64::MAX), Ordering::Relaxed);
@@ -331,26 +350,26 @@ async fn settlements(
         sql.text(
             " INTO CLOCKWRIGHT_RUN (run_key, job_name, sharding_item, fire, fire_time, range_from, range_count, \
              outcome, failure_kind, reason, coalesced_into, attempt, run_id, token, source, instance, start_ms, \
-             decided_ms, batch, log_position)",
+             decided_ms, batch, log_position, namespace, reason_code, reason_params, claimed_at, result, task_seq)",
         );
         sql.rows(group.iter().map(|settlement| values(settlement, first.wrapping_add(place as i64))));
         sql.text(unless_there(dialect, " ON CONFLICT (run_key) DO NOTHING"));
         sql
     })
     .await?;
-    let mut counts = Counts::default();
+    let mut new = Vec::with_capacity(rows.len());
     let mut conflicts = 0;
     for (place, (group, made)) in groups(rows).zip(made).enumerate() {
         if made == group.len() as u64 {
-            group.iter().for_each(|settlement| counts.add(settlement));
+            new.extend_from_slice(group);
         } else {
-            conflicts += compare(tx, group, first.wrapping_add(place as i64), &mut counts).await?;
+            conflicts += compare(tx, group, first.wrapping_add(place as i64), &mut new).await?;
         }
     }
-    Ok((counts, conflicts))
+    Ok((new, conflicts))
 }
 
-fn values<'a>(s: &'a Settlement, batch: i64) -> [Value<'a>; 20] {
+fn values<'a>(s: &'a Settlement, batch: i64) -> [Value<'a>; 26] {
     let said = Said::by(s);
     [
         key(s).into(),
@@ -373,10 +392,21 @@ fn values<'a>(s: &'a Settlement, batch: i64) -> [Value<'a>; 20] {
         s.at.into(),
         batch.into(),
         s.log.as_deref().map(|log| fit(log, 100)).into(),
+        fit(&s.namespace, 200).into(),
+        Value::Text(s.outcome.why().map(|reason| reason.code().into())),
+        Value::Text(
+            s.outcome
+                .why()
+                .and_then(|reason| reason.stored_parameters(1000))
+                .map(|all| all.to_string().into()),
+        ),
+        s.claimed.into(),
+        s.result.as_deref().map(wide).into(),
+        s.task.into(),
     ]
 }
 
-fn key(settlement: &Settlement) -> String {
+pub(super) fn key(settlement: &Settlement) -> String {
     fit(&settlement.key(), 255).into_owned()
 }
 
@@ -414,11 +444,11 @@ impl Said {
 
 /// Some rows of the group were there already. Counts those that are this batch's own, and returns how many differ from
 /// what is stored under their key.
-async fn compare(
+async fn compare<'a>(
     tx: &mut Tx,
-    group: &[&Settlement],
+    group: &[&'a Settlement],
     batch: i64,
-    counts: &mut Counts,
+    new: &mut Vec<&'a Settlement>,
 ) -> Result<u64, clockwright_sql::Error> {
     let mut sql = Sql::new(
         tx.dialect(),
@@ -445,7 +475,7 @@ async fn compare(
         let Some((first, own)) = stored.get_mut(&key) else { continue };
         // The first one of the batch under this key is the one that was stored.
         if std::mem::take(own) {
-            counts.add(settlement);
+            new.push(settlement);
         }
         if *first == Said::by(settlement) {
             continue;

@@ -1,0 +1,249 @@
+//! What is kept beside the rows: counts, how items stand, durations, the tail; and whose they are.
+
+use super::{T, id, put, runs, settled, unrun};
+use clockwright_events::{
+    EventStore, Loss, Page, Query, RunFilter, StatisticsRow, Store, Tail, TailPage, Width,
+};
+use clockwright_model::{Event, FailureKind, Outcome, OutcomeKind, Reason, Settlement};
+use std::sync::Arc;
+
+fn within(namespace: &str, settlement: Settlement) -> Settlement {
+    Settlement { namespace: namespace.into(), ..settlement }
+}
+
+fn failure() -> Outcome {
+    Outcome::Failed { kind: FailureKind::Job, reason: Reason::ExitCode { code: 3 } }
+}
+
+pub(crate) async fn two_namespaces_may_have_jobs_of_one_name(store: Arc<EventStore>) {
+    let failed = Settlement { outcome: failure(), ..settled("j", 0, T) };
+    put(&*store, [within("a", settled("j", 0, T)), within("b/c", failed)]).await;
+    // As a version recorded that kept no namespace: it belongs to all.
+    put(&*store, [settled("j", 0, T - 1), within("b/c", settled("k", 0, T + 1))]).await;
+    assert_eq!(store.conflicts(), 0);
+    let of = async |namespaces: &[&str], jobs: &[&str]| -> Vec<(String, OutcomeKind)> {
+        let filter = RunFilter {
+            namespaces: namespaces.iter().map(ToString::to_string).collect(),
+            jobs: jobs.iter().map(ToString::to_string).collect(),
+            ..RunFilter::default()
+        };
+        // One by one, so that every page begins behind a row.
+        let (mut found, mut page) = (Vec::new(), Page::first(1));
+        loop {
+            let answer = store.runs(&filter, &page).await.unwrap();
+            found.extend(answer.rows.into_iter().map(|row| (row.namespace, row.outcome)));
+            let Some(next) = answer.next else { return found };
+            page = Page::after(1, next);
+        }
+    };
+    use OutcomeKind::{Failed, Succeeded};
+    let row = |namespace: &str, kind| (namespace.to_owned(), kind);
+    let old = || row("", Succeeded);
+    assert_eq!(of(&["a"], &["j"]).await, [row("a", Succeeded), old()]);
+    assert_eq!(of(&["b/c"], &["j"]).await, [row("b/c", Failed), old()]);
+    assert_eq!(of(&[], &["j"]).await.len(), 3);
+    assert_eq!(of(&["a", "b/c"], &["j", "k"]).await.len(), 4);
+    assert_eq!(of(&["b/c"], &["k", "j", "j"]).await.len(), 3);
+    assert_eq!(of(&["c"], &[]).await, [old()]);
+    let last = store.last(Some("a"), "j", 0).await.unwrap().unwrap();
+    assert_eq!((last.namespace.as_str(), last.outcome), ("a", Succeeded));
+    let ledger = store.ledger(Some("b/c"), "j", None, T, T + 9, &Page::first(9)).await.unwrap();
+    assert_eq!(ledger.rows.iter().map(|row| row.outcome).collect::<Vec<_>>(), [Failed]);
+    for _ in 0..2 {
+        let count = async |namespace, job| {
+            let rows = store.statistics(namespace, job, Width::Day, 0, i64::MAX).await.unwrap();
+            rows.iter().map(|row| (row.succeeded, row.failed)).collect::<Vec<_>>()
+        };
+        assert_eq!(count(None, None).await, [(3, 1)]);
+        assert_eq!(count(Some("b/c"), None).await, [(1, 1)]);
+        assert_eq!(count(Some("b/c"), Some("j")).await, [(1, 1)]);
+        assert_eq!(count(None, Some("j")).await, [(2, 1)]);
+        store.fold().await.unwrap();
+    }
+    let states = store.states(0, 100).await.unwrap();
+    assert_eq!(states.len(), 4, "{states:?}");
+}
+
+pub(crate) async fn a_reason_is_kept_as_a_code_with_its_parameters(store: Arc<EventStore>) {
+    let paused = Reason::Paused { by: "anna".into(), text: "release \"1\"\0😀".into() };
+    let more = Settlement {
+        claimed: Some(T),
+        result: Some("{\"rows\": 7}".into()),
+        task: Some(1 << 40),
+        ..settled("j", 1, T)
+    };
+    let outcome = Outcome::Skipped { reason: paused.clone() };
+    let said =
+        Outcome::Failed { kind: FailureKind::Job, reason: Reason::JobSaid { text: "no".repeat(5000) } };
+    put(
+        &*store,
+        [unrun("j", 0, T, outcome.clone()), more, Settlement { outcome: said, ..settled("j", 2, T) }],
+    )
+    .await;
+    let row = store.last(None, "j", 0).await.unwrap().unwrap();
+    assert_eq!(row.reason_code.as_deref(), Some("paused"));
+    assert_eq!((row.why(), row.whole_outcome()), (paused, Some(outcome)));
+    let row = store.last(None, "j", 1).await.unwrap().unwrap();
+    assert_eq!((row.reason_code, row.reason_params, row.claimed), (None, None, Some(T)));
+    assert_eq!((row.result.as_deref(), row.task), (Some("{\"rows\": 7}"), Some(1 << 40)));
+    let row = store.last(None, "j", 2).await.unwrap().unwrap();
+    assert_eq!((row.reason_code.as_deref(), row.reason_params.is_none()), (Some("job_said"), true));
+    assert!(matches!(row.why(), Reason::JobSaid { text } if text.ends_with("[cut]")));
+}
+
+pub(crate) async fn an_item_stands_as_its_newest_fire_ended_and_never_goes_back(store: Arc<EventStore>) {
+    let end = |n: i64, outcome: Outcome| within("n", Settlement { outcome, ..settled("j", 0, T + n) });
+    let skipped = || Outcome::Skipped { reason: Reason::PreviousRunning {} };
+    let state = async || {
+        let mut states = store.states(0, 10).await.unwrap();
+        assert_eq!(states.len(), 1, "{states:?}");
+        let state = states.remove(0);
+        (state.fire_time - T, state.outcome, state.streak, state.good.map(|at| at - T))
+    };
+    put(&*store, [end(20, skipped())]).await;
+    assert_eq!(state().await, (20, OutcomeKind::Skipped, 0, None));
+    put(&*store, [end(31, failure()), end(30, failure())]).await;
+    assert_eq!(state().await, (31, OutcomeKind::Failed, 2, None));
+    // Late from a spool; it changes nothing, nor does a batch that is stored again.
+    put(&*store, [end(10, Outcome::Succeeded), end(31, failure())]).await;
+    assert_eq!(state().await, (31, OutcomeKind::Failed, 2, None));
+    put(&*store, [end(40, failure()), end(41, skipped())]).await;
+    assert_eq!(state().await, (41, OutcomeKind::Skipped, 3, None));
+    put(&*store, [end(50, failure()), end(51, Outcome::Succeeded), end(52, failure())]).await;
+    assert_eq!(state().await, (52, OutcomeKind::Failed, 1, Some(53)));
+    let row = store.states(0, 10).await.unwrap().remove(0);
+    assert_eq!(
+        (row.failure_kind.as_deref(), row.reason_code.as_deref(), row.took),
+        (Some("job"), Some("exit_code"), None)
+    );
+    // Who has seen it asks from its change on, and sees it again, and what changed later.
+    put(&*store, [within("n", settled("j", 1, T)), within("m", settled("j", 0, T))]).await;
+    assert_eq!(store.states(row.changed, 10).await.unwrap().len(), 3);
+    assert_eq!(store.states(row.changed + 3_600_000, 10).await.unwrap(), []);
+    assert_eq!(store.states(0, 2).await.unwrap().len(), 2);
+}
+
+pub(crate) async fn durations_are_read_from_a_digest(store: Arc<EventStore>) {
+    for half in 0..2 {
+        let took = |n: i64| {
+            let end = settled("j", (n % 2) as u32, T + n);
+            Settlement { start: Some(T), at: T + n, ..within("n", end) }
+        };
+        put(&*store, (1 + half * 500..=500 + half * 500).map(took)).await;
+        put(&*store, [Settlement { outcome: failure(), start: Some(0), ..settled("j", 0, T + half) }]).await;
+        store.fold().await.unwrap();
+    }
+    let all = store.durations(Some("n"), "j", None).await.unwrap();
+    assert_eq!(all.count, 1000);
+    for (found, right) in [(all.p50, 500.0), (all.p95, 950.0), (all.p99, 990.0)] {
+        assert!((found as f64 / right - 1.0).abs() < 0.1, "{all:?}");
+    }
+    assert_eq!(store.durations(None, "j", Some(1)).await.unwrap().count, 500);
+    for (namespace, job) in [(Some("m"), "j"), (None, "k")] {
+        assert_eq!(store.durations(namespace, job, None).await.unwrap().count, 0);
+    }
+}
+
+pub(crate) async fn counts_are_the_same_before_and_after_they_are_folded(store: Arc<EventStore>) {
+    for n in 0..5 {
+        put(&*store, (0..9).map(|job| settled(&format!("j{job}"), n, T + i64::from(n) * 60_000))).await;
+    }
+    let ask = async |job, width| store.statistics(None, job, width, 0, i64::MAX).await.unwrap();
+    let before = (ask(None, Width::Minute).await, ask(Some("j3"), Width::Hour).await);
+    assert_eq!(before.0.iter().map(|row| row.succeeded).collect::<Vec<_>>(), [9; 5]);
+    store.fold().await.unwrap();
+    assert_eq!((ask(None, Width::Minute).await, ask(Some("j3"), Width::Hour).await), before);
+    assert_eq!(store.fold().await.unwrap(), 0);
+}
+
+pub(crate) async fn the_tail_tells_each_outcome_once_in_the_order_of_storing(store: Arc<EventStore>) {
+    put(&*store, [settled("j", 0, T + 9)]).await;
+    let TailPage { rows, next, whole } = store.after(Tail::END, 100).await.unwrap();
+    assert!(rows.is_empty() && whole);
+    for n in 0..3 {
+        // Each has one that was stored before.
+        put(&*store, [settled("j", 0, T - n), settled("j", 0, T - n - 1)]).await;
+    }
+    let page = store.after(next, 100).await.unwrap();
+    let times: Vec<i64> = page.rows.iter().map(|row| row.fire_time - T).collect();
+    assert_eq!((times, page.whole), (vec![0, -1, -2, -3], true));
+    assert_eq!(store.after(page.next, 100).await.unwrap(), TailPage { rows: vec![], ..page.clone() });
+    let first = store.after(next, 1).await.unwrap();
+    assert_eq!(first.rows.len(), 2, "whole batches");
+    assert_eq!(store.after(first.next, 100).await.unwrap().rows.len(), 2);
+    assert_eq!(store.after(Tail(next.0 - 5), 100).await.unwrap().whole, next.0 == 5);
+}
+
+pub(crate) async fn a_batch_is_a_part_of_the_callers_transaction(store: Arc<EventStore>) {
+    for kept in [false, true] {
+        let mut tx = store.begin().await.unwrap();
+        let batch = [Event::Settlement(settled("j", 0, T)), Event::Settlement(settled("j", 1, T))];
+        assert_eq!(store.write_in(&mut tx, &batch).await.unwrap(), 0);
+        if kept {
+            tx.commit().await.unwrap();
+        } else {
+            drop(tx);
+        }
+        let rows = runs(&*store, RunFilter::default()).await.len();
+        let counted = store.statistics(None, None, Width::Day, 0, i64::MAX).await.unwrap().len();
+        assert_eq!((rows, counted), if kept { (2, 1) } else { (0, 0) });
+    }
+}
+
+pub(crate) async fn outcomes_are_counted_once_by_minute_hour_and_day<S: Store>(store: Arc<S>) {
+    let minute = Width::Minute.start_of(T);
+    let at = |n: i64, outcome: Outcome| Settlement { outcome, at: minute + n, ..settled("j", 0, T + n) };
+    let failure = || Outcome::Failed { kind: FailureKind::Job, reason: "".into() };
+    let missed = Settlement {
+        range: Some((T, 10)),
+        at: minute + 60_000,
+        ..unrun("k", 0, T + 9, Outcome::Missed { reason: "".into() })
+    };
+    put(&*store, [at(0, Outcome::Succeeded), at(59_999, failure())]).await;
+    // Partly known, partly new, and one twice in the batch.
+    let skipped = at(1, Outcome::Skipped { reason: "".into() });
+    put(&*store, [at(0, Outcome::Succeeded), missed.clone(), skipped.clone(), skipped.clone()]).await;
+    put(&*store, [missed, skipped]).await;
+    assert_eq!(store.conflicts(), 0);
+    let first = StatisticsRow { at: minute, succeeded: 1, failed: 1, skipped: 1, ..StatisticsRow::default() };
+    let second = StatisticsRow { at: minute + 60_000, missed: 10, ..StatisticsRow::default() };
+    let ask = async |job, width| {
+        store.statistics(None, job, width, minute - 86_400_000, minute + 86_400_000).await.unwrap()
+    };
+    assert_eq!(ask(None, Width::Minute).await, [first, second]);
+    for width in [Width::Hour, Width::Day] {
+        let at = width.start_of(minute);
+        assert_eq!(ask(None, width).await, [StatisticsRow { at, missed: 10, ..first }]);
+        assert_eq!(ask(Some("j"), width).await, [StatisticsRow { at, ..first }]);
+        assert_eq!(ask(Some("k"), width).await, [StatisticsRow { at, ..second }]);
+        assert_eq!(ask(Some("' OR 1=1 --"), width).await, []);
+    }
+    assert_eq!(store.statistics(None, None, Width::Minute, minute + 1, minute + 60_000).await.unwrap(), []);
+    // A batch that is written in several statements, and has each of its events twice.
+    let many = (0..300).map(|n| Settlement { at: minute + 120_000, ..settled("m", 0, T + n) });
+    put(&*store, many.clone().chain(many)).await;
+    assert_eq!(ask(Some("m"), Width::Day).await[0].succeeded, 300);
+}
+
+pub(crate) async fn a_loss_is_on_record_once<S: Store>(store: Arc<S>) {
+    let loss = Loss {
+        id: id(1),
+        from: T,
+        to: T + 10,
+        statuses: 4,
+        executions: 3,
+        settlements: 2,
+        failures: 1,
+        reason: "the spool was full\0".into(),
+    };
+    for _ in 0..2 {
+        store.record_loss(&loss).await.unwrap();
+    }
+    let rows = store.losses(T + 10, T + 11).await.unwrap();
+    assert_eq!(rows.len(), 1);
+    let row = &rows[0];
+    assert_eq!((row.statuses, row.executions, row.settlements, row.failures), (4, 3, 2, 1));
+    assert_eq!((row.from, row.to, row.reason.as_str()), (T, T + 10, "the spool was full␀"));
+    assert_eq!(store.losses(T + 11, T + 20).await.unwrap(), []);
+    assert_eq!(store.losses(T - 10, T).await.unwrap(), []);
+}

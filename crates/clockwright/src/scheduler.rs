@@ -8,11 +8,11 @@ use clockwright_events::{
     StoreError,
 };
 use clockwright_fleet::Layout;
-use clockwright_model::{InstanceId, Millis, SettingsError, ShardContext};
+use clockwright_model::{InstanceId, Millis, NameError, SettingsError, ShardContext};
 use clockwright_runtime::{RunLogs, Stream, guard};
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 /// Is given what scripts print: the instance, the run, which stream, and the line. It must not block.
@@ -38,6 +38,10 @@ const SWEEP: Duration = Duration::from_secs(3600);
 pub struct SchedulerOptions {
     /// The address by which its server is known; `None` is the one that Elastic-Job would choose.
     pub address: Option<String>,
+    /// What the instance's id says after the address, instead of the process id; the rules are those of a job's name. An instance
+    /// whose id is taken by a living process then does not start. `None`: where an id is taken, which happens to containers that
+    /// share an address, the instance takes one of its own.
+    pub name: Option<String>,
     /// How long runs may go on after a shutdown began. Default 30 s.
     pub shutdown_grace: Duration,
     /// The layout that jobs get which are not in the registry yet. Default: that of the namespace's other jobs, and without any
@@ -92,6 +96,7 @@ impl Default for SchedulerOptions {
     fn default() -> Self {
         Self {
             address: None,
+            name: None,
             shutdown_grace: Duration::from_secs(30),
             layout: None,
             events: Events::Silent,
@@ -112,6 +117,14 @@ pub enum SchedulerError {
         job: String,
         /// What is wrong.
         error: SettingsError,
+    },
+    /// The instance cannot have the name that was chosen for it.
+    #[error("the instance cannot be called `{name}`: {error}")]
+    Name {
+        /// The name.
+        name: String,
+        /// What is wrong.
+        error: NameError,
     },
     /// Two jobs have one name.
     #[error("two jobs are named `{0}`; names are unique")]
@@ -186,7 +199,13 @@ impl Scheduler {
         guard::end_if_supervisor();
         let address = options.address.unwrap_or_else(net::server_address);
         let number = STARTED.fetch_add(1, Ordering::Relaxed);
-        let instance = InstanceId::of_process(&address, std::process::id(), number);
+        let instance = match &options.name {
+            Some(name) => InstanceId::named(&address, name, number)
+                .map_err(|error| SchedulerError::Name { name: name.clone(), error })?,
+            None => InstanceId::of_process(&address, std::process::id(), number),
+        };
+        // The id it gets in the end, for the lines that its runs print.
+        let known = Arc::new(OnceLock::new());
         let mut definitions = Vec::with_capacity(jobs.len());
         let mut names = std::collections::HashSet::new();
         for job in &jobs {
@@ -194,9 +213,9 @@ impl Scheduler {
                 return Err(SchedulerError::Twice(job.name().to_owned()));
             }
             let lines = options.lines.clone().map(|lines| {
-                let instance = instance.clone();
+                let (instance, known) = (instance.clone(), known.clone());
                 Arc::new(move |context: &ShardContext, stream, line: &str| {
-                    lines(&instance, context, stream, line);
+                    lines(known.get().unwrap_or(&instance), context, stream, line);
                 }) as _
             });
             let definition = job.definition(lines, options.logs.as_ref());
@@ -218,8 +237,10 @@ impl Scheduler {
         };
         let mut engine = EngineOptions::new(registry.keys().clone(), instance.clone());
         engine.layout = options.layout;
+        engine.fixed_instance = options.name.is_some();
         engine.shutdown_grace = Millis::try_from(options.shutdown_grace.as_millis()).unwrap_or(Millis::MAX);
         let engine = Engine::start(connector(registry), definitions, bus, engine).await?;
+        let instance = known.get_or_init(|| engine.instance().clone()).clone();
         Ok(Self { engine, instance, bus: own })
     }
 

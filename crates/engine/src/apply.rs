@@ -8,11 +8,11 @@ use bytes::Bytes;
 use clockwright_events::Bus;
 use clockwright_fleet::Layout;
 use clockwright_fleet::keys::Keys;
-use clockwright_model::{FailureKind, Millis, Reason, ShardContext};
+use clockwright_model::{Event, FailureKind, Millis, Reason, ShardContext};
 use clockwright_registry::{Batcher, Error, Node, Op, Path, SharedRegistry};
 use clockwright_runtime::{Control, RunEnd, RunResult, RunSpec, SharedRuntime, Stop};
 use futures::FutureExt;
-use std::collections::HashMap;
+use std::collections::{HashMap, VecDeque};
 use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -34,11 +34,15 @@ pub(crate) struct Shell {
     options: EngineOptions,
     session: Live,
     inputs: UnboundedSender<Message>,
+    /// Until when the exclusive runs of this session may go on.
     lease: watch::Sender<Millis>,
     wind_down: Vec<watch::Sender<bool>>,
     stops: HashMap<u64, watch::Sender<Stop>>,
     /// Whether hints about marks and cursors are passed on.
     run_hints: Arc<AtomicBool>,
+    /// The places at the bus of the outcomes that are not known to be stored yet, and how many are.
+    storing: VecDeque<u64>,
+    stored: u64,
     trees: Arc<Semaphore>,
     pub(crate) left: bool,
     leave_by: Option<Millis>,
@@ -98,6 +102,8 @@ impl Shell {
             wind_down,
             stops: HashMap::new(),
             run_hints,
+            storing: VecDeque::new(),
+            stored: 0,
             trees: Arc::new(Semaphore::new(TREES_IN_FLIGHT)),
             left: false,
             leave_by: None,
@@ -130,6 +136,8 @@ impl Shell {
     pub(crate) fn opened(&mut self, opened: Opened) -> Input {
         let lease_sent = opened.lease_sent;
         self.session = Live::new(opened);
+        // What was started in the session before keeps the deadline that its end was.
+        self.lease = watch::Sender::new(0);
         let terms = self.session.registry.terms();
         let layout = self.session.layout;
         Input::Connected { session: terms.session, timeout: terms.timeout, lease_sent, layout }
@@ -200,7 +208,7 @@ impl Shell {
                     }
                 }
                 Effect::WindDown { job, on } => drop(self.wind_down[job].send_replace(on)),
-                Effect::Record(event) => self.bus.publish(event),
+                Effect::Record(event) => self.record(event),
                 Effect::Tell(notice) => tell(&self.options.instance, &notice),
                 Effect::Left => self.left = true,
             }
@@ -208,6 +216,27 @@ impl Shell {
         if !reads.is_empty() {
             self.read(reads);
         }
+    }
+
+    fn record(&mut self, event: Event) {
+        let is_outcome = matches!(event, Event::Settlement(_));
+        let place = self.bus.publish_numbered(event);
+        if is_outcome {
+            self.storing.push_back(place);
+        }
+    }
+
+    /// How many of the outcomes that were put on record are stored, if there are more than when it was asked last.
+    pub(crate) fn stored(&mut self) -> Option<Input> {
+        let first = *self.storing.front()?;
+        let to = self.bus.stored_to();
+        if first > to {
+            return None;
+        }
+        let count = self.storing.iter().take_while(|place| **place <= to).count();
+        self.storing.drain(..count);
+        self.stored += count as u64;
+        Some(Input::Stored { settlements: self.stored })
     }
 
     fn reply(&self) -> impl Fn(Input) + Send + Sync + 'static {
@@ -287,7 +316,7 @@ impl Shell {
             return;
         }
         let (registry, keys) = (self.session.registry.clone(), self.options.keys.clone());
-        tokio::spawn(run_listened(job, runs, inputs, registry, keys));
+        tokio::spawn(run_listened(job, runs, firing.whole, inputs, registry, keys));
     }
 }
 
@@ -310,18 +339,33 @@ async fn run_one(
 async fn run_listened(
     job: Arc<JobDefinition>,
     runs: Vec<(u64, RunSpec, Control)>,
+    whole: bool,
     inputs: UnboundedSender<Message>,
     registry: SharedRegistry,
     keys: Keys,
 ) {
     let contexts: Vec<ShardContext> = runs.iter().map(|(_, spec, _)| spec.context.clone()).collect();
-    listeners::before(&job, &contexts, &registry, &keys).await;
+    let mut stops: Vec<_> = runs.iter().map(|(_, _, control)| control.stop.clone()).collect();
+    let all_stopped = futures::future::join_all(stops.iter_mut().map(stopped));
+    tokio::select! {
+        () = listeners::before(&job, &contexts, whole, &registry, &keys) => {}
+        _ = all_stopped => {
+            tracing::warn!(job = job.settings.name.as_str(), "a listener was given up: what it comes before is to stop");
+        }
+    }
     let runs = runs
         .into_iter()
         .map(|(run, spec, control)| run_one(job.runtime.clone(), run, spec, control, inputs.clone()))
         .map(tokio::spawn);
     futures::future::join_all(runs).await;
-    listeners::after(&job, &contexts, &registry, &keys).await;
+    listeners::after(&job, &contexts, whole, &registry, &keys).await;
+}
+
+/// Waits until a run is to stop; for ever when nobody is left who could say so.
+async fn stopped(stop: &mut watch::Receiver<Stop>) {
+    if stop.wait_for(|stop| *stop != Stop::No).await.is_err() {
+        std::future::pending::<()>().await;
+    }
 }
 
 fn tell(instance: &clockwright_model::InstanceId, notice: &Notice) {

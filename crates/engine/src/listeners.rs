@@ -11,6 +11,14 @@
 //! that were counted. A firing whose deadline passes goes on; that is told, nobody else's marks are cleared, and marks of an
 //! earlier fire do not count for this one.
 //!
+//! A retry, a takeover and an item that comes late by itself do not take part: nobody comes with them, and they would wait for
+//! the whole deadline ([`Firing::whole`](crate::core::Firing::whole)). A firing that makes up for missed instants takes part, and
+//! waits for [`LATE`] at most: if it is late everywhere, all come at once.
+//!
+//! # A listener that hangs
+//! Each call has a limit of its own ([`JobListener::limit`]), and a call before the runs is given up as soon as the runs are to
+//! stop. What is given up is told, and the firing goes on.
+//!
 //! # Beside Java instances
 //! Java puts up its marks and then counts once. If it counts all of them it calls its listener, whoever else may do the same;
 //! if not, it begins to wait for the deletion of their parent, and never looks again. So whose mark is the last decides: after a
@@ -21,7 +29,7 @@
 use crate::node::JobDefinition;
 use async_trait::async_trait;
 use clockwright_fleet::keys::{Key, Keys};
-use clockwright_model::ShardContext;
+use clockwright_model::{ShardContext, Source};
 use clockwright_registry::{Conflict, Error, Node, Op, Path, SharedRegistry};
 use futures::FutureExt;
 use std::future::Future;
@@ -32,6 +40,12 @@ use std::time::Duration;
 /// Code around each firing on one instance. A failure is told and changes nothing else.
 #[async_trait]
 pub trait JobListener: Send + Sync + 'static {
+    /// How long one call may take, default one minute. A call that takes longer is given up (its future is dropped), which is
+    /// told, and the firing goes on.
+    fn limit(&self) -> Duration {
+        LIMIT
+    }
+
     /// Before the first of the firing's items starts here.
     async fn before(&self, contexts: &[ShardContext]) -> Result<(), String>;
 
@@ -50,54 +64,73 @@ pub struct OnceListener {
     pub complete_timeout: Duration,
 }
 
+/// How long a call of a listener may take that says nothing else.
+const LIMIT: Duration = Duration::from_secs(60);
+/// How long a firing that makes up for missed instants waits for others.
+const LATE: Duration = Duration::from_secs(1);
 /// How often a waiter looks.
 const LOOK: Duration = Duration::from_millis(100);
 /// How long Java may take from its mark to the beginning of its wait.
 const JAVA_COUNTS: Duration = Duration::from_millis(300);
 
+/// Calls what is to be called before the runs. `whole`: see [`Firing::whole`](crate::core::Firing::whole).
 pub(crate) async fn before(
     job: &JobDefinition,
     contexts: &[ShardContext],
+    whole: bool,
     registry: &SharedRegistry,
     keys: &Keys,
 ) {
     for listener in &job.listeners {
-        guarded(job, "before", listener.before(contexts)).await;
+        guarded(job, "before", listener, listener.before(contexts)).await;
     }
-    for once in &job.once {
+    for once in job.once.iter().filter(|_| whole) {
         let barrier = Barrier::new(job, contexts, registry, keys, Phase::Started);
-        if barrier.is_last(once.start_timeout).await {
-            guarded(job, "before (once)", once.listener.before(contexts)).await;
+        if barrier.is_last(patience(once.start_timeout, contexts)).await {
+            guarded(job, "before (once)", &once.listener, once.listener.before(contexts)).await;
             barrier.open().await;
         }
     }
 }
 
+/// Calls what is to be called after the runs.
 pub(crate) async fn after(
     job: &JobDefinition,
     contexts: &[ShardContext],
+    whole: bool,
     registry: &SharedRegistry,
     keys: &Keys,
 ) {
-    for once in &job.once {
+    for once in job.once.iter().filter(|_| whole) {
         let barrier = Barrier::new(job, contexts, registry, keys, Phase::Completed);
         if barrier.is_last(once.complete_timeout).await {
-            guarded(job, "after (once)", once.listener.after(contexts)).await;
+            guarded(job, "after (once)", &once.listener, once.listener.after(contexts)).await;
             barrier.open().await;
         }
     }
     for listener in &job.listeners {
-        guarded(job, "after", listener.after(contexts)).await;
+        guarded(job, "after", listener, listener.after(contexts)).await;
     }
 }
 
-/// A listener's failure or panic is told, and the firing goes on.
-async fn guarded(job: &JobDefinition, when: &str, call: impl Future<Output = Result<(), String>>) {
-    let job = job.settings.name.as_str();
-    match AssertUnwindSafe(call).catch_unwind().await {
-        Ok(Ok(())) => {}
-        Ok(Err(error)) => tracing::warn!(job, when, "a listener failed: {error}"),
-        Err(_) => tracing::warn!(job, when, "a listener panicked"),
+fn patience(longest: Duration, contexts: &[ShardContext]) -> Duration {
+    let late = contexts.iter().any(|context| context.source == Source::Misfire);
+    if late { longest.min(LATE) } else { longest }
+}
+
+/// A listener's failure, panic or endlessness is told, and the firing goes on.
+async fn guarded(
+    job: &JobDefinition,
+    when: &str,
+    listener: &Arc<dyn JobListener>,
+    call: impl Future<Output = Result<(), String>>,
+) {
+    let (job, limit) = (job.settings.name.as_str(), listener.limit());
+    match tokio::time::timeout(limit, AssertUnwindSafe(call).catch_unwind()).await {
+        Ok(Ok(Ok(()))) => {}
+        Ok(Ok(Err(error))) => tracing::warn!(job, when, "a listener failed: {error}"),
+        Ok(Err(_)) => tracing::warn!(job, when, "a listener panicked"),
+        Err(_) => tracing::warn!(job, when, "a listener did not end within {limit:?}, and was given up"),
     }
 }
 

@@ -34,6 +34,8 @@ pub struct EngineOptions {
     pub keys: Keys,
     /// Who this is; unique among all engines of the namespace.
     pub instance: InstanceId,
+    /// The id was chosen by hand: where another process has it, the engine does not start, instead of taking an id of its own.
+    pub fixed_instance: bool,
     /// The host's name, for records.
     pub hostname: String,
     /// How long a graceful shutdown waits for what runs, milliseconds.
@@ -59,6 +61,7 @@ impl EngineOptions {
         Self {
             keys,
             instance,
+            fixed_instance: false,
             hostname: hostname(),
             shutdown_grace: 30_000,
             stop_grace: 5_000,
@@ -105,6 +108,11 @@ pub enum StartError {
         /// What is wrong.
         error: String,
     },
+    /// Another process has the id that was chosen for this instance, and is alive.
+    #[error(
+        "another live process is instance `{0}` in this namespace: choose another id, or none, and this instance takes one of its own"
+    )]
+    Taken(InstanceId),
     /// The registry cannot be used.
     #[error(transparent)]
     Registry(#[from] Error),
@@ -134,7 +142,8 @@ impl Engine {
         }
         let (inputs, received) = mpsc::unbounded_channel();
         let run_hints = Arc::new(AtomicBool::new(true));
-        let first = session::open(&connect, &options, 1, &inputs, &run_hints).await?;
+        let first = session::open_first(&connect, &options, &inputs, &run_hints).await?;
+        let options = EngineOptions { instance: first.instance.clone(), ..options };
         let core = Core::new(
             CoreOptions {
                 keys: options.keys.clone(),
@@ -236,6 +245,9 @@ impl Loop {
             }
             for input in self.shell.due(now) {
                 self.core.step(input, now);
+            }
+            if let Some(stored) = self.shell.stored() {
+                self.core.step(stored, now);
             }
             let effects = self.core.settle(now);
             self.shell.pass_run_hints(self.core.wants_run_hints());

@@ -1,8 +1,18 @@
 //! Opening a registry session for an engine: parents, the lease node, the watches.
+//!
+//! # Whose lease
+//! An instance's id should be its own, and often is not: two containers with one address are both process 1. So each engine
+//! writes a mark of its own, made at its start, into its lease node, and only a lease with that mark is an earlier session of its
+//! own, which it may end. One with another mark belongs to another process, and is left alone whatever it does:
+//!
+//! | when | the id was made | the id was chosen by hand |
+//! |---|---|---|
+//! | at the start | it takes an id of its own, the same with a suffix | it waits as long as a session of a process that died may last, then does not start |
+//! | with a new session | it tries again: its id was taken while it had none | likewise |
 
 use crate::clock;
 use crate::core::Input;
-use crate::node::{Connect, EngineOptions, Message};
+use crate::node::{Connect, EngineOptions, Message, StartError};
 use bytes::Bytes;
 use clockwright_fleet::Layout;
 use clockwright_fleet::keys::{Key, Keys};
@@ -17,21 +27,73 @@ use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender};
 pub(crate) struct Opened {
     pub(crate) registry: SharedRegistry,
     pub(crate) number: u64,
+    /// Who this engine is.
+    pub(crate) instance: InstanceId,
     pub(crate) lease_sent: Millis,
     /// The layout of the namespace's jobs, if it has any.
     pub(crate) layout: Option<Layout>,
 }
 
+/// Opens an engine's first session, in which it gets its id.
+pub(crate) async fn open_first(
+    connect: &Connect,
+    options: &EngineOptions,
+    inputs: &UnboundedSender<Message>,
+    run_hints: &Arc<AtomicBool>,
+) -> Result<Opened, StartError> {
+    let mut options = options.clone();
+    let begun = tokio::time::Instant::now();
+    loop {
+        match open(connect, &options, 1, inputs, run_hints).await {
+            Ok(opened) => return Ok(opened),
+            Err(OpenError::Registry(error)) => return Err(error.into()),
+            Err(OpenError::Taken { .. }) if !options.fixed_instance => {
+                let own = options.instance.with_suffix(&format!("{:06x}", options.seed & 0xff_ffff));
+                tracing::info!(
+                    taken = %options.instance,
+                    instance = %own,
+                    "another process has this id, or had it a moment ago; containers often share an address and a process id. This \
+                     instance takes one of its own"
+                );
+                // A second conflict is none by chance.
+                options.fixed_instance = true;
+                options.instance = own;
+            }
+            Err(OpenError::Taken { timeout }) => {
+                // A process that died holds its id until its session ends.
+                let longest = Duration::from_millis(timeout.max(0).unsigned_abs()) + Duration::from_secs(2);
+                if begun.elapsed() > longest {
+                    return Err(StartError::Taken(options.instance));
+                }
+                tokio::time::sleep(Duration::from_millis(200)).await;
+            }
+        }
+    }
+}
+
+/// Why a session was not opened.
+#[derive(Debug, thiserror::Error)]
+enum OpenError {
+    #[error(transparent)]
+    Registry(#[from] Error),
+    /// Another process has the id; its session lasts at most `timeout` milliseconds when it is dead.
+    #[error(
+        "another process has this instance's id by now; this one does nothing until that has left. Give each its own address \
+         (--instance-ip) or id (--instance-id)"
+    )]
+    Taken { timeout: Millis },
+}
+
 /// Opens a session: connects, makes what every engine needs, writes the lease, and forwards hints and the session's end.
-pub(crate) async fn open(
+async fn open(
     connect: &Connect,
     options: &EngineOptions,
     number: u64,
     inputs: &UnboundedSender<Message>,
     run_hints: &Arc<AtomicBool>,
-) -> Result<Opened, Error> {
+) -> Result<Opened, OpenError> {
     let registry = connect().await?;
-    match prepare(&registry, &options.keys, &options.instance).await {
+    match prepare(&registry, options).await {
         Ok(lease_sent) => {
             let hints =
                 [registry.watch(options.keys.root()).await?, registry.watch(&options.keys.leases()).await?];
@@ -40,7 +102,8 @@ pub(crate) async fn open(
             }
             tokio::spawn(forward_end(registry.clone(), number, inputs.clone()));
             let layout = layout(&*registry, &options.keys).await?;
-            Ok(Opened { registry, number, lease_sent, layout })
+            let instance = options.instance.clone();
+            Ok(Opened { registry, number, instance, lease_sent, layout })
         }
         Err(error) => {
             let _ = registry.close().await;
@@ -72,29 +135,36 @@ pub(crate) async fn reopen(
 }
 
 /// Makes the namespace's parents and this process's lease node; returns when the request that wrote the lease was sent.
-async fn prepare(registry: &SharedRegistry, keys: &Keys, me: &InstanceId) -> Result<Millis, Error> {
+async fn prepare(registry: &SharedRegistry, options: &EngineOptions) -> Result<Millis, OpenError> {
+    let (keys, me) = (&options.keys, &options.instance);
     for path in [keys.root().clone(), keys.leases(), keys.beats()] {
         ensure(registry, &path).await?;
     }
-    let nodes = [keys.lease(me), keys.beat(me)];
+    let mark = Bytes::from(format!("{:016x}", options.seed));
+    let (lease, beat) = (keys.lease(me), keys.beat(me));
     for _ in 0..20 {
-        let found = registry.read(&nodes).await?;
+        let found = registry.read(&[lease.clone(), beat.clone()]).await?;
         let mut ops = Vec::new();
-        for (path, node) in nodes.iter().zip(found) {
-            if node.is_some() {
-                // An earlier session of this very process, which is over or about to be.
-                ops.push(Op::delete(path.clone()));
+        if let Some(node) = &found[0] {
+            if node.data != mark {
+                return Err(OpenError::Taken { timeout: registry.terms().timeout });
             }
-            ops.push(Op::create_ephemeral(path.clone(), Bytes::new()));
+            // An earlier session of this very process, which is over or about to be.
+            ops.push(Op::delete(lease.clone()));
         }
+        ops.push(Op::create_ephemeral(lease.clone(), mark.clone()));
+        if found[1].is_some() {
+            ops.push(Op::delete(beat.clone()));
+        }
+        ops.push(Op::create_ephemeral(beat.clone(), Bytes::new()));
         let sent = clock::mono();
         match registry.commit(ops).await {
             Ok(_) => return Ok(sent),
             Err(Error::Conflict { .. } | Error::Unknown(_)) => {}
-            Err(error) => return Err(error),
+            Err(error) => return Err(error.into()),
         }
     }
-    Err(Error::Unavailable("the lease node could not be written in 20 attempts".into()))
+    Err(Error::Unavailable("the lease node could not be written in 20 attempts".into()).into())
 }
 
 /// Configs that are looked at together, until one says its layout.

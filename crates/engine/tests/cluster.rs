@@ -3,14 +3,14 @@
 #![allow(clippy::unwrap_used, reason = "tests")]
 
 use clockwright_engine::{
-    Connect, Engine, EngineHandle, EngineOptions, JobDefinition, JobListener, OnceListener,
+    Connect, Engine, EngineHandle, EngineOptions, JobDefinition, JobListener, OnceListener, StartError,
 };
 use clockwright_events::testing::Recorder;
 use clockwright_events::{Bus, BusOptions};
 use clockwright_fleet::admin::Admin;
 use clockwright_fleet::keys::{Key, Keys};
 use clockwright_model::{
-    Event, InstanceId, Item, JobKind, JobName, JobSettings, Outcome, Settlement, ShardContext,
+    Event, InstanceId, Item, JobKind, JobName, JobSettings, Outcome, Retry, Settlement, ShardContext,
 };
 use clockwright_registry::{ConnectOptions, Embedded, SharedRegistry};
 use clockwright_runtime::{SharedRuntime, SimpleFn};
@@ -186,5 +186,110 @@ async fn a_once_per_fire_listener_is_called_once_for_all_instances() {
     assert!(calls >= fires && calls <= fires + 2, "{calls} calls for {fires} fires");
     for (engine, _) in engines {
         engine.shutdown().await;
+    }
+}
+
+fn options(number: u32) -> EngineOptions {
+    EngineOptions::new(Keys::new("ns").unwrap(), InstanceId::of_process("127.0.0.1", 7, number))
+}
+
+async fn start(embedded: &Embedded, options: EngineOptions) -> Result<EngineHandle, StartError> {
+    let jobs = vec![JobDefinition::new(job("a", "0 0 0 1 1 ? 2099", 4), no_op())];
+    Engine::start(connector(embedded), jobs, Bus::silent(), options).await
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_second_process_with_the_same_address_and_process_id_takes_an_id_of_its_own() {
+    let embedded = Embedded::in_memory();
+    let (first, second) =
+        (start(&embedded, options(0)).await.unwrap(), start(&embedded, options(0)).await.unwrap());
+    assert_eq!(first.instance().as_str(), "127.0.0.1@-@7");
+    assert!(second.instance().as_str().starts_with("127.0.0.1@-@7-"), "{}", second.instance());
+    owns(&first, 2).await;
+    owns(&second, 2).await;
+    first.shutdown().await;
+    owns(&second, 4).await;
+    second.shutdown().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_id_that_was_chosen_by_hand_is_waited_for_while_a_dead_process_may_hold_it_and_then_refused() {
+    let embedded = Embedded::in_memory();
+    let named = || EngineOptions { fixed_instance: true, ..options(0) };
+    let first = start(&embedded, named()).await.unwrap();
+    let (session, keys) = operator(&embedded);
+    let lease = async || session.read(&[keys.lease(first.instance())]).await.unwrap().remove(0).unwrap();
+    let held = lease().await;
+    let error = start(&embedded, named()).await.err().unwrap();
+    assert!(matches!(&error, StartError::Taken(id) if id == first.instance()), "{error}");
+    assert_eq!(lease().await, held, "the first one's lease is as it was");
+    let waits = tokio::spawn({
+        let (embedded, options) = (embedded.clone(), named());
+        async move { start(&embedded, options).await }
+    });
+    first.shutdown().await;
+    let second = waits.await.unwrap().unwrap();
+    owns(&second, 4).await;
+    second.shutdown().await;
+}
+
+/// Listeners on a job of one instance; `before` of each call waits for ever, or not.
+struct Hangs(bool);
+
+#[async_trait::async_trait]
+impl JobListener for Hangs {
+    fn limit(&self) -> Duration {
+        Duration::from_millis(100)
+    }
+
+    async fn before(&self, _: &[ShardContext]) -> Result<(), String> {
+        if self.0 { std::future::pending().await } else { Ok(()) }
+    }
+
+    async fn after(&self, _: &[ShardContext]) -> Result<(), String> {
+        if self.0 { std::future::pending().await } else { Ok(()) }
+    }
+}
+
+/// The outcomes of one trigger of a job with these listeners, whose item 0 fails at first.
+async fn triggered(mut definition: JobDefinition) -> Vec<Settlement> {
+    let embedded = Embedded::in_memory();
+    let recorder = Recorder::new();
+    let bus = Bus::start(vec![recorder.clone()], BusOptions::default());
+    definition.settings.retry = Retry { max_attempts: 2, backoff: 10, max_backoff: 10 };
+    let items = definition.settings.sharding_total_count as usize;
+    let engine = Engine::start(connector(&embedded), vec![definition], bus, options(0)).await.unwrap();
+    owns(&engine, items).await;
+    let (registry, keys) = operator(&embedded);
+    Admin::new(&*registry, &keys).trigger("a").await.unwrap();
+    let events = recorder.wait_for(|events| settlements(events).len() == items).await;
+    engine.shutdown().await;
+    settlements(&events)
+}
+
+fn fails_at_first() -> JobDefinition {
+    let code = SimpleFn::new(|context: ShardContext, _| async move {
+        if context.attempt == 1 && context.item == 0 { Err("no luck") } else { Ok(()) }
+    });
+    JobDefinition::new(job("a", "0 0 0 1 1 ? 2099", 2), Arc::new(code))
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_retry_does_not_wait_for_the_listener_of_the_whole_firing() {
+    let mut definition = fails_at_first();
+    let longest = Duration::from_secs(3_600);
+    let listener = Arc::new(Hangs(false));
+    definition.once.push(OnceListener { listener, start_timeout: longest, complete_timeout: longest });
+    for settled in triggered(definition).await {
+        assert_eq!((settled.outcome, settled.attempt), (Outcome::Succeeded, 2 - settled.item));
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_listener_that_hangs_is_given_up_at_its_limit_and_the_firing_goes_on() {
+    let mut definition = fails_at_first();
+    definition.listeners.push(Arc::new(Hangs(true)));
+    for settled in triggered(definition).await {
+        assert_eq!((settled.outcome, settled.attempt), (Outcome::Succeeded, 2 - settled.item));
     }
 }

@@ -371,3 +371,20 @@ async fn what_is_sampled_out_is_counted_and_reaches_no_sink() {
     assert!(bus.close(LONG).await);
     assert_eq!((numbers(&recorder.events()), bus.sampled_out()), (vec![10], 10));
 }
+
+#[tokio::test(start_paused = true)]
+async fn the_place_of_an_event_tells_when_every_sink_has_stored_it() {
+    let (slow, quick) = (Gate::new(0), Recorder::new());
+    let sampling = Sampling { default: u32::MAX, ..Sampling::default() };
+    let bus = Bus::start(vec![slow.clone(), quick.clone()], BusOptions { sampling, ..BusOptions::default() });
+    let places: Vec<u64> = (0..3).map(|n| bus.publish_numbered(settlement(n))).collect();
+    assert_eq!((places, bus.stored_to()), (vec![1, 2, 3], 0));
+    assert_eq!(bus.publish_numbered(execution(7)), 0, "what is sampled away has no place");
+    tokio::time::sleep(Duration::from_secs(1)).await;
+    assert_eq!((quick.events().len(), bus.stored_to()), (3, 0), "one sink of two has them");
+    slow.open.add_permits(1);
+    assert!(bus.flush(LONG).await);
+    assert_eq!(bus.stored_to(), 3);
+    assert_eq!(bus.publish_numbered(settlement(3)), 4);
+    assert_eq!((bus.stored_to(), Bus::silent().stored_to()), (3, u64::MAX));
+}

@@ -15,13 +15,14 @@
 
 mod write;
 
+use crate::config;
 use crate::keys::{Key, Keys};
 use crate::layout::Layout;
-use crate::view::{self, ItemView, PauseNote, ViewError};
+use crate::pause::PauseNote;
+use crate::view::{self, ItemView, ViewError};
 use bytes::Bytes;
 use clockwright_model::{InstanceId, Item, JobName, JobSettings, SettingsError, nearest};
 use clockwright_registry::{Error, Node, Op, Path, Registry};
-use clockwright_settings::Usable;
 use serde::Serialize;
 use std::time::Duration;
 use tokio::time::Instant;
@@ -344,7 +345,7 @@ impl<'a> Admin<'a> {
             let layout = Layout::of(&node.data).unwrap_or_default();
             let mut after = before.clone();
             edit(&mut after);
-            let usable = layout.check(&after).and_then(|()| check(&after, &job));
+            let usable = layout.check(&after).and_then(|()| config::usable(&after, &job).map(drop));
             usable.map_err(|error| AdminError::Settings { job: job.clone(), error })?;
             if after == before {
                 return Ok(Done { changed: 0, unchanged: 1 });
@@ -406,16 +407,6 @@ fn require_server(place: &str, ip: &str, servers: &[String]) -> Result<(), Admin
     }
     let nearest = nearest(ip, servers.iter().map(String::as_str)).map(ToOwned::to_owned);
     Err(AdminError::NoSuchServer { place: place.to_owned(), ip: ip.to_owned(), nearest })
-}
-
-fn check(settings: &JobSettings, job: &JobName) -> Result<(), SettingsError> {
-    if settings.name != *job {
-        return Err(SettingsError::new(
-            "jobName",
-            format!("is `{}`; a job cannot be renamed", settings.name),
-        ));
-    }
-    Usable::parse(settings).map(drop).map_err(|mut problems| problems.swap_remove(0))
 }
 
 /// Deletes that go into one commit with the others, as far as the registry's limits allow.

@@ -19,9 +19,18 @@
 //! `settled` is the schedule's part: every scheduled instant up to and including it has an outcome or is the fire in `run`.
 //! A claim moves it forward and names in `gap` what became of the instants in between, so that even a crash right after the
 //! claim loses no outcome: the next owner finds them here and records them again under the same key.
+//!
+//! # Outcomes on their way
+//! An outcome is on record a moment after it is in the cursor, and the next claim overwrites the cursor at once. So each change of
+//! a cursor carries the item's earlier outcomes that were not yet known to be stored, in `kept`. Whoever finds them there
+//! records them again, and keeps them until they are stored: an instance that is killed between a run's end and the record
+//! of it loses nothing. As a rule there is none, since a record takes less time than the wait for the next fire.
 
-use clockwright_model::{FailureKind, Fire, InstanceId, Millis, Outcome, Reason, RunId, Source, Token};
+use clockwright_model::{
+    FailureKind, Fire, InstanceId, Item, JobName, Millis, Outcome, Reason, RunId, Settlement, Source, Token,
+};
 use serde::{Deserialize, Serialize};
+use std::sync::Arc;
 
 /// What a cursor node says.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -37,6 +46,8 @@ pub struct Cursor {
     pub pending: Option<Fire>,
     /// Ranges of instants that the last change of `settled` passed over, and what became of them.
     pub gap: Vec<Gap>,
+    /// Earlier outcomes of the item that may not be on record yet, oldest first; see the module.
+    pub kept: Vec<Kept>,
 }
 
 /// One claim of an item.
@@ -76,11 +87,89 @@ pub struct Gap {
     pub outcome: Outcome,
 }
 
+/// An outcome that may not be on record yet: a settlement without what its cursor's place says.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Kept {
+    /// See [`Settlement`].
+    pub fire: Fire,
+    /// See [`Settlement`].
+    pub range: Option<(Millis, u64)>,
+    /// See [`Settlement`].
+    pub outcome: Outcome,
+    /// See [`Settlement`].
+    pub attempt: u32,
+    /// See [`Settlement`].
+    pub run_id: Option<RunId>,
+    /// See [`Settlement`].
+    pub token: Token,
+    /// See [`Settlement`].
+    pub source: Source,
+    /// See [`Settlement`].
+    pub instance: InstanceId,
+    /// See [`Settlement`].
+    pub claimed: Option<Millis>,
+    /// See [`Settlement`].
+    pub start: Option<Millis>,
+    /// See [`Settlement`].
+    pub at: Millis,
+    /// See [`Settlement`].
+    pub log: Option<Arc<str>>,
+}
+
+impl Kept {
+    /// What is to be kept of a settlement.
+    #[must_use]
+    pub fn of(settlement: &Settlement) -> Self {
+        let Settlement {
+            fire,
+            range,
+            outcome,
+            attempt,
+            run_id,
+            token,
+            source,
+            instance,
+            claimed,
+            start,
+            at,
+            log,
+            ..
+        } = settlement.clone();
+        Self { fire, range, outcome, attempt, run_id, token, source, instance, claimed, start, at, log }
+    }
+
+    /// The settlement again.
+    #[must_use]
+    pub fn settlement(self, namespace: &str, job: JobName, item: Item) -> Settlement {
+        let Self { fire, range, outcome, attempt, run_id, token, source, instance, claimed, start, at, log } =
+            self;
+        Settlement {
+            namespace: namespace.into(),
+            job,
+            item,
+            fire,
+            range,
+            outcome,
+            attempt,
+            run_id,
+            token,
+            source,
+            instance,
+            claimed,
+            start,
+            at,
+            log,
+            result: None,
+            task: None,
+        }
+    }
+}
+
 impl Cursor {
     /// A cursor of an item that never ran: its schedule counts from `since`.
     #[must_use]
     pub fn starting(since: Millis, schedule: u32) -> Self {
-        Self { settled: since, schedule, run: None, pending: None, gap: Vec::new() }
+        Self { settled: since, schedule, run: None, pending: None, gap: Vec::new(), kept: Vec::new() }
     }
 
     /// The claim that has no outcome yet.
@@ -117,6 +206,7 @@ impl Cursor {
                     outcome: OutcomeWire::of(&gap.outcome),
                 })
                 .collect(),
+            kept: self.kept.iter().map(KeptWire::of).collect(),
         };
         serde_json::to_vec(&wire).expect("a cursor has only strings and numbers")
     }
@@ -150,7 +240,8 @@ impl Cursor {
             .into_iter()
             .map(|gap| Ok(Gap { from: gap.from, to: gap.to, count: gap.count, outcome: gap.outcome.read()? }))
             .collect::<Result<_, CursorError>>()?;
-        Ok(Self { settled: wire.settled, schedule: wire.schedule, run, pending, gap })
+        let kept = wire.kept.into_iter().map(KeptWire::read).collect::<Result<_, CursorError>>()?;
+        Ok(Self { settled: wire.settled, schedule: wire.schedule, run, pending, gap, kept })
     }
 }
 
@@ -172,6 +263,8 @@ struct CursorWire {
     pending: Option<String>,
     #[serde(skip_serializing_if = "Vec::is_empty", default)]
     gap: Vec<GapWire>,
+    #[serde(skip_serializing_if = "Vec::is_empty", default)]
+    kept: Vec<KeptWire>,
 }
 
 #[derive(Serialize, Deserialize)]
@@ -202,6 +295,74 @@ struct GapWire {
     count: u64,
     #[serde(flatten)]
     outcome: OutcomeWire,
+}
+
+#[derive(Serialize, Deserialize)]
+struct KeptWire {
+    fire: String,
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    range: Option<(Millis, u64)>,
+    #[serde(skip_serializing_if = "is_none_yet", default)]
+    attempt: u32,
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    run: Option<String>,
+    #[serde(skip_serializing_if = "is_unknown", default)]
+    token: Token,
+    source: String,
+    by: String,
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    claimed: Option<Millis>,
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    start: Option<Millis>,
+    at: Millis,
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    log: Option<String>,
+    #[serde(flatten)]
+    outcome: OutcomeWire,
+}
+
+/// Nothing ran.
+#[allow(clippy::trivially_copy_pass_by_ref, reason = "serde asks for a reference")]
+fn is_none_yet(attempt: &u32) -> bool {
+    *attempt == 0
+}
+
+impl KeptWire {
+    fn of(kept: &Kept) -> Self {
+        Self {
+            fire: kept.fire.to_string(),
+            range: kept.range,
+            attempt: kept.attempt,
+            run: kept.run_id.as_ref().map(ToString::to_string),
+            token: kept.token,
+            source: kept.source.as_str().to_owned(),
+            by: kept.instance.as_str().to_owned(),
+            claimed: kept.claimed,
+            start: kept.start,
+            at: kept.at,
+            log: kept.log.as_ref().map(ToString::to_string),
+            outcome: OutcomeWire::of(&kept.outcome),
+        }
+    }
+
+    fn read(self) -> Result<Kept, CursorError> {
+        let bad = |what: &str| CursorError(format!("bad {what} of an outcome on its way"));
+        let run_id = self.run.map(|run| RunId::parse(&run).ok_or_else(|| bad("run id"))).transpose()?;
+        Ok(Kept {
+            fire: self.fire.parse().map_err(|_| bad("fire"))?,
+            range: self.range,
+            outcome: self.outcome.read()?,
+            attempt: self.attempt,
+            run_id,
+            token: self.token,
+            source: Source::parse(&self.source).ok_or_else(|| bad("source"))?,
+            instance: InstanceId::from_wire(&self.by),
+            claimed: self.claimed,
+            start: self.start,
+            at: self.at,
+            log: self.log.map(Into::into),
+        })
+    }
 }
 
 #[derive(Serialize, Deserialize)]
@@ -272,6 +433,23 @@ mod tests {
         }
     }
 
+    fn kept(run_id: Option<RunId>, range: Option<(Millis, u64)>) -> Kept {
+        Kept {
+            fire: Fire::Scheduled(4_000),
+            range,
+            outcome: Outcome::Succeeded,
+            attempt: u32::from(run_id.is_some()),
+            token: run_id.map_or(0, |_| 71),
+            claimed: run_id.map(|_| 4_000),
+            start: run_id.map(|_| 4_001),
+            log: run_id.map(|_| "2026-11-27/13-1.log:4096+512".into()),
+            run_id,
+            source: Source::Schedule,
+            instance: InstanceId::of_process("10.0.0.2", 9, 0),
+            at: 4_100,
+        }
+    }
+
     #[test]
     fn a_cursor_reads_back_what_it_wrote() {
         let failed = Outcome::Failed { kind: FailureKind::Timeout, reason: Reason::TimedOut { limit: 50 } };
@@ -283,13 +461,21 @@ mod tests {
         };
         for cursor in [
             Cursor::starting(9, 1),
-            Cursor { settled: 5_000, schedule: 2, run: Some(claim(None)), pending: None, gap: vec![gap] },
+            Cursor {
+                settled: 5_000,
+                schedule: 2,
+                run: Some(claim(None)),
+                pending: None,
+                gap: vec![gap],
+                kept: vec![kept(Some(RunId::new(4_000, 6)), None), kept(None, Some((1_000, 3)))],
+            },
             Cursor {
                 settled: 5_000,
                 schedule: u32::MAX,
                 run: Some(claim(Some(failed))),
                 pending: Some(Fire::Trigger { at: 6, id: "t7".into() }),
                 gap: vec![],
+                kept: vec![],
             },
         ] {
             assert_eq!(Cursor::from_bytes(&cursor.to_bytes()), Ok(cursor));

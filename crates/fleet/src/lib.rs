@@ -10,7 +10,9 @@ pub mod config;
 pub mod cursor;
 pub mod keys;
 pub mod layout;
+pub mod leases;
 pub mod mirror;
+pub mod pause;
 pub mod view;
 
 pub use layout::Layout;

@@ -4,11 +4,12 @@
 //! checks, and a conflict leads to a fresh read.
 
 use crate::cursor::Cursor;
-use crate::keys::Key;
+use crate::keys::{Key, Keys};
 use crate::layout::Layout;
+use crate::pause::PauseNote;
 use bytes::Bytes;
 use clockwright_model::{InstanceId, Item, Millis};
-use clockwright_registry::{Node, Stat};
+use clockwright_registry::{Node, Path, Stat};
 use std::collections::{BTreeMap, BTreeSet};
 
 /// One job's nodes.
@@ -42,8 +43,8 @@ pub struct Mirror {
     pub processing: Option<i64>,
     /// Version of the plan's epoch node; `None` when there is none.
     pub epoch: Option<i32>,
-    /// Why the job is paused, in words.
-    pub paused: Option<String>,
+    /// Who paused the job, when and why.
+    pub paused: Option<PauseNote>,
     /// Items that wait for a taker.
     pub failover_items: BTreeMap<Item, OrphanMark>,
     /// The node that is touched to read the registry's clock.
@@ -157,6 +158,8 @@ pub enum CursorNode {
     Damaged {
         /// Its version.
         version: i32,
+        /// What makes no sense about it.
+        reason: String,
     },
     /// Read.
     Known {
@@ -189,7 +192,7 @@ impl CursorNode {
     /// Its version, if it was read and is there.
     pub fn version(&self) -> Option<i32> {
         match self {
-            CursorNode::Known { version, .. } | CursorNode::Damaged { version } => Some(*version),
+            CursorNode::Known { version, .. } | CursorNode::Damaged { version, .. } => Some(*version),
             _ => None,
         }
     }
@@ -199,6 +202,17 @@ impl Mirror {
     /// Nothing yet, but what layout is expected.
     pub fn new(layout: Layout) -> Self {
         Self { layout, ..Self::default() }
+    }
+
+    /// What these nodes say; those that are not below the job of `keys` are left out.
+    pub fn of<'a>(keys: &Keys, nodes: impl IntoIterator<Item = (&'a Path, &'a Node)>) -> Self {
+        let mut mirror = Self::default();
+        for (path, node) in nodes {
+            if let Some((_, key)) = keys.parse(path) {
+                mirror.put(&key, Some(node));
+            }
+        }
+        mirror
     }
 
     /// The nodes of an item, made when missing.
@@ -263,7 +277,7 @@ impl Mirror {
             }
             Key::Processing => self.processing = node.map(|node| node.stat.owner),
             Key::Epoch => self.epoch = node.map(|node| node.stat.version),
-            Key::Paused => self.paused = node.map(|node| pause_words(&node.data)),
+            Key::Paused => self.paused = node.map(|node| PauseNote::read(&node.data)),
             Key::FailoverItem(item) => {
                 if let Some(node) = node {
                     let (transaction, java_died) = (node.stat.created, !node.data.is_empty());
@@ -309,7 +323,9 @@ impl Mirror {
                 self.item_mut(*item).cursor = match node {
                     None => CursorNode::Absent,
                     Some(node) => match Cursor::from_bytes(&node.data) {
-                        Err(_) => CursorNode::Damaged { version: node.stat.version },
+                        Err(error) => {
+                            CursorNode::Damaged { version: node.stat.version, reason: error.to_string() }
+                        }
                         Ok(cursor) => CursorNode::known(cursor, node.stat.version, node.stat.modified),
                     },
                 };
@@ -345,6 +361,21 @@ impl Mirror {
         self.layout.is_enabled(self.servers.get(ip).map(|server| &server.data[..]))
     }
 
+    /// Whether an operator keeps the job off a server. One whose node is missing is kept off by nobody.
+    #[must_use]
+    pub fn is_kept_off(&self, ip: &str) -> bool {
+        self.servers.get(ip).is_some_and(|server| !self.layout.is_enabled(Some(&server.data)))
+    }
+
+    /// The members of the job that a session stands for, with their addresses. A persistent node is what is left of a race between a
+    /// Java console's trigger and an instance's end; nobody is behind it. Neither is anybody behind an empty one of 3.x.
+    pub fn members(&self) -> impl Iterator<Item = (&InstanceId, &InstanceNode, String)> {
+        self.instances
+            .iter()
+            .filter(|(_, node)| node.stat.owner != 0)
+            .filter_map(|(id, node)| Some((id, node, self.layout.address(id, &node.data)?)))
+    }
+
     /// Whether an instance is asked to fire now.
     pub fn trigger(&self, id: &InstanceId) -> Option<TriggerNode> {
         match self.layout {
@@ -362,14 +393,6 @@ impl Mirror {
                 version: stat.version,
             }),
         }
-    }
-}
-
-/// Why a job is paused, in words; the node's data may be anything.
-fn pause_words(data: &[u8]) -> String {
-    match serde_json::from_slice::<crate::view::PauseNote>(data) {
-        Ok(note) if !note.reason.is_empty() => format!("the job was paused by {}: {}", note.by, note.reason),
-        _ => "the job was paused".to_owned(),
     }
 }
 

@@ -114,6 +114,21 @@ impl InstanceId {
         }
     }
 
+    /// The id of an engine that was told what to write after its address instead of its process.
+    ///
+    /// # Errors
+    /// [`NameError`] says what is wrong with the name: the rules are those of [`JobName`].
+    pub fn named(ip: &str, name: &str, engine: u32) -> Result<Self, NameError> {
+        let id = Self(format!("{ip}{DELIMITER}{}", JobName::new(name)?).into());
+        Ok(if engine == 0 { id } else { id.with_suffix(&engine.to_string()) })
+    }
+
+    /// This id and `-{suffix}`.
+    #[must_use]
+    pub fn with_suffix(&self, suffix: &str) -> Self {
+        Self(format!("{}-{suffix}", self.0).into())
+    }
+
     /// The server part: the text before the first `@-@`, or all of it.
     #[must_use]
     pub fn ip(&self) -> &str {

@@ -4,7 +4,8 @@ use super::{Global, confirm};
 use crate::output::{Failure, Format, instant, now, or_dash, print, show, table, talk};
 use clap::{Args, Subcommand};
 use clockwright_fleet::admin::{Admin, AdminError, Done};
-use clockwright_fleet::view::{self, ItemView, JobBrief, JobView, PauseNote};
+use clockwright_fleet::pause::PauseNote;
+use clockwright_fleet::view::{self, ItemView, JobBrief, JobView};
 use clockwright_model::{JobSettings, Misfire};
 use std::time::Duration;
 
@@ -321,9 +322,10 @@ fn get(job: &JobView) -> String {
     text.push('\n');
     let instances = job.instances.iter().map(|instance| {
         let role = if instance.leader { "leader" } else { "-" };
-        [instance.id.clone(), role.into(), instance.item_count.to_string(), instant(instance.since)]
+        let (kind, items) = (instance.kind.as_str(), instance.item_count.to_string());
+        [instance.id.clone(), kind.into(), role.into(), items, instant(instance.since)]
     });
-    text.push_str(&table(["INSTANCE", "ROLE", "ITEMS", "SINCE"], instances));
+    text.push_str(&table(["INSTANCE", "KIND", "ROLE", "ITEMS", "SINCE"], instances));
     text
 }
 
@@ -334,7 +336,7 @@ fn item(item: &ItemView) -> [String; 7] {
     }
     let last = item.last.as_ref();
     let outcome = match last {
-        None => "-".into(),
+        None => or_dash(item.degraded.as_ref()),
         Some(last) => match (last.outcome, item.running) {
             (Some(outcome), _) if last.reason.is_empty() => outcome.to_owned(),
             (Some(outcome), _) => format!("{outcome}: {}", last.reason.lines().next().unwrap_or_default()),

@@ -29,6 +29,10 @@ pub(crate) struct NodeArgs {
     /// The IPv4 address by which this server is known. Default: the first public one of this machine, else the last private one
     #[arg(long, env = "CLOCKWRIGHT_INSTANCE_IP")]
     instance_ip: Option<std::net::Ipv4Addr>,
+    /// What this instance's id says after the address, for example the container's name. Default: the process id, and where another
+    /// process has that id (containers may share address and process id) an id of its own
+    #[arg(long, env = "CLOCKWRIGHT_INSTANCE_ID", value_name = "NAME")]
+    instance_id: Option<String>,
     /// How long runs may go on after SIGTERM or SIGINT, for example 30s; a second signal ends them at once
     #[arg(long, default_value = "30s", value_parser = super::duration)]
     shutdown_grace: Duration,
@@ -65,6 +69,7 @@ pub(crate) async fn run(global: Global, args: NodeArgs) -> Result<(), Failure> {
     let printer = args.print_output.then(live::Printer::start);
     let options = SchedulerOptions {
         address: args.instance_ip.map(|ip| ip.to_string()),
+        name: args.instance_id,
         shutdown_grace: args.shutdown_grace,
         layout: args.layout,
         logs: args.history.logs(&args.data),

@@ -56,12 +56,12 @@ impl Turn<'_> {
     pub(super) fn send_claims(&mut self, effective: &Effective, claims: Vec<ItemClaim>) {
         let mut claims = claims.into_iter().peekable();
         while claims.peek().is_some() {
-            let group: Vec<ItemClaim> = claims.by_ref().take(CLAIM_BATCH).collect();
-            let ops = self.claim_ops(effective, &group);
-            for claim in &group {
-                self.record_inherited(claim.item);
+            let mut group: Vec<ItemClaim> = claims.by_ref().take(CLAIM_BATCH).collect();
+            for claim in &mut group {
+                self.carry(claim);
                 self.job.item_mut(claim.item).local = Local::Claiming;
             }
+            let ops = self.claim_ops(effective, &group);
             self.commit(Purpose::Claim(group), ops);
         }
     }
@@ -176,7 +176,7 @@ impl Turn<'_> {
             active_claim.token = commit.transaction;
             self.note_claim(&claim, version, &commit, touched, session, &effective);
             for settlement in claim.settlements {
-                self.us.record(clockwright_model::Event::Settlement(settlement));
+                self.settle(settlement);
             }
             let run = self.us.next();
             let active = Active {
@@ -211,12 +211,33 @@ impl Turn<'_> {
             return;
         }
         self.open_firing(firing, &task_id, items, takeover);
+        let whole = self.is_whole(&runs);
         self.us.out.push(Effect::Start(Box::new(Firing {
             job: self.job.number,
             runs,
             strict,
             timeout: effective.settings.timeout,
+            whole,
         })));
+    }
+
+    /// Whether all items of ours begin their first attempt at one fire; see [`Firing::whole`].
+    fn is_whole(&self, runs: &[RunStart]) -> bool {
+        let Some(first) = runs.first().map(|run| &run.context) else { return false };
+        let begins = |fire: &Fire, attempt: u32, source: Source| {
+            *fire == first.fire && attempt == 1 && source != Source::Failover
+        };
+        let same = |run: &RunStart| begins(&run.context.fire, run.context.attempt, run.context.source);
+        let comes = |item: Item| match self.job.items.get(item as usize).map(|state| &state.local) {
+            // Claimed in the same instant, in a group of its own.
+            Some(Local::Claiming) => true,
+            Some(Local::Running(active)) => {
+                begins(&active.claim.fire, active.claim.attempt, active.claim.source)
+            }
+            _ => false,
+        };
+        runs.iter().all(same)
+            && (0..self.job.count()).filter(|item| self.job.owns(*item, &self.us.me)).all(comes)
     }
 
     /// Takes an own claim into the mirror.
@@ -310,8 +331,15 @@ impl Turn<'_> {
         }
     }
 
+    /// Sees to it that a change of a cursor loses no outcome that the cursor before it told.
+    pub(super) fn carry(&mut self, claim: &mut ItemClaim) {
+        self.record_inherited(claim.item);
+        self.job.item_mut(claim.item).keep(self.us.stored, &mut claim.cursor);
+    }
+
     pub(super) fn send_settles(&mut self, settles: Vec<ItemClaim>) {
-        for claim in settles {
+        for mut claim in settles {
+            self.carry(&mut claim);
             let path = self.path(&Key::Cursor(claim.item));
             let mut ops = Vec::new();
             if let Some(epoch) = self.job.epoch {
@@ -322,7 +350,6 @@ impl Turn<'_> {
             }
             ops.push(cursor_op(path, &claim));
             ops.extend(self.marks_to_lower(&claim));
-            self.record_inherited(claim.item);
             self.job.item_mut(claim.item).local = Local::Claiming;
             self.commit(Purpose::Settle(vec![claim]), ops);
         }
@@ -392,7 +419,7 @@ impl Turn<'_> {
                 Local::Idle => {}
             }
             for settlement in claim.settlements {
-                self.us.record(clockwright_model::Event::Settlement(settlement));
+                self.settle(settlement);
             }
         }
     }

@@ -7,7 +7,7 @@
 //!
 //! # Protocol, on Elastic-Job's nodes
 //! ```text
-//! marker (the leader, or our greatest instance under a Java leader):   create leader/failover/items/{i}
+//! marker (the leader, or our greatest instance under a Java leader; and the item's owner): create leader/failover/items/{i}
 //! taker:  queue at leader/failover/latch ─► commit { prove the owner's lease gone; create sharding/{i}/failover = me;
 //!         delete the mark; leave the latch; cursor: attempt + 1; create running } ─► run ─► complete, delete sharding/{i}/failover
 //! ```
@@ -19,6 +19,12 @@
 //! [`MAX_LOST_ATTEMPTS`](super::firing::MAX_LOST_ATTEMPTS) the fire is settled as failed, because it
 //! probably kills its hosts. *The marker dies*: the next leader reads everything anew. *The owner was not dead after all*: the
 //! proof fails, or its completion has changed the cursor, and the take is a conflict.
+//!
+//! # Who notices
+//! The marker looks at the items whose owner is dead, and an item's owner at its own. Between a crash and the end of the session a
+//! plan may give the item to somebody else, or its instance node may be gone already: then the claim names somebody who owns
+//! nothing any more, and only who reads the cursor sees it. So the owner marks what it finds orphaned itself, and whenever a
+//! lease vanishes the marker reads the cursors of all items of each job that its holder was in.
 //!
 //! With failover off the item's next owner settles the orphan as failed and goes on with the schedule; see
 //! [`firing`](super::firing).
@@ -46,12 +52,16 @@ impl Turn<'_> {
         if !failover && self.job.mirror.layout == Layout::V2 {
             return;
         }
+        self.look_for_bereaved();
         self.notice_orphans();
-        if self.is_marker() {
-            if failover {
-                self.yield_to_java();
-                self.mark_orphans(&effective);
-            }
+        let marker = self.is_marker();
+        if marker && failover {
+            self.yield_to_java();
+        }
+        if failover && self.job.registered && self.job.phase == Phase::Active {
+            self.mark_orphans(&effective, marker);
+        }
+        if marker {
             self.clear_left_marks();
         }
         self.clear_own_marks();
@@ -66,6 +76,24 @@ impl Turn<'_> {
     /// has ended its runs at two thirds of the timeout, so this is a margin, not the protection.
     pub(super) fn grace(&self) -> Millis {
         self.us.session.map_or(1_000, |terms| (terms.timeout / 10).min(1_000))
+    }
+
+    /// Reads all cursors once a process is gone that was in the job, if this instance puts up the marks.
+    fn look_for_bereaved(&mut self) {
+        let seen = (self.us.lease_changes, self.job.mirror.instances.len());
+        if std::mem::replace(&mut self.job.peers_seen, seen) == seen {
+            return;
+        }
+        let present = self.job.mirror.instances.keys();
+        let ours: Vec<InstanceId> = present.filter(|id| self.us.leases.contains_key(*id)).cloned().collect();
+        let before = self.job.peers.len();
+        self.job.peers.retain(|id| self.us.leases.contains_key(id));
+        let lost = self.job.peers.len() < before;
+        self.job.peers.extend(ours);
+        if lost && self.is_marker() {
+            let items: Vec<Item> = (0..self.job.mirror.items.len() as Item).collect();
+            self.read_items(&items);
+        }
     }
 
     /// Looks for claims without a living owner, and reads them again when one is noticed.
@@ -129,12 +157,15 @@ impl Turn<'_> {
         }
     }
 
-    fn mark_orphans(&mut self, effective: &Effective) {
+    fn mark_orphans(&mut self, effective: &Effective, marker: bool) {
         let limit = MAX_LOST_ATTEMPTS.max(effective.settings.retry.max_attempts);
         let session = self.us.session.map(|terms| terms.session);
         let mut marks = Vec::new();
         for item in 0..self.job.count() {
             let job = &*self.job;
+            if !marker && !job.owns(item, &self.us.me) {
+                continue;
+            }
             let Some(nodes) = job.mirror.item(item) else { continue };
             let state = &job.items[item as usize];
             let Some(since) = state.orphan_since else { continue };
@@ -153,7 +184,7 @@ impl Turn<'_> {
                         && (!self.us.mutated(Mutation::FailoverNeedsOwnerAlive)
                             || job.mirror.instances.contains_key(&claim.owner))
                 }
-                None => self.java_left(nodes),
+                None => marker && self.java_left(nodes),
             };
             if !reread || known || !left {
                 continue;

@@ -36,6 +36,9 @@ use clockwright_registry::{Commit, Conflict, Error, Op};
 /// A fire whose runs lost their owners this often is given up: it probably kills them.
 pub(super) const MAX_LOST_ATTEMPTS: u32 = 5;
 
+/// How long to wait before it is asked again whether outcomes are stored, milliseconds.
+const STORING: Millis = 100;
+
 /// What an idle item needs.
 enum Proposal {
     Nothing,
@@ -118,15 +121,9 @@ impl Turn<'_> {
     /// Notices when the job is switched off and on for this instance, so that instants in between are known to be off.
     pub(super) fn track_off(&mut self) {
         let job = &mut *self.job;
-        let off = if let Some(paused) = &job.mirror.paused {
-            Some(if paused.is_empty() {
-                "the job is paused".to_owned()
-            } else {
-                format!("the job is paused: {paused}")
-            })
-        } else if !job.mirror.server_enabled(self.us.me.ip())
-            && job.mirror.servers.contains_key(self.us.me.ip())
-        {
+        let off = if let Some(note) = &job.mirror.paused {
+            Some(format!("the job is {}", note.describe()))
+        } else if job.mirror.is_kept_off(self.us.me.ip()) {
             Some("the server was disabled".to_owned())
         } else {
             None
@@ -248,7 +245,11 @@ impl Turn<'_> {
         }
         state.recorded = *modified;
         let cursor = cursor.clone();
-        let mut settlements = self.gap_settlements(item, &cursor.gap);
+        let name = self.job.name.clone();
+        let namespace = self.us.keys.namespace();
+        let kept = cursor.kept.iter().map(|kept| kept.clone().settlement(namespace, name.clone(), item));
+        let mut settlements: Vec<Settlement> = kept.collect();
+        settlements.extend(self.gap_settlements(item, &cursor.gap));
         if let Some(claim) = &cursor.run
             && let Some(outcome) = claim.outcome.clone()
             && (claim.session != session
@@ -257,7 +258,7 @@ impl Turn<'_> {
             settlements.push(self.settlement(item, claim, outcome, Some(claim.at)));
         }
         for settlement in settlements {
-            self.us.record(clockwright_model::Event::Settlement(settlement));
+            self.settle(settlement);
         }
     }
 
@@ -269,6 +270,7 @@ impl Turn<'_> {
             return Proposal::Claim(claim);
         }
         let settled = claim.cursor.settled;
+        self.notice_future(claim.item, settled);
         if latest.is_none_or(|latest| latest <= settled) {
             return Proposal::Nothing;
         }
@@ -347,7 +349,7 @@ impl Turn<'_> {
                 }
                 (cursor, Some(*version))
             }
-            CursorNode::Damaged { version } => (fresh(), Some(*version)),
+            CursorNode::Damaged { version, .. } => (fresh(), Some(*version)),
             CursorNode::Absent | CursorNode::Unread => (fresh(), None),
         }
     }
@@ -442,6 +444,11 @@ impl Turn<'_> {
         let version = nodes.cursor.version();
         let Some(owner) = cursor.running().map(|claim| claim.owner.clone()) else {
             self.record_inherited(item);
+            if !self.all_stored(item) {
+                // Nobody could find the outcomes once the cursor is gone.
+                self.wake_at_mono(self.now.mono + STORING);
+                return false;
+            }
             return true;
         };
         if self.orphaned_long_enough(item) {

@@ -4,6 +4,7 @@ use super::Now;
 use super::us::Us;
 use bytes::Bytes;
 use clockwright_fleet::Layout;
+use clockwright_fleet::cursor::Kept;
 use clockwright_fleet::keys::Key;
 use clockwright_fleet::mirror::{CursorNode, Mirror};
 use clockwright_model::{
@@ -12,7 +13,7 @@ use clockwright_model::{
 use clockwright_planner::Schedule;
 use clockwright_planner::sharding::Strategy;
 use clockwright_registry::{Node, Stat};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::Arc;
 
 /// A job.
@@ -56,6 +57,10 @@ pub(crate) struct Job {
     pub(crate) plan_read: u64,
     /// Instances without a lease, by creation: asked about (false), or known to be of another kind (true).
     pub(crate) foreign: BTreeMap<i64, bool>,
+    /// The instances of ours that were seen in the job and hold their leases, as last looked at.
+    pub(crate) peers: BTreeSet<InstanceId>,
+    /// What was there when `peers` was last looked at: the number of changes of leases, and how many instances.
+    pub(crate) peers_seen: (u64, usize),
     /// Why the job is off on this instance now (paused, server disabled).
     pub(crate) off: Option<String>,
     /// Why it was off the last time.
@@ -155,6 +160,10 @@ pub(crate) struct ItemState {
     pub(crate) recorded: i64,
     /// The item is disabled by an operator, as last acted on.
     pub(crate) was_disabled: bool,
+    /// The cursor lies in the future, and that was told.
+    pub(crate) is_future: bool,
+    /// The outcomes that were put on record here and may not be stored yet, by their numbers; see [`clockwright_fleet::cursor`].
+    pub(crate) kept: VecDeque<(u64, Kept)>,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -239,6 +248,8 @@ impl Job {
             plan_reading: None,
             plan_read: 0,
             foreign: BTreeMap::new(),
+            peers: BTreeSet::new(),
+            peers_seen: (0, 0),
             off: None,
             was_off: String::new(),
             winding: false,
@@ -268,6 +279,7 @@ impl Job {
         self.epoch = None;
         self.plan_reading = None;
         self.foreign.clear();
+        self.peers.clear();
         self.plans.session_changed();
         self.marks_seen.clear();
         for item in &mut self.items {

@@ -30,6 +30,7 @@ impl Core {
                     if us.mutated(Mutation::LeaseFromNow) { now.mono + session.timeout } else { sent };
                 let again = us.lease.renewed(proven, now.mono);
                 us.out.push(Effect::LeaseUntil(us.lease.until()));
+                us.compare_clocks(sent, now);
                 if again {
                     us.tell(None, false, "the lease is renewed again".into());
                     self.each(now, |turn| {

@@ -265,14 +265,14 @@ impl Turn<'_> {
             let (Some(nodes), Some(state)) = (job.mirror.item(item), job.items.get(item as usize)) else {
                 continue;
             };
-            let java =
-                |id: &InstanceId| !self.us.leases.contains_key(id) && job.mirror.instances.contains_key(id);
-            let Some(taker) = nodes.taken.clone().filter(java) else { continue };
+            let Some(taker) = nodes.taken.clone().filter(|id| self.is_java(id)) else { continue };
             let CursorNode::Known { version, cursor, .. } = &nodes.cursor else { continue };
             let (version, mut cursor) = (*version, cursor.clone());
             let Some(claim) = cursor.running().cloned() else { continue };
+            // One of ours that takes an item claims it in the same commit; it may be dead by now, and look like Java for a moment.
             if !matches!(state.local, Local::Idle)
                 || claim.owner == self.us.me
+                || claim.owner == taker
                 || self.us.alive(&claim.owner, claim.session)
             {
                 continue;
@@ -344,9 +344,7 @@ impl Turn<'_> {
             else {
                 continue;
             };
-            let foreign =
-                job.mirror.instances.contains_key(&owner.id) && !self.us.leases.contains_key(&owner.id);
-            if !foreign || cursor.running().is_some() {
+            if !self.is_java(&owner.id) || cursor.running().is_some() {
                 continue;
             }
             let begun = cursor.settled.max(job.plans.covers_from(owner));

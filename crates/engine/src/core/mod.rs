@@ -35,6 +35,7 @@ mod reading;
 mod records;
 #[cfg(test)]
 mod tests;
+mod time;
 mod trigger;
 mod turn;
 mod us;
@@ -96,6 +97,7 @@ impl Core {
 
     /// Takes in what happened. Call [`settle`](Self::settle) when no more inputs are at hand.
     pub fn step(&mut self, input: Input, now: Now) {
+        let now = self.us.time(now);
         match input {
             Input::Connected { session, timeout, lease_sent, layout } => {
                 self.connected(session, timeout, lease_sent, layout, now);
@@ -108,6 +110,7 @@ impl Core {
             Input::Renewed { sent, result } => self.renewed(sent, &result, now),
             Input::Timeout(timeout) => self.timeout_changed(timeout),
             Input::RunEnded { run, end } => self.run_ended(run, end, now),
+            Input::Stored { settlements } => self.us.stored = self.us.stored.max(settlements),
             Input::Refresh(job) => self.refresh(job, now),
             Input::Shutdown => self.shutdown(now),
             Input::ShutdownNow => self.shutdown_now(now),
@@ -116,6 +119,7 @@ impl Core {
 
     /// Decides for all that changed or whose time has come, and returns what is to be done, in order.
     pub fn settle(&mut self, now: Now) -> Vec<Effect> {
+        let now = self.us.time(now);
         self.keep_lease(now);
         while self.us.wall_timers.peek().is_some_and(|entry| entry.0.0 <= now.wall) {
             let Some(Reverse((_, job))) = self.us.wall_timers.pop() else { break };
@@ -151,6 +155,7 @@ impl Core {
     #[must_use]
     pub fn next_wake(&self, now: Now) -> Millis {
         let us = &self.us;
+        let now = us.time(now);
         let mut wait = us.lease.next_wake().map_or(30_000, |at| at - now.mono);
         if !us.dirty.is_empty() {
             return 0;
@@ -218,6 +223,8 @@ impl Core {
         us.waiting_loads.clear();
         us.lease.start(lease_sent, timeout);
         us.out.push(Effect::LeaseUntil(us.lease.until()));
+        us.forget_clocks();
+        us.compare_clocks(lease_sent, now);
         us.load_leases();
         us.others = found;
         let layout = us.options.layout.or(found).unwrap_or_default();
@@ -236,6 +243,8 @@ impl Core {
         }
         self.us.commits.clear();
         self.us.lease.end();
+        // Others may take over from now on. The lease of the next session is no concern of runs that were claimed in this one.
+        self.us.out.push(Effect::LeaseUntil(now.mono));
         self.each(now, |turn| {
             turn.job.session_changed();
             if turn.us.mutated(Mutation::ReconnectIsShutdown) {

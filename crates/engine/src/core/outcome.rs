@@ -139,9 +139,10 @@ impl Turn<'_> {
         let path = |key: &Key| keys.of(&name, key);
         let ignore_token = self.us.mutated(Mutation::CompletionIgnoresToken);
         let keep_running = self.us.mutated(Mutation::FailedItemStaysRunning);
+        let stored = self.us.stored;
         let job = &mut *self.job;
         let state = &mut job.items[item as usize];
-        let Local::Ended { active, outcome, committing } = &mut state.local else { return Completion::Over };
+        let Local::Ended { active, outcome, .. } = &mut state.local else { return Completion::Over };
         let Some(nodes) = job.mirror.items.get(item as usize) else { return Completion::Over };
         let mut cursor = match &nodes.cursor {
             CursorNode::Unread => {
@@ -169,9 +170,11 @@ impl Turn<'_> {
         if let Some(claim) = &mut cursor.run {
             claim.outcome = Some(outcome.clone());
         }
-        let mut ops = vec![Op::set_if(path(&Key::Cursor(item)), cursor.to_bytes(), active.version)];
+        let (version, failed) = (active.version, matches!(outcome, Outcome::Failed { .. }));
+        state.keep(stored, &mut cursor);
+        let mut ops = vec![Op::set_if(path(&Key::Cursor(item)), cursor.to_bytes(), version)];
         let marked = nodes.running.as_ref().is_some_and(|mark| mark.is_of(&me, session));
-        if marked && !(keep_running && matches!(outcome, Outcome::Failed { .. })) {
+        if marked && !(keep_running && failed) {
             ops.push(Op::delete(path(&Key::Running(item))));
         }
         if nodes.taken.as_ref() == Some(&me) {
@@ -180,7 +183,9 @@ impl Turn<'_> {
         if nodes.failovering.as_ref() == Some(&me) {
             ops.push(Op::delete(path(&Key::Failovering(item))));
         }
-        *committing = true;
+        if let Local::Ended { committing, .. } = &mut state.local {
+            *committing = true;
+        }
         Completion::Write(ops)
     }
 
@@ -237,7 +242,7 @@ impl Turn<'_> {
         if counted {
             let settlement = self.settlement(item, &active.claim, outcome, Some(active.start));
             let log = active.log;
-            self.us.record(clockwright_model::Event::Settlement(Settlement { log, ..settlement }));
+            self.settle(Settlement { log, ..settlement });
         } else {
             let what = super::job::fire_words(&active.claim.fire);
             let text = format!(

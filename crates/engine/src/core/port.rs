@@ -74,6 +74,11 @@ pub enum Input {
         /// How.
         end: RunEnd,
     },
+    /// The first so many of the outcomes ([`Event::Settlement`]) that this engine put on record are stored, or never will be.
+    Stored {
+        /// How many, since the engine's start.
+        settlements: u64,
+    },
     /// Read this job anew, whatever the hints say; job 0 stands for the leases too.
     Refresh(usize),
     /// Finish what runs, start nothing more, and leave.
@@ -146,6 +151,9 @@ pub struct Firing {
     pub strict: bool,
     /// Longest time of each, milliseconds.
     pub timeout: Option<Millis>,
+    /// True when every item that this instance owns begins its first attempt at one fire, in this firing or in others that are
+    /// started with it. A retry, a takeover and an item that comes late by itself are not whole: nobody comes with them.
+    pub whole: bool,
 }
 
 /// One run to start.

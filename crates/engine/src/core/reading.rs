@@ -80,6 +80,10 @@ impl Core {
                 }
             } else if path.below(&self.us.keys.leases()).is_some() {
                 self.put_lease(&path, node.as_ref(), now);
+            } else if path == self.us.keys.beat(&self.us.me)
+                && let Some(node) = node
+            {
+                self.beat_was_read(&node, now);
             }
         }
     }
@@ -153,6 +157,7 @@ impl Core {
         if self.us.leases.get(&instance).copied() == session {
             return;
         }
+        self.us.lease_changes += 1;
         match session {
             Some(session) => drop(self.us.leases.insert(instance, session)),
             None => drop(self.us.leases.remove(&instance)),

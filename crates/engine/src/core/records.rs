@@ -1,8 +1,8 @@
 //! What goes on record: executions, status traces and settlements, built from what the engine knows.
 
 use super::Turn;
-use super::job::Active;
-use clockwright_fleet::cursor::{Claim, Gap};
+use super::job::{Active, ItemState};
+use clockwright_fleet::cursor::{Claim, Cursor, Gap, Kept};
 use clockwright_fleet::keys::Key;
 use clockwright_model::{
     Event, Execution, Fire, Item, Millis, Outcome, RunId, Settlement, Source, StatusTrace, TaskState,
@@ -18,6 +18,45 @@ pub(super) struct OpenFiring {
     takeover: bool,
     /// What failed, in Elastic-Job's form `{1=…, 2=…}`.
     errors: Vec<(Item, String)>,
+}
+
+/// Outcomes of one item that a cursor carries at most: enough for a store that is slow for a while, and no burden for a node.
+const MOST_KEPT: usize = 32;
+
+impl Turn<'_> {
+    /// Puts an outcome on record, and remembers it until it is stored.
+    pub(super) fn settle(&mut self, settlement: Settlement) {
+        let number = self.us.settled();
+        let kept = &mut self.job.item_mut(settlement.item).kept;
+        let stored = self.us.stored;
+        kept.retain(|(number, _)| *number > stored);
+        if kept.len() == MOST_KEPT {
+            // The store is away, and so is the disk in front of it; who reads this cursor learns of the latest.
+            kept.pop_front();
+        }
+        kept.push_back((number, Kept::of(&settlement)));
+        self.us.record(Event::Settlement(settlement));
+    }
+
+    /// Whether all outcomes of an item that this engine put on record are stored.
+    pub(super) fn all_stored(&self, item: Item) -> bool {
+        let kept = self.job.items.get(item as usize).map(|state| &state.kept);
+        kept.is_none_or(|kept| kept.iter().all(|(number, _)| *number <= self.us.stored))
+    }
+}
+
+impl ItemState {
+    /// Makes a cursor that is to be written carry the outcomes that may not be stored yet and that it does not tell itself.
+    /// `stored`: the number of the last outcome that surely is.
+    pub(super) fn keep(&mut self, stored: u64, cursor: &mut Cursor) {
+        self.kept.retain(|(number, _)| *number > stored);
+        let told = |kept: &Kept| match kept.run_id {
+            Some(run) => cursor.run.as_ref().is_some_and(|claim| claim.run_id == run),
+            None => cursor.gap.iter().any(|gap| Fire::Scheduled(gap.to) == kept.fire),
+        };
+        cursor.kept =
+            self.kept.iter().filter(|(_, kept)| !told(kept)).map(|(_, kept)| kept.clone()).collect();
+    }
 }
 
 impl Turn<'_> {

@@ -61,25 +61,22 @@ impl Turn<'_> {
                 break;
             }
         }
-        let mut ops: Vec<Op> = Vec::new();
-        if let (Some(epoch), false) = (job.epoch, claims.is_empty()) {
-            ops.push(Op::check_if(self.path(&Key::Epoch), epoch));
-        }
-        for claim in &claims {
-            ops.push(cursor_op(self.path(&Key::Cursor(claim.item)), claim));
-        }
         if claims.is_empty() {
             self.coordinate_other(vec![reset]);
             return;
+        }
+        let mut ops: Vec<Op> = Vec::new();
+        if let Some(epoch) = job.epoch {
+            ops.push(Op::check_if(self.path(&Key::Epoch), epoch));
+        }
+        for claim in &mut claims {
+            self.carry(claim);
+            ops.push(cursor_op(self.path(&Key::Cursor(claim.item)), claim));
         }
         let job = &mut *self.job;
         if job.triggered.0 != node.transaction {
             job.triggered = (node.transaction, Vec::new());
         }
-        for claim in &claims {
-            self.record_inherited(claim.item);
-        }
-        let job = &mut *self.job;
         for claim in &claims {
             job.triggered.1.push(claim.item);
             let state = job.item_mut(claim.item);

@@ -4,7 +4,7 @@ use super::job::Job;
 use super::us::Us;
 use super::{Now, Purpose};
 use clockwright_fleet::keys::Key;
-use clockwright_model::Millis;
+use clockwright_model::{InstanceId, Millis};
 use clockwright_registry::{Op, Path};
 use std::cmp::Reverse;
 
@@ -68,14 +68,17 @@ impl Turn<'_> {
         self.us.tell(Some(self.job.name.clone()), warning, text);
     }
 
-    /// Whether the job has instances that hold no lease: Java peers.
+    /// Whether the job has Java peers.
     pub(crate) fn has_foreign_peers(&self) -> bool {
-        let foreign = |created| self.job.foreign.get(created).is_some_and(|foreign| *foreign);
-        self.job
-            .mirror
-            .instances
-            .iter()
-            .any(|(id, node)| !self.us.leases.contains_key(id) && foreign(&node.stat.created))
+        self.job.mirror.instances.keys().any(|id| self.is_java(id))
+    }
+
+    /// Whether an instance of the job is known to be a Java peer: it was seen to hold no lease while it was there. That an instance
+    /// is listed and its lease is not says little: of one of ours that dies, the two vanish together and are read one by one.
+    pub(crate) fn is_java(&self, id: &InstanceId) -> bool {
+        let Some(node) = self.job.mirror.instances.get(id) else { return false };
+        !self.us.leases.contains_key(id)
+            && self.job.foreign.get(&node.stat.created).is_some_and(|foreign| *foreign)
     }
 
     /// Whether this engine's current session leads the job.

@@ -1,5 +1,6 @@
 //! This process among the others: what all jobs of an engine share.
 
+use super::time::Clocks;
 use super::{CoreOptions, Effect, Event, Mutation, Notice, Now, Pending, Purpose, records};
 use bytes::Bytes;
 use clockwright_fleet::Layout;
@@ -19,15 +20,21 @@ pub(super) struct Us {
     pub(crate) session: Option<Terms>,
     /// Sessions of the processes that hold a lease.
     pub(crate) leases: BTreeMap<InstanceId, i64>,
+    /// How often a lease came or went.
+    pub(crate) lease_changes: u64,
     /// The layout of the namespace's jobs when the session began.
     pub(crate) others: Option<Layout>,
     pub(crate) lease: Lease,
+    pub(super) clocks: Clocks,
     /// Grows with every effect that gets an answer and with every answer that changes a mirror.
     pub(crate) sequence: u64,
     pub(super) commits: HashMap<u64, Pending>,
     /// Whose run each run is: the job's number, and the item.
     pub(crate) runs: HashMap<u64, (usize, Item)>,
     pub(super) firings: HashMap<u64, records::OpenFiring>,
+    /// How many outcomes were put on record, and how many of those, from the first on, are stored.
+    settlements: u64,
+    pub(crate) stored: u64,
     pub(crate) hostname: Arc<str>,
     pub(crate) ip: Arc<str>,
     pub(crate) wall_timers: Timers,
@@ -65,12 +72,16 @@ impl Us {
             options,
             session: None,
             leases: BTreeMap::new(),
+            lease_changes: 0,
             others: None,
             lease: Lease::default(),
+            clocks: Clocks::default(),
             sequence: 0,
             commits: HashMap::new(),
             runs: HashMap::new(),
             firings: HashMap::new(),
+            settlements: 0,
+            stored: 0,
             wall_timers: Timers::new(),
             mono_timers: Timers::new(),
             dirty: Vec::new(),
@@ -120,6 +131,12 @@ impl Us {
         self.commits.insert(id, Pending { job, purpose });
         self.out.push(Effect::Commit { id, ops });
         id
+    }
+
+    /// The number of the next outcome that is put on record.
+    pub(crate) fn settled(&mut self) -> u64 {
+        self.settlements += 1;
+        self.settlements
     }
 
     pub(crate) fn record(&mut self, event: Event) {

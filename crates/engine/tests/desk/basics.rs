@@ -1,7 +1,8 @@
 //! What an instance, and a few together, do when nothing goes wrong.
 
 use super::stage::{Code, Desk, EACH_SECOND, NEVER, job};
-use clockwright_model::{JobSettings, Misfire, Outcome, Source};
+use clockwright_model::{FailureKind, JobSettings, Misfire, Outcome, Source};
+use clockwright_runtime::RunResult;
 
 #[test]
 fn one_instance_fires_every_item_of_every_instant_once() {
@@ -70,4 +71,36 @@ fn deleting_an_instance_node_shuts_the_job_down_there_and_nowhere_else() {
     desk.pass(500);
     assert_eq!(desk.owns(second, "a"), [0, 1]);
     assert!(!desk.status(first, "a").registered);
+}
+
+#[test]
+fn a_firing_is_whole_when_all_items_of_the_instance_begin_their_first_attempt_at_one_fire() {
+    let retry = clockwright_model::Retry { max_attempts: 2, backoff: 1_000, max_backoff: 1_000 };
+    let mut desk = Desk::new(&[JobSettings { retry, ..job("a", NEVER, 4) }]);
+    desk.code("a", Code::Waits);
+    for _ in 0..2 {
+        desk.start();
+    }
+    desk.pass(500);
+    desk.trigger("a");
+    let first = desk.running("a");
+    assert!(first.len() == 4 && first.iter().all(|run| run.whole));
+    // The next fire finds one item busy; the others come by themselves, and so does that one.
+    for run in &first[1..] {
+        desk.end(run, RunResult::Succeeded);
+    }
+    desk.trigger("a");
+    let of = |desk: &Desk, who| -> Vec<bool> {
+        desk.running("a")
+            .iter()
+            .filter(|run| run.who == who && run.fire != first[0].fire)
+            .map(|run| run.whole)
+            .collect()
+    };
+    let (busy, free) = (first[0].who, first.iter().find(|run| run.who != first[0].who).unwrap().who);
+    assert_eq!((of(&desk, busy), of(&desk, free)), (vec![false], vec![true, true]));
+    desk.end(&first[0], RunResult::Failed { kind: FailureKind::Job, reason: "no luck".into() });
+    desk.pass(1_000);
+    let again = desk.running("a").into_iter().find(|run| run.attempt == 2).unwrap();
+    assert!(!again.whole, "a retry");
 }

@@ -18,7 +18,6 @@ fn leader_and_others(desk: &Desk, job: &str, all: &[Who]) -> (Who, Vec<Who>) {
 }
 
 #[test]
-#[ignore = "only an item whose present owner is dead is suspected; an orphan that moved before waits for the next full reading"]
 fn what_a_dead_instance_ran_is_taken_over_though_a_plan_has_moved_the_item_before_its_session_ended() {
     let mut desk = Desk::new(&[with_failover(job("a", NEVER, 6))]);
     desk.code("a", Code::Waits);
@@ -40,7 +39,6 @@ fn what_a_dead_instance_ran_is_taken_over_though_a_plan_has_moved_the_item_befor
 }
 
 #[test]
-#[ignore = "an instance of ours whose lease is seen to go before its node is taken for Java, and its claim given up"]
 fn what_the_taker_of_an_orphan_leaves_is_taken_over_again_in_whatever_order_its_nodes_are_seen_to_go() {
     for late in [None, Some("/instances"), Some("/failover"), Some("/leases"), Some("/ns/a/")] {
         let mut desk = Desk::new(&[with_failover(job("a", NEVER, 12))]);
@@ -76,7 +74,6 @@ fn what_the_taker_of_an_orphan_leaves_is_taken_over_again_in_whatever_order_its_
 }
 
 #[test]
-#[ignore = "the next claim overwrites the outcome in the cursor before it is stored"]
 fn an_outcome_survives_its_process_though_the_next_claim_followed_at_once() {
     let mut desk = Desk::new(&[JobSettings { misfire: Misfire::FireOnce, ..job("a", EACH_SECOND, 1) }]);
     desk.code("a", Code::Waits);
@@ -95,7 +92,6 @@ fn an_outcome_survives_its_process_though_the_next_claim_followed_at_once() {
 }
 
 #[test]
-#[ignore = "the next claim overwrites the outcome in the cursor before it is stored"]
 fn every_outcome_survives_its_process_though_many_followed_each_other_at_once() {
     let fire_all = Misfire::FireAll { cap: 100, window: 60_000 };
     let mut desk = Desk::new(&[JobSettings { misfire: fire_all, ..job("a", EACH_SECOND, 1) }]);
@@ -128,7 +124,6 @@ fn ahead(desk: &Desk) -> i64 {
 }
 
 #[test]
-#[ignore = "a claim is not compared with the time of the registry"]
 fn a_machine_whose_clock_is_an_hour_ahead_runs_nothing_ahead_of_its_time() {
     let mut desk = Desk::new(&[job("a", EACH_SECOND, 2)]);
     desk.start_with_clock(3_600_000);
@@ -138,7 +133,6 @@ fn a_machine_whose_clock_is_an_hour_ahead_runs_nothing_ahead_of_its_time() {
 }
 
 #[test]
-#[ignore = "a claim is not compared with the time of the registry"]
 fn items_go_on_when_an_instance_whose_clock_was_ahead_has_left() {
     let mut desk = Desk::new(&[job("a", EACH_SECOND, 2)]);
     let ahead = desk.start_with_clock(3_600_000);
@@ -155,7 +149,6 @@ fn items_go_on_when_an_instance_whose_clock_was_ahead_has_left() {
 }
 
 #[test]
-#[ignore = "an item whose cursor lies in the future stands still without a word"]
 fn a_cursor_that_lies_in_the_future_is_told() {
     let mut desk = Desk::new(&[job("a", EACH_SECOND, 1)]);
     let first = desk.start();
@@ -184,7 +177,6 @@ fn stubborn_run() -> (Desk, Who) {
 }
 
 #[test]
-#[ignore = "a run is only asked to stop when its session ends early, and keeps the old deadline"]
 fn an_exclusive_run_is_over_before_others_take_its_item_when_the_session_ends_before_its_time() {
     let (mut desk, who) = stubborn_run();
     desk.expire(who);
@@ -194,7 +186,6 @@ fn an_exclusive_run_is_over_before_others_take_its_item_when_the_session_ends_be
 }
 
 #[test]
-#[ignore = "a run is only asked to stop when its lease was deleted, and keeps the old deadline"]
 fn an_exclusive_run_is_over_before_others_take_its_item_when_the_lease_was_deleted_by_hand() {
     let (mut desk, who) = stubborn_run();
     desk.delete_lease(who);

@@ -34,6 +34,8 @@ pub struct Instance {
     pub(super) lease: Rc<Cell<Millis>>,
     /// What is recorded and not yet stored, and when it will be.
     pub(super) bus: VecDeque<(Millis, Event)>,
+    /// How many outcomes are stored.
+    settlements: u64,
     pub(super) told: Vec<(Millis, String)>,
     pub(super) loses_answer: bool,
     pub(super) refreshed: Millis,
@@ -57,6 +59,7 @@ impl Instance {
             run_hints: true,
             lease: Rc::default(),
             bus: VecDeque::new(),
+            settlements: 0,
             told: Vec::new(),
             loses_answer: false,
             refreshed: now,
@@ -109,8 +112,14 @@ impl Instance {
 
     /// What was recorded long enough ago is safe.
     pub(super) fn store(&mut self, now: Millis, stored: &mut Vec<Event>) {
+        let before = self.settlements;
         while self.works() && self.bus.front().is_some_and(|(at, _)| *at <= now) {
-            stored.extend(self.bus.pop_front().map(|(_, event)| event));
+            let Some((_, event)) = self.bus.pop_front() else { break };
+            self.settlements += u64::from(matches!(event, Event::Settlement(_)));
+            stored.push(event);
+        }
+        if self.settlements > before {
+            self.inbox.push_back(Input::Stored { settlements: self.settlements });
         }
     }
 }

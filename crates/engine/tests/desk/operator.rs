@@ -5,7 +5,7 @@ use bytes::Bytes;
 use clockwright_fleet::admin::{Admin, AdminError, Done};
 use clockwright_fleet::cursor::Cursor;
 use clockwright_fleet::keys::Key;
-use clockwright_fleet::view::PauseNote;
+use clockwright_fleet::pause::PauseNote;
 use clockwright_model::{InstanceId, Item, JobName, JobSettings};
 use clockwright_registry::Op;
 use futures::FutureExt as _;

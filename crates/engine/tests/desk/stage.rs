@@ -63,6 +63,8 @@ pub struct Live {
     pub run_id: RunId,
     pub token: i64,
     pub since: Millis,
+    /// What the core says of its firing.
+    pub whole: bool,
     strict: bool,
     stubborn: bool,
     ends: Option<(Millis, RunResult)>,
@@ -577,6 +579,7 @@ impl Desk {
                 run_id: context.run_id,
                 token: context.token,
                 since: self.now,
+                whole: firing.whole,
                 strict: firing.strict,
                 stubborn: code == Code::Stubborn,
                 ends,

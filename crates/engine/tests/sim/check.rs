@@ -441,7 +441,8 @@ impl Checker {
 
     /// A settlement became durable.
     pub fn record(&mut self, settlement: Settlement) {
-        let key = settlement.key();
+        // All jobs of a simulation are in one namespace.
+        let key = Settlement { namespace: "".into(), ..settlement.clone() }.key();
         let list = self.records.entry(key.clone()).or_default();
         if let Some(first) = list.first()
             && first.outcome.word() != settlement.outcome.word()
@@ -479,7 +480,14 @@ impl Checker {
                         let in_gap = cursor.is_some_and(|c| {
                             c.gap.iter().any(|gap| disposition.key.ends_with(&gap.to.to_string()))
                         });
-                        if !in_run && !in_gap {
+                        let in_kept = cursor.is_some_and(|c| {
+                            c.kept.iter().any(|kept| {
+                                let job = clockwright_model::JobName::new(&place.0)
+                                    .expect("it is the name of a job");
+                                kept.clone().settlement("", job, place.1).key() == key
+                            })
+                        });
+                        if !in_run && !in_gap && !in_kept {
                             missing = Some(format!(
                                 "{key} ended as {} at {} and is nowhere on record",
                                 disposition.word, disposition.zxid

@@ -7,7 +7,7 @@
 use super::net::{Ask, Connection};
 use super::world::{Event, Sim};
 use clockwright_engine::core::{Core, CoreOptions, Effect, Firing, Input, Now};
-use clockwright_model::{Event as Record, FailureKind, InstanceId, Millis, RunId};
+use clockwright_model::{Event as Record, FailureKind, InstanceId, Millis, RunId, Settlement};
 use clockwright_registry::{Commit, Error, Hint, Op, Path};
 use clockwright_runtime::{RunEnd, RunResult, StopReason};
 use clockwright_testkit::sim::EPOCH;
@@ -54,6 +54,10 @@ pub struct Engine {
     pub flying: bool,
     lease_until: Millis,
     runs: BTreeMap<u64, Run>,
+    /// Outcomes that were put on record and are on their way to a disk, in order, and how many have arrived in this life.
+    pub recorded: VecDeque<Settlement>,
+    pub stored: u64,
+    durable_at: Millis,
     /// Every session that this engine ever had, and under which id.
     pub sessions: BTreeMap<i64, InstanceId>,
     pub leaving: bool,
@@ -84,6 +88,9 @@ impl Engine {
             flying: false,
             lease_until: 0,
             runs: BTreeMap::new(),
+            recorded: VecDeque::new(),
+            stored: 0,
+            durable_at: 0,
             sessions: BTreeMap::new(),
             leaving: false,
             dialing: false,
@@ -155,6 +162,8 @@ impl Sim {
         each.core = None;
         each.connection = None;
         each.inbox.clear();
+        (each.stored, each.durable_at) = (0, 0);
+        each.recorded.clear();
         let runs = std::mem::take(&mut each.runs);
         for run in runs.into_values() {
             self.check.stop(&run.job, run.item, run.run_id);
@@ -353,9 +362,17 @@ impl Sim {
                 self.note(|| {
                     format!("engine {engine} records {} {:?}", settlement.key(), settlement.outcome)
                 });
-                let wait = if self.world.rng.chance(300) { self.world.rng.range(0, 60) } else { 0 };
-                let life = self.engines[engine].life;
-                self.after(wait, Event::Durable { engine, life, settlement: Box::new(settlement) });
+                let wait = match self.world.rng.range(0, 1_000) {
+                    0..700 => 0,
+                    700..990 => self.world.rng.range(0, 60),
+                    _ => self.world.rng.range(0, 3_000),
+                };
+                let each = &mut self.engines[engine];
+                let life = each.life;
+                each.recorded.push_back(settlement);
+                each.durable_at = each.durable_at.max(self.world.now + wait);
+                let wait = each.durable_at - self.world.now;
+                self.after(wait, Event::Durable { engine, life });
             }
             Effect::Record(_) => {}
             Effect::Tell(notice) => {
@@ -375,6 +392,9 @@ impl Sim {
         {
             let session = connection.session;
             self.leader.end_session(session);
+        }
+        for settlement in std::mem::take(&mut self.engines[engine].recorded) {
+            self.check.record(settlement);
         }
         let wait = self.world.rng.range(200, 3_000);
         self.kill(engine);

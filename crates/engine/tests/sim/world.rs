@@ -5,9 +5,10 @@
 
 use super::check::Checker;
 use super::scenario::Scenario;
-use super::shell::Engine;
+use super::shell::{Engine, Message};
+use clockwright_engine::core::Input;
 use clockwright_fleet::keys::Keys;
-use clockwright_model::{Millis, Settlement};
+use clockwright_model::Millis;
 use clockwright_registry::{Op, Path};
 use clockwright_testkit::sim::{Change, Leader, Rng, World};
 use std::collections::{BTreeMap, VecDeque};
@@ -97,7 +98,6 @@ pub enum Event {
     Durable {
         engine: usize,
         life: u64,
-        settlement: Box<Settlement>,
     },
     /// A fault begins; one ends.
     Fault,
@@ -246,9 +246,15 @@ impl Sim {
             Event::Expire => self.expire(),
             Event::RunOver { engine, life, run } => self.run_over(engine, life, run),
             Event::RunDeadline { engine, life, run } => self.run_deadline(engine, life, run),
-            Event::Durable { engine, life, settlement } => {
-                if self.engines[engine].life == life {
-                    self.check.record(*settlement);
+            Event::Durable { engine, life } => {
+                let each = &mut self.engines[engine];
+                if each.life == life
+                    && let Some(settlement) = each.recorded.pop_front()
+                {
+                    each.stored += 1;
+                    let settlements = each.stored;
+                    self.check.record(settlement);
+                    self.deliver(engine, life, Message::Input(Input::Stored { settlements }));
                 }
             }
             Event::Fault => self.fault(),

@@ -112,7 +112,15 @@ impl Bus {
         }
         let sampling = (!options.sampling.is_off()).then_some(options.sampling);
         let (queues, tasks) = (queues.into(), Mutex::new(tasks));
-        Self { inner: Some(Arc::new(Inner { queues, tasks, sampling, sampled_out: AtomicU64::new(0) })) }
+        Self {
+            inner: Some(Arc::new(Inner {
+                queues,
+                tasks,
+                sampling,
+                sampled_out: AtomicU64::new(0),
+                order: Mutex::new(()),
+            })),
+        }
     }
 
     /// A bus without sinks: publishing to it does nothing.
@@ -123,18 +131,33 @@ impl Bus {
 
     /// Takes an event. Never waits for a sink and never fails; see the module for what happens when a queue is full.
     pub fn publish(&self, event: Event) {
-        let Some(inner) = &self.inner else { return };
+        self.publish_numbered(event);
+    }
+
+    /// Like [`publish`](Self::publish), and returns the event's place in the order of publishing, from 1 on; 0 when no sink gets
+    /// it. [`stored_to`](Self::stored_to) tells when it is stored.
+    pub fn publish_numbered(&self, event: Event) -> u64 {
+        let Some(inner) = &self.inner else { return 0 };
         if inner.sampling.as_ref().is_some_and(|sampling| !sampling.keeps(&event)) {
             inner.sampled_out.fetch_add(1, Ordering::Relaxed);
-            return;
+            return 0;
         }
         let bytes = queue::weight(&event);
         let event = Arc::new(event);
         let (last, others) = inner.queues.split_last().expect("a bus with an inner part has a sink");
+        // With several queues the order must be the same in all, so that one number means the same event.
+        let _order = (!others.is_empty()).then(|| inner.order.lock().unwrap_or_else(PoisonError::into_inner));
         for queue in others {
             queue.push(Arc::clone(&event), bytes);
         }
-        last.push(event, bytes);
+        last.push(event, bytes)
+    }
+
+    /// Up to which place in the order of publishing every sink has stored all events, or given them up.
+    #[must_use]
+    pub fn stored_to(&self) -> u64 {
+        let queues = self.inner.iter().flat_map(|inner| inner.queues.iter());
+        queues.map(|queue| queue.stored_to()).min().unwrap_or(u64::MAX)
     }
 
     /// Like [`publish`](Self::publish), but makes the event only if there is a sink for it.
@@ -201,6 +224,7 @@ struct Inner {
     /// `None` keeps everything.
     sampling: Option<Sampling>,
     sampled_out: AtomicU64,
+    order: Mutex<()>,
 }
 
 /// The last clone is gone: nobody can flush any more, so the tasks finish by themselves.

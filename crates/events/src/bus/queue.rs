@@ -114,13 +114,14 @@ impl Queue {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    pub(super) fn push(&self, event: Arc<Event>, bytes: usize) {
+    /// Takes an event; returns its place, from 1 on, or 0 when the bus is closed.
+    pub(super) fn push(&self, event: Arc<Event>, bytes: usize) -> u64 {
         let mut overflow_begins = false;
-        let wake = {
+        let (wake, place) = {
             let mut state = self.lock();
             if state.closed {
                 state.dropped += 1;
-                return;
+                return 0;
             }
             let mark = Mark { seq: state.next_seq, bytes };
             state.next_seq += 1;
@@ -132,7 +133,7 @@ impl Queue {
             {
                 overflow_begins |= !std::mem::replace(&mut state.overflowing, true);
             }
-            state.waiting == 1 || state.waiting == self.batch_events
+            (state.waiting == 1 || state.waiting == self.batch_events, state.next_seq)
         };
         // The task needs waking only at these two counts: between them it already waits for the batch to fill.
         if wake {
@@ -141,6 +142,13 @@ impl Queue {
         if overflow_begins {
             tracing::warn!(sink = %self.name, "the sink is too slow or away and its queue is full: dropping events, oldest status traces first");
         }
+        place
+    }
+
+    /// Up to which place nothing is waiting or on its way.
+    pub(super) fn stored_to(&self) -> u64 {
+        let state = self.lock();
+        state.oldest().unwrap_or(state.next_seq)
     }
 
     /// Waits for a batch: a full one, or what is there `delay` after the first event, or at once if somebody flushes.

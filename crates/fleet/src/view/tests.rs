@@ -1,8 +1,10 @@
 #![allow(clippy::unwrap_used, reason = "tests")]
 
 use super::*;
-use crate::cursor::Claim;
-use clockwright_model::{FailureKind, JobKind, RunId, Source};
+use crate::config::{v2, v3};
+use crate::cursor::{Claim, Cursor};
+use crate::layout::Layout;
+use clockwright_model::{FailureKind, Fire, InstanceId, JobKind, JobSettings, Outcome, RunId, Source};
 use clockwright_registry::{ConnectOptions, Embedded, EmbeddedSession, Op};
 use std::sync::Arc;
 
@@ -40,8 +42,12 @@ impl Stage {
         ] {
             stage.put(&key, &data).await;
         }
-        for id in [A, B] {
-            stage.ephemeral(&Key::Instance(InstanceId::from_wire(id)), "").await;
+        stage
+            .commit(vec![Op::create(stage.keys.own_root().clone(), ""), Op::create(stage.keys.leases(), "")])
+            .await;
+        for id in [A, B].map(InstanceId::from_wire) {
+            stage.ephemeral(&Key::Instance(id.clone()), "").await;
+            stage.commit(vec![Op::create_ephemeral(stage.keys.lease(&id), "")]).await;
         }
         for (item, owner) in [(0, A), (1, B), (2, A)] {
             stage.put(&Key::Item(item), "").await;
@@ -71,6 +77,13 @@ impl Stage {
         self.commit(vec![Op::delete(self.keys.of(&self.job, key))]).await;
     }
 
+    /// The process is gone: its lease and its instance node with it.
+    async fn die(&self, id: &str) {
+        let id = InstanceId::from_wire(id);
+        self.commit(vec![Op::delete(self.keys.lease(&id))]).await;
+        self.delete(&Key::Instance(id)).await;
+    }
+
     async fn brief(&self) -> JobBrief {
         let mut briefs = jobs(&*self.session, &self.keys).await.unwrap();
         assert_eq!(briefs.len(), 1);
@@ -94,7 +107,7 @@ fn claim(fire: Millis, outcome: Option<Outcome>) -> Cursor {
         token: 0,
         outcome,
     };
-    Cursor { settled: fire, schedule: 0, run: Some(claim), pending: None, gap: Vec::new() }
+    Cursor { settled: fire, schedule: 0, run: Some(claim), pending: None, gap: Vec::new(), kept: Vec::new() }
 }
 
 #[tokio::test]
@@ -194,12 +207,99 @@ async fn disabled_hides_running_and_running_hides_a_missing_owner() {
 async fn a_claim_of_a_dead_instance_does_not_run() {
     let stage = Stage::new().await;
     stage.put(&Key::Cursor(1), &String::from_utf8(claim(1_000, None).to_bytes()).unwrap()).await;
-    stage.delete(&Key::Instance(InstanceId::from_wire(B))).await;
+    stage.die(B).await;
+    let item = stage.view().await.items.remove(1);
+    assert_eq!((item.running, item.orphaned, item.status), (false, true, ItemStatus::ShardingFlag));
     for key in [Key::Failover, Key::FailoverItems, Key::FailoverItem(1)] {
         stage.put(&key, "").await;
     }
     let item = stage.view().await.items.remove(1);
     assert_eq!((item.running, item.orphaned, item.status), (false, true, ItemStatus::ShardingFlag));
+}
+
+#[tokio::test]
+async fn a_run_goes_on_though_an_operator_deleted_the_instance_node_of_its_process() {
+    let stage = Stage::new().await;
+    stage.put(&Key::Cursor(1), &String::from_utf8(claim(1_000, None).to_bytes()).unwrap()).await;
+    stage.delete(&Key::Instance(InstanceId::from_wire(B))).await;
+    let view = stage.view().await;
+    assert_eq!((view.instances.len(), view.items[1].running, view.items[1].orphaned), (1, true, false));
+}
+
+#[tokio::test]
+async fn an_instance_without_a_lease_is_javas() {
+    let stage = Stage::new().await;
+    stage.ephemeral(&Key::Instance(InstanceId::from_wire("10.0.0.3@-@9")), "").await;
+    let kinds: Vec<_> = stage.view().await.instances.iter().map(|instance| instance.kind).collect();
+    assert_eq!(kinds, [InstanceKind::Clockwright, InstanceKind::Clockwright, InstanceKind::Java]);
+}
+
+#[tokio::test]
+async fn a_job_whose_servers_were_deleted_is_not_disabled() {
+    let stage = Stage::new().await;
+    for key in [Key::Server("10.0.0.1".into()), Key::Server("10.0.0.2".into()), Key::Servers] {
+        stage.delete(&key).await;
+    }
+    assert_eq!(stage.brief().await.status, JobStatus::Ok);
+}
+
+#[tokio::test]
+async fn a_cursor_that_cannot_be_read_shows_why_its_item_stands_still() {
+    let stage = Stage::new().await;
+    stage.put(&Key::Cursor(1), "{spoilt").await;
+    let item = stage.view().await.items.remove(1);
+    assert!(item.degraded.as_deref().is_some_and(|why| why.contains("not readable")), "{item:?}");
+}
+
+#[tokio::test]
+async fn settings_by_which_no_instance_could_run_degrade_the_job() {
+    let stage = Stage::new().await;
+    let good = JobSettings::new(stage.job.clone(), JobKind::Simple, "0 0 12 * * ?", 3);
+    for (strategy, parameters, field) in
+        [("NO_SUCH", "", "jobShardingStrategyType"), ("", "x", "shardingItemParameters")]
+    {
+        let bad = JobSettings {
+            sharding_strategy: strategy.into(),
+            sharding_item_parameters: parameters.into(),
+            ..good.clone()
+        };
+        stage.set(&Key::Config, &v2::write(&bad)).await;
+        let brief = stage.brief().await;
+        assert_eq!(brief.status, JobStatus::Degraded, "{field}");
+        assert!(brief.reason.unwrap().starts_with(field));
+    }
+}
+
+#[tokio::test]
+async fn a_live_picture_follows_the_hints_of_what_it_shows_and_no_others() {
+    let stage = Stage::new().await;
+    let mut live = Live::open(stage.session.clone(), stage.keys.clone()).await.unwrap();
+    let status = |live: &Live| live.jobs().map(|job| (job.job_name, job.status)).collect::<Vec<_>>();
+    assert_eq!(status(&live), [("myJob".to_owned(), JobStatus::Ok)]);
+    stage.put(&Key::Cursor(1), "").await;
+    stage.put(&Key::Sharding, "").await;
+    stage.put(&Key::Epoch, "").await;
+    assert_eq!(live.refresh().await.unwrap(), [], "cursors and epochs are no news to a list");
+
+    stage.put(&Key::Paused, "{}").await;
+    stage.die(B).await;
+    live.changed().await.unwrap();
+    assert_eq!(live.refresh().await.unwrap(), std::slice::from_ref(&stage.job));
+    assert_eq!(status(&live), [("myJob".to_owned(), JobStatus::Paused)]);
+    assert!(!live.leases().holds(&InstanceId::from_wire(B)));
+    assert_eq!(live.mirror(&stage.job).unwrap().members().count(), 1);
+
+    let other = JobName::new("other").unwrap();
+    let settings = JobSettings::new(other.clone(), JobKind::Simple, "0 0 12 * * ?", 1);
+    let config = Op::create(stage.keys.of(&other, &Key::Config), v2::write(&settings));
+    stage.commit(vec![Op::create(stage.keys.job(&other), ""), config]).await;
+    assert_eq!(live.refresh().await.unwrap(), std::slice::from_ref(&other));
+    assert_eq!(status(&live)[1], ("other".to_owned(), JobStatus::Crashed));
+    stage
+        .commit(vec![Op::delete(stage.keys.of(&other, &Key::Config)), Op::delete(stage.keys.job(&other))])
+        .await;
+    live.refresh().await.unwrap();
+    assert_eq!(status(&live).len(), 1);
 }
 
 #[tokio::test]
@@ -274,6 +374,9 @@ async fn a_job_of_3x_is_seen_like_any_other() {
     settings.description = "on demand".into();
     stage.set(&Key::Job, "com.example.OnDemand").await;
     stage.set(&Key::Config, &v3::write(&settings)).await;
+    for id in [A, B].map(InstanceId::from_wire) {
+        stage.set(&Key::Instance(id.clone()), &Layout::V3.instance(&id)).await;
+    }
     for server in ["10.0.0.1", "10.0.0.2"] {
         stage.set(&Key::Server(server.into()), "ENABLED").await;
     }

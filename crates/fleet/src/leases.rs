@@ -1,0 +1,49 @@
+//! Which processes of ours are there: the nodes below `/{ns}-clockwright/leases`.
+//!
+//! An instance node says less. It may be deleted by an operator while its process still runs items, and it may be left behind by one
+//! that is long gone. The lease ends with the session of its process, and nothing else takes it away; whoever has one is an instance of
+//! Clockwright, and whoever has none is not, or is gone.
+
+use crate::keys::Keys;
+use clockwright_model::InstanceId;
+use clockwright_registry::{Error, Node, Path, Registry};
+use std::collections::BTreeMap;
+
+/// The processes that are there, each with the session that its lease belongs to.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Leases(BTreeMap<InstanceId, i64>);
+
+impl Leases {
+    /// Reads them.
+    ///
+    /// # Errors
+    /// The registry did not answer.
+    pub async fn read(registry: &dyn Registry, keys: &Keys) -> Result<Self, Error> {
+        let mut leases = Self::default();
+        for (path, node) in registry.tree(&keys.leases()).await? {
+            leases.put(keys, &path, Some(&node));
+        }
+        Ok(leases)
+    }
+
+    /// Takes in what a node is now; nodes elsewhere are none of its business.
+    pub fn put(&mut self, keys: &Keys, path: &Path, node: Option<&Node>) {
+        let Some(name) = path.below(&keys.leases()).filter(|name| !name.is_empty()) else { return };
+        let id = InstanceId::from_wire(name);
+        match node {
+            Some(node) => drop(self.0.insert(id, node.stat.owner)),
+            None => drop(self.0.remove(&id)),
+        }
+    }
+
+    /// Whether a process of ours with this id is there.
+    #[must_use]
+    pub fn holds(&self, id: &InstanceId) -> bool {
+        self.0.contains_key(id)
+    }
+
+    /// All of them, ascending.
+    pub fn ids(&self) -> impl Iterator<Item = &InstanceId> {
+        self.0.keys()
+    }
+}

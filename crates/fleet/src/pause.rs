@@ -1,0 +1,34 @@
+//! What the `paused` node of a job says: who paused it, when and why.
+
+use clockwright_model::Millis;
+use serde::{Deserialize, Serialize};
+
+/// What the `paused` node says.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+pub struct PauseNote {
+    /// When, epoch milliseconds.
+    #[serde(default)]
+    pub at: Millis,
+    /// Who.
+    #[serde(default)]
+    pub by: String,
+    /// Why.
+    #[serde(default)]
+    pub reason: String,
+}
+
+impl PauseNote {
+    /// Reads the node; data that somebody else wrote makes a note without words.
+    #[must_use]
+    pub fn read(data: &[u8]) -> Self {
+        serde_json::from_slice(data).unwrap_or_default()
+    }
+
+    /// In words.
+    #[must_use]
+    pub fn describe(&self) -> String {
+        let by = if self.by.is_empty() { String::new() } else { format!(" by {}", self.by) };
+        let reason = if self.reason.is_empty() { String::new() } else { format!(": {}", self.reason) };
+        format!("paused{by}{reason}")
+    }
+}

@@ -139,6 +139,8 @@ reasons! {
     Paused "paused" { by: String, text: String } "the job was paused[ by {by}][: {text}]" "作业已暂停[，操作人：{by}][，原因：{text}]";
     #[doc = " Skipped: the item was disabled, or all instances that may run it."]
     ItemDisabled "item_disabled" {} "the item was disabled" "该分片已被禁用";
+    #[doc = " Skipped: an operator disabled the host that the instance is on."]
+    HostDisabled "host_disabled" {} "the server was disabled" "该主机已被禁用";
     #[doc = " Missed: no instance was there, or none owned the item."]
     NoInstance "no_instance" {} "no instance could run it" "没有可运行的实例";
     #[doc = " Missed: the instant was noticed too late, and the misfire policy is `skip`. In milliseconds."]
@@ -174,6 +176,9 @@ reasons! {
     #[doc = " Failed, `job`: it failed, and the instance that would have tried again left."]
     LeftBeforeRetry "left_before_retry" {}
         "it failed, and its instance left before the next attempt" "运行失败，实例在下一次尝试前已退出";
+    #[doc = " Failed, `job`: it failed, and the job was paused, drained or disabled while it waited for the next attempt."]
+    OffBeforeRetry "off_before_retry" { why: String }
+        "it failed, and {why} before the next attempt" "运行失败，下一次尝试前{why}";
     #[doc = " Failed, `owner_lost`: the process between the instance and the run ended first."]
     SupervisorDied "supervisor_died" { how: String }
         "the supervisor of the run died before it ({how}); the run was killed" "运行的监管进程先行终止（{how}），运行已被杀死";

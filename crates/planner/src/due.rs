@@ -42,8 +42,8 @@ pub enum Blocked<'a> {
     Busy,
     /// No instance owned it.
     Unowned,
-    /// It was disabled or paused; the reason in words.
-    Off(&'a str),
+    /// It was disabled or paused.
+    Off(&'a Reason),
 }
 
 /// What is to be done for one item.
@@ -91,7 +91,7 @@ pub fn due(input: &DueInput<'_>) -> Due {
     let mut plan = Plan { schedule, cursor: settled, settled: Vec::new() };
 
     if let Blocked::Off(reason) = blocked_by {
-        plan.settle(blocked_until.min(now), || Outcome::Skipped { reason: reason.into() });
+        plan.settle(blocked_until.min(now), || Outcome::Skipped { reason: reason.clone() });
     }
     let late_until = blocked_until.max(now.saturating_sub(tolerance).saturating_sub(1)).min(now);
     let on_time = schedule.next_after(late_until.max(plan.cursor)).filter(|at| *at <= now);

@@ -5,6 +5,7 @@
 
 use super::coordinate::Builder;
 use super::job::{Active, Effective, Local};
+use super::trouble::Doing;
 use super::{Effect, Firing, Mutation, Purpose, RunStart, Turn};
 use bytes::Bytes;
 use clockwright_fleet::Layout;
@@ -12,7 +13,7 @@ use clockwright_fleet::cursor::{Claim, Cursor};
 use clockwright_fleet::keys::Key;
 use clockwright_fleet::mirror::{CursorNode, Mark};
 use clockwright_model::{Exclusive, Fire, Item, Millis, RunId, Settlement, ShardContext, Source, TaskId};
-use clockwright_registry::{Commit, Error, Op, OpResult};
+use clockwright_registry::{Commit, Error, Op};
 use std::sync::Arc;
 
 /// Items claimed in one group at most.
@@ -34,6 +35,13 @@ pub(super) struct ItemClaim {
     /// The item is taken over: `sharding/{i}/failover` is made, its mark is deleted. The text is the latch node to be left,
     /// empty where another claim of the same group leaves it.
     pub(super) takeover: Option<String>,
+}
+
+impl ItemClaim {
+    /// The version of the cursor once this is carried out.
+    pub(super) fn next_version(&self) -> i32 {
+        self.version.map_or(0, |version| version + 1)
+    }
 }
 
 impl Turn<'_> {
@@ -153,25 +161,18 @@ impl Turn<'_> {
             }
             Err(error) => return self.claim_failed(&claims, &error),
         };
+        self.accepted(Doing::Claim);
         let Some(effective) = self.job.effective.clone() else { return };
         let touched = self.us.next();
         let session = self.us.session_id();
         let firing = self.us.next();
         let items: Vec<Item> = claims.iter().map(|claim| claim.item).collect();
         let task_id: Arc<str> = TaskId::of(&self.job.name, &items, &self.us.me).into();
-        let mut versions = commit.results.iter().filter_map(|result| match result {
-            OpResult::Set { version } => Some(*version),
-            _ => None,
-        });
-        // The touch of the clock node, where there is one, comes before the cursors.
-        let cursors_set = claims.iter().filter(|claim| claim.version.is_some()).count();
-        let all_set = commit.results.iter().filter(|result| matches!(result, OpResult::Set { .. })).count();
-        versions.by_ref().take(all_set.saturating_sub(cursors_set)).for_each(drop);
         let mut runs = Vec::with_capacity(claims.len());
         let strict = effective.settings.exclusive == Exclusive::Strict;
         let takeover = claims.iter().any(|claim| claim.takeover.is_some());
         for claim in claims {
-            let version = claim.version.map_or(0, |_| versions.next().unwrap_or(0));
+            let version = claim.next_version();
             let Some(mut active_claim) = claim.cursor.running().cloned() else { continue };
             active_claim.token = commit.transaction;
             self.note_claim(&claim, version, &commit, touched, session, &effective);
@@ -325,7 +326,7 @@ impl Turn<'_> {
             _ => {
                 self.read_items(&items);
                 if !error.is_unknown() {
-                    self.tell(true, format!("a claim was not possible: {error}"));
+                    self.refused(Doing::Claim, error);
                 }
             }
         }
@@ -334,7 +335,7 @@ impl Turn<'_> {
     /// Sees to it that a change of a cursor loses no outcome that the cursor before it told.
     pub(super) fn carry(&mut self, claim: &mut ItemClaim) {
         self.record_inherited(claim.item);
-        self.job.item_mut(claim.item).keep(self.us.stored, &mut claim.cursor);
+        self.job.item_mut(claim.item).keep(self.us.stored, &mut claim.cursor, &claim.settlements);
     }
 
     pub(super) fn send_settles(&mut self, settles: Vec<ItemClaim>) {
@@ -394,9 +395,10 @@ impl Turn<'_> {
                 return self.claim_failed(&idle, &error);
             }
         };
+        self.accepted(Doing::Claim);
         let touched = self.us.next();
         for claim in claims {
-            let version = claim.version.map_or(0, |version| version + 1);
+            let version = claim.next_version();
             let lowered = self.marks_to_lower(&claim);
             for op in lowered {
                 if let Some((_, key)) = self.us.keys.parse(op.path()) {

@@ -33,6 +33,7 @@
 //! doing it again is right.
 
 use super::job::{Job, Latch, LatchKind, Phase};
+use super::trouble::Doing;
 use super::us::Us;
 use super::{Mutation, Purpose, Turn};
 use bytes::Bytes;
@@ -234,7 +235,9 @@ impl Turn<'_> {
             let path = self.path(&stray);
             self.coordinate_with(StepKind::Other, vec![Op::delete(path)]);
         } else if self.us.leaving || job.phase != Phase::Active {
-            self.leave();
+            if self.waiting_trigger().is_none() {
+                self.leave();
+            }
         } else if !self.configure() && self.job.effective.is_some() {
             self.join_and_lead();
         }
@@ -710,8 +713,7 @@ impl Turn<'_> {
     fn leave(&mut self) {
         let session = self.us.session.map(|terms| terms.session);
         let job = &*self.job;
-        let member =
-            job.mirror.instances.get(&self.us.me).is_some_and(|node| Some(node.stat.owner) == session);
+        let node = job.mirror.instances.get(&self.us.me).filter(|node| Some(node.stat.owner) == session);
         let mut builder = Builder::new(self.us, self.job);
         if let Some(Latch { name: Some(name), kind, .. }) = &job.latch {
             builder.delete(&match kind {
@@ -725,8 +727,10 @@ impl Turn<'_> {
         if self.us.leads(job) {
             builder.delete(&Key::ElectionInstance);
         }
-        if member {
-            builder.delete(&Key::Instance(self.us.me.clone()));
+        if let Some(node) = node {
+            // Not if a trigger came meanwhile: it would go with the node.
+            let path = builder.path(&Key::Instance(self.us.me.clone()));
+            builder.ops.push(Op::Delete { path, version: Some(node.stat.version) });
         }
         if job.mirror.triggers.contains_key(&self.us.me) {
             builder.delete(&Key::Trigger(self.us.me.clone()));
@@ -746,19 +750,24 @@ impl Turn<'_> {
         self.job.op = None;
         match result {
             Ok(commit) => {
+                self.accepted(Doing::Coordinate);
                 self.apply(&step.ops, &commit);
                 self.after_step(step.kind, &commit);
             }
             Err(error) => {
-                if !matches!(error, Error::Conflict { .. }) {
-                    self.tell(error.is_unknown(), format!("coordination is tried again: {error}"));
+                let unclear = error.is_unknown();
+                self.job.plan = None;
+                if let (StepKind::Latch, false) = (step.kind, unclear) {
+                    self.job.latch = None;
                 }
-                let job = &mut *self.job;
-                job.plan = None;
-                job.op_after = self.now.mono + REST;
-                if let (StepKind::Latch, false) = (step.kind, error.is_unknown()) {
-                    job.latch = None;
+                if !unclear && !matches!(error, Error::Conflict { .. }) {
+                    self.job.op_after = self.refused(Doing::Coordinate, &error);
+                    return;
                 }
+                if unclear {
+                    self.tell(true, format!("coordination is tried again: {error}"));
+                }
+                self.job.op_after = self.now.mono + REST;
                 self.load();
             }
         }

@@ -24,12 +24,13 @@
 
 use super::claim::ItemClaim;
 use super::job::{BlockedBy, Effective, Local, Phase};
+use super::trouble::Doing;
 use super::{Effect, Mutation, Purpose, Turn};
 use bytes::Bytes;
 use clockwright_fleet::cursor::{Claim, Cursor, Gap};
 use clockwright_fleet::keys::Key;
 use clockwright_fleet::mirror::CursorNode;
-use clockwright_model::{FailureKind, Fire, Item, Millis, Outcome, Settlement, Source};
+use clockwright_model::{FailureKind, Fire, Item, Millis, Outcome, Reason, Settlement, Source};
 use clockwright_planner::{Blocked, DueInput, due};
 use clockwright_registry::{Commit, Conflict, Error, Op};
 
@@ -64,14 +65,14 @@ impl Turn<'_> {
                     mine = true;
                     let settled =
                         self.job.mirror.item(item).and_then(|n| n.cursor.cursor()).map(|c| c.settled);
-                    if latest > settled && !active.taken {
+                    if latest > settled && !active.taken && !self.claims_rest() {
                         marks.push(item);
                     }
                 }
                 Local::Backoff { until, .. } => {
                     let until = *until;
-                    if self.us.leaving {
-                        self.give_up_retry(item);
+                    if let Some(reason) = self.retry_is_over(item) {
+                        self.give_up_retry(item, reason);
                         ended.push(item);
                     } else if self.now.mono < until {
                         self.wake_at_mono(until);
@@ -80,7 +81,7 @@ impl Turn<'_> {
                     }
                 }
                 Local::Ended { committing, .. } => {
-                    if !committing {
+                    if !committing && !self.claims_rest() {
                         ended.push(item);
                     }
                 }
@@ -111,6 +112,7 @@ impl Turn<'_> {
             || self.us.leaving
             || job.degraded.is_some()
             || job.off.is_some()
+            || self.claims_rest()
             || job.mirror.processing.is_some()
             || (job.plan_is_stale() && !self.us.mutated(Mutation::ClaimIgnoresPlan))
             || !self.us.may_claim(self.now)
@@ -122,14 +124,14 @@ impl Turn<'_> {
     pub(super) fn track_off(&mut self) {
         let job = &mut *self.job;
         let off = if let Some(note) = &job.mirror.paused {
-            Some(format!("the job is {}", note.describe()))
+            Some(Reason::Paused { by: note.by.clone(), text: note.reason.clone() })
         } else if job.mirror.is_kept_off(self.us.me.ip()) {
-            Some("the server was disabled".to_owned())
+            Some(Reason::HostDisabled {})
         } else {
             None
         };
         if let (Some(was), None) = (&job.off, &off) {
-            job.was_off.clone_from(was);
+            job.was_off = Some(was.clone());
             for state in &mut job.items {
                 state.blocked_until = self.now.wall;
                 state.blocked_by = BlockedBy::Paused;
@@ -279,8 +281,8 @@ impl Turn<'_> {
         let blocked_by = match state.blocked_by {
             BlockedBy::Busy => Blocked::Busy,
             BlockedBy::Unowned => Blocked::Unowned,
-            BlockedBy::Paused => Blocked::Off(&job.was_off),
-            BlockedBy::Disabled => Blocked::Off("the item was disabled"),
+            BlockedBy::Paused => job.was_off.as_ref().map_or(Blocked::Unowned, Blocked::Off),
+            BlockedBy::Disabled => Blocked::Off(&Reason::ItemDisabled {}),
         };
         let mut misfire = effective.settings.misfire;
         if self.us.mutated(Mutation::MisfireForgottenOnTakeover) && state.blocked_by == BlockedBy::Unowned {
@@ -391,20 +393,20 @@ impl Turn<'_> {
             let claim = ItemClaim { item, cursor, version, settlements: vec![], dead: None, takeover: None };
             return Previous::Again(Box::new(claim));
         }
-        let reason = if own {
-            "this instance lost its lease while the run went on".to_owned()
-        } else {
-            format!("its instance {} died while it ran", claim.owner)
+        let owner = claim.owner.to_string();
+        let reason = match (own, effective.settings.failover) {
+            (true, false) => Reason::OwnLeaseLost {},
+            (true, true) => Reason::OwnLeaseLostForGood {},
+            (false, false) => Reason::OwnerDied { owner },
+            (false, true) => Reason::OwnerDiedForGood { owner },
         };
-        let reason =
-            if effective.settings.failover { format!("{reason}; attempts are used up") } else { reason };
         let ItemClaim { cursor, settlements, dead, .. } = self.give_up(item, cursor, version, reason);
         Previous::Settled { cursor: Box::new(cursor), settlements, dead }
     }
 
     /// The change of a cursor that settles its open claim as failed, because its owner is lost.
-    fn give_up(&self, item: Item, mut cursor: Cursor, version: Option<i32>, reason: String) -> ItemClaim {
-        let outcome = Outcome::Failed { kind: FailureKind::OwnerLost, reason: reason.into() };
+    fn give_up(&self, item: Item, mut cursor: Cursor, version: Option<i32>, reason: Reason) -> ItemClaim {
+        let outcome = Outcome::Failed { kind: FailureKind::OwnerLost, reason };
         let (mut settlements, mut dead) = (Vec::new(), None);
         if let Some(claim) = &mut cursor.run {
             settlements.push(self.settlement(item, claim, outcome.clone(), Some(claim.at)));
@@ -452,8 +454,7 @@ impl Turn<'_> {
             return true;
         };
         if self.orphaned_long_enough(item) {
-            let reason =
-                format!("its instance {owner} died while it ran, and the job has no such item any more");
+            let reason = Reason::OwnerDiedItemGone { owner: owner.to_string() };
             let claim = self.give_up(item, cursor, version, reason);
             self.send_settles(vec![claim]);
         }
@@ -487,7 +488,10 @@ impl Turn<'_> {
         let present = match result {
             Ok(_) => true,
             Err(Error::Conflict { conflict, .. }) => conflict == Conflict::Exists,
-            Err(_) => {
+            Err(error) => {
+                if !error.is_unknown() {
+                    self.refused(Doing::Claim, &error);
+                }
                 let path = self.path(&Key::Misfire(item));
                 self.us.read(vec![path]);
                 return;

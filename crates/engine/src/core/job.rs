@@ -1,6 +1,6 @@
 //! One job in one engine: what is believed about it, what it does here, and its effective settings.
 
-use super::Now;
+use super::trouble::Trouble;
 use super::us::Us;
 use bytes::Bytes;
 use clockwright_fleet::Layout;
@@ -8,7 +8,7 @@ use clockwright_fleet::cursor::Kept;
 use clockwright_fleet::keys::Key;
 use clockwright_fleet::mirror::{CursorNode, Mirror};
 use clockwright_model::{
-    Exclusive, Fire, InstanceId, Item, ItemParameters, JobName, JobSettings, Millis, Outcome,
+    Exclusive, Fire, InstanceId, Item, ItemParameters, JobName, JobSettings, Millis, Outcome, Reason,
 };
 use clockwright_planner::Schedule;
 use clockwright_planner::sharding::Strategy;
@@ -37,6 +37,8 @@ pub(crate) struct Job {
     pub(crate) effective: Option<Arc<Effective>>,
     /// Why the job does not fire here although it is registered.
     pub(crate) degraded: Option<String>,
+    /// What the registry keeps refusing.
+    pub(crate) troubles: Vec<Trouble>,
     /// That the layout is not the one that was asked for was told.
     pub(crate) layout_told: bool,
     pub(crate) phase: Phase,
@@ -62,9 +64,9 @@ pub(crate) struct Job {
     /// What was there when `peers` was last looked at: the number of changes of leases, and how many instances.
     pub(crate) peers_seen: (u64, usize),
     /// Why the job is off on this instance now (paused, server disabled).
-    pub(crate) off: Option<String>,
+    pub(crate) off: Option<Reason>,
     /// Why it was off the last time.
-    pub(crate) was_off: String,
+    pub(crate) was_off: Option<Reason>,
     pub(crate) winding: bool,
     pub(crate) dirty: bool,
     /// Some item waits for somebody else's run, as last counted.
@@ -236,6 +238,7 @@ impl Job {
             touched: 0,
             effective: None,
             degraded: None,
+            troubles: Vec::new(),
             layout_told: false,
             phase: Phase::Active,
             registered: false,
@@ -251,7 +254,7 @@ impl Job {
             peers: BTreeSet::new(),
             peers_seen: (0, 0),
             off: None,
-            was_off: String::new(),
+            was_off: None,
             winding: false,
             dirty: false,
             watches: false,
@@ -403,12 +406,13 @@ impl Job {
         self.epoch != self.mirror.epoch
     }
 
-    pub(crate) fn load_failed(&mut self, id: u64, now: Now) {
+    /// A full reading failed; another one follows from `again` (mono) on.
+    pub(crate) fn load_failed(&mut self, id: u64, again: Millis) {
         if self.loading == Some(id) {
             self.loading = None;
             self.reload = false;
             self.is_loaded = false;
-            self.op_after = now.mono + 200;
+            self.op_after = again;
         }
         for item in &mut self.items {
             item.reading = None;
@@ -459,7 +463,7 @@ impl Job {
         JobStatus {
             job: self.name.clone(),
             registered: self.registered,
-            degraded: self.degraded.clone(),
+            degraded: self.reason_degraded(),
             leader: us.leads(self),
             items: (0..self.count()).filter(|item| self.owns(*item, &us.me)).collect(),
             running: self.live_runs().len(),

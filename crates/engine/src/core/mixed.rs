@@ -48,7 +48,7 @@ use bytes::Bytes;
 use clockwright_fleet::Layout;
 use clockwright_fleet::keys::Key;
 use clockwright_fleet::mirror::{CursorNode, ItemNodes, Mirror, OwnerNode};
-use clockwright_model::{FailureKind, InstanceId, Item, Millis, Outcome};
+use clockwright_model::{FailureKind, InstanceId, Item, Millis, Outcome, Reason};
 use clockwright_registry::{Node, Op, Path};
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -277,11 +277,8 @@ impl Turn<'_> {
             {
                 continue;
             }
-            let reason = format!(
-                "its instance {} died while it ran; {taker}, a Java instance, runs it again",
-                claim.owner
-            );
-            let outcome = Outcome::Failed { kind: FailureKind::OwnerLost, reason: reason.into() };
+            let reason = Reason::TakenByJava { owner: claim.owner.to_string(), taker: taker.to_string() };
+            let outcome = Outcome::Failed { kind: FailureKind::OwnerLost, reason };
             let settlement = self.settlement(item, &claim, outcome.clone(), Some(claim.at));
             if let Some(run) = &mut cursor.run {
                 run.outcome = Some(outcome);

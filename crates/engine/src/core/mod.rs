@@ -37,6 +37,7 @@ mod records;
 mod tests;
 mod time;
 mod trigger;
+mod trouble;
 mod turn;
 mod us;
 

@@ -6,10 +6,11 @@
 
 use super::claim::{CLAIM_BATCH, ItemClaim};
 use super::job::{Active, BlockedBy, Local};
+use super::trouble::Doing;
 use super::{Mutation, Purpose, Turn};
 use clockwright_fleet::keys::Key;
 use clockwright_fleet::mirror::CursorNode;
-use clockwright_model::{ErrorHandler, FailureKind, Item, Outcome, Settlement, Source};
+use clockwright_model::{ErrorHandler, FailureKind, Item, Outcome, Reason, Settlement, Source};
 use clockwright_registry::{Commit, Error, Op};
 use clockwright_runtime::{RunEnd, RunResult, StopReason};
 
@@ -32,10 +33,10 @@ impl Turn<'_> {
             RunResult::Succeeded => Outcome::Succeeded,
             RunResult::Failed { kind, reason } => Outcome::Failed { kind, reason },
             RunResult::Stopped(StopReason::Cancelled) => {
-                Outcome::Cancelled { reason: "stopped by hand".into() }
+                Outcome::Cancelled { reason: Reason::StoppedByHand {} }
             }
             RunResult::Stopped(StopReason::Shutdown) => {
-                Outcome::Cancelled { reason: "its instance shut down before it ended".into() }
+                Outcome::Cancelled { reason: Reason::InstanceShutDown {} }
             }
             RunResult::Stopped(StopReason::LeaseLost) => {
                 self.lost_run(item, &active);
@@ -53,6 +54,9 @@ impl Turn<'_> {
                 (wait, self.us.leaving, settings.error_handler == ErrorHandler::Throw)
             {
                 let until = self.now.mono + wait;
+                // The next attempt is a firing of its own.
+                self.close_run(active.firing, item, &outcome);
+                active.firing = 0;
                 self.job.item_mut(item).local = Local::Backoff { active, until };
                 return;
             }
@@ -63,8 +67,7 @@ impl Turn<'_> {
     /// A run that was stopped because the lease ran out. Its claim stays as it is: this instance, if its session lives on, or
     /// the next owner decides what becomes of the fire.
     pub(super) fn lost_run(&mut self, item: Item, active: &Active) {
-        let outcome =
-            Outcome::Failed { kind: FailureKind::OwnerLost, reason: "its instance lost the lease".into() };
+        let outcome = Outcome::Failed { kind: FailureKind::OwnerLost, reason: Reason::LeaseLost {} };
         self.record_end(item, active, &outcome);
         self.close_run(active.firing, item, &outcome);
         let job = &mut *self.job;
@@ -100,11 +103,21 @@ impl Turn<'_> {
         Some(ItemClaim { item, cursor, version: Some(version), settlements: vec![], dead: None, takeover })
     }
 
-    pub(super) fn give_up_retry(&mut self, item: Item) {
+    /// Why an item that waits for its next attempt need not wait any longer, if so: whoever leaves, pauses, drains or disables
+    /// wants what runs to end, and nothing new to begin.
+    pub(super) fn retry_is_over(&self, item: Item) -> Option<Reason> {
+        let disabled = || self.job.mirror.item(item).is_some_and(|nodes| nodes.disabled);
+        let off = self.job.off.clone().or_else(|| disabled().then_some(Reason::ItemDisabled {}));
+        if self.us.leaving {
+            return Some(Reason::LeftBeforeRetry {});
+        }
+        off.map(|why| Reason::OffBeforeRetry { why: why.to_string() })
+    }
+
+    pub(super) fn give_up_retry(&mut self, item: Item, reason: Reason) {
         let state = self.job.item_mut(item);
         if let Local::Backoff { active, .. } = std::mem::take(&mut state.local) {
-            let reason = "it failed, and its instance left before the next attempt".to_owned();
-            let outcome = Outcome::Failed { kind: FailureKind::Job, reason: reason.into() };
+            let outcome = Outcome::Failed { kind: FailureKind::Job, reason };
             state.local = Local::Ended { active, outcome, committing: false };
         }
     }
@@ -139,11 +152,16 @@ impl Turn<'_> {
         let path = |key: &Key| keys.of(&name, key);
         let ignore_token = self.us.mutated(Mutation::CompletionIgnoresToken);
         let keep_running = self.us.mutated(Mutation::FailedItemStaysRunning);
-        let stored = self.us.stored;
+        let (stored, count) = (self.us.stored, self.job.count());
         let job = &mut *self.job;
         let state = &mut job.items[item as usize];
         let Local::Ended { active, outcome, .. } = &mut state.local else { return Completion::Over };
-        let Some(nodes) = job.mirror.items.get(item as usize) else { return Completion::Over };
+        // An item that was removed while we had no session, or a cursor that vanished with it: the run was given up with it.
+        let known = job.mirror.items.get(item as usize).filter(|nodes| nodes.exists);
+        let Some(nodes) = known.filter(|_| active.claim.session == session || item < count) else {
+            self.closed(item, false);
+            return Completion::Over;
+        };
         let mut cursor = match &nodes.cursor {
             CursorNode::Unread => {
                 return if state.reading.is_some() { Completion::Over } else { Completion::Read };
@@ -171,7 +189,7 @@ impl Turn<'_> {
             claim.outcome = Some(outcome.clone());
         }
         let (version, failed) = (active.version, matches!(outcome, Outcome::Failed { .. }));
-        state.keep(stored, &mut cursor);
+        state.keep(stored, &mut cursor, &[]);
         let mut ops = vec![Op::set_if(path(&Key::Cursor(item)), cursor.to_bytes(), version)];
         let marked = nodes.running.as_ref().is_some_and(|mark| mark.is_of(&me, session));
         if marked && !(keep_running && failed) {
@@ -191,6 +209,9 @@ impl Turn<'_> {
 
     /// What became of outcomes on their way into cursors.
     pub(super) fn completed(&mut self, items: &[Item], result: Result<Commit, Error>) {
+        if result.is_ok() {
+            self.accepted(Doing::Claim);
+        }
         let touched = self.us.next();
         let mut reads = Vec::new();
         for item in items {
@@ -225,6 +246,9 @@ impl Turn<'_> {
             }
         }
         if let Err(error) = result {
+            if !error.is_unknown() && !matches!(error, Error::Conflict { .. }) {
+                self.refused(Doing::Claim, &error);
+            }
             if matches!(error, Error::Conflict { .. }) {
                 self.load();
             }

@@ -3,6 +3,7 @@
 //! An answer is as old as its question. Each question has a number, and so has each commit of ours whose answer came; an answer
 //! that is older than what a commit did meanwhile is asked again instead of believed.
 
+use super::trouble::Doing;
 use super::{Core, Effect, LOADS_AT_ONCE, Mutation, Now, Turn};
 use clockwright_fleet::Layout;
 use clockwright_fleet::keys::Key;
@@ -102,11 +103,13 @@ impl Core {
             turn.us.loads -= 1;
         }
         let taken_in = match nodes {
-            Err(_) => {
-                turn.job.load_failed(id, now);
+            Err(error) => {
+                let again = turn.refused(Doing::Read, &error);
+                turn.job.load_failed(id, again);
                 true
             }
             Ok(nodes) => {
+                turn.accepted(Doing::Read);
                 let parsed = nodes.iter().filter_map(|(path, node)| Some((keys.parse(path)?.1, node)));
                 turn.job.loaded(id, &key, parsed)
             }

@@ -46,16 +46,16 @@ impl Turn<'_> {
 }
 
 impl ItemState {
-    /// Makes a cursor that is to be written carry the outcomes that may not be stored yet and that it does not tell itself.
-    /// `stored`: the number of the last outcome that surely is.
-    pub(super) fn keep(&mut self, stored: u64, cursor: &mut Cursor) {
+    /// Makes a cursor that is to be written carry the outcomes that may not be stored yet and that it does not tell itself:
+    /// earlier ones, and those that go on record once it is written. `stored`: the number of the last outcome that surely is.
+    pub(super) fn keep(&mut self, stored: u64, cursor: &mut Cursor, caused: &[Settlement]) {
         self.kept.retain(|(number, _)| *number > stored);
         let told = |kept: &Kept| match kept.run_id {
             Some(run) => cursor.run.as_ref().is_some_and(|claim| claim.run_id == run),
             None => cursor.gap.iter().any(|gap| Fire::Scheduled(gap.to) == kept.fire),
         };
-        cursor.kept =
-            self.kept.iter().filter(|(_, kept)| !told(kept)).map(|(_, kept)| kept.clone()).collect();
+        let earlier = self.kept.iter().map(|(_, kept)| kept.clone());
+        cursor.kept = earlier.chain(caused.iter().map(Kept::of)).filter(|kept| !told(kept)).collect();
     }
 }
 
@@ -123,15 +123,15 @@ impl Turn<'_> {
         }
     }
 
-    /// The outcomes of ranges that never ran.
-    pub(super) fn gap_settlements(&self, item: Item, gaps: &[Gap]) -> Vec<Settlement> {
-        let settle = |gap: &Gap| Settlement {
+    /// An outcome of an item that nothing ran for, as decided here and now; its fire and outcome are to be filled in.
+    pub(super) fn blank(&self, item: Item) -> Settlement {
+        Settlement {
             namespace: self.us.keys.namespace().into(),
             job: self.job.name.clone(),
             item,
-            fire: Fire::Scheduled(gap.to),
-            range: (gap.count > 1).then_some((gap.from, gap.count)),
-            outcome: gap.outcome.clone(),
+            fire: Fire::Scheduled(0),
+            range: None,
+            outcome: Outcome::Succeeded,
             attempt: 0,
             run_id: None,
             token: 0,
@@ -143,6 +143,16 @@ impl Turn<'_> {
             log: None,
             result: None,
             task: None,
+        }
+    }
+
+    /// The outcomes of ranges that never ran.
+    pub(super) fn gap_settlements(&self, item: Item, gaps: &[Gap]) -> Vec<Settlement> {
+        let settle = |gap: &Gap| Settlement {
+            fire: Fire::Scheduled(gap.to),
+            range: (gap.count > 1).then_some((gap.from, gap.count)),
+            outcome: gap.outcome.clone(),
+            ..self.blank(item)
         };
         gaps.iter().map(settle).collect()
     }

@@ -1,8 +1,17 @@
 //! Manual triggers: from the text `TRIGGER` in an instance node, or in 3.x from a `trigger/{id}`, to a fire of each of the
 //! instance's items.
 //!
-//! A trigger is first put into the cursors of all items, and only then is its node reset or deleted; so a crash in between repeats
-//! a step instead of losing one. An item that is busy runs it as soon as it is free, and so does its next owner.
+//! # What becomes of it
+//! | the item | its fire |
+//! |---|---|
+//! | is free | runs at once |
+//! | is busy | waits in the cursor, and runs as soon as the item is free, here or at its next owner |
+//! | is busy, and another trigger waits already | that one is coalesced into this one |
+//! | is disabled, or the job is paused, drained, or disabled here | is skipped, with the reason |
+//!
+//! A trigger is first put into the cursors of all items, with the outcomes that it causes, and only then is its node reset or
+//! deleted; so a crash in between repeats a step instead of losing one. An instance that leaves takes the trigger first: its node
+//! goes with it, while the cursors stay for the next owners.
 
 use super::claim::{CLAIM_BATCH, ItemClaim, cursor_op};
 use super::job::{Effective, Local, Phase};
@@ -10,76 +19,115 @@ use super::{Purpose, Turn};
 use bytes::Bytes;
 use clockwright_fleet::Layout;
 use clockwright_fleet::keys::Key;
-use clockwright_fleet::mirror::CursorNode;
-use clockwright_model::Fire;
+use clockwright_fleet::mirror::{CursorNode, TriggerNode};
+use clockwright_model::{Fire, Item, Outcome, Reason, Settlement, Source};
 use clockwright_registry::Op;
 
+/// What a trigger needs of one item.
+enum Share {
+    /// Nothing: it is not ours, or it has the trigger already.
+    None,
+    /// Its cursor is to be changed so.
+    Change(Box<ItemClaim>),
+    /// It is not clear yet what its cursor says.
+    Wait,
+}
+
 impl Turn<'_> {
+    /// The trigger that waits in our node and can be taken now.
+    pub(super) fn waiting_trigger(&self) -> Option<TriggerNode> {
+        let job = &*self.job;
+        let node = job.mirror.trigger(&self.us.me).filter(|_| job.registered)?;
+        // With every host disabled nobody leads, and a plan that somebody asked for is not made.
+        let nobody = job.off.is_some() && job.mirror.available().is_empty();
+        let rests = job.op.is_some()
+            || job.effective.is_none()
+            || !self.us.may_claim(self.now)
+            || self.claims_rest()
+            || job.phase != Phase::Active
+            || job.plan_is_stale()
+            || ((job.mirror.processing.is_some() || job.mirror.necessary) && !nobody);
+        (!rests).then_some(node)
+    }
+
     /// Takes a trigger from its node: it is put into the cursor of each of our items, then the node is reset.
     pub(super) fn take_trigger(&mut self, effective: &Effective) {
-        let job = &*self.job;
-        let Some(node) = job.mirror.trigger(&self.us.me).filter(|_| job.registered) else { return };
-        if job.op.is_some()
-            || !self.us.may_claim(self.now)
-            || job.phase != Phase::Active
-            || job.mirror.processing.is_some()
-            || job.mirror.necessary
-            || job.plan_is_stale()
-        {
-            return;
+        let Some(node) = self.waiting_trigger() else { return };
+        if self.job.triggered.0 != node.transaction {
+            self.job.triggered = (node.transaction, Vec::new());
         }
         let trigger = Fire::Trigger { at: node.at, id: format!("{:x}", node.transaction) };
-        let reset = match job.mirror.layout {
-            Layout::V2 => {
-                Op::set_if(self.path(&Key::Instance(self.us.me.clone())), Bytes::new(), node.version)
-            }
-            Layout::V3 => Op::delete(self.path(&Key::Trigger(self.us.me.clone()))),
-        };
-        let off = job.off.is_some() || self.us.leaving;
         let mut claims = Vec::new();
-        for item in 0..job.count() {
-            let Some(nodes) = job.mirror.item(item) else { continue };
-            if off
-                || !job.owns(item, &self.us.me)
-                || nodes.disabled
-                || nodes.taken.as_ref().is_some_and(|t| *t != self.us.me)
-            {
-                continue;
+        for item in 0..self.job.count() {
+            match self.share(item, &trigger, effective) {
+                Share::None => {}
+                Share::Change(claim) => claims.push(*claim),
+                Share::Wait => return,
             }
-            let state = &job.items[item as usize];
-            let unclear = matches!(state.local, Local::Claiming | Local::Ended { .. });
-            if unclear || matches!(nodes.cursor, CursorNode::Unread) || !state.was_mine {
-                return;
-            }
-            let (mut cursor, version) = self.base_cursor(item, effective);
-            if job.triggered.0 == node.transaction && job.triggered.1.contains(&item) {
-                continue;
-            }
-            cursor.pending = Some(trigger.clone());
-            claims.push(ItemClaim { item, cursor, version, settlements: vec![], dead: None, takeover: None });
             if claims.len() >= CLAIM_BATCH {
                 break;
             }
         }
         if claims.is_empty() {
+            let reset = match self.job.mirror.layout {
+                Layout::V2 => {
+                    Op::set_if(self.path(&Key::Instance(self.us.me.clone())), Bytes::new(), node.version)
+                }
+                Layout::V3 => Op::delete(self.path(&Key::Trigger(self.us.me.clone()))),
+            };
             self.coordinate_other(vec![reset]);
             return;
         }
+        self.send_shares(claims);
+    }
+
+    fn share(&mut self, item: Item, trigger: &Fire, effective: &Effective) -> Share {
+        let job = &*self.job;
+        let Some(nodes) = job.mirror.item(item) else { return Share::None };
+        let taken = nodes.taken.as_ref().is_some_and(|taker| *taker != self.us.me);
+        if !job.owns(item, &self.us.me) || taken || job.triggered.1.contains(&item) {
+            return Share::None;
+        }
+        let state = &job.items[item as usize];
+        let unclear = matches!(state.local, Local::Claiming | Local::Ended { .. });
+        if unclear || !(state.was_mine || nodes.disabled) {
+            return Share::Wait;
+        }
+        if matches!(nodes.cursor, CursorNode::Unread) {
+            if state.reading.is_none() {
+                self.read_items(&[item]);
+            }
+            return Share::Wait;
+        }
+        let off = job.off.clone().or_else(|| nodes.disabled.then_some(Reason::ItemDisabled {}));
+        let (mut cursor, version) = self.base_cursor(item, effective);
+        let settlements = match off {
+            Some(reason) => vec![self.never_ran(item, trigger.clone(), Outcome::Skipped { reason })],
+            None => {
+                let before = cursor.pending.replace(trigger.clone());
+                let into = Outcome::Coalesced { into: trigger.clone() };
+                before.into_iter().map(|before| self.never_ran(item, before, into.clone())).collect()
+            }
+        };
+        let claim = ItemClaim { item, cursor, version, settlements, dead: None, takeover: None };
+        Share::Change(Box::new(claim))
+    }
+
+    /// The outcome of a trigger's fire that no run came of.
+    fn never_ran(&self, item: Item, fire: Fire, outcome: Outcome) -> Settlement {
+        Settlement { fire, outcome, source: Source::Trigger, ..self.blank(item) }
+    }
+
+    fn send_shares(&mut self, mut claims: Vec<ItemClaim>) {
         let mut ops: Vec<Op> = Vec::new();
-        if let Some(epoch) = job.epoch {
+        if let Some(epoch) = self.job.epoch {
             ops.push(Op::check_if(self.path(&Key::Epoch), epoch));
         }
         for claim in &mut claims {
             self.carry(claim);
             ops.push(cursor_op(self.path(&Key::Cursor(claim.item)), claim));
-        }
-        let job = &mut *self.job;
-        if job.triggered.0 != node.transaction {
-            job.triggered = (node.transaction, Vec::new());
-        }
-        for claim in &claims {
-            job.triggered.1.push(claim.item);
-            let state = job.item_mut(claim.item);
+            self.job.triggered.1.push(claim.item);
+            let state = self.job.item_mut(claim.item);
             if matches!(state.local, Local::Idle) {
                 state.local = Local::Claiming;
             }

@@ -194,7 +194,6 @@ fn an_exclusive_run_is_over_before_others_take_its_item_when_the_lease_was_delet
 }
 
 #[test]
-#[ignore = "the versions of cursors are counted among those of other nodes that the takeover sets"]
 fn a_takeover_of_several_items_at_once_knows_the_versions_of_all_their_cursors_in_the_layout_of_3x() {
     let mut desk = Desk::new(&[with_failover(job("a", NEVER, 6))]);
     desk.layout = Some(Layout::V3);
@@ -223,7 +222,6 @@ fn a_takeover_of_several_items_at_once_knows_the_versions_of_all_their_cursors_i
 }
 
 #[test]
-#[ignore = "an ended run whose item is gone is never closed"]
 fn an_instance_can_leave_though_an_item_that_it_ran_was_removed_while_it_had_no_session() {
     let mut desk = Desk::new(&[JobSettings { exclusive: Exclusive::BestEffort, ..job("a", NEVER, 4) }]);
     desk.code("a", Code::Waits);

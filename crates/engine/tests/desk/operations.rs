@@ -14,7 +14,6 @@ fn of_triggers(desk: &Desk, job: &str) -> Vec<Settlement> {
 }
 
 #[test]
-#[ignore = "a retry waits for as long as the job is paused, and so does a drain"]
 fn a_drain_ends_though_a_retry_waits() {
     let retry = Retry { max_attempts: 2, backoff: 10_000, max_backoff: 10_000 };
     let mut desk = Desk::new(&[JobSettings { retry, ..job("a", NEVER, 1) }]);
@@ -30,7 +29,6 @@ fn a_drain_ends_though_a_retry_waits() {
 }
 
 #[test]
-#[ignore = "a trigger of a paused job vanishes"]
 fn a_trigger_of_a_paused_job_is_skipped_with_the_reason_and_fires_nothing_later() {
     let mut desk = Desk::new(&[job("a", NEVER, 2)]);
     desk.start();
@@ -52,7 +50,6 @@ fn a_trigger_of_a_paused_job_is_skipped_with_the_reason_and_fires_nothing_later(
 }
 
 #[test]
-#[ignore = "a trigger of a disabled item vanishes"]
 fn a_trigger_of_a_disabled_item_is_skipped_with_the_reason() {
     let mut desk = Desk::new(&[job("a", NEVER, 2)]);
     desk.start();
@@ -70,7 +67,6 @@ fn a_trigger_of_a_disabled_item_is_skipped_with_the_reason() {
 }
 
 #[test]
-#[ignore = "a trigger of a disabled job vanishes, or waits until it is enabled"]
 fn a_trigger_of_a_disabled_job_is_skipped_with_the_reason_and_fires_nothing_when_it_is_enabled() {
     let mut desk = Desk::new(&[job("a", NEVER, 1)]);
     desk.start();
@@ -90,7 +86,6 @@ fn a_trigger_of_a_disabled_job_is_skipped_with_the_reason_and_fires_nothing_when
 }
 
 #[test]
-#[ignore = "a trigger that waits is replaced by the next one without a word"]
 fn each_of_four_triggers_of_a_busy_item_has_an_outcome() {
     let mut desk = Desk::new(&[job("a", NEVER, 1)]);
     desk.code("a", Code::Waits);
@@ -129,7 +124,6 @@ fn a_trigger_that_meets_an_instance_about_to_leave_has_an_outcome() {
 }
 
 #[test]
-#[ignore = "the firing of an attempt that is tried again stays open"]
 fn every_firing_reaches_an_end_though_its_runs_are_tried_again() {
     let retry = Retry { max_attempts: 3, backoff: 500, max_backoff: 500 };
     let mut desk = Desk::new(&[JobSettings { retry, ..job("a", NEVER, 2) }]);
@@ -152,7 +146,6 @@ fn denied() -> Error {
 }
 
 #[test]
-#[ignore = "what is denied is tried again each 50 ms, with a line each"]
 fn a_job_whose_nodes_may_not_be_written_is_degraded_with_the_reason_and_tried_ever_less_often() {
     let mut desk = Desk::new(&[job("a", EACH_SECOND, 1)]);
     desk.refuse(|ops| ops.iter().any(|op| op.path().as_str().starts_with("/ns/")).then(denied));
@@ -168,7 +161,6 @@ fn a_job_whose_nodes_may_not_be_written_is_degraded_with_the_reason_and_tried_ev
 }
 
 #[test]
-#[ignore = "a claim that is denied is tried again each 20 ms, with a line each"]
 fn a_job_whose_claims_are_refused_is_degraded_with_the_reason_and_tried_ever_less_often() {
     let mut desk = Desk::new(&[job("a", EACH_SECOND, 1)]);
     let who = desk.start();
@@ -184,7 +176,6 @@ fn a_job_whose_claims_are_refused_is_degraded_with_the_reason_and_tried_ever_les
 }
 
 #[test]
-#[ignore = "a reading that fails is repeated each 200 ms, and nobody is told"]
 fn a_job_that_may_not_be_read_is_degraded_with_the_reason() {
     let mut desk = Desk::new(&[job("a", EACH_SECOND, 1)]);
     desk.hide(denied());

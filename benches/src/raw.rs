@@ -171,8 +171,15 @@ fn cursors(session: i64) -> (Bytes, Bytes) {
     };
     let bytes = |outcome| {
         let run = Some(claim(outcome));
-        let cursor =
-            Cursor { settled: at, schedule: u32::MAX, run, pending: None, gap: Vec::new(), kept: Vec::new() };
+        let cursor = Cursor {
+            settled: at,
+            schedule: u32::MAX,
+            rule: None,
+            run,
+            pending: None,
+            gap: Vec::new(),
+            kept: Vec::new(),
+        };
         Bytes::from(cursor.to_bytes())
     };
     (bytes(None), bytes(Some(Outcome::Succeeded)))

@@ -4,8 +4,8 @@
 
 use clockwright_events::{Bus, BusOptions, EventStore, Page, Query, Store, Width};
 use clockwright_model::{
-    Event, FailureKind, Fire, InstanceId, JobName, Millis, Misfire, Outcome, OutcomeKind, RunId, Settlement,
-    Source,
+    Event, FailureKind, Fire, InstanceId, JobName, Millis, Misfire, Outcome, OutcomeKind, Reason, RunId,
+    Settlement, Source,
 };
 use clockwright_planner::{Blocked, DueInput, Schedule, due};
 use clockwright_testkit::sql::{Kind, shared};
@@ -47,7 +47,7 @@ fn why_blocked(at: Millis) -> Option<Blocked<'static>> {
         // All processes are down for a while in the night, and shortly at noon.
         180..=290 | 720..=721 => Some(Blocked::Unowned),
         // Somebody switches it off in the afternoon.
-        900..=959 => Some(Blocked::Off("disabled for maintenance")),
+        900..=959 => Some(Blocked::Off(&Reason::ItemDisabled {})),
         _ => None,
     }
 }
@@ -86,6 +86,7 @@ fn live(job: &Job, item: u32) -> Vec<Settlement> {
             schedule: &schedule,
             settled,
             now,
+            until: now,
             blocked_until,
             blocked_by,
             misfire: job.misfire,

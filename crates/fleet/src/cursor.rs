@@ -40,6 +40,9 @@ pub struct Cursor {
     /// Which schedule `settled` is about: a hash of its text and zone. Under another schedule `settled` says nothing about
     /// instants before the settings changed.
     pub schedule: u32,
+    /// That schedule itself, so that instants which passed under it get their outcomes when it was replaced meanwhile. `None`: the
+    /// cursor was written by a version that did not say.
+    pub rule: Option<Arc<Rule>>,
     /// The last claim, if there was one.
     pub run: Option<Claim>,
     /// A manual trigger that waits for the item to become free.
@@ -48,6 +51,15 @@ pub struct Cursor {
     pub gap: Vec<Gap>,
     /// Earlier outcomes of the item that may not be on record yet, oldest first; see the module.
     pub kept: Vec<Kept>,
+}
+
+/// When a job is due, as its settings say it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Rule {
+    /// See [`JobSettings::cron`](clockwright_model::JobSettings).
+    pub cron: String,
+    /// See [`JobSettings::time_zone`](clockwright_model::JobSettings).
+    pub zone: Option<String>,
 }
 
 /// One claim of an item.
@@ -168,8 +180,8 @@ impl Kept {
 impl Cursor {
     /// A cursor of an item that never ran: its schedule counts from `since`.
     #[must_use]
-    pub fn starting(since: Millis, schedule: u32) -> Self {
-        Self { settled: since, schedule, run: None, pending: None, gap: Vec::new(), kept: Vec::new() }
+    pub fn starting(since: Millis, schedule: u32, rule: Option<Arc<Rule>>) -> Self {
+        Self { settled: since, schedule, rule, run: None, pending: None, gap: Vec::new(), kept: Vec::new() }
     }
 
     /// The claim that has no outcome yet.
@@ -184,6 +196,8 @@ impl Cursor {
         let wire = CursorWire {
             settled: self.settled,
             schedule: self.schedule,
+            cron: self.rule.as_ref().map(|rule| rule.cron.clone()),
+            zone: self.rule.as_ref().and_then(|rule| rule.zone.clone()),
             run: self.run.as_ref().map(|claim| ClaimWire {
                 fire: claim.fire.to_string(),
                 attempt: claim.attempt,
@@ -241,7 +255,8 @@ impl Cursor {
             .map(|gap| Ok(Gap { from: gap.from, to: gap.to, count: gap.count, outcome: gap.outcome.read()? }))
             .collect::<Result<_, CursorError>>()?;
         let kept = wire.kept.into_iter().map(KeptWire::read).collect::<Result<_, CursorError>>()?;
-        Ok(Self { settled: wire.settled, schedule: wire.schedule, run, pending, gap, kept })
+        let rule = wire.cron.map(|cron| Arc::new(Rule { cron, zone: wire.zone }));
+        Ok(Self { settled: wire.settled, schedule: wire.schedule, rule, run, pending, gap, kept })
     }
 }
 
@@ -257,6 +272,10 @@ const MAX_REASON: usize = 200;
 struct CursorWire {
     settled: Millis,
     schedule: u32,
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    cron: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    zone: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none", default)]
     run: Option<ClaimWire>,
     #[serde(skip_serializing_if = "Option::is_none", default)]
@@ -460,10 +479,11 @@ mod tests {
             outcome: Outcome::Coalesced { into: Fire::Scheduled(5_000) },
         };
         for cursor in [
-            Cursor::starting(9, 1),
+            Cursor::starting(9, 1, None),
             Cursor {
                 settled: 5_000,
                 schedule: 2,
+                rule: Some(Arc::new(Rule { cron: "0 0 9 * * ?".into(), zone: Some("Europe/Berlin".into()) })),
                 run: Some(claim(None)),
                 pending: None,
                 gap: vec![gap],
@@ -472,6 +492,7 @@ mod tests {
             Cursor {
                 settled: 5_000,
                 schedule: u32::MAX,
+                rule: Some(Arc::new(Rule { cron: String::new(), zone: None })),
                 run: Some(claim(Some(failed))),
                 pending: Some(Fire::Trigger { at: 6, id: "t7".into() }),
                 gap: vec![],

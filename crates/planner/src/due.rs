@@ -25,6 +25,8 @@ pub struct DueInput<'a> {
     pub settled: Millis,
     /// The time now.
     pub now: Millis,
+    /// The last instant that is asked about: `now`, or earlier when the schedule was replaced by another one then.
+    pub until: Millis,
     /// Instants that are not after this passed while the item could not run. At or before `settled` when it always could.
     pub blocked_until: Millis,
     /// Why it could not.
@@ -56,7 +58,7 @@ pub struct Due {
     /// Ranges and run together hold every instant after the cursor up to the last of them, each exactly once. Ranges that
     /// are [`Outcome::Coalesced`] name the fire of `run`, and so must be recorded only once that one has been claimed.
     pub settled: Vec<Range>,
-    /// The first instant after now (and after the cursor): when to ask again.
+    /// The first instant after `until` (and after the cursor): when to ask again.
     pub next: Option<Millis>,
 }
 
@@ -73,7 +75,7 @@ pub struct Range {
     pub outcome: Outcome,
 }
 
-/// Decides what becomes of the instants in `(settled, now]`.
+/// Decides what becomes of the instants in `(settled, until]`.
 ///
 /// | late instants under | get |
 /// |---|---|
@@ -86,15 +88,15 @@ pub struct Range {
 /// [`Source::Schedule`].
 #[must_use]
 pub fn due(input: &DueInput<'_>) -> Due {
-    let DueInput { schedule, settled, now, blocked_until, blocked_by, misfire, tolerance } = *input;
-    let next = schedule.next_after(now.max(settled));
+    let DueInput { schedule, settled, now, until, blocked_until, blocked_by, misfire, tolerance } = *input;
+    let next = schedule.next_after(until.max(settled));
     let mut plan = Plan { schedule, cursor: settled, settled: Vec::new() };
 
     if let Blocked::Off(reason) = blocked_by {
-        plan.settle(blocked_until.min(now), || Outcome::Skipped { reason: reason.clone() });
+        plan.settle(blocked_until.min(until), || Outcome::Skipped { reason: reason.clone() });
     }
-    let late_until = blocked_until.max(now.saturating_sub(tolerance).saturating_sub(1)).min(now);
-    let on_time = schedule.next_after(late_until.max(plan.cursor)).filter(|at| *at <= now);
+    let late_until = blocked_until.max(now.saturating_sub(tolerance).saturating_sub(1)).min(until);
+    let on_time = schedule.next_after(late_until.max(plan.cursor)).filter(|at| *at <= until);
     let latest_late = schedule.latest_until(late_until).filter(|at| *at > plan.cursor);
 
     let run = match (latest_late, misfire) {

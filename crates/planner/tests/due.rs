@@ -2,7 +2,7 @@
 
 #![allow(clippy::unwrap_used, reason = "tests")]
 
-use clockwright_model::{Fire, Misfire, Outcome, Source};
+use clockwright_model::{Fire, Misfire, Outcome, Reason, Source};
 use clockwright_planner::{Blocked, Due, DueInput, RANGE_COUNT_CAP, Schedule, due};
 use proptest::prelude::*;
 
@@ -17,6 +17,7 @@ fn ask(now: i64, blocked_until: i64, blocked_by: Blocked<'_>, misfire: Misfire) 
         schedule: &schedule,
         settled: 100,
         now,
+        until: now,
         blocked_until,
         blocked_by,
         misfire,
@@ -87,12 +88,12 @@ fn fire_all_runs_the_oldest_within_cap_and_window_and_leaves_the_rest_for_later(
 #[test]
 fn what_passed_while_the_item_was_off_is_skipped_under_every_policy() {
     for policy in [Misfire::FireOnce, Misfire::Skip, Misfire::FIRE_ALL] {
-        let due = ask(142, 130, Blocked::Off("item 0 is disabled"), policy);
+        let due = ask(142, 130, Blocked::Off(&Reason::ItemDisabled {}), policy);
         assert_eq!(due.run, Some((140, Source::Schedule)));
         assert_eq!(ranges(&due), [(110, 130, 3, "skipped")]);
-        assert_eq!(due.settled[0].outcome.reason(), "item 0 is disabled");
+        assert_eq!(due.settled[0].outcome.reason(), "the item was disabled");
     }
-    let still_off = ask(142, 142, Blocked::Off("paused"), Misfire::FIRE_ALL);
+    let still_off = ask(142, 142, Blocked::Off(&Reason::ItemDisabled {}), Misfire::FIRE_ALL);
     assert_eq!((still_off.run, ranges(&still_off)), (None, vec![(110, 140, 4, "skipped")]));
 }
 
@@ -103,6 +104,7 @@ fn of_several_instants_on_time_the_oldest_runs_first() {
         schedule: &schedule,
         settled: 100,
         now: 104,
+        until: 104,
         blocked_until: 0,
         blocked_by: Blocked::Unowned,
         misfire: Misfire::Skip,
@@ -127,6 +129,7 @@ fn a_million_missed_instants_are_settled_by_arithmetic() {
                 schedule: &schedule,
                 settled: now - 4_000 * day,
                 now,
+                until: now,
                 blocked_until: now - 1000,
                 blocked_by: Blocked::Unowned,
                 misfire,
@@ -138,7 +141,7 @@ fn a_million_missed_instants_are_settled_by_arithmetic() {
 }
 
 fn blocked() -> impl Strategy<Value = Blocked<'static>> {
-    prop_oneof![Just(Blocked::Busy), Just(Blocked::Unowned), Just(Blocked::Off("paused"))]
+    prop_oneof![Just(Blocked::Busy), Just(Blocked::Unowned), Just(Blocked::Off(&Reason::ItemDisabled {}))]
 }
 
 fn policy() -> impl Strategy<Value = Misfire> {
@@ -176,7 +179,7 @@ proptest! {
         let mut asked = 0;
         let mut caught_up = 0;
         loop {
-            let input = DueInput { schedule: &schedule, settled: cursor, now, blocked_until, blocked_by, misfire, tolerance };
+            let input = DueInput { schedule: &schedule, settled: cursor, now, until: now, blocked_until, blocked_by, misfire, tolerance };
             let due = due(&input);
             prop_assert_eq!(due.next, schedule.next_after(now));
             for range in &due.settled {

@@ -534,10 +534,11 @@ impl Turn<'_> {
         for item in missing {
             builder.create(&Key::Item(item), Bytes::new());
             // The item's schedule counts from its birth, however long it takes until somebody can run it.
-            let cursor = Cursor::starting(
-                self.now.wall,
-                job.effective.as_ref().map_or(0, |effective| effective.schedule_hash),
-            );
+            let (hash, rule) = job
+                .effective
+                .as_ref()
+                .map_or((0, None), |effective| (effective.schedule_hash, Some(effective.rule.clone())));
+            let cursor = Cursor::starting(self.now.wall, hash, rule);
             builder.create(&Key::Cursor(item), cursor.to_bytes());
             if builder.ops.len() >= PLAN_BATCH * 2 {
                 batches.push_back(std::mem::take(&mut builder.ops));

@@ -31,7 +31,7 @@ use clockwright_fleet::cursor::{Claim, Cursor, Gap};
 use clockwright_fleet::keys::Key;
 use clockwright_fleet::mirror::CursorNode;
 use clockwright_model::{FailureKind, Fire, Item, Millis, Outcome, Reason, Settlement, Source};
-use clockwright_planner::{Blocked, DueInput, due};
+use clockwright_planner::{Blocked, DueInput, Range, Schedule, due};
 use clockwright_registry::{Commit, Conflict, Error, Op};
 
 /// A fire whose runs lost their owners this often is given up: it probably kills them.
@@ -271,11 +271,36 @@ impl Turn<'_> {
             claim.cursor.run = Some(self.new_claim(trigger, 1, Source::Trigger));
             return Proposal::Claim(claim);
         }
-        let settled = claim.cursor.settled;
-        self.notice_future(claim.item, settled);
-        if latest.is_none_or(|latest| latest <= settled) {
-            return Proposal::Nothing;
+        self.notice_future(claim.item, claim.cursor.settled);
+        claim.cursor.gap.clear();
+        if claim.cursor.schedule != effective.schedule_hash {
+            // What was due under the schedule before is placed first.
+            let until = effective.schedule_since.min(self.now.wall);
+            if let Some(former) = self.job.former_schedule(claim.cursor.rule.as_ref())
+                && let Some(run) = self.place(&mut claim, &former, until, effective)
+            {
+                return self.claim_run(claim, run);
+            }
+            claim.cursor.settled = claim.cursor.settled.max(until);
+            claim.cursor.schedule = effective.schedule_hash;
         }
+        claim.cursor.rule = Some(effective.rule.clone());
+        if latest.is_some_and(|latest| latest > claim.cursor.settled)
+            && let Some(run) = self.place(&mut claim, &effective.schedule, self.now.wall, effective)
+        {
+            return self.claim_run(claim, run);
+        }
+        if claim.settlements.is_empty() { Proposal::Nothing } else { Proposal::Settle(claim) }
+    }
+
+    /// Gives the instants of a schedule up to `until` their outcomes in the claim's cursor. Returns the one that is to run now.
+    fn place(
+        &mut self,
+        claim: &mut ItemClaim,
+        schedule: &Schedule,
+        until: Millis,
+        effective: &Effective,
+    ) -> Option<(Millis, Source)> {
         let job = &*self.job;
         let state = &job.items[claim.item as usize];
         let blocked_by = match state.blocked_by {
@@ -289,34 +314,31 @@ impl Turn<'_> {
             misfire = clockwright_model::Misfire::Skip;
         }
         let decision = due(&DueInput {
-            schedule: &effective.schedule,
-            settled,
+            schedule,
+            settled: claim.cursor.settled,
             now: self.now.wall,
+            until,
             blocked_until: state.blocked_until,
             blocked_by,
             misfire,
             tolerance: self.us.options.tolerance,
         });
-        claim.cursor.gap = decision
-            .settled
-            .into_iter()
-            .map(|range| Gap { from: range.from, to: range.to, count: range.count, outcome: range.outcome })
-            .collect();
-        if let Some(last) = claim.cursor.gap.last() {
+        let gap =
+            |range: Range| Gap { from: range.from, to: range.to, count: range.count, outcome: range.outcome };
+        let gaps: Vec<Gap> = decision.settled.into_iter().map(gap).collect();
+        if let Some(last) = gaps.last() {
             claim.cursor.settled = last.to;
         }
-        let gaps = self.gap_settlements(claim.item, &claim.cursor.gap);
-        claim.settlements.extend(gaps);
-        match decision.run {
-            Some((at, source)) => {
-                let twice = source == Source::Misfire && self.us.mutated(Mutation::MisfireRunsTwice);
-                claim.cursor.settled = if twice { at - 1 } else { at };
-                claim.cursor.run = Some(self.new_claim(Fire::Scheduled(at), 1, source));
-                Proposal::Claim(claim)
-            }
-            None if claim.settlements.is_empty() => Proposal::Nothing,
-            None => Proposal::Settle(claim),
-        }
+        claim.settlements.extend(self.gap_settlements(claim.item, &gaps));
+        claim.cursor.gap.extend(gaps);
+        decision.run
+    }
+
+    fn claim_run(&mut self, mut claim: ItemClaim, (at, source): (Millis, Source)) -> Proposal {
+        let twice = source == Source::Misfire && self.us.mutated(Mutation::MisfireRunsTwice);
+        claim.cursor.settled = if twice { at - 1 } else { at };
+        claim.cursor.run = Some(self.new_claim(Fire::Scheduled(at), 1, source));
+        Proposal::Claim(claim)
     }
 
     /// Whether an operator disabled the item; notices when that ends.
@@ -337,12 +359,15 @@ impl Turn<'_> {
         let job = &*self.job;
         let nodes = &job.mirror.items[item as usize];
         let planned_from = nodes.owner.as_ref().map_or(0, |owner| job.plans.covers_from(owner));
-        let fresh = || Cursor::starting(planned_from.max(effective.changed_at), effective.schedule_hash);
+        let fresh = || {
+            let since = planned_from.max(effective.changed_at);
+            Cursor::starting(since, effective.schedule_hash, Some(effective.rule.clone()))
+        };
         match &nodes.cursor {
             CursorNode::Known { version, cursor, .. } => {
                 let mut cursor = (**cursor).clone();
-                if cursor.schedule != effective.schedule_hash {
-                    cursor.settled = cursor.settled.max(effective.changed_at);
+                if cursor.schedule != effective.schedule_hash && cursor.rule.is_none() {
+                    cursor.settled = cursor.settled.max(effective.schedule_since);
                     cursor.schedule = effective.schedule_hash;
                 }
                 if self.has_foreign_peers() || self.us.mutated(Mutation::NoFireIdentity) {

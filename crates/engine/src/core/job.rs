@@ -4,7 +4,7 @@ use super::trouble::Trouble;
 use super::us::Us;
 use bytes::Bytes;
 use clockwright_fleet::Layout;
-use clockwright_fleet::cursor::Kept;
+use clockwright_fleet::cursor::{Kept, Rule};
 use clockwright_fleet::keys::Key;
 use clockwright_fleet::mirror::{CursorNode, Mirror};
 use clockwright_model::{
@@ -35,6 +35,8 @@ pub(crate) struct Job {
     /// Sequence number at which a coordination commit of ours last changed the mirror.
     pub(crate) touched: u64,
     pub(crate) effective: Option<Arc<Effective>>,
+    /// The schedule that was replaced last, as far as a cursor asked for it.
+    former: Option<(Arc<Rule>, Arc<Schedule>)>,
     /// Why the job does not fire here although it is registered.
     pub(crate) degraded: Option<String>,
     /// What the registry keeps refusing.
@@ -119,6 +121,9 @@ pub(crate) struct Effective {
     pub(crate) settings: JobSettings,
     pub(crate) schedule: Schedule,
     pub(crate) schedule_hash: u32,
+    pub(crate) rule: Arc<Rule>,
+    /// Since when the job has this schedule, by the registry's clock, as far as is known here.
+    pub(crate) schedule_since: Millis,
     pub(crate) strategy: Strategy,
     pub(crate) job_parameter: Arc<str>,
     pub(crate) item_parameters: Vec<Option<Arc<str>>>,
@@ -237,6 +242,7 @@ impl Job {
             is_loaded: false,
             touched: 0,
             effective: None,
+            former: None,
             degraded: None,
             troubles: Vec::new(),
             layout_told: false,
@@ -429,7 +435,12 @@ impl Job {
             return;
         }
         match Effective::read(self.mirror.layout, &data, stat, root, &self.local) {
-            Ok(effective) => {
+            Ok(mut effective) => {
+                // A change of something else is none of the schedule.
+                let before = self.effective.as_ref().filter(|before| before.rule == effective.rule);
+                if let Some(before) = before {
+                    effective.schedule_since = before.schedule_since;
+                }
                 let count = effective.settings.sharding_total_count as usize;
                 if self.items.len() < count {
                     self.items.resize_with(count, ItemState::default);
@@ -439,6 +450,19 @@ impl Job {
             }
             Err(reason) => self.degraded = Some(reason),
         }
+    }
+
+    /// The schedule that a cursor was written under, if that says which and it can be read.
+    pub(crate) fn former_schedule(&mut self, rule: Option<&Arc<Rule>>) -> Option<Arc<Schedule>> {
+        let rule = rule?;
+        if let Some((known, schedule)) = &self.former
+            && known == rule
+        {
+            return Some(schedule.clone());
+        }
+        let schedule = Arc::new(Schedule::parse(&rule.cron, rule.zone.as_deref()).ok()?);
+        self.former = Some((rule.clone(), schedule.clone()));
+        Some(schedule)
     }
 
     pub(crate) fn item_mut(&mut self, item: Item) -> &mut ItemState {
@@ -529,6 +553,8 @@ impl Effective {
             (0..settings.sharding_total_count).map(|item| parameters.get(item).map(Arc::from)).collect();
         let zone = settings.time_zone.as_deref().unwrap_or("");
         Ok(Self {
+            rule: Arc::new(Rule { cron: settings.cron.clone(), zone: settings.time_zone.clone() }),
+            schedule_since: stat.modified_at,
             schedule_hash: fnv(&[settings.cron.as_bytes(), zone.as_bytes()]),
             schedule,
             strategy,

@@ -156,12 +156,13 @@ impl Turn<'_> {
         let job = &mut *self.job;
         let state = &mut job.items[item as usize];
         let Local::Ended { active, outcome, .. } = &mut state.local else { return Completion::Over };
-        // An item that was removed while we had no session, or a cursor that vanished with it: the run was given up with it.
-        let known = job.mirror.items.get(item as usize).filter(|nodes| nodes.exists);
-        let Some(nodes) = known.filter(|_| active.claim.session == session || item < count) else {
+        let nodes = job.mirror.items.get(item as usize);
+        if item >= count && active.claim.session != session && nodes.is_none_or(|nodes| !nodes.exists) {
+            // The item was removed while we had no session; whoever removed it gave the run up.
             self.closed(item, false);
             return Completion::Over;
-        };
+        }
+        let Some(nodes) = nodes else { return Completion::Over };
         let mut cursor = match &nodes.cursor {
             CursorNode::Unread => {
                 return if state.reading.is_some() { Completion::Over } else { Completion::Read };

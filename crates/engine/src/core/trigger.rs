@@ -104,7 +104,8 @@ impl Turn<'_> {
         let settlements = match off {
             Some(reason) => vec![self.never_ran(item, trigger.clone(), Outcome::Skipped { reason })],
             None => {
-                let before = cursor.pending.replace(trigger.clone());
+                // One that is put in once more, since the answer to the first time was unclear, is no other one.
+                let before = cursor.pending.replace(trigger.clone()).filter(|before| before != trigger);
                 let into = Outcome::Coalesced { into: trigger.clone() };
                 before.into_iter().map(|before| self.never_ran(item, before, into.clone())).collect()
             }

@@ -194,7 +194,6 @@ fn seconds(from: Millis, to: Millis) -> impl Iterator<Item = Fire> {
 }
 
 #[test]
-#[ignore = "the instants of the old schedule are forgotten when it changes"]
 fn instants_that_passed_while_the_item_was_busy_have_outcomes_though_the_schedule_was_changed_since() {
     let mut desk = Desk::new(&[JobSettings { misfire: Misfire::Skip, ..job("a", EACH_SECOND, 1) }]);
     desk.code("a", Code::Waits);
@@ -214,7 +213,6 @@ fn instants_that_passed_while_the_item_was_busy_have_outcomes_though_the_schedul
 }
 
 #[test]
-#[ignore = "the instants of the old schedule are forgotten when it changes"]
 fn instants_that_passed_while_nobody_was_there_have_outcomes_though_the_schedule_was_changed_since() {
     let mut desk = Desk::new(&[JobSettings { misfire: Misfire::Skip, ..job("a", EACH_SECOND, 1) }]);
     let first = desk.start();

@@ -107,7 +107,15 @@ fn claim(fire: Millis, outcome: Option<Outcome>) -> Cursor {
         token: 0,
         outcome,
     };
-    Cursor { settled: fire, schedule: 0, run: Some(claim), pending: None, gap: Vec::new(), kept: Vec::new() }
+    Cursor {
+        settled: fire,
+        schedule: 0,
+        rule: None,
+        run: Some(claim),
+        pending: None,
+        gap: Vec::new(),
+        kept: Vec::new(),
+    }
 }
 
 #[tokio::test]

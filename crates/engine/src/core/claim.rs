@@ -360,7 +360,8 @@ impl Turn<'_> {
     fn marks_to_lower(&self, claim: &ItemClaim) -> Vec<Op> {
         let session = self.us.session_id();
         let mut ops = Vec::new();
-        if claim.settlements.is_empty() {
+        // A trigger changes the cursor of an item that runs; its marks are its own.
+        if claim.settlements.is_empty() || claim.cursor.running().is_some() {
             return ops;
         }
         let Some(nodes) = self.job.mirror.item(claim.item) else { return ops };

@@ -286,3 +286,62 @@ fn two_nodes_of_one_machine_share_an_embedded_registry() {
         job["instanceCount"] == 1 && job["items"][2]["owner"] == job["leader"]
     });
 }
+
+#[test]
+fn a_dev_follows_its_file_and_keeps_what_it_had_when_there_is_a_mistake() {
+    let file = |cron: &str, line: &str, more: &str| {
+        format!(
+            "jobs:\n  a: {{elasticJobType: SCRIPT, cron: \"{cron}\", retry: {{maxAttempts: 2}}, props: {{script.command.line: {line}}}}}\n{more}"
+        )
+    };
+    let place = Place::new();
+    place.write("jobs.yaml", &file("0 0 12 * * ?", "echo one", ""));
+    let mut dev = place.start(&["dev", "-f", "jobs.yaml", "--instances", "1"]);
+    place.until(&["job", "get", "a"], |job| job["instanceCount"] == 1);
+
+    place.write("jobs.yaml", &file("0 0 13 * * ?", "echo one", ""));
+    place.until(&["job", "get", "a"], |job| job["cron"] == "0 0 13 * * ?");
+    place.write("jobs.yaml", &file("nonsense", "echo one", ""));
+    place.until_talk("cannot be used; the jobs go on as they were");
+    assert_eq!(place.until(&["job", "get", "a"], |_| true)["cron"], "0 0 13 * * ?");
+
+    let more = "  b: {elasticJobType: SCRIPT, cron: 0 0 12 * * ?, props: {script.command.line: echo new}}\n";
+    place.write("jobs.yaml", &file("0 0 13 * * ?", "echo two", more));
+    place.until(&["job", "get", "b"], |job| job["instanceCount"] == 1);
+    place.until(&["job", "get", "a"], |job| job["instanceCount"] == 1);
+    place.until_talk("job `b` is new");
+    place.run(&["job", "trigger", "a"]);
+    place.until_talk(" | two");
+    assert!(!place.talk().contains(" | one"), "{}", place.talk());
+    assert_eq!(dev.terminate(), 0, "{}", place.talk());
+
+    // An edit made while nothing ran counts at the next start.
+    place.write("jobs.yaml", &file("0 0 14 * * ?", "echo two", more));
+    let mut dev = place.start(&["dev", "-f", "jobs.yaml", "--instances", "1"]);
+    place.until_talk("job `a`: cron: 0 0 13 * * ? → 0 0 14 * * ?");
+    assert_eq!(dev.terminate(), 0, "{}", place.talk());
+}
+
+#[test]
+fn a_node_names_the_settings_that_the_registry_has_otherwise() {
+    let place = Place::new();
+    let job = |settings: &str| {
+        format!(
+            "jobs: {{a: {{elasticJobType: SCRIPT, {settings}, timeout: 1m, props: {{script.command.line: echo}}}}}}\n"
+        )
+    };
+    let node = ["node", "-f", "jobs.yaml", "--registry", "embedded:d/jobs", "--data", "d"];
+    let list = ["job", "get", "a", "--registry", "embedded:d/jobs"];
+    place.write("jobs.yaml", &job("cron: 0 0 12 * * ?"));
+    let mut first = place.start(&node);
+    place.until(&list, |job| job["instanceCount"] == 1);
+    assert_eq!(first.terminate(), 0, "{}", place.talk());
+    assert!(!place.talk().contains("in the registry"), "{}", place.talk());
+    place.write("jobs.yaml", &job("cron: 0 0 13 * * ?, shardingTotalCount: 3"));
+    let mut second = place.start(&node);
+    let told = "note: job `a`: the registry's settings win over the file's; `overwrite: true`, or `clockwright job set`, takes the \
+                file's over: cron is 0 0 13 * * ? in the file and 0 0 12 * * ? in the registry; shardingTotalCount is 3 in the file \
+                and 1 in the registry";
+    place.until_talk(told);
+    assert_eq!(second.terminate(), 0, "{}", place.talk());
+}

@@ -53,7 +53,14 @@ impl Usable {
 pub fn schedule(settings: &JobSettings) -> Result<Schedule, SettingsError> {
     let schedule = Schedule::parse(&settings.cron, settings.time_zone.as_deref()).map_err(|error| {
         let key = if error.field == "time zone" { "timeZone" } else { "cron" };
-        SettingsError::new(key, error.to_string())
+        // The key says already that it is about the schedule or its zone.
+        let said = error.to_string();
+        let prefix = format!("{}: ", error.field);
+        let said = match error.field {
+            "cron" | "time zone" => said.strip_prefix(&prefix).unwrap_or(&said),
+            _ => &said,
+        };
+        SettingsError::new(key, said)
     })?;
     if !settings.cron.trim().is_empty() && schedule.next_after(Millis::MIN / 4).is_none() {
         let message = format!("`{}` never fires: no calendar has such a day", settings.cron.trim());

@@ -1,9 +1,10 @@
 //! `clockwright dev`: registry, instances and outcomes in one process, and everything shown as it happens.
 
 use super::history::HistoryArgs;
-use super::{DEFAULT_DATA, Signals, file, live, until_signal};
+use super::{DEFAULT_DATA, Signals, file, follow, live, shut_down};
 use crate::output::{Failure, now, talk};
 use clap::Args;
+use clockwright::jobs_file::JobsFile;
 use clockwright::{Events, Registry, Scheduler, SchedulerOptions};
 use clockwright_events::{Sink, SqliteStore};
 use clockwright_fleet::admin::Admin;
@@ -58,13 +59,13 @@ pub(crate) struct DevArgs {
 
 pub(crate) async fn run(args: DevArgs) -> Result<(), Failure> {
     let history = args.history.clone().history();
-    let file = args.read.read(&args.file)?;
+    let mut file = args.read.read(&args.file)?;
     let names: Vec<JobName> = file.jobs.iter().map(|job| job.name.clone()).collect();
     file::jobs(&file)?;
     if !file.enabled {
         return Ok(());
     }
-    let signals = Signals::catch()?;
+    let mut signals = Signals::catch()?;
     let (registry, store): (_, Arc<dyn Sink>) = if args.in_memory {
         (Registry::in_memory(&args.namespace)?, SqliteStore::in_memory().await?)
     } else {
@@ -81,27 +82,61 @@ pub(crate) async fn run(args: DevArgs) -> Result<(), Failure> {
     let printer = live::Printer::start();
     let sinks: Vec<Arc<dyn Sink>> = vec![store, Arc::new(live::Outcomes::new(printer.pen()))];
     let bus = history.bus(sinks);
-    let mut schedulers = Vec::new();
-    for _ in 0..args.instances {
-        let options = SchedulerOptions {
-            address: args.instance_ip.map(|ip| ip.to_string()),
-            shutdown_grace: args.shutdown_grace,
-            layout: None,
-            events: Events::Bus(bus.clone()),
-            lines: Some(printer.lines()),
-            logs: logs.clone(),
-            ..SchedulerOptions::default()
-        };
-        schedulers.push(Scheduler::start_with(&registry, file::jobs(&file)?, options).await?);
-    }
-    introduce(&args, &names, &schedulers);
     let session = registry.session().await?;
-    let owners =
-        tokio::spawn(live::owners(registry.clone(), Arc::clone(&session), names.clone(), printer.pen()));
+    follow::bring_in(&*session, registry.keys(), &file.jobs).await?;
+    let options = || SchedulerOptions {
+        address: args.instance_ip.map(|ip| ip.to_string()),
+        shutdown_grace: args.shutdown_grace,
+        layout: None,
+        events: Events::Bus(bus.clone()),
+        lines: Some(printer.lines()),
+        logs: logs.clone(),
+        ..SchedulerOptions::default()
+    };
+    let mut schedulers = start(&registry, &file, args.instances, &options).await?;
+    introduce(&args, &names, &schedulers);
+    let watch = |names: Vec<JobName>| {
+        tokio::spawn(live::owners(registry.clone(), Arc::clone(&session), names, printer.pen()))
+    };
+    let mut owners = watch(names.clone());
     if args.fire_now {
         fire_all(&registry, &session, &names, schedulers.len()).await?;
     }
-    let result = until_signal(schedulers, signals).await;
+    let mut followed = follow::Followed::new(&args.file, &args.read);
+    let mut leaving = Vec::new();
+    let result = loop {
+        let edited = tokio::select! {
+            which = signals.next() => break shut_down(which, schedulers, signals).await,
+            edited = followed.changed() => edited,
+        };
+        talk(&format!("{} changed", args.file.display()));
+        let edit = follow::edit(&file, &edited);
+        let followed = async {
+            follow::bring_in(&*session, registry.keys(), &edited.jobs).await?;
+            edit.said.iter().for_each(|said| talk(said));
+            match edit.other_instances {
+                true => start(&registry, &edited, args.instances, &options).await.map(Some),
+                false => Ok(None),
+            }
+        };
+        match followed.await {
+            Ok(None) => {}
+            Ok(Some(fresh)) => {
+                let old = std::mem::replace(&mut schedulers, fresh).into_iter().map(Scheduler::shutdown);
+                leaving.push(tokio::spawn(futures::future::join_all(old)));
+                owners.abort();
+                owners = watch(edited.jobs.iter().map(|job| job.name.clone()).collect());
+            }
+            Err(error) => {
+                let message = error.code().1.unwrap_or_default();
+                talk(&format!("the edit cannot be followed, and the instances stay as they were: {message}"));
+                continue;
+            }
+        }
+        file = edited;
+    };
+    // What left because of an edit has had its own grace period by now, or has it at most once more.
+    let _late = tokio::time::timeout(args.shutdown_grace, futures::future::join_all(leaving)).await;
     owners.abort();
     bus.close(LAST_EVENTS).await;
     printer.finish();
@@ -110,6 +145,20 @@ pub(crate) async fn run(args: DevArgs) -> Result<(), Failure> {
 
 /// How long outcomes may take to be stored at the end.
 const LAST_EVENTS: Duration = Duration::from_secs(10);
+
+/// Starts instances for the jobs of a file; none when it is turned off.
+async fn start(
+    registry: &Registry,
+    file: &JobsFile,
+    instances: u32,
+    options: &impl Fn() -> SchedulerOptions,
+) -> Result<Vec<Scheduler>, Failure> {
+    let mut schedulers = Vec::new();
+    for _ in 0..if file.enabled { instances } else { 0 } {
+        schedulers.push(Scheduler::start_with(registry, file::jobs(file)?, options()).await?);
+    }
+    Ok(schedulers)
+}
 
 fn introduce(args: &DevArgs, names: &[JobName], schedulers: &[Scheduler]) {
     let ids: Vec<&str> = schedulers.iter().map(|scheduler| scheduler.instance().as_str()).collect();

@@ -3,6 +3,7 @@
 pub(crate) mod cron;
 pub(crate) mod dev;
 pub(crate) mod file;
+mod follow;
 mod history;
 pub(crate) mod job;
 pub(crate) mod ledger;
@@ -140,6 +141,15 @@ impl From<SchedulerError> for Failure {
 /// Waits for SIGTERM or SIGINT and shuts the instances down together; a second signal ends what still runs.
 pub(crate) async fn until_signal(schedulers: Vec<Scheduler>, mut signals: Signals) -> Result<(), Failure> {
     let which = signals.next().await;
+    shut_down(which, schedulers, signals).await
+}
+
+/// Shuts the instances down together, because of this signal; a second one ends what still runs.
+pub(crate) async fn shut_down(
+    which: &str,
+    schedulers: Vec<Scheduler>,
+    mut signals: Signals,
+) -> Result<(), Failure> {
     talk(&format!(
         "{which}: shutting down; runs may end within the grace period, a second signal ends them now"
     ));

@@ -1,7 +1,7 @@
 //! `clockwright node`: one instance of the jobs of a file.
 
 use super::history::HistoryArgs;
-use super::{DEFAULT_DATA, Global, Signals, file, live, until_signal};
+use super::{DEFAULT_DATA, Global, Signals, file, follow, live, until_signal};
 use crate::output::{Failure, talk};
 use clap::Args;
 use clockwright::{Events, Layout, Registry, Scheduler, SchedulerOptions};
@@ -66,6 +66,10 @@ pub(crate) async fn run(global: Global, args: NodeArgs) -> Result<(), Failure> {
     let address = global.address()?;
     let timeout = i64::try_from(args.session_timeout.as_millis()).unwrap_or(i64::MAX);
     let registry = Registry::open_or_serve(&address, Some(timeout)).await?;
+    let session = registry.session().await?;
+    follow::tell(&*session, registry.keys(), &file).await?;
+    // It was only looked through; the instance has a session of its own.
+    let _late = session.close().await;
     let printer = args.print_output.then(live::Printer::start);
     let options = SchedulerOptions {
         address: args.instance_ip.map(|ip| ip.to_string()),

@@ -53,6 +53,17 @@ impl Place {
         std::fs::read_to_string(self.path().join("talk.log")).unwrap_or_default()
     }
 
+    /// Polls until what was started has said this.
+    #[track_caller]
+    pub fn until_talk(&self, wanted: &str) {
+        let deadline = Instant::now() + Duration::from_secs(60);
+        while !self.talk().contains(wanted) {
+            assert!(Instant::now() < deadline, "`{wanted}` was never said:\n{}", self.talk());
+            // Polling, not waiting: another process decides when it is so.
+            std::thread::sleep(Duration::from_millis(50));
+        }
+    }
+
     /// Polls until the command's JSON is as wanted; panics with what was said when that takes too long.
     #[track_caller]
     pub fn until(&self, args: &[&str], wanted: impl Fn(&serde_json::Value) -> bool) -> serde_json::Value {

@@ -135,6 +135,14 @@ impl Keys {
         &self.own
     }
 
+    /// `/{ns}-clockwright/generation`: persistent; a number that is added to the registry's transactions, so that tokens grow even
+    /// where the registry lost what it had. Made by the first session, set by whoever sees that the registry went back; every
+    /// commit checks it.
+    #[must_use]
+    pub fn generation(&self) -> Path {
+        self.own.join("generation")
+    }
+
     /// `/{ns}-clockwright/leases`: persistent parent.
     #[must_use]
     pub fn leases(&self) -> Path {

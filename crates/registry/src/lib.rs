@@ -25,10 +25,15 @@
 
 mod batcher;
 mod embedded;
+mod facade;
+pub mod generation;
+pub mod keeper;
 mod path;
 
 pub use batcher::Batcher;
 pub use embedded::{ConnectOptions, Embedded, EmbeddedSession, OpenError, SocketServer, SocketSession};
+pub use facade::{Counts, Facade, Meter};
+pub use keeper::{Connect, Keeper};
 pub use path::{Path, PathError};
 
 use async_trait::async_trait;

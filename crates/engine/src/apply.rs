@@ -2,23 +2,28 @@
 
 use crate::core::{Effect, Firing, Input, Notice, Now};
 use crate::listeners;
-use crate::node::{Connect, EngineOptions, JobDefinition, Message};
-use crate::session::{self, Opened};
+use crate::node::{EngineOptions, JobDefinition, Message};
+use crate::session::Ready;
 use bytes::Bytes;
 use clockwright_events::Bus;
-use clockwright_fleet::Layout;
 use clockwright_fleet::keys::Keys;
 use clockwright_model::{Event, FailureKind, Millis, Reason, ShardContext};
-use clockwright_registry::{Batcher, Error, Node, Op, Path, SharedRegistry};
+use clockwright_registry::keeper::Opened;
+use clockwright_registry::{Batcher, Error, Hint, Keeper, Node, Op, Path, Session, SharedRegistry};
 use clockwright_runtime::{Control, RunEnd, RunResult, RunSpec, SharedRuntime, Stop};
 use futures::FutureExt;
 use std::collections::{HashMap, VecDeque};
 use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
 use tokio::sync::mpsc::UnboundedSender;
 use tokio::sync::{Semaphore, watch};
 
+/// How long closing the session may take at the end: when the registry is reached, and when it is not.
+const FAREWELL: (Duration, Duration) = (Duration::from_secs(9), Duration::from_secs(1));
+/// How long a shutdown goes on trying to write the last outcomes after everything was stopped, milliseconds.
+const LAST_WORD: Millis = 5_000;
 /// Transactions on their way at once.
 const COMMITS_IN_FLIGHT: usize = 8;
 /// Jobs read anew in a second at most, so that the backstop against lost hints stays cheap with thousands of jobs.
@@ -28,7 +33,7 @@ const TREES_IN_FLIGHT: usize = 64;
 
 /// Everything that an engine does to the world.
 pub(crate) struct Shell {
-    connect: Connect,
+    keeper: Arc<Keeper>,
     jobs: Vec<Arc<JobDefinition>>,
     bus: Bus,
     options: EngineOptions,
@@ -52,51 +57,43 @@ pub(crate) struct Shell {
 }
 
 struct Live {
-    number: u64,
+    /// Its number; `None` when it is over and there is no other one yet.
+    number: Option<u64>,
     registry: SharedRegistry,
     batcher: Arc<Batcher>,
-    opened: Option<Millis>,
-    layout: Option<Layout>,
 }
 
 impl Live {
-    fn new(opened: Opened) -> Self {
-        let batcher = Arc::new(Batcher::new(opened.registry.clone(), COMMITS_IN_FLIGHT));
-        Self {
-            number: opened.number,
-            registry: opened.registry,
-            batcher,
-            opened: Some(opened.lease_sent),
-            layout: opened.layout,
-        }
+    fn new(opened: Opened<Ready>) -> (Self, Input) {
+        let Opened { registry, number, ready: Ready { lease_sent, layout, .. } } = opened;
+        let batcher = Arc::new(Batcher::new(registry.clone(), COMMITS_IN_FLIGHT));
+        let terms = registry.terms();
+        let connected =
+            Input::Connected { session: terms.session, timeout: terms.timeout, lease_sent, layout };
+        (Self { number: Some(number), registry, batcher }, connected)
     }
 }
 
 impl Shell {
     pub(crate) fn new(
-        connect: Connect,
+        keeper: Keeper,
         jobs: Vec<JobDefinition>,
         bus: Bus,
         options: EngineOptions,
-        first: Opened,
+        first: Opened<Ready>,
         inputs: UnboundedSender<Message>,
         run_hints: Arc<AtomicBool>,
     ) -> Self {
         let number = first.number;
         let wind_down = jobs.iter().map(|_| watch::Sender::new(false)).collect();
-        let mut live = Live::new(first);
-        let lease_sent = live.opened.take().unwrap_or_default();
-        let terms = live.registry.terms();
-        let layout = live.layout;
-        let connected =
-            Input::Connected { session: terms.session, timeout: terms.timeout, lease_sent, layout };
+        let (session, connected) = Live::new(first);
         let _ = inputs.send(Message::Session { session: number, input: connected });
         Self {
-            connect,
+            keeper: Arc::new(keeper),
             jobs: jobs.into_iter().map(Arc::new).collect(),
             bus,
             options,
-            session: live,
+            session,
             inputs,
             lease: watch::Sender::new(0),
             wind_down,
@@ -112,35 +109,39 @@ impl Shell {
         }
     }
 
+    pub(crate) fn options(&self) -> &EngineOptions {
+        &self.options
+    }
+
     /// Whether hints about marks and cursors matter now.
     pub(crate) fn pass_run_hints(&self, pass: bool) {
         self.run_hints.store(pass, Ordering::Release);
     }
 
-    pub(crate) fn session_number(&self) -> u64 {
-        self.session.number
+    /// Whether the session of this number is the present one.
+    pub(crate) fn is_in(&self, session: u64) -> bool {
+        self.session.number == Some(session)
     }
 
-    /// The session is over: open another one.
-    pub(crate) fn reconnect(&mut self) {
+    /// The session is over; the keeper opens another one. What it started must be gone now, and that is said before anything of
+    /// the next session, whose lease is another one.
+    pub(crate) fn lost(&mut self, now: Now) {
+        self.lease.send_replace(now.mono);
         // Whatever still arrives from the old session has a number that nobody listens to.
-        self.session.number += 1;
+        self.session.number = None;
         if self.leave_by.is_some() {
-            return;
+            let keeper = Arc::clone(&self.keeper);
+            tokio::spawn(async move { keeper.stop(FAREWELL.1).await });
         }
-        let (connect, options, inputs) = (self.connect.clone(), self.options.clone(), self.inputs.clone());
-        tokio::spawn(session::reopen(connect, options, self.session.number, inputs, self.run_hints.clone()));
     }
 
     /// Another session is open.
-    pub(crate) fn opened(&mut self, opened: Opened) -> Input {
-        let lease_sent = opened.lease_sent;
-        self.session = Live::new(opened);
+    pub(crate) fn opened(&mut self, opened: Opened<Ready>) -> Input {
+        let (session, connected) = Live::new(opened);
+        self.session = session;
         // What was started in the session before keeps the deadline that its end was.
         self.lease = watch::Sender::new(0);
-        let terms = self.session.registry.terms();
-        let layout = self.session.layout;
-        Input::Connected { session: terms.session, timeout: terms.timeout, lease_sent, layout }
+        connected
     }
 
     /// A shutdown began.
@@ -153,7 +154,17 @@ impl Shell {
     /// When [`due`](Self::due) has something at the latest, milliseconds from now.
     pub(crate) fn next_wake(&self, now: Now) -> Millis {
         let leave = self.leave_by.filter(|_| !self.hurried).unwrap_or(Millis::MAX);
-        self.refresh.1.min(leave) - now.mono
+        self.refresh.1.min(leave).min(self.abandon_at()) - now.mono
+    }
+
+    /// Whether a shutdown must end now, whatever is not written yet: the registry does not let us finish.
+    pub(crate) fn must_end(&self, now: Now) -> bool {
+        now.mono >= self.abandon_at()
+    }
+
+    /// By then the grace is over and the last run was killed.
+    fn abandon_at(&self) -> Millis {
+        self.leave_by.map_or(Millis::MAX, |by| by + self.options.stop_grace + LAST_WORD)
     }
 
     /// Inputs whose time has come: jobs to be read anew, the end of the grace period.
@@ -186,8 +197,10 @@ impl Shell {
 
     /// Ends the session.
     pub(crate) async fn close(&mut self) {
-        if let Err(error) = self.session.registry.close().await {
-            tracing::debug!(%error, "the registry session was not closed; it ends by its timeout");
+        let reached = *self.session.registry.session().borrow() == Session::Connected;
+        let limit = if reached { FAREWELL.0 } else { FAREWELL.1 };
+        if let Err(error) = self.keeper.stop(limit).await {
+            tracing::warn!(%error, "others take over when the registry session has timed out");
         }
     }
 
@@ -241,7 +254,11 @@ impl Shell {
 
     fn reply(&self) -> impl Fn(Input) + Send + Sync + 'static {
         let (inputs, session) = (self.inputs.clone(), self.session.number);
-        move |input| drop(inputs.send(Message::Session { session, input }))
+        move |input| {
+            if let Some(session) = session {
+                let _ = inputs.send(Message::Session { session, input });
+            }
+        }
     }
 
     fn commit(&self, id: u64, ops: Vec<Op>) {
@@ -281,16 +298,22 @@ impl Shell {
         let (keys, me) = (&self.options.keys, &self.options.instance);
         let ops = vec![Op::check(keys.lease(me)), Op::set(keys.beat(me), Bytes::new())];
         let done = self.session.registry.commit(ops);
-        let (registry, reply) = (self.session.registry.clone(), self.reply());
+        let (keeper, session, reply) = (self.keeper.clone(), self.session.number, self.reply());
         tokio::spawn(async move {
             let result = done.await.map(drop);
-            if matches!(result, Err(Error::Conflict { .. })) {
+            if let (Err(Error::Conflict { .. }), Some(session)) = (&result, session) {
                 // Somebody deleted the lease of a living process; nothing can be proved with this session any more.
-                let _ = registry.close().await;
-                reply(Input::SessionLost);
+                keeper.give_up(session);
             }
             reply(Input::Renewed { sent, result });
         });
+    }
+
+    /// Something happened to this process's own lease node: whether it is still there is found out at once.
+    pub(crate) fn look_at_lease(&self, hint: &Hint) {
+        if matches!(hint, Hint::Path(path) if *path == self.options.keys.lease(&self.options.instance)) {
+            self.renew();
+        }
     }
 
     fn start(&mut self, firing: Firing) {

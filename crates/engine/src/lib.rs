@@ -10,5 +10,6 @@ pub mod listeners;
 pub mod node;
 mod session;
 
+pub use clockwright_registry::Connect;
 pub use listeners::{JobListener, OnceListener};
-pub use node::{Connect, Engine, EngineHandle, EngineOptions, JobDefinition, StartError};
+pub use node::{Engine, EngineHandle, EngineOptions, JobDefinition, StartError};

@@ -13,19 +13,16 @@ use clockwright_events::Bus;
 use clockwright_fleet::Layout;
 use clockwright_fleet::keys::Keys;
 use clockwright_model::{InstanceId, JobName, JobSettings, Millis};
-use clockwright_registry::{Error, SharedRegistry};
+use clockwright_registry::keeper::Opened;
+use clockwright_registry::{Connect, Error, Meter};
 use clockwright_runtime::SharedRuntime;
 use clockwright_settings::Usable;
-use futures::future::BoxFuture;
 use std::collections::HashSet;
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 use std::time::Duration;
 use tokio::sync::{mpsc, oneshot};
 use tokio::task::JoinHandle;
-
-/// Opens a new session with the registry; called at start and after each session that was lost.
-pub type Connect = Arc<dyn Fn() -> BoxFuture<'static, Result<SharedRegistry, Error>> + Send + Sync>;
 
 /// How an engine is set up.
 #[derive(Debug, Clone)]
@@ -49,6 +46,11 @@ pub struct EngineOptions {
     /// The layout that jobs get which are not in the registry yet. `None`: that of the namespace's other jobs, and without any
     /// that of 2.1.5. A job that is there keeps its own.
     pub layout: Option<Layout>,
+    /// Fencing tokens are above this: the greatest one on record, for the case that the registry lost what it had while nobody
+    /// was there to notice.
+    pub tokens_above: i64,
+    /// Counts what the engine's sessions with the registry do.
+    pub meter: Meter,
     /// Seed of run ids; must differ between engines.
     pub seed: u64,
 }
@@ -68,6 +70,8 @@ impl EngineOptions {
             tolerance: 1_000,
             refresh: Duration::from_secs(60),
             layout: None,
+            tokens_above: 0,
+            meter: Meter::default(),
             seed: u64::from_le_bytes(uuid::Uuid::new_v4().into_bytes()[..8].try_into().unwrap_or_default()),
         }
     }
@@ -142,8 +146,8 @@ impl Engine {
         }
         let (inputs, received) = mpsc::unbounded_channel();
         let run_hints = Arc::new(AtomicBool::new(true));
-        let first = session::open_first(&connect, &options, &inputs, &run_hints).await?;
-        let options = EngineOptions { instance: first.instance.clone(), ..options };
+        let (keeper, first) = session::keep(&connect, &options, &inputs, &run_hints).await?;
+        let options = EngineOptions { instance: first.ready.instance.clone(), ..options };
         let core = Core::new(
             CoreOptions {
                 keys: options.keys.clone(),
@@ -158,7 +162,7 @@ impl Engine {
             jobs.iter().map(|job| job.settings.clone()).collect(),
         );
         let instance = options.instance.clone();
-        let shell = Shell::new(connect, jobs, bus, options, first, inputs.clone(), run_hints);
+        let shell = Shell::new(keeper, jobs, bus, options, first, inputs.clone(), run_hints);
         let task = tokio::spawn(Loop { core, shell, received, status: Vec::new() }.run());
         Ok(EngineHandle { inputs, task, instance })
     }
@@ -188,7 +192,8 @@ impl EngineHandle {
     }
 
     /// Starts nothing more, gives its shards back at once, waits for what runs up to the grace period, stops the rest, writes
-    /// the outcomes and closes the session.
+    /// the outcomes and closes the session. When the registry cannot be reached it ends all the same: at most
+    /// [`EngineOptions::stop_grace`] and some seconds after the grace period.
     pub async fn shutdown(self) {
         let _ = self.inputs.send(Message::Shutdown { now: false });
         let _ = self.task.await;
@@ -210,7 +215,7 @@ pub(crate) enum Message {
     /// Something happened that is no session's business.
     Input(Input),
     /// A new session is open.
-    Opened(Box<session::Opened>),
+    Opened(Box<Opened<session::Ready>>),
     /// The status is asked for.
     Status(oneshot::Sender<Vec<JobStatus>>),
     /// Leave.
@@ -255,19 +260,44 @@ impl Loop {
             for answer in self.status.drain(..) {
                 let _ = answer.send(self.core.status());
             }
-            if self.shell.left {
+            let overdue = !self.shell.left && self.shell.must_end(now);
+            if overdue {
+                self.abandon();
+            }
+            if self.shell.left || overdue {
                 self.shell.close().await;
                 return;
             }
         }
     }
 
+    /// Says what a shutdown that cannot go on leaves as it is.
+    fn abandon(&self) {
+        let instance = &self.shell.options().instance;
+        let mut kept = Vec::new();
+        for status in self.core.status() {
+            if status.running > 0 {
+                kept.push(format!("{} of `{}`", items(status.running), status.job));
+            } else if status.registered {
+                kept.push(format!("the registration of `{}`", status.job));
+            }
+        }
+        let kept = if kept.is_empty() { "nothing".to_owned() } else { kept.join(", ") };
+        tracing::warn!(
+            %instance,
+            "the shutdown ends although the registry cannot be reached. Not given back: {kept}. Others take over when the \
+             session has timed out; what ended here meanwhile is not recorded, and may run once more"
+        );
+    }
+
     fn take_in(&mut self, message: Message, now: crate::core::Now) {
         match message {
             Message::Session { session, input } => {
-                if session == self.shell.session_number() {
-                    if matches!(input, Input::SessionLost) {
-                        self.shell.reconnect();
+                if self.shell.is_in(session) {
+                    match &input {
+                        Input::SessionLost => self.shell.lost(now),
+                        Input::Hint(hint) => self.shell.look_at_lease(hint),
+                        _ => {}
                     }
                     self.core.step(input, now);
                 }
@@ -296,6 +326,10 @@ fn check(settings: &JobSettings) -> Result<(), StartError> {
     Usable::parse(settings)
         .map(drop)
         .map_err(|problems| bad(problems.iter().map(ToString::to_string).collect::<Vec<_>>().join("; ")))
+}
+
+fn items(count: usize) -> String {
+    if count == 1 { "1 item".to_owned() } else { format!("{count} items") }
 }
 
 /// The machine's name, or `localhost`.

@@ -1,4 +1,4 @@
-//! Opening a registry session for an engine: parents, the lease node, the watches.
+//! What a registry session of an engine begins with: whose lease it writes, and the layout that is found.
 //!
 //! # Whose lease
 //! An instance's id should be its own, and often is not: two containers with one address are both process 1. So each engine
@@ -12,40 +12,43 @@
 
 use crate::clock;
 use crate::core::Input;
-use crate::node::{Connect, EngineOptions, Message, StartError};
+use crate::node::{EngineOptions, Message, StartError};
+use async_trait::async_trait;
 use bytes::Bytes;
 use clockwright_fleet::Layout;
 use clockwright_fleet::keys::{Key, Keys};
 use clockwright_model::{InstanceId, JobName, Millis};
-use clockwright_registry::{Conflict, Error, Hint, Op, Path, Registry, Session, SharedRegistry};
+use clockwright_registry::generation::{Highest, ensure};
+use clockwright_registry::keeper::{Begin, KeeperOptions, Opened, Told};
+use clockwright_registry::{Connect, Error, Hint, Keeper, Op, Path, Registry, SharedRegistry};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
-use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender};
+use tokio::sync::mpsc::UnboundedSender;
 
-/// A session that is ready to be used.
-pub(crate) struct Opened {
-    pub(crate) registry: SharedRegistry,
-    pub(crate) number: u64,
+/// What is known of a session when it is open.
+pub(crate) struct Ready {
     /// Who this engine is.
     pub(crate) instance: InstanceId,
+    /// When the request that wrote the lease was sent.
     pub(crate) lease_sent: Millis,
     /// The layout of the namespace's jobs, if it has any.
     pub(crate) layout: Option<Layout>,
 }
 
-/// Opens an engine's first session, in which it gets its id.
-pub(crate) async fn open_first(
+/// Opens an engine's first session, in which it gets its id, and keeps one open from then on: hints and the ends of sessions go
+/// to the loop.
+pub(crate) async fn keep(
     connect: &Connect,
     options: &EngineOptions,
     inputs: &UnboundedSender<Message>,
     run_hints: &Arc<AtomicBool>,
-) -> Result<Opened, StartError> {
+) -> Result<(Keeper, Opened<Ready>), StartError> {
     let mut options = options.clone();
     let begun = tokio::time::Instant::now();
     loop {
-        match open(connect, &options, 1, inputs, run_hints).await {
-            Ok(opened) => return Ok(opened),
+        match keep_as(connect, &options, inputs, run_hints).await {
+            Ok(kept) => return Ok(kept),
             Err(OpenError::Registry(error)) => return Err(error.into()),
             Err(OpenError::Taken { .. }) if !options.fixed_instance => {
                 let own = options.instance.with_suffix(&format!("{:06x}", options.seed & 0xff_ffff));
@@ -84,87 +87,95 @@ enum OpenError {
     Taken { timeout: Millis },
 }
 
-/// Opens a session: connects, makes what every engine needs, writes the lease, and forwards hints and the session's end.
-async fn open(
+async fn keep_as(
     connect: &Connect,
     options: &EngineOptions,
-    number: u64,
     inputs: &UnboundedSender<Message>,
     run_hints: &Arc<AtomicBool>,
-) -> Result<Opened, OpenError> {
-    let registry = connect().await?;
-    match prepare(&registry, options).await {
-        Ok(lease_sent) => {
-            let hints =
-                [registry.watch(options.keys.root()).await?, registry.watch(&options.keys.leases()).await?];
-            for hints in hints {
-                tokio::spawn(forward_hints(hints, number, inputs.clone(), run_hints.clone()));
-            }
-            tokio::spawn(forward_end(registry.clone(), number, inputs.clone()));
-            let layout = layout(&*registry, &options.keys).await?;
-            let instance = options.instance.clone();
-            Ok(Opened { registry, number, instance, lease_sent, layout })
-        }
-        Err(error) => {
-            let _ = registry.close().await;
-            Err(error)
-        }
-    }
-}
-
-/// Opens a session, trying again until it works.
-pub(crate) async fn reopen(
-    connect: Connect,
-    options: EngineOptions,
-    number: u64,
-    inputs: UnboundedSender<Message>,
-    run_hints: Arc<AtomicBool>,
-) {
-    let mut wait = Duration::from_millis(100);
-    loop {
-        match open(&connect, &options, number, &inputs, &run_hints).await {
-            Ok(opened) => {
-                let _ = inputs.send(Message::Opened(Box::new(opened)));
+) -> Result<(Keeper, Opened<Ready>), OpenError> {
+    let entry = Entry {
+        keys: options.keys.clone(),
+        me: options.instance.clone(),
+        mark: Bytes::from(format!("{:016x}", options.seed)),
+    };
+    let keeper = KeeperOptions {
+        watches: vec![options.keys.root().clone(), options.keys.leases()],
+        generation: Some(options.keys.generation()),
+        highest: Highest::at_least(options.tokens_above),
+        meter: options.meter.clone(),
+    };
+    let (inputs, run_hints) = (inputs.clone(), Arc::clone(run_hints));
+    Keeper::start(Arc::clone(connect), entry, keeper, move |told| {
+        let message = match told {
+            // Those about marks and cursors change with every run and are dropped here unless somebody waits for one; see
+            // [`Core::wants_run_hints`](crate::core::Core::wants_run_hints).
+            Told::Hint { hint: Hint::Path(path), .. }
+                if matches!(path.name(), "running" | "cursor") && !run_hints.load(Ordering::Acquire) =>
+            {
                 return;
             }
-            Err(error) => tracing::warn!(%error, "cannot open a registry session, trying again"),
+            Told::Hint { session, hint } => Message::Session { session, input: Input::Hint(hint) },
+            Told::Timeout { session, timeout } => {
+                Message::Session { session, input: Input::Timeout(timeout) }
+            }
+            Told::Lost { session } => Message::Session { session, input: Input::SessionLost },
+            Told::Opened(opened) => Message::Opened(Box::new(opened)),
+        };
+        let _ = inputs.send(message);
+    })
+    .await
+}
+
+/// How an engine begins a session.
+struct Entry {
+    keys: Keys,
+    me: InstanceId,
+    mark: Bytes,
+}
+
+#[async_trait]
+impl Begin for Entry {
+    type Ready = Ready;
+    type Error = OpenError;
+
+    async fn begin(&self, registry: &SharedRegistry) -> Result<Ready, OpenError> {
+        for path in [self.keys.root().clone(), self.keys.leases(), self.keys.beats()] {
+            ensure(registry, &path).await?;
         }
-        tokio::time::sleep(wait).await;
-        wait = (wait * 2).min(Duration::from_secs(2));
+        let layout = layout(&**registry, &self.keys).await?;
+        let lease_sent = self.write_lease(registry).await?;
+        Ok(Ready { instance: self.me.clone(), lease_sent, layout })
     }
 }
 
-/// Makes the namespace's parents and this process's lease node; returns when the request that wrote the lease was sent.
-async fn prepare(registry: &SharedRegistry, options: &EngineOptions) -> Result<Millis, OpenError> {
-    let (keys, me) = (&options.keys, &options.instance);
-    for path in [keys.root().clone(), keys.leases(), keys.beats()] {
-        ensure(registry, &path).await?;
-    }
-    let mark = Bytes::from(format!("{:016x}", options.seed));
-    let (lease, beat) = (keys.lease(me), keys.beat(me));
-    for _ in 0..20 {
-        let found = registry.read(&[lease.clone(), beat.clone()]).await?;
-        let mut ops = Vec::new();
-        if let Some(node) = &found[0] {
-            if node.data != mark {
-                return Err(OpenError::Taken { timeout: registry.terms().timeout });
+impl Entry {
+    /// Makes this process's lease node; returns when the request that wrote it was sent.
+    async fn write_lease(&self, registry: &SharedRegistry) -> Result<Millis, OpenError> {
+        let (lease, beat) = (self.keys.lease(&self.me), self.keys.beat(&self.me));
+        for _ in 0..20 {
+            let found = registry.read(&[lease.clone(), beat.clone()]).await?;
+            let mut ops = Vec::new();
+            if let Some(node) = &found[0] {
+                if node.data != self.mark {
+                    return Err(OpenError::Taken { timeout: registry.terms().timeout });
+                }
+                // An earlier session of this very process, which is over or about to be.
+                ops.push(Op::delete(lease.clone()));
             }
-            // An earlier session of this very process, which is over or about to be.
-            ops.push(Op::delete(lease.clone()));
+            ops.push(Op::create_ephemeral(lease.clone(), self.mark.clone()));
+            if found[1].is_some() {
+                ops.push(Op::delete(beat.clone()));
+            }
+            ops.push(Op::create_ephemeral(beat.clone(), Bytes::new()));
+            let sent = clock::mono();
+            match registry.commit(ops).await {
+                Ok(_) => return Ok(sent),
+                Err(Error::Conflict { .. } | Error::Unknown(_)) => {}
+                Err(error) => return Err(error.into()),
+            }
         }
-        ops.push(Op::create_ephemeral(lease.clone(), mark.clone()));
-        if found[1].is_some() {
-            ops.push(Op::delete(beat.clone()));
-        }
-        ops.push(Op::create_ephemeral(beat.clone(), Bytes::new()));
-        let sent = clock::mono();
-        match registry.commit(ops).await {
-            Ok(_) => return Ok(sent),
-            Err(Error::Conflict { .. } | Error::Unknown(_)) => {}
-            Err(error) => return Err(error.into()),
-        }
+        Err(Error::Unavailable("the lease node could not be written in 20 attempts".into()).into())
     }
-    Err(Error::Unavailable("the lease node could not be written in 20 attempts".into()).into())
 }
 
 /// Configs that are looked at together, until one says its layout.
@@ -182,67 +193,4 @@ async fn layout(registry: &dyn Registry, keys: &Keys) -> Result<Option<Layout>, 
         }
     }
     Ok(None)
-}
-
-async fn ensure(registry: &SharedRegistry, path: &Path) -> Result<(), Error> {
-    let mut missing = vec![path.clone()];
-    while let Some(parent) = missing.last().and_then(Path::parent) {
-        missing.push(parent);
-    }
-    missing.pop();
-    for path in missing.into_iter().rev() {
-        match registry.commit(vec![Op::create(path, Bytes::new())]).await {
-            Ok(_) | Err(Error::Conflict { conflict: Conflict::Exists, .. } | Error::Unknown(_)) => {}
-            Err(error) => return Err(error),
-        }
-    }
-    Ok(())
-}
-
-/// Passes hints on. Those about marks and cursors change with every run and are dropped here unless `run_hints` says that
-/// somebody waits for one; see [`Core::wants_run_hints`](crate::core::Core::wants_run_hints).
-async fn forward_hints(
-    mut hints: UnboundedReceiver<Hint>,
-    session: u64,
-    inputs: UnboundedSender<Message>,
-    run_hints: Arc<AtomicBool>,
-) {
-    while let Some(hint) = hints.recv().await {
-        if let Hint::Path(path) = &hint
-            && matches!(path.name(), "running" | "cursor")
-            && !run_hints.load(Ordering::Acquire)
-        {
-            continue;
-        }
-        if inputs.send(Message::Session { session, input: Input::Hint(hint) }).is_err() {
-            return;
-        }
-    }
-}
-
-async fn forward_end(registry: SharedRegistry, number: u64, inputs: UnboundedSender<Message>) {
-    let mut session = registry.session();
-    // Not to keep the session alive when its owner drops it.
-    let registry = std::sync::Arc::downgrade(&registry);
-    let mut suspended = false;
-    loop {
-        let state = *session.borrow_and_update();
-        match state {
-            Session::Lost => break,
-            Session::Suspended if !suspended => tracing::warn!("the registry cannot be reached, waiting"),
-            Session::Connected if suspended => tracing::info!("the registry is reached again"),
-            Session::Suspended | Session::Connected => {}
-        }
-        if suspended
-            && state == Session::Connected
-            && let Some(timeout) = registry.upgrade().map(|registry| registry.terms().timeout)
-        {
-            let _ = inputs.send(Message::Session { session: number, input: Input::Timeout(timeout) });
-        }
-        suspended = state == Session::Suspended;
-        if session.changed().await.is_err() {
-            break;
-        }
-    }
-    let _ = inputs.send(Message::Session { session: number, input: Input::SessionLost });
 }

@@ -46,12 +46,14 @@ const LATER: Duration = Duration::from_secs(3_600);
 pub trait Begin: Send + Sync + 'static {
     /// What the user wants to know of a session that was opened.
     type Ready: Send + 'static;
+    /// Why a session cannot be used.
+    type Error: From<Error> + std::fmt::Display + Send;
 
     /// Writes and reads what has to be there before the session is used. The watches are set already.
     ///
     /// # Errors
     /// The session is closed, and another one is tried.
-    async fn begin(&self, registry: &SharedRegistry) -> Result<Self::Ready, Error>;
+    async fn begin(&self, registry: &SharedRegistry) -> Result<Self::Ready, Self::Error>;
 }
 
 /// What a keeper needs.
@@ -124,7 +126,7 @@ impl Keeper {
         begin: B,
         options: KeeperOptions,
         told: impl Fn(Told<B::Ready>) + Send + Sync + 'static,
-    ) -> Result<(Self, Opened<B::Ready>), Error> {
+    ) -> Result<(Self, Opened<B::Ready>), B::Error> {
         let (orders, received) = mpsc::unbounded_channel();
         let mut work = Work { connect, begin, options, told: Arc::new(told), number: 0 };
         let (open, opened) = work.open().await?;
@@ -219,7 +221,7 @@ impl<B: Begin> Work<B> {
     }
 
     /// Everything that a session needs before it can be used.
-    async fn open(&mut self) -> Result<(Open, Opened<B::Ready>), Error> {
+    async fn open(&mut self) -> Result<(Open, Opened<B::Ready>), B::Error> {
         let KeeperOptions { watches, generation, highest, meter } = &self.options;
         let raw = (self.connect)().await?;
         let prepared = async {
@@ -234,7 +236,7 @@ impl<B: Begin> Work<B> {
                 hints.push(registry.watch(root).await?);
             }
             let ready = self.begin.begin(&registry).await?;
-            Ok((Open { registry, hints, generation }, ready))
+            Ok::<_, B::Error>((Open { registry, hints, generation }, ready))
         };
         match prepared.await {
             Ok((open, ready)) => {

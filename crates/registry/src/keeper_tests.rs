@@ -50,6 +50,7 @@ fn lease() -> Path {
 #[async_trait]
 impl Begin for Lease {
     type Ready = i64;
+    type Error = Error;
 
     async fn begin(&self, registry: &SharedRegistry) -> Result<i64, Error> {
         if registry.read(&[lease()]).await?[0].is_some() {
@@ -84,6 +85,7 @@ struct Shared(Arc<Lease>);
 #[async_trait]
 impl Begin for Shared {
     type Ready = i64;
+    type Error = Error;
 
     async fn begin(&self, registry: &SharedRegistry) -> Result<i64, Error> {
         self.0.begin(registry).await

@@ -1,0 +1,156 @@
+//! What an engine does when its session ends early, or when the registry cannot be reached at the end.
+#![allow(clippy::unwrap_used, reason = "tests")]
+
+use async_trait::async_trait;
+use clockwright_engine::{Connect, Engine, EngineHandle, EngineOptions, JobDefinition};
+use clockwright_events::Bus;
+use clockwright_fleet::admin::Admin;
+use clockwright_fleet::keys::Keys;
+use clockwright_model::{InstanceId, JobKind, JobName, JobSettings, Millis};
+use clockwright_registry::{
+    Access, CommitFuture, ConnectOptions, Embedded, Error, Hint, Node, Op, Path, Registry, Session,
+    SharedRegistry, Terms,
+};
+use clockwright_runtime::{Control, RunEnd, RunSpec, Runtime, boottime};
+use clockwright_testkit::patience::soon;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+use tokio::sync::{mpsc, watch};
+
+/// A session that can be cut off: nothing reaches the registry, and nobody says that it is over.
+struct Cut {
+    inner: SharedRegistry,
+    away: Arc<AtomicBool>,
+}
+
+impl Cut {
+    fn check(&self) -> Result<(), Error> {
+        match self.away.load(Ordering::SeqCst) {
+            true => Err(Error::Unavailable("the cable was pulled".to_owned())),
+            false => Ok(()),
+        }
+    }
+}
+
+#[async_trait]
+impl Registry for Cut {
+    async fn read(&self, paths: &[Path]) -> Result<Vec<Option<Node>>, Error> {
+        self.check()?;
+        self.inner.read(paths).await
+    }
+    async fn lists(&self, paths: &[Path]) -> Result<Vec<Vec<String>>, Error> {
+        self.check()?;
+        self.inner.lists(paths).await
+    }
+    async fn access(&self, paths: &[Path]) -> Result<Vec<Access>, Error> {
+        self.check()?;
+        self.inner.access(paths).await
+    }
+    async fn tree(&self, path: &Path) -> Result<Vec<(Path, Node)>, Error> {
+        self.check()?;
+        self.inner.tree(path).await
+    }
+    fn commit(&self, ops: Vec<Op>) -> CommitFuture {
+        match self.check() {
+            Ok(()) => self.inner.commit(ops),
+            Err(error) => Box::pin(std::future::ready(Err(error))),
+        }
+    }
+    async fn watch(&self, root: &Path) -> Result<mpsc::UnboundedReceiver<Hint>, Error> {
+        self.inner.watch(root).await
+    }
+    fn session(&self) -> watch::Receiver<Session> {
+        self.inner.session()
+    }
+    fn terms(&self) -> Terms {
+        self.inner.terms()
+    }
+    async fn close(&self) -> Result<(), Error> {
+        if self.check().is_err() {
+            std::future::pending::<()>().await;
+        }
+        self.inner.close().await
+    }
+}
+
+/// Never ends by itself, and shows the lease of each run.
+#[derive(Default)]
+struct Endless(Mutex<Vec<watch::Receiver<Millis>>>);
+
+#[async_trait]
+impl Runtime for Endless {
+    async fn run(&self, _: RunSpec, control: Control) -> RunEnd {
+        self.0.lock().unwrap().extend(control.lease);
+        std::future::pending().await
+    }
+}
+
+struct Stage {
+    embedded: Embedded,
+    engine: EngineHandle,
+    runtime: Arc<Endless>,
+    away: Arc<AtomicBool>,
+    operator: SharedRegistry,
+    keys: Keys,
+}
+
+/// One engine whose one item runs.
+async fn stage() -> Stage {
+    let embedded = Embedded::in_memory();
+    let away = Arc::new(AtomicBool::new(false));
+    let (place, cut) = (embedded.clone(), away.clone());
+    let connect: Connect = Arc::new(move || {
+        let session = place.connect(ConnectOptions { session_timeout: 6_000 });
+        let away = cut.clone();
+        Box::pin(async move { Ok(Arc::new(Cut { inner: session?, away }) as SharedRegistry) })
+    });
+    let keys = Keys::new("ns").unwrap();
+    let mut options = EngineOptions::new(keys.clone(), InstanceId::of_process("127.0.0.1", 7, 0));
+    (options.shutdown_grace, options.stop_grace) = (100, 100);
+    let runtime = Arc::new(Endless::default());
+    let settings = JobSettings::new(JobName::new("a").unwrap(), JobKind::Simple, "0 0 0 1 1 ? 2099", 1);
+    let jobs = vec![JobDefinition::new(settings, runtime.clone())];
+    let engine = Engine::start(connect, jobs, Bus::silent(), options).await.unwrap();
+    let operator: SharedRegistry = embedded.connect(ConnectOptions::default()).unwrap();
+    soon("it owns the item", async || engine.status().await[0].items == [0]).await;
+    Admin::new(&*operator, &keys).trigger("a").await.unwrap();
+    soon("the item runs", async || !runtime.0.lock().unwrap().is_empty()).await;
+    Stage { embedded, engine, runtime, away, operator, keys }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_shutdown_ends_though_the_registry_cannot_be_reached() {
+    let stage = stage().await;
+    stage.away.store(true, Ordering::SeqCst);
+    let end = tokio::time::timeout(Duration::from_secs(20), stage.engine.shutdown()).await;
+    end.expect("a shutdown has an end");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn runs_of_a_session_that_ended_are_over_and_the_next_session_does_not_prolong_them() {
+    let stage = stage().await;
+    let lease = stage.runtime.0.lock().unwrap()[0].clone();
+    assert!(*lease.borrow() > boottime(), "it may go on as long as the session lives");
+    let node = stage.keys.lease(stage.engine.instance());
+    let first = stage.operator.read(std::slice::from_ref(&node)).await.unwrap().remove(0).unwrap();
+    stage.embedded.expire(first.stat.owner);
+    soon("there is another session", async || {
+        let found = stage.operator.read(std::slice::from_ref(&node)).await.unwrap().remove(0);
+        found.is_some_and(|found| found.stat.owner != first.stat.owner)
+            && stage.engine.status().await[0].registered
+    })
+    .await;
+    assert!(*lease.borrow() <= boottime(), "what the first session started is over");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_lease_node_that_is_deleted_ends_the_runs_at_once_and_not_at_the_next_renewal() {
+    let stage = stage().await;
+    let lease = stage.runtime.0.lock().unwrap()[0].clone();
+    let before = *lease.borrow();
+    stage.operator.commit(vec![Op::delete(stage.keys.lease(stage.engine.instance()))]).await.unwrap();
+    soon("the runs are over", async || *lease.borrow() <= boottime()).await;
+    // The next renewal of a timeout of 6 s would have been a second later; what was proven before held for longer.
+    assert!(boottime() < before, "nobody waited for what was proven before");
+}

@@ -1,8 +1,9 @@
 //! One TCP connection to one server, with the session established on it.
 
 use crate::options::Server;
-use crate::wire::{self, MAX_FRAME, Malformed, Reader, Writer, code, op, xid};
+use crate::wire::{self, MAX_FRAME, Malformed, Reader, Writer, code, op, set_xid, xid};
 use bytes::{Buf, BytesMut};
+use std::io::ErrorKind;
 use std::time::Duration;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
@@ -43,6 +44,10 @@ pub(crate) enum ConnectError {
     /// The server has no multi-read; it drops the connection of whoever asks for one.
     #[error("the server is older than 3.6")]
     Old,
+    /// The server closed the connection instead of taking the session back: it does not serve at the moment, or it is behind
+    /// what the session has seen.
+    #[error("the server closed the connection instead of taking the session back")]
+    Refused,
     #[error("no answer within {} ms", .0.as_millis())]
     Timeout(Duration),
     #[error("{0}")]
@@ -79,7 +84,15 @@ async fn establish(
     stream.set_nodelay(true)?;
     let mut connection =
         Connection { stream, input: BytesMut::with_capacity(16 << 10), modern: modern.unwrap_or(true) };
-    connection.open_session(identity, &[]).await?;
+    let known = identity.session != 0;
+    connection.open_session(identity, &[]).await.map_err(|error| match error {
+        ConnectError::Io(error)
+            if known && matches!(error.kind(), ErrorKind::UnexpectedEof | ErrorKind::ConnectionReset) =>
+        {
+            ConnectError::Refused
+        }
+        error => error,
+    })?;
     if let Some(digest) = digest {
         connection.authenticate(digest).await?;
     }
@@ -87,6 +100,52 @@ async fn establish(
         connection.probe().await?;
     }
     Ok(connection)
+}
+
+/// Where a server that refused a session stands.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Standing {
+    /// It has caught up with what the session has seen; it will take the session back.
+    CaughtUp,
+    /// It serves, and does not know the session.
+    Forgotten,
+    /// It serves, its leader included, and this is the last transaction it knows. The session, which it knew, is closed.
+    Behind(i64),
+}
+
+/// Asks a server that refused a session what it knows: it is told of nothing that the session has seen, so it need not refuse.
+/// Servers that are merely late are brought up to their leader first.
+pub(crate) async fn ask_standing(
+    server: &Server,
+    identity: &Identity,
+    limit: Duration,
+) -> Result<Standing, ConnectError> {
+    let ask = async {
+        let stream = TcpStream::connect((server.host.as_str(), server.port)).await?;
+        stream.set_nodelay(true)?;
+        let mut connection = Connection { stream, input: BytesMut::new(), modern: false };
+        let mut humble = Identity { last_seen: 0, ..identity.clone() };
+        match connection.open_session(&mut humble, &[]).await {
+            Ok(()) => {}
+            Err(ConnectError::Expired) => return Ok(Standing::Forgotten),
+            Err(error) => return Err(error),
+        }
+        let mut requests = Writer::request(op::SYNC).text("/").finish();
+        let mut exists = Writer::request(op::EXISTS).text("/").bool(false).finish();
+        set_xid(&mut exists, 1);
+        requests.extend(exists);
+        connection.stream.write_all(&requests).await?;
+        let last = connection.header(1).await?.1;
+        if last >= identity.last_seen {
+            return Ok(Standing::CaughtUp);
+        }
+        let mut close = Writer::request(op::CLOSE_SESSION).finish();
+        set_xid(&mut close, 2);
+        connection.stream.write_all(&close).await?;
+        connection.answer(2).await?;
+        Ok(Standing::Behind(last))
+    };
+    tokio::time::timeout(limit, ask).await.unwrap_or(Err(ConnectError::Timeout(limit)))
 }
 
 /// Takes a session over and ends it in one breath, so that whoever has it has no time to take it back. `Ok` when the server
@@ -164,12 +223,17 @@ impl Connection {
 
     /// The error code of the next answer with this id.
     async fn answer(&mut self, xid: i32) -> Result<i32, ConnectError> {
+        Ok(self.header(xid).await?.0)
+    }
+
+    /// The error code of the next answer with this id, and the last transaction that the server had applied.
+    async fn header(&mut self, xid: i32) -> Result<(i32, i64), ConnectError> {
         loop {
             let frame = self.frame().await?;
             let mut reader = Reader(&frame);
-            let (found, _zxid, error) = (reader.int()?, reader.long()?, reader.int()?);
+            let (found, transaction, error) = (reader.int()?, reader.long()?, reader.int()?);
             if found == xid {
-                return Ok(error);
+                return Ok((error, transaction));
             }
         }
     }

@@ -17,7 +17,10 @@
 //! A server that sees a known session on a new connection refuses what still arrives over an old one.
 //!
 //! **Reads never go back in time**: the number of the last transaction seen is part of each handshake, and a server that
-//! is behind refuses us.
+//! is behind refuses us. That passes when it catches up. It never passes when the servers came back without their data, or
+//! with an older copy, or when others answer at their addresses. So after T/3 of refusals a server is asked without that
+//! number: does it, once it has caught up with its leader, still know less than the session has seen, or does it serve and not
+//! know the session at all? Then the session is over; that is said loudly, with the likely cause.
 //!
 //! **Watches** are of a connection, for us: they are asked for again on each new one, before anything else is. So ZooKeeper's
 //! own re-registration, which can lose events (ZOOKEEPER-4698), is not needed.
@@ -27,7 +30,9 @@
 //! its watch is renewed; then the answer of a commit goes through the queues of those who watch, behind the events that
 //! came before it, and whoever takes it out last sends it.
 
-use crate::connection::{ConnectError, Connection, Identity, connect, end_session, next_frame};
+use crate::connection::{
+    ConnectError, Connection, Identity, Standing, ask_standing, connect, end_session, next_frame,
+};
 use crate::options::{Checked, Server};
 use crate::wire::{Malformed, Reader, Writer, code, op, set_xid, xid};
 use bytes::{Buf, BytesMut};
@@ -205,12 +210,18 @@ struct Connector {
 impl Connector {
     async fn establish(&mut self) -> Result<Connection, ConnectError> {
         let mut pause = FIRST_PAUSE;
+        let doubt = Instant::now() + Duration::from_millis(self.identity.timeout.unsigned_abs().into()) / 3;
         loop {
             for server in shuffled(&self.options.servers) {
                 match self.try_server(&server).await {
                     Ok(connection) => return Ok(connection),
                     Err(ConnectError::Expired) => return Err(ConnectError::Expired),
                     Err(error @ ConnectError::Denied(_)) if self.first => return Err(error),
+                    Err(ConnectError::Refused)
+                        if Instant::now() >= doubt && self.has_gone_back(&server).await =>
+                    {
+                        return Err(ConnectError::Expired);
+                    }
                     Err(error) => {
                         tracing::debug!(%server, %error, "no connection to ZooKeeper");
                         self.trouble = Some(error);
@@ -220,6 +231,31 @@ impl Connector {
             sleep(pause + Duration::from_millis(random() % 50)).await;
             pause = LONGEST_PAUSE.min(pause * 2);
         }
+    }
+
+    /// Whether a server that refuses the session will never take it back, because it knows less than the session has seen.
+    async fn has_gone_back(&self, server: &Server) -> bool {
+        let (seen, session) = (self.identity.last_seen, format!("{:#x}", self.identity.session));
+        let cause = "Probably the servers came back without their data or with an older copy of it (a backup), or other servers \
+                     answer at this address now";
+        match ask_standing(server, &self.identity, LONGEST_TRY).await {
+            Ok(Standing::Behind(last)) => tracing::error!(
+                %server, session,
+                "ZooKeeper has gone back: the session has seen transaction {seen:#x}, and the servers know none after {last:#x}. \
+                 {cause}. The session is given up"
+            ),
+            Ok(Standing::Forgotten) => tracing::error!(
+                %server, session,
+                "ZooKeeper refuses what the session has seen, transaction {seen:#x}, and does not know the session. {cause}. The \
+                 session is over"
+            ),
+            Ok(Standing::CaughtUp) => return false,
+            Err(error) => {
+                tracing::debug!(%server, %error, "it cannot be told what the server knows");
+                return false;
+            }
+        }
+        true
     }
 
     async fn try_server(&mut self, server: &Server) -> Result<Connection, ConnectError> {

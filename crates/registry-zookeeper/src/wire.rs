@@ -21,6 +21,7 @@ pub(crate) mod op {
     pub(crate) const SET_DATA: i32 = 5;
     pub(crate) const GET_ACL: i32 = 6;
     pub(crate) const GET_CHILDREN: i32 = 8;
+    pub(crate) const SYNC: i32 = 9;
     pub(crate) const PING: i32 = 11;
     pub(crate) const CHECK: i32 = 13;
     pub(crate) const MULTI: i32 = 14;

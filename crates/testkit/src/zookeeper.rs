@@ -115,6 +115,21 @@ impl ZkServer {
         format!("127.0.0.1:{}", self.port)
     }
 
+    /// Where it keeps its data. What is there may be changed while the server does not run.
+    #[must_use]
+    pub fn data(&self) -> PathBuf {
+        self.dir.join("data")
+    }
+
+    /// Adds a line to the server's settings, which counts instead of an earlier one from its next start on.
+    ///
+    /// # Errors
+    /// When the file cannot be written.
+    pub fn configure(&self, line: &str) -> anyhow::Result<()> {
+        let mut file = File::options().append(true).open(self.dir.join("zoo.cfg"))?;
+        Ok(writeln!(file, "{line}")?)
+    }
+
     /// Kills the server as a crash would. Nothing happens when it does not run.
     pub fn kill(&self) {
         if let Some(mut child) = self.process().take() {

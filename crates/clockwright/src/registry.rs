@@ -34,6 +34,7 @@ enum Backend {
     Own {
         embedded: Embedded,
         _server: Option<Arc<SocketServer>>,
+        options: ConnectOptions,
     },
     Socket {
         path: PathBuf,
@@ -166,13 +167,13 @@ impl Registry {
             }
             Address::Embedded { folder, namespace } => {
                 let path = socket_path(folder);
-                let session_timeout = session_timeout.unwrap_or(ConnectOptions::default().session_timeout);
-                let served = Backend::Socket { path, session_timeout };
+                let options = connect_options(session_timeout);
+                let served = Backend::Socket { path, session_timeout: options.session_timeout };
                 if served.session().await.is_ok() {
                     (served, namespace)
                 } else if registry_folder(folder).is_dir() {
                     let embedded = Embedded::open(&registry_folder(folder)).await?;
-                    (Backend::Own { embedded, _server: None }, namespace)
+                    (Backend::Own { embedded, _server: None, options }, namespace)
                 } else {
                     return Err(ConnectError::Nothing(folder.clone()));
                 }
@@ -188,10 +189,18 @@ impl Registry {
     /// # Errors
     /// Another process has it, or the folder cannot be used.
     pub async fn serve(folder: &Path, namespace: &str) -> Result<Self, ConnectError> {
+        Self::serve_with(folder, namespace, ConnectOptions::default()).await
+    }
+
+    async fn serve_with(
+        folder: &Path,
+        namespace: &str,
+        options: ConnectOptions,
+    ) -> Result<Self, ConnectError> {
         let embedded = Embedded::open(&registry_folder(folder)).await?;
         let path = socket_path(folder);
         let server = embedded.serve(&path).await.map_err(|error| ConnectError::Serve { path, error })?;
-        let backend = Backend::Own { embedded, _server: Some(Arc::new(server)) };
+        let backend = Backend::Own { embedded, _server: Some(Arc::new(server)), options };
         Ok(Self { backend, keys: Address::keys(namespace)? })
     }
 
@@ -209,14 +218,16 @@ impl Registry {
             #[cfg(feature = "zookeeper")]
             Address::ZooKeeper { .. } => return Self::open(address, session_timeout).await,
         };
-        let session_timeout = session_timeout.unwrap_or(ConnectOptions::default().session_timeout);
-        let backend = Backend::Socket { path: socket_path(folder), session_timeout };
+        let options = connect_options(session_timeout);
+        let backend = Backend::Socket { path: socket_path(folder), session_timeout: options.session_timeout };
         match backend.session().await {
             Ok(session) => {
                 session.close().await?;
                 Ok(Self { backend, keys: Address::keys(namespace)? })
             }
-            Err(_) => Self::serve(folder, namespace).await,
+            // Somebody answers, and will not have us.
+            Err(error @ (Error::Refused(_) | Error::Denied(_))) => Err(error.into()),
+            Err(_) => Self::serve_with(folder, namespace, options).await,
         }
     }
 
@@ -225,7 +236,8 @@ impl Registry {
     /// # Errors
     /// The namespace cannot be used.
     pub fn in_memory(namespace: &str) -> Result<Self, ConnectError> {
-        let backend = Backend::Own { embedded: Embedded::in_memory(), _server: None };
+        let options = ConnectOptions::default();
+        let backend = Backend::Own { embedded: Embedded::in_memory(), _server: None, options };
         Ok(Self { backend, keys: Address::keys(namespace)? })
     }
 
@@ -249,12 +261,16 @@ impl Backend {
         Ok(match self {
             #[cfg(feature = "zookeeper")]
             Backend::ZooKeeper(options) => ZooKeeper::connect(options.clone()).await?,
-            Backend::Own { embedded, .. } => embedded.connect(ConnectOptions::default())?,
+            Backend::Own { embedded, options, .. } => embedded.connect(*options)?,
             Backend::Socket { path, session_timeout } => {
                 SocketSession::connect(path, ConnectOptions { session_timeout: *session_timeout }).await?
             }
         })
     }
+}
+
+fn connect_options(session_timeout: Option<i64>) -> ConnectOptions {
+    session_timeout.map_or_else(ConnectOptions::default, |session_timeout| ConnectOptions { session_timeout })
 }
 
 fn registry_folder(folder: &Path) -> PathBuf {
@@ -296,6 +312,18 @@ mod tests {
         let Err(error) = Registry::connect(&address).await else { panic!("there is nothing") };
         assert!(error.to_string().contains("clockwright dev"), "{error}");
         assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 0);
+    }
+
+    #[tokio::test]
+    async fn a_session_timeout_counts_for_the_process_that_serves_the_registry_too() {
+        let folder = tempfile::tempdir().unwrap();
+        let address = Address::Embedded { folder: folder.path().into(), namespace: "jobs".into() };
+        let served = Registry::open_or_serve(&address, Some(4_000)).await.unwrap();
+        assert_eq!(served.session().await.unwrap().terms().timeout, 4_000);
+        let Err(error) = Registry::open_or_serve(&address, Some(7)).await else {
+            panic!("7 ms is too short")
+        };
+        assert!(error.to_string().contains("100 to 3,600,000 ms"), "{error}");
     }
 
     #[tokio::test]

@@ -23,6 +23,7 @@
 //! fate of the process, so there is nothing to time. Sessions of other processes are the business of `socket`. Session
 //! ids are never used twice: the upper half counts how often the directory was opened.
 
+mod files;
 mod session;
 mod socket;
 mod store;

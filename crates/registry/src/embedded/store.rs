@@ -7,21 +7,33 @@
 //! A batch holds the *latest* saved form of each node, not each step on the way, so a node that is set a hundred times
 //! while one batch is written costs one row of the next. Writing a batch twice does no harm. That makes a failed write
 //! simple: whatever the disk really did, the batch is written again until it succeeds.
+//!
+//! # Damage
+//! SQLite takes a write-ahead log up to the first record that does not fit, and says nothing of the rest: a log that was cut, or
+//! in which one bit turned, loses acknowledged batches in silence. So `registry.mark`, beside the database, says up to which
+//! transaction batches were acknowledged; it is written after each batch, without waiting for the disk. A database that knows
+//! less than the mark has lost what is between: the start says so, and numbers go on above the mark. Each row has a checksum,
+//! since SQLite's pages have none: a row that does not fit is named, and the registry is not opened with it.
+//!
+//! **Files that are deleted** while they are in use would be written on, unseen by anybody, and gone with the process. Each batch
+//! therefore looks whether the database is still the file that was opened; when it is not, it is made anew, from the tree in
+//! memory, in the folder's place.
 
+use super::files::{FileId, lock, read_mark, write_mark};
 use super::{Saved, Shared};
 use crate::{Path, Stat, embedded::tree::Row};
 use sqlx::sqlite::{SqliteConnectOptions, SqliteConnection, SqliteJournalMode, SqliteSynchronous};
 use sqlx::{AssertSqlSafe, ConnectOptions as _, Connection as _, Row as _};
 use std::collections::HashMap;
-use std::fs::{File, TryLockError};
-use std::io::{Read as _, Seek as _, Write as _};
-use std::os::unix::fs::DirBuilderExt as _;
+use std::fs::File;
 use std::path::{Path as FilePath, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
+/// The database's file.
+const DATABASE: &str = "registry.db";
 /// Layout of the database, in its `user_version`.
-const LAYOUT: i64 = 1;
+const LAYOUT: i64 = 2;
 /// Rows of one statement: a number is written as the sum of these, so that few statements are ever prepared.
 const CHUNKS: [usize; 5] = [500, 100, 20, 5, 1];
 /// How long the writer waits between attempts on a disk that fails: at first, and at most.
@@ -39,7 +51,7 @@ pub enum OpenError {
         pid: Option<u32>,
     },
     /// A file cannot be made, read or locked.
-    #[error("cannot open the registry in {dir}")]
+    #[error("cannot open the registry in {dir}: {source}")]
     File {
         /// The directory.
         dir: PathBuf,
@@ -47,7 +59,7 @@ pub enum OpenError {
         source: std::io::Error,
     },
     /// The database cannot be read.
-    #[error("cannot read registry.db in {dir}")]
+    #[error("cannot read registry.db in {dir}: {source}")]
     Database {
         /// The directory.
         dir: PathBuf,
@@ -68,10 +80,14 @@ pub enum OpenError {
 pub(super) struct Store {
     dir: PathBuf,
     connection: Option<SqliteConnection>,
+    /// Which file the connection is on.
+    file: Option<FileId>,
+    mark: Option<File>,
+    incarnation: i64,
     #[cfg(test)]
     page_limit: Arc<std::sync::atomic::AtomicU32>,
-    /// Held, not used: the advisory lock goes with it.
-    _lock: File,
+    /// The advisory lock goes with it.
+    lock: File,
 }
 
 /// What an opened database held.
@@ -104,18 +120,32 @@ impl Store {
             );
             return Err(OpenError::Contents { dir: dir.to_owned(), why });
         }
-        prepare(&mut connection).await.map_err(database)?;
+        check_pages(&mut connection).await.map_err(database)?.map_err(|why| contents_error(dir, &why))?;
+        prepare(&mut connection, layout).await.map_err(database)?;
         // The database is in its directory, for good, before anything in it is acknowledged.
         let listed = File::open(dir).and_then(|listing| listing.sync_all());
         listed.map_err(|source| OpenError::File { dir: dir.to_owned(), source })?;
         let contents = read(&mut connection).await.map_err(database)?;
-        let contents = contents.map_err(|why| OpenError::Contents { dir: dir.to_owned(), why })?;
+        let mut contents = contents.map_err(|why| contents_error(dir, &why))?;
+        if let Some(acknowledged) = read_mark(dir).filter(|mark| *mark > contents.transaction) {
+            tracing::error!(
+                dir = %dir.display(),
+                "registry.db has lost transactions {} to {acknowledged}: they were acknowledged, and are not in it any more, because its \
+                 log was cut or damaged, or an older copy was put in its place. What they did is undone: fires that had ended may \
+                 run once more, and settings may be older than they were. Fencing tokens go on above {acknowledged}",
+                contents.transaction + 1
+            );
+            contents.transaction = acknowledged;
+        }
         let store = Self {
             dir: dir.to_owned(),
             connection: Some(connection),
+            file: FileId::of(&dir.join(DATABASE)),
+            mark: None,
+            incarnation: contents.incarnation,
             #[cfg(test)]
             page_limit: Arc::default(),
-            _lock: lock,
+            lock,
         };
         Ok((store, contents))
     }
@@ -150,8 +180,9 @@ impl Store {
     async fn save_surely(&mut self, shared: &Shared, batch: &mut Batch) -> bool {
         let mut pause = RETRY.0;
         loop {
-            let error = match self.save(batch).await {
+            let error = match self.save_whole(shared, batch).await {
                 Ok(()) => {
+                    write_mark(&mut self.mark, &self.dir, batch.up_to);
                     if shared.saved.borrow().trouble.is_some() {
                         tracing::info!(dir = %self.dir.display(), "the registry saves again");
                     }
@@ -179,14 +210,55 @@ impl Store {
         }
     }
 
-    async fn save(&mut self, batch: &Batch) -> Result<(), sqlx::Error> {
+    /// Saves a batch into the file that is there; when that is not the one that was opened, everything.
+    async fn save_whole(&mut self, shared: &Shared, batch: &mut Batch) -> Result<(), sqlx::Error> {
+        let path = self.dir.join(DATABASE);
+        let kept = self.file.is_some() && FileId::of(&path) == self.file;
+        if !kept {
+            if self.file.take().is_some() {
+                tracing::error!(
+                    dir = %self.dir.display(),
+                    "registry.db was deleted or exchanged while it was in use; it is made anew from what this process knows"
+                );
+            }
+            self.connection = None;
+            self.mark = None;
+            self.take_folder_again().map_err(|error| sqlx::Error::Io(std::io::Error::other(error)))?;
+            shared.take_all(batch);
+        }
+        self.save(batch, !kept).await?;
+        self.file = FileId::of(&path);
+        Ok(())
+    }
+
+    /// The folder may be gone with the database, and the lock with it.
+    fn take_folder_again(&mut self) -> Result<(), OpenError> {
+        let path = self.dir.join("registry.lock");
+        if FileId::of(&path) != FileId::of_open(&self.lock) {
+            self.lock = lock(&self.dir)?;
+        }
+        Ok(())
+    }
+
+    async fn save(&mut self, batch: &Batch, anew: bool) -> Result<(), sqlx::Error> {
         let connection = match &mut self.connection {
             Some(connection) => connection,
             none => none.insert(connect(&self.dir).await?),
         };
+        if anew {
+            let layout = sqlx::query_scalar("PRAGMA user_version").fetch_one(&mut *connection).await?;
+            prepare(connection, layout).await?;
+        }
         #[cfg(test)]
         tests::limit(connection, &self.page_limit).await?;
         let mut transaction = connection.begin_with("BEGIN IMMEDIATE").await?;
+        if anew {
+            sqlx::query("DELETE FROM node").execute(&mut *transaction).await?;
+            sqlx::query("UPDATE counters SET incarnations = max(incarnations, ?)")
+                .bind(self.incarnation)
+                .execute(&mut *transaction)
+                .await?;
+        }
         let kept: Vec<(&Path, &Row)> =
             batch.rows.iter().filter_map(|(path, row)| row.as_ref().map(|row| (path, row))).collect();
         let gone: Vec<&Path> =
@@ -200,13 +272,14 @@ impl Store {
             query.execute(&mut *transaction).await?;
         }
         for rows in chunks(&kept) {
-            let sql = format!("REPLACE INTO node VALUES {}", repeat("(?,?,?,?,?,?,?,?)", rows.len()));
+            let sql = format!("REPLACE INTO node VALUES {}", repeat("(?,?,?,?,?,?,?,?,?)", rows.len()));
             let mut query = sqlx::query(AssertSqlSafe(sql));
             for (path, row) in rows {
                 let stat = &row.stat;
                 query = query.bind(path.as_str()).bind(&row.data[..]).bind(stat.version).bind(stat.created);
                 query =
                     query.bind(stat.modified).bind(stat.created_at).bind(stat.modified_at).bind(row.sequence);
+                query = query.bind(checksum(path, row));
             }
             query.execute(&mut *transaction).await?;
         }
@@ -241,33 +314,21 @@ impl Shared {
         }
         core.closing && core.sessions.is_empty()
     }
-}
 
-/// Takes the directory for this process.
-fn lock(dir: &FilePath) -> Result<File, OpenError> {
-    let file = |source| OpenError::File { dir: dir.to_owned(), source };
-    // What the tree holds may be private; a directory that exists keeps the mode that somebody chose.
-    std::fs::DirBuilder::new().recursive(true).mode(0o700).create(dir).map_err(file)?;
-    let path = dir.join("registry.lock");
-    let mut lock =
-        File::options().read(true).write(true).create(true).truncate(false).open(path).map_err(file)?;
-    match lock.try_lock() {
-        Ok(()) => {}
-        Err(TryLockError::WouldBlock) => {
-            let mut text = String::new();
-            let pid = lock.read_to_string(&mut text).ok().and_then(|_| text.trim().parse().ok());
-            return Err(OpenError::InUse { dir: dir.to_owned(), pid });
+    /// Puts everything that is to be saved into a batch.
+    fn take_all(&self, batch: &mut Batch) {
+        let mut core = self.core();
+        batch.up_to = core.tree.transaction();
+        batch.rows = core.tree.rows().map(|(path, row)| (path, Some(row))).collect();
+        if let Some(unsaved) = &mut core.unsaved {
+            unsaved.clear();
         }
-        Err(TryLockError::Error(source)) => return Err(file(source)),
     }
-    lock.set_len(0).and_then(|()| lock.rewind()).map_err(file)?;
-    writeln!(lock, "{}", std::process::id()).map_err(file)?;
-    Ok(lock)
 }
 
 async fn connect(dir: &FilePath) -> Result<SqliteConnection, sqlx::Error> {
     SqliteConnectOptions::new()
-        .filename(dir.join("registry.db"))
+        .filename(dir.join(DATABASE))
         .create_if_missing(true)
         .journal_mode(SqliteJournalMode::Wal)
         .synchronous(SqliteSynchronous::Full)
@@ -277,17 +338,48 @@ async fn connect(dir: &FilePath) -> Result<SqliteConnection, sqlx::Error> {
         .await
 }
 
-async fn prepare(connection: &mut SqliteConnection) -> Result<(), sqlx::Error> {
+fn contents_error(dir: &FilePath, why: &str) -> OpenError {
+    let why = format!(
+        "{why}. Put a copy of the whole folder from before in its place; or move it away, and jobs are registered anew from their files"
+    );
+    OpenError::Contents { dir: dir.to_owned(), why }
+}
+
+/// Whether the database's pages fit together, or what does not.
+async fn check_pages(connection: &mut SqliteConnection) -> Result<Result<(), String>, sqlx::Error> {
+    let said: String = sqlx::query_scalar("PRAGMA quick_check(1)").fetch_one(connection).await?;
+    Ok(if said == "ok" { Ok(()) } else { Err(format!("its pages are damaged: {said}")) })
+}
+
+const CRC: crc::Crc<u64> = crc::Crc::<u64>::new(&crc::CRC_64_XZ);
+
+/// Of everything in a row.
+fn checksum(path: &Path, row: &Row) -> i64 {
+    let mut digest = CRC.digest();
+    digest.update(path.as_str().as_bytes());
+    digest.update(&[0]);
+    digest.update(&row.data);
+    let Stat { version, created, modified, created_at, modified_at, .. } = row.stat;
+    for number in [version.into(), created, modified, created_at, modified_at, i64::from(row.sequence)] {
+        digest.update(&number.to_le_bytes());
+    }
+    digest.finalize().cast_signed()
+}
+
+/// Makes what is missing in a database that has this layout.
+async fn prepare(connection: &mut SqliteConnection, layout: i64) -> Result<(), sqlx::Error> {
     let mut transaction = connection.begin_with("BEGIN IMMEDIATE").await?;
     for sql in [
         "CREATE TABLE IF NOT EXISTS node (
             path TEXT NOT NULL PRIMARY KEY, data BLOB NOT NULL, version INTEGER NOT NULL,
             created INTEGER NOT NULL, modified INTEGER NOT NULL, created_at INTEGER NOT NULL, modified_at INTEGER NOT NULL,
-            sequence INTEGER NOT NULL) WITHOUT ROWID",
+            sequence INTEGER NOT NULL, checksum INTEGER) WITHOUT ROWID",
         "CREATE TABLE IF NOT EXISTS counters (
             one INTEGER PRIMARY KEY CHECK (one = 1), transactions INTEGER NOT NULL, incarnations INTEGER NOT NULL)",
         "INSERT INTO counters VALUES (1, 0, 1) ON CONFLICT DO UPDATE SET incarnations = incarnations + 1",
-        "PRAGMA user_version = 1",
+        // Rows of the first layout have no checksum until they are written again.
+        if layout == 1 { "ALTER TABLE node ADD COLUMN checksum INTEGER" } else { "SELECT 1" },
+        "PRAGMA user_version = 2",
     ] {
         sqlx::query(sql).execute(&mut *transaction).await?;
     }
@@ -299,7 +391,7 @@ async fn read(connection: &mut SqliteConnection) -> Result<Result<Contents, Stri
     let counters =
         sqlx::query("SELECT transactions, incarnations FROM counters").fetch_one(&mut *connection).await?;
     let (transaction, incarnation) = (counters.try_get(0)?, counters.try_get(1)?);
-    let mut rows = Vec::new();
+    let (mut rows, mut damaged) = (Vec::new(), Vec::new());
     for row in sqlx::query("SELECT * FROM node ORDER BY path").fetch_all(connection).await? {
         let text: String = row.try_get(0)?;
         let path = match Path::new(&text) {
@@ -315,7 +407,18 @@ async fn read(connection: &mut SqliteConnection) -> Result<Result<Contents, Stri
             modified_at: row.try_get(6)?,
             ..Stat::default()
         };
-        rows.push((path, Row { data: data.into(), stat, sequence: row.try_get(7)? }));
+        let kept = Row { data: data.into(), stat, sequence: row.try_get(7)? };
+        if row.try_get::<Option<i64>, _>(8)?.is_some_and(|sum| sum != checksum(&path, &kept)) {
+            damaged.push(path.to_string());
+        }
+        rows.push((path, kept));
+    }
+    if let Some(first) = damaged.first() {
+        let more = match damaged.len() - 1 {
+            0 => String::new(),
+            more => format!(" and {more} more"),
+        };
+        return Ok(Err(format!("what it holds of {first}{more} is damaged: the checksum does not fit")));
     }
     let known: std::collections::HashSet<&Path> = rows.iter().map(|(path, _)| path).collect();
     for (path, _) in &rows {

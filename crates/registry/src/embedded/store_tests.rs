@@ -159,3 +159,111 @@ fn a_list_is_cut_into_few_sizes_and_nothing_is_left_out() {
     assert_eq!(sizes, [500, 500, 100, 100, 20, 20, 20, 5, 5, 1, 1, 1]);
     assert_eq!(chunks(&list).flatten().copied().collect::<Vec<_>>(), list);
 }
+
+/// A copy of the files of a registry that is in use, as a killed process would leave them.
+fn snapshot(dir: &FilePath) -> tempfile::TempDir {
+    let copy = tempfile::tempdir().unwrap();
+    for entry in std::fs::read_dir(dir).unwrap() {
+        let entry = entry.unwrap();
+        std::fs::copy(entry.path(), copy.path().join(entry.file_name())).unwrap();
+    }
+    copy
+}
+
+/// Registry files with twenty acknowledged transactions, and the number of the last.
+async fn twenty() -> (tempfile::TempDir, i64) {
+    let dir = tempfile::tempdir().unwrap();
+    let (registry, _) = open(dir.path()).await;
+    let one = session(&registry);
+    let mut last = 0;
+    for n in 0..20 {
+        last = one.commit(vec![Op::create(path(&format!("/n{n:02}")), "")]).await.unwrap().transaction;
+    }
+    (snapshot(dir.path()), last)
+}
+
+#[tokio::test]
+async fn a_log_that_was_cut_or_damaged_is_noticed_and_no_number_comes_again() {
+    for damage in ["none", "cut", "flipped"] {
+        let (dir, last) = twenty().await;
+        let log = dir.path().join("registry.db-wal");
+        let mut bytes = std::fs::read(&log).unwrap();
+        let middle = bytes.len() / 2;
+        match damage {
+            "cut" => bytes.truncate(middle),
+            "flipped" => bytes[middle] ^= 1,
+            _ => {}
+        }
+        std::fs::write(&log, bytes).unwrap();
+        let (registry, _) = open(dir.path()).await;
+        let one = session(&registry);
+        let left = one.list(&Path::root()).await.unwrap().len();
+        assert_eq!(left == 20, damage == "none", "{damage}: {left} nodes are left");
+        let next = one.commit(vec![Op::create(path("/next"), "")]).await.unwrap().transaction;
+        assert!(next > last, "{damage}: {next} after {last}");
+        registry.close().await.unwrap();
+        let (store, contents) = Store::open(dir.path()).await.unwrap();
+        assert_eq!((contents.transaction >= next, store.dir.as_path()), (true, dir.path()));
+    }
+}
+
+#[tokio::test]
+async fn a_row_that_was_damaged_is_named_and_not_used() {
+    let dir = tempfile::tempdir().unwrap();
+    let (registry, _) = open(dir.path()).await;
+    session(&registry).commit(vec![Op::create(path("/a"), "precious")]).await.unwrap();
+    registry.close().await.unwrap();
+    let file = dir.path().join(DATABASE);
+    let mut bytes = std::fs::read(&file).unwrap();
+    let at = bytes.windows(8).position(|window| window == b"precious").unwrap();
+    bytes[at] ^= 1;
+    std::fs::write(&file, bytes).unwrap();
+    let Err(error) = Store::open(dir.path()).await else { panic!("it was used") };
+    let text = error.to_string();
+    assert!(text.contains("holds of /a is damaged") && text.contains("copy of the whole folder"), "{text}");
+}
+
+#[tokio::test]
+async fn a_database_of_the_first_layout_gets_its_checksums() {
+    let dir = tempfile::tempdir().unwrap();
+    let (registry, _) = open(dir.path()).await;
+    session(&registry).commit(vec![Op::create(path("/a"), "old")]).await.unwrap();
+    registry.close().await.unwrap();
+    let mut connection = connect(dir.path()).await.unwrap();
+    for sql in ["ALTER TABLE node DROP COLUMN checksum", "PRAGMA user_version = 1"] {
+        sqlx::query(sql).execute(&mut connection).await.unwrap();
+    }
+    connection.close().await.unwrap();
+    let (registry, _) = open(dir.path()).await;
+    session(&registry).commit(vec![Op::create(path("/b"), "new")]).await.unwrap();
+    registry.close().await.unwrap();
+    let (registry, _) = open(dir.path()).await;
+    assert_eq!(session(&registry).list(&Path::root()).await.unwrap(), ["a", "b"]);
+}
+
+#[tokio::test]
+async fn a_database_that_is_deleted_while_it_is_in_use_is_made_anew() {
+    for whole in [false, true] {
+        let dir = tempfile::tempdir().unwrap();
+        let place = dir.path().join("registry");
+        let (registry, _) = open(&place).await;
+        let one = session(&registry);
+        one.commit(vec![Op::set(Path::root(), "root"), Op::create(path("/a"), "before")]).await.unwrap();
+        if whole {
+            std::fs::remove_dir_all(&place).unwrap();
+        } else {
+            for file in ["registry.db", "registry.db-wal", "registry.db-shm"] {
+                std::fs::remove_file(place.join(file)).unwrap();
+            }
+        }
+        let last = one.commit(vec![Op::create(path("/b"), "after")]).await.unwrap().transaction;
+        assert!(matches!(Store::open(&place).await, Err(OpenError::InUse { .. })), "the folder is ours");
+        registry.close().await.unwrap();
+        let (registry, _) = open(&place).await;
+        let one = session(&registry);
+        let nodes = one.read(&[Path::root(), path("/a"), path("/b")]).await.unwrap();
+        let data: Vec<_> = nodes.into_iter().map(|node| node.unwrap().data).collect();
+        assert_eq!(data, ["root", "before", "after"], "whole folder: {whole}");
+        assert!(one.commit(vec![Op::check(path("/a"))]).await.unwrap().transaction > last);
+    }
+}

@@ -145,6 +145,14 @@ impl Tree {
         Some(Row { data: slot.data.clone(), stat: slot.stat, sequence: slot.sequence })
     }
 
+    /// What is to be saved of all persistent nodes.
+    pub(super) fn rows(&self) -> impl Iterator<Item = (Path, Row)> {
+        // A root that nobody has set is there by itself.
+        let known =
+            self.nodes.iter().filter(|(path, slot)| slot.stat.modified != 0 || path.parent().is_some());
+        known.filter_map(|(path, _)| Some((path.clone(), self.row(path)?)))
+    }
+
     /// Number of the latest transaction.
     pub(super) fn transaction(&self) -> i64 {
         self.transaction

@@ -2,6 +2,7 @@
 
 use super::wire::{Answer, Malformed, Request, put_frame, take_frame};
 use super::{MAX_REQUEST, PROTOCOL};
+use crate::embedded::files::FileId;
 use crate::embedded::{ConnectOptions, Embedded, EmbeddedSession, Outlet};
 use crate::{Error, Hint, Registry as _, Session};
 use bytes::BytesMut;
@@ -21,6 +22,8 @@ use tokio::time::{Instant, sleep_until, timeout};
 
 /// How long a connection may take to say hello, and a last word to leave.
 const PATIENCE: Duration = Duration::from_secs(5);
+/// How often it is looked whether the socket is still there.
+const LOOK: Duration = Duration::from_secs(2);
 /// Most requests of one connection that are worked on at once; more are left in the socket.
 const PIPELINE: usize = 1_024;
 /// Answers that wait for a slow client, in bytes, before no more requests of it are read.
@@ -50,7 +53,7 @@ impl Embedded {
     pub async fn serve(&self, path: &FilePath) -> Result<SocketServer, io::Error> {
         let listener = bind(path).await?;
         let server = Arc::new(Server { registry: self.clone(), sessions: Mutex::default() });
-        let task = tokio::spawn(server.accept(listener));
+        let task = tokio::spawn(server.accept(listener, path.to_owned()));
         Ok(SocketServer { path: path.to_owned(), task })
     }
 }
@@ -108,14 +111,21 @@ impl Attached {
 }
 
 impl Server {
-    async fn accept(self: Arc<Self>, listener: UnixListener) {
+    async fn accept(self: Arc<Self>, mut listener: UnixListener, path: PathBuf) {
         // All tasks end with this one.
         let mut tasks = JoinSet::new();
         let (watched, mut to_watch) = mpsc::unbounded_channel::<Arc<Attached>>();
+        let (mut full, mut homeless) = (false, false);
+        let mut file = FileId::of(&path);
+        let mut look = tokio::time::interval(LOOK);
+        look.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
         loop {
             tokio::select! {
                 connection = listener.accept() => match connection {
                     Ok((stream, _)) => {
+                        if std::mem::take(&mut full) {
+                            tracing::info!("the registry's socket takes connections again");
+                        }
                         let (server, watched) = (Arc::clone(&self), watched.clone());
                         tasks.spawn(async move {
                             if let Err(error) = server.converse(stream, watched).await {
@@ -125,8 +135,26 @@ impl Server {
                     }
                     Err(error) => {
                         // Mostly too many open files: that of others, or ours, may pass.
-                        tracing::warn!(%error, "the registry's socket takes no connection at the moment");
+                        if !std::mem::replace(&mut full, true) {
+                            tracing::warn!(
+                                %error,
+                                "the registry's socket takes no connection at the moment; those that are there go on. Each needs a \
+                                 descriptor: `ulimit -n` says how many this process may have"
+                            );
+                        }
                         tokio::time::sleep(Duration::from_millis(100)).await;
+                    }
+                },
+                _ = look.tick() => if FileId::of(&path) != file {
+                    match bind(&path).await {
+                        Ok(again) => {
+                            tracing::warn!(path = %path.display(), "the registry's socket was deleted; it is there again");
+                            (listener, file, homeless) = (again, FileId::of(&path), false);
+                        }
+                        Err(error) if !std::mem::replace(&mut homeless, true) => {
+                            tracing::warn!(path = %path.display(), %error, "the registry's socket was deleted and cannot be made again yet");
+                        }
+                        Err(_) => {}
                     }
                 },
                 Some(attached) = to_watch.recv() => {

@@ -3,7 +3,7 @@
 //! Why a claim has the operations it has is told in [`firing`](super::firing); here they are built, sent and answered. A change
 //! of a cursor without a run ([`Core::send_settles`]) goes the same way.
 
-use super::coordinate::Builder;
+use super::group::Builder;
 use super::job::{Active, Effective, Local};
 use super::trouble::Doing;
 use super::{Effect, Firing, Mutation, Purpose, RunStart, Turn};

@@ -30,8 +30,8 @@
 //! [`firing`](super::firing).
 
 use super::claim::{CLAIM_BATCH, ItemClaim};
-use super::coordinate::Builder;
 use super::firing::MAX_LOST_ATTEMPTS;
+use super::group::Builder;
 use super::job::{Effective, Job, LatchKind, Local, Phase};
 use super::{Mutation, Turn};
 use clockwright_fleet::Layout;

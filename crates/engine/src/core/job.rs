@@ -52,7 +52,7 @@ pub(crate) struct Job {
     pub(crate) op_after: Millis,
     pub(crate) latch: Option<Latch>,
     /// Leader: which plan batches are still to be written.
-    pub(crate) plan: Option<super::coordinate::PlanInProgress>,
+    pub(crate) plan: Option<super::plan::PlanInProgress>,
     pub(crate) items: Vec<ItemState>,
     /// The plan whose owners the mirror has: they were read no earlier than this version of the epoch node.
     pub(crate) epoch: Option<i32>,
@@ -96,7 +96,7 @@ pub(crate) enum Phase {
     Left,
 }
 
-/// A place in the queue of a latch; see [`super::coordinate`].
+/// A place in the queue of a latch; see [`super::election`].
 #[derive(Debug, Clone)]
 pub(crate) struct Latch {
     pub(crate) kind: LatchKind,

@@ -22,7 +22,7 @@
 //! of a living Java run costs what Java's own reconnection costs, which deletes them too.
 
 use super::Turn;
-use super::coordinate::Builder;
+use super::group::Builder;
 use super::job::Local;
 use clockwright_fleet::Layout;
 use clockwright_fleet::keys::Key;

@@ -41,8 +41,8 @@
 
 use super::Turn;
 use super::claim::ItemClaim;
-use super::coordinate::Builder;
 use super::failover::MARK_BATCH;
+use super::group::Builder;
 use super::job::Local;
 use bytes::Bytes;
 use clockwright_fleet::Layout;

@@ -23,16 +23,21 @@
 
 mod claim;
 mod coordinate;
+mod election;
 mod failover;
 mod firing;
+mod group;
 mod job;
 mod lease;
 mod marks;
+mod membership;
 mod mixed;
 mod outcome;
+mod plan;
 mod port;
 mod reading;
 mod records;
+mod surplus;
 #[cfg(test)]
 mod tests;
 mod time;
@@ -75,7 +80,7 @@ struct Pending {
 /// See [`Pending`].
 enum Purpose {
     /// One of the job's coordination steps; a conflict leads to a fresh reading of the whole job.
-    Coordinate(coordinate::Step),
+    Coordinate(group::Step),
     /// Claims of items.
     Claim(Vec<claim::ItemClaim>),
     /// Outcomes of items.

@@ -1,0 +1,214 @@
+//! Membership: the job's config node, joining a job, leaving it, and who the others are.
+
+use super::Turn;
+use super::group::{Builder, StepKind};
+use super::job::{Latch, LatchKind, Phase};
+use bytes::Bytes;
+use clockwright_fleet::Layout;
+use clockwright_fleet::keys::Key;
+use clockwright_model::JobSettings;
+use clockwright_registry::Op;
+use std::collections::BTreeSet;
+
+impl Turn<'_> {
+    /// Writes the config node if it is missing, empty, or to be overwritten; true when it did.
+    pub(super) fn configure(&mut self) -> bool {
+        let job = &*self.job;
+        let wanted = match &job.mirror.config {
+            None => Some(job.local.clone()),
+            Some((data, _)) if data.is_empty() => Some(job.local.clone()),
+            Some(_) if job.local.overwrite => {
+                let class = job.effective.as_ref().map(|effective| effective.settings.class.clone());
+                Some(with_class(&job.local, class))
+            }
+            Some(_) => None,
+        };
+        let Some(wanted) = wanted else { return false };
+        let layout = job.mirror.layout;
+        if let Err(error) = layout.check(&wanted) {
+            let reason = format!("it cannot be in the layout of Elastic-Job {layout}: {error}");
+            if job.degraded.as_ref() != Some(&reason) {
+                self.job.degraded = Some(reason.clone());
+                self.tell(true, reason);
+            }
+            return true;
+        }
+        let mut builder = Builder::new(self.us, self.job);
+        let old = job.mirror.config.as_ref().map_or(&[][..], |(data, _)| data);
+        let text = layout.rewrite(old, job.mirror.root.as_deref().unwrap_or_default(), &wanted);
+        builder.root(layout.root(&wanted));
+        match &job.mirror.config {
+            None => builder.create(&Key::Config, text),
+            Some((data, _)) if data[..] == *text.as_bytes() => return false,
+            Some((_, stat)) => {
+                let path = builder.path(&Key::Config);
+                builder.ops.push(Op::set_if(path, text, stat.version));
+            }
+        }
+        let ops = builder.ops;
+        self.coordinate_with(StepKind::Other, ops);
+        true
+    }
+
+    pub(super) fn join_and_lead(&mut self) {
+        let job = &*self.job;
+        let enabled = job.mirror.server_enabled(self.us.me.ip());
+        let latched = matches!(job.latch, Some(Latch { kind: LatchKind::Election, .. }));
+        if latched || (job.mirror.leader.is_none() && enabled && job.latch.is_none()) {
+            self.elect();
+        } else if !job.registered {
+            let mut builder = Builder::new(self.us, self.job);
+            register(&mut builder);
+            let ops = builder.ops;
+            if ops.is_empty() {
+                self.job.registered = true;
+                self.touch();
+            } else {
+                self.coordinate_with(StepKind::Join, ops);
+            }
+        } else if self.us.leads(job) {
+            if enabled { self.lead() } else { self.abdicate() }
+        } else {
+            self.follow();
+        }
+    }
+
+    /// Gives the job up: leadership and membership. Items that run go on and are completed; their next owners wait for them.
+    pub(super) fn leave(&mut self) {
+        let session = self.us.session.map(|terms| terms.session);
+        let job = &*self.job;
+        let node = job.mirror.instances.get(&self.us.me).filter(|node| Some(node.stat.owner) == session);
+        let mut builder = Builder::new(self.us, self.job);
+        if let Some(Latch { name: Some(name), kind, .. }) = &job.latch {
+            builder.delete(&match kind {
+                LatchKind::Election => Key::ElectionLatchNode(name.clone()),
+                LatchKind::Failover(_) => Key::FailoverLatchNode(name.clone()),
+            });
+        }
+        if job.phase == Phase::ShutDown && self.us.leads(job) && !job.mirror.necessary {
+            builder.create(&Key::Necessary, Bytes::new());
+        }
+        if self.us.leads(job) {
+            builder.delete(&Key::ElectionInstance);
+        }
+        if let Some(node) = node {
+            // Not if a trigger came meanwhile: it would go with the node.
+            let path = builder.path(&Key::Instance(self.us.me.clone()));
+            builder.ops.push(Op::Delete { path, version: Some(node.stat.version) });
+        }
+        if job.mirror.triggers.contains_key(&self.us.me) {
+            builder.delete(&Key::Trigger(self.us.me.clone()));
+        }
+        let ops = builder.ops;
+        if ops.is_empty() {
+            if self.us.leaving {
+                self.job.phase = Phase::Left;
+            }
+        } else {
+            self.coordinate_with(StepKind::Leave, ops);
+        }
+    }
+
+    /// Elastic-Job's shutdown command: somebody deleted our instance node while our session was unbroken.
+    pub(super) fn notice_shutdown_command(&mut self) {
+        let session = self.us.session.map(|terms| terms.session);
+        let job = &mut *self.job;
+        let present =
+            job.mirror.instances.get(&self.us.me).is_some_and(|node| Some(node.stat.owner) == session);
+        if present {
+            job.registered = true;
+        } else if job.registered && job.phase == Phase::Active && job.op.is_none() && !self.us.leaving {
+            job.phase = Phase::ShutDown;
+            job.registered = false;
+            let text = "its instance node was deleted: shut down by command, it starts nothing more here";
+            self.tell(true, text.into());
+        }
+    }
+
+    /// Asks about instances that seem to hold no lease. Instance and lease nodes are read at different times, so one of ours
+    /// that comes or goes looks foreign for a moment. It is foreign when its lease is not there while the instance that was
+    /// seen before still is.
+    pub(super) fn look_for_foreign_peers(&mut self) {
+        let job = &mut *self.job;
+        if job.mirror.instances.keys().all(|id| self.us.leases.contains_key(id)) {
+            return;
+        }
+        let present: BTreeSet<i64> = job.mirror.instances.values().map(|node| node.stat.created).collect();
+        job.foreign.retain(|created, _| present.contains(created));
+        let mut asked = Vec::new();
+        for (id, node) in &job.mirror.instances {
+            if !self.us.leases.contains_key(id) && !job.foreign.contains_key(&node.stat.created) {
+                asked.push((id.clone(), node.stat.created));
+            }
+        }
+        for (id, created) in asked {
+            self.job.foreign.insert(created, false);
+            let paths = vec![self.us.keys.lease(&id), self.path(&Key::Instance(id))];
+            self.us.read(paths);
+        }
+    }
+
+    /// Tells once when a job is not of the layout that was asked for, or is to be made beside jobs of the other one.
+    pub(super) fn tell_layout(&mut self) {
+        let job = &mut *self.job;
+        let (Some(asked), false) = (self.us.options.layout, job.layout_told) else { return };
+        let found = job.mirror.config.as_ref().and_then(|(data, _)| Layout::of(data));
+        if let Some(found) = found.filter(|found| *found != asked) {
+            job.layout_told = true;
+            let text = format!(
+                "its nodes are in the layout of Elastic-Job {found}, and stay so; {asked} was asked for. A job changes its layout only by being removed, while no instance serves it"
+            );
+            self.tell(true, text);
+        } else if let Some(others) = self.us.others.filter(|others| *others != asked && found.is_none()) {
+            job.layout_told = true;
+            let text = format!(
+                "it is new, and made in the layout of Elastic-Job {asked} as asked, though others of the namespace are in that of {others}: Java consoles of either can read only their own"
+            );
+            self.tell(true, text);
+        }
+    }
+}
+
+/// Adds what makes this instance a member: its server, its instance node, the flag that asks for a plan.
+pub(super) fn register(builder: &mut Builder<'_>) {
+    let (us, job) = (builder.us, builder.job);
+    let session = us.session.map(|terms| terms.session);
+    let (ip, layout) = (us.me.ip().to_owned(), job.mirror.layout);
+    let disabled = job.effective.as_ref().is_some_and(|effective| effective.settings.disabled);
+    // A server node that is there keeps what an operator wrote into it; Java would enable it again at every start.
+    match job.mirror.servers.get(&ip) {
+        None => builder.create(&Key::Server(ip), layout.server(disabled)),
+        // A blank one says nothing in 3.x, and Java polls it until it does.
+        Some(server) if layout == Layout::V3 && server.data.is_empty() => {
+            let path = builder.path(&Key::Server(ip));
+            builder.ops.push(Op::set(path, layout.server(disabled)));
+        }
+        Some(_) => {}
+    }
+    let instance = layout.instance(&us.me);
+    match job.mirror.instances.get(&us.me) {
+        Some(node) if Some(node.stat.owner) == session => {}
+        Some(_) => {
+            builder.delete(&Key::Instance(us.me.clone()));
+            builder.create_ephemeral(&Key::Instance(us.me.clone()), instance);
+        }
+        None => builder.create_ephemeral(&Key::Instance(us.me.clone()), instance),
+    }
+    let stays = job.effective.as_ref().is_some_and(|effective| effective.settings.static_sharding)
+        && !job.mirror.items.is_empty();
+    // In 3.x the leader sees the instance come, and raises the flag itself.
+    if layout == Layout::V2 && !stays && !job.mirror.necessary {
+        builder.create(&Key::Necessary, Bytes::new());
+    }
+}
+
+/// Local settings with the class that is registered, when the local ones name none.
+fn with_class(local: &JobSettings, registered: Option<String>) -> JobSettings {
+    let mut settings = local.clone();
+    if settings.class == settings.name.as_str()
+        && let Some(class) = registered
+    {
+        settings.class = class;
+    }
+    settings
+}

@@ -73,7 +73,7 @@ fn what_cannot_be_used_is_exit_code_2_and_said_on_stderr() {
         (vec!["job", "list", "--registry", "etcd://h/ns"], "`etcd` is not a kind of registry"),
         (vec!["job", "disable"], "required"),
         (vec!["run", "get", "17"], "`17` is not a run id"),
-        (vec!["run", "logs", "../../etc/passwd"], "`../../etc/passwd` is not a run id"),
+        (vec!["run", "logs", "../../etc/passwd"], "`../../etc/passwd` is no run id and no name of a job"),
         (vec!["nonsense"], "nonsense"),
     ] {
         let answer = place.run(&args);

@@ -8,7 +8,7 @@ use clockwright_model::{
 use clockwright_planner::sharding::Strategy;
 use clockwright_runtime::{
     CancelSignal, Dataflow, DataflowJob, LineSink, Logged, ProcessRuntime, ProcessSettings, RunLogs,
-    SharedRuntime, SimpleFn, Supervisor,
+    SharedRuntime, Shown, SimpleFn, Supervisor,
 };
 use clockwright_settings::{Code as What, HttpSettings};
 use std::fmt::Display;
@@ -269,12 +269,12 @@ impl Job {
                 if let Some(problem) = self.supervisor.problem() {
                     return Err(SettingsError::new("script.command.line", problem));
                 }
-                let directory = match (&self.directory, &script.directory) {
-                    (Some(base), Some(directory)) => Some(base.join(directory)),
-                    (base, directory) => base.clone().or_else(|| directory.clone()),
-                };
-                let process = ProcessSettings { lines, directory, ..ProcessSettings::of(script) };
-                Arc::new(ProcessRuntime::new(self.supervisor.clone(), process))
+                let process = ProcessSettings::of(script, self.directory.as_deref());
+                let runtime = Arc::new(ProcessRuntime::new(self.supervisor.clone(), process));
+                match lines {
+                    Some(lines) => Arc::new(Shown::new(runtime, lines)),
+                    None => runtime,
+                }
             }
             (Code::Settings, What::Http(http)) => requests(http)?,
             (Code::Settings, What::InProcess) => {
@@ -283,7 +283,7 @@ impl Job {
         };
         // Functions print nothing that is theirs alone, and need not pay for it.
         let runtime = match (&self.code, logs) {
-            (Code::Settings, Some(logs)) => Arc::new(Logged::new(runtime, Arc::clone(logs))),
+            (Code::Settings, Some(logs)) => Arc::new(Logged::new(runtime, Arc::clone(logs) as _)),
             _ => runtime,
         };
         let (listeners, once) = (self.listeners.clone(), self.once.clone());

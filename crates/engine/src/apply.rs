@@ -10,7 +10,7 @@ use clockwright_fleet::keys::Keys;
 use clockwright_model::{Event, FailureKind, Millis, Reason, ShardContext};
 use clockwright_registry::keeper::Opened;
 use clockwright_registry::{Batcher, Error, Hint, Keeper, Node, Op, Path, Session, SharedRegistry};
-use clockwright_runtime::{Control, RunEnd, RunResult, RunSpec, SharedRuntime, Stop};
+use clockwright_runtime::{Control, Output, RunEnd, RunResult, RunSpec, SharedRuntime, Stop};
 use futures::FutureExt;
 use std::collections::{HashMap, VecDeque};
 use std::panic::AssertUnwindSafe;
@@ -326,6 +326,7 @@ impl Shell {
                 stop: stopped,
                 lease: firing.strict.then(|| self.lease.subscribe()),
                 wind_down: self.wind_down[firing.job].subscribe(),
+                output: Output::default(),
             };
             let spec =
                 RunSpec { context: run.context, timeout: firing.timeout, grace: self.options.stop_grace };

@@ -200,6 +200,10 @@ reasons! {
 
     #[doc = " Failed, `job`: the server answered with a status that is no success; with the first line of the answer."]
     HttpStatus "http_status" { place: String, status: String, text: String } "{place} answered {status}[: {text}]" "{place} 返回 {status}[：{text}]";
+    #[doc = " Failed, `job`: the server sent on to another place, which was not called; only GET and HEAD are, unless `http.redirect` says otherwise."]
+    HttpSentOn "http_sent_on" { place: String, status: String, to: String }
+        "{place} answered {status} and sends on to {to}, which was not called: http.uri may name that address, or http.redirect: always follow it"
+        "{place} 返回 {status} 并转向 {to}，该地址未被调用：可将 http.uri 改为该地址，或设置 http.redirect: always 以跟随";
     #[doc = " Failed, `start`: no connection within the limit, in milliseconds."]
     HttpConnectTimeout "http_connect_timeout" { place: String, limit: i64 }
         "{place}: no connection within {limit} ms (http.connect.timeout.milliseconds)" "{place}：{limit} 毫秒内未能建立连接（http.connect.timeout.milliseconds）";

@@ -1,6 +1,6 @@
 //! Waiting for the outside to end a run: a stop request, or a lease that passes.
 
-use crate::{Control, Stop, StopReason, boottime};
+use crate::{Control, Output, Stop, StopReason, boottime};
 use clockwright_model::Millis;
 use std::future::pending;
 use std::time::Duration;
@@ -10,7 +10,12 @@ impl Control {
     /// Nobody stops the run and no lease guards it.
     #[must_use]
     pub fn unattended() -> Self {
-        Self { stop: watch::channel(Stop::No).1, lease: None, wind_down: watch::channel(false).1 }
+        Self {
+            stop: watch::channel(Stop::No).1,
+            lease: None,
+            wind_down: watch::channel(false).1,
+            output: Output::default(),
+        }
     }
 
     /// Why the run must not go on at this moment, if so.

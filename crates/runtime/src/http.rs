@@ -4,26 +4,39 @@
 //! say in `Clockwright-Fire-Time` (epoch milliseconds), `Clockwright-Attempt`, `Clockwright-Run-Id` and
 //! `Clockwright-Token`. Header values are ASCII, so other characters are written as JSON escapes (`\u4e2d`).
 //!
-//! A status below 400 is a success; 400 and above is a failure, unlike in Elastic-Job, which only logs it. Redirects are
-//! not followed: a redirect is an answer, and the place it names was approved by nobody. Proxies that the environment
-//! names are not used either. When a run is stopped, the connection is closed; whether the other side notices is up to it.
+//! A status below 400 is a success; 400 and above is a failure, unlike in Elastic-Job, which only logs it. The answer is read to its end,
+//! however long it is: a server that still writes still works. It is handed on as it comes; text in another character set than UTF-8, named
+//! in the answer's content type, is translated.
+//!
+//! A **redirect** is followed for GET and HEAD, which only ask, at most [`HOPS`] times, never from `https` to `http`, and without
+//! credentials when it leads to another host. Any other method would do its work at a place that nobody approved, or lose its body on
+//! the way, so its redirect is a failure that names the place. `http.redirect` chooses otherwise.
+//!
+//! **Each request has a connection of its own.** One that is left open for the next fire may be closed by the server in the very moment
+//! in which the next request is sent on it; whether the server has done what that asked for, nobody knows then, so it could not
+//! simply be sent again.
+//!
+//! Proxies that the environment names are not used. When a run is stopped, the connection is closed; whether the other side notices is
+//! up to it.
 
 use crate::function::{CancelSignal, hold, millis};
-use crate::output::Kept;
-use crate::{Control, Output, RunEnd, RunResult, RunSpec, Runtime};
+use crate::{Control, Output, RunEnd, RunResult, RunSpec, Runtime, Stream};
 use async_trait::async_trait;
 use clockwright_model::{FailureKind, Reason, ShardContext};
 use clockwright_settings::HttpSettings;
-use reqwest::header::CONTENT_TYPE;
-use reqwest::{Client, Method, Response};
+use clockwright_settings::http::Redirect;
+use encoding_rs::{Decoder, Encoding, UTF_8};
+use reqwest::header::{CONNECTION, CONTENT_TYPE, HeaderMap, LOCATION};
+use reqwest::redirect::{Attempt, Policy};
+use reqwest::{Client, Method, Response, StatusCode, Url};
 use std::error::Error;
 use std::fmt::Write;
 use std::sync::{Mutex, OnceLock, PoisonError};
 
-/// No more of an answer is read, bytes.
-const MAX_BODY: usize = 1 << 20;
-/// How much of an answer's beginning is kept as the run's output, and as much of its end, bytes.
-const KEPT: usize = 16 << 10;
+/// How many redirects are followed, one after the other.
+const HOPS: usize = 10;
+/// How much of an answer is looked at for its first line, bytes.
+const LOOKED_AT: usize = 4 << 10;
 /// How much of an answer's first line is quoted in the reason of a failure, characters.
 const QUOTED: usize = 200;
 /// The methods that may carry `http.data`.
@@ -32,7 +45,7 @@ const WITH_BODY: [Method; 4] = [Method::POST, Method::PUT, Method::DELETE, Metho
 /// Sends one request per item.
 pub struct HttpRuntime {
     settings: HttpSettings,
-    /// Made when it is first needed, and shared by all runs, so that they share connections.
+    /// Made when it is first needed, and shared by all runs.
     client: OnceLock<Result<Client, String>>,
 }
 
@@ -47,8 +60,9 @@ impl HttpRuntime {
         let client = self.client.get_or_init(|| {
             let builder = Client::builder()
                 .user_agent(concat!("Clockwright/", env!("CARGO_PKG_VERSION")))
-                .redirect(reqwest::redirect::Policy::none())
+                .redirect(if self.follows() { Policy::custom(follow) } else { Policy::none() })
                 .no_proxy()
+                .pool_max_idle_per_host(0)
                 .connect_timeout(millis(self.settings.connect_timeout))
                 .read_timeout(millis(self.settings.read_timeout));
             // A machine without certificates can make plain requests; loading them would fail there.
@@ -59,12 +73,21 @@ impl HttpRuntime {
         client.as_ref().map_err(|error| Failure::start(format!("cannot set up an HTTP client: {error}")))
     }
 
+    fn follows(&self) -> bool {
+        match self.settings.redirect {
+            Redirect::Always => true,
+            Redirect::Never => false,
+            Redirect::Safe => [Method::GET, Method::HEAD].contains(&self.settings.method),
+        }
+    }
+
     /// Sends the request and reads the answer.
-    async fn request(&self, context: &ShardContext) -> Result<Output, Failure> {
+    async fn request(&self, context: &ShardContext, output: &Output) -> Result<(), Failure> {
         let settings = &self.settings;
         let mut request = self
             .client()?
             .request(settings.method.clone(), settings.uri.clone())
+            .header(CONNECTION, "close")
             .header("shardingContext", ascii(&context.to_json()))
             .header("Clockwright-Fire-Time", context.fire.time())
             .header("Clockwright-Attempt", context.attempt)
@@ -77,32 +100,22 @@ impl HttpRuntime {
             }
         }
         let mut response = request.send().await.map_err(|error| self.failure(&error))?;
-        let (body, more) = read(&mut response).await.map_err(|error| self.failure(&error))?;
-        let text = String::from_utf8_lossy(&body);
-        let mut kept = Kept::new(KEPT, KEPT);
-        text.lines().for_each(|line| kept.push(line.to_owned()));
-        let output = kept.finish(more);
+        let quote = read(&mut response, output).await.map_err(|error| self.failure(&error))?;
         let status = response.status();
-        if status.is_client_error() || status.is_server_error() {
-            let first = text.lines().map(str::trim).find(|line| !line.is_empty());
-            let text = first.into_iter().flat_map(|line| line.chars().take(QUOTED)).collect();
-            let reason = Reason::HttpStatus { place: self.place(), status: status.to_string(), text };
-            return Err(Failure { kind: FailureKind::Job, reason, output });
+        if let Some(place) = sent_on(&response) {
+            let reason = Reason::HttpSentOn { place: self.place(), status: status.to_string(), to: place };
+            return Err(Failure { kind: FailureKind::Job, reason });
         }
-        Ok(output)
+        if status.is_client_error() || status.is_server_error() {
+            let reason = Reason::HttpStatus { place: self.place(), status: status.to_string(), text: quote };
+            return Err(Failure { kind: FailureKind::Job, reason });
+        }
+        Ok(())
     }
 
     /// Where the request goes, without the secrets that a URI may carry.
     fn place(&self) -> String {
-        let uri = &self.settings.uri;
-        let port = uri.port().map(|port| format!(":{port}")).unwrap_or_default();
-        format!(
-            "{} {}://{}{port}{}",
-            self.settings.method,
-            uri.scheme(),
-            uri.host_str().unwrap_or_default(),
-            uri.path()
-        )
+        format!("{} {}", self.settings.method, address(&self.settings.uri))
     }
 
     fn failure(&self, error: &reqwest::Error) -> Failure {
@@ -118,7 +131,7 @@ impl HttpRuntime {
             }
             (false, false) => (FailureKind::Job, Reason::HttpBroken { place, text: causes(error) }),
         };
-        Failure { kind, reason, output: Output::default() }
+        Failure { kind, reason }
     }
 }
 
@@ -126,18 +139,18 @@ impl HttpRuntime {
 impl Runtime for HttpRuntime {
     async fn run(&self, spec: RunSpec, control: Control) -> RunEnd {
         let signal = CancelSignal::new(&control);
-        let answer = Mutex::new(None);
+        let failure = Mutex::new(None);
+        let output = control.output.clone();
         let work = async {
-            let got = self.request(&spec.context).await;
-            *answer.lock().unwrap_or_else(PoisonError::into_inner) = Some(got);
+            let answer = self.request(&spec.context, &output).await;
+            *failure.lock().unwrap_or_else(PoisonError::into_inner) = answer.err();
             Ok(())
         };
         // A request cannot be asked to hurry, so a stop closes the connection at once.
         let end = hold(work, &signal, spec.timeout, 0, control).await;
-        match (end.result, answer.into_inner().unwrap_or_else(PoisonError::into_inner)) {
-            (RunResult::Succeeded, Some(Ok(output))) => RunEnd::with(RunResult::Succeeded, output),
-            (RunResult::Succeeded, Some(Err(Failure { kind, reason, output }))) => {
-                RunEnd::with(RunResult::Failed { kind, reason }, output)
+        match (end.result, failure.into_inner().unwrap_or_else(PoisonError::into_inner)) {
+            (RunResult::Succeeded, Some(Failure { kind, reason })) => {
+                RunEnd::silent(RunResult::Failed { kind, reason })
             }
             (result, _) => RunEnd::silent(result),
         }
@@ -148,26 +161,80 @@ impl Runtime for HttpRuntime {
 struct Failure {
     kind: FailureKind,
     reason: Reason,
-    output: Output,
 }
 
 impl Failure {
     fn start(text: String) -> Self {
-        Self { kind: FailureKind::Start, reason: Reason::NotStarted { text }, output: Output::default() }
+        Self { kind: FailureKind::Start, reason: Reason::NotStarted { text } }
     }
 }
 
-/// Reads the body as far as it is wanted, and says how many more bytes are known to have come.
-async fn read(response: &mut Response) -> Result<(Vec<u8>, u64), reqwest::Error> {
-    let mut body = Vec::new();
-    while let Some(piece) = response.chunk().await? {
-        let room = MAX_BODY - body.len();
-        body.extend_from_slice(&piece[..piece.len().min(room)]);
-        if piece.len() > room {
-            return Ok((body, (piece.len() - room) as u64));
+/// Whether one more redirect is followed.
+fn follow(attempt: Attempt<'_>) -> reqwest::redirect::Action {
+    let came_from = attempt.previous().last();
+    if attempt.previous().len() > HOPS {
+        let reason = format!("sent on more than {HOPS} times, the last time to {}", address(attempt.url()));
+        attempt.error(reason)
+    } else if came_from.is_some_and(|from| from.scheme() == "https") && attempt.url().scheme() != "https" {
+        let reason =
+            format!("sent on from https to {}, which anybody can read on the way", address(attempt.url()));
+        attempt.error(reason)
+    } else {
+        attempt.follow()
+    }
+}
+
+/// Where an answer sends on to, if it does.
+fn sent_on(response: &Response) -> Option<String> {
+    if !response.status().is_redirection() || response.status() == StatusCode::NOT_MODIFIED {
+        return None;
+    }
+    let place = String::from_utf8_lossy(response.headers().get(LOCATION)?.as_bytes()).into_owned();
+    Some(response.url().join(&place).map_or(place, |url| address(&url)))
+}
+
+/// A URI without the secrets that it may carry.
+fn address(uri: &Url) -> String {
+    let port = uri.port().map(|port| format!(":{port}")).unwrap_or_default();
+    format!("{}://{}{port}{}", uri.scheme(), uri.host_str().unwrap_or_default(), uri.path())
+}
+
+/// Hands the body on as it comes, to its end, and returns its first line, as far as it is quoted.
+async fn read(response: &mut Response, output: &Output) -> Result<String, reqwest::Error> {
+    let mut decoder = charset(response.headers()).map(Encoding::new_decoder);
+    let mut first = Vec::new();
+    loop {
+        let piece = response.chunk().await?;
+        let text = decoder.as_mut().map(|decoder| decode(decoder, piece.as_deref()));
+        let bytes = text.as_deref().map(str::as_bytes).or(piece.as_deref()).unwrap_or_default();
+        first.extend_from_slice(&bytes[..bytes.len().min(LOOKED_AT - first.len())]);
+        output.print(Stream::Out, bytes);
+        if piece.is_none() {
+            break;
         }
     }
-    Ok((body, 0))
+    let first = String::from_utf8_lossy(&first);
+    let line = first.lines().map(str::trim).find(|line| !line.is_empty());
+    Ok(line.unwrap_or_default().chars().take(QUOTED).collect())
+}
+
+/// In what a text is written that is not in UTF-8, if its sender says so.
+fn charset(headers: &HeaderMap) -> Option<&'static Encoding> {
+    let content_type = headers.get(CONTENT_TYPE)?.to_str().ok()?;
+    let label = content_type.split(';').skip(1).find_map(|parameter| {
+        let (name, value) = parameter.split_once('=')?;
+        name.trim().eq_ignore_ascii_case("charset").then(|| value.trim().trim_matches('"'))
+    })?;
+    Encoding::for_label(label.as_bytes()).filter(|encoding| *encoding != UTF_8)
+}
+
+/// Translates the next piece of a text; without one, what is left of the last.
+fn decode(decoder: &mut Decoder, piece: Option<&[u8]>) -> String {
+    let bytes = piece.unwrap_or_default();
+    let room = decoder.max_utf8_buffer_length(bytes.len()).unwrap_or(bytes.len());
+    let mut text = String::with_capacity(room);
+    let _ = decoder.decode_to_string(bytes, &mut text, piece.is_none());
+    text
 }
 
 /// Writes JSON so that it may stand in a header: characters outside of printable ASCII become escapes.

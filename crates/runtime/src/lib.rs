@@ -10,7 +10,8 @@
 //! | script | [`ProcessRuntime`] | SIGTERM to its process tree, then SIGKILL, by a [`supervisor`] process of its own |
 //! | HTTP (feature `http`) | `HttpRuntime` | its connection is closed |
 //!
-//! [`Logged`] adds to any of them that what its runs print is kept on disk.
+//! What runs print is a stream of bytes ([`output`]). [`Logged`] adds to any of them that it is kept on disk, [`Shown`] that it is shown
+//! line by line, both while the run lasts.
 
 use async_trait::async_trait;
 use clockwright_model::{FailureKind, Millis, Reason, ShardContext};
@@ -24,7 +25,7 @@ pub mod guard;
 #[cfg(feature = "http")]
 pub mod http;
 pub mod logs;
-mod output;
+pub mod output;
 pub mod process;
 mod relay;
 pub mod supervisor;
@@ -36,9 +37,9 @@ pub use function::{CancelSignal, Dataflow, DataflowFns, DataflowJob, SimpleFn};
 
 #[cfg(feature = "http")]
 pub use http::HttpRuntime;
-pub use logs::{KeepLogs, LogPosition, Logged, RunLogs};
-pub use output::Stream;
-pub use process::{LineSink, ProcessRuntime, ProcessSettings, Supervisor};
+pub use logs::{KeepLogs, LogPosition, LogState, LogStore, Logged, RunLog, RunLogs};
+pub use output::{LineSink, Output, Shown, Stream};
+pub use process::{ProcessRuntime, ProcessSettings, Supervisor};
 
 /// What a backend implements.
 #[async_trait]
@@ -73,6 +74,8 @@ pub struct Control {
     /// True when the run should come to an end by itself when it conveniently can (a dataflow's stream between two
     /// batches, because the job is to be resharded).
     pub wind_down: watch::Receiver<bool>,
+    /// Where the run prints.
+    pub output: Output,
 }
 
 /// Whether a run may go on.
@@ -100,23 +103,15 @@ pub enum StopReason {
 pub struct RunEnd {
     /// What happened.
     pub result: RunResult,
-    /// What it printed, as far as it was kept; empty for in-process code, and once it is in a log.
-    pub output: Output,
     /// Where its log is, if one was kept.
     pub log: Option<LogPosition>,
 }
 
 impl RunEnd {
-    /// The end of a run that printed nothing.
+    /// The end of a run of which no log was kept.
     #[must_use]
     pub fn silent(result: RunResult) -> Self {
-        Self::with(result, Output::default())
-    }
-
-    /// The end of a run that printed something.
-    #[must_use]
-    pub fn with(result: RunResult, output: Output) -> Self {
-        Self { result, output, log: None }
+        Self { result, log: None }
     }
 }
 
@@ -134,13 +129,4 @@ pub enum RunResult {
     },
     /// It was stopped.
     Stopped(StopReason),
-}
-
-/// What a run printed.
-#[derive(Debug, Clone, PartialEq, Eq, Default)]
-pub struct Output {
-    /// The kept lines, oldest first.
-    pub lines: Vec<String>,
-    /// How many bytes were printed and not kept.
-    pub dropped_bytes: u64,
 }

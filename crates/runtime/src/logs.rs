@@ -1,9 +1,12 @@
-//! What runs printed, kept on disk until it is too old or too much.
+//! What runs print, kept on disk until it is too old or too much.
 //!
 //! A folder holds a folder for each day, and that a file for each hour or, where much is printed, several: `2026-11-27/13.log`, then
-//! `2026-11-27/13-1.log`, in UTC. When a run has ended, its record is appended in one piece: a line that begins with the run's id, and
-//! behind it each line that it printed, after a space. So a file reads well without any program, the record of a run is found by
-//! its [`LogPosition`], and without one by looking for its id from the file of the hour on in which it began.
+//! `2026-11-27/13-1.log`, in UTC. When a run has ended, its record is appended in one piece (see [`record`]). So a file reads well
+//! without any program, the record of a run is found by its [`LogPosition`], and without one by looking for its id from the file of the hour
+//! on in which it began.
+//!
+//! Until then what it prints stands in a folder of its own (see [`live`]), a moment after it was printed: that is what shows it while the
+//! run lasts, and all that is left of it should its process die. Runs that end sooner than that moment never have one.
 //!
 //! Several processes may keep logs in one folder: what is appended to a file lands in one piece behind what is there. When
 //! a process goes on to its next file, it deletes what is older than [`KeepLogs::age`], and then the oldest files while all of them together
@@ -12,18 +15,30 @@
 //! Keeping logs never holds up a run for long: a disk that hangs is waited for once, for [`PATIENCE`], and not at all until it has
 //! answered. What could not be kept is lost and told; the run and its outcome are not concerned.
 
-use crate::{Control, Output, RunEnd, RunSpec, Runtime, SharedRuntime};
+use crate::output::Kept;
 use async_trait::async_trait;
 use clockwright_model::{Millis, RunId, ShardContext};
-use std::fmt::{self, Write as _};
+use live::Live;
+use position::LogFile;
 use std::fs::File;
 use std::io::{self, BufRead, BufReader, Read, Seek, SeekFrom, Write};
 use std::os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 use tokio::sync::Semaphore;
+
+mod live;
+mod logged;
+mod position;
+mod record;
+#[cfg(test)]
+mod tests;
+
+pub use logged::{LogStore, LogWriter, Logged};
+pub use position::LogPosition;
+pub use record::{LogState, RunLog};
 
 /// A folder of logs.
 #[derive(Debug)]
@@ -34,8 +49,10 @@ pub struct RunLogs {
     current: Mutex<Option<Current>>,
     /// One record is written at a time; whoever waits for its turn does not hold up a thread.
     turn: Arc<Semaphore>,
-    /// The last record did not get onto the disk in time.
+    /// The last thing did not get onto the disk in time.
     late: AtomicBool,
+    /// The last thing did not get onto the disk.
+    failing: AtomicBool,
 }
 
 /// How much is kept.
@@ -77,6 +94,7 @@ impl RunLogs {
             current: Mutex::new(None),
             turn: Arc::new(Semaphore::new(1)),
             late: AtomicBool::new(false),
+            failing: AtomicBool::new(false),
         }
     }
 
@@ -86,97 +104,108 @@ impl RunLogs {
         &self.folder
     }
 
-    /// What a run printed, line by line; `None` when it is not (or no longer) here. A position makes this quick; without one, or
-    /// with one that is of no use, all that was kept since the run began is looked through. It reads files: not for a thread that others wait for.
+    /// What a run printed, or has printed so far; `None` when it is not (or no longer) here. A position makes this quick for a run that has
+    /// ended; without one, or with one that is of no use, all that was kept since the run began is looked through. It reads files: not
+    /// for a thread that others wait for.
     ///
     /// # Errors
     /// What the file system says, except that there is no such file.
-    pub fn read(&self, run: RunId, position: Option<&LogPosition>) -> io::Result<Option<String>> {
+    pub fn read(&self, run: RunId, position: Option<&LogPosition>) -> io::Result<Option<RunLog>> {
         if let Some(position) = position
-            && let Some(text) = self.record_at(run, position)?
+            && let Some(log) = self.record_at(run, position)?
         {
-            return Ok(Some(text));
+            return Ok(Some(log));
+        }
+        if let Some(log) = self.running(run)? {
+            return Ok(Some(log));
         }
         for (name, _) in self.files()?.into_iter().filter(|(name, _)| name.end() > run.time()) {
-            if let Some(text) = self.record_in(run, name)? {
-                return Ok(Some(text));
+            if let Some(log) = self.record_in(run, name)? {
+                return Ok(Some(log));
             }
         }
         Ok(None)
     }
 
-    fn record_at(&self, run: RunId, position: &LogPosition) -> io::Result<Option<String>> {
+    /// What a run has printed so far that still runs, or printed that ended with its process; quick. `None` also as long as it
+    /// has printed nothing.
+    ///
+    /// # Errors
+    /// As [`read`](Self::read).
+    pub fn running(&self, run: RunId) -> io::Result<Option<RunLog>> {
+        Ok(found(live::read(&self.live(), run))?.flatten())
+    }
+
+    fn live(&self) -> PathBuf {
+        self.folder.join("live")
+    }
+
+    fn record_at(&self, run: RunId, position: &LogPosition) -> io::Result<Option<RunLog>> {
         let Some(mut file) = found(File::open(self.path(position.file)))? else { return Ok(None) };
         if file.seek(SeekFrom::Start(position.offset)).is_err() {
             // No file can be that long.
             return Ok(None);
         }
-        let mut bytes = Vec::new();
         // Whatever the position says, a file is no longer than it is, and a record ends where the next one begins.
-        file.take(position.length).read_to_end(&mut bytes)?;
-        let text = String::from_utf8_lossy(&bytes);
-        let mut lines = text.split_inclusive('\n');
-        let is_it = lines.next().is_some_and(|head| is_head_of(run, head.as_bytes()));
-        Ok(is_it.then(|| lines.map_while(|line| line.strip_prefix(' ')).collect()))
+        record_of(run, BufReader::new(file.take(position.length)))
     }
 
-    fn record_in(&self, run: RunId, name: LogFile) -> io::Result<Option<String>> {
+    fn record_in(&self, run: RunId, name: LogFile) -> io::Result<Option<RunLog>> {
         let Some(file) = found(File::open(self.path(name)))? else { return Ok(None) };
         let mut file = BufReader::with_capacity(64 << 10, file);
-        let (mut line, mut record) = (Vec::new(), None::<String>);
-        loop {
-            line.clear();
-            let is_end = file.read_until(b'\n', &mut line)? == 0;
-            match (&mut record, line.strip_prefix(b" ")) {
-                (Some(text), Some(line)) => text.push_str(&String::from_utf8_lossy(line)),
-                (Some(_), None) => return Ok(record),
-                (None, _) if is_head_of(run, &line) => record = Some(String::new()),
-                (None, _) if is_end => return Ok(None),
-                (None, _) => {}
+        let mut line = Vec::new();
+        while file.read_until(b'\n', &mut line)? > 0 {
+            if record::is_head_of(run, &line) {
+                return record_of(run, (&line[..]).chain(file));
             }
+            line.clear();
         }
+        Ok(None)
     }
 
-    /// Keeps what a run printed, and says where. Nothing is kept of a run that printed nothing.
-    async fn keep(self: &Arc<Self>, context: ShardContext, output: Output) -> Option<LogPosition> {
-        if output.lines.is_empty() {
-            return None;
-        }
+    /// Does something on the disk in its turn, if that takes no longer than [`PATIENCE`].
+    async fn on_disk<T: Send + 'static>(
+        self: &Arc<Self>,
+        work: impl FnOnce(&Self) -> io::Result<T> + Send + 'static,
+    ) -> Option<T> {
         let this = Arc::clone(self);
-        let keep = async move {
+        let done = async move {
             let turn = Arc::clone(&this.turn).acquire_owned().await.map_err(io::Error::other)?;
             let work = move || {
                 let _turn = turn;
-                this.append(&context, &output, jiff::Timestamp::now().as_millisecond())
+                let done = work(&this);
+                // It has answered, be it after nobody waited any more.
+                this.late.store(false, Ordering::Relaxed);
+                done
             };
             tokio::task::spawn_blocking(work).await.map_err(io::Error::other)?
         };
         let patience = if self.late.load(Ordering::Relaxed) { Duration::ZERO } else { PATIENCE };
-        let (kept, late) = match tokio::time::timeout(patience, keep).await {
-            Ok(Ok(position)) => (Ok(position), false),
-            Ok(Err(error)) => (Err(error.to_string()), false),
-            Err(_) => (Err("the disk does not answer".to_owned()), true),
-        };
-        // Told once, until it is well again: a full disk must not fill the program's own log.
-        let was_late = self.late.swap(late, Ordering::Relaxed);
-        match kept {
-            Ok(position) => Some(position),
-            Err(reason) => {
-                if !(late && was_late) {
-                    let folder = self.folder.display();
-                    tracing::warn!("cannot keep what runs print in {folder}: {reason}; they go on without");
-                }
-                None
-            }
+        let done = tokio::time::timeout(patience, done).await;
+        if done.is_err() {
+            self.late.store(true, Ordering::Relaxed);
         }
+        let done = done
+            .map_err(|_| "the disk does not answer".to_owned())
+            .and_then(|done| done.map_err(|error| error.to_string()));
+        // Told once, until it is well again: a full disk must not fill the program's own log.
+        let failed = done.is_err();
+        let told = self.failing.swap(failed, Ordering::Relaxed);
+        if let Err(reason) = &done
+            && !told
+        {
+            let folder = self.folder.display();
+            tracing::warn!("cannot keep what runs print in {folder}: {reason}; they go on without");
+        }
+        done.ok()
     }
 
-    fn append(&self, context: &ShardContext, output: &Output, now: Millis) -> io::Result<LogPosition> {
+    fn append(&self, context: &ShardContext, kept: &mut Kept, now: Millis) -> io::Result<LogPosition> {
         let mut current = self.current.lock().unwrap_or_else(PoisonError::into_inner);
         let current = self.current(&mut current, now)?;
-        let record = record(context, output, now);
-        let begin = if std::mem::take(&mut current.torn) { "\n" } else { "" };
-        let bytes = [begin.as_bytes(), record.as_bytes()].concat();
+        let record = record::write(context, kept, now);
+        let begin: &[u8] = if std::mem::take(&mut current.torn) { b"\n" } else { b"" };
+        let bytes = [begin, &record].concat();
         // One call, so that what other processes append lands before or behind it.
         let written = current.file.write(&bytes)?;
         if written < bytes.len() {
@@ -217,6 +246,12 @@ impl RunLogs {
 
     /// Deletes what is too old or too much, and returns what stays, oldest first.
     fn prune(&self, now: Millis) -> io::Result<Vec<(LogFile, u64)>> {
+        let most = self.keep.bytes / SHARE_OF_A_FILE;
+        live::prune(
+            &self.live(),
+            SystemTime::now().checked_sub(self.keep.age).unwrap_or(SystemTime::UNIX_EPOCH),
+            most,
+        )?;
         let mut files = self.files()?;
         let age = Millis::try_from(self.keep.age.as_millis()).unwrap_or(Millis::MAX);
         let mut total: u64 = files.iter().map(|(_, size)| size).sum();
@@ -274,299 +309,62 @@ fn found<T>(result: io::Result<T>) -> io::Result<Option<T>> {
     }
 }
 
-/// A run's line and those that it printed.
-fn record(context: &ShardContext, output: &Output, now: Millis) -> String {
-    let ShardContext { job, item, fire, attempt, run_id, .. } = context;
-    let ended = jiff::Timestamp::from_millisecond(now).unwrap_or_default();
-    let size: usize = output.lines.iter().map(|line| line.len() + 2).sum();
-    let mut text = String::with_capacity(size + 256);
-    writeln!(text, "{run_id} {job}/{item} fire {fire} attempt {attempt}, ended {ended}")
-        .expect("a string takes everything");
-    for line in output.lines.iter().flat_map(|line| line.split('\n')) {
-        text.extend([" ", line, "\n"]);
+/// The record that begins here, if it is that of this run.
+fn record_of(run: RunId, mut from: impl BufRead) -> io::Result<Option<RunLog>> {
+    let (mut head, mut line, mut text) = (Vec::new(), Vec::new(), Vec::new());
+    from.read_until(b'\n', &mut head)?;
+    if !record::is_head_of(run, &head) {
+        return Ok(None);
     }
-    text
+    while from.read_until(b'\n', &mut line)? > 0
+        && let Some(printed) = line.strip_prefix(b" ")
+    {
+        text.extend_from_slice(printed);
+        line.clear();
+    }
+    Ok(Some(record::read(&head, text)))
 }
 
-/// True for the line that a run's record begins with.
-fn is_head_of(run: RunId, line: &[u8]) -> bool {
-    line.strip_prefix(run.to_string().as_bytes()).is_some_and(|rest| rest.starts_with(b" "))
-}
-
-/// Where a run's record is: which file of a folder of logs, from which byte, how many bytes. Written `2026-11-27/13-1.log:4096+512`.
-///
-/// It may come from a database that others write to, so it can name nothing but a file that a folder of logs holds.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct LogPosition {
-    file: LogFile,
-    offset: u64,
-    length: u64,
-}
-
-impl LogPosition {
-    /// Reads the written form; `None` for anything else.
-    #[must_use]
-    pub fn parse(text: &str) -> Option<Self> {
-        let (file, place) = text.split_once(':')?;
-        let (offset, length) = place.split_once('+')?;
-        let position =
-            Self { file: LogFile::parse(file)?, offset: offset.parse().ok()?, length: length.parse().ok()? };
-        (position.to_string() == text).then_some(position)
+impl LogStore for RunLogs {
+    fn begin(self: Arc<Self>, context: &ShardContext) -> Box<dyn LogWriter> {
+        Box::new(Writer { logs: self, context: context.clone(), live: Arc::default() })
     }
 }
 
-impl fmt::Display for LogPosition {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}:{}+{}", self.file, self.offset, self.length)
-    }
-}
-
-/// A file: the hour in which its runs ended, and which one of that hour. Older ones are smaller.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-struct LogFile {
-    /// When its hour begins, epoch milliseconds.
-    begin: Millis,
-    number: u32,
-}
-
-const HOUR: Millis = 3_600_000;
-
-impl LogFile {
-    fn of(at: Millis, number: u32) -> Self {
-        // What no calendar holds counts as its ends.
-        let (min, max) = (jiff::Timestamp::MIN.as_millisecond(), jiff::Timestamp::MAX.as_millisecond());
-        Self { begin: at.clamp(min + HOUR, max).div_euclid(HOUR) * HOUR, number }
-    }
-
-    fn end(self) -> Millis {
-        self.begin + HOUR
-    }
-
-    fn parse(text: &str) -> Option<Self> {
-        let (day, file) = text.split_once('/')?;
-        let stem = file.strip_suffix(".log")?;
-        let (hour, number) = stem.split_once('-').unwrap_or((stem, "0"));
-        let begin: jiff::civil::DateTime = format!("{day}T{hour}:00:00").parse().ok()?;
-        let begin = jiff::tz::Offset::UTC.to_timestamp(begin).ok()?.as_millisecond();
-        let file = Self::of(begin, number.parse().ok()?);
-        // What we would write otherwise is no name of ours.
-        (file.to_string() == text).then_some(file)
-    }
-
-    fn time(self) -> jiff::civil::DateTime {
-        let at = jiff::Timestamp::from_millisecond(self.begin).unwrap_or_default();
-        jiff::tz::Offset::UTC.to_datetime(at)
-    }
-
-    fn day(self) -> String {
-        self.time().date().to_string()
-    }
-}
-
-impl fmt::Display for LogFile {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}/{:02}", self.day(), self.time().hour())?;
-        if self.number > 0 {
-            write!(f, "-{}", self.number)?;
-        }
-        f.write_str(".log")
-    }
-}
-
-/// A runtime that keeps what its runs print in a folder of logs.
-pub struct Logged {
-    runtime: SharedRuntime,
+/// The log of one run of this process.
+struct Writer {
     logs: Arc<RunLogs>,
-}
-
-impl Logged {
-    /// Runs by another runtime.
-    #[must_use]
-    pub fn new(runtime: SharedRuntime, logs: Arc<RunLogs>) -> Self {
-        Self { runtime, logs }
-    }
+    context: ShardContext,
+    /// Made when the run has printed something and goes on.
+    live: Arc<Mutex<Option<Live>>>,
 }
 
 #[async_trait]
-impl Runtime for Logged {
-    async fn run(&self, spec: RunSpec, control: Control) -> RunEnd {
-        let context = spec.context.clone();
-        let mut end = self.runtime.run(spec, control).await;
-        end.log = self.logs.keep(context, std::mem::take(&mut end.output)).await;
-        end
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use clockwright_model::{Fire, JobName, Source};
-
-    const NOON: Millis = 1_700_049_600_000;
-
-    fn context(run: u128, at: Millis) -> ShardContext {
-        ShardContext {
-            job: JobName::new("j").unwrap(),
-            task_id: "t".into(),
-            sharding_total_count: 1,
-            job_parameter: "".into(),
-            item: 0,
-            sharding_parameter: None,
-            fire: Fire::Scheduled(at),
-            source: Source::Schedule,
-            attempt: 1,
-            run_id: RunId::new(at, run),
-            token: 1,
-        }
-    }
-
-    fn output(lines: &[&str]) -> Output {
-        Output { lines: lines.iter().map(ToString::to_string).collect(), dropped_bytes: 0 }
-    }
-
-    fn logs(keep: KeepLogs) -> (RunLogs, tempfile::TempDir) {
-        let folder = tempfile::tempdir().unwrap();
-        (RunLogs::new(folder.path().join("logs"), keep), folder)
-    }
-
-    fn names(logs: &RunLogs) -> Vec<String> {
-        logs.files().unwrap().into_iter().map(|(name, _)| name.to_string()).collect()
-    }
-
-    #[test]
-    fn what_a_run_printed_reads_back_by_its_position_and_by_its_id_alone() {
-        let (logs, folder) = logs(KeepLogs::default());
-        let other = RunLogs::new(folder.path().join("logs"), KeepLogs::default());
-        let mut kept = Vec::new();
-        for n in 0..20 {
-            // Two processes in turn, in the same file; lines of all kinds, one that looks like the head of a record too.
-            let head = format!("{} j/0", RunId::new(NOON, 3));
-            let lines = ["one", "", " 日本 ", &head, &n.to_string()];
-            let writer = if n % 2 == 0 { &logs } else { &other };
-            let position = writer.append(&context(n, NOON), &output(&lines), NOON + 5).unwrap();
-            assert_eq!(LogPosition::parse(&position.to_string()), Some(position.clone()));
-            kept.push((n, position, lines.join("\n") + "\n"));
-        }
-        assert_eq!(names(&logs), ["2023-11-15/12.log"]);
-        for (n, position, text) in &kept {
-            let run = RunId::new(NOON, *n);
-            for position in [Some(position), None, Some(&kept[(*n as usize + 1) % 20].1)] {
-                assert_eq!(logs.read(run, position).unwrap().as_ref(), Some(text), "{position:?}");
+impl LogWriter for Writer {
+    async fn append(&mut self, at: u64, bytes: Vec<u8>) {
+        let (live, run) = (Arc::clone(&self.live), self.context.run_id);
+        let append = move |logs: &RunLogs| {
+            let mut live = live.lock().unwrap_or_else(PoisonError::into_inner);
+            if live.is_none() {
+                *live = Some(Live::create(&logs.live(), run)?);
             }
+            live.as_mut().expect("it was made above").append(at, &bytes)
+        };
+        self.logs.on_disk(append).await;
+    }
+
+    async fn end(self: Box<Self>, mut kept: Kept) -> Option<LogPosition> {
+        if kept.total() == 0 {
+            return None;
         }
-        assert_eq!(logs.read(RunId::new(NOON, 99), Some(&kept[0].1)).unwrap(), None);
-    }
-
-    #[test]
-    fn a_run_that_ended_hours_later_is_found_without_a_position() {
-        let (logs, _folder) = logs(KeepLogs::default());
-        logs.append(&context(1, NOON), &output(&["x"]), NOON + 30 * HOUR).unwrap();
-        logs.append(&context(2, NOON), &output(&["y"]), NOON + 31 * HOUR).unwrap();
-        assert_eq!(names(&logs), ["2023-11-16/18.log", "2023-11-16/19.log"]);
-        assert_eq!(logs.read(RunId::new(NOON, 2), None).unwrap().unwrap(), "y\n");
-    }
-
-    #[test]
-    fn the_oldest_files_go_when_it_is_too_much_or_they_are_too_old() {
-        let keep = KeepLogs { age: Duration::from_secs(10 * 3600), bytes: 16_000 };
-        let (logs, _folder) = logs(keep);
-        let line = "x".repeat(900);
-        let put = |n: i64, at| logs.append(&context(n as u128, at), &output(&[&line]), at).unwrap();
-        // Each record fills a file, and sixteen of them are all that may be kept.
-        for n in 0..40 {
-            put(n, NOON + n);
-        }
-        let kept = names(&logs);
-        assert!(kept.len() >= 15 && kept.len() <= 17, "{kept:?}");
-        assert_eq!(kept.last().unwrap(), "2023-11-15/12-39.log");
-        assert_eq!(logs.read(RunId::new(NOON, 0), None).unwrap(), None);
-        // A day later nothing of it is left but what is new, and the folder of the day before is gone.
-        put(41, NOON + 24 * HOUR);
-        put(42, NOON + 25 * HOUR);
-        assert_eq!(names(&logs), ["2023-11-16/12.log", "2023-11-16/13.log"]);
-        assert!(!logs.folder().join("2023-11-15").exists());
-    }
-
-    #[test]
-    fn a_file_that_was_deleted_beneath_is_made_again() {
-        let (logs, _folder) = logs(KeepLogs::default());
-        let first = logs.append(&context(1, NOON), &output(&["x"]), NOON).unwrap();
-        std::fs::remove_dir_all(logs.folder()).unwrap();
-        assert_eq!(logs.read(RunId::new(NOON, 1), Some(&first)).unwrap(), None);
-        let second = logs.append(&context(2, NOON), &output(&["y"]), NOON).unwrap();
-        assert_eq!(logs.read(RunId::new(NOON, 2), Some(&second)).unwrap().unwrap(), "y\n");
-    }
-
-    #[test]
-    fn a_position_names_nothing_but_a_log_file() {
-        let good = "2023-11-15/12-3.log:4096+512";
-        assert_eq!(LogPosition::parse(good).unwrap().to_string(), good);
-        for bad in [
-            "",
-            "../../etc/passwd:0+9",
-            "/etc/passwd:0+9",
-            "2023-11-15/../../x.log:0+9",
-            "2023-11-15/12.log",
-            "2023-11-15/12.log:0",
-            "2023-11-15/12.log:-1+9",
-            "2023-11-15/12.log:+1+9",
-            "2023-11-15/12.log: 1+9",
-            "2023-11-15/12.log:01+9",
-            "2023-11-15/12-0.log:0+9",
-            "2023-11-15/12-01.log:0+9",
-            "2023-11-15/24.log:0+9",
-            "2023-02-30/12.log:0+9",
-            "2023-11-15/12.log\0:0+9",
-            "2023-11-15/12.log:0+99999999999999999999",
-        ] {
-            assert_eq!(LogPosition::parse(bad), None, "{bad}");
-        }
-    }
-
-    #[test]
-    fn a_position_beyond_the_end_of_its_file_finds_nothing_and_takes_no_memory() {
-        let (logs, _folder) = logs(KeepLogs::default());
-        logs.append(&context(1, NOON), &output(&["x"]), NOON).unwrap();
-        let beyond = LogPosition::parse(&format!("2023-11-15/12.log:{}+{}", u64::MAX / 2, u64::MAX)).unwrap();
-        assert_eq!(logs.read(RunId::new(NOON, 2), Some(&beyond)).unwrap(), None);
-        assert!(logs.read(RunId::new(NOON, 1), Some(&beyond)).unwrap().is_some(), "by its id");
-    }
-
-    #[test]
-    fn only_the_owner_may_read_what_runs_print() {
-        let (logs, _folder) = logs(KeepLogs::default());
-        let position = logs.append(&context(1, NOON), &output(&["secret"]), NOON).unwrap();
-        let mode = |path: &Path| std::fs::metadata(path).unwrap().mode() & 0o777;
-        assert_eq!(mode(&logs.path(position.file)), 0o600);
-        assert_eq!((mode(logs.folder()), mode(&logs.folder().join("2023-11-15"))), (0o700, 0o700));
-    }
-
-    #[tokio::test]
-    async fn a_run_that_printed_nothing_leaves_no_record_and_a_folder_that_cannot_be_written_no_failure() {
-        let (logs, folder) = logs(KeepLogs::default());
-        let logs = Arc::new(logs);
-        assert_eq!(logs.keep(context(1, NOON), Output::default()).await, None);
-        assert!(!logs.folder().exists());
-        let blocked = Arc::new(RunLogs::new(folder.path().join("file/logs"), KeepLogs::default()));
-        std::fs::write(folder.path().join("file"), "").unwrap();
-        assert_eq!(blocked.keep(context(1, NOON), output(&["x"])).await, None);
-        assert!(logs.keep(context(1, NOON), output(&["x"])).await.is_some());
-    }
-
-    #[tokio::test(start_paused = true)]
-    async fn a_disk_that_hangs_is_waited_for_once() {
-        let (logs, _folder) = logs(KeepLogs::default());
-        let logs = Arc::new(logs);
-        // Whoever has the turn does not come back.
-        let hung = Arc::clone(&logs.turn).acquire_owned().await.unwrap();
-        let begin = tokio::time::Instant::now();
-        assert_eq!(logs.keep(context(1, NOON), output(&["x"])).await, None);
-        assert_eq!(begin.elapsed(), PATIENCE);
-        for n in 2..100 {
-            assert_eq!(logs.keep(context(n, NOON), output(&["x"])).await, None);
-        }
-        assert_eq!(begin.elapsed(), PATIENCE);
-        drop(hung);
-        assert_eq!(logs.turn.available_permits(), 1);
+        let Self { logs, context, live } = *self;
+        let end = move |logs: &RunLogs| {
+            let position = logs.append(&context, &mut kept, jiff::Timestamp::now().as_millisecond())?;
+            if let Some(live) = live.lock().unwrap_or_else(PoisonError::into_inner).take() {
+                live.remove()?;
+            }
+            Ok(position)
+        };
+        logs.on_disk(end).await
     }
 }

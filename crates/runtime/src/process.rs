@@ -1,10 +1,10 @@
 //! Script jobs: a program run once per item, held by a [`supervisor`](crate::supervisor) of its own.
 //!
-//! The program gets the context as JSON in one last argument, unless its settings say otherwise, and in `CLOCKWRIGHT_CONTEXT`; and, with
-//! what Elastic-Job does not know, as environment variables: `CLOCKWRIGHT_JOB`, `CLOCKWRIGHT_ITEM`, `CLOCKWRIGHT_FIRE_TIME` (epoch milliseconds), `CLOCKWRIGHT_ATTEMPT`,
-//! `CLOCKWRIGHT_RUN_ID`, `CLOCKWRIGHT_TOKEN` and, where the item has one, `CLOCKWRIGHT_SHARDING_PARAMETER`. It inherits the
-//! environment of this process except for other variables that begin with `CLOCKWRIGHT_`: they may hold this process's
-//! own passwords. Its standard input is empty.
+//! The program gets the context as JSON in one last argument, unless its job has `script.context: env`, and as environment variables:
+//! `CLOCKWRIGHT_CONTEXT` with the same JSON and, with what Elastic-Job does not know, `CLOCKWRIGHT_JOB`,
+//! `CLOCKWRIGHT_ITEM`, `CLOCKWRIGHT_FIRE_TIME` (epoch milliseconds), `CLOCKWRIGHT_ATTEMPT`, `CLOCKWRIGHT_RUN_ID`, `CLOCKWRIGHT_TOKEN`
+//! and, where the item has one, `CLOCKWRIGHT_SHARDING_PARAMETER`. It inherits the environment of this process except for other
+//! variables that begin with `CLOCKWRIGHT_`: they may hold this process's own passwords. Its standard input is empty.
 //!
 //! It succeeds by exiting with 0. What it leaves running in the background is killed when it exits: a run that is over
 //! would otherwise still work on an item that is somebody else's. What should outlive a run belongs to a service manager.
@@ -15,13 +15,13 @@
 
 use crate::control::stop_request;
 use crate::function::{millis, timeout_failure};
-use crate::output::{Kept, Stream};
+use crate::output::{HEAD, Output, TAIL};
 use crate::wire::{Cause, End, Frames, Order, Report, Request, Status};
 use crate::{Control, RunEnd, RunResult, RunSpec, Runtime, StopReason, boottime, guard, tree};
 use async_trait::async_trait;
-use clockwright_model::{FailureKind, Millis, Reason, ShardContext};
+use clockwright_model::{FailureKind, Millis, Reason, SettingsError, ShardContext};
 use clockwright_settings::script::CONTEXT_VARIABLE;
-use clockwright_settings::{CommandError, CommandLine, ContextIn, ScriptSettings};
+use clockwright_settings::{CommandLine, ContextIn, ScriptSettings};
 use rustix::process::{Pid, Signal, kill_process_group};
 use std::collections::BTreeMap;
 use std::ffi::OsString;
@@ -29,7 +29,6 @@ use std::future::pending;
 use std::io;
 use std::path::{Path, PathBuf};
 use std::process::{ExitStatus, Stdio};
-use std::sync::Arc;
 use std::time::Duration;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::process::{Child, ChildStdin, ChildStdout, Command};
@@ -46,9 +45,6 @@ static STARTS: Semaphore = Semaphore::const_new(4);
 
 /// This very program, even if its file was replaced meanwhile.
 const SELF: &str = "/proc/self/exe";
-
-/// Is given each line as it is printed. It is called from the task that runs the item and must not block.
-pub type LineSink = Arc<dyn Fn(&ShardContext, Stream, &str) + Send + Sync>;
 
 /// How a supervisor is started: a program whose `main` begins with [`guard::if_asked`](crate::guard::if_asked).
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -83,51 +79,39 @@ impl Supervisor {
 /// What is run, and how.
 #[derive(Clone)]
 pub struct ProcessSettings {
-    /// The program and its arguments; the context comes after them.
+    /// The program and its arguments. A relative path is one from the directory.
     pub command: CommandLine,
+    /// Whether the context comes after the arguments, or only in the environment.
+    pub context: ContextIn,
     /// Where it runs; `None` is where this process runs.
     pub directory: Option<PathBuf>,
-    /// How it is told its context.
-    pub context: ContextIn,
     /// Added to the environment it inherits.
     pub env: BTreeMap<String, String>,
-    /// A longer line is cut, bytes; 8 KiB unless set.
-    pub max_line: usize,
-    /// How much of its first output is kept, bytes; 64 KiB unless set.
+    /// How much of its first output is handed on in any case, bytes; [`HEAD`](crate::output::HEAD) unless set. What follows comes
+    /// too, as it is printed, except for what is printed faster than 256 KiB a second.
     pub head: usize,
-    /// How much of its last output is kept, bytes; 64 KiB unless set.
+    /// How much of its last output is handed on in any case, bytes; [`TAIL`](crate::output::TAIL) unless set.
     pub tail: usize,
-    /// Is given the lines live, except for those that come too fast (more than 256 KiB a second after the first `head`).
-    pub lines: Option<LineSink>,
 }
 
 impl ProcessSettings {
+    /// The settings of a job, whose relative paths go from `base`; `None` is where this process runs.
+    #[must_use]
+    pub fn of(script: ScriptSettings, base: Option<&Path>) -> Self {
+        let ScriptSettings { command, context, directory, env, .. } = script;
+        let directory = match (base, directory) {
+            (Some(base), Some(directory)) => Some(base.join(directory)),
+            (base, directory) => directory.or(base.map(Path::to_owned)),
+        };
+        Self { command, context, directory, env, head: HEAD, tail: TAIL }
+    }
+
     /// Settings with the defaults, from a command line.
     ///
     /// # Errors
-    /// [`CommandError`] says what is wrong with the command line.
-    pub fn new(command_line: &str) -> Result<Self, CommandError> {
-        Ok(Self::with(CommandLine::parse(command_line)?))
-    }
-
-    /// Settings with the defaults, from those of a script job.
-    #[must_use]
-    pub fn of(script: ScriptSettings) -> Self {
-        let ScriptSettings { command, shell: _, context, directory, env } = script;
-        Self { directory, context, env, ..Self::with(command) }
-    }
-
-    fn with(command: CommandLine) -> Self {
-        Self {
-            command,
-            directory: None,
-            context: ContextIn::default(),
-            env: BTreeMap::new(),
-            max_line: 8 << 10,
-            head: 64 << 10,
-            tail: 64 << 10,
-            lines: None,
-        }
+    /// Says what is wrong with the command line.
+    pub fn new(command_line: &str) -> Result<Self, SettingsError> {
+        Ok(Self::of(ScriptSettings::parse(command_line, &BTreeMap::new())?, None))
     }
 }
 
@@ -151,10 +135,10 @@ impl ProcessRuntime {
         let context = spec.context.to_json();
         let mut env = self.settings.env.clone();
         env.extend(variables(&spec.context));
+        env.insert(CONTEXT_VARIABLE.to_owned(), context.clone());
         if self.settings.context == ContextIn::Argument {
-            argv.push(context.clone());
+            argv.push(context);
         }
-        env.insert(CONTEXT_VARIABLE.to_owned(), context);
         Request {
             argv,
             env,
@@ -162,7 +146,6 @@ impl ProcessRuntime {
             timeout: spec.timeout,
             grace: spec.grace,
             lease,
-            max_line: self.settings.max_line,
             head: self.settings.head,
             tail: self.settings.tail,
         }
@@ -211,18 +194,9 @@ impl Runtime for ProcessRuntime {
                 );
             }
         };
-        let kept = Kept::new(self.settings.head, self.settings.tail);
+        let output = control.output.clone();
         let supervisor = &self.supervisor.program;
-        let held = Held {
-            spec,
-            settings: &self.settings,
-            supervisor,
-            child,
-            orders,
-            kept,
-            asked: None,
-            group: None,
-        };
+        let held = Held { spec, supervisor, child, orders, output, asked: None, group: None };
         held.run(request, reports, control).await
     }
 }
@@ -230,12 +204,11 @@ impl Runtime for ProcessRuntime {
 /// A run that a supervisor holds.
 struct Held<'a> {
     spec: RunSpec,
-    settings: &'a ProcessSettings,
     supervisor: &'a Path,
     child: Child,
     /// Must stay open: its end tells the supervisor that this process is dead.
     orders: ChildStdin,
-    kept: Kept,
+    output: Output,
     asked: Option<StopReason>,
     /// The program's process group, once it has started.
     group: Option<Pid>,
@@ -247,10 +220,7 @@ impl Held<'_> {
         let end = self.follow(request, reports, control).await;
         let status = self.child.wait().await;
         match end {
-            Some(end) => {
-                let result = result(&end, &self.spec, self.asked);
-                RunEnd::with(result, self.kept.finish(end.dropped))
-            }
+            Some(end) => RunEnd::silent(result(&end, &self.spec, self.asked)),
             None => {
                 self.clean_up().await;
                 let lost = lease.is_some_and(|lease| *lease.borrow() <= boottime());
@@ -267,7 +237,7 @@ impl Held<'_> {
                         RunResult::Failed { kind: FailureKind::OwnerLost, reason: supervisor_death(status) }
                     }
                 };
-                RunEnd::with(result, self.kept.finish(0))
+                RunEnd::silent(result)
             }
         }
     }
@@ -322,13 +292,8 @@ impl Held<'_> {
             let Some((kind, payload)) = frames.next().map_err(drop)? else { return Ok(None) };
             match Report::decode(kind, payload).map_err(drop)? {
                 Report::Started(pid) => self.group = Pid::from_raw(pid),
-                Report::Line { stream, cut, text } => {
-                    let line = readable(&text, cut);
-                    if let Some(sink) = &self.settings.lines {
-                        sink(&self.spec.context, stream, &line);
-                    }
-                    self.kept.push(line);
-                }
+                Report::Printed { stream, bytes } => self.output.print(stream, &bytes),
+                Report::Lost(bytes) => self.output.lose(bytes),
                 Report::Ended(end) => return Ok(Some(end)),
             }
         }
@@ -412,17 +377,6 @@ fn variables(context: &ShardContext) -> impl Iterator<Item = (String, String)> {
     .map(|(name, value)| (format!("{PREFIX}{name}"), value))
 }
 
-/// A printed line as text.
-fn readable(line: &[u8], cut: bool) -> String {
-    let text = String::from_utf8_lossy(line.strip_suffix(b"\r").unwrap_or(line));
-    if cut {
-        // The cut may have gone through a character.
-        format!("{} [… line cut]", text.trim_end_matches(char::REPLACEMENT_CHARACTER))
-    } else {
-        text.into_owned()
-    }
-}
-
 /// What the end of a run means.
 fn result(end: &End, spec: &RunSpec, asked: Option<StopReason>) -> RunResult {
     match (end.cause, &end.status) {
@@ -453,15 +407,4 @@ fn supervisor_death(status: io::Result<ExitStatus>) -> Reason {
 
 fn failed(kind: FailureKind, text: String) -> RunEnd {
     RunEnd::silent(RunResult::Failed { kind, reason: Reason::NotStarted { text } })
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn bytes_that_are_no_text_are_replaced_and_a_cut_line_says_so() {
-        assert_eq!(readable(b"a\xffb\r", false), "a\u{fffd}b");
-        assert_eq!(readable("ä".as_bytes().split_at(1).0, true), " [… line cut]");
-    }
 }

@@ -1,16 +1,16 @@
 //! Passing output on without ever holding up who prints it, and without ever growing.
 //!
-//! Bytes come in as fast as the program prints and go out, as lines, as fast as the reader takes them and at most at
-//! [`LIVE_RATE`]. Between the two is a queue; when it is full, its *oldest* bytes are dropped, in the pieces in which they
+//! Bytes come in as fast as the program prints and go out, cut behind the end of a line, as fast as the reader takes them and at most
+//! at [`LIVE_RATE`]. Between the two is a queue; when it is full, its *oldest* bytes are dropped, in the pieces in which they
 //! came, uninspected: that is what makes a gigabyte cost a memory copy. The first `head` bytes are always passed on, and
 //! when the program ends, what is in the queue is, too; so the reader gets the beginning, samples while it lasts, and the
-//! end. A line with a hole in it is cut at the hole.
+//! end, and between them how many bytes are missing. The two streams do not mix within a line, except where one is longer than
+//! [`LONGEST`] or does not go on for [`SLOW`]: then what there is of it goes out as it is.
 
 use crate::output::Stream;
 use crate::wire;
 use clockwright_model::Millis;
 use std::collections::VecDeque;
-use std::io::BufRead;
 
 /// After the head, at most this many bytes a second are passed on while the program runs.
 const LIVE_RATE: usize = 256 << 10;
@@ -20,6 +20,10 @@ const MAX_WAITING: usize = 64 << 10;
 const PIECE_COST: usize = 64;
 /// Small pieces are put together up to this size.
 const PIECE: usize = 4 << 10;
+/// No more of a line is held back until its end comes, bytes.
+const LONGEST: usize = 8 << 10;
+/// For so long is the beginning of a line held back until its end comes, milliseconds.
+const SLOW: Millis = 300;
 
 /// See the module's text.
 pub(crate) struct Relay {
@@ -29,15 +33,19 @@ pub(crate) struct Relay {
     head_left: usize,
     credit: usize,
     credited: Millis,
-    lines: [Lines; 2],
-    dropped: u64,
+    /// What came of a line of each stream that has not ended.
+    partial: [Vec<u8>; 2],
+    /// Since when there is such a line, once that was looked at.
+    partial_since: Option<Millis>,
+    /// How many bytes were dropped since something was last passed on.
+    lost: u64,
     /// Frames for the reader.
     out: Vec<u8>,
     sent: usize,
 }
 
 impl Relay {
-    pub(crate) fn new(head: usize, tail: usize, max_line: usize, now: Millis) -> Self {
+    pub(crate) fn new(head: usize, tail: usize, now: Millis) -> Self {
         Self {
             queue: VecDeque::new(),
             queued: 0,
@@ -45,8 +53,9 @@ impl Relay {
             head_left: head,
             credit: 0,
             credited: now,
-            lines: [Lines::new(max_line), Lines::new(max_line)],
-            dropped: 0,
+            partial: [Vec::new(), Vec::new()],
+            partial_since: None,
+            lost: 0,
             out: Vec::new(),
             sent: 0,
         }
@@ -69,13 +78,11 @@ impl Relay {
         }
         while let Some((_, piece)) = self.queue.front()
             && self.queued - piece.len() - PIECE_COST >= self.tail
-            && let Some((stream, piece)) = self.pop()
+            && let Some((_, piece)) = self.pop()
         {
-            self.dropped += piece.len() as u64;
-            let cut = self.lines[stream.index()].hole(piece.ends_with(b"\n"));
-            if let Some(cut) = cut {
-                wire::line(&mut self.out, stream, true, &cut);
-            }
+            // What was passed on so far stands before the gap.
+            self.end_lines();
+            self.lost += piece.len() as u64;
         }
     }
 
@@ -87,24 +94,28 @@ impl Relay {
         while self.credit > 0 && self.waiting().len() < MAX_WAITING && !self.queue.is_empty() {
             self.pass(self.credit);
         }
+        self.partial_since = match self.partial_since {
+            _ if self.partial.iter().all(Vec::is_empty) => None,
+            Some(since) if now >= since + SLOW => {
+                self.end_lines();
+                None
+            }
+            since => since.or(Some(now)),
+        };
     }
 
     /// When [`pump`](Self::pump) has something to do again, if nothing else happens.
     pub(crate) fn wake(&self, now: Millis) -> Option<Millis> {
-        (!self.queue.is_empty() && self.waiting().len() < MAX_WAITING).then_some(now + 50)
+        let more = (!self.queue.is_empty() && self.waiting().len() < MAX_WAITING).then_some(now + 50);
+        more.into_iter().chain(self.partial_since.map(|since| since + SLOW)).min()
     }
 
-    /// No more will be printed: everything still here goes out. Says how many bytes were dropped in all.
-    pub(crate) fn finish(&mut self) -> u64 {
+    /// No more will be printed: everything still here goes out.
+    pub(crate) fn finish(&mut self) {
         while !self.queue.is_empty() {
             self.pass(usize::MAX);
         }
-        for stream in Stream::BOTH {
-            if let Some(rest) = self.lines[stream.index()].rest() {
-                wire::line(&mut self.out, stream, false, &rest);
-            }
-        }
-        self.dropped
+        self.end_lines();
     }
 
     /// Appends a frame of another kind.
@@ -135,12 +146,35 @@ impl Relay {
         let rest = if piece.len() > allowed { piece.split_off(allowed) } else { Vec::new() };
         self.head_left = self.head_left.saturating_sub(piece.len());
         self.credit = self.credit.saturating_sub(piece.len());
-        let out = &mut self.out;
-        self.dropped +=
-            self.lines[stream.index()].take(&piece, |cut, text| wire::line(out, stream, cut, text));
+        let lost = std::mem::take(&mut self.lost);
+        if lost > 0 {
+            wire::Report::Lost(lost).encode(&mut self.out);
+        }
+        let partial = &mut self.partial[stream.index()];
+        let ended = piece.iter().rposition(|byte| *byte == b'\n').map_or(0, |end| end + 1);
+        let (lines, begun) = piece.split_at(ended);
+        if !lines.is_empty() {
+            wire::printed(&mut self.out, stream, &[partial, lines]);
+            partial.clear();
+        }
+        partial.extend_from_slice(begun);
+        if partial.len() >= LONGEST {
+            wire::printed(&mut self.out, stream, &[partial]);
+            partial.clear();
+        }
         if !rest.is_empty() {
             self.queued += rest.len() + PIECE_COST;
             self.queue.push_front((stream, rest));
+        }
+    }
+
+    /// Passes on what there is of lines that have not ended.
+    fn end_lines(&mut self) {
+        for stream in Stream::BOTH {
+            let partial = std::mem::take(&mut self.partial[stream.index()]);
+            if !partial.is_empty() {
+                wire::printed(&mut self.out, stream, &[&partial]);
+            }
         }
     }
 
@@ -151,131 +185,85 @@ impl Relay {
     }
 }
 
-/// Puts one stream's bytes together to lines.
-struct Lines {
-    max: usize,
-    partial: Vec<u8>,
-    /// Everything up to the next line end is dropped.
-    skipping: bool,
-}
-
-impl Lines {
-    fn new(max: usize) -> Self {
-        Self { max, partial: Vec::new(), skipping: false }
-    }
-
-    /// Takes more bytes, emits each line that they complete or that has become too long (then as cut), and says how many
-    /// bytes were dropped.
-    fn take(&mut self, mut bytes: &[u8], mut emit: impl FnMut(bool, &[u8])) -> u64 {
-        let mut dropped = 0;
-        while !bytes.is_empty() {
-            let all = bytes;
-            // The standard library's search for one byte is the C library's, which is far faster than a plain loop.
-            let length = bytes.skip_until(b'\n').expect("reading from memory does not fail");
-            let (piece, ends) = match &all[..length] {
-                [piece @ .., b'\n'] => (piece, true),
-                piece => (piece, false),
-            };
-            if self.skipping {
-                dropped += length as u64;
-                self.skipping = !ends;
-                continue;
-            }
-            let room = self.max - self.partial.len();
-            if piece.len() > room {
-                self.partial.extend_from_slice(&piece[..room]);
-                emit(true, &self.partial);
-                self.partial.clear();
-                dropped += (piece.len() - room) as u64;
-                self.skipping = !ends;
-            } else if !ends {
-                self.partial.extend_from_slice(piece);
-            } else if self.partial.is_empty() {
-                emit(false, piece);
-            } else {
-                self.partial.extend_from_slice(piece);
-                emit(false, &self.partial);
-                self.partial.clear();
-            }
-        }
-        dropped
-    }
-
-    /// Bytes were lost that should have come next. Gives the beginning of the line that they cut.
-    fn hole(&mut self, ended_with_the_line: bool) -> Option<Vec<u8>> {
-        self.skipping = !ended_with_the_line;
-        self.rest()
-    }
-
-    /// What is left of a line that never ended.
-    fn rest(&mut self) -> Option<Vec<u8>> {
-        (!self.partial.is_empty()).then(|| std::mem::take(&mut self.partial))
-    }
-}
-
 #[cfg(test)]
 mod tests {
     #![allow(clippy::unwrap_used, reason = "tests")]
     use super::*;
     use crate::wire::{Frames, Report};
 
-    /// What the reader gets: each line, with a `~` behind a cut one.
-    fn lines(relay: &mut Relay) -> Vec<String> {
+    /// What the reader gets, piece by piece, with `<n>` for bytes that are missing.
+    fn pieces(relay: &mut Relay) -> Vec<String> {
         let mut frames = Frames::default();
         frames.bytes.extend_from_slice(relay.waiting());
         relay.taken(relay.waiting().len());
-        let mut lines = Vec::new();
+        let mut pieces = Vec::new();
         while let Some((kind, payload)) = frames.next().unwrap() {
-            if let Report::Line { cut, text, .. } = Report::decode(kind, payload).unwrap() {
-                lines.push(String::from_utf8(text).unwrap() + if cut { "~" } else { "" });
+            match Report::decode(kind, payload).unwrap() {
+                Report::Printed { bytes, .. } => pieces.push(String::from_utf8(bytes).unwrap()),
+                Report::Lost(bytes) => pieces.push(format!("<{bytes}>")),
+                other => panic!("{other:?}"),
             }
         }
-        lines
+        pieces
     }
 
     #[test]
-    fn pieces_become_lines_and_the_streams_do_not_mix() {
-        let mut relay = Relay::new(1 << 20, 1 << 20, 100, 0);
+    fn lines_go_out_whole_and_the_streams_do_not_mix() {
+        let mut relay = Relay::new(1 << 20, 1 << 20, 0);
         relay.push(Stream::Out, b"one\ntw");
         relay.push(Stream::Err, b"problem\n");
         relay.push(Stream::Out, b"o\n\nthree");
-        assert_eq!(lines(&mut relay), ["one", "problem", "two", ""]);
-        assert_eq!(relay.finish(), 0);
-        assert_eq!(lines(&mut relay), ["three"]);
+        assert_eq!(pieces(&mut relay), ["one\n", "problem\n", "two\n\n"]);
+        relay.finish();
+        assert_eq!(pieces(&mut relay), ["three"]);
     }
 
     #[test]
-    fn a_line_longer_than_allowed_is_cut_once_and_the_rest_of_it_is_counted() {
-        let mut relay = Relay::new(1 << 20, 1 << 20, 4, 0);
-        for piece in ["abc", "def", "ghi\nnext\n", "12345\n", "x\n"] {
-            relay.push(Stream::Out, piece.as_bytes());
+    fn nothing_of_a_long_line_is_lost() {
+        let mut relay = Relay::new(1 << 20, 1 << 20, 0);
+        let line = "0123456789".repeat(2_000) + "\rthe end\n";
+        for piece in line.as_bytes().chunks(999) {
+            relay.push(Stream::Out, piece);
         }
-        assert_eq!(relay.finish(), 6 + 1);
-        assert_eq!(lines(&mut relay), ["abcd~", "next", "1234~", "x"]);
+        relay.finish();
+        let pieces = pieces(&mut relay);
+        assert!(pieces.len() > 2 && pieces[0].len() < LONGEST + 1_000, "{}", pieces[0].len());
+        assert_eq!(pieces.concat(), line);
     }
 
     #[test]
-    fn the_head_goes_out_at_once_then_the_oldest_gives_way() {
-        let mut relay = Relay::new(8, 2_000, 100, 0);
+    fn a_line_that_does_not_go_on_is_shown_as_far_as_it_came() {
+        let mut relay = Relay::new(1 << 20, 1 << 20, 0);
+        relay.push(Stream::Out, b"are you sure? ");
+        relay.pump(10);
+        assert_eq!((pieces(&mut relay), relay.wake(10)), (vec![], Some(310)));
+        relay.pump(310);
+        assert_eq!((pieces(&mut relay), relay.wake(310)), (vec!["are you sure? ".to_owned()], None));
+        relay.push(Stream::Out, b"yes\n");
+        assert_eq!(pieces(&mut relay), ["yes\n"]);
+    }
+
+    #[test]
+    fn the_head_goes_out_at_once_then_the_oldest_gives_way_and_the_gap_is_counted() {
+        let mut relay = Relay::new(8, 2_000, 0);
         for n in 0..1_000 {
             relay.push(
                 Stream::Out,
                 format!("line {n:04}, and some more text to fill it\n").as_bytes().repeat(100).as_slice(),
             );
         }
-        let head = lines(&mut relay);
-        assert_eq!(head, ["line 000~"], "the first 8 bytes, cut where the first hole is");
-        let dropped = relay.finish();
-        let tail = lines(&mut relay);
-        let kept: usize = head.iter().chain(&tail).map(|line| line.trim_end_matches('~').len() + 1).sum();
-        assert_eq!(tail.last().unwrap(), "line 0999, and some more text to fill it");
-        assert_eq!(kept as u64 - 1 + dropped, 1_000 * 100 * 41);
-        assert!(tail.iter().all(|line| line.len() == 40), "no half lines: {tail:?}");
+        relay.finish();
+        let pieces = pieces(&mut relay);
+        assert_eq!(pieces[0], "line 000", "the first 8 bytes");
+        let lost: usize = pieces[1].trim_matches(['<', '>']).parse().unwrap();
+        let tail = pieces[2..].concat();
+        assert!(tail.ends_with("line 0999, and some more text to fill it\n"));
+        assert_eq!(pieces[0].len() + lost + tail.len(), 1_000 * 100 * 41);
     }
 
     #[test]
     fn memory_stays_bounded_while_the_reader_is_away_even_for_single_bytes() {
-        let mut relay = Relay::new(1_000, 10_000, 100, 0);
+        let mut relay = Relay::new(1_000, 10_000, 0);
         for n in 0..200_000 {
             relay.push(Stream::BOTH[n % 2], b"\n");
             relay.pump(n as Millis);
@@ -286,13 +274,13 @@ mod tests {
 
     #[test]
     fn a_slow_talker_is_heard_at_once() {
-        let mut relay = Relay::new(4, 1_000, 100, 0);
+        let mut relay = Relay::new(4, 1_000, 0);
         relay.push(Stream::Out, b"abc\n");
         relay.push(Stream::Out, b"later\n");
-        assert_eq!(lines(&mut relay), ["abc"]);
+        assert_eq!(pieces(&mut relay), ["abc\n"]);
         assert!(relay.wake(0).is_some());
         relay.pump(50);
-        assert_eq!(lines(&mut relay), ["later"]);
+        assert_eq!(pieces(&mut relay), ["later\n"]);
         assert_eq!(relay.wake(50), None);
     }
 }

@@ -112,10 +112,10 @@ fn supervise(arguments: &[OsString]) -> io::Result<()> {
     set_child_subreaper(Some(getpid()))?;
     let mut line = Line::open()?;
     let Some(request) = line.first_order()? else { return Ok(()) };
-    let mut relay = Relay::new(request.head, request.tail, request.max_line, boottime());
+    let mut relay = Relay::new(request.head, request.tail, boottime());
     let end = match Task::start(arguments, &request) {
         Ok(task) => task.hold(&mut line, &mut relay)?,
-        Err(reason) => End { cause: None, status: Status::NotStarted(reason), dropped: 0 },
+        Err(reason) => End { cause: None, status: Status::NotStarted(reason) },
     };
     relay.report(&Report::Ended(end));
     line.flush(&mut relay)
@@ -440,7 +440,8 @@ impl Task {
             Ok(errno) => Status::NotStarted(start_failure(&self.name, i32::from_le_bytes(errno))),
             Err(_) => self.status.unwrap_or(Status::Killed(0)),
         };
-        End { cause: self.cause, status, dropped: relay.finish() }
+        relay.finish();
+        End { cause: self.cause, status }
     }
 }
 

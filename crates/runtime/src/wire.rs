@@ -27,8 +27,6 @@ pub(crate) struct Request {
     pub(crate) grace: Millis,
     /// Until when it may run, milliseconds of `CLOCK_BOOTTIME`.
     pub(crate) lease: Option<Millis>,
-    /// Longer lines are cut, bytes.
-    pub(crate) max_line: usize,
     /// How much of its first output is passed on in any case, bytes.
     pub(crate) head: usize,
     /// How much of its last output is passed on in any case, bytes.
@@ -51,8 +49,10 @@ pub(crate) enum Order {
 pub(crate) enum Report {
     /// The program runs, as this process and process group.
     Started(i32),
-    /// It printed a line; `cut` if the line was longer than allowed.
-    Line { stream: Stream, cut: bool, text: Vec<u8> },
+    /// It printed something.
+    Printed { stream: Stream, bytes: Vec<u8> },
+    /// It printed so many bytes here that are not passed on.
+    Lost(u64),
     /// Nothing of it is left. Last.
     Ended(End),
 }
@@ -64,8 +64,6 @@ pub(crate) struct End {
     pub(crate) cause: Option<Cause>,
     /// What became of the program.
     pub(crate) status: Status,
-    /// How many bytes of output were not passed on.
-    pub(crate) dropped: u64,
 }
 
 /// What became of the program.
@@ -126,7 +124,8 @@ impl Report {
     pub(crate) fn encode(&self, out: &mut Vec<u8>) {
         match self {
             Report::Started(pid) => frame(out, 1, &[&pid.to_le_bytes()]),
-            Report::Line { stream, cut, text } => line(out, *stream, *cut, text),
+            Report::Printed { stream, bytes } => printed(out, *stream, &[bytes]),
+            Report::Lost(bytes) => frame(out, 4, &[&bytes.to_le_bytes()]),
             Report::Ended(end) => frame(out, 3, &[&json(end)]),
         }
     }
@@ -134,9 +133,10 @@ impl Report {
     pub(crate) fn decode(kind: u8, payload: &[u8]) -> Result<Self, WireError> {
         let report = match (kind, payload) {
             (1, payload) => payload.try_into().ok().map(|bytes| Report::Started(i32::from_le_bytes(bytes))),
-            (2, [stream, cut, text @ ..]) => Stream::BOTH
+            (2, [stream, bytes @ ..]) => Stream::BOTH
                 .get(usize::from(*stream))
-                .map(|stream| Report::Line { stream: *stream, cut: *cut != 0, text: text.to_vec() }),
+                .map(|stream| Report::Printed { stream: *stream, bytes: bytes.to_vec() }),
+            (4, payload) => payload.try_into().ok().map(|bytes| Report::Lost(u64::from_le_bytes(bytes))),
             (3, payload) => serde_json::from_slice(payload).ok().map(Report::Ended),
             _ => None,
         };
@@ -144,9 +144,10 @@ impl Report {
     }
 }
 
-/// Appends a [`Report::Line`] without owning its text.
-pub(crate) fn line(out: &mut Vec<u8>, stream: Stream, cut: bool, text: &[u8]) {
-    frame(out, 2, &[&[stream.index() as u8, u8::from(cut)], text]);
+/// Appends a [`Report::Printed`] of these parts without owning them.
+pub(crate) fn printed(out: &mut Vec<u8>, stream: Stream, parts: &[&[u8]]) {
+    let stream = [stream.index() as u8];
+    frame(out, 2, &[&[&stream[..]], parts].concat());
 }
 
 fn json(value: &impl Serialize) -> Vec<u8> {
@@ -205,8 +206,9 @@ mod tests {
     fn frames_survive_being_cut_anywhere() {
         let reports = [
             Report::Started(7),
-            Report::Line { stream: Stream::Err, cut: true, text: b"a\xff".to_vec() },
-            Report::Ended(End { cause: Some(Cause::Lease), status: Status::Killed(9), dropped: 3 }),
+            Report::Printed { stream: Stream::Err, bytes: b"a\xff".to_vec() },
+            Report::Lost(3),
+            Report::Ended(End { cause: Some(Cause::Lease), status: Status::Killed(9) }),
         ];
         let mut bytes = Vec::new();
         reports.iter().for_each(|report| report.encode(&mut bytes));

@@ -3,18 +3,22 @@
 
 use clockwright_model::{FailureKind, Fire, JobName, Reason, RunId, ShardContext, Source};
 use clockwright_runtime::{
-    Control, LineSink, ProcessRuntime, ProcessSettings, RunEnd, RunResult, RunSpec, Runtime, Stop,
-    StopReason, Stream, Supervisor, boottime,
+    Control, LineSink, ProcessRuntime, ProcessSettings, RunResult, RunSpec, Runtime, Shown, Stop, StopReason,
+    Stream, Supervisor, boottime,
 };
-use clockwright_settings::ContextIn;
+use clockwright_settings::ScriptSettings;
+use heard::{Heard, hear};
 use rustix::process::{Pid, Signal, kill_process};
 use std::fs;
 use std::io::{BufRead, BufReader};
+use std::path::Path;
 use std::process::{Command, Stdio};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 use tokio::sync::{mpsc, watch};
+
+mod heard;
 
 const HOST: &str = env!("CARGO_BIN_EXE_clockwright-runtime-test-host");
 /// No condition that these tests wait for takes nearly as long, even on a loaded machine.
@@ -60,8 +64,8 @@ fn shell(script: &str) -> ProcessSettings {
     settings
 }
 
-async fn run(settings: ProcessSettings) -> RunEnd {
-    runtime(settings).run(spec(), Control::unattended()).await
+async fn run(settings: ProcessSettings) -> Heard {
+    hear(&runtime(settings), spec(), Control::unattended()).await
 }
 
 fn failure(kind: FailureKind, reason: Reason) -> RunResult {
@@ -72,18 +76,18 @@ fn failure(kind: FailureKind, reason: Reason) -> RunResult {
 struct Live {
     lines: mpsc::UnboundedReceiver<String>,
     stop: watch::Sender<Stop>,
-    end: tokio::task::JoinHandle<RunEnd>,
+    end: tokio::task::JoinHandle<Heard>,
     run_id: RunId,
 }
 
-fn start(mut settings: ProcessSettings, spec: RunSpec, lease: Option<watch::Receiver<i64>>) -> Live {
+fn start(settings: ProcessSettings, spec: RunSpec, lease: Option<watch::Receiver<i64>>) -> Live {
     let (send, lines) = mpsc::unbounded_channel();
     let sink: LineSink = Arc::new(move |_, _, line| drop(send.send(line.to_owned())));
-    settings.lines = Some(sink);
+    let shown = Shown::new(Arc::new(runtime(settings)), sink);
     let (stop, stopped) = watch::channel(Stop::No);
-    let control = Control { stop: stopped, lease, wind_down: watch::channel(false).1 };
+    let control = Control { stop: stopped, lease, ..Control::unattended() };
     let run_id = spec.context.run_id;
-    let end = tokio::spawn(async move { runtime(settings).run(spec, control).await });
+    let end = tokio::spawn(async move { hear(&shown, spec, control).await });
     Live { lines, stop, end, run_id }
 }
 
@@ -92,7 +96,7 @@ impl Live {
         tokio::time::timeout(PATIENCE, self.lines.recv()).await.unwrap().expect("the run prints a line")
     }
 
-    async fn end(self) -> RunEnd {
+    async fn end(self) -> Heard {
         tokio::time::timeout(PATIENCE, self.end).await.unwrap().unwrap()
     }
 }
@@ -215,7 +219,7 @@ async fn a_supervisor_that_becomes_something_else_ends_before_it_runs_jobs() {
 #[tokio::test]
 async fn what_a_supervisor_runs_may_be_a_program_with_supervisors_of_its_own() {
     let end = run(shell("echo ${CLOCKWRIGHT_EXEC_TASK-not there}")).await;
-    assert_eq!(end.output.lines, ["not there"]);
+    assert_eq!(end.lines, ["not there"]);
 }
 
 #[tokio::test]
@@ -224,36 +228,37 @@ async fn the_program_gets_its_arguments_the_context_and_the_environment() {
     settings.command.program = "/usr/bin/printf".into();
     settings.command.arguments[0] = "%s\\n".into();
     let end = run(settings).await;
-    assert_eq!(end.output.lines[..2], ["a  b", "plain"]);
+    assert_eq!(end.lines[..2], ["a  b", "plain"]);
     assert_eq!(
-        end.output.lines[2],
+        end.lines[2],
         r#"{"jobName":"nightly report","taskId":"nightly report@-@2@-@READY@-@10.0.0.1@-@1","shardingTotalCount":4,"jobParameter":"p\u003d1","shardingItem":2,"shardingParameter":"Zürich"}"#
     );
 
     let spec = spec();
-    let run_id = spec.context.run_id;
-    let mut settings =
-        shell("env | grep ^CLOCKWRIGHT_ | grep -v ^CLOCKWRIGHT_CONTEXT= | sort; echo $EXTRA; pwd; cat");
+    let (run_id, json) = (spec.context.run_id, spec.context.to_json());
+    let mut settings = shell("env | grep ^CLOCKWRIGHT_ | sort; echo $EXTRA; pwd; cat");
     settings.env.insert("EXTRA".into(), "more".into());
     settings.directory = Some("/".into());
-    let end = runtime(settings).run(spec, Control::unattended()).await;
+    let end = hear(&runtime(settings), spec, Control::unattended()).await;
     let expected = format!(
-        "CLOCKWRIGHT_ATTEMPT=3 CLOCKWRIGHT_FIRE_TIME=1700000000000 CLOCKWRIGHT_ITEM=2 CLOCKWRIGHT_JOB=nightly report \
+        "CLOCKWRIGHT_ATTEMPT=3 CLOCKWRIGHT_CONTEXT={json} CLOCKWRIGHT_FIRE_TIME=1700000000000 CLOCKWRIGHT_ITEM=2 CLOCKWRIGHT_JOB=nightly report \
          CLOCKWRIGHT_RUN_ID={run_id} CLOCKWRIGHT_SHARDING_PARAMETER=Zürich CLOCKWRIGHT_TOKEN=77 more /"
     );
-    assert_eq!(end.output.lines.join(" "), expected);
+    assert_eq!(end.lines.join(" "), expected);
 }
 
 #[tokio::test]
-async fn a_program_that_takes_no_argument_finds_its_context_in_the_environment_only() {
-    let mut settings = shell("printf '%s\\n' \"$0\" \"$CLOCKWRIGHT_CONTEXT\"");
-    settings.context = ContextIn::Environment;
-    let end = run(settings.clone()).await;
-    assert_eq!(end.output.lines[0], "sh");
-    assert!(end.output.lines[1].starts_with(r#"{"jobName":"nightly report","#), "{:?}", end.output.lines);
-    settings.context = ContextIn::Argument;
-    let told = run(settings).await;
-    assert_eq!(told.output.lines, [end.output.lines[1].clone(), end.output.lines[1].clone()]);
+async fn a_program_that_takes_no_argument_gets_none_where_the_job_says_so() {
+    let script = |line: &str, props: &[(&str, &str)]| {
+        let props = props.iter().map(|(key, value)| ((*key).to_owned(), (*value).to_owned())).collect();
+        ProcessSettings::of(ScriptSettings::parse(line, &props).unwrap(), Some(Path::new("/usr")))
+    };
+    let end = run(script("echo plain", &[("script.context", "env")])).await;
+    assert_eq!(end.lines, ["plain"]);
+    let props = [("script.shell", "true"), ("script.directory", "lib"), ("script.env.WHO", "me")];
+    let end = run(script("echo $WHO in $(pwd) | tr a-z A-Z; echo \"$1\"", &props)).await;
+    assert_eq!((end.lines[0].as_str(), &end.lines[1][..10]), ("ME IN /USR/LIB", "{\"jobName\""));
+    assert_eq!(run(script("bin/true", &[])).await.result, RunResult::Succeeded);
 }
 
 #[tokio::test]
@@ -272,16 +277,30 @@ async fn variables_of_the_instance_are_not_passed_on() {
 async fn lines_come_live_with_their_stream_and_bytes_that_are_no_text_are_replaced() {
     let seen = Arc::new(Mutex::new(Vec::new()));
     let sink = seen.clone();
-    let mut settings = shell("echo out; sleep 0.05; echo err >&2; sleep 0.05; printf 'a\\377b\\r\\nlast'");
-    settings.lines = Some(Arc::new(move |context, stream, line| {
+    let shown = shell("echo out; sleep 0.05; echo err >&2; sleep 0.05; printf 'a\\377b\\r\\nlast'");
+    let sink: LineSink = Arc::new(move |context, stream, line: &str| {
         sink.lock().unwrap().push((context.item, stream, line.to_owned()));
-    }));
-    let end = run(settings).await;
-    assert_eq!(end.output.lines, ["out", "err", "a\u{fffd}b", "last"]);
+    });
+    let shown = Shown::new(Arc::new(runtime(shown)), sink);
+    let end = hear(&shown, spec(), Control::unattended()).await;
+    assert_eq!(end.lines, ["out", "err", "a\u{fffd}b", "last"]);
     let seen = seen.lock().unwrap();
     assert_eq!(seen[0], (2, Stream::Out, "out".to_owned()));
     assert_eq!(seen[1], (2, Stream::Err, "err".to_owned()));
     assert_eq!(seen.len(), 4);
+}
+
+#[tokio::test]
+async fn the_end_of_a_long_line_is_kept() {
+    let progress = shell(
+        "i=0; while [ $i -lt 3000 ]; do printf '\\r%s of 3000 blocks' $i; i=$((i+1)); done; printf '\\rchecksum differs'",
+    );
+    let end = run(progress).await;
+    assert!(end.lines[0].ends_with("\rchecksum differs"), "{:?}", end.lines);
+    assert_eq!((end.lines.len(), end.lost), (1, 0));
+    let long = run(shell("head -c 1000000 /dev/zero | tr '\\0' x; printf '\"partial\"}'")).await;
+    assert!(long.lines[0].ends_with("x\"partial\"}"));
+    assert_eq!(long.lines[0].len() as u64 + long.lost, 1_000_010);
 }
 
 #[tokio::test]
@@ -305,7 +324,7 @@ async fn a_program_that_is_stopped_may_tidy_up_and_is_not_a_success() {
     live.stop.send_replace(Stop::Now(StopReason::Shutdown));
     let end = live.end().await;
     assert_eq!(end.result, RunResult::Stopped(StopReason::Shutdown));
-    assert_eq!(end.output.lines, ["ready", "tidied"]);
+    assert_eq!(end.lines, ["ready", "tidied"]);
 }
 
 #[tokio::test]
@@ -314,7 +333,7 @@ async fn the_grace_period_holds_for_children_that_outlive_their_parent() {
     let mut live = start(shell(&format!("{QUIET} sh -c \"{child}\" & wait")), spec(), None);
     assert_eq!(live.line().await, "ready");
     live.stop.send_replace(Stop::Now(StopReason::Cancelled));
-    assert_eq!(live.end().await.output.lines, ["ready", "child tidied"]);
+    assert_eq!(live.end().await.lines, ["ready", "child tidied"]);
 }
 
 #[tokio::test]
@@ -339,8 +358,8 @@ async fn what_a_program_leaves_behind_is_killed_sessions_of_its_own_and_daemons_
     let spec = spec();
     let run_id = spec.context.run_id;
     let begun = Instant::now();
-    let end = runtime(shell(script)).run(spec, Control::unattended()).await;
-    assert_eq!((end.result, end.output.lines), (RunResult::Succeeded, vec!["started".to_owned()]));
+    let end = hear(&runtime(shell(script)), spec, Control::unattended()).await;
+    assert_eq!((end.result, end.lines), (RunResult::Succeeded, vec!["started".to_owned()]));
     assert_eq!(processes_of(run_id), Vec::<i32>::new());
     assert!(begun.elapsed() < PATIENCE);
 }
@@ -353,7 +372,7 @@ async fn a_stop_reaches_descendants_in_other_sessions() {
     live.stop.send_replace(Stop::Now(StopReason::Cancelled));
     let run_id = live.run_id;
     let asked = Instant::now();
-    assert_eq!(live.end().await.output.lines, ["ready", "bye"]);
+    assert_eq!(live.end().await.lines, ["ready", "bye"]);
     assert!(asked.elapsed() < Duration::from_secs(9), "nobody had to wait for the grace period");
     assert_eq!(processes_of(run_id), Vec::<i32>::new());
 }
@@ -364,12 +383,11 @@ async fn a_gigabyte_of_output_neither_blocks_nor_fills_memory() {
                   grep -E 'VmHWM' /proc/$PPID/status; echo last";
     let end = run(shell(script)).await;
     assert_eq!(end.result, RunResult::Succeeded);
-    let lines = &end.output.lines;
+    let lines = &end.lines;
     assert_eq!((lines[0].as_str(), lines.last().unwrap().as_str()), ("first", "last"));
-    assert!(lines[1].ends_with("x [… line cut]"), "{:?}", lines[1]);
     let kept: usize = lines.iter().map(|line| line.len() + 1).sum();
     assert!(kept <= 128 << 10, "{kept} bytes kept");
-    assert!(end.output.dropped_bytes > (1_123 << 20), "{}", end.output.dropped_bytes);
+    assert!(end.lost > (1_123 << 20), "{}", end.lost);
     let peak = &lines[lines.len() - 2];
     let peak: u64 = peak.split_whitespace().nth(1).expect(peak).parse().unwrap();
     assert!(peak < 24 << 10, "the supervisor took {peak} KiB");
@@ -382,7 +400,7 @@ async fn an_endless_printer_can_be_stopped() {
     live.stop.send_replace(Stop::Now(StopReason::Cancelled));
     let end = live.end().await;
     assert_eq!(end.result, RunResult::Stopped(StopReason::Cancelled));
-    assert!(end.output.lines[0].starts_with("{\"jobName\""));
+    assert!(end.lines[0].starts_with("{\"jobName\""));
 }
 
 #[tokio::test]
@@ -529,7 +547,7 @@ async fn a_program_dies_with_its_supervisor_even_while_the_instance_is_frozen() 
 #[tokio::test]
 async fn a_run_has_a_session_of_its_own_and_no_terminal() {
     let end = run(shell("cut -d' ' -f6,7 /proc/self/stat; echo $PPID 0")).await;
-    assert_eq!(end.output.lines[0], end.output.lines[1], "session and terminal");
+    assert_eq!(end.lines[0], end.lines[1], "session and terminal");
 }
 
 #[tokio::test]
@@ -540,12 +558,12 @@ async fn a_hundred_runs_at_once_all_end_as_they_should() {
             let runtime = runtime.clone();
             let mut spec = spec();
             spec.context.item = item;
-            tokio::spawn(async move { runtime.run(spec, Control::unattended()).await })
+            tokio::spawn(async move { hear(&*runtime, spec, Control::unattended()).await })
         })
         .collect();
     for (item, run) in runs.into_iter().enumerate() {
         let end = run.await.unwrap();
-        assert_eq!(end.output.lines, [item.to_string()]);
+        assert_eq!(end.lines, [item.to_string()]);
         assert_eq!(end.result == RunResult::Succeeded, item % 2 == 0);
     }
 }

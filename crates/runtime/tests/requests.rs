@@ -2,13 +2,16 @@
 #![allow(clippy::unwrap_used, reason = "tests")]
 
 use clockwright_model::{FailureKind, Fire, JobName, RunId, ShardContext, Source};
-use clockwright_runtime::{Control, HttpRuntime, RunEnd, RunResult, RunSpec, Runtime, Stop, StopReason};
+use clockwright_runtime::{Control, HttpRuntime, RunResult, RunSpec, Stop, StopReason};
 use clockwright_settings::HttpSettings;
+use heard::{Heard, hear};
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{mpsc, watch};
+
+mod heard;
 
 /// A server that gives every request the same answer, byte for byte, and hands out what it was sent. It closes each
 /// connection after its answer; without an answer it stays silent.
@@ -81,11 +84,11 @@ fn job(uri: &str, more: &[(&str, &str)]) -> HttpRuntime {
     HttpRuntime::new(HttpSettings::parse(&props).unwrap())
 }
 
-async fn run(runtime: &HttpRuntime) -> RunEnd {
-    runtime.run(spec(), Control::unattended()).await
+async fn run(runtime: &HttpRuntime) -> Heard {
+    hear(runtime, spec(), Control::unattended()).await
 }
 
-fn failure(end: RunEnd) -> (FailureKind, String) {
+fn failure(end: Heard) -> (FailureKind, String) {
     match end.result {
         RunResult::Failed { kind, reason } => (kind, reason.to_string()),
         other => panic!("{other:?}"),
@@ -97,7 +100,7 @@ async fn a_request_carries_the_context_and_its_answer_is_the_output() {
     let (address, mut requests) = server(answer("200 OK", "line 1\nline 2\n")).await;
     let end = run(&job(&format!("http://{address}/do?x=1"), &[("http.data", "not sent with GET")])).await;
     assert_eq!(end.result, RunResult::Succeeded);
-    assert_eq!(end.output.lines, ["line 1", "line 2"]);
+    assert_eq!(end.lines, ["line 1", "line 2"]);
     let request = requests.recv().await.unwrap();
     assert!(request.starts_with("GET /do?x=1 HTTP/1.1\r\n"), "{request}");
     let run_id = spec().context.run_id;
@@ -129,7 +132,7 @@ async fn a_status_of_400_or_more_is_a_failure_that_quotes_the_answer_but_no_secr
     let (address, _requests) =
         server(answer("503 Service Unavailable", "\n database is down \nat line 7")).await;
     let end = run(&job(&format!("http://user:secret@{address}/x?key=secret"), &[])).await;
-    assert_eq!(end.output.lines.len(), 3);
+    assert_eq!(end.lines.len(), 3);
     let reason = format!("GET http://{address}/x answered 503 Service Unavailable: database is down");
     assert_eq!(failure(end), (FailureKind::Job, reason));
     let (address, _requests) = server(answer("404 Not Found", "")).await;
@@ -137,12 +140,113 @@ async fn a_status_of_400_or_more_is_a_failure_that_quotes_the_answer_but_no_secr
     assert_eq!(failure(run(&job(&format!("http://{address}"), &[])).await), (FailureKind::Job, reason));
 }
 
+/// A server that sends on to this place.
+async fn sends_on(status: &str, place: &str) -> (SocketAddr, mpsc::UnboundedReceiver<String>) {
+    server(answer(&format!("{status}\r\nLocation: {place}"), "")).await
+}
+
 #[tokio::test]
-async fn a_redirect_is_an_answer_and_not_followed() {
-    let (other, mut untouched) = server(answer("500 Internal Server Error", "")).await;
-    let (address, _requests) = server(answer(&format!("302 Found\r\nLocation: http://{other}/"), "")).await;
-    assert_eq!(run(&job(&format!("http://{address}"), &[])).await.result, RunResult::Succeeded);
+async fn a_redirect_of_a_get_is_followed_and_what_is_there_counts() {
+    for status in ["301 Moved Permanently", "302 Found", "308 Permanent Redirect"] {
+        let (target, mut asked) = server(answer("500 Internal Server Error", "broken there")).await;
+        let (first, _requests) = sends_on(status, &format!("http://{target}/run?key=x")).await;
+        let (_, reason) = failure(run(&job(&format!("http://{first}/moved"), &[])).await);
+        assert!(reason.ends_with("answered 500 Internal Server Error: broken there"), "{reason}");
+        let request = asked.recv().await.unwrap();
+        assert!(
+            request.starts_with("GET /run?key=x HTTP/1.1\r\n") && request.contains("shardingcontext: "),
+            "{request}"
+        );
+    }
+}
+
+#[tokio::test]
+async fn a_redirect_of_what_does_something_is_a_failure_that_names_the_place() {
+    let (target, mut untouched) = server(answer("200 OK", "")).await;
+    for (method, more) in [("POST", None), ("PUT", None), ("GET", Some(("http.redirect", "never")))] {
+        let (first, _requests) =
+            sends_on("302 Found", &format!("http://user:secret@{target}/run?key=secret")).await;
+        let props: Vec<_> = [("http.method", method)].into_iter().chain(more).collect();
+        let (kind, reason) = failure(run(&job(&format!("http://{first}/old"), &props)).await);
+        let words = format!(
+            "{method} http://{first}/old answered 302 Found and sends on to http://{target}/run, which was not called: http.uri may \
+             name that address, or http.redirect: always follow it"
+        );
+        assert_eq!((kind, reason), (FailureKind::Job, words));
+    }
     assert!(untouched.try_recv().is_err());
+}
+
+#[tokio::test]
+async fn a_redirect_of_a_post_is_followed_where_the_job_says_so() {
+    let (target, mut asked) = server(answer("200 OK", "done")).await;
+    let props = [("http.method", "POST"), ("http.data", "x=1"), ("http.redirect", "always")];
+    let (first, _requests) = sends_on("307 Temporary Redirect", &format!("http://{target}/run")).await;
+    assert_eq!(run(&job(&format!("http://{first}/"), &props)).await.lines, ["done"]);
+    let request = asked.recv().await.unwrap();
+    assert!(request.starts_with("POST /run ") && request.ends_with("\r\n\r\nx=1"), "{request}");
+}
+
+#[tokio::test]
+async fn credentials_stay_with_their_host() {
+    let (target, mut asked) = server(answer("200 OK", "")).await;
+    let (first, mut requests) = sends_on("302 Found", &format!("http://{target}/")).await;
+    assert_eq!(run(&job(&format!("http://user:secret@{first}/"), &[])).await.result, RunResult::Succeeded);
+    assert!(requests.recv().await.unwrap().contains("authorization: Basic "));
+    let request = asked.recv().await.unwrap();
+    assert!(!request.contains("authorization"), "{request}");
+}
+
+#[tokio::test]
+async fn a_circle_of_redirects_ends_as_a_failure() {
+    let (address, mut requests) = server(answer("302 Found\r\nLocation: /again", "")).await;
+    let (kind, reason) = failure(run(&job(&format!("http://{address}/"), &[])).await);
+    let words =
+        format!("GET http://{address}/: sent on more than 10 times, the last time to http://{address}/again");
+    assert_eq!((kind, reason), (FailureKind::Job, words));
+    let mut asked = 0;
+    while requests.try_recv().is_ok() {
+        asked += 1;
+    }
+    assert_eq!(asked, 11);
+}
+
+#[tokio::test]
+async fn no_connection_is_used_twice() {
+    // A server that keeps connections open, and tells which one a request came on.
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let address = listener.local_addr().unwrap();
+    tokio::spawn(async move {
+        for number in 1.. {
+            let (mut stream, _) = listener.accept().await.unwrap();
+            tokio::spawn(async move {
+                loop {
+                    let request = read_request(&mut stream).await;
+                    assert!(request.contains("\r\nconnection: close\r\n"), "{request}");
+                    let answer = format!("HTTP/1.1 200 OK\r\nContent-Length: 1\r\n\r\n{number}");
+                    stream.write_all(answer.as_bytes()).await.unwrap();
+                }
+            });
+        }
+    });
+    let runtime = job(&format!("http://{address}/"), &[("http.method", "POST"), ("http.data", "x")]);
+    for number in 1..4 {
+        assert_eq!(run(&runtime).await.lines, [number.to_string()]);
+    }
+}
+
+#[tokio::test]
+async fn an_answer_in_another_character_set_is_read_as_it_says() {
+    let gbk = b"\xc8\xd5\xb1\xa8\xca\xa7\xb0\xdc\n".repeat(5_000);
+    for (kind, text) in [("text/plain; Charset=\"GBK\"", "日报失败"), ("text/plain", "\u{fffd}")] {
+        let head =
+            format!("HTTP/1.1 500 Oh\r\nContent-Type: {kind}\r\nContent-Length: {}\r\n\r\n", gbk.len());
+        let (address, _requests) = server(Some([head.as_bytes(), &gbk].concat())).await;
+        let end = run(&job(&format!("http://{address}/"), &[])).await;
+        assert!(end.lines[0].starts_with(text), "{}", end.lines[0]);
+        let (_, reason) = failure(end);
+        assert!(reason.contains(text), "{reason}");
+    }
 }
 
 #[tokio::test]
@@ -187,20 +291,28 @@ async fn a_stop_closes_the_connection_at_once_and_a_timeout_too() {
         requests.recv().await.unwrap();
         stop.send_replace(Stop::Now(StopReason::Cancelled));
     };
-    let (end, ()) = tokio::join!(runtime.run(spec(), control), stopper);
+    let (end, ()) = tokio::join!(hear(&runtime, spec(), control), stopper);
     assert_eq!(end.result, RunResult::Stopped(StopReason::Cancelled));
     assert_eq!(requests.recv().await.unwrap(), "closed");
-    let end = runtime.run(RunSpec { timeout: Some(50), ..spec() }, Control::unattended()).await;
+    let end = hear(&runtime, RunSpec { timeout: Some(50), ..spec() }, Control::unattended()).await;
     assert_eq!(failure(end), (FailureKind::Timeout, "took longer than its limit of 50 ms".to_owned()));
 }
 
 #[tokio::test]
-async fn a_huge_answer_is_read_only_so_far() {
-    let (address, _requests) = server(answer("200 OK", &"0123456789abcdef\n".repeat(1 << 20))).await;
+async fn a_huge_answer_is_read_to_its_end_and_kept_in_part() {
+    let body = "0123456789abcdef\n".repeat(1 << 20) + "all is committed";
+    let (address, _requests) = server(answer("200 OK", &body)).await;
     let end = run(&job(&format!("http://{address}/"), &[])).await;
     assert_eq!(end.result, RunResult::Succeeded);
-    let kept: usize = end.output.lines.iter().map(|line| line.len() + 1).sum();
-    assert!(kept < 33 << 10 && end.output.dropped_bytes > 900 << 10, "{kept} {}", end.output.dropped_bytes);
+    assert_eq!(end.lines.last().unwrap(), "all is committed");
+    assert!(end.lost > (16 << 20), "{}", end.lost);
+}
+
+#[tokio::test]
+async fn a_server_that_fails_after_much_of_its_answer_is_a_failure() {
+    let broken = b"HTTP/1.1 200 OK\r\nContent-Length: 9999999\r\n\r\n".to_vec();
+    let (address, _requests) = server(Some([broken, vec![b'x'; 3 << 20]].concat())).await;
+    assert_eq!(failure(run(&job(&format!("http://{address}/"), &[])).await).0, FailureKind::Job);
 }
 
 #[tokio::test]

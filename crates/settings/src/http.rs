@@ -16,10 +16,24 @@ pub struct HttpSettings {
     pub data: Option<String>,
     /// `http.content.type` of the body.
     pub content_type: Option<HeaderValue>,
+    /// `http.redirect`: whether a redirect is followed; `safe` unless set.
+    pub redirect: Redirect,
     /// `http.connect.timeout.milliseconds`: the longest wait for a connection; 3,000 unless set.
     pub connect_timeout: Millis,
     /// `http.read.timeout.milliseconds`: the longest wait for the next piece of the answer; 5,000 unless set.
     pub read_timeout: Millis,
+}
+
+/// Whether a redirect is followed. One that is not is a failure.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Redirect {
+    /// `safe`: for GET and HEAD, which only ask.
+    #[default]
+    Safe,
+    /// `always`: as a browser does, which makes a GET of a POST unless the server says otherwise (307, 308).
+    Always,
+    /// `never`.
+    Never,
 }
 
 impl HttpSettings {
@@ -28,11 +42,12 @@ impl HttpSettings {
     /// # Errors
     /// Names the first property that is missing, unknown or cannot be used.
     pub fn parse(props: &BTreeMap<String, String>) -> Result<Self, SettingsError> {
-        const KNOWN: [&str; 6] = [
+        const KNOWN: [&str; 7] = [
             "http.uri",
             "http.method",
             "http.data",
             "http.content.type",
+            "http.redirect",
             "http.connect.timeout.milliseconds",
             "http.read.timeout.milliseconds",
         ];
@@ -53,6 +68,7 @@ impl HttpSettings {
             method: method(required("http.method")?)?,
             data: props.get("http.data").filter(|data| !data.is_empty()).cloned(),
             content_type,
+            redirect: given("http.redirect").map_or(Ok(Redirect::default()), redirect)?,
             connect_timeout: wait("http.connect.timeout.milliseconds", &given, 3_000)?,
             read_timeout: wait("http.read.timeout.milliseconds", &given, 5_000)?,
         })
@@ -92,6 +108,18 @@ fn method(text: &str) -> Result<Method, SettingsError> {
         let list = known.iter().map(Method::as_str).collect::<Vec<_>>().join(", ");
         error("http.method", format!("is `{text}`; it must be one of {list}"))
     })
+}
+
+fn redirect(text: &str) -> Result<Redirect, SettingsError> {
+    match text {
+        "safe" => Ok(Redirect::Safe),
+        "always" => Ok(Redirect::Always),
+        "never" => Ok(Redirect::Never),
+        _ => Err(error(
+            "http.redirect",
+            format!("is `{text}`; it must be safe (followed for GET and HEAD), always or never"),
+        )),
+    }
 }
 
 fn wait<'a>(
@@ -139,6 +167,10 @@ mod tests {
             (
                 ("http.read.timeout.milliseconds", "5s"),
                 "http.read.timeout.milliseconds: is `5s`; it must be a number of milliseconds from 1 to 86400000",
+            ),
+            (
+                ("http.redirect", "no"),
+                "http.redirect: is `no`; it must be safe (followed for GET and HEAD), always or never",
             ),
             (("http.content.type", "a\nb"), "http.content.type: `a\nb` cannot be sent in a header"),
         ];

@@ -301,7 +301,7 @@ pub const SETTINGS: &[Setting] = &[
         "{}",
         of_3x("props"),
         (props, set_props),
-        "Properties of the job's type. SCRIPT: `script.command.line` (required; a program and its arguments), `script.shell` (`true`: the line is for `/bin/sh -c`, with pipes and variables; `false`), `script.context` (`argument`: the context as JSON in one last argument, with a shell `$1`; `env`: only in the variable `CLOCKWRIGHT_CONTEXT`), `script.directory` (where it runs), `script.env.NAME` (a variable). HTTP: `http.uri` and `http.method` (required), `http.data`, `http.content.type`, `http.connect.timeout.milliseconds` (3000), `http.read.timeout.milliseconds` (5000). DATAFLOW: `streaming.process`. Maps in it are written out: `{script: {shell: true}}` is `{script.shell: true}`.",
+        "Properties of the job's type. SCRIPT: `script.command.line` (required; a program and its arguments), `script.shell` (`true`: the line is for `/bin/sh -c`, with pipes and variables; `false`), `script.context` (`argument`: the context as JSON in one last argument, with a shell `$1`; `env`: only in the variable `CLOCKWRIGHT_CONTEXT`), `script.directory` (where it runs; a relative one is one of the jobs file's folder, which is also where scripts run without it), `script.env.NAME` (a variable). HTTP: `http.uri` and `http.method` (required), `http.data`, `http.content.type`, `http.redirect` (`safe`: followed for GET and HEAD, a failure otherwise; `always`; `never`), `http.connect.timeout.milliseconds` (3000), `http.read.timeout.milliseconds` (5000). DATAFLOW: `streaming.process`. Maps in it are written out: `{script: {shell: true}}` is `{script.shell: true}`.",
     ),
     row(
         "failover",

@@ -50,7 +50,7 @@ pub(crate) struct DevArgs {
     /// The IPv4 address by which this server is known. Default: the first public one of this machine, else the last private one
     #[arg(long, env = "CLOCKWRIGHT_INSTANCE_IP")]
     instance_ip: Option<std::net::Ipv4Addr>,
-    /// How long runs may go on after SIGTERM or SIGINT, for example 30s; a second signal ends them at once
+    /// How long runs may go on after SIGTERM, SIGINT, SIGHUP or SIGQUIT, for example 30s; a second signal ends them at once
     #[arg(long, default_value = "30s", value_parser = super::duration)]
     shutdown_grace: Duration,
     #[command(flatten)]

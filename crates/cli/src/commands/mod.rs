@@ -8,6 +8,7 @@ mod history;
 pub(crate) mod job;
 pub(crate) mod ledger;
 mod live;
+pub(crate) mod logs;
 pub(crate) mod node;
 pub(crate) mod reference;
 pub(crate) mod run;
@@ -27,7 +28,7 @@ use jiff::Timestamp;
 use jiff::tz::TimeZone;
 use std::io::IsTerminal as _;
 use std::time::Duration;
-use tokio::signal::unix::{SignalKind, signal};
+use tokio::signal::unix::{Signal, SignalKind, signal};
 
 pub(crate) use clockwright::scheduler::{EVENTS_FILE, LOGS_FOLDER};
 
@@ -138,7 +139,7 @@ impl From<SchedulerError> for Failure {
     }
 }
 
-/// Waits for SIGTERM or SIGINT and shuts the instances down together; a second signal ends what still runs.
+/// Waits for a signal and shuts the instances down together; a second signal ends what still runs.
 pub(crate) async fn until_signal(schedulers: Vec<Scheduler>, mut signals: Signals) -> Result<(), Failure> {
     let which = signals.next().await;
     shut_down(which, schedulers, signals).await
@@ -172,21 +173,62 @@ pub(crate) async fn shut_down(
 /// How long an instance that was told twice to end may take for it.
 const LAST_SECONDS: Duration = Duration::from_secs(10);
 
-/// SIGTERM and SIGINT, caught from when this is made.
+/// The signals that ask a program to end, caught from when this is made: SIGTERM, SIGINT, SIGHUP (the terminal is gone) and SIGQUIT.
+/// The last two stay ignored where whoever started the program ignores them, as `nohup` does.
 pub(crate) struct Signals {
-    terminate: tokio::signal::unix::Signal,
-    interrupt: tokio::signal::unix::Signal,
+    terminate: Signal,
+    interrupt: Signal,
+    hangup: Option<Signal>,
+    quit: Option<Signal>,
 }
 
 impl Signals {
     pub(crate) fn catch() -> Result<Self, Failure> {
-        Ok(Self { terminate: signal(SignalKind::terminate())?, interrupt: signal(SignalKind::interrupt())? })
+        let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
+        let unless_ignored = |kind: SignalKind| match is_ignored(&status, kind) {
+            true => Ok(None),
+            false => signal(kind).map(Some),
+        };
+        Ok(Self {
+            terminate: signal(SignalKind::terminate())?,
+            interrupt: signal(SignalKind::interrupt())?,
+            hangup: unless_ignored(SignalKind::hangup())?,
+            quit: unless_ignored(SignalKind::quit())?,
+        })
     }
 
     async fn next(&mut self) -> &'static str {
         tokio::select! {
             _ = self.terminate.recv() => "SIGTERM",
             _ = self.interrupt.recv() => "SIGINT",
+            () = received(&mut self.hangup) => "SIGHUP",
+            () = received(&mut self.quit) => "SIGQUIT",
         }
+    }
+}
+
+async fn received(signal: &mut Option<Signal>) {
+    match signal {
+        Some(signal) => drop(signal.recv().await),
+        None => std::future::pending().await,
+    }
+}
+
+/// Whether this process was started with a signal ignored, as `/proc/self/status` says.
+fn is_ignored(status: &str, kind: SignalKind) -> bool {
+    let mask =
+        status.lines().find_map(|line| u64::from_str_radix(line.strip_prefix("SigIgn:")?.trim(), 16).ok());
+    mask.is_some_and(|mask| mask >> (kind.as_raw_value() - 1) & 1 == 1)
+}
+
+#[cfg(test)]
+mod signal_tests {
+    use super::*;
+
+    #[test]
+    fn what_is_ignored_is_read_from_the_mask() {
+        let status = "Name:\tx\nSigBlk:\t00000000ffffffff\nSigIgn:\t0000000000000001\n";
+        assert!(is_ignored(status, SignalKind::hangup()));
+        assert!(!is_ignored(status, SignalKind::quit()) && !is_ignored("", SignalKind::hangup()));
     }
 }

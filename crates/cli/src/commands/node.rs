@@ -33,7 +33,7 @@ pub(crate) struct NodeArgs {
     /// process has that id (containers may share address and process id) an id of its own
     #[arg(long, env = "CLOCKWRIGHT_INSTANCE_ID", value_name = "NAME")]
     instance_id: Option<String>,
-    /// How long runs may go on after SIGTERM or SIGINT, for example 30s; a second signal ends them at once
+    /// How long runs may go on after SIGTERM, SIGINT, SIGHUP or SIGQUIT, for example 30s; a second signal ends them at once
     #[arg(long, default_value = "30s", value_parser = super::duration)]
     shutdown_grace: Duration,
     /// The layout of the nodes of jobs that are not in the registry yet: 2 for Elastic-Job 2.x, 3 for ElasticJob 3.x. A job that is

@@ -9,9 +9,7 @@ use clockwright_events::{
     Cursor, ExecutionFilter, ExecutionRow, ExecutionState, Page, Query as _, RunFilter, RunRow, StatusRow,
 };
 use clockwright_model::{ExecutionSource, Item, Millis, OutcomeKind, RunId, Source};
-use clockwright_runtime::LogPosition;
 use serde::Serialize;
-use std::sync::Arc;
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum RunCommand {
@@ -24,16 +22,8 @@ pub(crate) enum RunCommand {
         #[command(flatten)]
         store: StoreArgs,
     },
-    /// Print what a run that has ended printed, from the data folder of the `dev` or `node` that ran it
-    Logs(LogsArgs),
-}
-
-#[derive(Debug, Args)]
-pub(crate) struct LogsArgs {
-    /// The run's id, as `run list` shows it
-    id: String,
-    #[command(flatten)]
-    store: StoreArgs,
+    /// Print what a run printed, or prints: from the data folder of the `dev` or `node` that ran it
+    Logs(super::logs::LogsArgs),
 }
 
 #[derive(Debug, Args)]
@@ -108,7 +98,7 @@ pub(crate) async fn run(global: &Global, command: RunCommand) -> Result<(), Fail
         RunCommand::List(args) if args.attempts => attempts(global.output, args).await,
         RunCommand::List(args) => outcomes(global.output, args).await,
         RunCommand::Get { id, store } => details(global.output, &id, &store).await,
-        RunCommand::Logs(args) => logs(global.output, args).await,
+        RunCommand::Logs(args) => super::logs::run(global.output, args).await,
     }
 }
 
@@ -189,45 +179,9 @@ async fn details(output: Format, id: &str, store: &StoreArgs) -> Result<(), Fail
     show(output, &Details { outcome, execution, states }, get)
 }
 
-fn run_id(text: &str) -> Result<RunId, Failure> {
+pub(crate) fn run_id(text: &str) -> Result<RunId, Failure> {
     let wrong = || format!("`{text}` is not a run id; it looks like 0196a1b2-c3d4-7e5f-8a9b-0c1d2e3f4a5b");
     RunId::parse(text).ok_or_else(|| Failure::Usage(wrong()))
-}
-
-/// What a run printed.
-#[derive(Serialize)]
-struct Log {
-    run_id: String,
-    text: String,
-}
-
-async fn logs(output: Format, args: LogsArgs) -> Result<(), Failure> {
-    let LogsArgs { id, store } = args;
-    let run = run_id(&id)?;
-    // The log is a file of this machine: it is worth a look whatever has become of the database.
-    let row = match store.open().await {
-        Ok(open) => open.run(run).await.map_err(Failure::from),
-        Err(failure) => Err(failure),
-    };
-    let position = row.as_ref().ok().and_then(Option::as_ref).and_then(|row| row.log.clone());
-    let logs = Arc::new(store.logs());
-    let reader = Arc::clone(&logs);
-    let read = tokio::task::spawn_blocking(move || {
-        reader.read(run, position.as_deref().and_then(LogPosition::parse).as_ref())
-    });
-    let folder = logs.folder().display();
-    let read = read.await.map_err(|error| Failure::Failed(error.to_string()))?;
-    match read.map_err(|error| Failure::Failed(format!("cannot read {folder}: {error}")))? {
-        Some(text) => show(output, &Log { run_id: id, text }, |log| log.text.clone()),
-        None => Err(Failure::Failed(match row? {
-            None => format!("there is no run {id} in {}, and no log of it in {folder}", store.place()),
-            Some(RunRow { log: Some(position), instance, .. }) => format!(
-                "the log of run {id} is not in {folder}: instance {instance} wrote it, as {position} in the folder `logs` of its data \
-                 folder, where it stays until it is too old or too much"
-            ),
-            Some(row) => format!("run {id} printed nothing that instance {} kept", row.instance),
-        })),
-    }
 }
 
 fn list(rows: &[Listed<RunRow>]) -> String {

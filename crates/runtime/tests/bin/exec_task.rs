@@ -2,7 +2,7 @@
 
 use clockwright_model::{Fire, JobName, RunId, ShardContext, Source};
 use clockwright_runtime::{
-    Control, LineSink, ProcessRuntime, ProcessSettings, RunSpec, Runtime, Stop, Supervisor, boottime, guard,
+    Control, LineSink, ProcessRuntime, ProcessSettings, RunSpec, Runtime, Shown, Supervisor, boottime, guard,
 };
 use std::io::Write;
 use std::process::ExitCode;
@@ -32,11 +32,10 @@ fn forgetful() -> ExitCode {
 
 /// Runs one command under a lease of so many milliseconds that nobody renews, and passes on what it prints.
 fn hold(run_id: &str, lease: &str, command: &str) -> ExitCode {
-    let mut settings = ProcessSettings::new(command).expect("the test gives a good command line");
+    let settings = ProcessSettings::new(command).expect("the test gives a good command line");
     let sink: LineSink = Arc::new(|_, _, line| {
         let _ = writeln!(std::io::stdout(), "{line}");
     });
-    settings.lines = Some(sink);
     let lease = boottime() + lease.parse::<i64>().expect("the test gives a number");
     let context = ShardContext {
         job: JobName::new("held").expect("valid"),
@@ -51,14 +50,11 @@ fn hold(run_id: &str, lease: &str, command: &str) -> ExitCode {
         run_id: RunId::parse(run_id).expect("the test gives an id"),
         token: 1,
     };
-    let control = Control {
-        stop: watch::channel(Stop::No).1,
-        lease: Some(watch::channel(lease).1),
-        wind_down: watch::channel(false).1,
-    };
+    let control = Control { lease: Some(watch::channel(lease).1), ..Control::unattended() };
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
     let spec = RunSpec { context, timeout: None, grace: 1_000 };
-    let end = runtime.block_on(ProcessRuntime::new(Supervisor::this_program(), settings).run(spec, control));
+    let program = ProcessRuntime::new(Supervisor::this_program(), settings);
+    let end = runtime.block_on(Shown::new(Arc::new(program), sink).run(spec, control));
     let _ = writeln!(std::io::stdout(), "{:?}", end.result);
     ExitCode::SUCCESS
 }

@@ -4,8 +4,7 @@ use crate::{Job, Registry, net};
 use clockwright_engine::core::JobStatus;
 use clockwright_engine::{Connect, Engine, EngineHandle, EngineOptions, StartError};
 use clockwright_events::{
-    Bus, BusOptions, EventStore, LateStore, Retention, Sampling, Sink, Spool, SpoolError, SpoolOptions,
-    StoreError,
+    Bus, BusOptions, LateStore, Retention, Sampling, Sink, Spool, SpoolError, SpoolOptions, StoreError,
 };
 use clockwright_fleet::Layout;
 use clockwright_model::{InstanceId, Millis, NameError, SettingsError, ShardContext};
@@ -23,9 +22,6 @@ pub const EVENTS_FILE: &str = "events.db";
 
 /// The name of the folder, in a data folder, where events wait for their database.
 const SPOOL_FOLDER: &str = "spool";
-
-/// How long a start waits for an instance that is just leaving to let go of the spool: its last write may still be on its way.
-const HANDOVER: Duration = Duration::from_secs(2);
 
 /// The name of the folder, in a data folder, of what runs printed.
 pub const LOGS_FOLDER: &str = "logs";
@@ -263,23 +259,27 @@ impl Scheduler {
     }
 
     /// Shuts the instance down: nothing new starts, what runs may end within the grace period, and then its items go to
-    /// others. Returns when it has left the registry.
-    pub async fn shutdown(self) {
+    /// others. Returns when it has left the registry, and what it recorded is stored or waits on disk; and how many events could be neither, so
+    /// that whoever runs it can say so. With a bus of the caller's that is for the caller to see.
+    pub async fn shutdown(self) -> u64 {
         self.engine.shutdown().await;
-        if let Some(bus) = self.bus {
-            bus.close(LAST_EVENTS).await;
-        }
+        let Some(bus) = self.bus else { return 0 };
+        bus.close(LAST_EVENTS).await;
+        bus.lost()
     }
 }
 
-/// The store in a data folder, which exists. History is deleted there when `keep` says so.
+/// The store in a data folder, which exists, behind a spool there: while the file is locked or its disk full, events wait beside it. History is
+/// deleted when `keep` says so. Several processes may share the folder.
 ///
 /// # Errors
-/// [`StoreError`] says what is wrong with the file.
-pub async fn file(folder: &Path, keep: Retention) -> Result<Arc<dyn Sink>, StoreError> {
-    let store = EventStore::open(folder.join(EVENTS_FILE)).await?;
-    tokio::spawn(EventStore::keep_pruned(Arc::downgrade(&store), keep, SWEEP));
-    Ok(store)
+/// [`SchedulerError::Store`] says what is wrong with the file, [`SchedulerError::Spool`] with the spool's folder. A file that is merely locked
+/// is none.
+pub async fn file(folder: &Path, keep: Retention) -> Result<Arc<dyn Sink>, SchedulerError> {
+    let store = LateStore::file(&folder.join(EVENTS_FILE)).await?;
+    tokio::spawn(LateStore::keep_pruned(Arc::downgrade(&store), keep, SWEEP));
+    let store: Arc<dyn Sink> = store;
+    Ok(Spool::open_first(folder.join(SPOOL_FOLDER), &store, &SpoolOptions::default())?)
 }
 
 /// The sink for a database, behind a spool in the folder, which is made when it is missing.
@@ -294,15 +294,7 @@ pub async fn database(
 ) -> Result<Arc<dyn Sink>, SchedulerError> {
     let store = LateStore::connect(address).await?;
     tokio::spawn(LateStore::keep_pruned(Arc::downgrade(&store), keep, SWEEP));
-    let deadline = tokio::time::Instant::now() + HANDOVER;
-    loop {
-        match Spool::open(folder.join(SPOOL_FOLDER), store.clone(), SpoolOptions::default()) {
-            Err(error) if error.is_in_use() && tokio::time::Instant::now() < deadline => {
-                tokio::time::sleep(Duration::from_millis(50)).await;
-            }
-            spool => return Ok(spool?),
-        }
-    }
+    Ok(Spool::open(folder.join(SPOOL_FOLDER), store, SpoolOptions::default())?)
 }
 
 async fn store_in(folder: PathBuf, history: &History) -> Result<Bus, SchedulerError> {

@@ -2,7 +2,7 @@
 #![allow(clippy::unwrap_used, missing_docs, reason = "tests")]
 
 use clockwright::{Events, Job, Registry, Scheduler, SchedulerOptions, Supervisor};
-use clockwright_events::{Page, Query as _, Retention, RunFilter, Spool, SpoolOptions, SqliteStore};
+use clockwright_events::{Page, Query as _, Retention, RunFilter, SqliteStore};
 use clockwright_fleet::admin::Admin;
 use clockwright_fleet::view;
 use std::collections::BTreeSet;
@@ -105,20 +105,34 @@ async fn a_program_that_does_not_become_a_supervisor_when_asked_is_refused_its_s
 }
 
 #[tokio::test]
-async fn an_instance_waits_for_the_spool_of_one_that_is_just_leaving() {
+async fn what_can_be_neither_stored_nor_kept_is_counted_at_the_end() {
     let folder = tempfile::tempdir().unwrap();
-    let sink = SqliteStore::in_memory().await.unwrap();
-    let spool = folder.path().join("spool");
-    let leaving = Spool::open(&spool, sink.clone(), SpoolOptions::default()).unwrap();
-    tokio::spawn(async move {
-        tokio::time::sleep(Duration::from_millis(200)).await;
-        drop(leaving);
+    let registry = Registry::in_memory("jobs").unwrap();
+    let (ran, mut runs) = tokio::sync::mpsc::unbounded_channel();
+    let job = Job::simple("often", "* * * * * ?", move |_| {
+        let _ = ran.send(());
+        async { Ok::<(), String>(()) }
     });
+    let options =
+        SchedulerOptions { events: Events::Folder(folder.path().into()), ..SchedulerOptions::default() };
+    let scheduler = Scheduler::start_with(&registry, vec![job], options).await.unwrap();
+    // Neither the file nor the spool can be written from here on.
+    std::fs::remove_dir_all(folder.path().join("spool")).unwrap();
+    std::fs::remove_file(folder.path().join("events.db")).unwrap();
+    std::fs::create_dir(folder.path().join("events.db")).unwrap();
+    tokio::time::timeout(PATIENCE, runs.recv()).await.unwrap().unwrap();
+    assert!(scheduler.shutdown().await > 0);
+}
+
+#[tokio::test]
+async fn a_spool_is_refused_to_a_second_process_and_free_as_soon_as_the_first_has_closed_it() {
+    let folder = tempfile::tempdir().unwrap();
     // Nobody listens there, which is no reason not to start.
     let address = "postgres://nobody@127.0.0.1:1/nothing";
     let open = || clockwright::scheduler::database(address, folder.path(), Retention::default());
-    let _held = open().await.unwrap();
-    // One that stays is waited for in vain.
+    let held = open().await.unwrap();
     let error = open().await.err().unwrap().to_string();
     assert!(error.contains("another process uses it"), "{error}");
+    held.close().await;
+    open().await.unwrap();
 }

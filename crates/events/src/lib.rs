@@ -56,6 +56,10 @@ pub trait Sink: Send + Sync + 'static {
         Ok(())
     }
 
+    /// Lets go of what it holds: connections, files, locks. Nothing is stored afterwards. [`Bus::close`] calls it last and waits for it. Unless a
+    /// sink says otherwise, it has nothing to let go of.
+    async fn close(&self) {}
+
     /// What statistics and log lines call it.
     fn name(&self) -> &str {
         "sink"

@@ -573,6 +573,8 @@ pub enum StoreError {
         path: String,
         /// What the system says.
         reason: String,
+        /// Whether it may open later: a server that is away, a file that is locked or on a full disk.
+        retry: RetryClass,
     },
     /// The store is open for reading only.
     #[error("the event store is open for reading only")]

@@ -388,3 +388,35 @@ async fn the_place_of_an_event_tells_when_every_sink_has_stored_it() {
     assert_eq!(bus.publish_numbered(settlement(3)), 4);
     assert_eq!((bus.stored_to(), Bus::silent().stored_to()), (3, u64::MAX));
 }
+
+/// Says in which order it is used, and holds something until it is closed.
+#[derive(Default)]
+struct Closing {
+    said: Mutex<Vec<&'static str>>,
+}
+
+#[async_trait]
+impl Sink for Closing {
+    async fn store(&self, _: &[Event]) -> Result<(), SinkError> {
+        self.said.lock().unwrap().push("store");
+        Ok(())
+    }
+
+    async fn close(&self) {
+        tokio::time::sleep(Duration::from_millis(500)).await;
+        self.said.lock().unwrap().push("closed");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_closed_bus_has_waited_for_its_sinks_to_let_go() {
+    let sink = Arc::new(Closing::default());
+    let bus = Bus::start(vec![sink.clone()], BusOptions::default());
+    bus.publish(execution(1));
+    assert!(bus.close(Duration::from_secs(5)).await);
+    assert_eq!(*sink.said.lock().unwrap(), ["store", "closed"]);
+    assert_eq!(bus.lost(), 0);
+    bus.publish(execution(2));
+    assert!(bus.close(Duration::from_secs(5)).await);
+    assert_eq!((bus.lost(), sink.said.lock().unwrap().len()), (1, 2));
+}

@@ -79,7 +79,7 @@ async fn through(database: Database, fault: Fault) {
     tokio::time::sleep(moment).await;
     end.store(true, Ordering::SeqCst);
     let (count, longest) = publisher.await.unwrap();
-    assert!(bus.close(Duration::from_secs(60)).await, "{bus:?}");
+    assert!(bus.flush(Duration::from_secs(60)).await, "{bus:?}");
     assert!(spool.drained(Duration::from_secs(120)).await, "{:?}", spool.stats());
     let (bus, spool) = (&bus.stats()[0], spool.stats());
     assert_eq!((bus.dropped, spool.dropped, spool.waiting), (0, 0, 0), "{spool:?}");
@@ -148,7 +148,7 @@ async fn the_disk_of_the_spool_may_be_full_too() {
         std::fs::set_permissions(&folder, std::fs::Permissions::from_mode(0o755)).unwrap();
     }
     shut.open.store(true, Ordering::SeqCst);
-    assert!(bus.close(Duration::from_secs(60)).await && spool.drained(Duration::from_secs(60)).await);
+    assert!(bus.flush(Duration::from_secs(60)).await && spool.drained(Duration::from_secs(60)).await);
     assert_eq!((bus.stats()[0].dropped, spool.stats().dropped), (0, 0));
     let stored = shut.stored.lock().unwrap();
     assert!(
@@ -185,7 +185,7 @@ async fn absent(kind: Kind) {
     let bus = Bus::start(vec![spool.clone()], BusOptions::default());
     let count = 200;
     (1..=count).flat_map(events_of).for_each(|event| bus.publish(event));
-    assert!(bus.close(Duration::from_secs(60)).await, "{bus:?}");
+    assert!(bus.flush(Duration::from_secs(60)).await, "{bus:?}");
     assert_eq!(spool.stats().waiting, 5 * count);
     tokio::task::block_in_place(|| server.restart()).unwrap();
     assert!(spool.drained(Duration::from_secs(60)).await, "{:?}", spool.stats());

@@ -289,9 +289,48 @@ async fn a_bus_is_not_held_up_by_a_sink_behind_a_spool() {
             assert!(bus.flush(LONG).await, "what is on disk is safe");
         }
     }
-    assert!(bus.close(LONG).await);
+    assert!(bus.flush(LONG).await);
     assert_eq!((bus.stats()[0].dropped, spool.stats().waiting), (0, 20_000));
     door.set(false);
     assert!(spool.drained(LONG).await);
     assert_eq!(door.stored().len(), 20_000);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_closed_spool_gives_its_folder_back_with_what_waits_in_it() {
+    let folder = tempfile::tempdir().unwrap();
+    let door = Door::new(true);
+    for n in 0..5 {
+        // At once, in the same process: nothing of the one before holds the lock any more.
+        let spool = Spool::open(folder.path(), door.clone(), SpoolOptions::default()).unwrap();
+        let bus = Bus::start(vec![spool.clone()], BusOptions::default());
+        bus.publish(settlement(n));
+        assert!(bus.close(LONG).await);
+        drop(bus);
+        assert_eq!(spool.stats().waiting, n as u64 + 1);
+    }
+    door.set(false);
+    let spool = Spool::open(folder.path(), door.clone(), SpoolOptions::default()).unwrap();
+    assert!(spool.drained(LONG).await);
+    assert_eq!(door.stored().len(), 5);
+}
+
+#[tokio::test(start_paused = true)]
+async fn processes_that_share_a_folder_have_spools_of_their_own_and_drain_what_others_left() {
+    let folder = tempfile::tempdir().unwrap();
+    let base = folder.path().join("spool");
+    let door = Door::new(true);
+    let inner: Arc<dyn Sink> = door.clone();
+    let open = || Spool::open_first(&base, &inner, &SpoolOptions::default()).unwrap();
+    let (first, second) = (open(), open());
+    first.store(&[settlement(1)]).await.unwrap();
+    second.store(&[settlement(2)]).await.unwrap();
+    first.close().await;
+    second.close().await;
+    assert!(base.exists() && folder.path().join("spool-2").exists());
+    door.set(false);
+    let _one = open();
+    while door.stored().len() < 2 {
+        tokio::time::sleep(Duration::from_millis(10)).await;
+    }
 }

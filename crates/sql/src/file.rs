@@ -3,6 +3,7 @@
 //! A killed process loses nothing that was stored; a power cut may lose the last moments with `synchronous=NORMAL`, never the file. Several processes may write into one file: each batch is one `BEGIN IMMEDIATE` transaction and waits for the
 //! others up to 5 s; readers never wait. The file must lie on a local disk.
 
+use crate::RetryClass;
 use crate::db::{Db, Pools};
 use crate::schema::{OpenError, Schema};
 pub use sqlx::sqlite::SqliteSynchronous as Synchronous;
@@ -26,7 +27,7 @@ pub async fn open(path: &Path, schema: &Schema) -> Result<Db, OpenError> {
     let path = absolute(path);
     if let Some(folder) = path.parent().filter(|folder| !folder.is_dir()) {
         let reason = format!("there is no folder `{}`", folder.display());
-        return Err(OpenError::Failed { path: path.display().to_string(), reason });
+        return Err(OpenError::Failed { path: path.display().to_string(), reason, retry: RetryClass::Never });
     }
     let write = options(&path, schema)
         .create_if_missing(true)
@@ -36,6 +37,14 @@ pub async fn open(path: &Path, schema: &Schema) -> Result<Db, OpenError> {
     let writer = pool(1).connect_with(write).await.map_err(|error| open_error(&path, &error))?;
     let readers = pool(READERS).connect_lazy_with(options(&path, schema).read_only(true));
     Ok(Db::new(Pools::Sqlite { writer: Some(writer), readers, open: Arc::default() }))
+}
+
+/// Which file a path names now, so that it can be told later whether it is still the same: its device and its number there. `None` if there
+/// is none.
+#[must_use]
+pub fn identity(path: &Path) -> Option<(u64, u64)> {
+    use std::os::unix::fs::MetadataExt;
+    std::fs::metadata(path).ok().map(|file| (file.dev(), file.ino()))
 }
 
 /// Opens a file for reading, while another process may be writing it. Never makes or changes one.
@@ -179,5 +188,8 @@ fn open_error(path: &Path, error: &sqlx::Error) -> OpenError {
     if primary_code(error) == Some(26) {
         return OpenError::Foreign(path);
     }
-    OpenError::Failed { path, reason: error.to_string() }
+    // Busy, locked, an error of the disk, no room. Whatever else stands against opening a file stays.
+    let passes = matches!(primary_code(error), Some(5 | 6 | 10 | 13));
+    let retry = if passes { RetryClass::Later } else { RetryClass::Never };
+    OpenError::Failed { path, reason: error.to_string(), retry }
 }

@@ -1,5 +1,6 @@
 //! What a store is, and why it does not open.
 
+use crate::RetryClass;
 use crate::file::Synchronous;
 
 /// A set of tables and how it is kept up to date. A database at version n has had the first n steps; steps are only ever added.
@@ -77,5 +78,7 @@ pub enum OpenError {
         path: String,
         /// What the system says.
         reason: String,
+        /// Whether it may open later: a server that is away, a file that is locked or on a full disk.
+        retry: RetryClass,
     },
 }

@@ -6,6 +6,7 @@
 //! An [`Opening`] is the one connection with which a store is opened: its owner may look at what is there before and after it is migrated,
 //! and then has the pool.
 
+use crate::RetryClass;
 use crate::db::{Db, Pools};
 use crate::schema::{OpenError, Schema};
 use sqlx::{AssertSqlSafe, ConnectOptions, Connection, Executor};
@@ -147,7 +148,7 @@ fn unreadable(kind: &str, error: &sqlx::Error) -> OpenError {
 }
 
 fn failed(place: &str, error: &sqlx::Error) -> OpenError {
-    OpenError::Failed { path: place.to_owned(), reason: error.to_string() }
+    OpenError::Failed { path: place.to_owned(), reason: error.to_string(), retry: RetryClass::Later }
 }
 
 /// How many of the `known` steps a database has had, if it says that it has had `found`.

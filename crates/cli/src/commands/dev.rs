@@ -1,7 +1,7 @@
 //! `clockwright dev`: registry, instances and outcomes in one process, and everything shown as it happens.
 
 use super::history::HistoryArgs;
-use super::{DEFAULT_DATA, Signals, file, follow, live, shut_down};
+use super::{DEFAULT_DATA, Signals, all_kept, file, follow, live, shut_down};
 use crate::output::{Failure, now, talk};
 use clap::Args;
 use clockwright::jobs_file::JobsFile;
@@ -140,7 +140,7 @@ pub(crate) async fn run(args: DevArgs) -> Result<(), Failure> {
     owners.abort();
     bus.close(LAST_EVENTS).await;
     printer.finish();
-    result
+    result.and(all_kept(bus.lost()))
 }
 
 /// How long outcomes may take to be stored at the end.

@@ -158,15 +158,26 @@ pub(crate) async fn shut_down(
     let mut shutdown =
         std::pin::pin!(futures::future::join_all(schedulers.into_iter().map(Scheduler::shutdown)));
     tokio::select! {
-        _ = &mut shutdown => return Ok(()),
+        lost = &mut shutdown => return all_kept(lost.into_iter().sum()),
         which = signals.next() => talk(&format!("{which} again: ending what runs")),
     }
     hurry.iter().for_each(|hurry| hurry());
     match tokio::time::timeout(LAST_SECONDS, shutdown).await {
-        Ok(_) => Ok(()),
+        Ok(lost) => all_kept(lost.into_iter().sum()),
         Err(_) => Err(Failure::Failed(
             "gave up waiting for the registry; its session timeout will tell the others".into(),
         )),
+    }
+}
+
+/// Says how many events nobody will find.
+pub(crate) fn all_kept(lost: u64) -> Result<(), Failure> {
+    match lost {
+        0 => Ok(()),
+        lost => Err(Failure::Failed(format!(
+            "{lost} event(s) of what ran could be neither stored nor kept on disk, so the history lacks them; see why above, and free space or \
+             name another folder with --data"
+        ))),
     }
 }
 

@@ -17,7 +17,7 @@
 //! batch is halved until one event is left that panics three times. That event is dropped and counted; the others arrive.
 //!
 //! # The end
-//! [`Bus::flush`] waits until everything published before it is stored, [`Bus::close`] does so and ends the tasks. If all
+//! [`Bus::flush`] waits until everything published before it is stored, [`Bus::close`] does so, ends the tasks and closes the sinks. If all
 //! clones are dropped without a close, the tasks store what is left, give up at the first failure, and end.
 
 mod pump;
@@ -32,6 +32,9 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 use tokio::task::JoinHandle;
+
+/// How long a sink has at least to let go of what it holds.
+const LETTING_GO: Duration = Duration::from_secs(1);
 
 /// Publishes events to all sinks. Clones share the same queues and cost one reference count.
 #[derive(Clone, Default)]
@@ -105,17 +108,20 @@ impl Bus {
         }
         let mut queues = Vec::with_capacity(sinks.len());
         let mut tasks = Vec::with_capacity(sinks.len());
+        let mut kept = Vec::with_capacity(sinks.len());
         for sink in sinks {
             let queue = Arc::new(Queue::new(sink.name(), &options));
-            tasks.push(tokio::spawn(pump::run(Arc::clone(&queue), sink, options.clone())));
+            tasks.push(tokio::spawn(pump::run(Arc::clone(&queue), Arc::clone(&sink), options.clone())));
+            kept.push(sink);
             queues.push(queue);
         }
         let sampling = (!options.sampling.is_off()).then_some(options.sampling);
-        let (queues, tasks) = (queues.into(), Mutex::new(tasks));
+        let (queues, tasks, sinks) = (queues.into(), Mutex::new(tasks), Mutex::new(kept));
         Self {
             inner: Some(Arc::new(Inner {
                 queues,
                 tasks,
+                sinks,
                 sampling,
                 sampled_out: AtomicU64::new(0),
                 order: Mutex::new(()),
@@ -181,22 +187,38 @@ impl Bus {
         tokio::time::timeout(within, all).await.is_ok()
     }
 
-    /// Takes no more events, flushes, and ends the tasks. What is not stored within `within` is dropped and counted, and
-    /// the answer is then false. Later events are dropped and counted too; closing again does nothing.
+    /// Takes no more events, flushes, ends the tasks, and closes the sinks. What is not stored within `within` is dropped and counted, and
+    /// the answer is then false; a sink has a second more to let go of what it holds. Later events are dropped and counted too; closing again
+    /// does nothing.
     pub async fn close(&self, within: Duration) -> bool {
         let Some(inner) = &self.inner else { return true };
+        let began = tokio::time::Instant::now();
         for queue in &inner.queues {
             queue.close(false);
         }
         let whole = self.flush(within).await;
         let tasks = std::mem::take(&mut *inner.tasks.lock().unwrap_or_else(PoisonError::into_inner));
-        for task in &tasks {
+        for task in tasks {
             task.abort();
+            // A sink is closed when nothing of it runs any more.
+            let _ = task.await;
         }
         for queue in &inner.queues {
             queue.abandon();
         }
+        let sinks = std::mem::take(&mut *inner.sinks.lock().unwrap_or_else(PoisonError::into_inner));
+        let rest = within.saturating_sub(began.elapsed()).max(LETTING_GO);
+        let closing = futures::future::join_all(sinks.iter().map(|sink| sink.close()));
+        if tokio::time::timeout(rest, closing).await.is_err() {
+            tracing::warn!("a sink did not close in time");
+        }
         whole
+    }
+
+    /// How many events no sink will have: dropped for want of room or time, since the start.
+    #[must_use]
+    pub fn lost(&self) -> u64 {
+        self.stats().iter().map(|sink| sink.dropped).sum()
     }
 
     /// How many events were left out by [`BusOptions::sampling`] since the start.
@@ -221,6 +243,8 @@ impl std::fmt::Debug for Bus {
 struct Inner {
     queues: Box<[Arc<Queue>]>,
     tasks: Mutex<Vec<JoinHandle<()>>>,
+    /// To be closed at the end.
+    sinks: Mutex<Vec<Arc<dyn Sink>>>,
     /// `None` keeps everything.
     sampling: Option<Sampling>,
     sampled_out: AtomicU64,

@@ -62,6 +62,9 @@ impl Default for SpoolOptions {
     }
 }
 
+/// How many folders processes may share out among themselves.
+const FOLDERS: u32 = 100;
+
 /// How a spool is doing.
 #[derive(Debug, Clone, Default, PartialEq, Eq, serde::Serialize)]
 pub struct SpoolStats {
@@ -99,14 +102,15 @@ impl SpoolError {
 /// See the module.
 pub struct Spool {
     shared: Arc<Shared>,
-    task: JoinHandle<()>,
+    task: Mutex<Option<JoinHandle<()>>>,
 }
 
 struct Shared {
     inner: Arc<dyn Sink>,
     name: String,
     options: SpoolOptions,
-    files: Mutex<Files>,
+    /// `None` once it is closed, and its lock given back.
+    files: Mutex<Option<Files>>,
     /// What can be asked without touching a file.
     stats: watch::Sender<SpoolStats>,
     wake: Notify,
@@ -136,11 +140,52 @@ impl Spool {
         })?;
         let stats = watch::Sender::new(files.stats.clone());
         let name = inner.name().to_owned();
-        let shared =
-            Arc::new(Shared { inner, name, options, files: Mutex::new(files), stats, wake: Notify::new() });
+        let shared = Arc::new(Shared {
+            inner,
+            name,
+            options,
+            files: Mutex::new(Some(files)),
+            stats,
+            wake: Notify::new(),
+        });
         shared.wake.notify_one();
         let task = tokio::spawn(drain(Arc::clone(&shared)));
-        Ok(Arc::new(Self { shared, task }))
+        Ok(Arc::new(Self { shared, task: Mutex::new(Some(task)) }))
+    }
+
+    /// Opens the first of the folders `BASE`, `BASE-2`, `BASE-3` and so on that no other process uses: where processes share a data folder.
+    /// What processes that are gone left in the others is drained as well.
+    ///
+    /// # Errors
+    /// [`SpoolError`], when a folder cannot be made or read, or a hundred are in use.
+    pub fn open_first(
+        base: impl AsRef<Path>,
+        inner: &Arc<dyn Sink>,
+        options: &SpoolOptions,
+    ) -> Result<Arc<Self>, SpoolError> {
+        let folder = |number: u32| match number {
+            1 => base.as_ref().to_owned(),
+            _ => {
+                let mut name = base.as_ref().as_os_str().to_owned();
+                name.push(format!("-{number}"));
+                PathBuf::from(name)
+            }
+        };
+        let mut first = None;
+        for number in 1..=FOLDERS {
+            if first.is_some() && !folder(number).exists() {
+                break;
+            }
+            match Self::open(folder(number), Arc::clone(inner), options.clone()) {
+                Ok(spool) if first.is_none() => first = Some(spool),
+                Ok(left) => {
+                    tokio::spawn(async move { left.drained(Duration::MAX).await });
+                }
+                Err(error) if error.is_in_use() && (number < FOLDERS || first.is_some()) => {}
+                Err(error) => return Err(error),
+            }
+        }
+        Ok(first.expect("the last try was an answer"))
     }
 
     /// How it is doing.
@@ -160,7 +205,9 @@ impl Spool {
 /// What is on disk waits for the next process.
 impl Drop for Spool {
     fn drop(&mut self) {
-        self.task.abort();
+        if let Some(task) = self.task.get_mut().unwrap_or_else(PoisonError::into_inner).take() {
+            task.abort();
+        }
     }
 }
 
@@ -186,6 +233,20 @@ impl Sink for Spool {
         self.shared.inner.record_loss(loss).await
     }
 
+    /// What is on disk stays there, and the folder is free for another process when this returns.
+    async fn close(&self) {
+        let task = self.task.lock().unwrap_or_else(PoisonError::into_inner).take();
+        if let Some(task) = task {
+            task.abort();
+            let _ = task.await;
+        }
+        // A write that was given up may still be on its way to the disk: it is waited for here.
+        let shared = Arc::clone(&self.shared);
+        let files = move || shared.files.lock().unwrap_or_else(PoisonError::into_inner).take();
+        drop(tokio::task::spawn_blocking(files).await);
+        self.shared.inner.close().await;
+    }
+
     fn name(&self) -> &str {
         &self.shared.name
     }
@@ -201,16 +262,19 @@ impl Shared {
         let done = tokio::task::spawn_blocking(move || {
             // Every change of the files' state follows what was done on disk, so a panic half-way leaves a sound state.
             let mut files = shared.files.lock().unwrap_or_else(PoisonError::into_inner);
-            let answer = work(&mut files);
+            let files = files.as_mut()?;
+            let answer = work(files);
             let now = files.stats.clone();
             shared.stats.send_modify(|stats| {
                 let last_error = stats.last_error.take();
                 *stats = SpoolStats { last_error, ..now };
             });
-            answer
+            Some(answer)
         });
         match done.await {
-            Ok(answer) => answer,
+            Ok(Some(answer)) => answer,
+            // It is closed: whoever asks is about to be dropped.
+            Ok(None) => std::future::pending().await,
             Err(error) => match error.try_into_panic() {
                 Ok(panic) => std::panic::resume_unwind(panic),
                 // The runtime is going down, and this task with it.

@@ -42,7 +42,7 @@ pub use late::LateStore;
 pub use retention::Retention;
 use schema::SCHEMA;
 use std::hash::BuildHasher;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
 
@@ -57,6 +57,8 @@ pub struct EventStore {
     /// False where Elastic-Job-Cloud's tables hold what cannot be added to.
     cloud_statistics: bool,
     conflicts: AtomicU64,
+    /// The file, and which one it was when it was opened; `None` for a store that is none.
+    file: Option<(PathBuf, (u64, u64))>,
     /// The next batch's name, unlikely to be any other's.
     batches: AtomicI64,
 }
@@ -120,7 +122,10 @@ impl EventStore {
     /// # Errors
     /// [`StoreError::Newer`], [`StoreError::Foreign`] or [`StoreError::Open`].
     pub async fn open(path: impl AsRef<Path>) -> Result<Arc<Self>, StoreError> {
-        Ok(Self::on(file::open(path.as_ref(), &SCHEMA).await?).shared(false))
+        let path = path.as_ref();
+        let store = Self::on(file::open(path, &SCHEMA).await?);
+        let file = file::identity(path).map(|identity| (path.to_owned(), identity));
+        Ok(Self { file, ..store }.shared(false))
     }
 
     /// Opens a file for reading, while another process may be writing it. Never makes or changes one.
@@ -146,6 +151,12 @@ impl EventStore {
         self.db.close().await;
     }
 
+    /// True while its file is the one that its path names: an open file can be deleted or replaced, and what is written into it then is gone
+    /// with the process.
+    pub(crate) fn is_in_place(&self) -> bool {
+        self.file.as_ref().is_none_or(|(path, identity)| file::identity(path) == Some(*identity))
+    }
+
     /// Whoever may write folds counts as well.
     fn shared(self, read_only: bool) -> Arc<Self> {
         let store = Arc::new(self);
@@ -165,6 +176,7 @@ impl EventStore {
             has_trigrams: false,
             cloud_statistics: true,
             conflicts: AtomicU64::new(0),
+            file: None,
             batches: AtomicI64::new(first),
         }
     }

@@ -145,11 +145,15 @@ impl EventStore {
         loop {
             turn.tick().await;
             let Some(store) = store.upgrade() else { return };
-            match store.prune(&keep, jiff::Timestamp::now().as_millisecond()).await {
-                Ok(0) => {}
-                Ok(rows) => tracing::info!(rows, "deleted history that is too old"),
-                Err(error) => tracing::warn!(%error, "cannot delete old history; it is tried again"),
-            }
+            store.prune_now(&keep).await;
+        }
+    }
+
+    pub(super) async fn prune_now(&self, keep: &Retention) {
+        match self.prune(keep, jiff::Timestamp::now().as_millisecond()).await {
+            Ok(0) => {}
+            Ok(rows) => tracing::info!(rows, "deleted history that is too old"),
+            Err(error) => tracing::warn!(%error, "cannot delete old history; it is tried again"),
         }
     }
 

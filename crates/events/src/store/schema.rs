@@ -80,7 +80,11 @@ async fn on_postgres(mut opening: Opening, read_only: bool) -> Result<EventStore
     if opening.number(pg::COUNT_OTHER_SUCCESS).await? > 0 {
         let reason = "column is_success of its table JOB_EXECUTION_LOG is no BOOLEAN, as it is in the tables of \
                       Elastic-Job 3 and of Clockwright";
-        return Err(StoreError::Open { path: opening.place().to_owned(), reason: reason.into() });
+        return Err(StoreError::Open {
+            path: opening.place().to_owned(),
+            reason: reason.into(),
+            retry: RetryClass::Never,
+        });
     }
     opening.migrate().await?;
     let has_trigrams = trigrams(&mut opening, read_only).await?;
@@ -143,10 +147,10 @@ impl From<OpenError> for StoreError {
                 let reason = format!(
                     "it has version {version} and is migrated when an instance of this version starts"
                 );
-                StoreError::Open { path, reason }
+                StoreError::Open { path, reason, retry: RetryClass::Never }
             }
             OpenError::Address(reason) => StoreError::Address(reason),
-            OpenError::Failed { path, reason } => StoreError::Open { path, reason },
+            OpenError::Failed { path, reason, retry } => StoreError::Open { path, reason, retry },
         }
     }
 }

@@ -63,6 +63,11 @@ impl Sink for EventStore {
         tx.commit().await.map_err(refused)
     }
 
+    /// The caller may still have questions, so the connections stay until the store is dropped or closed by name.
+    async fn close(&self) {
+        let _ = self.fold().await;
+    }
+
     fn name(&self) -> &str {
         match self.db.dialect() {
             Dialect::Sqlite => "sqlite",

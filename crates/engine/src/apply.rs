@@ -2,8 +2,8 @@
 
 use crate::core::{Effect, Firing, Input, Notice, Now};
 use crate::listeners;
-use crate::node::{EngineOptions, JobDefinition, Message};
-use crate::session::Ready;
+use crate::message::{Message, Ready};
+use crate::options::{EngineOptions, JobDefinition};
 use bytes::Bytes;
 use clockwright_events::Bus;
 use clockwright_fleet::keys::Keys;
@@ -372,7 +372,7 @@ async fn run_listened(
     let mut stops: Vec<_> = runs.iter().map(|(_, _, control)| control.stop.clone()).collect();
     let all_stopped = futures::future::join_all(stops.iter_mut().map(stopped));
     tokio::select! {
-        () = listeners::before(&job, &contexts, whole, &registry, &keys) => {}
+        () = listeners::before(job.listeners(), &contexts, whole, &registry, &keys) => {}
         _ = all_stopped => {
             tracing::warn!(job = job.settings.name.as_str(), "a listener was given up: what it comes before is to stop");
         }
@@ -382,7 +382,7 @@ async fn run_listened(
         .map(|(run, spec, control)| run_one(job.runtime.clone(), run, spec, control, inputs.clone()))
         .map(tokio::spawn);
     futures::future::join_all(runs).await;
-    listeners::after(&job, &contexts, whole, &registry, &keys).await;
+    listeners::after(job.listeners(), &contexts, whole, &registry, &keys).await;
 }
 
 /// Waits until a run is to stop; for ever when nobody is left who could say so.

@@ -7,9 +7,12 @@ mod apply;
 mod clock;
 pub mod core;
 pub mod listeners;
+mod message;
 pub mod node;
+mod options;
 mod session;
 
 pub use clockwright_registry::Connect;
 pub use listeners::{JobListener, OnceListener};
-pub use node::{Engine, EngineHandle, EngineOptions, JobDefinition, StartError};
+pub use node::{Engine, EngineHandle};
+pub use options::{EngineOptions, JobDefinition, StartError};

@@ -26,10 +26,9 @@
 //! with it the deletion, comes once every Java instance has had [`JAVA_COUNTS`] to count and to begin its wait. Two Java instances
 //! that come last together may both call, which is Elastic-Job's own race.
 
-use crate::node::JobDefinition;
 use async_trait::async_trait;
 use clockwright_fleet::keys::{Key, Keys};
-use clockwright_model::{ShardContext, Source};
+use clockwright_model::{JobName, ShardContext, Source};
 use clockwright_registry::{Conflict, Error, Node, Op, Path, SharedRegistry};
 use futures::FutureExt;
 use std::future::Future;
@@ -73,21 +72,31 @@ const LOOK: Duration = Duration::from_millis(100);
 /// How long Java may take from its mark to the beginning of its wait.
 const JAVA_COUNTS: Duration = Duration::from_millis(300);
 
+/// A job's listeners, and whose they are.
+#[derive(Clone, Copy)]
+pub(crate) struct Listeners<'a> {
+    pub(crate) job: &'a JobName,
+    /// Called around each firing on this instance.
+    pub(crate) each: &'a [Arc<dyn JobListener>],
+    /// Called once around each firing of the whole job.
+    pub(crate) once: &'a [OnceListener],
+}
+
 /// Calls what is to be called before the runs. `whole`: see [`Firing::whole`](crate::core::Firing::whole).
 pub(crate) async fn before(
-    job: &JobDefinition,
+    of: Listeners<'_>,
     contexts: &[ShardContext],
     whole: bool,
     registry: &SharedRegistry,
     keys: &Keys,
 ) {
-    for listener in &job.listeners {
-        guarded(job, "before", listener, listener.before(contexts)).await;
+    for listener in of.each {
+        guarded(of.job, "before", listener, listener.before(contexts)).await;
     }
-    for once in job.once.iter().filter(|_| whole) {
-        let barrier = Barrier::new(job, contexts, registry, keys, Phase::Started);
+    for once in of.once.iter().filter(|_| whole) {
+        let barrier = Barrier::new(of.job, contexts, registry, keys, Phase::Started);
         if barrier.is_last(patience(once.start_timeout, contexts)).await {
-            guarded(job, "before (once)", &once.listener, once.listener.before(contexts)).await;
+            guarded(of.job, "before (once)", &once.listener, once.listener.before(contexts)).await;
             barrier.open().await;
         }
     }
@@ -95,21 +104,21 @@ pub(crate) async fn before(
 
 /// Calls what is to be called after the runs.
 pub(crate) async fn after(
-    job: &JobDefinition,
+    of: Listeners<'_>,
     contexts: &[ShardContext],
     whole: bool,
     registry: &SharedRegistry,
     keys: &Keys,
 ) {
-    for once in job.once.iter().filter(|_| whole) {
-        let barrier = Barrier::new(job, contexts, registry, keys, Phase::Completed);
+    for once in of.once.iter().filter(|_| whole) {
+        let barrier = Barrier::new(of.job, contexts, registry, keys, Phase::Completed);
         if barrier.is_last(once.complete_timeout).await {
-            guarded(job, "after (once)", &once.listener, once.listener.after(contexts)).await;
+            guarded(of.job, "after (once)", &once.listener, once.listener.after(contexts)).await;
             barrier.open().await;
         }
     }
-    for listener in &job.listeners {
-        guarded(job, "after", listener, listener.after(contexts)).await;
+    for listener in of.each {
+        guarded(of.job, "after", listener, listener.after(contexts)).await;
     }
 }
 
@@ -120,12 +129,12 @@ fn patience(longest: Duration, contexts: &[ShardContext]) -> Duration {
 
 /// A listener's failure, panic or endlessness is told, and the firing goes on.
 async fn guarded(
-    job: &JobDefinition,
+    job: &JobName,
     when: &str,
     listener: &Arc<dyn JobListener>,
     call: impl Future<Output = Result<(), String>>,
 ) {
-    let (job, limit) = (job.settings.name.as_str(), listener.limit());
+    let (job, limit) = (job.as_str(), listener.limit());
     match tokio::time::timeout(limit, AssertUnwindSafe(call).catch_unwind()).await {
         Ok(Ok(Ok(()))) => {}
         Ok(Ok(Err(error))) => tracing::warn!(job, when, "a listener failed: {error}"),
@@ -142,7 +151,7 @@ enum Phase {
 
 /// The meeting point of all instances for one phase of one fire.
 struct Barrier<'a> {
-    job: &'a JobDefinition,
+    job: &'a JobName,
     contexts: &'a [ShardContext],
     registry: &'a SharedRegistry,
     keys: &'a Keys,
@@ -151,7 +160,7 @@ struct Barrier<'a> {
 
 impl<'a> Barrier<'a> {
     fn new(
-        job: &'a JobDefinition,
+        job: &'a JobName,
         contexts: &'a [ShardContext],
         registry: &'a SharedRegistry,
         keys: &'a Keys,
@@ -162,7 +171,7 @@ impl<'a> Barrier<'a> {
 
     fn root(&self) -> Path {
         let key = if self.phase == Phase::Started { Key::Started } else { Key::Completed };
-        self.keys.of(&self.job.settings.name, &key)
+        self.keys.of(self.job, &key)
     }
 
     fn fire(&self) -> String {
@@ -176,7 +185,7 @@ impl<'a> Barrier<'a> {
         let total = context.sharding_total_count as usize;
         let begun = tokio::time::Instant::now();
         let deadline = begun + patience;
-        let job = self.job.settings.name.as_str();
+        let job = self.job.as_str();
         let mut placed = false;
         let mut complete_since = None;
         loop {
@@ -233,7 +242,7 @@ impl<'a> Barrier<'a> {
         let counts = |node: &Node| node.data.is_empty() || node.data == fire.as_bytes();
         let mut ops = Vec::new();
         if nodes.is_empty() {
-            let parent = self.keys.of(&self.job.settings.name, &Key::Guarantee);
+            let parent = self.keys.of(self.job, &Key::Guarantee);
             if self.registry.read(std::slice::from_ref(&parent)).await?[0].is_none() {
                 ops.push(Op::create(parent, ""));
             }
@@ -275,7 +284,7 @@ impl<'a> Barrier<'a> {
     /// The listener was called: lets the others go on, and removes the marks.
     async fn open(&self) {
         let root = self.root();
-        let job = self.job.settings.name.as_str();
+        let job = self.job.as_str();
         for _ in 0..50 {
             let Ok(nodes) = self.registry.tree(&root).await else {
                 tokio::time::sleep(LOOK).await;

@@ -7,120 +7,18 @@
 use crate::apply::Shell;
 use crate::clock;
 use crate::core::{Core, CoreOptions, Input, JobStatus};
-use crate::listeners::{JobListener, OnceListener};
+use crate::message::Message;
+use crate::options::{EngineOptions, JobDefinition, StartError, check};
 use crate::session;
 use clockwright_events::Bus;
-use clockwright_fleet::Layout;
-use clockwright_fleet::keys::Keys;
-use clockwright_model::{InstanceId, JobName, JobSettings, Millis};
-use clockwright_registry::keeper::Opened;
-use clockwright_registry::{Connect, Error, Meter};
-use clockwright_runtime::SharedRuntime;
-use clockwright_settings::Usable;
+use clockwright_model::InstanceId;
+use clockwright_registry::Connect;
 use std::collections::HashSet;
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 use std::time::Duration;
 use tokio::sync::{mpsc, oneshot};
 use tokio::task::JoinHandle;
-
-/// How an engine is set up.
-#[derive(Debug, Clone)]
-pub struct EngineOptions {
-    /// The namespace's paths.
-    pub keys: Keys,
-    /// Who this is; unique among all engines of the namespace.
-    pub instance: InstanceId,
-    /// The id was chosen by hand: where another process has it, the engine does not start, instead of taking an id of its own.
-    pub fixed_instance: bool,
-    /// The host's name, for records.
-    pub hostname: String,
-    /// How long a graceful shutdown waits for what runs, milliseconds.
-    pub shutdown_grace: Millis,
-    /// How long a run gets between being asked to stop and being killed, milliseconds.
-    pub stop_grace: Millis,
-    /// An instant that is at most this late counts as on time, milliseconds.
-    pub tolerance: Millis,
-    /// How often each job is read anew, whatever the hints say. With many jobs it takes longer: 30 are read in a second.
-    pub refresh: Duration,
-    /// The layout that jobs get which are not in the registry yet. `None`: that of the namespace's other jobs, and without any
-    /// that of 2.1.5. A job that is there keeps its own.
-    pub layout: Option<Layout>,
-    /// Fencing tokens are above this: the greatest one on record, for the case that the registry lost what it had while nobody
-    /// was there to notice.
-    pub tokens_above: i64,
-    /// Counts what the engine's sessions with the registry do.
-    pub meter: Meter,
-    /// Seed of run ids; must differ between engines.
-    pub seed: u64,
-}
-
-impl EngineOptions {
-    /// Options with the defaults: 30 s for a shutdown, 5 s for a run to stop, instants up to 1 s late are on time, each job
-    /// is read anew once a minute.
-    #[must_use]
-    pub fn new(keys: Keys, instance: InstanceId) -> Self {
-        Self {
-            keys,
-            instance,
-            fixed_instance: false,
-            hostname: hostname(),
-            shutdown_grace: 30_000,
-            stop_grace: 5_000,
-            tolerance: 1_000,
-            refresh: Duration::from_secs(60),
-            layout: None,
-            tokens_above: 0,
-            meter: Meter::default(),
-            seed: u64::from_le_bytes(uuid::Uuid::new_v4().into_bytes()[..8].try_into().unwrap_or_default()),
-        }
-    }
-}
-
-/// One job that an engine runs.
-#[derive(Clone)]
-pub struct JobDefinition {
-    /// Its settings as this process knows them.
-    pub settings: JobSettings,
-    /// What runs its items.
-    pub runtime: SharedRuntime,
-    /// Called around each firing on this instance.
-    pub listeners: Vec<Arc<dyn JobListener>>,
-    /// Called once around each firing of the whole job.
-    pub once: Vec<OnceListener>,
-}
-
-impl JobDefinition {
-    /// A job without listeners.
-    #[must_use]
-    pub fn new(settings: JobSettings, runtime: SharedRuntime) -> Self {
-        Self { settings, runtime, listeners: Vec::new(), once: Vec::new() }
-    }
-}
-
-/// Why an engine did not start.
-#[derive(Debug, thiserror::Error)]
-pub enum StartError {
-    /// Two jobs have one name.
-    #[error("two jobs are named `{0}`")]
-    Twice(JobName),
-    /// A job's settings cannot be used.
-    #[error("job `{job}`: {error}")]
-    Settings {
-        /// The job.
-        job: JobName,
-        /// What is wrong.
-        error: String,
-    },
-    /// Another process has the id that was chosen for this instance, and is alive.
-    #[error(
-        "another live process is instance `{0}` in this namespace: choose another id, or none, and this instance takes one of its own"
-    )]
-    Taken(InstanceId),
-    /// The registry cannot be used.
-    #[error(transparent)]
-    Registry(#[from] Error),
-}
 
 /// Starts engines.
 pub struct Engine;
@@ -206,20 +104,6 @@ impl EngineHandle {
             let _ = inputs.send(Message::Shutdown { now: true });
         }
     }
-}
-
-/// What reaches the loop.
-pub(crate) enum Message {
-    /// Something happened in session number `session`.
-    Session { session: u64, input: Input },
-    /// Something happened that is no session's business.
-    Input(Input),
-    /// A new session is open.
-    Opened(Box<Opened<session::Ready>>),
-    /// The status is asked for.
-    Status(oneshot::Sender<Vec<JobStatus>>),
-    /// Leave.
-    Shutdown { now: bool },
 }
 
 /// The loop.
@@ -321,19 +205,6 @@ impl Loop {
     }
 }
 
-fn check(settings: &JobSettings) -> Result<(), StartError> {
-    let bad = |error: String| StartError::Settings { job: settings.name.clone(), error };
-    Usable::parse(settings)
-        .map(drop)
-        .map_err(|problems| bad(problems.iter().map(ToString::to_string).collect::<Vec<_>>().join("; ")))
-}
-
 fn items(count: usize) -> String {
     if count == 1 { "1 item".to_owned() } else { format!("{count} items") }
-}
-
-/// The machine's name, or `localhost`.
-fn hostname() -> String {
-    let name = rustix::system::uname().nodename().to_string_lossy().into_owned();
-    if name.is_empty() { "localhost".to_owned() } else { name }
 }

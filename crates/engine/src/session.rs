@@ -12,7 +12,8 @@
 
 use crate::clock;
 use crate::core::Input;
-use crate::node::{EngineOptions, Message, StartError};
+use crate::message::{Message, Ready};
+use crate::options::{EngineOptions, StartError};
 use async_trait::async_trait;
 use bytes::Bytes;
 use clockwright_fleet::Layout;
@@ -25,16 +26,6 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 use tokio::sync::mpsc::UnboundedSender;
-
-/// What is known of a session when it is open.
-pub(crate) struct Ready {
-    /// Who this engine is.
-    pub(crate) instance: InstanceId,
-    /// When the request that wrote the lease was sent.
-    pub(crate) lease_sent: Millis,
-    /// The layout of the namespace's jobs, if it has any.
-    pub(crate) layout: Option<Layout>,
-}
 
 /// Opens an engine's first session, in which it gets its id, and keeps one open from then on: hints and the ends of sessions go
 /// to the loop.

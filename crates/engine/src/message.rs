@@ -1,0 +1,31 @@
+//! What reaches the loop of an engine.
+
+use crate::core::{Input, JobStatus};
+use clockwright_fleet::Layout;
+use clockwright_model::{InstanceId, Millis};
+use clockwright_registry::keeper::Opened;
+use tokio::sync::oneshot;
+
+/// What reaches the loop.
+pub(crate) enum Message {
+    /// Something happened in session number `session`.
+    Session { session: u64, input: Input },
+    /// Something happened that is no session's business.
+    Input(Input),
+    /// A new session is open.
+    Opened(Box<Opened<Ready>>),
+    /// The status is asked for.
+    Status(oneshot::Sender<Vec<JobStatus>>),
+    /// Leave.
+    Shutdown { now: bool },
+}
+
+/// What is known of a session when it is open.
+pub(crate) struct Ready {
+    /// Who this engine is.
+    pub(crate) instance: InstanceId,
+    /// When the request that wrote the lease was sent.
+    pub(crate) lease_sent: Millis,
+    /// The layout of the namespace's jobs, if it has any.
+    pub(crate) layout: Option<Layout>,
+}

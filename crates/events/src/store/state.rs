@@ -87,12 +87,13 @@ const FORWARD_MYSQL: &str = " ON DUPLICATE KEY UPDATE \
 /// The database's clock, so that those who ask what has changed need not trust the clocks of all who write. A file's is ours.
 async fn clock(tx: &mut Tx) -> Result<Millis, Error> {
     let question = match tx.dialect() {
-        Dialect::Sqlite => return Ok(jiff::Timestamp::now().as_millisecond()),
+        Dialect::Sqlite => None,
         #[cfg(feature = "postgres")]
-        Dialect::Postgres => "SELECT CAST(EXTRACT(EPOCH FROM clock_timestamp()) * 1000 AS BIGINT)",
+        Dialect::Postgres => Some("SELECT CAST(EXTRACT(EPOCH FROM clock_timestamp()) * 1000 AS BIGINT)"),
         #[cfg(feature = "mysql")]
-        Dialect::MySql => "SELECT CAST(UNIX_TIMESTAMP(SYSDATE(3)) * 1000 AS SIGNED)",
+        Dialect::MySql => Some("SELECT CAST(UNIX_TIMESTAMP(SYSDATE(3)) * 1000 AS SIGNED)"),
     };
+    let Some(question) = question else { return Ok(jiff::Timestamp::now().as_millisecond()) };
     let rows = tx.fetch(Sql::new(tx.dialect(), question)).await?;
     rows.first().map_or(Ok(0), |row| row.int(0))
 }

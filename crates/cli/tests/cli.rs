@@ -74,6 +74,11 @@ fn what_cannot_be_used_is_exit_code_2_and_said_on_stderr() {
         (vec!["job", "disable"], "required"),
         (vec!["run", "get", "17"], "`17` is not a run id"),
         (vec!["run", "logs", "../../etc/passwd"], "`../../etc/passwd` is no run id and no name of a job"),
+        (
+            vec!["run", "list", "--from", "1h", "--to", "2h"],
+            "--from comes before --to, and `2h` is two hours ago",
+        ),
+        (vec!["job", "list", "--registry", "h1:2181/ns"], "write `zookeeper://h1:2181/ns`"),
         (vec!["nonsense"], "nonsense"),
     ] {
         let answer = place.run(&args);

@@ -93,6 +93,7 @@ impl Address {
     /// # Errors
     /// [`ConnectError::Address`] says what is wrong; it never shows the password.
     pub fn parse(text: &str) -> Result<Self, ConnectError> {
+        let text = &pasted(text);
         #[cfg(not(feature = "zookeeper"))]
         if text.starts_with("zookeeper:") {
             return Err(ConnectError::Address(
@@ -113,6 +114,11 @@ impl Address {
         }
         let form = "write `embedded:FOLDER/namespace` or `zookeeper://host:2181/namespace`";
         let Some(rest) = text.strip_prefix("embedded:") else {
+            if let Some(meant) = meant(text) {
+                let message =
+                    format!("the address does not say what kind of registry it is of; write `{meant}`");
+                return Err(ConnectError::Address(message));
+            }
             let scheme = text.split(':').next().unwrap_or_default();
             return Err(ConnectError::Address(format!("`{scheme}` is not a kind of registry; {form}")));
         };
@@ -282,6 +288,33 @@ fn socket_path(folder: &Path) -> PathBuf {
     registry_folder(folder).join("socket")
 }
 
+/// An address as it was meant that was copied with blanks, quotes, or blanks after its commas.
+fn pasted(text: &str) -> String {
+    let text = text.trim().trim_matches(['"', '\'', '`']).trim();
+    // A password may have a blank.
+    match text.contains('@') {
+        true => text.to_owned(),
+        false => text.split(',').map(str::trim).collect::<Vec<_>>().join(","),
+    }
+}
+
+/// The address that somebody means who writes `h1:2181,h2:2181/ns` as in Elastic-Job's `serverLists`, or `zk://…`; without a password,
+/// which is not shown.
+fn meant(text: &str) -> Option<String> {
+    if text.contains('@') {
+        return None;
+    }
+    let (scheme, rest) = text.split_once("://").unwrap_or(("", text));
+    let rest = if scheme.is_empty() { rest.strip_prefix("zk:").unwrap_or(rest) } else { rest };
+    let (servers, namespace) = rest.split_once('/').unwrap_or((rest, ""));
+    let is_server = |server: &str| {
+        server.rsplit_once(':').is_some_and(|(host, port)| !host.is_empty() && port.parse::<u16>().is_ok())
+    };
+    let known = ["", "zk", "zoo", "zookeeper"].contains(&scheme.to_ascii_lowercase().as_str());
+    let namespace = if namespace.is_empty() { "namespace" } else { namespace };
+    (known && servers.split(',').all(is_server)).then(|| format!("zookeeper://{servers}/{namespace}"))
+}
+
 #[cfg(test)]
 mod tests {
     #![allow(clippy::unwrap_used, reason = "tests")]
@@ -303,6 +336,35 @@ mod tests {
             let Err(error) = Address::parse(bad) else { panic!("{bad} was taken") };
             assert!(!error.to_string().contains("s3cret"), "{error}");
         }
+    }
+
+    #[test]
+    fn an_address_as_people_paste_it_is_read_or_answered_with_the_right_one() {
+        for text in [" 'embedded:d/jobs' ", "embedded:d/jobs/\n", "\"embedded:d/jobs\""] {
+            assert_eq!(
+                Address::parse(text).map_err(|error| error.to_string()).unwrap().to_string(),
+                "embedded:d/jobs"
+            );
+        }
+        #[cfg(feature = "zookeeper")]
+        assert_eq!(
+            Address::parse("zookeeper://h1:2181, h2:2181/ns/")
+                .map_err(|error| error.to_string())
+                .unwrap()
+                .to_string(),
+            "zookeeper://h1:2181,h2:2181/ns"
+        );
+        for (text, right) in [
+            ("h1:2181,h2:2181/ns", "`zookeeper://h1:2181,h2:2181/ns`"),
+            ("localhost:2181", "`zookeeper://localhost:2181/namespace`"),
+            ("zk://h1:2181/ns", "`zookeeper://h1:2181/ns`"),
+            ("ZooKeeper://h1:2181/ns", "`zookeeper://h1:2181/ns`"),
+        ] {
+            let Err(error) = Address::parse(text) else { panic!("{text} was taken") };
+            assert!(error.to_string().ends_with(&format!("write {right}")), "{error}");
+        }
+        let Err(error) = Address::parse("ann:s3cret@h1:2181/ns") else { panic!("it says no kind") };
+        assert!(!error.to_string().contains("s3cret"), "{error}");
     }
 
     #[tokio::test]

@@ -1,6 +1,6 @@
 //! A job's settings: what to run, when, in how many parts, under which policies.
 
-use crate::{ItemParameters, JobName, Millis};
+use crate::{JobName, Millis};
 use std::collections::BTreeMap;
 
 /// The settings of one elastic job. Names and defaults are Elastic-Job's where it has them.
@@ -19,7 +19,7 @@ pub struct JobSettings {
     pub time_zone: Option<String>,
     /// How many items, 1 or more.
     pub sharding_total_count: u32,
-    /// `0=a,1=b`; see [`ItemParameters`].
+    /// `0=a,1=b`; see [`ItemParameters`](crate::ItemParameters).
     pub sharding_item_parameters: String,
     /// Given to every run.
     pub job_parameter: String,
@@ -233,38 +233,6 @@ impl JobSettings {
             exclusive: Exclusive::default(),
             props: BTreeMap::new(),
         }
-    }
-
-    /// Checks what can be checked without a clock or a registry. The planner checks `cron`, `timeZone` and the strategy.
-    ///
-    /// # Errors
-    /// The first field that cannot be used, and why.
-    pub fn validate(&self) -> Result<(), SettingsError> {
-        if self.sharding_total_count == 0 {
-            return Err(SettingsError::new("shardingTotalCount", "is 0; a job has 1 item or more"));
-        }
-        if self.sharding_total_count > MAX_ITEMS {
-            return Err(SettingsError::new(
-                "shardingTotalCount",
-                format!("is {}; a job has at most {MAX_ITEMS} items", self.sharding_total_count),
-            ));
-        }
-        ItemParameters::parse(&self.sharding_item_parameters)?;
-        if self.class.is_empty() {
-            return Err(SettingsError::new("jobClass", "must not be empty"));
-        }
-        if let JobKind::Script { command_line } = &self.kind
-            && command_line.trim().is_empty()
-        {
-            return Err(SettingsError::new("script.command.line", "must not be empty for a SCRIPT job"));
-        }
-        if self.retry.max_attempts == 0 {
-            return Err(SettingsError::new("retry.maxAttempts", "is 0; 1 means no retry"));
-        }
-        if self.timeout.is_some_and(|timeout| timeout <= 0) {
-            return Err(SettingsError::new("timeout", "must be longer than 0"));
-        }
-        Ok(())
     }
 }
 

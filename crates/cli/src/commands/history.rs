@@ -104,7 +104,8 @@ pub(crate) fn check_span(from: Millis, to: Millis) -> Result<(), Failure> {
     if from < to {
         return Ok(());
     }
-    Err(Failure::Usage(format!("the span from {} to {} is empty", instant(from), instant(to))))
+    let hint = if from > to { "; --from comes before --to, and `2h` is two hours ago" } else { "" };
+    Err(Failure::Usage(format!("the span from {} to {} is empty{hint}", instant(from), instant(to))))
 }
 
 /// Says what was dropped before it could be stored, if anything was, so that nobody takes a hole for the truth.

@@ -1,7 +1,7 @@
 //! `clockwright run …`: what became of fires, and the single attempts at them, from the event store.
 
 use super::Global;
-use super::history::StoreArgs;
+use super::history::{StoreArgs, check_span};
 use crate::output::{Failure, Format, instant, or_dash, show, table, talk};
 use clap::builder::PossibleValuesParser;
 use clap::{Args, Subcommand, ValueEnum};
@@ -103,6 +103,9 @@ pub(crate) async fn run(global: &Global, command: RunCommand) -> Result<(), Fail
 }
 
 async fn outcomes(output: Format, args: ListArgs) -> Result<(), Failure> {
+    if let (Some(from), Some(to)) = (args.from, args.to) {
+        check_span(from, to)?;
+    }
     let source = args.source.as_deref().map(|word| {
         Source::parse(word)
             .ok_or_else(|| unknown_source(word, "schedule, misfire, failover, trigger or retry"))
@@ -127,6 +130,9 @@ async fn outcomes(output: Format, args: ListArgs) -> Result<(), Failure> {
 }
 
 async fn attempts(output: Format, args: ListArgs) -> Result<(), Failure> {
+    if let (Some(from), Some(to)) = (args.from, args.to) {
+        check_span(from, to)?;
+    }
     let source = args.source.as_deref().map(|word| {
         ExecutionSource::parse(word)
             .ok_or_else(|| unknown_source(word, "NORMAL_TRIGGER, MISFIRE or FAILOVER"))

@@ -7,12 +7,11 @@ use clockwright_fleet::Layout;
 use clockwright_fleet::cursor::{Kept, Rule};
 use clockwright_fleet::keys::Key;
 use clockwright_fleet::mirror::{CursorNode, Mirror};
-use clockwright_model::{
-    Exclusive, Fire, InstanceId, Item, ItemParameters, JobName, JobSettings, Millis, Outcome, Reason,
-};
+use clockwright_model::{Exclusive, Fire, InstanceId, Item, JobName, JobSettings, Millis, Outcome, Reason};
 use clockwright_planner::Schedule;
 use clockwright_planner::sharding::Strategy;
 use clockwright_registry::{Node, Stat};
+use clockwright_settings::Usable;
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::Arc;
 
@@ -544,13 +543,13 @@ impl Effective {
         if settings.name != local.name {
             return Err(format!("the config node is about another job, `{}`", settings.name));
         }
-        let schedule = Schedule::parse(&settings.cron, settings.time_zone.as_deref())
-            .map_err(|error| format!("the schedule is not usable: {error}"))?;
-        let strategy = Strategy::parse(&settings.sharding_strategy).map_err(|error| error.to_string())?;
-        let parameters =
-            ItemParameters::parse(&settings.sharding_item_parameters).map_err(|error| error.to_string())?;
+        let Usable { schedule, strategy, item_parameters } =
+            Usable::parse(&settings).map_err(|problems| {
+                let problems: Vec<String> = problems.iter().map(ToString::to_string).collect();
+                format!("the config node is not usable: {}", problems.join("; "))
+            })?;
         let item_parameters =
-            (0..settings.sharding_total_count).map(|item| parameters.get(item).map(Arc::from)).collect();
+            (0..settings.sharding_total_count).map(|item| item_parameters.get(item).map(Arc::from)).collect();
         let zone = settings.time_zone.as_deref().unwrap_or("");
         Ok(Self {
             rule: Arc::new(Rule { cron: settings.cron.clone(), zone: settings.time_zone.clone() }),

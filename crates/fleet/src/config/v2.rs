@@ -186,7 +186,6 @@ pub fn read(data: &[u8], local: Option<&JobSettings>) -> Result<JobSettings, Set
     settings.overwrite = fields.flag("overwrite", false)?;
     own::read(&mut settings, own, local)?;
     check(&settings)?;
-    settings.validate()?;
     Ok(settings)
 }
 

@@ -110,7 +110,6 @@ pub fn read(config: &[u8], root: &[u8], local: Option<&JobSettings>) -> Result<J
         }
         own::take_local(&mut settings, local);
     }
-    settings.validate()?;
     Ok(settings)
 }
 

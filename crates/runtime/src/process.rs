@@ -22,6 +22,7 @@ use async_trait::async_trait;
 use clockwright_model::{FailureKind, Millis, Reason, SettingsError, ShardContext};
 use clockwright_settings::script::CONTEXT_VARIABLE;
 use clockwright_settings::{CommandLine, ContextIn, ScriptSettings};
+use rustix::io::Errno;
 use rustix::process::{Pid, Signal, kill_process_group};
 use std::collections::BTreeMap;
 use std::ffi::OsString;
@@ -40,6 +41,10 @@ const PREFIX: &str = "CLOCKWRIGHT_";
 const OVERDUE: Millis = 3_000;
 /// How long it is tried to kill what a dead supervisor left behind.
 const SWEEP: Duration = Duration::from_secs(10);
+/// How long a start waits for others to end where the system has no room for one more.
+const ROOM: Duration = Duration::from_secs(10);
+/// How often it tries again meanwhile.
+const LOOK: Duration = Duration::from_millis(50);
 /// Starting a process holds a thread for about a millisecond; more at once would not be faster.
 static STARTS: Semaphore = Semaphore::const_new(4);
 
@@ -161,8 +166,23 @@ impl ProcessRuntime {
             }
         }
         command.env(guard::MARK, "1");
-        let _permit = STARTS.acquire().await.map_err(io::Error::other)?;
-        tokio::task::spawn_blocking(move || command.spawn()).await?
+        let deadline = tokio::time::Instant::now() + ROOM;
+        loop {
+            let permit = STARTS.acquire().await.map_err(io::Error::other)?;
+            let start = move || {
+                let started = command.spawn();
+                (command, started)
+            };
+            let started;
+            (command, started) = tokio::task::spawn_blocking(start).await?;
+            drop(permit);
+            match started {
+                Err(error) if shortage(&error).is_some() && tokio::time::Instant::now() < deadline => {
+                    tokio::time::sleep(LOOK).await;
+                }
+                started => return started,
+            }
+        }
     }
 }
 
@@ -186,7 +206,7 @@ impl Runtime for ProcessRuntime {
         let (child, (orders, reports)) = match pipes {
             Ok(started) => started,
             Err(error) => {
-                let error = error.map_or_else(|| "it has no pipes".to_owned(), |error| error.to_string());
+                let error = error.map_or_else(|| "it has no pipes".to_owned(), |error| described(&error));
                 let program = self.supervisor.program.display();
                 return failed(
                     FailureKind::Start,
@@ -400,6 +420,27 @@ fn result(end: &End, spec: &RunSpec, asked: Option<StopReason>) -> RunResult {
     }
 }
 
+/// What the system has no room for, and where that is set, if that is why something did not start.
+fn shortage(error: &io::Error) -> Option<&'static str> {
+    match Errno::from_io_error(error)? {
+        Errno::MFILE => Some(
+            "this process may have no more open files, of which each running script takes three: `ulimit -n`, or LimitNOFILE of a systemd unit",
+        ),
+        Errno::NFILE => Some("the machine may have no more open files: `sysctl fs.file-max`"),
+        Errno::AGAIN => Some(
+            "no more processes may be started, of which each running script takes two: `ulimit -u`, TasksMax of a systemd unit, or the \
+             container's limit of pids",
+        ),
+        Errno::NOMEM => Some("there is no memory for one more process"),
+        _ => None,
+    }
+}
+
+fn described(error: &io::Error) -> String {
+    let shortage = shortage(error).map_or(String::new(), |shortage| format!("; {shortage}"));
+    format!("{error}{shortage}")
+}
+
 fn supervisor_death(status: io::Result<ExitStatus>) -> Reason {
     let how = status.map_or_else(|error| error.to_string(), |status| status.to_string());
     Reason::SupervisorDied { how }
@@ -407,4 +448,19 @@ fn supervisor_death(status: io::Result<ExitStatus>) -> Reason {
 
 fn failed(kind: FailureKind, text: String) -> RunEnd {
     RunEnd::silent(RunResult::Failed { kind, reason: Reason::NotStarted { text } })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_limit_that_is_met_is_named_with_the_place_where_it_is_set() {
+        let told = |errno: Errno| described(&errno.into());
+        assert!(
+            told(Errno::MFILE).contains("Too many open files") && told(Errno::MFILE).contains("`ulimit -n`")
+        );
+        assert!(told(Errno::AGAIN).contains("TasksMax"));
+        assert!(!told(Errno::NOENT).contains(';'));
+    }
 }

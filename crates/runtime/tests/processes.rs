@@ -569,6 +569,15 @@ async fn a_hundred_runs_at_once_all_end_as_they_should() {
 }
 
 #[test]
+fn more_runs_at_once_than_the_process_may_have_files_for_wait_for_each_other() {
+    let mut few = Command::new("sh");
+    let ended = few.args(["-c", "ulimit -n 24; exec \"$0\" crowd 30 true", HOST]);
+    let ended = ended.output().unwrap();
+    let words = String::from_utf8_lossy(&ended.stdout).into_owned() + &String::from_utf8_lossy(&ended.stderr);
+    assert_eq!((ended.status.success(), words.as_str()), (true, ""));
+}
+
+#[test]
 fn a_supervisor_without_orders_ends_with_its_input() {
     let mut child =
         Command::new(HOST).arg("exec-task").stdin(Stdio::null()).stdout(Stdio::null()).spawn().unwrap();

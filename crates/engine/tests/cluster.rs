@@ -115,7 +115,7 @@ async fn what_a_lost_session_left_running_is_taken_over_once_with_a_higher_token
     let necessary = keys.of(&JobName::new("a").unwrap(), &Key::Necessary);
     let planned = async || registry.read(std::slice::from_ref(&necessary)).await.unwrap()[0].is_none();
     soon("both are in the plan", async || second.status().await[0].registered && planned().await).await;
-    Admin::new(&*registry, &keys).trigger("a").await.unwrap();
+    Admin::new(&*registry, &keys).trigger("a", None).await.unwrap();
     soon("the item runs", async || started.lock().unwrap().len() == 1).await;
     let owner =
         if started.lock().unwrap()[0].0 == "first" { first.instance() } else { second.instance() }.clone();

@@ -53,7 +53,8 @@ pub enum Key {
     Necessary,
     /// `leader/sharding/processing`: ephemeral of the leader while it writes a plan; nobody claims meanwhile.
     Processing,
-    /// `leader/sharding/epoch`: ours; persistent. Set with each plan, so its version is the plan's number; every claim checks it.
+    /// `leader/sharding/epoch`: ours; persistent. Set with each plan, and with whatever stops items from firing, so its version is the
+    /// number of the last such change; every claim checks it.
     Epoch,
     /// `leader/failover`: persistent parent.
     Failover,
@@ -166,6 +167,19 @@ impl Keys {
     #[must_use]
     pub fn beat(&self, instance: &InstanceId) -> Path {
         self.beats().join(instance.as_str())
+    }
+
+    /// `/{ns}-clockwright/requests`: persistent parent.
+    #[must_use]
+    pub fn requests(&self) -> Path {
+        self.own.join("requests")
+    }
+
+    /// `/{ns}-clockwright/requests/{id}`: persistent; a request to fire that was carried out, so that one with the same id is not carried
+    /// out again. Written by whoever triggers, in the commit that asks the instances; deleted by a later trigger when it is a day old.
+    #[must_use]
+    pub fn request(&self, id: &str) -> Path {
+        self.requests().join(id)
     }
 
     /// `/{ns}/{job}`.

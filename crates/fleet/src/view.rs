@@ -12,6 +12,7 @@ mod shapes;
 
 pub use dump::dump;
 pub use live::Live;
+pub(crate) use picture::Look;
 pub use picture::{brief, picture};
 pub use shapes::{
     InstanceKind, InstanceView, ItemStatus, ItemView, JobBrief, JobStatus, JobView, LastRun, ServerView,

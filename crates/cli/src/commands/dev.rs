@@ -199,7 +199,7 @@ async fn fire_all(
             }
         };
         tokio::time::timeout(PATIENCE, shared).await.unwrap_or(Ok(()))?;
-        admin.trigger(name.as_str()).await?;
+        admin.trigger(name.as_str(), None).await?;
     }
     Ok(())
 }

@@ -3,7 +3,7 @@
 use super::{Global, confirm};
 use crate::output::{Failure, Format, instant, now, or_dash, print, show, table, talk};
 use clap::{Args, Subcommand};
-use clockwright_fleet::admin::{Admin, AdminError, Done};
+use clockwright_fleet::admin::{Admin, AdminError, Answer, Done, Triggered};
 use clockwright_fleet::pause::PauseNote;
 use clockwright_fleet::view::{self, ItemView, JobBrief, JobView};
 use clockwright_model::{JobSettings, Misfire};
@@ -22,6 +22,9 @@ pub(crate) enum JobCommand {
     Trigger {
         /// The job's name
         name: String,
+        /// A name for this request: given again within a day, it fires nothing and shows the fire of the first time
+        #[arg(long)]
+        id: Option<String>,
     },
     /// Stop a job from firing until it is resumed; what runs, goes on
     Pause(NoteArgs),
@@ -139,11 +142,10 @@ impl SetArgs {
     }
 }
 
-impl NoteArgs {
-    fn note(&self) -> PauseNote {
-        let user = ["SUDO_USER", "USER", "LOGNAME"].iter().find_map(|name| std::env::var(name).ok());
-        PauseNote { at: now(), by: user.unwrap_or_default(), reason: self.reason.clone() }
-    }
+/// Who operates.
+pub(super) fn actor() -> String {
+    let user = ["SUDO_USER", "USER", "LOGNAME"].iter().find_map(|name| std::env::var(name).ok());
+    user.unwrap_or_default()
 }
 
 impl JobCommand {
@@ -151,7 +153,7 @@ impl JobCommand {
     fn change(&self) -> Option<(Option<&str>, String)> {
         let (job, what) = match self {
             JobCommand::List | JobCommand::Get { .. } | JobCommand::Dump { .. } => return None,
-            JobCommand::Trigger { name } => (name, "trigger"),
+            JobCommand::Trigger { name, .. } => (name, "trigger"),
             JobCommand::Pause(args) => (&args.name, "pause (which they do not know)"),
             JobCommand::Resume { name } => (name, "resume"),
             JobCommand::Drain { note, .. } => (&note.name, "pause (which they do not know)"),
@@ -172,7 +174,8 @@ pub(crate) async fn run(global: &Global, command: JobCommand) -> Result<(), Fail
     let registry = global.connect().await?;
     let session = registry.session().await?;
     let keys = registry.keys();
-    let admin = Admin::new(&*session, keys);
+    let actor = actor();
+    let admin = Admin::new(&*session, keys).by(&actor);
     if let Some((job, what)) = command.change() {
         confirm(global, &*session, keys, job, &what).await?;
     }
@@ -186,19 +189,17 @@ pub(crate) async fn run(global: &Global, command: JobCommand) -> Result<(), Fail
             show(global.output, &job, get)
         }
         JobCommand::Dump { name, show_ips } => print(&view::dump(&*session, keys, &name, !show_ips).await?),
-        JobCommand::Trigger { name } => {
-            let done = admin.trigger(&name).await?;
-            if done == Done::default() {
-                return Err(Failure::Failed(format!("job `{name}` has no instance that could fire")));
+        JobCommand::Trigger { name, id } => {
+            let triggered = admin.trigger(&name, id.as_deref()).await?;
+            show(global.output, &triggered, |triggered| foretell(&name, triggered))?;
+            if triggered.items.iter().any(|item| item.answer.runs()) || triggered.items.is_empty() {
+                Ok(())
+            } else {
+                Err(Failure::Failed(format!("nothing of `{name}` will run")))
             }
-            report(
-                global,
-                &format!("triggered `{name}` on {} instance(s)", done.changed + done.unchanged),
-                done,
-            )
         }
         JobCommand::Pause(args) => {
-            let done = admin.pause(&args.name, &args.note()).await?;
+            let done = admin.pause(&args.name, &args.reason).await?;
             let what = if done.changed == 1 { "paused" } else { "was paused already:" };
             report(global, &format!("{what} `{}`", args.name), done)
         }
@@ -208,7 +209,7 @@ pub(crate) async fn run(global: &Global, command: JobCommand) -> Result<(), Fail
             report(global, &format!("{what} `{name}`"), done)
         }
         JobCommand::Set(args) => {
-            let done = admin.update(&args.name, |settings| args.apply(settings)).await?;
+            let done = admin.update(&args.name, None, |settings| args.apply(settings)).await?;
             let what = if done.changed == 1 { "changed the settings of" } else { "already as asked:" };
             report(global, &format!("{what} `{}`", args.name), done)
         }
@@ -232,7 +233,7 @@ pub(crate) async fn run(global: &Global, command: JobCommand) -> Result<(), Fail
                 note.name,
                 timeout.as_secs()
             ));
-            let done = admin.drain(&note.name, &note.note(), timeout).await?;
+            let done = admin.drain(&note.name, &note.reason, timeout).await?;
             report(global, &format!("drained `{}`: nothing of it runs, and it stays paused", note.name), done)
         }
     };
@@ -268,6 +269,32 @@ pub(super) fn report(global: &Global, text: &str, done: Done) -> Result<(), Fail
         Format::Table => print(text),
         Format::Json => show(global.output, &done, |_| String::new()),
     }
+}
+
+/// What a trigger will do.
+fn foretell(name: &str, triggered: &Triggered) -> String {
+    let mut text = if triggered.repeated {
+        format!("`{name}` was triggered before by that id: fire {}\n", triggered.fire)
+    } else {
+        format!("triggered `{name}`: fire {}\n", triggered.fire)
+    };
+    let why = triggered.paused.as_ref().map_or_else(String::new, PauseNote::describe);
+    for (answer, what) in [
+        (Answer::Starts, "starts now"),
+        (Answer::WhenFree, "runs now, and once more as soon as that has ended"),
+        (Answer::Dropped, "does not run: it is a busy Java instance's, which answers no trigger"),
+        (Answer::Paused, &*format!("does not run: the job is {why}")),
+        (Answer::Disabled, "does not run: it is disabled"),
+        (Answer::KeptOff, "does not run: the job is disabled on its owner's server"),
+        (Answer::NoOwner, "does not run: no instance owns it yet"),
+    ] {
+        let items = triggered.items.iter().filter(|item| item.answer == answer);
+        let items: Vec<String> = items.map(|item| item.item.to_string()).collect();
+        if !items.is_empty() {
+            text.push_str(&format!("item {}: {what}\n", items.join(", ")));
+        }
+    }
+    text
 }
 
 fn list(jobs: &[JobBrief]) -> String {

@@ -205,15 +205,19 @@ impl Turn<'_> {
         }
     }
 
-    /// Reads epoch and owners together when the mirror's epoch is not the one that its owners belong to. The epoch is read
-    /// first: owners that are read after it are not older, so a claim that checks it proves that they still are the owners.
+    /// Reads epoch and owners together when the mirror's epoch is not the one that its owners belong to, and what else may keep an
+    /// item from firing. The epoch is read first: what is read after it is not older, so a claim that checks it proves that they still
+    /// are the owners, and that nobody has paused the job or disabled the server or an item of ours since.
     pub(super) fn read_plan(&mut self) {
         if !self.job.plan_is_stale() || self.job.plan_reading.is_some() {
             return;
         }
         let count = self.job.count().max(self.job.mirror.items.len() as Item);
-        let mut paths = vec![self.path(&Key::Epoch)];
-        paths.extend((0..count).map(|item| self.path(&Key::Owner(item))));
+        let server = Key::Server(self.us.me.ip().to_owned());
+        let mut keys = vec![Key::Epoch, Key::Paused, server];
+        keys.extend((0..count).map(Key::Owner));
+        keys.extend((0..count).filter(|item| self.job.owns(*item, &self.us.me)).map(Key::Disabled));
+        let paths = keys.iter().map(|key| self.path(key)).collect();
         let id = self.us.next();
         self.job.plan_reading = Some(id);
         self.us.out.push(Effect::Read { id, paths });

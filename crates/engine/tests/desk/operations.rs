@@ -29,6 +29,25 @@ fn a_drain_ends_though_a_retry_waits() {
 }
 
 #[test]
+fn nothing_is_claimed_after_a_pause_or_a_disabling_whose_hints_got_lost() {
+    let stop: [fn(&mut Desk); 3] = [
+        |desk| desk.pause("a"),
+        |desk| desk.disable("a", true),
+        |desk| (0..2).for_each(|item| desk.disable_item("a", item, true)),
+    ];
+    for stop in stop {
+        let mut desk = Desk::new(&[job("a", EACH_SECOND, 2)]);
+        desk.start();
+        desk.pass(2_500);
+        desk.delay_hints(|_| true);
+        stop(&mut desk);
+        let before = desk.ran("a").len();
+        assert!(before > 0);
+        desk.pass(3_000);
+        assert_eq!(desk.ran("a").len(), before);
+    }
+}
+
 fn a_trigger_of_a_paused_job_is_skipped_with_the_reason_and_fires_nothing_later() {
     let mut desk = Desk::new(&[job("a", NEVER, 2)]);
     desk.start();

@@ -2,17 +2,16 @@
 
 use super::stage::Desk;
 use bytes::Bytes;
-use clockwright_fleet::admin::{Admin, AdminError, Done};
+use clockwright_fleet::admin::{Admin, AdminError};
 use clockwright_fleet::cursor::Cursor;
 use clockwright_fleet::keys::Key;
-use clockwright_fleet::pause::PauseNote;
 use clockwright_model::{InstanceId, Item, JobName, JobSettings};
 use clockwright_registry::Op;
 use futures::FutureExt as _;
 
 impl Desk {
     /// One operation; nothing of it waits, since this registry answers at once.
-    fn operate<'a>(&'a mut self, what: impl AsyncFnOnce(Admin<'_>) -> Result<Done, AdminError>) -> Done {
+    fn operate<T>(&mut self, what: impl AsyncFnOnce(Admin<'_>) -> Result<T, AdminError>) -> T {
         let session = self.registry.session(0);
         let keys = self.keys.clone();
         let done = what(Admin::new(&session, &keys)).now_or_never().expect("it waits for nothing").unwrap();
@@ -21,8 +20,7 @@ impl Desk {
     }
 
     pub fn pause(&mut self, job: &str) {
-        let note = PauseNote { at: 0, by: "ops".into(), reason: "audit".into() };
-        self.operate(async |admin| admin.pause(job, &note).await);
+        self.operate(async |admin| admin.by("ops").pause(job, "audit").await);
     }
 
     pub fn resume(&mut self, job: &str) {
@@ -30,11 +28,11 @@ impl Desk {
     }
 
     pub fn trigger(&mut self, job: &str) {
-        self.operate(async |admin| admin.trigger(job).await);
+        self.operate(async |admin| admin.trigger(job, None).await);
     }
 
     pub fn edit(&mut self, job: &str, edit: impl Fn(&mut JobSettings)) {
-        self.operate(async |admin| admin.update(job, edit).await);
+        self.operate(async |admin| admin.update(job, None, edit).await);
     }
 
     pub fn disable_item(&mut self, job: &str, item: Item, disabled: bool) {

@@ -1,7 +1,10 @@
 //! Conditional writes that are certain: see the essay in [`super`].
 
-use super::{ATTEMPTS, Admin, AdminError, batches};
-use clockwright_registry::{Conflict, Error, Node, Op, Path};
+use super::remove::batches;
+use super::{ATTEMPTS, Admin, AdminError};
+use crate::keys::Key;
+use clockwright_model::JobName;
+use clockwright_registry::{Commit, Conflict, Error, Node, Op, Path};
 use std::time::Duration;
 
 /// What became of a write.
@@ -15,55 +18,101 @@ pub(super) enum Written {
     Gone,
 }
 
+/// What a node shall be.
+#[derive(Debug, Clone, Copy)]
+pub(super) enum Want<'a> {
+    /// There; made with this data when it is not, and left as it is otherwise.
+    There(&'a [u8]),
+    /// With this data, if it is there.
+    Says(&'a [u8]),
+    /// Not there.
+    Absent,
+}
+
+/// What became of a commit.
+pub(super) enum Sent {
+    /// It was carried out.
+    Done(Commit),
+    /// It was not: something was not as expected.
+    Conflict,
+    /// It may have been. Read before deciding anything.
+    Unclear(Error),
+}
+
 impl Admin<'_> {
+    /// Makes one node of a job as it shall be, and sets the plan's epoch with it, so that no claim is made in ignorance of it.
+    pub(super) async fn change(
+        &self,
+        job: &JobName,
+        key: &Key,
+        want: Want<'_>,
+    ) -> Result<Written, AdminError> {
+        let path = self.keys.of(job, key);
+        let paths = [path.clone(), self.keys.of(job, &Key::Epoch)];
+        let mut unclear = None;
+        for _ in 0..ATTEMPTS {
+            let mut nodes = self.registry.read(&paths).await?.into_iter();
+            let (node, epoch) = (nodes.next().flatten(), nodes.next().flatten());
+            let as_asked = if unclear.is_some() { Written::Changed } else { Written::AsAsked };
+            let op = match (want, node) {
+                // Somebody else may have made it with other data, after an answer that got lost.
+                (Want::There(data), Some(node)) if node.data[..] == *data => return Ok(as_asked),
+                (Want::There(_), Some(_)) => return Ok(Written::AsAsked),
+                (Want::There(data), None) => Op::create(path.clone(), data.to_vec()),
+                (Want::Says(_), None) => return Ok(Written::Gone),
+                (Want::Says(data), Some(node)) if node.data[..] == *data => return Ok(as_asked),
+                (Want::Says(data), Some(node)) => Op::set_if(path.clone(), data.to_vec(), node.stat.version),
+                (Want::Absent, None) => return Ok(as_asked),
+                (Want::Absent, Some(node)) => {
+                    Op::Delete { path: path.clone(), version: Some(node.stat.version) }
+                }
+            };
+            let epoch = epoch.map(|epoch| Op::set_if(paths[1].clone(), epoch.data, epoch.stat.version));
+            match self.send(std::iter::once(op).chain(epoch).collect()).await? {
+                Sent::Done(_) => return Ok(Written::Changed),
+                Sent::Conflict => {}
+                Sent::Unclear(error) => unclear = Some(error),
+            }
+        }
+        Err(unclear.map_or(AdminError::Contended(path), AdminError::from))
+    }
+
     pub(super) async fn read(&self, path: &Path) -> Result<Option<Node>, AdminError> {
         Ok(self.registry.read(std::slice::from_ref(path)).await?.pop().flatten())
     }
 
-    /// Sets an existing node; never creates one.
-    pub(super) async fn set(&self, path: &Path, data: &[u8]) -> Result<Written, AdminError> {
-        for _ in 0..ATTEMPTS {
-            let Some(node) = self.read(path).await? else { return Ok(Written::Gone) };
-            if &node.data[..] == data {
-                return Ok(Written::AsAsked);
-            }
-            if let Some(written) = self.set_version(path, data, node.stat.version).await? {
-                return Ok(written);
-            }
-        }
-        Err(AdminError::Contended(path.clone()))
-    }
-
-    /// Sets a node that still has this version; `None` when somebody else was faster.
-    pub(super) async fn set_version(
-        &self,
-        path: &Path,
-        data: &[u8],
-        version: i32,
-    ) -> Result<Option<Written>, AdminError> {
+    /// Sets a node that still has this version; `false` when somebody else was faster.
+    pub(super) async fn set(&self, path: &Path, data: &[u8], version: i32) -> Result<bool, AdminError> {
         let op = Op::set_if(path.clone(), data.to_vec(), version);
-        match self.certain(op).await? {
-            Certain::Done => Ok(Some(Written::Changed)),
-            Certain::Conflict(Conflict::Missing) => Ok(Some(Written::Gone)),
-            Certain::Conflict(_) => Ok(None),
+        let mut last = None;
+        for _ in 0..ATTEMPTS {
+            match self.send(vec![op.clone()]).await? {
+                Sent::Done(_) => return Ok(true),
+                // Only one of the two can have succeeded, so this may well be the first one's doing.
+                Sent::Conflict if last.is_some() => {
+                    return Ok(self.read(path).await?.is_some_and(|node| node.data[..] == *data));
+                }
+                Sent::Conflict => return Ok(false),
+                Sent::Unclear(error) => last = Some(error),
+            }
         }
+        Err(last.map_or(AdminError::Contended(path.clone()), AdminError::from))
     }
 
-    /// Creates a persistent node, if it is absent.
-    pub(super) async fn create(&self, path: &Path, data: &[u8]) -> Result<Written, AdminError> {
-        match self.certain(Op::create(path.clone(), data.to_vec())).await? {
-            Certain::Done => Ok(Written::Changed),
-            Certain::Conflict(Conflict::Exists) => Ok(Written::AsAsked),
-            Certain::Conflict(_) => Ok(Written::Gone),
+    /// Makes an empty persistent node, if it is absent.
+    pub(super) async fn make(&self, path: &Path) -> Result<(), AdminError> {
+        let mut last = None;
+        for _ in 0..ATTEMPTS {
+            match self.registry.commit(vec![Op::create(path.clone(), "")]).await {
+                Ok(_) | Err(Error::Conflict { conflict: Conflict::Exists, .. }) => return Ok(()),
+                Err(error @ (Error::Unknown(_) | Error::Unavailable(_))) => {
+                    last = Some(error);
+                    tokio::time::sleep(RETRY_PAUSE).await;
+                }
+                Err(error) => return Err(error.into()),
+            }
         }
-    }
-
-    /// Deletes a node, if it is there.
-    pub(super) async fn delete(&self, path: &Path) -> Result<Written, AdminError> {
-        match self.certain(Op::delete(path.clone())).await? {
-            Certain::Done => Ok(Written::Changed),
-            Certain::Conflict(_) => Ok(Written::AsAsked),
-        }
+        Err(last.map_or(AdminError::Contended(path.clone()), AdminError::from))
     }
 
     /// Deletes nodes, children given before parents, in as few commits as the limits allow. Stops at the first batch that
@@ -83,47 +132,19 @@ impl Admin<'_> {
         Ok(deleted)
     }
 
-    /// Carries out one conditional operation until its outcome is known. After a lost answer the same operation is sent again;
-    /// its condition admits only one of the two, so a conflict that the first one would have caused means that it was done.
-    async fn certain(&self, op: Op) -> Result<Certain, AdminError> {
-        let mut lost_answer = false;
-        let mut last = None;
-        for attempt in 0..ATTEMPTS {
-            if attempt > 0 {
+    /// Sends a commit once, and waits a moment when the registry did not answer.
+    pub(super) async fn send(&self, ops: Vec<Op>) -> Result<Sent, AdminError> {
+        match self.registry.commit(ops).await {
+            Ok(commit) => Ok(Sent::Done(commit)),
+            Err(Error::Conflict { .. }) => Ok(Sent::Conflict),
+            Err(error @ (Error::Unknown(_) | Error::Unavailable(_))) => {
                 tokio::time::sleep(RETRY_PAUSE).await;
+                Ok(Sent::Unclear(error))
             }
-            match self.registry.commit(vec![op.clone()]).await {
-                Ok(_) => return Ok(Certain::Done),
-                Err(Error::Conflict { conflict, .. }) if lost_answer && own_conflict(&op, conflict) => {
-                    return Ok(Certain::Done);
-                }
-                Err(Error::Conflict { conflict, .. }) => return Ok(Certain::Conflict(conflict)),
-                Err(error @ Error::Unknown(_)) => {
-                    lost_answer = true;
-                    last = Some(error);
-                }
-                Err(error @ Error::Unavailable(_)) => last = Some(error),
-                Err(error) => return Err(error.into()),
-            }
+            Err(error) => Err(error.into()),
         }
-        Err(last.map_or(AdminError::Contended(op.path().clone()), AdminError::from))
     }
 }
 
 /// Pause before an operation is sent again.
 const RETRY_PAUSE: Duration = Duration::from_millis(200);
-
-enum Certain {
-    Done,
-    Conflict(Conflict),
-}
-
-/// Whether an earlier success of the same operation leads to this conflict.
-fn own_conflict(op: &Op, conflict: Conflict) -> bool {
-    matches!(
-        (op, conflict),
-        (Op::Create { .. }, Conflict::Exists)
-            | (Op::Set { .. }, Conflict::Version)
-            | (Op::Delete { .. }, Conflict::Missing)
-    )
-}

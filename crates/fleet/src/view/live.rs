@@ -15,7 +15,6 @@ use crate::leases::Leases;
 use crate::mirror::Mirror;
 use clockwright_model::{InstanceId, JobName};
 use clockwright_registry::{Error, Hint, Path, Registry, SharedRegistry};
-use futures::{StreamExt, TryStreamExt};
 use std::collections::{BTreeMap, BTreeSet};
 use tokio::sync::mpsc::UnboundedReceiver;
 
@@ -197,7 +196,7 @@ async fn read_all(
     };
     let listed: Vec<Path> =
         jobs.iter().flat_map(|job| parents.iter().map(|parent| keys.of(job, parent))).collect();
-    let children = lists(registry, &listed).await?;
+    let children = registry.lists(&listed).await?;
     let mut paths = Vec::new();
     for (job, children) in jobs.iter().zip(children.chunks(parents.len())) {
         let mut wanted = vec![Key::Job, Key::Config, Key::Paused];
@@ -238,11 +237,4 @@ fn below(parent: &Key, name: &str, detail: Detail) -> Vec<Key> {
         }
         _ => Vec::new(),
     }
-}
-
-/// How many lists are asked for at once.
-const AT_ONCE: usize = 64;
-
-async fn lists(registry: &dyn Registry, paths: &[Path]) -> Result<Vec<Vec<String>>, Error> {
-    futures::stream::iter(paths).map(|path| registry.list(path)).buffered(AT_ONCE).try_collect().await
 }

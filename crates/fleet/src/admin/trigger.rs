@@ -1,0 +1,232 @@
+//! Asking a job to fire now, and saying what will come of it.
+
+use super::{ATTEMPTS, Admin, AdminError, now};
+use crate::admin::write::Sent;
+use crate::keys::Key;
+use crate::layout::Layout;
+use crate::leases::Leases;
+use crate::mirror::{ItemNodes, Mirror};
+use crate::pause::PauseNote;
+use crate::view::{self, InstanceKind, Look};
+use clockwright_model::{InstanceId, Item, JobName};
+use clockwright_registry::{Op, Path};
+use serde::Serialize;
+
+/// What was asked for, and what will come of it as far as can be seen.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Triggered {
+    /// The id of the fire, by which the outcomes of all items are found.
+    pub fire: String,
+    /// A trigger with the same id was carried out before; nothing was asked again.
+    pub repeated: bool,
+    /// Who paused the job, when and why: nothing of it runs.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub paused: Option<PauseNote>,
+    /// Who was asked, by id.
+    pub instances: Vec<AskedInstance>,
+    /// What the items will do, ascending.
+    pub items: Vec<AskedItem>,
+}
+
+/// An instance that was asked to fire.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct AskedInstance {
+    /// Its id.
+    pub id: String,
+    /// What it is a process of.
+    pub kind: InstanceKind,
+    /// Whether that was news to it.
+    pub asked: Asked,
+}
+
+/// When an instance was asked to fire.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Asked {
+    /// By this trigger.
+    Now,
+    /// By one before, which it has not answered yet; both are one fire.
+    Before,
+}
+
+/// An item of a job that was triggered.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct AskedItem {
+    /// Its number.
+    pub item: Item,
+    /// What it will do.
+    pub answer: Answer,
+}
+
+/// What an item will do after a trigger, as far as can be seen.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Answer {
+    /// It runs at once.
+    Starts,
+    /// It runs as soon as what it runs now has ended.
+    WhenFree,
+    /// Its owner is a Java instance that is busy: Java does not answer a trigger then.
+    Dropped,
+    /// It does not run: the job is paused.
+    Paused,
+    /// It does not run: an operator disabled it.
+    Disabled,
+    /// It does not run: the job is disabled on its owner's server.
+    KeptOff,
+    /// It does not run: its owner is gone, or it has none.
+    NoOwner,
+}
+
+impl Answer {
+    /// Whether it runs.
+    #[must_use]
+    pub fn runs(self) -> bool {
+        matches!(self, Answer::Starts | Answer::WhenFree)
+    }
+}
+
+/// Most requests that are remembered before old ones are looked for.
+const REQUESTS: usize = 1_000;
+/// How long a request is remembered at least, milliseconds.
+const REMEMBERED: i64 = 24 * 3_600_000;
+
+impl Admin<'_> {
+    /// Asks every instance of a job to fire now. With an `id`, at most once: a second trigger with that id within a day changes nothing
+    /// and names the fire of the first. An instance that was asked before and has not begun yet is not asked twice.
+    ///
+    /// # Errors
+    /// There is no such job, no instance of it is there, the id is of no use or was used for another job, or the registry did not answer.
+    /// That nothing comes of it is no error: the answer says why.
+    pub async fn trigger(&self, job: &str, id: Option<&str>) -> Result<Triggered, AdminError> {
+        let (job, mirror) = view::read(self.registry, self.keys, job).await?;
+        let id = match id {
+            Some(id) if is_usable(id) => id.to_owned(),
+            Some(id) => return Err(AdminError::BadId(id.to_owned())),
+            None => uuid::Uuid::new_v4().to_string(),
+        };
+        for parent in [self.keys.own_root().clone(), self.keys.requests()] {
+            self.make(&parent).await?;
+        }
+        if mirror.layout == Layout::V3 {
+            self.make(&self.keys.of(&job, &Key::Triggers)).await?;
+        }
+        let request = self.keys.request(&id);
+        let what = format!("trigger of job `{job}`");
+        let data = format!("{what} by {} at {}", self.actor, now());
+        let (mut mirror, mut sent, mut unclear) = (mirror, false, None);
+        for _ in 0..ATTEMPTS {
+            let leases = Leases::read(self.registry, self.keys).await?;
+            if let Some(node) = self.read(&request).await? {
+                if !node.data.starts_with(what.as_bytes()) {
+                    let what = String::from_utf8_lossy(&node.data).into_owned();
+                    return Err(AdminError::IdInUse { id, what });
+                }
+                // Ours, if its answer got lost; somebody else's otherwise.
+                let repeated = !sent || node.data[..] != *data.as_bytes();
+                return Ok(answer(node.stat.created, repeated, &mirror, &leases));
+            }
+            if mirror.members().next().is_none() {
+                return Err(AdminError::NoInstance { job });
+            }
+            let mut ops = vec![Op::create(request.clone(), data.clone())];
+            ops.extend(mirror.members().filter_map(|(id, ..)| self.op(&job, &mirror, id)));
+            match self.send(ops).await? {
+                Sent::Done(commit) => {
+                    self.forget_old().await?;
+                    return Ok(answer(commit.transaction, false, &mirror, &leases));
+                }
+                Sent::Conflict => {}
+                Sent::Unclear(error) => (unclear, sent) = (Some(error), true),
+            }
+            if self.read(&request).await?.is_none() {
+                mirror = view::read(self.registry, self.keys, job.as_str()).await?.1;
+            }
+        }
+        Err(unclear.map_or(AdminError::Contended(request), AdminError::from))
+    }
+
+    /// What asks one instance; `None` when it is asked already.
+    fn op(&self, job: &JobName, mirror: &Mirror, id: &InstanceId) -> Option<Op> {
+        let node = mirror.instances.get(id).filter(|_| mirror.trigger(id).is_none())?;
+        Some(match mirror.layout {
+            Layout::V2 => {
+                Op::set_if(self.keys.of(job, &Key::Instance(id.clone())), "TRIGGER", node.stat.version)
+            }
+            Layout::V3 => Op::create(self.keys.of(job, &Key::Trigger(id.clone())), ""),
+        })
+    }
+
+    /// Deletes requests that nobody will repeat any more, when there are many.
+    async fn forget_old(&self) -> Result<(), AdminError> {
+        let ids = self.registry.list(&self.keys.requests()).await?;
+        if ids.len() <= REQUESTS {
+            return Ok(());
+        }
+        let paths: Vec<Path> = ids.iter().map(|id| self.keys.request(id)).collect();
+        let nodes = self.registry.read(&paths).await?;
+        let newest = nodes.iter().flatten().map(|node| node.stat.created_at).max().unwrap_or_default();
+        let is_old = |at: i64| at < newest - REMEMBERED;
+        let old = paths.into_iter().zip(nodes);
+        let old = old.filter(|(_, node)| node.as_ref().is_some_and(|node| is_old(node.stat.created_at)));
+        self.delete_all(old.map(|(path, _)| path).collect()).await?;
+        Ok(())
+    }
+}
+
+/// Whether an id can be the name of a node.
+fn is_usable(id: &str) -> bool {
+    id.len() <= 100
+        && id.starts_with(|c: char| c.is_ascii_alphanumeric())
+        && id.chars().all(|c| c.is_ascii_alphanumeric() || "-_.".contains(c))
+}
+
+/// What will come of it. `mirror` is what was known when it was asked, by a commit that demanded that instances were so.
+fn answer(transaction: i64, repeated: bool, mirror: &Mirror, leases: &Leases) -> Triggered {
+    let look = Look::new(mirror, leases);
+    let kind = |id: &InstanceId| {
+        if leases.holds(id) { InstanceKind::Clockwright } else { InstanceKind::Java }
+    };
+    let instances = look.members.keys().map(|id| AskedInstance {
+        id: id.as_str().to_owned(),
+        kind: kind(id),
+        asked: if repeated || mirror.trigger(id).is_some() { Asked::Before } else { Asked::Now },
+    });
+    let busy = |owner: &InstanceId| {
+        mirror.items.iter().any(|nodes| owner_of(nodes) == Some(owner) && look.is_running(nodes))
+    };
+    let of_item = |nodes: &ItemNodes| {
+        let owner = owner_of(nodes).and_then(|owner| Some((owner, &look.members.get(owner)?.1)));
+        match owner {
+            // Java does not know what a pause is.
+            Some((owner, _)) if mirror.paused.is_some() && kind(owner) == InstanceKind::Clockwright => {
+                Answer::Paused
+            }
+            _ if nodes.disabled => Answer::Disabled,
+            None => Answer::NoOwner,
+            Some((_, ip)) if mirror.is_kept_off(ip) => Answer::KeptOff,
+            Some((owner, _)) if kind(owner) == InstanceKind::Java && busy(owner) => Answer::Dropped,
+            Some(_) if look.is_running(nodes) => Answer::WhenFree,
+            Some(_) => Answer::Starts,
+        }
+    };
+    let items = (0..).zip(&mirror.items).filter(|(_, nodes)| nodes.exists);
+    let items = items.map(|(item, nodes)| AskedItem { item, answer: of_item(nodes) });
+    // Where all were asked before, theirs is the fire.
+    let mut before = look.members.keys().map(|id| mirror.trigger(id));
+    let first = before.next().flatten().filter(|_| !repeated && before.all(|trigger| trigger.is_some()));
+    Triggered {
+        fire: format!("{:x}", first.map_or(transaction, |trigger| trigger.transaction)),
+        repeated,
+        paused: mirror.paused.clone(),
+        instances: instances.collect(),
+        items: items.collect(),
+    }
+}
+
+fn owner_of(nodes: &ItemNodes) -> Option<&InstanceId> {
+    nodes.owner.as_ref().map(|owner| &owner.id)
+}

@@ -22,9 +22,12 @@
 //! # }
 //! ```
 //!
+//! A program sees and steers jobs, its own and others', with [`Registry::jobs`] and [`Registry::job`].
+//!
 //! The same settings can be read from a file: [`jobs_file`]. The binary `clockwright` is made of this library.
 
 pub mod job;
+pub mod jobs;
 pub mod net;
 pub mod registry;
 pub mod scheduler;
@@ -32,6 +35,7 @@ pub mod scheduler;
 pub use clockwright_engine::core::JobStatus;
 pub use clockwright_engine::{JobListener, OnceListener};
 pub use clockwright_events as events;
+pub use clockwright_fleet as fleet;
 pub use clockwright_fleet::Layout;
 pub use clockwright_model as model;
 pub use clockwright_model::{ErrorHandler, Exclusive, JobSettings, Misfire, Retry, ShardContext};
@@ -39,6 +43,7 @@ pub use clockwright_planner::sharding::Strategy;
 pub use clockwright_runtime::{CancelSignal, Dataflow, DataflowFns, KeepLogs, RunLogs, Supervisor};
 pub use clockwright_settings::jobs_file;
 pub use job::Job;
+pub use jobs::JobHandle;
 pub use registry::Registry;
 pub use scheduler::{Events, History, Scheduler, SchedulerOptions};
 

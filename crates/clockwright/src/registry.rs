@@ -2,13 +2,14 @@
 
 use clockwright_fleet::keys::Keys;
 use clockwright_registry::{
-    ConnectOptions, Embedded, Error, OpenError, SharedRegistry, SocketServer, SocketSession,
+    ConnectOptions, Embedded, Error, OpenError, Session, SharedRegistry, SocketServer, SocketSession,
 };
 #[cfg(feature = "zookeeper")]
 use clockwright_registry_zookeeper::{Options, ZooKeeper, parse_url};
 use std::fmt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use tokio::sync::Mutex;
 
 /// The address that is used when none is given: what `clockwright dev` serves in this folder.
 pub const DEFAULT_ADDRESS: &str = "embedded:.clockwright/jobs";
@@ -24,6 +25,8 @@ pub const DEFAULT_ADDRESS: &str = "embedded:.clockwright/jobs";
 pub struct Registry {
     backend: Backend,
     keys: Keys,
+    /// The session of [`job`](Self::job)'s operations, once there was one.
+    operator: Arc<Mutex<Option<SharedRegistry>>>,
 }
 
 #[derive(Clone)]
@@ -185,7 +188,7 @@ impl Registry {
                 }
             }
         };
-        let registry = Self { backend, keys: Address::keys(namespace)? };
+        let registry = Self::new(backend, namespace)?;
         registry.session().await?.close().await?;
         Ok(registry)
     }
@@ -207,7 +210,7 @@ impl Registry {
         let path = socket_path(folder);
         let server = embedded.serve(&path).await.map_err(|error| ConnectError::Serve { path, error })?;
         let backend = Backend::Own { embedded, _server: Some(Arc::new(server)), options };
-        Ok(Self { backend, keys: Address::keys(namespace)? })
+        Self::new(backend, namespace)
     }
 
     /// As [`open`](Self::open), for an instance: an embedded registry that nobody has open is opened (and made, if it is
@@ -229,7 +232,7 @@ impl Registry {
         match backend.session().await {
             Ok(session) => {
                 session.close().await?;
-                Ok(Self { backend, keys: Address::keys(namespace)? })
+                Self::new(backend, namespace)
             }
             // Somebody answers, and will not have us.
             Err(error @ (Error::Refused(_) | Error::Denied(_))) => Err(error.into()),
@@ -244,7 +247,24 @@ impl Registry {
     pub fn in_memory(namespace: &str) -> Result<Self, ConnectError> {
         let options = ConnectOptions::default();
         let backend = Backend::Own { embedded: Embedded::in_memory(), _server: None, options };
-        Ok(Self { backend, keys: Address::keys(namespace)? })
+        Self::new(backend, namespace)
+    }
+
+    fn new(backend: Backend, namespace: &str) -> Result<Self, ConnectError> {
+        Ok(Self { backend, keys: Address::keys(namespace)?, operator: Arc::default() })
+    }
+
+    /// The session that operations share: opened by the first, and anew by the next after it was lost.
+    pub(crate) async fn operator(&self) -> Result<SharedRegistry, Error> {
+        let mut operator = self.operator.lock().await;
+        if let Some(session) = &*operator
+            && *session.session().borrow() != Session::Lost
+        {
+            return Ok(Arc::clone(session));
+        }
+        let session = self.session().await?;
+        *operator = Some(Arc::clone(&session));
+        Ok(session)
     }
 
     /// The paths of the namespace.

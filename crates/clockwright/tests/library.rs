@@ -47,6 +47,54 @@ async fn a_triggered_job_runs_each_item_once_and_leaves_its_outcomes() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_program_sees_and_steers_jobs() {
+    use clockwright::fleet::admin::{AdminError, Answer};
+    use clockwright::fleet::view::JobStatus;
+    let registry = Registry::in_memory("jobs").unwrap();
+    let (ran, mut items) = mpsc::unbounded_channel();
+    let job = Job::simple("parts", "0 0 0 1 1 ? 2099", move |context| {
+        ran.send(context.item).unwrap();
+        async { Ok::<(), String>(()) }
+    });
+    let scheduler = Scheduler::start(&registry, vec![job.sharding(2)]).await.unwrap();
+    while !scheduler.status().await.iter().all(|job| job.items == [0, 1]) {
+        tokio::task::yield_now().await;
+    }
+    let parts = registry.job("parts").by("ann");
+    assert_eq!(registry.jobs().await.unwrap()[0].status, JobStatus::Ok);
+
+    parts.drain("the warehouse is closed", PATIENCE).await.unwrap();
+    let note = parts.get().await.unwrap().paused.unwrap();
+    assert_eq!(note.describe(), "paused by ann: the warehouse is closed");
+    let told = parts.trigger().await.unwrap();
+    assert!(told.items.iter().all(|item| item.answer == Answer::Paused));
+    while parts.get().await.unwrap().instances.iter().any(|instance| instance.triggered) {
+        tokio::task::yield_now().await;
+    }
+    parts.resume().await.unwrap();
+
+    let seen = parts.get().await.unwrap().settings_version;
+    parts.update(Some(seen), |settings| settings.description = "in two".into()).await.unwrap();
+    let late = parts.update(Some(seen), |settings| settings.description = "late".into()).await;
+    assert!(matches!(late, Err(AdminError::Changed { .. })), "{late:?}");
+
+    let first = parts.trigger_once("nightly").await.unwrap();
+    let again = parts.trigger_once("nightly").await.unwrap();
+    assert_eq!((first.repeated, again.repeated, &again.fire), (false, true, &first.fire));
+    let mut fired = BTreeSet::new();
+    while fired.len() < 2 {
+        fired.insert(tokio::time::timeout(PATIENCE, items.recv()).await.unwrap().unwrap());
+    }
+    let served = parts.remove().await.unwrap_err();
+    assert!(matches!(served, AdminError::StillServed { .. }), "{served}");
+    let error = registry.job("part").get().await.unwrap_err().to_string();
+    assert!(error.contains("did you mean `parts`?"), "{error}");
+    scheduler.shutdown().await;
+    parts.remove().await.unwrap();
+    assert_eq!(registry.jobs().await.unwrap(), []);
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_scheduler_tells_when_its_jobs_are_registered_and_which_items_it_owns() {
     let registry = Registry::in_memory("jobs").unwrap();
     let job = |name| Job::simple(name, "0 0 0 1 1 ? 2099", |_| async { Ok::<(), String>(()) }).sharding(3);

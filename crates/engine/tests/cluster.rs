@@ -261,7 +261,7 @@ async fn triggered(mut definition: JobDefinition) -> Vec<Settlement> {
     let engine = Engine::start(connector(&embedded), vec![definition], bus, options(0)).await.unwrap();
     owns(&engine, items).await;
     let (registry, keys) = operator(&embedded);
-    Admin::new(&*registry, &keys).trigger("a").await.unwrap();
+    Admin::new(&*registry, &keys).trigger("a", None).await.unwrap();
     let events = recorder.wait_for(|events| settlements(events).len() == items).await;
     engine.shutdown().await;
     settlements(&events)

@@ -114,7 +114,7 @@ async fn stage() -> Stage {
     let engine = Engine::start(connect, jobs, Bus::silent(), options).await.unwrap();
     let operator: SharedRegistry = embedded.connect(ConnectOptions::default()).unwrap();
     soon("it owns the item", async || engine.status().await[0].items == [0]).await;
-    Admin::new(&*operator, &keys).trigger("a").await.unwrap();
+    Admin::new(&*operator, &keys).trigger("a", None).await.unwrap();
     soon("the item runs", async || !runtime.0.lock().unwrap().is_empty()).await;
     Stage { embedded, engine, runtime, away, operator, keys }
 }

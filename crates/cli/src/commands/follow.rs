@@ -104,7 +104,7 @@ pub(crate) async fn bring_in(
             job.clone_into(settings);
             settings.disabled = disabled;
         };
-        admin.update(job.name.as_str(), edit).await?;
+        admin.update(job.name.as_str(), None, edit).await?;
         let list: Vec<String> = changes
             .into_iter()
             .map(|Change { key, before, after }| Change { key, before: after, after: before }.to_string())

@@ -48,6 +48,7 @@ fn nothing_is_claimed_after_a_pause_or_a_disabling_whose_hints_got_lost() {
     }
 }
 
+#[test]
 fn a_trigger_of_a_paused_job_is_skipped_with_the_reason_and_fires_nothing_later() {
     let mut desk = Desk::new(&[job("a", NEVER, 2)]);
     desk.start();

@@ -66,12 +66,14 @@ pub enum AdminError {
     )]
     BadId(String),
     /// The id was used for something else.
-    #[error("the id `{id}` was used before: {what}")]
+    #[error("the id `{id}` was used before, for job `{job}`{}", if .by.is_empty() { String::new() } else { format!(", by {by}") })]
     IdInUse {
         /// The id.
         id: String,
-        /// For what.
-        what: String,
+        /// For which job.
+        job: String,
+        /// By whom.
+        by: String,
     },
     /// Processes still serve the job: they would make it again, or go on to run what nobody knows of any more.
     #[error("job `{job}` is still served: {}; stop {} first", join(.by), if .by.len() == 1 { "it" } else { "them" })]

@@ -83,7 +83,7 @@ impl Stage {
             token: 0,
             outcome: None,
         };
-        let cursor = Cursor { run: Some(claim), ..Cursor::starting(1_000, 0) };
+        let cursor = Cursor { run: Some(claim), ..Cursor::starting(1_000, 0, None) };
         self.put(Op::create(self.path(&Key::Cursor(item)), cursor.to_bytes())).await;
     }
 
@@ -123,6 +123,9 @@ async fn a_trigger_reaches_each_live_instance_once() {
     let second = stage.admin().trigger("myJob", None).await.unwrap();
     assert!(second.instances.iter().all(|instance| instance.asked == Asked::Before));
     assert_eq!(second.fire, first.fire, "what was asked before and has not begun is one fire");
+    let third = stage.admin().trigger("myJob", Some("x")).await.unwrap();
+    assert_eq!(third.fire, first.fire);
+    assert_eq!(stage.admin().trigger("myJob", Some("x")).await.unwrap().fire, first.fire);
 }
 
 #[tokio::test]
@@ -155,7 +158,7 @@ async fn a_trigger_whose_id_was_given_before_fires_nothing_and_names_the_first_f
     stage.put(Op::create(stage.keys.job(&other), "")).await;
     stage.put(Op::create(stage.keys.of(&other, &Key::Config), v2::write(&settings))).await;
     let error = stage.admin().trigger("other", Some("nightly-1")).await.unwrap_err();
-    assert!(error.to_string().contains("trigger of job `myJob` by ann"), "{error}");
+    assert_eq!(error.to_string(), "the id `nightly-1` was used before, for job `myJob`, by ann");
 }
 
 #[tokio::test]

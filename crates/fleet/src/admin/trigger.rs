@@ -8,9 +8,9 @@ use crate::leases::Leases;
 use crate::mirror::{ItemNodes, Mirror};
 use crate::pause::PauseNote;
 use crate::view::{self, InstanceKind, Look};
-use clockwright_model::{InstanceId, Item, JobName};
+use clockwright_model::{InstanceId, Item, JobName, Millis};
 use clockwright_registry::{Op, Path};
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 /// What was asked for, and what will come of it as far as can be seen.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
@@ -94,6 +94,20 @@ const REQUESTS: usize = 1_000;
 /// How long a request is remembered at least, milliseconds.
 const REMEMBERED: i64 = 24 * 3_600_000;
 
+/// What `requests/{id}` says.
+#[derive(Debug, Clone, Default, Serialize, Deserialize)]
+struct Request {
+    /// The job.
+    trigger: String,
+    /// Who.
+    by: String,
+    /// When, epoch milliseconds by the clock of whoever triggered.
+    at: Millis,
+    /// The fire, if the instances had been asked for it before; otherwise it is the transaction that made this node.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    fire: Option<String>,
+}
+
 impl Admin<'_> {
     /// Asks every instance of a job to fire now. With an `id`, at most once: a second trigger with that id within a day changes nothing
     /// and names the fire of the first. An instance that was asked before and has not begun yet is not asked twice.
@@ -115,32 +129,36 @@ impl Admin<'_> {
             self.make(&self.keys.of(&job, &Key::Triggers)).await?;
         }
         let request = self.keys.request(&id);
-        let what = format!("trigger of job `{job}`");
-        let data = format!("{what} by {} at {}", self.actor, now());
-        let (mut mirror, mut sent, mut unclear) = (mirror, false, None);
+        let ours =
+            Request { trigger: job.as_str().to_owned(), by: self.actor.to_owned(), at: now(), fire: None };
+        let (mut mirror, mut sent, mut unclear) = (mirror, Vec::new(), None);
         for _ in 0..ATTEMPTS {
             let leases = Leases::read(self.registry, self.keys).await?;
             if let Some(node) = self.read(&request).await? {
-                if !node.data.starts_with(what.as_bytes()) {
-                    let what = String::from_utf8_lossy(&node.data).into_owned();
-                    return Err(AdminError::IdInUse { id, what });
+                let made: Request = serde_json::from_slice(&node.data).unwrap_or_default();
+                if made.trigger != job.as_str() {
+                    return Err(AdminError::IdInUse { id, job: made.trigger, by: made.by });
                 }
                 // Ours, if its answer got lost; somebody else's otherwise.
-                let repeated = !sent || node.data[..] != *data.as_bytes();
-                return Ok(answer(node.stat.created, repeated, &mirror, &leases));
+                let repeated = sent != node.data;
+                let fire = made.fire.unwrap_or_else(|| format!("{:x}", node.stat.created));
+                return Ok(answer(fire, repeated, &mirror, &leases));
             }
             if mirror.members().next().is_none() {
                 return Err(AdminError::NoInstance { job });
             }
+            let made = Request { fire: fire_before(&mirror), ..ours.clone() };
+            let data = serde_json::to_vec(&made).expect("a request has only texts and a number");
             let mut ops = vec![Op::create(request.clone(), data.clone())];
             ops.extend(mirror.members().filter_map(|(id, ..)| self.op(&job, &mirror, id)));
             match self.send(ops).await? {
                 Sent::Done(commit) => {
                     self.forget_old().await?;
-                    return Ok(answer(commit.transaction, false, &mirror, &leases));
+                    let fire = made.fire.unwrap_or_else(|| format!("{:x}", commit.transaction));
+                    return Ok(answer(fire, false, &mirror, &leases));
                 }
                 Sent::Conflict => {}
-                Sent::Unclear(error) => (unclear, sent) = (Some(error), true),
+                Sent::Unclear(error) => (unclear, sent) = (Some(error), data),
             }
             if self.read(&request).await?.is_none() {
                 mirror = view::read(self.registry, self.keys, job.as_str()).await?.1;
@@ -185,7 +203,7 @@ fn is_usable(id: &str) -> bool {
 }
 
 /// What will come of it. `mirror` is what was known when it was asked, by a commit that demanded that instances were so.
-fn answer(transaction: i64, repeated: bool, mirror: &Mirror, leases: &Leases) -> Triggered {
+fn answer(fire: String, repeated: bool, mirror: &Mirror, leases: &Leases) -> Triggered {
     let look = Look::new(mirror, leases);
     let kind = |id: &InstanceId| {
         if leases.holds(id) { InstanceKind::Clockwright } else { InstanceKind::Java }
@@ -215,16 +233,20 @@ fn answer(transaction: i64, repeated: bool, mirror: &Mirror, leases: &Leases) ->
     };
     let items = (0..).zip(&mirror.items).filter(|(_, nodes)| nodes.exists);
     let items = items.map(|(item, nodes)| AskedItem { item, answer: of_item(nodes) });
-    // Where all were asked before, theirs is the fire.
-    let mut before = look.members.keys().map(|id| mirror.trigger(id));
-    let first = before.next().flatten().filter(|_| !repeated && before.all(|trigger| trigger.is_some()));
     Triggered {
-        fire: format!("{:x}", first.map_or(transaction, |trigger| trigger.transaction)),
+        fire,
         repeated,
         paused: mirror.paused.clone(),
         instances: instances.collect(),
         items: items.collect(),
     }
+}
+
+/// The fire that all instances were asked for before, when none is to be asked now.
+fn fire_before(mirror: &Mirror) -> Option<String> {
+    let mut before = mirror.members().map(|(id, ..)| mirror.trigger(id));
+    let first = before.next().flatten()?;
+    before.all(|trigger| trigger.is_some()).then(|| format!("{:x}", first.transaction))
 }
 
 fn owner_of(nodes: &ItemNodes) -> Option<&InstanceId> {

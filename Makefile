@@ -6,10 +6,10 @@ CARGO := cargo
 RUN_DATA := $(TARGET)/run
 
 .DEFAULT_GOAL := help
-.PHONY: help run test test-interop bench bench-events bench-peers dist publish-check lint rust zookeeper databases
+.PHONY: help run test test-interop test-interop-quick bench bench-events bench-peers dist publish-check lint rust zookeeper databases
 
 help: ## Show this list
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-13s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-18s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 run: rust ## Run the example: this machine's packages, checked in 4 parts by 3 instances; Ctrl-C ends it
 	@echo "1 of 2: building the program and the example (the first time: some 400 crates, 3 to 10 minutes)"
@@ -29,6 +29,9 @@ test: rust zookeeper databases ## Check the format and the lints, then run every
 
 test-interop: rust ## Run jobs on Java Elastic-Job and Clockwright together, and the registry on ZooKeeper 3.4, 3.6 and 3.9; needs a JDK and Maven
 	@sh scripts/test-interop.sh $(INTEROP_ARGS)
+
+test-interop-quick: rust ## Run one interop scenario of each kind, and the registry on ZooKeeper 3.4; needs a JDK and Maven
+	@sh scripts/test-interop.sh --quick
 
 bench: rust zookeeper ## Measure, beside the limits of what it stands on; prints one table
 	$(CARGO) run --release -p clockwright-benches -- $(BENCH_ARGS)

@@ -1,6 +1,6 @@
 #!/bin/sh
 # Fetches the ZooKeeper servers on which the registry's laws are tested beside Debian's: for each release a folder with its
-# jars, target/RELEASE. Does nothing when what is there is newer than its sources.
+# jars, target/RELEASE. Does nothing when what is there is newer than its sources. Arguments: releases, all unless told.
 set -eu
 cd "$(dirname "$0")"
 
@@ -13,7 +13,7 @@ if [ -n "$missing" ]; then
 fi
 
 # The last releases of the oldest line that is spoken, of the first line with recursive watches, and of the newest.
-for release in 3.4.14 3.6.4 3.9.5; do
+for release in ${*:-3.4.14 3.6.4 3.9.5}; do
     if [ -f "target/$release/complete" ] && [ -z "$(find pom.xml build.sh -newer "target/$release/complete")" ]; then
         continue
     fi

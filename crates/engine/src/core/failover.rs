@@ -35,6 +35,7 @@ use super::group::Builder;
 use super::job::{Effective, Job, LatchKind, Local, Phase};
 use super::{Mutation, Turn};
 use clockwright_fleet::Layout;
+use clockwright_fleet::cursor::Claim;
 use clockwright_fleet::keys::Key;
 use clockwright_fleet::mirror::CursorNode;
 use clockwright_model::{Fire, InstanceId, Item, Millis, Source};
@@ -90,7 +91,7 @@ impl Turn<'_> {
         self.job.peers.retain(|id| self.us.leases.contains_key(id));
         let lost = self.job.peers.len() < before;
         self.job.peers.extend(ours);
-        if lost && self.is_marker() {
+        if lost && self.is_marker() && !self.us.mutated(Mutation::OrphansOfDeadOwnersOnly) {
             let items: Vec<Item> = (0..self.job.mirror.items.len() as Item).collect();
             self.read_items(&items);
         }
@@ -163,7 +164,8 @@ impl Turn<'_> {
         let mut marks = Vec::new();
         for item in 0..self.job.count() {
             let job = &*self.job;
-            if !marker && !job.owns(item, &self.us.me) {
+            if !marker && (!job.owns(item, &self.us.me) || self.us.mutated(Mutation::OrphansOfDeadOwnersOnly))
+            {
                 continue;
             }
             let Some(nodes) = job.mirror.item(item) else { continue };
@@ -259,6 +261,25 @@ impl Turn<'_> {
         }
     }
 
+    /// Whether it is certain of which session a claim's owner holds its lease. Where we have seen the lease of another session,
+    /// either the claim is of an earlier one, or the lease that we have seen is: its owner has opened a session since then, and
+    /// claimed. No commit can prove the owner dead, as it holds a lease. So the lease has to be read after the cursor, which asks
+    /// for that here; what is read then is no older than the session of the claim.
+    pub(super) fn lease_is_known(&mut self, item: Item, claim: &Claim) -> bool {
+        let since = self.job.item_mut(item).cursor_sequence;
+        let seen = self.us.leases.get(&claim.owner);
+        if seen.is_none_or(|session| *session == claim.session)
+            || self.us.lease_read.get(&claim.owner).is_some_and(|read| *read > since)
+        {
+            return true;
+        }
+        if self.us.lease_asked.insert(claim.owner.clone()) {
+            let lease = self.us.keys.lease(&claim.owner);
+            self.us.read(vec![lease]);
+        }
+        false
+    }
+
     fn is_mine_to_take(&mut self, item: Item) -> bool {
         let job = &*self.job;
         if !job.mirror.failover_items.contains_key(&item) || item >= job.count() {
@@ -269,6 +290,13 @@ impl Turn<'_> {
         if !idle || nodes.taken.is_some() || nodes.disabled || matches!(nodes.cursor, CursorNode::Unread) {
             return false;
         }
+        if let Some(claim) = nodes.cursor.cursor().and_then(|cursor| cursor.running()).cloned()
+            && !self.lease_is_known(item, &claim)
+        {
+            return false;
+        }
+        let job = &*self.job;
+        let Some(nodes) = job.mirror.item(item) else { return false };
         let available = job.mirror.available();
         let owner = nodes.owner.as_ref().map(|owner| &owner.id);
         if clockwright_planner::failover::choose(item, owner, &available) == Some(&self.us.me) {

@@ -403,7 +403,7 @@ impl Turn<'_> {
         if !own && self.us.alive(&claim.owner, claim.session) {
             return Previous::Running;
         }
-        if !own && !self.orphaned_long_enough(item) {
+        if !own && (!self.orphaned_long_enough(item) || !self.lease_is_known(item, &claim)) {
             return Previous::Wait;
         }
         let again = effective.settings.failover
@@ -469,7 +469,7 @@ impl Turn<'_> {
             }
         };
         let version = nodes.cursor.version();
-        let Some(owner) = cursor.running().map(|claim| claim.owner.clone()) else {
+        let Some(claim) = cursor.running().cloned() else {
             self.record_inherited(item);
             if !self.all_stored(item) {
                 // Nobody could find the outcomes once the cursor is gone.
@@ -478,8 +478,8 @@ impl Turn<'_> {
             }
             return true;
         };
-        if self.orphaned_long_enough(item) {
-            let reason = Reason::OwnerDiedItemGone { owner: owner.to_string() };
+        if self.orphaned_long_enough(item) && self.lease_is_known(item, &claim) {
+            let reason = Reason::OwnerDiedItemGone { owner: claim.owner.to_string() };
             let claim = self.give_up(item, cursor, version, reason);
             self.send_settles(vec![claim]);
         }

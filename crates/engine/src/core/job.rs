@@ -64,6 +64,8 @@ pub(crate) struct Job {
     pub(crate) peers: BTreeSet<InstanceId>,
     /// What was there when `peers` was last looked at: the number of changes of leases, and how many instances.
     pub(crate) peers_seen: (u64, usize),
+    /// Our instance node is gone, and this reading will tell whether that was a command.
+    pub(crate) command: Option<u64>,
     /// Why the job is off on this instance now (paused, server disabled).
     pub(crate) off: Option<Reason>,
     /// Why it was off the last time.
@@ -258,6 +260,7 @@ impl Job {
             foreign: BTreeMap::new(),
             peers: BTreeSet::new(),
             peers_seen: (0, 0),
+            command: None,
             off: None,
             was_off: None,
             winding: false,
@@ -288,6 +291,7 @@ impl Job {
         self.plan_reading = None;
         self.foreign.clear();
         self.peers.clear();
+        self.command = None;
         self.plans.session_changed();
         self.marks_seen.clear();
         for item in &mut self.items {

@@ -7,7 +7,7 @@ use bytes::Bytes;
 use clockwright_fleet::Layout;
 use clockwright_fleet::keys::Key;
 use clockwright_model::JobSettings;
-use clockwright_registry::Op;
+use clockwright_registry::{Node, Op};
 use std::collections::BTreeSet;
 
 impl Turn<'_> {
@@ -117,12 +117,38 @@ impl Turn<'_> {
             job.mirror.instances.get(&self.us.me).is_some_and(|node| Some(node.stat.owner) == session);
         if present {
             job.registered = true;
-        } else if job.registered && job.phase == Phase::Active && job.op.is_none() && !self.us.leaving {
-            job.phase = Phase::ShutDown;
-            job.registered = false;
-            let text = "its instance node was deleted: shut down by command, it starts nothing more here";
-            self.tell(true, text.into());
+            job.command = None;
+        } else if job.registered
+            && job.phase == Phase::Active
+            && job.op.is_none()
+            && job.command.is_none()
+            && !self.us.leaving
+        {
+            // Or our session has ended, and we see its nodes go before we hear so: then our lease is gone with them.
+            let lease = self.us.keys.lease(&self.us.me);
+            let id = self.us.next();
+            self.job.command = Some(id);
+            self.us.out.push(super::Effect::Read { id, paths: vec![lease] });
         }
+    }
+
+    /// Takes in whether our lease was still there when our instance node was gone.
+    pub(super) fn know_command(&mut self, id: u64, lease: Option<&Node>) {
+        let job = &mut *self.job;
+        if job.command != Some(id) {
+            return;
+        }
+        job.command = None;
+        let session = self.us.session.map(|terms| terms.session);
+        if lease.is_none_or(|lease| Some(lease.stat.owner) != session) {
+            // What is to be done is done when the session's end is heard of.
+            return;
+        }
+        job.phase = Phase::ShutDown;
+        job.registered = false;
+        let text = "its instance node was deleted: shut down by command, it starts nothing more here";
+        self.tell(true, text.into());
+        self.touch();
     }
 
     /// Asks about instances that seem to hold no lease. Instance and lease nodes are read at different times, so one of ours

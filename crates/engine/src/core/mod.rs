@@ -225,6 +225,8 @@ impl Core {
         let us = &mut self.us;
         us.session = Some(us::Terms { session, timeout });
         us.leases.clear();
+        us.lease_read.clear();
+        us.lease_asked.clear();
         us.loads = 0;
         us.waiting_loads.clear();
         us.lease.start(lease_sent, timeout);

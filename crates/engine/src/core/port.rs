@@ -218,4 +218,6 @@ pub enum Mutation {
     MisfireForgottenOnTakeover, // E17
     LeaseFromNow,               // lease = answer + T instead of request + 2T/3
     CompletionIgnoresToken,     // a stale owner's completion counts
+    OrphansOfDeadOwnersOnly,    // a claim whose item has moved to a living owner is not suspected
+    DyingTakerIsJava,           // whoever is listed without a lease is a Java peer
 }

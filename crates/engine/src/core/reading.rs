@@ -47,8 +47,13 @@ impl Core {
         paths: &[Path],
         now: Now,
     ) {
+        let own_lease = self.us.keys.lease(&self.us.me);
         let Ok(nodes) = nodes else {
+            if paths == [own_lease] {
+                self.each(now, |turn| turn.job.command = turn.job.command.filter(|read| *read != id));
+            }
             for path in paths {
+                self.us.lease_asked.remove(&InstanceId::from_wire(path.name()));
                 if let Some(mut turn) = self.turn_at(path, now) {
                     turn.not_read(id);
                 }
@@ -67,6 +72,11 @@ impl Core {
         {
             turn.know_foreign_peer(lease, instance);
         }
+        if let [(path, lease)] = &nodes[..]
+            && *path == own_lease
+        {
+            self.each(now, |turn| turn.know_command(id, lease.as_ref()));
+        }
         for (path, node) in nodes {
             if let Some((job, key)) = self.us.keys.parse(&path) {
                 let Some(&number) = self.by_name.get(job) else { continue };
@@ -80,7 +90,7 @@ impl Core {
                     self.us.read(vec![path]);
                 }
             } else if path.below(&self.us.keys.leases()).is_some() {
-                self.put_lease(&path, node.as_ref(), now);
+                self.put_lease(id, &path, node.as_ref(), now);
             } else if path == self.us.keys.beat(&self.us.me)
                 && let Some(node) = node
             {
@@ -92,7 +102,7 @@ impl Core {
     pub(super) fn tree(&mut self, id: u64, root: &Path, nodes: Result<Vec<(Path, Node)>, Error>, now: Now) {
         if *root == self.us.keys.leases() {
             if let Ok(nodes) = nodes {
-                self.put_leases(&nodes, now);
+                self.put_leases(id, &nodes, now);
             }
             return;
         }
@@ -142,22 +152,29 @@ impl Core {
     }
 
     /// Takes in all leases that there are.
-    fn put_leases(&mut self, nodes: &[(Path, Node)], now: Now) {
+    fn put_leases(&mut self, id: u64, nodes: &[(Path, Node)], now: Now) {
         let root = self.us.keys.leases();
-        let present = |id: &InstanceId| nodes.iter().any(|(path, _)| path.name() == id.as_str());
-        let gone: Vec<_> = self.us.leases.keys().filter(|id| !present(id)).cloned().collect();
+        let present = |instance: &InstanceId| nodes.iter().any(|(path, _)| path.name() == instance.as_str());
+        let gone: Vec<_> = self.us.leases.keys().filter(|instance| !present(instance)).cloned().collect();
         for instance in gone {
-            self.put_lease(&self.us.keys.lease(&instance), None, now);
+            self.put_lease(id, &self.us.keys.lease(&instance), None, now);
         }
         for (path, node) in nodes.iter().filter(|(path, _)| *path != root) {
-            self.put_lease(path, Some(node), now);
+            self.put_lease(id, path, Some(node), now);
         }
     }
 
-    fn put_lease(&mut self, path: &Path, node: Option<&Node>, now: Now) {
+    fn put_lease(&mut self, id: u64, path: &Path, node: Option<&Node>, now: Now) {
         let instance = InstanceId::from_wire(path.name());
         let session = node.map(|node| node.stat.owner);
+        self.us.lease_read.insert(instance.clone(), id);
+        let asked = self.us.lease_asked.remove(&instance);
         if self.us.leases.get(&instance).copied() == session {
+            if asked {
+                self.each(now, |turn| {
+                    turn.touch();
+                });
+            }
             return;
         }
         self.us.lease_changes += 1;

@@ -78,7 +78,8 @@ impl Turn<'_> {
     pub(crate) fn is_java(&self, id: &InstanceId) -> bool {
         let Some(node) = self.job.mirror.instances.get(id) else { return false };
         !self.us.leases.contains_key(id)
-            && self.job.foreign.get(&node.stat.created).is_some_and(|foreign| *foreign)
+            && (self.us.mutated(super::Mutation::DyingTakerIsJava)
+                || self.job.foreign.get(&node.stat.created).is_some_and(|foreign| *foreign))
     }
 
     /// Whether this engine's current session leads the job.

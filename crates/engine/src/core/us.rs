@@ -9,7 +9,7 @@ use clockwright_model::{InstanceId, Item, JobName, Millis};
 use clockwright_planner::Lease;
 use clockwright_registry::{Op, Path};
 use std::cmp::Reverse;
-use std::collections::{BTreeMap, BinaryHeap, HashMap, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, BinaryHeap, HashMap, VecDeque};
 use std::sync::Arc;
 
 /// Everything of an engine but its jobs.
@@ -20,6 +20,9 @@ pub(super) struct Us {
     pub(crate) session: Option<Terms>,
     /// Sessions of the processes that hold a lease.
     pub(crate) leases: BTreeMap<InstanceId, i64>,
+    /// When a lease was last read, and those that are being read for [`Turn::lease_is_known`](super::Turn).
+    pub(crate) lease_read: BTreeMap<InstanceId, u64>,
+    pub(crate) lease_asked: BTreeSet<InstanceId>,
     /// How often a lease came or went.
     pub(crate) lease_changes: u64,
     /// The layout of the namespace's jobs when the session began.
@@ -72,6 +75,8 @@ impl Us {
             options,
             session: None,
             leases: BTreeMap::new(),
+            lease_read: BTreeMap::new(),
+            lease_asked: BTreeSet::new(),
             lease_changes: 0,
             others: None,
             lease: Lease::default(),

@@ -315,3 +315,14 @@ fn what_the_only_java_instance_ran_when_its_session_ended_runs_again_and_nothing
 fn desk_path(desk: &Desk, key: &Key) -> clockwright_registry::Path {
     desk.keys.of(&clockwright_model::JobName::new("a").unwrap(), key)
 }
+
+#[test]
+fn a_session_whose_nodes_are_seen_to_go_before_its_end_is_heard_of_is_no_command_to_shut_down() {
+    let mut desk = Desk::new(&[job("a", EACH_SECOND, 2)]);
+    let who = desk.start();
+    desk.pass(2_500);
+    desk.expire_unheard(who, 10);
+    desk.pass(2_000);
+    assert!(desk.status(who, "a").registered, "{}", desk.told());
+    assert_eq!(desk.owns(who, "a"), [0, 1]);
+}

@@ -183,6 +183,16 @@ impl Desk {
         self.settle_down();
     }
 
+    /// Its session ends before its time, and it sees its nodes go before it hears so, this much later.
+    pub fn expire_unheard(&mut self, who: Who, wait: Millis) {
+        let session = self.instances[who.0].session.expect("it has a session");
+        self.registry.lock().leader.end_session(session);
+        self.pass(wait);
+        self.instances[who.0].session = None;
+        self.instances[who.0].inbox.push_back(Input::SessionLost);
+        self.settle_down();
+    }
+
     /// The answer to its next commit gets lost, after the commit was carried out.
     pub fn lose_answer(&mut self, who: Who) {
         self.instances[who.0].loses_answer = true;

@@ -24,16 +24,41 @@ mod world;
 use clockwright_engine::core::Mutation;
 use clockwright_fleet::Layout;
 use clockwright_testkit::sim::Rng;
-use scenario::Scenario;
+use scenario::{Scenario, Seam};
 use world::{Sim, Verdict};
 
 /// How many of the last events a failure shows.
 const SHOWN: usize = 60;
 
-fn run(seed: u64, layout: Option<Layout>, mutation: Option<Mutation>, trace: usize) -> Verdict {
+/// A defect that is put back.
+#[derive(Debug, Clone, Copy)]
+enum Defect {
+    /// Inside the core.
+    Core(Mutation),
+    /// Around it.
+    Seam(Seam),
+}
+
+impl From<Mutation> for Defect {
+    fn from(mutation: Mutation) -> Self {
+        Self::Core(mutation)
+    }
+}
+
+impl From<Seam> for Defect {
+    fn from(seam: Seam) -> Self {
+        Self::Seam(seam)
+    }
+}
+
+fn run(seed: u64, layout: Option<Layout>, defect: Option<Defect>, trace: usize) -> Verdict {
     let mut rng = Rng::new(seed);
     let mut scenario = Scenario::of(&mut rng);
-    scenario.mutation = mutation;
+    match defect {
+        Some(Defect::Core(mutation)) => scenario.mutation = Some(mutation),
+        Some(Defect::Seam(seam)) => scenario.seam = Some(seam),
+        None => {}
+    }
     scenario.layout = layout;
     Sim::new(rng, scenario, trace).run()
 }
@@ -125,41 +150,46 @@ fn holds(layout: Option<Layout>, seeds: u64) {
 }
 
 /// With the defect put back, some seed must fail; returns what was violated.
-fn is_caught(mutation: Mutation) {
+fn is_caught(defect: Defect) {
     for seed in 0..number("SIM_MUTATION_SEEDS").unwrap_or(300) {
-        if let Some(words) = run(seed, None, Some(mutation), 0).violation {
-            println!("{mutation:?}: seed {seed}: {words}");
+        if let Some(words) = run(seed, None, Some(defect), 0).violation {
+            println!("{defect:?}: seed {seed}: {words}");
             return;
         }
     }
-    panic!("no seed finds {mutation:?}");
+    panic!("no seed finds {defect:?}");
 }
 
 macro_rules! mutations {
-    ($($name:ident: $mutation:ident,)*) => {
+    ($($name:ident: $kind:ident $defect:ident,)*) => {
         $(#[test]
         fn $name() {
-            is_caught(Mutation::$mutation);
+            is_caught(Defect::from($kind::$defect));
         })*
     };
 }
 
 mutations! {
-    finds_e1_that_members_wait_for_ever_for_a_plan: NonLeaderWaitsForever,
-    finds_e2_that_a_new_leader_trusts_the_old_plan: NewLeaderTrustsOldPlan,
-    finds_e3_that_a_stale_mark_blocks_resharding: StaleRunningBlocksReshard,
-    finds_e4_that_a_failed_item_never_runs_again: FailedItemStaysRunning,
-    finds_e5_that_a_latch_is_never_released: LatchNeverReleased,
-    finds_e6_that_hints_are_trusted: HintsAreTrusted,
-    finds_e7_that_a_reconnect_is_a_shutdown: ReconnectIsShutdown,
-    finds_e8_that_a_reconnect_clears_what_runs: ReconnectClearsRunning,
-    finds_e9_that_an_unclear_write_is_ignored: UnknownIsIgnored,
-    finds_e10_that_a_claim_ignores_the_plan: ClaimIgnoresPlan,
-    finds_e11_that_fires_have_no_identity: NoFireIdentity,
-    finds_e12_that_failover_needs_the_owner_alive: FailoverNeedsOwnerAlive,
-    finds_e13_that_finished_work_fails_over: FailoverOfFinishedWork,
-    finds_e16_that_a_misfire_runs_twice: MisfireRunsTwice,
-    finds_e17_that_misfires_are_forgotten_at_a_takeover: MisfireForgottenOnTakeover,
-    finds_a_lease_that_is_counted_from_its_answer: LeaseFromNow,
-    finds_a_completion_without_its_token: CompletionIgnoresToken,
+    finds_e1_that_members_wait_for_ever_for_a_plan: Mutation NonLeaderWaitsForever,
+    finds_e2_that_a_new_leader_trusts_the_old_plan: Mutation NewLeaderTrustsOldPlan,
+    finds_e3_that_a_stale_mark_blocks_resharding: Mutation StaleRunningBlocksReshard,
+    finds_e4_that_a_failed_item_never_runs_again: Mutation FailedItemStaysRunning,
+    finds_e5_that_a_latch_is_never_released: Mutation LatchNeverReleased,
+    finds_e6_that_hints_are_trusted: Mutation HintsAreTrusted,
+    finds_e7_that_a_reconnect_is_a_shutdown: Mutation ReconnectIsShutdown,
+    finds_e8_that_a_reconnect_clears_what_runs: Mutation ReconnectClearsRunning,
+    finds_e9_that_an_unclear_write_is_ignored: Mutation UnknownIsIgnored,
+    finds_e10_that_a_claim_ignores_the_plan: Mutation ClaimIgnoresPlan,
+    finds_e11_that_fires_have_no_identity: Mutation NoFireIdentity,
+    finds_e12_that_failover_needs_the_owner_alive: Mutation FailoverNeedsOwnerAlive,
+    finds_e13_that_finished_work_fails_over: Mutation FailoverOfFinishedWork,
+    finds_e16_that_a_misfire_runs_twice: Mutation MisfireRunsTwice,
+    finds_e17_that_misfires_are_forgotten_at_a_takeover: Mutation MisfireForgottenOnTakeover,
+    finds_a_lease_that_is_counted_from_its_answer: Mutation LeaseFromNow,
+    finds_a_completion_without_its_token: Mutation CompletionIgnoresToken,
+    finds_that_only_items_of_dead_owners_are_suspected: Mutation OrphansOfDeadOwnersOnly,
+    finds_that_a_dying_taker_of_ours_is_taken_for_java: Mutation DyingTakerIsJava,
+    finds_that_the_end_of_a_session_leaves_runs_their_lease: Seam OneLeaseForAllSessions,
+    finds_that_an_outcome_leaves_the_cursor_before_it_is_stored: Seam StoredBeforeItIs,
+    finds_that_a_clock_which_is_ahead_is_trusted: Seam ClockIsTrusted,
 }

@@ -13,6 +13,11 @@ use std::collections::{BTreeMap, BTreeSet};
 
 type Place = (String, Item);
 
+/// A fire is given up after this many attempts whose owners were lost.
+const LOST_ATTEMPTS: u32 = 5;
+/// How far a claim may be ahead of the registry's time, milliseconds: clocks differ, and are set.
+const MOST_AHEAD: Millis = 10_000;
+
 /// A version of a job's settings.
 struct Config {
     schedule: Schedule,
@@ -205,6 +210,20 @@ impl Checker {
         match (&old.outcome, &new.outcome) {
             (None, Some(outcome)) => {
                 self.completions += 1;
+                if matches!(outcome, Outcome::Failed { kind: clockwright_model::FailureKind::OwnerLost, .. })
+                    && old.attempt < LOST_ATTEMPTS
+                    && self.settings(&place.0).is_some_and(|(settings, _)| {
+                        settings.failover && place.1 < settings.sharding_total_count
+                    })
+                {
+                    self.fail(
+                        "M-S6",
+                        format!(
+                            "{} of {name} was given up after attempt {}, though failover is on",
+                            new.fire, old.attempt
+                        ),
+                    );
+                }
                 let by_rule = matches!(
                     outcome,
                     Outcome::Failed { kind: clockwright_model::FailureKind::OwnerLost, .. }
@@ -237,6 +256,14 @@ impl Checker {
         instance: &str,
     ) {
         let name = format!("{}/{}", place.0, place.1);
+        if let Fire::Scheduled(at) = new.fire
+            && at > self.wall + MOST_AHEAD
+        {
+            self.fail(
+                "C7",
+                format!("{instance} claimed {} of {name}, {} ms before its time", new.fire, at - self.wall),
+            );
+        }
         if self.claims.insert(new.run_id, txn.zxid).is_some() {
             self.fail("M-S2", format!("run {} of {name} was claimed twice", new.run_id));
         }

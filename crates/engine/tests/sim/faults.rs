@@ -3,7 +3,7 @@
 use super::net::words;
 use super::scenario::{Fault, random_cron};
 use super::shell::Message;
-use super::world::{Event, Sim, Undo};
+use super::world::{Event, PATIENCE, Sim, Undo};
 use bytes::Bytes;
 use clockwright_engine::core::Input;
 use clockwright_fleet::Layout;
@@ -27,6 +27,10 @@ impl Sim {
     fn inflict(&mut self, kind: Fault) {
         let engine = self.world.rng.below(self.engines.len());
         let timeout = self.scenario.timeout;
+        if self.engines[engine].expired_at.is_some_and(|at| self.world.now < at + 1_000) {
+            // Nobody can end the runs of a process that stands still, or hears nothing, while its session ends before its time.
+            return;
+        }
         self.note(|| format!("FAULT {kind:?} (engine {engine})"));
         match kind {
             Fault::Crash => self.crash(engine),
@@ -77,6 +81,7 @@ impl Sim {
                     self.settle_soon(engine);
                 }
             }
+            Fault::Expiry => self.expire_early(engine),
             Fault::Leave => {
                 let each = &mut self.engines[engine];
                 if each.core.is_some() && !each.leaving {
@@ -106,6 +111,20 @@ impl Sim {
         }
         let wait = self.world.rng.range(300, 8_000);
         self.after(wait, Event::Boot { engine });
+    }
+
+    /// Its session ends though nobody was silent, and it hears so at once.
+    fn expire_early(&mut self, engine: usize) {
+        let each = &self.engines[engine];
+        let Some(connection) = &each.connection else { return };
+        if each.paused || self.outage || !connection.up || connection.noticed || connection.cut {
+            return;
+        }
+        let (session, life, number) = (connection.session, each.life, connection.number);
+        self.engines[engine].expired_at = Some(self.world.now);
+        self.leader.end_session(session);
+        let wait = self.world.rng.range(1, 12);
+        self.after(wait, Event::Deliver { engine, life, message: Message::Lost { connection: number } });
     }
 
     /// What operators do.
@@ -227,6 +246,22 @@ impl Sim {
             self.after(500, Event::Undo { what: again });
         } else {
             self.operator_does(ops);
+        }
+    }
+
+    /// An engine dies, and another one comes before its session has ended, so that a plan moves what it ran.
+    pub fn last_crash(&mut self) {
+        let engine = self.world.rng.below(self.engines.len());
+        let dead = self.engines[engine].id.clone();
+        let session = self.engines[engine].connection.as_ref().map(|connection| connection.session);
+        self.kill(engine);
+        self.engines[engine].rename();
+        let wait = self.world.rng.range(100, 800);
+        self.after(wait, Event::Boot { engine });
+        if let Some(session) = session {
+            // The session ends by its timeout; then the orphans are noticed, marked and taken, or settled by their owners.
+            let wait = self.scenario.timeout + PATIENCE;
+            self.after(wait, Event::Bereaved { dead, session });
         }
     }
 

@@ -18,6 +18,23 @@ impl Sim {
         self.check.records_are_complete(&cursors);
     }
 
+    /// L4: nothing that an instance left unfinished waits for somebody to notice.
+    pub fn nothing_is_orphaned(&mut self, dead: &InstanceId) {
+        for job in self.scenario.jobs.clone() {
+            for (path, node) in subtree(&self.leader.tree, &self.keys.job(&job.name)) {
+                let Some((_, Key::Cursor(item))) = self.keys.parse(&path) else { continue };
+                let cursor = Cursor::from_bytes(&node.data).unwrap();
+                if let Some(claim) = cursor.running().filter(|claim| claim.owner == *dead) {
+                    let words = format!(
+                        "{} of {}/{item} is still claimed by {dead}, whose session has ended long ago",
+                        claim.fire, job.name
+                    );
+                    self.check.fail("L4", words);
+                }
+            }
+        }
+    }
+
     fn job_converged(&mut self, job: &JobName, cursors: &mut BTreeMap<(String, Item), Cursor>) {
         let alive: Vec<InstanceId> =
             self.engines.iter().filter(|engine| engine.serves()).map(|engine| engine.id.clone()).collect();

@@ -4,6 +4,7 @@
 //! what the session saw before. A server that was cut off from its leader goes on answering reads from what it has. When
 //! the connection breaks, everything on its way is unclear.
 
+use super::scenario::Seam;
 use super::shell::Message;
 use super::world::{Event, Sim};
 use bytes::Bytes;
@@ -11,6 +12,7 @@ use clockwright_engine::core::Input;
 use clockwright_model::Millis;
 use clockwright_registry::{Error, Hint, Node, Op, Path};
 use clockwright_testkit::sim::{Replica, subtree};
+use std::rc::Rc;
 
 /// What is asked of the registry.
 #[derive(Debug)]
@@ -140,7 +142,10 @@ impl Sim {
         let session = request.session;
         let ops: Vec<Op> = match &request.ask {
             Ask::Commit { groups } => groups.iter().flat_map(|(_, ops)| ops.clone()).collect(),
-            _ => vec![Op::set(self.keys.lease(&self.engines[engine].id), Bytes::new())],
+            _ => {
+                let id = &self.engines[engine].id;
+                vec![Op::check(self.keys.lease(id)), Op::set(self.keys.beat(id), Bytes::new())]
+            }
         };
         let lost = self.world.rng.chance(self.scenario.lost_answers) && !self.healed;
         let wall = self.world.wall();
@@ -200,8 +205,11 @@ impl Sim {
         }
         let Ask::Read { id: number, paths } = &self.requests[&id].ask else { return };
         let (number, paths) = (*number, paths.clone());
+        let hidden = (self.scenario.seam == Some(Seam::ClockIsTrusted))
+            .then(|| self.keys.beat(&self.engines[engine].id));
         let tree = &self.server(engine).tree;
-        let nodes = paths.iter().map(|path| (path.clone(), tree.get(path).cloned())).collect();
+        let see = |path: &Path| tree.get(path).filter(|_| Some(path) != hidden.as_ref()).cloned();
+        let nodes = paths.iter().map(|path| (path.clone(), see(path))).collect();
         let message = Message::Input(Input::Nodes { id: number, nodes: Ok(nodes), paths });
         self.requests.get_mut(&id).expect("it is there").answer = Some(message);
         self.send_answer(id);
@@ -405,16 +413,18 @@ impl Sim {
         self.engines[engine].sessions.insert(session, id.clone());
         let sent = self.engines[engine].now(self.world.now).mono;
         let wall = self.world.wall();
-        let (keys, lease) = (self.keys.clone(), self.keys.lease(&id));
-        for path in [keys.root().clone(), keys.own_root().clone(), keys.leases()] {
+        let keys = self.keys.clone();
+        for path in [keys.root().clone(), keys.own_root().clone(), keys.leases(), keys.beats()] {
             // It may be there already.
             let _ = self.leader.commit(session, &[Op::create(path, Bytes::new())], wall);
         }
         let mut ops = Vec::new();
-        if self.leader.tree.contains_key(&lease) {
-            ops.push(Op::delete(lease.clone()));
+        for path in [keys.lease(&id), keys.beat(&id)] {
+            if self.leader.tree.contains_key(&path) {
+                ops.push(Op::delete(path.clone()));
+            }
+            ops.push(Op::create_ephemeral(path, Bytes::new()));
         }
-        ops.push(Op::create_ephemeral(lease, Bytes::new()));
         self.leader.commit(session, &ops, wall).expect("a lease can be written");
         self.note(|| format!("engine {engine} gets session {session:x}"));
         let wait = self.world.latency();
@@ -454,6 +464,9 @@ impl Sim {
         });
         self.engines[engine].dialing = false;
         self.engines[engine].unsteady_at = now;
+        if self.scenario.seam != Some(Seam::OneLeaseForAllSessions) {
+            self.engines[engine].lease = Rc::default();
+        }
         let timeout = self.scenario.timeout;
         self.ping(engine, number);
         self.deliver(

@@ -23,9 +23,22 @@ pub enum Fault {
     Trigger,
     ConsoleShutdown,
     Leave,
+    /// A session ends before its time: an operator ended it, or the registry forgot it.
+    Expiry,
 }
 
-pub const ALL_FAULTS: [Fault; 15] = [
+/// A defect that is put back around the core: in the shell, or in what reaches it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Seam {
+    /// All sessions of a process share one lease, which the end of a session does not shorten.
+    OneLeaseForAllSessions,
+    /// Outcomes are said to be stored before they are.
+    StoredBeforeItIs,
+    /// The registry's time is never seen.
+    ClockIsTrusted,
+}
+
+pub const ALL_FAULTS: [Fault; 16] = [
     Fault::Crash,
     Fault::Pause,
     Fault::Partition,
@@ -41,6 +54,7 @@ pub const ALL_FAULTS: [Fault; 15] = [
     Fault::Trigger,
     Fault::ConsoleShutdown,
     Fault::Leave,
+    Fault::Expiry,
 ];
 
 /// One seed's setting.
@@ -62,9 +76,16 @@ pub struct Scenario {
     /// Commits share transactions, one at a time; otherwise each travels by itself, many at a time.
     pub shared: bool,
     pub clock_offset: Millis,
+    /// The first engine's clock is ahead by this much from its start on.
+    pub clock_ahead: Millis,
+    /// How long runs may take that are asked to stop.
+    pub longest_stop: Millis,
     pub longest_run: Millis,
+    /// One more engine dies once all is healed, in the middle of runs, and another comes before its session has ended.
+    pub last_crash: bool,
     pub failures: u64,
     pub mutation: Option<Mutation>,
+    pub seam: Option<Seam>,
     /// What jobs are made in.
     pub layout: Option<Layout>,
 }
@@ -86,9 +107,13 @@ impl Scenario {
             lag: 0,
             shared: false,
             clock_offset: 0,
+            clock_ahead: 0,
+            longest_stop: 100,
             longest_run: 300,
+            last_crash: false,
             failures: 0,
             mutation: None,
+            seam: None,
             layout: None,
         }
     }
@@ -121,7 +146,11 @@ impl Scenario {
             clock_offset: rng.pick(&[0, 0, 20, 1_500]),
             longest_run: rng.pick(&[100, 800, 3_000, 9_000]),
             failures: rng.pick(&[0, 50, 300]),
+            clock_ahead: if rng.chance(100) { 3_600_000 } else { 0 },
+            longest_stop: rng.pick(&[100, 100, 5_000]),
+            last_crash: rng.chance(500),
             mutation: None,
+            seam: None,
             layout: None,
         }
     }

@@ -5,13 +5,16 @@
 //! runs end with it.
 
 use super::net::{Ask, Connection};
-use super::world::{Event, Sim};
+use super::scenario::Seam;
+use super::world::{Event, LAST_CRASH, Sim};
 use clockwright_engine::core::{Core, CoreOptions, Effect, Firing, Input, Now};
 use clockwright_model::{Event as Record, FailureKind, InstanceId, Millis, RunId, Settlement};
 use clockwright_registry::{Commit, Error, Hint, Op, Path};
 use clockwright_runtime::{RunEnd, RunResult, StopReason};
 use clockwright_testkit::sim::EPOCH;
+use std::cell::Cell;
 use std::collections::{BTreeMap, VecDeque};
+use std::rc::Rc;
 
 /// What reaches a process.
 #[derive(Debug)]
@@ -37,6 +40,8 @@ struct Run {
     run_id: RunId,
     strict: bool,
     end: RunResult,
+    /// Until when the lease of its session reaches (mono).
+    lease: Rc<Cell<Millis>>,
 }
 
 pub struct Engine {
@@ -52,7 +57,8 @@ pub struct Engine {
     wake_at: Option<Millis>,
     pub waiting: VecDeque<(u64, Vec<Op>)>,
     pub flying: bool,
-    lease_until: Millis,
+    /// Until when the lease of the session reaches (mono).
+    pub lease: Rc<Cell<Millis>>,
     runs: BTreeMap<u64, Run>,
     /// Outcomes that were put on record and are on their way to a disk, in order, and how many have arrived in this life.
     pub recorded: VecDeque<Settlement>,
@@ -68,6 +74,8 @@ pub struct Engine {
     pub partitioned: bool,
     /// Job indexes that were shut down by command.
     pub shut: bool,
+    /// When its session last ended before its time.
+    pub expired_at: Option<Millis>,
     processes: u32,
 }
 
@@ -86,7 +94,7 @@ impl Engine {
             wake_at: None,
             waiting: VecDeque::new(),
             flying: false,
-            lease_until: 0,
+            lease: Rc::default(),
             runs: BTreeMap::new(),
             recorded: VecDeque::new(),
             stored: 0,
@@ -97,6 +105,7 @@ impl Engine {
             unsteady_at: 0,
             partitioned: false,
             shut: false,
+            expired_at: None,
             processes: 100,
         }
     }
@@ -144,7 +153,7 @@ impl Sim {
         each.flying = false;
         each.settle_at = None;
         each.wake_at = None;
-        each.lease_until = 0;
+        each.lease = Rc::default();
         each.dialing = true;
         let (life, id) = (each.life, each.id.clone());
         self.note(|| format!("engine {engine} starts as {id}"));
@@ -346,12 +355,13 @@ impl Sim {
                 let sent = self.engines[engine].now(self.world.now).mono;
                 self.ask(engine, Ask::Renew { sent });
             }
-            Effect::LeaseUntil(until) => self.engines[engine].lease_until = until,
+            Effect::LeaseUntil(until) => self.lease_until(engine, until),
             Effect::Start(firing) => self.start(engine, *firing),
             Effect::Stop { run, reason } => {
                 let life = self.engines[engine].life;
                 self.note(|| format!("engine {engine} stops run {run}: {reason:?}"));
-                let wait = self.world.rng.range(0, 100);
+                let longest = self.scenario.longest_stop;
+                let wait = self.world.rng.range(0, longest);
                 if let Some(state) = self.engines[engine].runs.get_mut(&run) {
                     state.end = RunResult::Stopped(reason);
                     self.after(wait, Event::RunOver { engine, life, run });
@@ -370,6 +380,18 @@ impl Sim {
                 let each = &mut self.engines[engine];
                 let life = each.life;
                 each.recorded.push_back(settlement);
+                if self.scenario.seam == Some(Seam::StoredBeforeItIs) {
+                    let settlements = each.stored + each.recorded.len() as u64;
+                    self.after(
+                        0,
+                        Event::Deliver {
+                            engine,
+                            life,
+                            message: Message::Input(Input::Stored { settlements }),
+                        },
+                    );
+                }
+                let each = &mut self.engines[engine];
                 each.durable_at = each.durable_at.max(self.world.now + wait);
                 let wait = each.durable_at - self.world.now;
                 self.after(wait, Event::Durable { engine, life });
@@ -402,6 +424,30 @@ impl Sim {
         self.after(wait, Event::Boot { engine });
     }
 
+    /// The lease of the session reaches until this, perhaps earlier than before.
+    fn lease_until(&mut self, engine: usize, until: Millis) {
+        let each = &mut self.engines[engine];
+        let (mono, before) = (each.now(self.world.now).mono, each.lease.get());
+        if self.scenario.seam == Some(Seam::OneLeaseForAllSessions) {
+            each.lease.set(before.max(until));
+            return;
+        }
+        each.lease.set(until);
+        if until >= before {
+            return;
+        }
+        let life = each.life;
+        let guarded: Vec<u64> = each
+            .runs
+            .iter()
+            .filter(|(_, state)| Rc::ptr_eq(&state.lease, &each.lease))
+            .map(|(run, _)| *run)
+            .collect();
+        for run in guarded {
+            self.after((until - mono).max(0), Event::RunDeadline { engine, life, run });
+        }
+    }
+
     /// Starts the runs of a firing. The supervisor of an exclusive run refuses when the lease is over already.
     fn start(&mut self, engine: usize, firing: Firing) {
         let life = self.engines[engine].life;
@@ -409,7 +455,8 @@ impl Sim {
         for start in firing.runs {
             let context = start.context;
             let run = start.run;
-            let end_of_lease = self.engines[engine].lease_until;
+            let lease = self.engines[engine].lease.clone();
+            let end_of_lease = lease.get();
             if firing.strict && mono >= end_of_lease {
                 let end = RunEnd::silent(RunResult::Stopped(StopReason::LeaseLost));
                 let message = Message::Input(Input::RunEnded { run, end });
@@ -427,6 +474,10 @@ impl Sim {
             let longest = if self.healed { 150 } else { self.scenario.longest_run };
             let long = if self.world.rng.chance(800) { longest / 5 + 2 } else { longest };
             let takes = self.world.rng.range(1, long + 1);
+            // Those that the last crash is to meet go on for a while.
+            let crash = self.scenario.heal_at + LAST_CRASH;
+            let is_met = self.scenario.last_crash && (crash - 2_000..=crash).contains(&self.world.now);
+            let takes = if is_met { 2_500 } else { takes };
             let failures = if self.healed { 0 } else { self.scenario.failures };
             let end = if self.world.rng.chance(failures) {
                 let kind = if self.world.rng.chance(200) { FailureKind::Panic } else { FailureKind::Job };
@@ -434,7 +485,8 @@ impl Sim {
             } else {
                 RunResult::Succeeded
             };
-            let state = Run { job, item: context.item, run_id: context.run_id, strict: firing.strict, end };
+            let state =
+                Run { job, item: context.item, run_id: context.run_id, strict: firing.strict, end, lease };
             self.engines[engine].runs.insert(run, state);
             self.after(takes, Event::RunOver { engine, life, run });
             if firing.strict {
@@ -459,11 +511,11 @@ impl Sim {
     pub fn run_deadline(&mut self, engine: usize, life: u64, run: u64) {
         let each = &mut self.engines[engine];
         let mono = each.now(self.world.now).mono;
-        if each.life != life || !each.runs.get(&run).is_some_and(|run| run.strict) {
+        let Some(state) = each.runs.get(&run).filter(|state| each.life == life && state.strict) else {
             return;
-        }
-        if each.lease_until > mono {
-            let wait = each.lease_until - mono;
+        };
+        if state.lease.get() > mono {
+            let wait = state.lease.get() - mono;
             self.after(wait, Event::RunDeadline { engine, life, run });
             return;
         }

@@ -8,7 +8,7 @@ use super::scenario::Scenario;
 use super::shell::{Engine, Message};
 use clockwright_engine::core::Input;
 use clockwright_fleet::keys::Keys;
-use clockwright_model::Millis;
+use clockwright_model::{InstanceId, Millis};
 use clockwright_registry::{Op, Path};
 use clockwright_testkit::sim::{Change, Leader, Rng, World};
 use std::collections::{BTreeMap, VecDeque};
@@ -105,7 +105,18 @@ pub enum Event {
         what: Undo,
     },
     Heal,
+    /// The last crash, after everything was healed, and the time by which what it left must have been seen to.
+    LastCrash,
+    Bereaved {
+        dead: InstanceId,
+        session: i64,
+    },
 }
+
+/// How long after the healing the last crash comes, milliseconds: all have joined by then.
+pub const LAST_CRASH: Millis = 5_000;
+/// How long it may take from the end of a session until its orphans were noticed, marked and taken, milliseconds.
+pub const PATIENCE: Millis = 5_000;
 
 /// The end of a fault.
 #[derive(Debug)]
@@ -160,6 +171,7 @@ impl Sim {
         for engine in 0..sim.scenario.engines {
             let offset = sim.scenario.clock_offset;
             let offset = if offset > 0 { sim.world.rng.range(-offset, offset + 1) } else { 0 };
+            let offset = if engine == 0 { offset + sim.scenario.clock_ahead } else { offset };
             sim.engines.push(Engine::new(engine, offset));
             let at = sim.world.rng.range(0, 3_000);
             sim.at(at, Event::Boot { engine });
@@ -170,6 +182,9 @@ impl Sim {
         }
         let heal_at = sim.scenario.heal_at;
         sim.at(heal_at, Event::Heal);
+        if sim.scenario.last_crash {
+            sim.at(heal_at + LAST_CRASH, Event::LastCrash);
+        }
         sim
     }
 
@@ -260,6 +275,12 @@ impl Sim {
             Event::Fault => self.fault(),
             Event::Undo { what } => self.undo(what),
             Event::Heal => self.heal(),
+            Event::LastCrash => self.last_crash(),
+            Event::Bereaved { dead, session } if self.leader.lives(session) => {
+                // A quorum that has come back gave it its whole time once more.
+                self.after(PATIENCE, Event::Bereaved { dead, session });
+            }
+            Event::Bereaved { dead, .. } => self.nothing_is_orphaned(&dead),
         }
     }
 
@@ -292,11 +313,11 @@ impl Sim {
                     None => format!("-{}", change.path),
                     Some(node) => format!("{}={}", change.path, String::from_utf8_lossy(&node.data)),
                 };
-                let lease = self.keys.leases();
+                let beats = self.keys.beats();
                 let loud = txn
                     .changes
                     .iter()
-                    .any(|c| c.path.below(&lease).is_none() || c.before.is_none() || c.after.is_none());
+                    .any(|c| c.path.below(&beats).is_none() || c.before.is_none() || c.after.is_none());
                 let changes: Vec<String> = txn.changes.iter().map(show).collect();
                 let words = format!("#{} by {instance} ({session:x}): {}", txn.zxid, changes.join(" "));
                 if loud {

@@ -176,9 +176,12 @@ reasons! {
     #[doc = " Failed, `job`: it failed, and the instance that would have tried again left."]
     LeftBeforeRetry "left_before_retry" {}
         "it failed, and its instance left before the next attempt" "运行失败，实例在下一次尝试前已退出";
-    #[doc = " Failed, `job`: it failed, and the job was paused, drained or disabled while it waited for the next attempt."]
-    OffBeforeRetry "off_before_retry" { why: String }
-        "it failed, and {why} before the next attempt" "运行失败，下一次尝试前{why}";
+    #[doc = " Failed, `job`: it failed, and the job was paused or drained while it waited for the next attempt."]
+    PausedBeforeRetry "paused_before_retry" { by: String, text: String }
+        "it failed, and the job was paused before the next attempt[, by {by}][: {text}]" "运行失败，作业在下一次尝试前已暂停[，操作人：{by}][，原因：{text}]";
+    #[doc = " Failed, `job`: it failed, and the item or its host was disabled while it waited for the next attempt."]
+    DisabledBeforeRetry "disabled_before_retry" {}
+        "it failed, and was disabled before the next attempt" "运行失败，在下一次尝试前已被禁用";
     #[doc = " Failed, `owner_lost`: the process between the instance and the run ended first."]
     SupervisorDied "supervisor_died" { how: String }
         "the supervisor of the run died before it ({how}); the run was killed" "运行的监管进程先行终止（{how}），运行已被杀死";

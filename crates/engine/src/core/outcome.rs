@@ -106,12 +106,15 @@ impl Turn<'_> {
     /// Why an item that waits for its next attempt need not wait any longer, if so: whoever leaves, pauses, drains or disables
     /// wants what runs to end, and nothing new to begin.
     pub(super) fn retry_is_over(&self, item: Item) -> Option<Reason> {
-        let disabled = || self.job.mirror.item(item).is_some_and(|nodes| nodes.disabled);
-        let off = self.job.off.clone().or_else(|| disabled().then_some(Reason::ItemDisabled {}));
         if self.us.leaving {
             return Some(Reason::LeftBeforeRetry {});
         }
-        off.map(|why| Reason::OffBeforeRetry { why: why.to_string() })
+        let disabled = self.job.mirror.item(item).is_some_and(|nodes| nodes.disabled);
+        match self.job.off.clone() {
+            Some(Reason::Paused { by, text }) => Some(Reason::PausedBeforeRetry { by, text }),
+            Some(_) => Some(Reason::DisabledBeforeRetry {}),
+            None => disabled.then_some(Reason::DisabledBeforeRetry {}),
+        }
     }
 
     pub(super) fn give_up_retry(&mut self, item: Item, reason: Reason) {

@@ -1,6 +1,6 @@
 //! What the registry keeps refusing: told once, shown as the reason why the job is degraded, and tried ever less often.
 //!
-//! A conflict is no refusal: it is answered by looking again. Nor is an unclear answer. What is meant is an access list that an
+//! A conflict is no refusal: it is answered by looking again. Nor is an unclear answer, or a registry that is away. What is meant is an access list that an
 //! operator changed, a node that grew too large, a server that is read-only: doing the same again at once fails the same way, for
 //! hours perhaps, and for each of thousands of jobs.
 
@@ -44,8 +44,13 @@ impl Job {
 }
 
 impl Turn<'_> {
-    /// The registry refused something. Returns when it may be tried again (mono).
+    /// Something was not done. Returns when it may be tried again (mono).
     pub(super) fn refused(&mut self, doing: Doing, error: &Error) -> Millis {
+        if !matches!(error, Error::Denied(_) | Error::Refused(_)) {
+            // The registry is away, for all jobs alike; that is told once, by whoever keeps the session.
+            self.wake_at_mono(self.now.mono + FIRST);
+            return self.now.mono + FIRST;
+        }
         let what = match doing {
             Doing::Read => "its nodes cannot be read",
             Doing::Coordinate => "its nodes cannot be written",

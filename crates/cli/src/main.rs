@@ -85,7 +85,7 @@ fn start(cli: Cli) -> Result<(), Failure> {
         Command::Reference(command) => reference::reference(Cli::command(), &command),
         Command::ExecTask => Err(Failure::Usage("exec-task takes no arguments".into())),
         // It shows by itself how runs end.
-        Command::Dev(args) => serve("error", dev::run(args)),
+        Command::Dev(args) => serve("error", dev::run(global, args)),
         Command::Node(args) => serve("info", node::run(global, args)),
         Command::Job(command) => block_on(job::run(&global, command)),
         Command::Shard(command) => block_on(shard::run(&global, command)),

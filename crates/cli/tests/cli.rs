@@ -72,7 +72,7 @@ fn what_cannot_be_used_is_exit_code_2_and_said_on_stderr() {
         (vec!["node", "-f", "code.yaml"], "code.yaml:1: job `a`: elasticJobType: SIMPLE jobs are code"),
         (vec!["job", "list", "--registry", "etcd://h/ns"], "`etcd` is not a kind of registry"),
         (vec!["job", "disable"], "required"),
-        (vec!["run", "get", "17"], "`17` is not a run id"),
+        (vec!["run", "list", "--outcome", "odd"], "odd"),
         (vec!["run", "logs", "../../etc/passwd"], "`../../etc/passwd` is no run id and no name of a job"),
         (
             vec!["run", "list", "--from", "1h", "--to", "2h"],
@@ -100,6 +100,81 @@ fn who_cannot_be_reached_is_exit_code_3() {
     ] {
         let answer = place.run(&args);
         assert_eq!((answer.code, answer.out.as_str()), (3, ""), "{args:?}: {}", answer.talk);
+    }
+}
+
+#[test]
+fn a_mistyped_name_is_told_from_one_that_has_nothing_to_show() {
+    let place = Place::new();
+    place.write("jobs.yaml", JOBS);
+    let mut dev = place.start(&["dev", "-f", "jobs.yaml", "--data", "here"]);
+    place.until(&["run", "list", "tick", "--data", "here"], |rows| rows.as_array().unwrap().len() > 3);
+    // One option finds the registry and history.
+    let list = place.run(&["job", "list", "--data", "here"]);
+    assert!(list.out.contains("NEXT") && list.out.contains("succeeded"), "{list:?}");
+    // The record alone cannot know whether a job ran nowhere or is mistyped; the registry can.
+    for args in [
+        &["run", "list", "tock"][..],
+        &["run", "list", "tock", "--attempts"],
+        &["stats", "tock"],
+        &["ledger", "tock", "--recorded"],
+    ] {
+        let answer = place.run(&[args, &["--data", "here"]].concat());
+        assert!(answer.code == 0 && answer.talk.contains("did you mean `tick`?"), "{args:?}: {answer:?}");
+    }
+    for (args, words) in [
+        (&["ledger", "tock"][..], "did you mean `tick`?"),
+        (&["job", "list", "--registry", "embedded:here/jbos"], "did you mean `jobs`?"),
+        (&["job", "get", "tick", "--registry", "embedded:here/elsewhere"], "there is jobs"),
+    ] {
+        let answer = place.run(&[args, &["--data", "here"]].concat());
+        assert_eq!((answer.code, answer.out.as_str()), (1, ""), "{args:?}: {answer:?}");
+        assert!(answer.talk.contains(words), "{args:?}: {answer:?}");
+    }
+    let nothing = place.run(&["run", "list", "fails", "--data", "here"]);
+    assert_eq!((nothing.code, nothing.out.as_str()), (0, "no outcomes\n"), "{nothing:?}");
+    // What a table shows of an id is taken back.
+    let table = place.run(&["run", "list", "tick", "--data", "here", "-n", "1"]);
+    let short = table.out.split_whitespace().find(|word| word.matches('-').count() == 2 && word.len() == 18);
+    let shown = place.run(&["run", "get", short.unwrap(), "--data", "here"]);
+    assert!(shown.code == 0 && shown.out.contains("succeeded"), "{table:?} {shown:?}");
+    let dump = place.run(&["job", "dump", "tick", "--data", "here", "-o", "json"]);
+    let dump: serde_json::Value = serde_json::from_str(&dump.out).unwrap();
+    assert!(dump["dump"].as_str().unwrap().contains("/tick/config"), "{dump}");
+    assert_eq!(dev.terminate(), 0, "{}", place.talk());
+    for option in [&["--keep-job", "tock=1d"][..], &["--sample", "tock=10"]] {
+        let answer = place.run(&[&["dev", "-f", "jobs.yaml"], option].concat());
+        assert!(answer.code == 2 && answer.talk.contains("did you mean `tick`?"), "{answer:?}");
+    }
+}
+
+#[test]
+fn what_cannot_be_opened_is_said_with_its_cause() {
+    let place = Place::new();
+    place.write("jobs.yaml", JOBS);
+    place.write("file", "");
+    let answer = place.run(&["dev", "-f", "jobs.yaml", "--data", "file/x"]);
+    assert_eq!(answer.code, 3, "{answer:?}");
+    assert!(answer.talk.to_lowercase().contains("not a directory"), "{answer:?}");
+}
+
+#[test]
+fn only_commands_that_change_something_ask_whether_you_are_sure() {
+    let place = Place::new();
+    for (words, asks) in [
+        (&["job", "list"][..], false),
+        (&["job", "get"], false),
+        (&["run", "list"], false),
+        (&["cron", "next"], false),
+        (&["dev"], false),
+        (&["job", "trigger"], true),
+        (&["job", "drain"], true),
+        (&["job", "set"], true),
+        (&["shard", "disable"], true),
+        (&["server", "shutdown"], true),
+    ] {
+        let help = place.run(&[words, &["--help"]].concat());
+        assert_eq!(help.out.contains("--yes"), asks, "{words:?}");
     }
 }
 
@@ -190,7 +265,7 @@ fn a_dev_is_seen_and_steered_from_another_process_and_ends_when_asked() {
     place.until(&["job", "get", "fails"], |job| job["items"][0]["last"]["outcome"] == "failed");
     let failed = place
         .until(&["run", "list", "fails", "--outcome", "failed"], |rows| rows.as_array().unwrap().len() == 1);
-    let run = place.run(&["run", "get", failed[0]["run_id"].as_str().unwrap()]);
+    let run = place.run(&["run", "get", failed[0]["runId"].as_str().unwrap()]);
     assert!(run.code == 0 && run.out.contains("trigger"), "{run:?}");
 
     assert_eq!(place.run(&["job", "drain", "tick", "--reason", "lunch"]).code, 0);
@@ -228,17 +303,17 @@ fn what_a_run_printed_is_read_by_its_id() {
     let mut dev = place.start(&["dev", "-f", "jobs.yaml", "--fire-now"]);
     let row = |job| place.until(&["run", "list", job], |rows| rows.as_array().unwrap().len() == 1)[0].clone();
     let (fails, quiet) = (row("fails"), row("quiet"));
-    let id = fails["run_id"].as_str().unwrap();
+    let id = fails["runId"].as_str().unwrap();
     let printed = place.run(&["run", "logs", id]);
     assert_eq!(printed.code, 0, "{printed:?}");
     let mut lines: Vec<_> = printed.out.lines().collect();
     lines.sort_unstable();
     assert_eq!(lines, ["to work", "trouble"]);
     let shown = place.run(&["run", "get", id]);
-    assert!(shown.out.contains(&format!("log       {}", fails["log"].as_str().unwrap())), "{shown:?}");
+    assert!(shown.out.contains(&format!("log          {}", fails["log"].as_str().unwrap())), "{shown:?}");
     // Nothing was printed; another machine has it; nobody has heard of it.
     for (id, data, words) in [
-        (quiet["run_id"].as_str().unwrap(), ".clockwright", "printed nothing that instance"),
+        (quiet["runId"].as_str().unwrap(), ".clockwright", "printed nothing that instance"),
         (id, "elsewhere", "is not in elsewhere/logs: instance"),
         ("0196a1b2-c3d4-7e5f-8a9b-0c1d2e3f4a5b", ".clockwright", "there is no run 0196a1b2"),
     ] {
@@ -278,8 +353,9 @@ fn a_second_signal_ends_what_the_first_one_lets_run_and_the_outcome_says_so() {
 fn two_nodes_of_one_machine_share_an_embedded_registry() {
     let place = Place::new();
     place.write("jobs.yaml", JOBS);
+    let registry = ["--registry", "embedded:.clockwright/jobs", "--session-timeout", "2s"];
     let node =
-        |data: &str| place.start(&["node", "-f", "jobs.yaml", "--data", data, "--session-timeout", "2s"]);
+        |data: &str| place.start(&[&["node", "-f", "jobs.yaml", "--data", data], &registry[..]].concat());
     let _first = node("first");
     place.until(&["job", "list"], |jobs| jobs[0]["instanceCount"] == 1);
     let mut second = node("second");

@@ -41,7 +41,7 @@ fn outcomes_reach(kind: Kind) {
     });
     // One outcome for each second since the first one, on time or late.
     let mut times: Vec<i64> =
-        rows.as_array().unwrap().iter().map(|row| row["fire_time"].as_i64().unwrap()).collect();
+        rows.as_array().unwrap().iter().map(|row| row["fireTime"].as_i64().unwrap()).collect();
     times.reverse();
     assert!(times.windows(2).all(|pair| pair[1] - pair[0] == 1000), "{times:?}");
     assert_eq!(dev.terminate(), 0, "{}", place.talk());

@@ -111,7 +111,7 @@ fn json(place: &Place, args: &[&str]) -> Vec<Value> {
 #[track_caller]
 fn fires(place: &Place, args: &[&str]) -> Vec<i64> {
     let rows = json(place, &[&["run", "list", "-n", "1000"], args].concat());
-    rows.iter().map(|row| (row["fire_time"].as_i64().unwrap() - T) / 1_000).collect()
+    rows.iter().map(|row| (row["fireTime"].as_i64().unwrap() - T) / 1_000).collect()
 }
 
 #[test]
@@ -152,7 +152,7 @@ fn pages_are_gone_through_by_the_cursor_that_each_ends_with() {
             args.extend(["--after", after]);
         }
         let rows = json(&place, &args);
-        seen.extend(rows.iter().map(|row| (row["fire_time"].as_i64().unwrap() - T) / 1_000));
+        seen.extend(rows.iter().map(|row| (row["fireTime"].as_i64().unwrap() - T) / 1_000));
         let talk = place.run(&args).talk;
         let Some(last) = rows.last().filter(|_| talk.contains("go on with --after")) else { break };
         after = Some(last["cursor"].as_str().unwrap().to_owned());

@@ -11,8 +11,8 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use tokio::sync::Mutex;
 
-/// The address that is used when none is given: what `clockwright dev` serves in this folder.
-pub const DEFAULT_ADDRESS: &str = "embedded:.clockwright/jobs";
+/// The namespace of an embedded registry when none is given.
+pub const DEFAULT_NAMESPACE: &str = "jobs";
 
 /// The registry of one namespace: where instances of the same jobs find each other.
 ///
@@ -63,7 +63,7 @@ pub enum ConnectError {
         error: std::io::Error,
     },
     /// Nobody serves the embedded registry, and there is none to open.
-    #[error("there is no registry in {}; start `clockwright dev` there, or name one with --registry", .0.display())]
+    #[error("there is no registry in {}; start `clockwright dev` there, or say where it is with --data or --registry", .0.display())]
     Nothing(PathBuf),
     /// The registry did not answer.
     #[error(transparent)]
@@ -132,6 +132,15 @@ impl Address {
             }
             _ => Err(ConnectError::Address(format!("`{text}` has no folder or no namespace; {form}"))),
         }
+    }
+
+    /// The registry in a data folder.
+    ///
+    /// # Errors
+    /// The namespace cannot be used.
+    pub fn embedded(folder: &Path, namespace: &str) -> Result<Self, ConnectError> {
+        Self::keys(namespace)?;
+        Ok(Address::Embedded { folder: folder.to_owned(), namespace: namespace.to_owned() })
     }
 
     fn keys(namespace: &str) -> Result<Keys, ConnectError> {

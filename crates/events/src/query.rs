@@ -162,6 +162,7 @@ pub struct StatisticsRow {
 
 /// Events that were dropped before they could be stored: the record that something is missing.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "camelCase")]
 pub struct LossRow {
     /// Identity of the row.
     pub id: String,
@@ -307,6 +308,7 @@ impl Serialize for Cursor {
 
 /// The outcome of a fire of an item, or of a range of its fires that never ran. All times are epoch milliseconds.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "camelCase")]
 pub struct RunRow {
     /// Identity of what is settled.
     pub key: String,
@@ -402,6 +404,7 @@ impl ExecutionRow {
 
 /// A run, as in `JOB_EXECUTION_LOG`.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "camelCase")]
 pub struct ExecutionRow {
     /// The run's id.
     pub id: String,
@@ -429,6 +432,7 @@ pub struct ExecutionRow {
 
 /// A state of a firing, as in `JOB_STATUS_TRACE_LOG`.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "camelCase")]
 pub struct StatusRow {
     /// Identity of the row.
     pub id: String,

@@ -1,7 +1,7 @@
 //! `clockwright dev`: registry, instances and outcomes in one process, and everything shown as it happens.
 
 use super::history::HistoryArgs;
-use super::{DEFAULT_DATA, Signals, all_kept, file, follow, live, shut_down};
+use super::{Global, Signals, all_kept, file, follow, live, shut_down};
 use crate::output::{Failure, now, talk};
 use clap::Args;
 use clockwright::jobs_file::JobsFile;
@@ -22,22 +22,9 @@ pub(crate) struct DevArgs {
     file: PathBuf,
     #[command(flatten)]
     read: file::ReadArgs,
-    /// The folder for the registry, the outcomes and what runs print; made when it is missing
-    #[arg(long, env = "CLOCKWRIGHT_DATA", default_value = DEFAULT_DATA)]
-    data: PathBuf,
     /// Keep the registry and the outcomes in memory: nothing is written, and other commands cannot look in
-    #[arg(long, conflicts_with = "data")]
+    #[arg(long, conflicts_with_all = ["data", "events"])]
     in_memory: bool,
-    /// The database for outcomes and traces instead of events.db: postgres://USER:PASSWORD@HOST:PORT/DATABASE or mysql://…; they wait
-    /// in the data folder while it is away
-    #[arg(
-        long,
-        env = "CLOCKWRIGHT_EVENTS",
-        hide_env_values = true,
-        value_name = "ADDRESS",
-        conflicts_with = "in_memory"
-    )]
-    events: Option<String>,
     /// How many instances share the items, 1 to 100
     #[arg(long, default_value_t = 3, value_parser = clap::value_parser!(u32).range(1..=100))]
     instances: u32,
@@ -57,7 +44,7 @@ pub(crate) struct DevArgs {
     history: HistoryArgs,
 }
 
-pub(crate) async fn run(args: DevArgs) -> Result<(), Failure> {
+pub(crate) async fn run(global: Global, args: DevArgs) -> Result<(), Failure> {
     let history = args.history.clone().history();
     let mut file = args.read.read(&args.file)?;
     let names: Vec<JobName> = file.jobs.iter().map(|job| job.name.clone()).collect();
@@ -65,20 +52,21 @@ pub(crate) async fn run(args: DevArgs) -> Result<(), Failure> {
     if !file.enabled {
         return Ok(());
     }
+    args.history.check(&names.iter().map(JobName::as_str).collect::<Vec<_>>())?;
     let mut signals = Signals::catch()?;
     let (registry, store): (_, Arc<dyn Sink>) = if args.in_memory {
         (Registry::in_memory(&args.namespace)?, SqliteStore::in_memory().await?)
     } else {
-        let registry = Registry::serve(&args.data, &args.namespace).await?;
-        let store: Arc<dyn Sink> = match &args.events {
+        let registry = Registry::serve(&global.data, &args.namespace).await?;
+        let store: Arc<dyn Sink> = match &global.events {
             Some(address) => {
-                clockwright::scheduler::database(address, &args.data, history.keep.clone()).await?
+                clockwright::scheduler::database(address, &global.data, history.keep.clone()).await?
             }
-            None => clockwright::scheduler::file(&args.data, history.keep.clone()).await?,
+            None => clockwright::scheduler::file(&global.data, history.keep.clone()).await?,
         };
         (registry, store)
     };
-    let logs = if args.in_memory { None } else { args.history.logs(&args.data) };
+    let logs = if args.in_memory { None } else { args.history.logs(&global.data) };
     let printer = live::Printer::start();
     let sinks: Vec<Arc<dyn Sink>> = vec![store, Arc::new(live::Outcomes::new(printer.pen()))];
     let bus = history.bus(sinks);
@@ -94,7 +82,7 @@ pub(crate) async fn run(args: DevArgs) -> Result<(), Failure> {
         ..SchedulerOptions::default()
     };
     let mut schedulers = start(&registry, &file, args.instances, &options).await?;
-    introduce(&args, &names, &schedulers);
+    introduce(&global, &args, &names, &schedulers);
     let watch = |names: Vec<JobName>| {
         tokio::spawn(live::owners(registry.clone(), Arc::clone(&session), names, printer.pen()))
     };
@@ -160,7 +148,7 @@ async fn start(
     Ok(schedulers)
 }
 
-fn introduce(args: &DevArgs, names: &[JobName], schedulers: &[Scheduler]) {
+fn introduce(global: &Global, args: &DevArgs, names: &[JobName], schedulers: &[Scheduler]) {
     let ids: Vec<&str> = schedulers.iter().map(|scheduler| scheduler.instance().as_str()).collect();
     talk(&format!(
         "{} job(s) of {} on {} instance(s): {}",
@@ -172,7 +160,7 @@ fn introduce(args: &DevArgs, names: &[JobName], schedulers: &[Scheduler]) {
     if args.in_memory {
         talk("everything is in memory and gone at the end; Ctrl-C ends it");
     } else {
-        let place = format!("embedded:{}/{}", args.data.display(), args.namespace);
+        let place = format!("embedded:{}/{}", global.data.display(), args.namespace);
         talk(&format!("look in with: clockwright job list --registry {place}   Ctrl-C ends it"));
     }
 }

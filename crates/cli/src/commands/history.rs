@@ -1,13 +1,14 @@
 //! What `dev` and `node` put on record and for how long; which event store the commands that look back read, and how they say
 //! what it lacks.
 
+use super::Global;
 use crate::output::{Failure, instant, talk};
 use clap::Args;
 use clockwright::scheduler::History;
 use clockwright::{KeepLogs, RunLogs};
-use clockwright_events::{EventStore, Query as _};
-use clockwright_model::Millis;
-use std::path::{Path, PathBuf};
+use clockwright_events::{EventStore, Page, Query as _, RunFilter};
+use clockwright_model::{Millis, nearest};
+use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -47,6 +48,20 @@ impl HistoryArgs {
         history
     }
 
+    /// Refuses options for jobs that are not there.
+    pub(crate) fn check(&self, names: &[&str]) -> Result<(), Failure> {
+        let keep = self.keep_job.iter().map(|(job, _)| ("--keep-job", job));
+        let sample = self.sample.iter().filter_map(|(job, _)| Some(("--sample", job.as_ref()?)));
+        for (option, job) in keep.chain(sample) {
+            if !names.contains(&job.as_str()) {
+                let hint = nearest(job, names.iter().copied())
+                    .map_or(String::new(), |near| format!("; did you mean `{near}`?"));
+                return Err(Failure::Usage(format!("{option}: the file has no job `{job}`{hint}")));
+            }
+        }
+        Ok(())
+    }
+
     /// Where what runs print is kept, if it is.
     pub(crate) fn logs(&self, data: &Path) -> Option<Arc<RunLogs>> {
         let keep = KeepLogs { age: self.keep, bytes: u64::from(self.keep_logs) << 20 };
@@ -70,20 +85,16 @@ fn sample(text: &str) -> Result<(Option<String>, u32), String> {
     Ok((job, number))
 }
 
-#[derive(Debug, Args)]
-pub(crate) struct StoreArgs {
-    /// The data folder of the `dev` or `node` whose event store is read
-    #[arg(long, env = "CLOCKWRIGHT_DATA", default_value = super::DEFAULT_DATA)]
-    data: PathBuf,
-    /// The database that `dev` or `node` was told to use, instead of events.db in the data folder
-    #[arg(long, env = "CLOCKWRIGHT_EVENTS", hide_env_values = true, value_name = "ADDRESS")]
-    events: Option<String>,
+/// Where history is that is looked back on.
+pub(crate) struct Store<'a> {
+    pub(super) data: &'a Path,
+    pub(super) events: Option<&'a str>,
 }
 
-impl StoreArgs {
+impl Store<'_> {
     /// Where it reads, for a message: never the address of a database, which may hold a password.
     pub(crate) fn place(&self) -> String {
-        self.events.as_ref().map_or_else(|| self.data.display().to_string(), |_| "the database".to_owned())
+        self.events.map_or_else(|| self.data.display().to_string(), |_| "the database".to_owned())
     }
 
     /// What runs printed that kept it in the data folder.
@@ -92,10 +103,40 @@ impl StoreArgs {
     }
 
     pub(crate) async fn open(&self) -> Result<Arc<EventStore>, Failure> {
-        match &self.events {
-            Some(address) => Ok(EventStore::connect_read_only(address).await?),
+        match self.events {
+            Some(address) => {
+                Ok(super::saying("connecting to the database …", EventStore::connect_read_only(address))
+                    .await?)
+            }
             None => Ok(EventStore::open_read_only(self.data.join(super::EVENTS_FILE)).await?),
         }
+    }
+}
+
+/// Says when nothing of a job is on record, but something of one with a near name: a mistyped name must not look like a job that never
+/// ran. Which of the two it is, the record alone cannot know.
+pub(crate) async fn tell_nearest(store: &EventStore, job: &str) -> Result<(), Failure> {
+    let of = |job: Option<&str>| RunFilter {
+        jobs: job.map(ToOwned::to_owned).into_iter().collect(),
+        ..RunFilter::default()
+    };
+    if !store.runs(&of(Some(job)), &Page::first(1)).await?.rows.is_empty() {
+        return Ok(());
+    }
+    let newest = store.runs(&of(None), &Page::first(1000)).await?.rows;
+    if let Some(near) = nearest(job, newest.iter().map(|row| row.job.as_str())) {
+        talk(&format!("nothing of a job `{job}` is on record; did you mean `{near}`?"));
+    }
+    Ok(())
+}
+
+/// Says that an answer is of this machine alone, where jobs run on others too.
+pub(crate) fn tell_partial(global: &Global) {
+    if global.is_partial() {
+        talk(&format!(
+            "this is the record of this machine ({}); what other machines ran is in theirs, or all of it in one database with --events",
+            global.data.join(super::EVENTS_FILE).display()
+        ));
     }
 }
 

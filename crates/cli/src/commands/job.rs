@@ -1,12 +1,14 @@
 //! `clockwright job …`: see and steer jobs.
 
-use super::{Global, confirm};
-use crate::output::{Failure, Format, instant, now, or_dash, print, show, table, talk};
+use super::jobs::{self, Condition};
+use super::{Global, Sure, confirm};
+use crate::output::{Failure, Format, fields, instant, now, one_line, or_dash, print, show, table, talk};
 use clap::{Args, Subcommand};
 use clockwright_fleet::admin::{Admin, AdminError, Answer, Done, Triggered};
 use clockwright_fleet::pause::PauseNote;
-use clockwright_fleet::view::{self, ItemView, JobBrief, JobView};
+use clockwright_fleet::view::{self, ItemView, JobView};
 use clockwright_model::{JobSettings, Misfire};
+use serde::Serialize;
 use std::time::Duration;
 
 #[derive(Debug, Subcommand)]
@@ -25,14 +27,13 @@ pub(crate) enum JobCommand {
         /// A name for this request: given again within a day, it fires nothing and shows the fire of the first time
         #[arg(long)]
         id: Option<String>,
+        #[command(flatten)]
+        sure: Sure,
     },
     /// Stop a job from firing until it is resumed; what runs, goes on
     Pause(NoteArgs),
     /// Let a paused job fire again
-    Resume {
-        /// The job's name
-        name: String,
-    },
+    Resume(NameArgs),
     /// Keep a job off a server, or off all of them; the items move to the others
     Disable(TargetArgs),
     /// Let a job onto a server again, or onto all of them
@@ -54,12 +55,11 @@ pub(crate) enum JobCommand {
         /// Only this instance, or the instances on the server with this IP address
         #[arg(long)]
         target: Option<String>,
+        #[command(flatten)]
+        sure: Sure,
     },
     /// Remove a job that no instance serves any more, with everything below it in the registry
-    Remove {
-        /// The job's name
-        name: String,
-    },
+    Remove(NameArgs),
     /// Print every registry node of a job, in the format of Elastic-Job's monitor port
     Dump {
         /// The job's name
@@ -77,6 +77,17 @@ pub(crate) struct NoteArgs {
     /// Why, for those who wonder later
     #[arg(long, default_value = "")]
     reason: String,
+    #[command(flatten)]
+    sure: Sure,
+}
+
+/// A job that is changed.
+#[derive(Debug, Args)]
+pub(crate) struct NameArgs {
+    /// The job's name
+    name: String,
+    #[command(flatten)]
+    sure: Sure,
 }
 
 #[derive(Debug, Args)]
@@ -87,6 +98,8 @@ pub(crate) struct TargetArgs {
     /// Only on the server with this IP address
     #[arg(long)]
     server: Option<String>,
+    #[command(flatten)]
+    sure: Sure,
 }
 
 #[derive(Debug, Args)]
@@ -118,6 +131,8 @@ pub(crate) struct SetArgs {
     /// What it is for
     #[arg(long, group = "setting")]
     description: Option<String>,
+    #[command(flatten)]
+    sure: Sure,
 }
 
 impl SetArgs {
@@ -148,48 +163,57 @@ pub(super) fn actor() -> String {
     user.unwrap_or_default()
 }
 
+/// Every registry node of a job.
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct Dump {
+    job_name: String,
+    /// A line for each node: its path and its data, as Elastic-Job's monitor port writes them.
+    dump: String,
+}
+
 impl JobCommand {
-    /// The job that it changes, or `None` for those of a server, and what it does to it; `None` when it only looks.
-    fn change(&self) -> Option<(Option<&str>, String)> {
-        let (job, what) = match self {
+    /// The job that it changes, or `None` for those of a server, what it does to it, and whether the user is sure; `None` when it
+    /// only looks.
+    fn change(&self) -> Option<(Option<&str>, String, Sure)> {
+        let (job, what, sure) = match self {
             JobCommand::List | JobCommand::Get { .. } | JobCommand::Dump { .. } => return None,
-            JobCommand::Trigger { name, .. } => (name, "trigger"),
-            JobCommand::Pause(args) => (&args.name, "pause (which they do not know)"),
-            JobCommand::Resume { name } => (name, "resume"),
-            JobCommand::Drain { note, .. } => (&note.name, "pause (which they do not know)"),
-            JobCommand::Set(args) => (&args.name, "change the settings of"),
-            JobCommand::Shutdown { name, .. } => (name, "shut down"),
-            JobCommand::Remove { name } => (name, "remove"),
+            JobCommand::Trigger { name, sure, .. } => (name, "trigger", *sure),
+            JobCommand::Pause(args) => (&args.name, "pause (which they do not know)", args.sure),
+            JobCommand::Resume(args) => (&args.name, "resume", args.sure),
+            JobCommand::Drain { note, .. } => (&note.name, "pause (which they do not know)", note.sure),
+            JobCommand::Set(args) => (&args.name, "change the settings of", args.sure),
+            JobCommand::Shutdown { name, sure, .. } => (name, "shut down", *sure),
+            JobCommand::Remove(args) => (&args.name, "remove", args.sure),
             JobCommand::Disable(args) | JobCommand::Enable(args) => {
                 let word = if matches!(self, JobCommand::Disable(_)) { "disable" } else { "enable" };
                 let target = args.name.as_ref().or(args.server.as_ref());
-                return Some((args.name.as_deref(), format!("{word} `{}`", or_dash(target))));
+                return Some((args.name.as_deref(), format!("{word} `{}`", or_dash(target)), args.sure));
             }
         };
-        Some((Some(job), format!("{what} `{job}`")))
+        Some((Some(job), format!("{what} `{job}`"), sure))
     }
 }
 
 pub(crate) async fn run(global: &Global, command: JobCommand) -> Result<(), Failure> {
-    let registry = global.connect().await?;
-    let session = registry.session().await?;
+    let (registry, session) = global.session().await?;
     let keys = registry.keys();
     let actor = actor();
     let admin = Admin::new(&*session, keys).by(&actor);
-    if let Some((job, what)) = command.change() {
-        confirm(global, &*session, keys, job, &what).await?;
+    if let Some((job, what, sure)) = command.change() {
+        confirm(sure, &*session, keys, job, &what).await?;
     }
     let result = match command {
-        JobCommand::List => {
-            let jobs = view::jobs(&*session, keys).await?;
-            show(global.output, &jobs, |jobs| list(jobs))
-        }
+        JobCommand::List => jobs::list(global, &*session, keys).await,
         JobCommand::Get { name } => {
             let job = view::job(&*session, keys, &name, now()).await?;
             show(global.output, &job, get)
         }
-        JobCommand::Dump { name, show_ips } => print(&view::dump(&*session, keys, &name, !show_ips).await?),
-        JobCommand::Trigger { name, id } => {
+        JobCommand::Dump { name, show_ips } => {
+            let dump = view::dump(&*session, keys, &name, !show_ips).await?;
+            show(global.output, &Dump { job_name: name, dump }, |dump| dump.dump.clone())
+        }
+        JobCommand::Trigger { name, id, .. } => {
             let triggered = admin.trigger(&name, id.as_deref()).await?;
             show(global.output, &triggered, |triggered| foretell(&name, triggered))?;
             if triggered.items.iter().any(|item| item.answer.runs()) || triggered.items.is_empty() {
@@ -203,7 +227,7 @@ pub(crate) async fn run(global: &Global, command: JobCommand) -> Result<(), Fail
             let what = if done.changed == 1 { "paused" } else { "was paused already:" };
             report(global, &format!("{what} `{}`", args.name), done)
         }
-        JobCommand::Resume { name } => {
+        JobCommand::Resume(NameArgs { name, .. }) => {
             let done = admin.resume(&name).await?;
             let what = if done.changed == 1 { "resumed" } else { "was not paused:" };
             report(global, &format!("{what} `{name}`"), done)
@@ -213,7 +237,7 @@ pub(crate) async fn run(global: &Global, command: JobCommand) -> Result<(), Fail
             let what = if done.changed == 1 { "changed the settings of" } else { "already as asked:" };
             report(global, &format!("{what} `{}`", args.name), done)
         }
-        JobCommand::Shutdown { name, target } => {
+        JobCommand::Shutdown { name, target, .. } => {
             let done = admin.shutdown(Some(&name), target.as_deref()).await?;
             report(
                 global,
@@ -221,7 +245,7 @@ pub(crate) async fn run(global: &Global, command: JobCommand) -> Result<(), Fail
                 done,
             )
         }
-        JobCommand::Remove { name } => {
+        JobCommand::Remove(NameArgs { name, .. }) => {
             let done = admin.remove(&name).await?;
             report(global, &format!("removed `{name}`, {} node(s)", done.changed), done)
         }
@@ -297,49 +321,32 @@ fn foretell(name: &str, triggered: &Triggered) -> String {
     text
 }
 
-fn list(jobs: &[JobBrief]) -> String {
-    if jobs.is_empty() {
-        return "no jobs\n".into();
-    }
-    let header = ["JOB", "STATUS", "SCHEDULE", "INSTANCES", "ITEMS", "DESCRIPTION"];
-    table(
-        header,
-        jobs.iter().map(|job| {
-            let about = job.reason.clone().unwrap_or_else(|| job.description.clone());
-            let (instances, items) = (job.instance_count.to_string(), job.sharding_total_count.to_string());
-            [job.job_name.clone(), job.status.as_str().into(), job.cron.clone(), instances, items, about]
-        }),
-    )
-}
-
 fn get(job: &JobView) -> String {
     let brief = &job.brief;
-    let mut text = format!("{}  {}", brief.job_name, brief.status.as_str());
+    let mut text = format!("{}  {}", one_line(&brief.job_name), Condition::of(job).word());
     if let Some(reason) = &brief.reason {
-        text.push_str(&format!("  ({reason})"));
+        text.push_str(&format!("  ({})", one_line(reason)));
     }
     text.push('\n');
     let zone = job.settings["timeZone"].as_str().or(job.settings["clockwright"]["timeZone"].as_str());
     let zone = zone.map_or(String::new(), |zone| format!(" {zone}"));
     let schedule = if brief.cron.is_empty() { "none: it fires when it is triggered" } else { &brief.cron };
-    for (name, value) in [
+    let lines = [
         ("description", brief.description.clone()),
         ("schedule", format!("{schedule}{zone}")),
-        ("next fire", or_dash(job.next_fire.map(instant))),
+        ("next fire", or_dash(jobs::next_fire(job).map(instant))),
         ("layout", format!("Elastic-Job {}", job.layout)),
         ("leader", or_dash(job.leader.as_ref())),
         ("plan", job.epoch.map_or_else(|| "-".into(), |epoch| format!("number {epoch}"))),
-    ] {
-        if !value.is_empty() {
-            text.push_str(&format!("{name:<12} {value}\n"));
-        }
-    }
+    ];
+    text.push_str(&fields(lines.into_iter().filter(|(_, value)| !value.is_empty())));
     if job.resharding {
         text.push_str("the items will be shared out anew at the next fire\n");
     }
     text.push('\n');
     let header = ["ITEM", "STATUS", "OWNER", "LAST FIRE", "ATTEMPT", "OUTCOME", "NEXT FIRE"];
-    text.push_str(&table(header, job.items.iter().map(item)));
+    let fires = Condition::of(job).fires();
+    text.push_str(&table(header, job.items.iter().map(|view| item(view, fires))));
     text.push('\n');
     let servers = job.servers.iter().map(|server| {
         let state = if server.enabled { "enabled" } else { "DISABLED" };
@@ -356,7 +363,7 @@ fn get(job: &JobView) -> String {
     text
 }
 
-fn item(item: &ItemView) -> [String; 7] {
+fn item(item: &ItemView, fires: bool) -> [String; 7] {
     let mut owner = or_dash(item.owner.as_ref());
     if let Some(taken_by) = &item.taken_by {
         owner.push_str(&format!(" (taken over by {taken_by})"));
@@ -378,6 +385,6 @@ fn item(item: &ItemView) -> [String; 7] {
         or_dash(last.map(|last| instant(last.fire))),
         or_dash(last.map(|last| last.attempt)),
         outcome,
-        or_dash(item.next_fire.map(instant)),
+        or_dash(item.next_fire.filter(|_| fires).map(instant)),
     ]
 }

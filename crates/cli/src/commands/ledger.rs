@@ -4,8 +4,8 @@
 //! instants of a schedule that was edited since appear by their outcomes only.
 
 use super::Global;
-use super::history::{StoreArgs, check_span, tell_losses};
-use crate::output::{Failure, instant, now, or_dash, show, table, talk};
+use super::history::{check_span, tell_losses, tell_nearest, tell_partial};
+use crate::output::{Failure, instant, now, or_dash, short_id, show, table, talk};
 use clap::Args;
 use clockwright_events::{EventStore, Page, Query as _, RunRow};
 use clockwright_fleet::view::{self, Timetable};
@@ -33,12 +33,11 @@ pub(crate) struct LedgerArgs {
     /// About how many outcomes at most, 1 to 100000
     #[arg(short = 'n', long, default_value_t = 1000, value_parser = clap::value_parser!(u32).range(1..=100_000))]
     limit: u32,
-    #[command(flatten)]
-    store: StoreArgs,
 }
 
 /// One due instant, several in a row that share what became of them, or a trigger.
 #[derive(Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
 struct Entry {
     /// The first instant.
     from: Millis,
@@ -66,8 +65,11 @@ pub(crate) async fn run(global: &Global, args: LedgerArgs) -> Result<(), Failure
         true => None,
         false => Some(timetable(global, &args.job).await?),
     };
-    let store = args.store.open().await?;
+    let store = global.store().open().await?;
     let (rows, to) = recorded(&store, &args).await?;
+    if rows.is_empty() && timetable.is_none() {
+        tell_nearest(&store, &args.job).await?;
+    }
     let due_before = to.min(now());
     let mut entries: Vec<Entry> = Vec::new();
     if let Some(timetable) = &timetable {
@@ -85,12 +87,12 @@ pub(crate) async fn run(global: &Global, args: LedgerArgs) -> Result<(), Failure
     if timetable.is_some() {
         talk(&summary(&entries));
     }
+    tell_partial(global);
     tell_losses(&store, args.from, to).await
 }
 
 async fn timetable(global: &Global, job: &str) -> Result<Timetable, Failure> {
-    let registry = global.connect().await?;
-    let session = registry.session().await?;
+    let (registry, session) = global.session().await?;
     Ok(view::timetable(&*session, registry.keys(), job).await?)
 }
 
@@ -202,7 +204,7 @@ fn list(entries: &[Entry]) -> String {
                 entry.outcome.clone().unwrap_or_else(|| "none yet".into()),
                 or_dash(entry.attempt),
                 or_dash(entry.instance.as_ref()),
-                or_dash(entry.run_id.as_ref()),
+                or_dash(entry.run_id.as_deref().map(short_id)),
                 entry.reason.lines().next().unwrap_or_default().to_owned(),
             ]
         }),

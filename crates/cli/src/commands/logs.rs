@@ -4,8 +4,10 @@
 //! for what a log does not tell: which run of a job was the last, where the log of one that has ended is, and whether one that has printed
 //! nothing will still do so.
 
-use super::history::StoreArgs;
-use crate::output::{Failure, Format, show, talk};
+use super::Global;
+use super::history::Store;
+use super::run::{run_id, whole_or_part};
+use crate::output::{Failure, Format, show, talk, visible};
 use clap::Args;
 use clockwright::RunLogs;
 use clockwright_events::{EventStore, ExecutionFilter, Page, Query as _, RunFilter, RunRow};
@@ -19,7 +21,7 @@ use std::time::Duration;
 
 #[derive(Debug, Args)]
 pub(crate) struct LogsArgs {
-    /// The run's id, as `run list` shows it; or a job, for its last run
+    /// The run's id, as `run list` shows it, or its first characters; or a job, for its last run
     #[arg(value_name = "RUN|JOB")]
     which: String,
     /// Of a job, the last run of this item
@@ -31,8 +33,6 @@ pub(crate) struct LogsArgs {
     /// In what character set the run prints, for example gbk. Default: UTF-8; what goes into a file or a pipe stays as it came
     #[arg(long, value_parser = encoding, value_name = "NAME")]
     encoding: Option<&'static Encoding>,
-    #[command(flatten)]
-    store: StoreArgs,
 }
 
 fn encoding(name: &str) -> Result<&'static Encoding, String> {
@@ -45,22 +45,30 @@ fn encoding(name: &str) -> Result<&'static Encoding, String> {
 
 /// What a run printed.
 #[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
 struct Log {
     run_id: String,
     text: String,
 }
 
-pub(crate) async fn run(output: Format, args: LogsArgs) -> Result<(), Failure> {
+pub(crate) async fn run(global: &Global, args: LogsArgs) -> Result<(), Failure> {
+    let output = global.output;
     if args.follow && output == Format::Json {
         return Err(Failure::Usage("--follow prints lines as they come, and has no JSON".into()));
     }
     // The log is a file of this machine: it is worth a look whatever has become of the database.
-    let store = args.store.open().await;
-    let run = match RunId::parse(&args.which) {
-        Some(run) => run,
-        None => last_run(store.as_deref(), &args).await?,
+    let place = global.store();
+    let store = place.open().await;
+    let run = match (whole_or_part(&args.which), &store) {
+        (Ok(Some(run)), _) => run,
+        // What looks like the beginning of an id may be a job's name after all.
+        (Ok(None), Ok(open)) => match run_id(&args.which, open).await {
+            Ok(run) => run,
+            Err(unknown) => last_run(Ok(open), &place, &args).await.map_err(|_| unknown)?,
+        },
+        _ => last_run(store.as_deref(), &place, &args).await?,
     };
-    let view = View { run, store, logs: args.store.logs(), place: args.store.place() };
+    let view = View { run, logs: place.logs(), place: place.place(), store };
     let mut printer = Printer::new(args.encoding);
     if args.follow {
         return view.follow(&mut printer).await;
@@ -91,7 +99,11 @@ fn cut_off(run: RunId) -> String {
 }
 
 /// The run of a job that began last.
-async fn last_run(store: Result<&EventStore, &Failure>, args: &LogsArgs) -> Result<RunId, Failure> {
+async fn last_run(
+    store: Result<&EventStore, &Failure>,
+    place: &Store<'_>,
+    args: &LogsArgs,
+) -> Result<RunId, Failure> {
     let job = &args.which;
     JobName::new(job)
         .map_err(|error| Failure::Usage(format!("`{job}` is no run id and no name of a job: {error}")))?;
@@ -114,7 +126,7 @@ async fn last_run(store: Result<&EventStore, &Failure>, args: &LogsArgs) -> Resu
         let of = args.item.map_or(String::new(), |item| format!(" of item {item}"));
         Failure::Failed(format!(
             "`{job}` is no run id, and no run{of} of a job of that name is on record in {}",
-            args.store.place()
+            place.place()
         ))
     })
 }
@@ -243,7 +255,7 @@ impl Printer {
                 let room = decoder.max_utf8_buffer_length(bytes.len()).unwrap_or(bytes.len());
                 let mut decoded = String::with_capacity(room);
                 let _ = decoder.decode_to_string(bytes, &mut decoded, last);
-                text = if self.for_eyes { visible(&decoded) } else { decoded };
+                text = if self.for_eyes { visible(&decoded).into_owned() } else { decoded };
                 text.as_bytes()
             }
         };
@@ -262,30 +274,5 @@ impl Printer {
             io::stdout().lock().write_all(b"\n")?;
         }
         Ok(())
-    }
-}
-
-/// Text that a terminal cannot take for orders: control characters as `^[` and the like, except for line ends and tabs.
-fn visible(text: &str) -> String {
-    let mut out = String::with_capacity(text.len());
-    for c in text.chars() {
-        match c {
-            '\n' | '\t' => out.push(c),
-            '\0'..='\x1f' => out.extend(['^', char::from(c as u8 + b'@')]),
-            '\x7f' => out.push_str("^?"),
-            c if c.is_control() => out.push_str(&format!("\\u{{{:x}}}", u32::from(c))),
-            c => out.push(c),
-        }
-    }
-    out
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn nothing_that_a_run_prints_is_an_order_to_the_terminal() {
-        assert_eq!(visible("a\tb\n\x1b[31mred\r\x7f\u{9b}日"), "a\tb\n^[[31mred^M^?\\u{9b}日");
     }
 }

@@ -6,6 +6,7 @@ pub(crate) mod file;
 mod follow;
 mod history;
 pub(crate) mod job;
+mod jobs;
 pub(crate) mod ledger;
 mod live;
 pub(crate) mod logs;
@@ -16,17 +17,20 @@ pub(crate) mod server;
 pub(crate) mod shard;
 pub(crate) mod stats;
 
-use crate::output::{Failure, Format, now, talk};
+use crate::output::{Failure, Format, now, talk, with_causes};
 use clap::Args;
-use clockwright::registry::{Address, DEFAULT_ADDRESS};
+use clockwright::registry::{Address, DEFAULT_NAMESPACE};
 use clockwright::scheduler::SchedulerError;
 use clockwright::{Registry, Scheduler, jobs_file};
 use clockwright_engine::StartError;
 use clockwright_fleet::keys::{Key, Keys};
-use clockwright_model::{JobName, Millis};
+use clockwright_model::{JobName, Millis, nearest};
+use clockwright_registry::SharedRegistry;
+use history::Store;
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
 use std::io::IsTerminal as _;
+use std::path::PathBuf;
 use std::time::Duration;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
@@ -38,38 +42,138 @@ pub(crate) const DEFAULT_DATA: &str = ".clockwright";
 /// The options of every command.
 #[derive(Debug, Args)]
 pub(crate) struct Global {
-    /// Where jobs are coordinated: zookeeper://[user:password@]host:2181,host:2181/namespace, or embedded:FOLDER/namespace
-    /// for what a `dev` on this machine serves or has left there
-    #[arg(long, global = true, env = "CLOCKWRIGHT_REGISTRY", hide_env_values = true, default_value = DEFAULT_ADDRESS)]
-    registry: String,
-    /// Change jobs that Java instances serve without being asked
-    #[arg(long, short, global = true)]
-    yes: bool,
+    /// The data folder of the `dev` or `node` on this machine that is meant: its registry, its outcomes and what its runs printed. `dev`
+    /// and `node` keep theirs there, and make it when it is missing
+    #[arg(
+        long,
+        global = true,
+        env = "CLOCKWRIGHT_DATA",
+        default_value = DEFAULT_DATA,
+        value_name = "FOLDER",
+        help_heading = WHERE
+    )]
+    pub(crate) data: PathBuf,
+    /// Where jobs are coordinated: zookeeper://[user:password@]host:2181,host:2181/namespace, or embedded:FOLDER/namespace. Default:
+    /// the namespace `jobs` of the registry in the data folder
+    #[arg(
+        long,
+        global = true,
+        env = "CLOCKWRIGHT_REGISTRY",
+        hide_env_values = true,
+        value_name = "ADDRESS",
+        help_heading = WHERE
+    )]
+    registry: Option<String>,
+    /// Where outcomes and traces are: postgres://USER:PASSWORD@HOST:PORT/DATABASE, mysql://… or sqlite:FILE. Default: events.db in the
+    /// data folder. While a database is away, what `dev` and `node` have to tell it waits in their data folder
+    #[arg(
+        long,
+        global = true,
+        env = "CLOCKWRIGHT_EVENTS",
+        hide_env_values = true,
+        value_name = "ADDRESS",
+        help_heading = WHERE
+    )]
+    pub(crate) events: Option<String>,
     /// The form of the data on stdout
     #[arg(long, short, global = true, value_enum, default_value_t)]
     pub(crate) output: Format,
 }
 
+const WHERE: &str = "Where things are";
+
+/// How long a registry may keep us waiting before we say what we wait for.
+const SILENCE: Duration = Duration::from_millis(700);
+
 impl Global {
     pub(crate) fn address(&self) -> Result<Address, Failure> {
-        Ok(Address::parse(&self.registry)?)
+        match &self.registry {
+            Some(address) => Ok(Address::parse(address)?),
+            None => Ok(Address::embedded(&self.data, DEFAULT_NAMESPACE)?),
+        }
     }
 
-    pub(crate) async fn connect(&self) -> Result<Registry, Failure> {
-        Ok(Registry::open(&self.address()?, None).await?)
+    async fn connect(&self) -> Result<Registry, Failure> {
+        let address = self.address()?;
+        Ok(saying(&format!("connecting to {address} …"), Registry::open(&address, None)).await?)
     }
+
+    /// The registry and a session in it. A namespace that is not there is an error that names those that are.
+    pub(crate) async fn session(&self) -> Result<(Registry, SharedRegistry), Failure> {
+        let registry = self.connect().await?;
+        let session = registry.session().await?;
+        must_exist(&*session, registry.keys(), &self.address()?).await?;
+        Ok((registry, session))
+    }
+
+    /// Where history is.
+    pub(crate) fn store(&self) -> Store<'_> {
+        Store { data: &self.data, events: self.events.as_deref() }
+    }
+
+    /// Whether history of other machines may be elsewhere than where we look.
+    pub(crate) fn is_partial(&self) -> bool {
+        let shared = matches!(&self.events, Some(address) if !address.starts_with("sqlite:"));
+        !shared && matches!(&self.registry, Some(address) if !address.starts_with("embedded:"))
+    }
+}
+
+/// Does something, and says what when it takes long.
+pub(crate) async fn saying<T>(what: &str, work: impl Future<Output = T>) -> T {
+    let mut work = std::pin::pin!(work);
+    tokio::select! {
+        done = &mut work => return done,
+        () = tokio::time::sleep(SILENCE) => talk(what),
+    }
+    work.await
+}
+
+/// Refuses a namespace that nobody has written to: a mistyped one looks like one without jobs.
+async fn must_exist(
+    registry: &dyn clockwright_registry::Registry,
+    keys: &Keys,
+    address: &Address,
+) -> Result<(), Failure> {
+    let root = keys.root();
+    if registry.read(std::slice::from_ref(root)).await?[0].is_some() {
+        return Ok(());
+    }
+    let above = root.parent().unwrap_or_else(clockwright_registry::Path::root);
+    // Who may not look there gets no hint.
+    let beside = registry.list(&above).await.unwrap_or_default();
+    let wanted = root.as_str().rsplit('/').next().unwrap_or_default();
+    let others: Vec<&str> = beside
+        .iter()
+        .map(String::as_str)
+        .filter(|name| *name != "zookeeper" && !name.ends_with("-clockwright"))
+        .collect();
+    let hint = match (nearest(wanted, others.iter().copied()), others.len()) {
+        (Some(near), _) => format!("; did you mean `{near}`?"),
+        (None, 0) => String::new(),
+        (None, 1..=10) => format!("; there is {}", others.join(", ")),
+        (None, count) => format!("; there are {count} others"),
+    };
+    Err(Failure::Failed(format!("no instance has ever written to the namespace of {address}{hint}")))
+}
+
+/// The answer to a question that is asked before a change.
+#[derive(Debug, Clone, Copy, Args)]
+pub(crate) struct Sure {
+    /// Do it without being asked, even where Java instances are affected
+    #[arg(long, short)]
+    yes: bool,
 }
 
 /// Asks before something is done to a job, or with `None` to any job, that instances of Elastic-Job serve: whoever attaches to
 /// somebody's production only looks, unless they say otherwise. Jobs that only Clockwright serves are not asked about.
 pub(crate) async fn confirm(
-    global: &Global,
+    sure: Sure,
     registry: &dyn clockwright_registry::Registry,
     keys: &Keys,
     job: Option<&str>,
     what: &str,
 ) -> Result<(), Failure> {
-    if global.yes {
+    if sure.yes {
         return Ok(());
     }
     let leases = registry.list(&keys.leases()).await?;
@@ -134,7 +238,7 @@ impl From<SchedulerError> for Failure {
             SchedulerError::Store(error) => error.into(),
             SchedulerError::Engine(StartError::Registry(error)) => error.into(),
             SchedulerError::Engine(error) => Failure::Usage(error.to_string()),
-            error => Failure::Failed(error.to_string()),
+            error => Failure::Failed(with_causes(&error)),
         }
     }
 }

@@ -1,7 +1,7 @@
 //! `clockwright node`: one instance of the jobs of a file.
 
 use super::history::HistoryArgs;
-use super::{DEFAULT_DATA, Global, Signals, file, follow, live, until_signal};
+use super::{Global, Signals, file, follow, live, until_signal};
 use crate::output::{Failure, talk};
 use clap::Args;
 use clockwright::{Events, Layout, Registry, Scheduler, SchedulerOptions};
@@ -16,13 +16,6 @@ pub(crate) struct NodeArgs {
     file: PathBuf,
     #[command(flatten)]
     read: file::ReadArgs,
-    /// The folder for outcomes (events.db) and for what runs print (logs); made when it is missing
-    #[arg(long, env = "CLOCKWRIGHT_DATA", default_value = DEFAULT_DATA)]
-    data: PathBuf,
-    /// The database for outcomes and traces instead of events.db: postgres://USER:PASSWORD@HOST:PORT/DATABASE or mysql://…; they wait
-    /// in the data folder while it is away
-    #[arg(long, env = "CLOCKWRIGHT_EVENTS", hide_env_values = true, value_name = "ADDRESS")]
-    events: Option<String>,
     /// How long this instance may be silent before others take over its items, for example 12s; the registry may set bounds
     #[arg(long, default_value = "12s", value_parser = super::duration)]
     session_timeout: Duration,
@@ -61,10 +54,12 @@ pub(crate) async fn run(global: Global, args: NodeArgs) -> Result<(), Failure> {
     if !file.enabled {
         return Ok(());
     }
+    args.history.check(&jobs.iter().map(clockwright::Job::name).collect::<Vec<_>>())?;
     let count = jobs.len();
     let signals = Signals::catch()?;
     let address = global.address()?;
     let timeout = i64::try_from(args.session_timeout.as_millis()).unwrap_or(i64::MAX);
+    talk(&format!("connecting to {address} …"));
     let registry = Registry::open_or_serve(&address, Some(timeout)).await?;
     let session = registry.session().await?;
     follow::tell(&*session, registry.keys(), &file).await?;
@@ -76,10 +71,10 @@ pub(crate) async fn run(global: Global, args: NodeArgs) -> Result<(), Failure> {
         name: args.instance_id,
         shutdown_grace: args.shutdown_grace,
         layout: args.layout,
-        logs: args.history.logs(&args.data),
-        events: match args.events {
-            Some(address) => Events::Database { address, folder: args.data },
-            None => Events::Folder(args.data),
+        logs: args.history.logs(&global.data),
+        events: match global.events.clone() {
+            Some(address) => Events::Database { address, folder: global.data.clone() },
+            None => Events::Folder(global.data.clone()),
         },
         history: args.history.history(),
         lines: printer.as_ref().map(live::Printer::lines),

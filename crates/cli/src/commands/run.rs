@@ -1,12 +1,13 @@
 //! `clockwright run …`: what became of fires, and the single attempts at them, from the event store.
 
 use super::Global;
-use super::history::{StoreArgs, check_span};
-use crate::output::{Failure, Format, instant, or_dash, show, table, talk};
+use super::history::{check_span, tell_nearest, tell_partial};
+use crate::output::{self, Failure, instant, or_dash, short_id, show, span, table, talk};
 use clap::builder::PossibleValuesParser;
 use clap::{Args, Subcommand, ValueEnum};
 use clockwright_events::{
-    Cursor, ExecutionFilter, ExecutionRow, ExecutionState, Page, Query as _, RunFilter, RunRow, StatusRow,
+    Cursor, EventStore, ExecutionFilter, ExecutionRow, ExecutionState, Page, Query as _, RunFilter, RunRow,
+    StatusRow,
 };
 use clockwright_model::{ExecutionSource, Item, Millis, OutcomeKind, RunId, Source};
 use serde::Serialize;
@@ -17,10 +18,8 @@ pub(crate) enum RunCommand {
     List(ListArgs),
     /// Show one run: its outcome, where it ran, and the states that its firing went through
     Get {
-        /// The run's id, as `run list` shows it
+        /// The run's id, as `run list` shows it: its first characters are enough while only one run has them
         id: String,
-        #[command(flatten)]
-        store: StoreArgs,
     },
     /// Print what a run printed, or prints: from the data folder of the `dev` or `node` that ran it
     Logs(super::logs::LogsArgs),
@@ -64,8 +63,6 @@ pub(crate) struct ListArgs {
     /// Go on behind this row: the cursor that the page before ended with
     #[arg(long, value_name = "CURSOR")]
     after: Option<Cursor>,
-    #[command(flatten)]
-    store: StoreArgs,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
@@ -95,14 +92,14 @@ struct Details {
 
 pub(crate) async fn run(global: &Global, command: RunCommand) -> Result<(), Failure> {
     match command {
-        RunCommand::List(args) if args.attempts => attempts(global.output, args).await,
-        RunCommand::List(args) => outcomes(global.output, args).await,
-        RunCommand::Get { id, store } => details(global.output, &id, &store).await,
-        RunCommand::Logs(args) => super::logs::run(global.output, args).await,
+        RunCommand::List(args) if args.attempts => attempts(global, args).await,
+        RunCommand::List(args) => outcomes(global, args).await,
+        RunCommand::Get { id } => details(global, &id).await,
+        RunCommand::Logs(args) => super::logs::run(global, args).await,
     }
 }
 
-async fn outcomes(output: Format, args: ListArgs) -> Result<(), Failure> {
+async fn outcomes(global: &Global, args: ListArgs) -> Result<(), Failure> {
     if let (Some(from), Some(to)) = (args.from, args.to) {
         check_span(from, to)?;
     }
@@ -122,14 +119,21 @@ async fn outcomes(output: Format, args: ListArgs) -> Result<(), Failure> {
         ..RunFilter::default()
     };
     let page = Page { limit: args.limit, cursor: args.after };
-    let answer = args.store.open().await?.runs(&filter, &page).await?;
+    let store = global.store().open().await?;
+    let answer = store.runs(&filter, &page).await?;
+    if answer.rows.is_empty()
+        && let [job] = filter.jobs.as_slice()
+    {
+        tell_nearest(&store, job).await?;
+    }
     let rows = answer.rows.into_iter().map(|row| Listed { cursor: row.cursor(), row });
-    show(output, &rows.collect::<Vec<_>>(), |rows| list(rows))?;
+    show(global.output, &rows.collect::<Vec<_>>(), |rows| list(rows))?;
     tell_next(answer.next.as_ref());
+    tell_partial(global);
     Ok(())
 }
 
-async fn attempts(output: Format, args: ListArgs) -> Result<(), Failure> {
+async fn attempts(global: &Global, args: ListArgs) -> Result<(), Failure> {
     if let (Some(from), Some(to)) = (args.from, args.to) {
         check_span(from, to)?;
     }
@@ -153,10 +157,17 @@ async fn attempts(output: Format, args: ListArgs) -> Result<(), Failure> {
         ..ExecutionFilter::default()
     };
     let page = Page { limit: args.limit, cursor: args.after };
-    let answer = args.store.open().await?.executions(&filter, &page).await?;
+    let store = global.store().open().await?;
+    let answer = store.executions(&filter, &page).await?;
+    if answer.rows.is_empty()
+        && let [job] = filter.jobs.as_slice()
+    {
+        tell_nearest(&store, job).await?;
+    }
     let rows = answer.rows.into_iter().map(|row| Listed { cursor: row.cursor(), row });
-    show(output, &rows.collect::<Vec<_>>(), |rows| list_attempts(rows))?;
+    show(global.output, &rows.collect::<Vec<_>>(), |rows| list_attempts(rows))?;
     tell_next(answer.next.as_ref());
+    tell_partial(global);
     Ok(())
 }
 
@@ -171,9 +182,10 @@ fn tell_next(next: Option<&Cursor>) {
     }
 }
 
-async fn details(output: Format, id: &str, store: &StoreArgs) -> Result<(), Failure> {
-    let run = run_id(id)?;
+async fn details(global: &Global, id: &str) -> Result<(), Failure> {
+    let store = global.store();
     let open = store.open().await?;
+    let run = run_id(id, &open).await?;
     let (outcome, execution) = (open.run(run).await?, open.execution(run).await?);
     if outcome.is_none() && execution.is_none() {
         return Err(Failure::Failed(format!("there is no run {id} in {}", store.place())));
@@ -182,12 +194,30 @@ async fn details(output: Format, id: &str, store: &StoreArgs) -> Result<(), Fail
         Some(execution) => open.trace(&execution.task_id).await?,
         None => Vec::new(),
     };
-    show(output, &Details { outcome, execution, states }, get)
+    show(global.output, &Details { outcome, execution, states }, get)
 }
 
-pub(crate) fn run_id(text: &str) -> Result<RunId, Failure> {
-    let wrong = || format!("`{text}` is not a run id; it looks like 0196a1b2-c3d4-7e5f-8a9b-0c1d2e3f4a5b");
-    RunId::parse(text).ok_or_else(|| Failure::Usage(wrong()))
+/// The run that is meant: by its whole id, or by the first characters of it.
+pub(crate) async fn run_id(text: &str, store: &EventStore) -> Result<RunId, Failure> {
+    if let Some(run) = whole_or_part(text)? {
+        return Ok(run);
+    }
+    match store.runs_beginning(text, 2).await?.as_slice() {
+        [one] => Ok(*one),
+        [] => Err(Failure::Failed(format!("no run on record has an id that begins with {text}"))),
+        _ => Err(Failure::Failed(format!("several runs have ids that begin with {text}; give more of it"))),
+    }
+}
+
+/// A whole id; `None` for what may be the beginning of one.
+pub(crate) fn whole_or_part(text: &str) -> Result<Option<RunId>, Failure> {
+    if let Some(run) = RunId::parse(text) {
+        return Ok(Some(run));
+    }
+    let is_part = (8..36).contains(&text.len()) && text.chars().all(|c| c == '-' || c.is_ascii_hexdigit());
+    let wrong =
+        || format!("`{text}` is not a run id; it looks like 0196a1b2-c3d4-7e5f, as `run list` shows it");
+    if is_part { Ok(None) } else { Err(Failure::Usage(wrong())) }
 }
 
 fn list(rows: &[Listed<RunRow>]) -> String {
@@ -211,7 +241,7 @@ fn list(rows: &[Listed<RunRow>]) -> String {
                 took(row.start, Some(row.decided)),
                 row.attempt.to_string(),
                 row.instance.clone(),
-                or_dash(row.run_id.as_ref()),
+                or_dash(row.run_id.as_deref().map(short_id)),
                 first_line(&row.reason),
             ]
         }),
@@ -234,7 +264,7 @@ fn list_attempts(rows: &[Listed<ExecutionRow>]) -> String {
                 took(row.start, row.complete),
                 row.source.clone(),
                 row.ip.clone(),
-                row.id.clone(),
+                short_id(&row.id),
                 first_line(row.failure_cause.as_deref().unwrap_or_default()),
             ]
         }),
@@ -251,7 +281,7 @@ fn state(row: &ExecutionRow) -> &'static str {
 }
 
 fn took(start: Option<Millis>, end: Option<Millis>) -> String {
-    or_dash(start.zip(end).map(|(start, end)| format!("{} ms", end.saturating_sub(start))))
+    or_dash(start.zip(end).map(|(start, end)| span(end.saturating_sub(start))))
 }
 
 fn first_line(text: &str) -> String {
@@ -259,9 +289,9 @@ fn first_line(text: &str) -> String {
 }
 
 fn get(details: &Details) -> String {
-    let mut fields = Vec::new();
+    let mut lines = Vec::new();
     if let Some(row) = &details.outcome {
-        fields.extend([
+        lines.extend([
             ("run", or_dash(row.run_id.as_ref())),
             ("job", row.job.clone()),
             ("item", row.item.to_string()),
@@ -278,7 +308,7 @@ fn get(details: &Details) -> String {
             ("log", or_dash(row.log.as_ref())),
         ]);
     } else if let Some(row) = &details.execution {
-        fields.extend([
+        lines.extend([
             ("run", row.id.clone()),
             ("job", row.job.clone()),
             ("item", row.item.to_string()),
@@ -290,13 +320,12 @@ fn get(details: &Details) -> String {
         ]);
     }
     if let Some(row) = &details.execution {
-        fields.extend([("host", format!("{} ({})", row.hostname, row.ip)), ("task", row.task_id.clone())]);
+        lines.extend([("host", format!("{} ({})", row.hostname, row.ip)), ("task", row.task_id.clone())]);
     }
     let states = details.states.iter().map(|state| {
         let text =
             format!("{} {} {}", or_dash(state.at.map(instant)), state.state, first_line(&state.message));
         ("state", text.trim_end().to_owned())
     });
-    let fields = fields.into_iter().chain(states);
-    fields.map(|(name, value)| format!("{name:<9} {value}\n")).collect()
+    output::fields(lines.into_iter().chain(states))
 }

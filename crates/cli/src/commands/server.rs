@@ -1,8 +1,8 @@
 //! `clockwright server …`: machines, over all jobs of the namespace.
 
-use super::{Global, confirm, job::report};
+use super::{Global, Sure, confirm, job::report};
 use crate::output::{Failure, now, show, table};
-use clap::Subcommand;
+use clap::{Args, Subcommand};
 use clockwright_fleet::admin::Admin;
 use clockwright_fleet::view;
 use serde::Serialize;
@@ -13,20 +13,20 @@ pub(crate) enum ServerCommand {
     /// List the servers: how many instances they have, of how many jobs, and in how many they are disabled
     List,
     /// Keep all jobs off a server; their items move to the others
-    Disable {
-        /// The server's IP address
-        ip: String,
-    },
+    Disable(IpArgs),
     /// Let all jobs onto a server again
-    Enable {
-        /// The server's IP address
-        ip: String,
-    },
+    Enable(IpArgs),
     /// Tell the instances on a server to serve no more, as Elastic-Job's shutdown does; their processes go on
-    Shutdown {
-        /// The server's IP address
-        ip: String,
-    },
+    Shutdown(IpArgs),
+}
+
+/// A server that is changed.
+#[derive(Debug, Args)]
+pub(crate) struct IpArgs {
+    /// The server's IP address
+    ip: String,
+    #[command(flatten)]
+    sure: Sure,
 }
 
 /// One server, over all jobs.
@@ -40,8 +40,7 @@ struct Server {
 }
 
 pub(crate) async fn run(global: &Global, command: ServerCommand) -> Result<(), Failure> {
-    let registry = global.connect().await?;
-    let session = registry.session().await?;
+    let (registry, session) = global.session().await?;
     let keys = registry.keys();
     let admin = Admin::new(&*session, keys);
     let result = match command {
@@ -58,18 +57,18 @@ pub(crate) async fn run(global: &Global, command: ServerCommand) -> Result<(), F
             }
             show(global.output, &servers.into_values().collect::<Vec<_>>(), |servers| list(servers))
         }
-        ServerCommand::Disable { ip } => {
-            confirm(global, &*session, keys, None, &format!("disable server {ip}")).await?;
+        ServerCommand::Disable(IpArgs { ip, sure }) => {
+            confirm(sure, &*session, keys, None, &format!("disable server {ip}")).await?;
             let done = admin.set_server_disabled(&ip, true).await?;
             report(global, &format!("disabled {ip} for {} job(s)", done.changed), done)
         }
-        ServerCommand::Enable { ip } => {
-            confirm(global, &*session, keys, None, &format!("enable server {ip}")).await?;
+        ServerCommand::Enable(IpArgs { ip, sure }) => {
+            confirm(sure, &*session, keys, None, &format!("enable server {ip}")).await?;
             let done = admin.set_server_disabled(&ip, false).await?;
             report(global, &format!("enabled {ip} for {} job(s)", done.changed), done)
         }
-        ServerCommand::Shutdown { ip } => {
-            confirm(global, &*session, keys, None, &format!("shut the instances on {ip} down")).await?;
+        ServerCommand::Shutdown(IpArgs { ip, sure }) => {
+            confirm(sure, &*session, keys, None, &format!("shut the instances on {ip} down")).await?;
             let done = admin.shutdown(None, Some(&ip)).await?;
             report(global, &format!("told {} instance(s) on {ip} to serve no more", done.changed), done)
         }

@@ -1,6 +1,6 @@
 //! `clockwright shard …`: single items of a job.
 
-use super::{Global, confirm, job::report};
+use super::{Global, Sure, confirm, job::report};
 use crate::output::Failure;
 use clap::{Args, Subcommand};
 use clockwright_fleet::admin::Admin;
@@ -19,6 +19,8 @@ pub(crate) struct ShardArgs {
     job: String,
     /// The item's number, from 0
     item: u32,
+    #[command(flatten)]
+    sure: Sure,
 }
 
 pub(crate) async fn run(global: &Global, command: ShardCommand) -> Result<(), Failure> {
@@ -26,11 +28,10 @@ pub(crate) async fn run(global: &Global, command: ShardCommand) -> Result<(), Fa
         ShardCommand::Disable(args) => (args, true),
         ShardCommand::Enable(args) => (args, false),
     };
-    let registry = global.connect().await?;
-    let session = registry.session().await?;
+    let (registry, session) = global.session().await?;
     let what =
         format!("{} item {} of `{}`", if disabled { "disable" } else { "enable" }, args.item, args.job);
-    confirm(global, &*session, registry.keys(), Some(&args.job), &what).await?;
+    confirm(args.sure, &*session, registry.keys(), Some(&args.job), &what).await?;
     let done = Admin::new(&*session, registry.keys()).set_item_disabled(&args.job, args.item, disabled).await;
     let _late = session.close().await;
     let word = if disabled { "disabled" } else { "enabled" };

@@ -1,7 +1,7 @@
 //! `clockwright stats`: how fires ended, from counts that were added up when they ended. No history is read.
 
 use super::Global;
-use super::history::{StoreArgs, check_span, tell_losses};
+use super::history::{check_span, tell_losses, tell_nearest, tell_partial};
 use crate::output::{Failure, instant, now, show, table};
 use clap::{Args, ValueEnum};
 use clockwright_events::{Query as _, StatisticsRow, Width};
@@ -20,8 +20,6 @@ pub(crate) struct StatsArgs {
     /// To before this instant. Default: now
     #[arg(long, value_parser = super::moment)]
     to: Option<Millis>,
-    #[command(flatten)]
-    store: StoreArgs,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, ValueEnum)]
@@ -62,9 +60,15 @@ pub(crate) async fn run(global: &Global, args: StatsArgs) -> Result<(), Failure>
     let from = args.from.unwrap_or_else(|| to.saturating_sub(args.by.usual() * width.millis()));
     check_span(from, to)?;
     let from = width.start_of(from);
-    let store = args.store.open().await?;
+    let store = global.store().open().await?;
     let rows = store.statistics(None, args.job.as_deref(), width, from, to).await?;
+    if rows.is_empty()
+        && let Some(job) = &args.job
+    {
+        tell_nearest(&store, job).await?;
+    }
     show(global.output, &rows, |rows| list(rows))?;
+    tell_partial(global);
     tell_losses(&store, from, to).await
 }
 

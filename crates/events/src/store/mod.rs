@@ -31,6 +31,7 @@ mod retention;
 mod schema;
 #[cfg(feature = "postgres")]
 mod search;
+mod short;
 mod state;
 mod statistics;
 mod tail;

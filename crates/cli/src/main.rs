@@ -1,12 +1,13 @@
 //! The binary `clockwright`.
 
 mod commands;
+mod logging;
 mod output;
 
 use clap::{CommandFactory as _, Parser, Subcommand};
 use commands::{Global, cron, dev, file, job, ledger, node, reference, run, server, shard, stats};
+use logging::LogArgs;
 use output::{Failure, talk};
-use std::io::IsTerminal as _;
 use std::process::ExitCode;
 
 /// A distributed job scheduler: instances share the items of a job among themselves, and no fire is lost or runs twice.
@@ -84,9 +85,8 @@ fn start(cli: Cli) -> Result<(), Failure> {
         Command::Completion(args) => reference::completion(Cli::command(), &args),
         Command::Reference(command) => reference::reference(Cli::command(), &command),
         Command::ExecTask => Err(Failure::Usage("exec-task takes no arguments".into())),
-        // It shows by itself how runs end.
-        Command::Dev(args) => serve("error", dev::run(global, args)),
-        Command::Node(args) => serve("info", node::run(global, args)),
+        Command::Dev(args) => serve(&args.log.clone(), DEV, dev::run(global, args)),
+        Command::Node(args) => serve(&args.log.clone(), "info", node::run(global, args)),
         Command::Job(command) => block_on(job::run(&global, command)),
         Command::Shard(command) => block_on(shard::run(&global, command)),
         Command::Server(command) => block_on(server::run(&global, command)),
@@ -104,15 +104,16 @@ fn block_on(work: impl Future<Output = Result<(), Failure>>) -> Result<(), Failu
     result
 }
 
-/// Runs instances on all processors, with their log on stderr: from this level on, unless `CLOCKWRIGHT_LOG` says otherwise.
-fn serve(level: &str, work: impl Future<Output = Result<(), Failure>>) -> Result<(), Failure> {
-    let filter =
-        tracing_subscriber::EnvFilter::try_from_env("CLOCKWRIGHT_LOG").unwrap_or_else(|_| level.into());
-    let log = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr);
-    log.with_ansi(std::io::stderr().is_terminal()).init();
+/// Runs instances on all processors, with their log on stderr.
+fn serve(log: &LogArgs, usual: &str, work: impl Future<Output = Result<(), Failure>>) -> Result<(), Failure> {
+    log.start(usual);
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
     let result = runtime.block_on(work);
     // Whatever still runs has had its grace period.
     runtime.shutdown_background();
     result
 }
+
+/// What `dev` logs: it shows by itself how runs end, but not how the event store and the registry are.
+const DEV: &str = "error,clockwright_events::bus=info,clockwright_events::spool=info,clockwright_registry=info,\
+                   clockwright_engine::session=info";

@@ -260,6 +260,12 @@ pub(crate) fn instant(at: Millis) -> String {
     at.to_zoned(TimeZone::system()).strftime(format).to_string()
 }
 
+/// The time of day of an instant.
+pub(crate) fn time(at: Millis) -> String {
+    let zoned = Timestamp::from_millisecond(at).map(|at| at.to_zoned(TimeZone::system()));
+    zoned.map_or_else(|_| at.to_string(), |at| at.strftime("%H:%M:%S").to_string())
+}
+
 /// An instant for a narrow column: its time if it is on the same day as `now`, else its day and time without seconds.
 pub(crate) fn day_or_time(at: Millis, now: Millis) -> String {
     let zone = |at| Timestamp::from_millisecond(at).map(|at| at.to_zoned(TimeZone::system()));

@@ -159,6 +159,72 @@ fn what_cannot_be_opened_is_said_with_its_cause() {
 }
 
 #[test]
+fn a_log_has_the_level_and_the_form_that_were_asked_for_and_a_wrong_one_is_refused() {
+    let place = Place::new();
+    place.write("jobs.yaml", JOBS);
+    for (option, value, words) in [
+        ("--log-level", "loud", "`loud` is no level"),
+        ("--log-format", "xml", "[possible values: text, json]"),
+    ] {
+        let answer = place.run(&["node", "-f", "jobs.yaml", option, value]);
+        assert!(answer.code == 2 && answer.talk.contains(words), "{answer:?}");
+    }
+    let mut node = place.start(&["node", "-f", "jobs.yaml", "--log-level", "debug", "--log-format", "json"]);
+    place.until(&["job", "list"], |jobs| jobs[0]["instanceCount"] == 1);
+    assert_eq!(node.terminate(), 0, "{}", place.talk());
+    let log = place.talk();
+    let lines: Vec<serde_json::Value> = log
+        .lines()
+        .filter(|line| line.starts_with('{'))
+        .map(|line| serde_json::from_str(line).unwrap())
+        .collect();
+    assert!(
+        lines.iter().any(|line| line["level"] == "DEBUG" && line["fields"]["message"].is_string()),
+        "{log}"
+    );
+}
+
+#[test]
+fn who_closes_stdout_ends_the_talk_and_not_the_jobs() {
+    let place = Place::new();
+    place.write("jobs.yaml", JOBS);
+    let mut command = place.command(env!("CARGO_BIN_EXE_clockwright"));
+    let log = std::fs::File::create(place.path().join("talk.log")).unwrap();
+    command.args(["dev", "-f", "jobs.yaml", "-v"]).stdout(Stdio::piped()).stderr(log);
+    let mut child = command.spawn().unwrap();
+    drop(child.stdout.take());
+    eventually(PATIENCE, "it is said", || place.talk().contains("the jobs go on"));
+    place.until(&["run", "list", "tick"], |rows| rows.as_array().unwrap().len() > 6);
+    common::Running::of(child).terminate();
+}
+
+#[test]
+fn what_scripts_print_and_when_they_start_is_shown_when_asked_for() {
+    let place = Place::new();
+    place.write("jobs.yaml", JOBS);
+    let mut dev = place.start(&["dev", "-f", "jobs.yaml", "-v"]);
+    eventually(PATIENCE, "a run shows", || {
+        let shown = place.talk();
+        ["tick/0 started", "| ran ", "tick/0 succeeded in "].iter().all(|words| shown.contains(words))
+    });
+    assert_eq!(dev.terminate(), 0, "{}", place.talk());
+}
+
+#[test]
+fn a_registry_that_does_not_answer_is_named_while_it_is_tried() {
+    let place = Place::new();
+    place.write("jobs.yaml", JOBS);
+    // Nobody listens there.
+    let node =
+        place.start(&["node", "-f", "jobs.yaml", "--registry", "zookeeper://ann:s3cret@127.0.0.1:1/jobs"]);
+    eventually(PATIENCE, "it says what it tries", || {
+        place.talk().contains("connecting to zookeeper://127.0.0.1:1/jobs …")
+    });
+    drop(node);
+    assert!(!place.talk().contains("s3cret"), "{}", place.talk());
+}
+
+#[test]
 fn only_commands_that_change_something_ask_whether_you_are_sure() {
     let place = Place::new();
     for (words, asks) in [
@@ -280,7 +346,13 @@ fn a_dev_is_seen_and_steered_from_another_process_and_ends_when_asked() {
     assert!(unknown.code == 1 && unknown.talk.contains("did you mean `tick`?"), "{unknown:?}");
 
     assert_eq!(dev.terminate(), 0, "{}", place.talk());
-    assert!(place.talk().contains("tick/0 10.9.8.7@-@"), "{}", place.talk());
+    let shown = place.talk();
+    for words in
+        ["tick/0 succeeded in ", " at 10.9.8.7, shown as #1 to #3", "tick: paused", "fails/0 failed in "]
+    {
+        assert!(shown.contains(words), "{words}: {shown}");
+    }
+    assert!(!shown.contains("| ran"), "what scripts print is for -v: {shown}");
     let after = place.run(&["job", "get", "tick", "-o", "json"]);
     let job: serde_json::Value = serde_json::from_str(&after.out).unwrap();
     assert_eq!(
@@ -343,7 +415,9 @@ fn a_second_signal_ends_what_the_first_one_lets_run_and_the_outcome_says_so() {
         place.start(&["dev", "-f", "jobs.yaml", "--instances", "1", "--shutdown-grace", "10m", "--fire-now"]);
     place.until(&["job", "get", "long"], |job| job["items"][0]["running"] == true);
     dev.signal();
-    eventually(PATIENCE, "the shutdown begins", || place.talk().contains("shutting down"));
+    eventually(PATIENCE, "what it waits for is said", || {
+        place.talk().contains("shutting down, waiting up to 600 s for long/0; a second signal")
+    });
     assert_eq!(dev.terminate(), 0, "{}", place.talk());
     let rows = place.until(&["run", "list", "long"], |rows| rows.as_array().unwrap().len() == 1);
     assert_eq!(rows[0]["outcome"], "cancelled", "{rows}");
@@ -377,7 +451,7 @@ fn a_dev_follows_its_file_and_keeps_what_it_had_when_there_is_a_mistake() {
     };
     let place = Place::new();
     place.write("jobs.yaml", &file("0 0 12 * * ?", "echo one", ""));
-    let mut dev = place.start(&["dev", "-f", "jobs.yaml", "--instances", "1"]);
+    let mut dev = place.start(&["dev", "-f", "jobs.yaml", "--instances", "1", "-v"]);
     place.until(&["job", "get", "a"], |job| job["instanceCount"] == 1);
 
     place.write("jobs.yaml", &file("0 0 13 * * ?", "echo one", ""));

@@ -110,7 +110,7 @@ async fn a_scheduler_tells_when_its_jobs_are_registered_and_which_items_it_owns(
     };
     let status = tokio::time::timeout(PATIENCE, complete).await.unwrap();
     assert_eq!(status.iter().map(|job| job.job.as_str()).collect::<Vec<_>>(), ["second", "first"]);
-    assert!(status.iter().all(|job| job.leader && job.degraded.is_none() && job.running == 0));
+    assert!(status.iter().all(|job| job.leader && job.degraded.is_none() && job.running.is_empty()));
     scheduler.shutdown().await;
 }
 

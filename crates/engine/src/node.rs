@@ -160,8 +160,8 @@ impl Loop {
         let instance = &self.shell.options().instance;
         let mut kept = Vec::new();
         for status in self.core.status() {
-            if status.running > 0 {
-                kept.push(format!("{} of `{}`", items(status.running), status.job));
+            if !status.running.is_empty() {
+                kept.push(format!("{} of `{}`", items(status.running.len()), status.job));
             } else if status.registered {
                 kept.push(format!("the registration of `{}`", status.job));
             }

@@ -1,10 +1,12 @@
 //! `clockwright dev`: registry, instances and outcomes in one process, and everything shown as it happens.
 
 use super::history::HistoryArgs;
-use super::{Global, Signals, all_kept, file, follow, live, shut_down};
+use super::{DEFAULT_DATA, Global, Signals, all_kept, file, follow, live, shut_down};
+use crate::logging::LogArgs;
 use crate::output::{Failure, now, talk};
 use clap::Args;
 use clockwright::jobs_file::JobsFile;
+use clockwright::registry::DEFAULT_NAMESPACE;
 use clockwright::{Events, Registry, Scheduler, SchedulerOptions};
 use clockwright_events::{Sink, SqliteStore};
 use clockwright_fleet::admin::Admin;
@@ -40,8 +42,13 @@ pub(crate) struct DevArgs {
     /// How long runs may go on after SIGTERM, SIGINT, SIGHUP or SIGQUIT, for example 30s; a second signal ends them at once
     #[arg(long, default_value = "30s", value_parser = super::duration)]
     shutdown_grace: Duration,
+    /// Show starts and what scripts print too, not only how runs end
+    #[arg(short, long)]
+    verbose: bool,
     #[command(flatten)]
     history: HistoryArgs,
+    #[command(flatten)]
+    pub(crate) log: LogArgs,
 }
 
 pub(crate) async fn run(global: Global, args: DevArgs) -> Result<(), Failure> {
@@ -68,7 +75,8 @@ pub(crate) async fn run(global: Global, args: DevArgs) -> Result<(), Failure> {
     };
     let logs = if args.in_memory { None } else { args.history.logs(&global.data) };
     let printer = live::Printer::start();
-    let sinks: Vec<Arc<dyn Sink>> = vec![store, Arc::new(live::Outcomes::new(printer.pen()))];
+    let look = live::Look::new(args.verbose);
+    let sinks: Vec<Arc<dyn Sink>> = vec![store, Arc::new(live::Outcomes::new(printer.pen(), look))];
     let bus = history.bus(sinks);
     let session = registry.session().await?;
     follow::bring_in(&*session, registry.keys(), &file.jobs).await?;
@@ -77,14 +85,14 @@ pub(crate) async fn run(global: Global, args: DevArgs) -> Result<(), Failure> {
         shutdown_grace: args.shutdown_grace,
         layout: None,
         events: Events::Bus(bus.clone()),
-        lines: Some(printer.lines()),
+        lines: args.verbose.then(|| printer.lines(look)),
         logs: logs.clone(),
         ..SchedulerOptions::default()
     };
     let mut schedulers = start(&registry, &file, args.instances, &options).await?;
     introduce(&global, &args, &names, &schedulers);
     let watch = |names: Vec<JobName>| {
-        tokio::spawn(live::owners(registry.clone(), Arc::clone(&session), names, printer.pen()))
+        tokio::spawn(live::states(registry.clone(), Arc::clone(&session), names, printer.pen(), look))
     };
     let mut owners = watch(names.clone());
     if args.fire_now {
@@ -94,7 +102,7 @@ pub(crate) async fn run(global: Global, args: DevArgs) -> Result<(), Failure> {
     let mut leaving = Vec::new();
     let result = loop {
         let edited = tokio::select! {
-            which = signals.next() => break shut_down(which, schedulers, signals).await,
+            which = signals.next() => break shut_down(which, schedulers, signals, args.shutdown_grace).await,
             edited = followed.changed() => edited,
         };
         talk(&format!("{} changed", args.file.display()));
@@ -149,19 +157,25 @@ async fn start(
 }
 
 fn introduce(global: &Global, args: &DevArgs, names: &[JobName], schedulers: &[Scheduler]) {
-    let ids: Vec<&str> = schedulers.iter().map(|scheduler| scheduler.instance().as_str()).collect();
+    let ip = schedulers.first().map_or("", |scheduler| scheduler.instance().ip());
     talk(&format!(
-        "{} job(s) of {} on {} instance(s): {}",
+        "{} job(s) of {} on {} instance(s) at {ip}, shown as #1 to #{}",
         names.len(),
         args.file.display(),
-        ids.len(),
-        ids.join(", ")
+        schedulers.len(),
+        schedulers.len(),
     ));
     if args.in_memory {
         talk("everything is in memory and gone at the end; Ctrl-C ends it");
     } else {
-        let place = format!("embedded:{}/{}", global.data.display(), args.namespace);
-        talk(&format!("look in with: clockwright job list --registry {place}   Ctrl-C ends it"));
+        let option = if args.namespace == DEFAULT_NAMESPACE {
+            format!("--data {}", global.data.display())
+        } else {
+            format!("--registry embedded:{}/{}", global.data.display(), args.namespace)
+        };
+        let option =
+            if option == format!("--data {DEFAULT_DATA}") { String::new() } else { format!(" {option}") };
+        talk(&format!("look in with: clockwright job list{option}   Ctrl-C ends it"));
     }
 }
 

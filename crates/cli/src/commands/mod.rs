@@ -244,9 +244,13 @@ impl From<SchedulerError> for Failure {
 }
 
 /// Waits for a signal and shuts the instances down together; a second signal ends what still runs.
-pub(crate) async fn until_signal(schedulers: Vec<Scheduler>, mut signals: Signals) -> Result<(), Failure> {
+pub(crate) async fn until_signal(
+    schedulers: Vec<Scheduler>,
+    mut signals: Signals,
+    grace: Duration,
+) -> Result<(), Failure> {
     let which = signals.next().await;
-    shut_down(which, schedulers, signals).await
+    shut_down(which, schedulers, signals, grace).await
 }
 
 /// Shuts the instances down together, because of this signal; a second one ends what still runs.
@@ -254,10 +258,9 @@ pub(crate) async fn shut_down(
     which: &str,
     schedulers: Vec<Scheduler>,
     mut signals: Signals,
+    grace: Duration,
 ) -> Result<(), Failure> {
-    talk(&format!(
-        "{which}: shutting down; runs may end within the grace period, a second signal ends them now"
-    ));
+    talk(&format!("{which}: shutting down{}", awaited(&schedulers, grace).await));
     let hurry: Vec<_> = schedulers.iter().map(Scheduler::hurry).collect();
     let mut shutdown =
         std::pin::pin!(futures::future::join_all(schedulers.into_iter().map(Scheduler::shutdown)));
@@ -284,6 +287,31 @@ pub(crate) fn all_kept(lost: u64) -> Result<(), Failure> {
         ))),
     }
 }
+
+/// What a shutdown waits for: `, waiting up to 30 s for slow/0; a second signal ends it now`.
+async fn awaited(schedulers: &[Scheduler], grace: Duration) -> String {
+    let mut running = Vec::new();
+    for scheduler in schedulers {
+        for job in scheduler.status().await {
+            running.extend(job.running.iter().map(|item| format!("{}/{item}", job.job)));
+        }
+    }
+    if running.is_empty() {
+        return String::new();
+    }
+    running.sort_unstable();
+    let more = running.len().saturating_sub(NAMED);
+    running.truncate(NAMED);
+    let more = if more > 0 { format!(" and {more} more") } else { String::new() };
+    format!(
+        ", waiting up to {} s for {}{more}; a second signal ends them now",
+        grace.as_secs(),
+        running.join(", ")
+    )
+}
+
+/// How many runs are named that a shutdown waits for.
+const NAMED: usize = 10;
 
 /// How long an instance that was told twice to end may take for it.
 const LAST_SECONDS: Duration = Duration::from_secs(10);

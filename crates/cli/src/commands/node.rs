@@ -2,6 +2,7 @@
 
 use super::history::HistoryArgs;
 use super::{Global, Signals, file, follow, live, until_signal};
+use crate::logging::LogArgs;
 use crate::output::{Failure, talk};
 use clap::Args;
 use clockwright::{Events, Layout, Registry, Scheduler, SchedulerOptions};
@@ -38,6 +39,8 @@ pub(crate) struct NodeArgs {
     /// Print what scripts print, each line with its job, item and instance
     #[arg(long)]
     print_output: bool,
+    #[command(flatten)]
+    pub(crate) log: LogArgs,
 }
 
 fn layout(text: &str) -> Result<Layout, String> {
@@ -77,7 +80,7 @@ pub(crate) async fn run(global: Global, args: NodeArgs) -> Result<(), Failure> {
             None => Events::Folder(global.data.clone()),
         },
         history: args.history.history(),
-        lines: printer.as_ref().map(live::Printer::lines),
+        lines: printer.as_ref().map(|printer| printer.lines(live::Look::new(true))),
     };
     let scheduler = Scheduler::start_with(&registry, jobs, options).await?;
     talk(&format!(
@@ -85,7 +88,7 @@ pub(crate) async fn run(global: Global, args: NodeArgs) -> Result<(), Failure> {
         scheduler.instance(),
         args.file.display()
     ));
-    let result = until_signal(vec![scheduler], signals).await;
+    let result = until_signal(vec![scheduler], signals, args.shutdown_grace).await;
     if let Some(printer) = printer {
         printer.finish();
     }

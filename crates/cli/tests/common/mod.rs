@@ -30,6 +30,8 @@ impl Place {
             "CLOCKWRIGHT_EVENTS",
             "CLOCKWRIGHT_INSTANCE_IP",
             "CLOCKWRIGHT_LOG",
+            "CLOCKWRIGHT_LOG_FORMAT",
+            "COLUMNS",
         ] {
             command.env_remove(name);
         }
@@ -106,6 +108,10 @@ impl Answer {
 pub struct Running(Child);
 
 impl Running {
+    pub fn of(child: Child) -> Self {
+        Self(child)
+    }
+
     /// Asks it to end.
     pub fn signal(&self) {
         let pid = rustix::process::Pid::from_child(&self.0);

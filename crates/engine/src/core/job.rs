@@ -226,8 +226,8 @@ pub struct JobStatus {
     pub leader: bool,
     /// The items this engine owns, ascending.
     pub items: Vec<Item>,
-    /// How many of its items run here now.
-    pub running: usize,
+    /// The items that run here now, ascending.
+    pub running: Vec<Item>,
 }
 
 impl Job {
@@ -493,7 +493,11 @@ impl Job {
             degraded: self.reason_degraded(),
             leader: us.leads(self),
             items: (0..self.count()).filter(|item| self.owns(*item, &us.me)).collect(),
-            running: self.live_runs().len(),
+            running: (0..)
+                .zip(&self.items)
+                .filter(|(_, item)| matches!(item.local, Local::Running(_)))
+                .map(|(item, _)| item)
+                .collect(),
         }
     }
 

@@ -17,7 +17,7 @@ const PATIENCE: Duration = Duration::from_secs(60);
 
 /// Where in a batch a server is killed, over and over: when so far a batch has only written runs, then states as well, and then
 /// everything but the counts.
-const KILLED_AT: [&str; 3] = ["JOB_STATUS_TRACE_LOG", "CLOCKWRIGHT_RUN", "CLOCKWRIGHT_STATISTICS"];
+const KILLED_AT: [&str; 3] = ["JOB_STATUS_TRACE_LOG", "CLOCKWRIGHT_RUN", "CLOCKWRIGHT_COUNTING"];
 
 /// Besides what is written while the fault lasts: an empty database of PostgreSQL takes 8 MiB, and tables with their indexes
 /// grow by leaps. A file of SQLite's is small, and its log takes as much again.
@@ -260,22 +260,20 @@ impl Victim {
     }
 }
 
-/// What makes each batch take five seconds more at its end, and what ends that. Each batch with an outcome counts it for all
-/// jobs and the day, in one row; on PostgreSQL that is looked at when the batch commits, and on MariaDB, which knows no such
+/// What makes each batch take five seconds more at its end, and what ends that. Each batch with an outcome ends with one row of
+/// the tail; on PostgreSQL that is looked at when the batch commits, and on MariaDB, which knows no such
 /// triggers, right before.
 fn slow_commits(kind: Kind) -> (&'static str, &'static str) {
     match kind {
         Kind::Postgres => (
             "CREATE FUNCTION be_slow() RETURNS TRIGGER LANGUAGE plpgsql AS \
              'BEGIN PERFORM pg_sleep(5); RETURN NULL; END'; \
-             CREATE CONSTRAINT TRIGGER slow AFTER INSERT OR UPDATE ON CLOCKWRIGHT_STATISTICS \
-             DEFERRABLE INITIALLY DEFERRED FOR EACH ROW WHEN (NEW.job_name = '' AND NEW.width = 'day') \
-             EXECUTE FUNCTION be_slow()",
+             CREATE CONSTRAINT TRIGGER slow AFTER INSERT ON CLOCKWRIGHT_TAIL \
+             DEFERRABLE INITIALLY DEFERRED FOR EACH ROW EXECUTE FUNCTION be_slow()",
             "DROP FUNCTION be_slow() CASCADE",
         ),
         Kind::MariaDb => (
-            "CREATE TRIGGER slow BEFORE INSERT ON CLOCKWRIGHT_STATISTICS FOR EACH ROW \
-             IF NEW.job_name = '' AND NEW.width = 'day' THEN DO SLEEP(5); END IF",
+            "CREATE TRIGGER slow BEFORE INSERT ON CLOCKWRIGHT_TAIL FOR EACH ROW DO SLEEP(5)",
             "DROP TRIGGER slow",
         ),
     }

@@ -113,6 +113,7 @@ impl Address {
                     "the address has no namespace; write `zookeeper://host:2181/namespace`".into(),
                 ));
             }
+            check_namespace(&namespace)?;
             return Ok(Address::ZooKeeper { options, namespace });
         }
         let form = "write `embedded:FOLDER/namespace` or `zookeeper://host:2181/namespace`";
@@ -128,6 +129,7 @@ impl Address {
         match rest.trim_end_matches('/').rsplit_once('/') {
             Some((folder, namespace)) if !namespace.is_empty() && namespace != "." && namespace != ".." => {
                 let folder = if folder.is_empty() { "/" } else { folder };
+                check_namespace(namespace)?;
                 Ok(Address::Embedded { folder: folder.into(), namespace: namespace.to_owned() })
             }
             _ => Err(ConnectError::Address(format!("`{text}` has no folder or no namespace; {form}"))),
@@ -304,6 +306,27 @@ impl Backend {
     }
 }
 
+/// Refuses what nobody means to have in a namespace: it would be another one than the one that looks the same.
+fn check_namespace(namespace: &str) -> Result<(), ConnectError> {
+    let invisible = |c: &char| {
+        c.is_control()
+            || (c.is_whitespace() && *c != ' ')
+            || matches!(c, '\u{200b}'..='\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2060}' | '\u{feff}')
+    };
+    let why = if let Some(c) = namespace.chars().find(invisible) {
+        format!("it has the invisible character U+{:04X}", u32::from(c))
+    } else if namespace.split('/').any(|name| name != name.trim()) {
+        "it begins or ends with a space".to_owned()
+    } else if namespace.contains(['?', '#']) {
+        "it has a `?` or `#`; an address has no settings behind it".to_owned()
+    } else if namespace.contains(['"', '\'', '`']) {
+        "it has a quotation mark".to_owned()
+    } else {
+        return Ok(());
+    };
+    Err(ConnectError::Address(format!("the namespace `{namespace}` cannot be meant: {why}")))
+}
+
 fn connect_options(session_timeout: Option<i64>) -> ConnectOptions {
     session_timeout.map_or_else(ConnectOptions::default, |session_timeout| ConnectOptions { session_timeout })
 }
@@ -394,6 +417,19 @@ mod tests {
         }
         let Err(error) = Address::parse("ann:s3cret@h1:2181/ns") else { panic!("it says no kind") };
         assert!(!error.to_string().contains("s3cret"), "{error}");
+    }
+
+    #[test]
+    fn a_namespace_that_cannot_be_meant_is_refused_with_what_is_wrong() {
+        for (text, said) in [
+            ("embedded:data/jo\u{200b}bs", "U+200B"),
+            ("embedded:data/\u{feff}jobs", "U+FEFF"),
+            ("embedded:data/jobs?timeout=3", "no settings"),
+            ("embedded:data/jo\"bs", "quotation mark"),
+        ] {
+            let Err(error) = Address::parse(text) else { panic!("{text} was taken") };
+            assert!(error.to_string().contains(said), "{text}: {error}");
+        }
     }
 
     #[tokio::test]

@@ -30,6 +30,8 @@ pub struct Lease {
     /// When the last write was sent.
     sent: Millis,
     in_flight: bool,
+    /// The last write whose end is known failed.
+    failing: bool,
     /// It was noticed that the lease ran out, and it was not proven again since.
     lapsed: bool,
 }
@@ -37,7 +39,7 @@ pub struct Lease {
 impl Lease {
     /// A session begins, whose timeout is this long; the write that made its node was sent at `sent`.
     pub fn start(&mut self, sent: Millis, timeout: Millis) {
-        *self = Self { timeout, proven: Some(sent), sent, in_flight: false, lapsed: false };
+        *self = Self { timeout, proven: Some(sent), sent, ..Self::default() };
     }
 
     /// The session is over.
@@ -89,7 +91,7 @@ impl Lease {
 
     /// A write that was sent at `sent` is acknowledged. True when the lease had run out and is held again.
     pub fn renewed(&mut self, sent: Millis, now: Millis) -> bool {
-        self.in_flight = false;
+        (self.in_flight, self.failing) = (false, false);
         if self.proven.is_none() {
             return false;
         }
@@ -97,9 +99,10 @@ impl Lease {
         self.lapsed && self.is_valid(now) && std::mem::take(&mut self.lapsed)
     }
 
-    /// A write failed, or nobody knows what became of it: it proves nothing.
-    pub fn unproven(&mut self) {
+    /// A write failed, or nobody knows what became of it: it proves nothing. True for the first one after one that succeeded.
+    pub fn unproven(&mut self) -> bool {
         self.in_flight = false;
+        !std::mem::replace(&mut self.failing, true)
     }
 
     /// When something is to be done at the latest; `None` when nothing is.
@@ -144,7 +147,7 @@ mod tests {
     fn without_a_proof_it_runs_out_once_and_is_held_again_by_the_next_one() {
         let mut lease = held(0, 12_000);
         assert!(lease.renew(2_000));
-        lease.unproven();
+        assert!(lease.unproven() && !lease.unproven(), "worth telling once");
         assert!(lease.is_valid(5_999) && !lease.is_valid(6_000));
         assert!(!lease.lapse(5_999) && lease.lapse(6_000) && !lease.lapse(6_001), "told once");
         assert!(lease.renew(6_001), "it is tried further");

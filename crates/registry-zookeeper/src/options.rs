@@ -128,14 +128,21 @@ fn parse_server(text: &str) -> Result<Server, String> {
     if host.is_empty() {
         return bad("the host is missing");
     }
-    if host.contains(|c: char| c.is_whitespace() || c == '/' || c == '@') {
-        return bad("the host has a character that no host name has");
+    // Pasted texts bring wide colons, quotes and invisible characters along.
+    let strange = |c: &char| !(c.is_ascii_alphanumeric() || "._-:%".contains(*c));
+    if let Some(strange) = host.chars().find(strange) {
+        return bad(&format!("the host has the character {}, which no host name has", shown(strange)));
     }
     match port.map(str::parse) {
         None => Ok(Server { host: host.to_owned(), port: DEFAULT_PORT }),
         Some(Ok(port)) if port > 0 => Ok(Server { host: host.to_owned(), port }),
         Some(_) => bad("the port is not a number from 1 to 65535"),
     }
+}
+
+/// A character that may be invisible.
+fn shown(c: char) -> String {
+    if c.is_ascii_graphic() { format!("`{c}`") } else { format!("`{c}` (U+{:04X})", u32::from(c)) }
 }
 
 /// Why a text is no ZooKeeper address. Never contains the password.
@@ -162,6 +169,12 @@ pub fn parse_url(url: &str) -> Result<(Options, Path), UrlError> {
     };
     if servers.is_empty() {
         return Err(UrlError("the address names no server".to_owned()));
+    }
+    if servers.contains(';') {
+        return Err(UrlError("servers are separated by commas, not by `;`".to_owned()));
+    }
+    if rest.contains("zookeeper://") {
+        return Err(UrlError("`zookeeper://` stands once, before the first server".to_owned()));
     }
     let options = Options { digest, ..Options::new(servers) };
     if let Err(error) = options.checked() {
@@ -238,6 +251,11 @@ mod tests {
             ("zookeeper://secret@h1", "user:password"),
             ("zookeeper://a:%zz@h1", "percent"),
             ("zookeeper://me:hun/ter2@h1", "%2F"),
+            ("zookeeper://h1;h2/ns", "commas"),
+            ("zookeeper://h1:2181,zookeeper://h2:2181/ns", "stands once"),
+            ("zookeeper://h1：2181/ns", "U+FF1A"),
+            ("zookeeper://\u{200b}h1/ns", "U+200B"),
+            ("zookeeper://\"h1\"/ns", "`\"`"),
         ] {
             let error = parse_url(url).unwrap_err().to_string();
             assert!(error.contains(why), "{url}: {error}");

@@ -234,7 +234,7 @@ impl Connector {
     }
 
     /// Whether a server that refuses the session will never take it back, because it knows less than the session has seen.
-    async fn has_gone_back(&self, server: &Server) -> bool {
+    async fn has_gone_back(&mut self, server: &Server) -> bool {
         let (seen, session) = (self.identity.last_seen, format!("{:#x}", self.identity.session));
         let cause = "Probably the servers came back without their data or with an older copy of it (a backup), or other servers \
                      answer at this address now";
@@ -244,11 +244,17 @@ impl Connector {
                 "ZooKeeper has gone back: the session has seen transaction {seen:#x}, and the servers know none after {last:#x}. \
                  {cause}. The session is given up"
             ),
-            Ok(Standing::Forgotten) => tracing::error!(
-                %server, session,
-                "ZooKeeper refuses what the session has seen, transaction {seen:#x}, and does not know the session. {cause}. The \
-                 session is over"
-            ),
+            // It may have refused for another reason, and the session may simply have expired since.
+            Ok(Standing::Forgotten)
+                if matches!(self.try_server(server).await, Err(ConnectError::Refused)) =>
+            {
+                tracing::error!(
+                    %server, session,
+                    "ZooKeeper refuses what the session has seen, transaction {seen:#x}, and does not know the session. {cause}. \
+                     The session is over"
+                );
+            }
+            Ok(Standing::Forgotten) => {}
             Ok(Standing::CaughtUp) => return false,
             Err(error) => {
                 tracing::debug!(%server, %error, "it cannot be told what the server knows");

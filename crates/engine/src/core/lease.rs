@@ -23,7 +23,10 @@ impl Core {
 
     pub(super) fn renewed(&mut self, sent: Millis, result: &Result<(), Error>, now: Now) {
         let us = &mut self.us;
-        let Some(session) = us.session else { return us.lease.unproven() };
+        let Some(session) = us.session else {
+            us.lease.unproven();
+            return;
+        };
         match result {
             Ok(()) => {
                 let proven =
@@ -40,8 +43,9 @@ impl Core {
             }
             // The next renewal follows at its own time; an unproven lease simply runs out.
             Err(error) => {
-                us.lease.unproven();
-                us.tell(None, false, format!("the lease was not renewed: {error}"));
+                if us.lease.unproven() {
+                    us.tell(None, false, format!("the lease was not renewed: {error}; it is tried on"));
+                }
             }
         }
     }

@@ -85,10 +85,6 @@ const FORWARD_MYSQL: &str = " ON DUPLICATE KEY UPDATE \
      fire_time = GREATEST(fire_time, VALUES(fire_time))";
 
 /// The database's clock, so that those who ask what has changed need not trust the clocks of all who write. A file's is ours.
-#[cfg_attr(
-    not(any(feature = "postgres", feature = "mysql")),
-    expect(unreachable_code, unused_variables, reason = "there is no other kind then")
-)]
 async fn clock(tx: &mut Tx) -> Result<Millis, Error> {
     let question = match tx.dialect() {
         Dialect::Sqlite => None,

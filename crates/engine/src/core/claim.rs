@@ -12,7 +12,9 @@ use clockwright_fleet::Layout;
 use clockwright_fleet::cursor::{Claim, Cursor};
 use clockwright_fleet::keys::Key;
 use clockwright_fleet::mirror::{CursorNode, Mark};
-use clockwright_model::{Exclusive, Fire, Item, Millis, RunId, Settlement, ShardContext, Source, TaskId};
+use clockwright_model::{
+    Exclusive, Fire, Item, Millis, Outcome, Reason, RunId, Settlement, ShardContext, Source, TaskId,
+};
 use clockwright_registry::{Commit, Error, Op};
 use std::sync::Arc;
 
@@ -174,6 +176,10 @@ impl Turn<'_> {
         for claim in claims {
             let version = claim.next_version();
             let Some(mut active_claim) = claim.cursor.running().cloned() else { continue };
+            if let Some(lost) = self.open_claim_of_another(claim.item) {
+                let reason = Reason::OwnerDied { owner: lost.owner.to_string() };
+                self.record_lost(claim.item, &lost, &reason);
+            }
             active_claim.token = commit.transaction;
             self.note_claim(&claim, version, &commit, touched, session, &effective);
             for settlement in claim.settlements {
@@ -405,6 +411,12 @@ impl Turn<'_> {
                 if let Some((_, key)) = self.us.keys.parse(op.path()) {
                     self.job.mirror.put(&key, None);
                 }
+            }
+            if let Some(lost) = self.open_claim_of_another(claim.item)
+                && let Some(Outcome::Failed { reason, .. }) =
+                    claim.cursor.run.as_ref().and_then(|run| run.outcome.as_ref())
+            {
+                self.record_lost(claim.item, &lost, reason);
             }
             let cursor = Box::new(claim.cursor);
             let job = &mut *self.job;

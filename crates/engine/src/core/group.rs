@@ -30,6 +30,7 @@ pub(super) enum StepKind {
     Leave,
     Plan,
     Other,
+    Configure,
 }
 
 /// Builds the operations of one commit, creating parents that are missing.
@@ -183,6 +184,7 @@ impl Turn<'_> {
                 }
             }
             StepKind::Plan => self.continue_plan(),
+            StepKind::Configure => self.job.has_configured = true,
             StepKind::Other => {}
         }
     }

@@ -40,6 +40,8 @@ pub(crate) struct Job {
     pub(crate) degraded: Option<String>,
     /// What the registry keeps refusing.
     pub(crate) troubles: Vec<Trouble>,
+    /// The registry has had this process's settings, written or found, since it started.
+    pub(crate) has_configured: bool,
     /// That the layout is not the one that was asked for was told.
     pub(crate) layout_told: bool,
     pub(crate) phase: Phase,
@@ -246,6 +248,7 @@ impl Job {
             former: None,
             degraded: None,
             troubles: Vec::new(),
+            has_configured: false,
             layout_told: false,
             phase: Phase::Active,
             registered: false,

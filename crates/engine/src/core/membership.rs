@@ -11,13 +11,15 @@ use clockwright_registry::{Node, Op};
 use std::collections::BTreeSet;
 
 impl Turn<'_> {
-    /// Writes the config node if it is missing, empty, or to be overwritten; true when it did.
+    /// Writes the config node if it is missing or empty, or is to be overwritten; true when it did. It is overwritten once in this
+    /// engine's life, as Elastic-Job does at its start: what an operator changes later stays, and two versions of a program that
+    /// roll over each other do not fight.
     pub(super) fn configure(&mut self) -> bool {
         let job = &*self.job;
         let wanted = match &job.mirror.config {
             None => Some(job.local.clone()),
             Some((data, _)) if data.is_empty() => Some(job.local.clone()),
-            Some(_) if job.local.overwrite => {
+            Some(_) if job.local.overwrite && !job.has_configured => {
                 let class = job.effective.as_ref().map(|effective| effective.settings.class.clone());
                 Some(with_class(&job.local, class))
             }
@@ -39,14 +41,17 @@ impl Turn<'_> {
         builder.root(layout.root(&wanted));
         match &job.mirror.config {
             None => builder.create(&Key::Config, text),
-            Some((data, _)) if data[..] == *text.as_bytes() => return false,
+            Some((data, _)) if data[..] == *text.as_bytes() => {
+                self.job.has_configured = true;
+                return false;
+            }
             Some((_, stat)) => {
                 let path = builder.path(&Key::Config);
                 builder.ops.push(Op::set_if(path, text, stat.version));
             }
         }
         let ops = builder.ops;
-        self.coordinate_with(StepKind::Other, ops);
+        self.coordinate_with(StepKind::Configure, ops);
         true
     }
 

@@ -5,8 +5,8 @@ use super::job::{Active, ItemState};
 use clockwright_fleet::cursor::{Claim, Cursor, Gap, Kept};
 use clockwright_fleet::keys::Key;
 use clockwright_model::{
-    Event, Execution, Fire, Item, Millis, Outcome, RunId, Settlement, Source, StatusTrace, TaskState,
-    TraceSource,
+    Event, Execution, Fire, Item, Millis, Outcome, Reason, RunId, Settlement, Source, StatusTrace, TaskId,
+    TaskState, TraceSource,
 };
 use std::sync::Arc;
 
@@ -91,6 +91,32 @@ impl Turn<'_> {
             success: complete.is_some() && failure_cause.is_none(),
             failure_cause,
         }
+    }
+
+    /// Ends the record of an attempt whose instance is gone, and can no longer do so itself.
+    pub(super) fn record_lost(&mut self, item: Item, claim: &Claim, reason: &Reason) {
+        let owner = &claim.owner;
+        let event = Execution {
+            id: claim.run_id,
+            job: self.job.name.clone(),
+            task_id: TaskId::of(&self.job.name, &[item], owner).into(),
+            hostname: owner.ip().into(),
+            ip: owner.ip().into(),
+            item,
+            source: claim.source.into(),
+            start: claim.at,
+            complete: Some(self.now.wall),
+            success: false,
+            failure_cause: Some(reason.to_string()),
+        };
+        self.us.record(Event::Execution(event));
+    }
+
+    /// The claim of somebody else that goes on in an item's cursor as it is known, before it is passed over.
+    pub(super) fn open_claim_of_another(&self, item: Item) -> Option<Claim> {
+        let session = self.us.session_id();
+        let cursor = self.job.mirror.item(item)?.cursor.cursor()?;
+        cursor.running().filter(|claim| claim.owner != self.us.me || claim.session != session).cloned()
     }
 
     /// The outcome of a claim's fire.

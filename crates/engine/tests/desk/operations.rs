@@ -319,3 +319,42 @@ fn a_broken_config_node_degrades_its_job_alone_and_heals_when_mended() {
     desk.pass(3_000);
     assert!(desk.ran("bad").len() > before.1);
 }
+
+#[test]
+fn settings_that_are_to_be_overwritten_are_so_once_at_the_start_of_each_instance() {
+    let of = |cron: &str| JobSettings { overwrite: true, cron: cron.into(), ..job("a", NEVER, 1) };
+    let mut desk = Desk::new(&[of("0 0 1 * * ?")]);
+    let first = desk.start();
+    desk.pass(1_000);
+    // Another version of the program rolls over it.
+    let second = desk.start_serving(&[of("0 0 2 * * ?")], 0);
+    desk.pass(1_000);
+    assert_eq!(desk.settings("a").cron, "0 0 2 * * ?");
+    let since = desk.now;
+    desk.edit("a", |settings| settings.cron = "0 0 3 * * ?".into());
+    desk.pass(120_000);
+    assert_eq!(desk.settings("a").cron, "0 0 3 * * ?", "what an operator changes stays");
+    let writes = desk.commits_since(first, since) + desk.commits_since(second, since);
+    assert!(writes < 5, "{writes} commits");
+}
+
+#[test]
+fn an_attempt_whose_instance_died_has_an_end_on_record() {
+    for failover in [true, false] {
+        let mut desk = Desk::new(&[JobSettings { failover, ..job("a", NEVER, 1) }]);
+        desk.code("a", Code::Waits);
+        let first = desk.start();
+        desk.pass(500);
+        desk.trigger("a");
+        desk.pass(500);
+        let lost = desk.running("a")[0].run_id;
+        desk.kill(first);
+        desk.start();
+        desk.pass(20_000);
+        let ends: Vec<_> = (desk.executions("a").into_iter())
+            .filter(|execution| execution.id == lost && execution.complete.is_some())
+            .collect();
+        assert_eq!(ends.len(), 1, "failover {failover}: {ends:?}");
+        assert!(!ends[0].success && ends[0].failure_cause.as_ref().is_some_and(|why| why.contains("died")));
+    }
+}

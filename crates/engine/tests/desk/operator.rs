@@ -2,10 +2,11 @@
 
 use super::stage::Desk;
 use bytes::Bytes;
+use clockwright_fleet::Layout;
 use clockwright_fleet::admin::{Admin, AdminError};
 use clockwright_fleet::cursor::Cursor;
 use clockwright_fleet::keys::Key;
-use clockwright_model::{InstanceId, Item, JobName, JobSettings};
+use clockwright_model::{Event, Execution, InstanceId, Item, JobName, JobSettings};
 use clockwright_registry::Op;
 use futures::FutureExt as _;
 
@@ -33,6 +34,15 @@ impl Desk {
 
     pub fn edit(&mut self, job: &str, edit: impl Fn(&mut JobSettings)) {
         self.operate(async |admin| admin.update(job, None, edit).await);
+    }
+
+    /// What is on record of the attempts of a job, oldest first; each is there when it begins and when it ends.
+    pub fn executions(&self, job: &str) -> Vec<Execution> {
+        let of = |event: &Event| match event {
+            Event::Execution(execution) if execution.job.as_str() == job => Some(execution.clone()),
+            _ => None,
+        };
+        self.stored.iter().filter_map(of).collect()
     }
 
     pub fn disable_item(&mut self, job: &str, item: Item, disabled: bool) {
@@ -72,6 +82,13 @@ impl Desk {
     }
 
     /// What an item's cursor says; `None` when there is none.
+    /// A job's settings as the registry has them.
+    pub fn settings(&self, job: &str) -> JobSettings {
+        let job = JobName::new(job).unwrap();
+        let node = self.registry.node(&self.keys.of(&job, &Key::Config)).unwrap();
+        Layout::V2.read(&node.data, &[], None).unwrap()
+    }
+
     pub fn cursor(&self, job: &str, item: Item) -> Option<Cursor> {
         let node = self.registry.node(&self.keys.of(&JobName::new(job).unwrap(), &Key::Cursor(item)))?;
         Some(Cursor::from_bytes(&node.data).unwrap())

@@ -105,7 +105,7 @@ pub struct Desk {
     live: Vec<Live>,
     runs: Vec<(String, RunId, Ran)>,
     /// What is stored for good.
-    stored: Vec<Event>,
+    pub(super) stored: Vec<Event>,
     guard: Option<Guard>,
     blind: Option<Error>,
     late: Option<Late>,

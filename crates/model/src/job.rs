@@ -37,7 +37,7 @@ pub struct JobSettings {
     pub sharding_strategy: String,
     /// Items stay where they are when instances come and go: only another count, or somebody's flag, makes a new plan.
     pub static_sharding: bool,
-    /// How often the leader compares the plan with who is there; 0 or less is off.
+    /// How often Java instances compare the plan with who is there, in minutes; 0 or less is off. Ours do so at each change.
     pub reconcile_interval_minutes: i32,
     /// For people.
     pub description: String,

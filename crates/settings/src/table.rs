@@ -450,7 +450,7 @@ pub const SETTINGS: &[Setting] = &[
         "10",
         JAVA,
         plain!(number reconcile_interval_minutes),
-        "How often the leader compares the plan with who is there, in minutes; 0 is never.",
+        "How often Java instances compare the plan with who is there, in minutes; 0 is never. Instances of Clockwright do so at each change, and once a minute whatever is said here.",
     ),
     row(
         "jobShardingStrategyType",

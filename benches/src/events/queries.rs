@@ -112,7 +112,8 @@ async fn fill(home: &Home, rows: i64) -> anyhow::Result<()> {
     }
     // One count, so that the roll-ups have something to say.
     raw.run(&format!(
-        "INSERT INTO CLOCKWRIGHT_STATISTICS VALUES ('', 'day', {}, 1, 0, 0, 0, 0, 0)",
+        "INSERT INTO CLOCKWRIGHT_STATISTICS (namespace, job_name, width, at_ms, succeeded, failed, skipped, coalesced, missed, cancelled) \
+         VALUES ('', '', 'day', {}, 1, 0, 0, 0, 0, 0)",
         Width::Day.start_of(BEGIN)
     ))
     .await?;

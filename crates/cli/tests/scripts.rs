@@ -26,7 +26,9 @@ fn talking(place: &Place) -> (std::process::Child, String) {
     let jobs = place.path().join("jobs");
     std::fs::create_dir(&jobs).unwrap();
     std::fs::write(jobs.join("jobs.yaml"), TALKS).unwrap();
-    let mut dev = place.command(env!("CARGO_BIN_EXE_clockwright"));
+    // Whoever runs the tests in the background ignores some signals, and the program would rightly do so too.
+    let mut dev = place.command("env");
+    dev.args(["--default-signal=HUP,QUIT", env!("CARGO_BIN_EXE_clockwright")]);
     let log = std::fs::File::create(place.path().join("talk.log")).unwrap();
     dev.args(["dev", "-f", "jobs/jobs.yaml", "--instances", "1", "--fire-now"]);
     let dev = dev.stdout(log.try_clone().unwrap()).stderr(log).spawn().unwrap();

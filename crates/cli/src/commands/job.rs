@@ -216,7 +216,7 @@ pub(crate) async fn run(global: &Global, command: JobCommand) -> Result<(), Fail
         JobCommand::Trigger { name, id, .. } => {
             let triggered = admin.trigger(&name, id.as_deref()).await?;
             show(global.output, &triggered, |triggered| foretell(&name, triggered))?;
-            if triggered.items.iter().any(|item| item.answer.runs()) || triggered.items.is_empty() {
+            if triggered.items.iter().any(|item| item.answer.runs()) {
                 Ok(())
             } else {
                 Err(Failure::Failed(format!("nothing of `{name}` will run")))
@@ -309,7 +309,7 @@ fn foretell(name: &str, triggered: &Triggered) -> String {
         (Answer::Dropped, "does not run: it is a busy Java instance's, which answers no trigger"),
         (Answer::Paused, &*format!("does not run: the job is {why}")),
         (Answer::Disabled, "does not run: it is disabled"),
-        (Answer::KeptOff, "does not run: the job is disabled on its owner's server"),
+        (Answer::KeptOff, "does not run: the job is disabled on its server"),
         (Answer::NoOwner, "does not run: no instance owns it yet"),
     ] {
         let items = triggered.items.iter().filter(|item| item.answer == answer);

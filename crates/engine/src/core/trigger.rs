@@ -83,7 +83,10 @@ impl Turn<'_> {
 
     fn share(&mut self, item: Item, trigger: &Fire, effective: &Effective) -> Share {
         let job = &*self.job;
-        let Some(nodes) = job.mirror.item(item) else { return Share::None };
+        let Some(nodes) = job.mirror.item(item).filter(|nodes| nodes.owner.is_some()) else {
+            self.skip_unshared(item, trigger);
+            return Share::None;
+        };
         let taken = nodes.taken.as_ref().is_some_and(|taker| *taker != self.us.me);
         if !job.owns(item, &self.us.me) || taken || job.triggered.1.contains(&item) {
             return Share::None;
@@ -112,6 +115,17 @@ impl Turn<'_> {
         };
         let claim = ItemClaim { item, cursor, version, settlements, dead: None, takeover: None };
         Share::Change(Box::new(claim))
+    }
+
+    /// The fire of an item that was never shared out, since the job was disabled from the beginning, is skipped. There is no
+    /// cursor to carry that; each instance puts it on record, under the same key.
+    fn skip_unshared(&mut self, item: Item, trigger: &Fire) {
+        let Some(reason) = self.job.off.clone() else { return };
+        if self.job.mirror.available().is_empty() && !self.job.triggered.1.contains(&item) {
+            self.job.triggered.1.push(item);
+            let skipped = self.never_ran(item, trigger.clone(), Outcome::Skipped { reason });
+            self.settle(skipped);
+        }
     }
 
     /// The outcome of a trigger's fire that no run came of.

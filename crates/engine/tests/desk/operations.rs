@@ -2,7 +2,7 @@
 
 use super::stage::{Code, Desk, EACH_SECOND, NEVER, job};
 use clockwright_fleet::keys::Key;
-use clockwright_model::{Fire, JobSettings, Millis, Misfire, Outcome, Retry, Settlement, TaskState};
+use clockwright_model::{Fire, JobSettings, Millis, Misfire, Outcome, Reason, Retry, Settlement, TaskState};
 use clockwright_registry::Error;
 use clockwright_runtime::RunResult;
 use clockwright_testkit::sim::EPOCH;
@@ -357,4 +357,20 @@ fn an_attempt_whose_instance_died_has_an_end_on_record() {
         assert_eq!(ends.len(), 1, "failover {failover}: {ends:?}");
         assert!(!ends[0].success && ends[0].failure_cause.as_ref().is_some_and(|why| why.contains("died")));
     }
+}
+
+#[test]
+fn a_trigger_of_a_job_that_was_disabled_from_the_beginning_is_skipped_too() {
+    let mut desk = Desk::new(&[JobSettings { disabled: true, ..job("a", NEVER, 2) }]);
+    desk.start();
+    desk.start();
+    desk.pass(1_000);
+    desk.trigger("a");
+    desk.pass(1_000);
+    let outcomes: Vec<_> = of_triggers(&desk, "a").into_iter().map(|one| (one.item, one.outcome)).collect();
+    let skipped = |item| (item, Outcome::Skipped { reason: Reason::HostDisabled {} });
+    assert_eq!(outcomes, [skipped(0), skipped(1)]);
+    desk.disable("a", false);
+    desk.pass(5_000);
+    assert_eq!(desk.ran("a"), []);
 }

@@ -231,8 +231,22 @@ fn answer(fire: String, repeated: bool, mirror: &Mirror, leases: &Leases) -> Tri
             Some(_) => Answer::Starts,
         }
     };
-    let items = (0..).zip(&mirror.items).filter(|(_, nodes)| nodes.exists);
-    let items = items.map(|(item, nodes)| AskedItem { item, answer: of_item(nodes) });
+    // Its items were never shared out: it was disabled from the beginning, or its instances have just begun.
+    let unshared = if mirror.paused.is_some() {
+        Answer::Paused
+    } else if mirror.available().is_empty() {
+        Answer::KeptOff
+    } else {
+        Answer::Starts
+    };
+    let there = |item: Item| mirror.item(item).filter(|nodes| nodes.exists);
+    let settings = mirror.config.as_ref().and_then(|(config, _)| {
+        mirror.layout.read(config, mirror.root.as_deref().unwrap_or_default(), None).ok()
+    });
+    let count = settings.map_or(0, |settings| settings.sharding_total_count);
+    let items =
+        (0..count.max(mirror.items.len() as Item)).filter(|item| *item < count || there(*item).is_some());
+    let items = items.map(|item| AskedItem { item, answer: there(item).map_or(unshared, of_item) });
     Triggered {
         fire,
         repeated,

@@ -235,6 +235,7 @@ impl Scheduler {
         engine.layout = options.layout;
         engine.fixed_instance = options.name.is_some();
         engine.shutdown_grace = Millis::try_from(options.shutdown_grace.as_millis()).unwrap_or(Millis::MAX);
+        engine.tokens_above = bus.greatest_token(registry.keys().namespace()).await;
         let engine = Engine::start(connector(registry), definitions, bus, engine).await?;
         let instance = known.get_or_init(|| engine.instance().clone()).clone();
         Ok(Self { engine, instance, bus: own })

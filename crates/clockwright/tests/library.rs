@@ -173,6 +173,28 @@ async fn what_can_be_neither_stored_nor_kept_is_counted_at_the_end() {
 }
 
 #[tokio::test]
+async fn tokens_go_on_growing_when_only_the_history_remembers_the_registry() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut greatest = 0;
+    for _ in 0..2 {
+        // Each time a registry that counts from the beginning.
+        let registry = Registry::in_memory("jobs").unwrap();
+        let (ran, mut runs) = tokio::sync::mpsc::unbounded_channel();
+        let job = Job::simple("often", "* * * * * ?", move |context| {
+            let _ = ran.send(context.token);
+            async { Ok::<(), String>(()) }
+        });
+        let events = Events::Folder(folder.path().into());
+        let options = SchedulerOptions { events, ..SchedulerOptions::default() };
+        let scheduler = Scheduler::start_with(&registry, vec![job], options).await.unwrap();
+        let token = tokio::time::timeout(PATIENCE, runs.recv()).await.unwrap().unwrap();
+        assert!(token > greatest, "{token} after {greatest}");
+        assert_eq!(scheduler.shutdown().await, 0);
+        greatest = token;
+    }
+}
+
+#[tokio::test]
 async fn a_spool_is_refused_to_a_second_process_and_free_as_soon_as_the_first_has_closed_it() {
     let folder = tempfile::tempdir().unwrap();
     // Nobody listens there, which is no reason not to start.

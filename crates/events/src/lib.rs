@@ -33,7 +33,7 @@ pub use store::{EventStore, LateStore, Retention};
 pub type SqliteStore = EventStore;
 
 use async_trait::async_trait;
-use clockwright_model::{Event, Millis, Outcome, RunId};
+use clockwright_model::{Event, Millis, Outcome, RunId, Token};
 
 /// Where events go. A sink is called by one task at a time, in order, with batches.
 #[async_trait]
@@ -54,6 +54,16 @@ pub trait Sink: Send + Sync + 'static {
     async fn record_loss(&self, loss: &Loss) -> Result<(), SinkError> {
         let _ = loss;
         Ok(())
+    }
+
+    /// The greatest fencing token that it knows of in a namespace of a registry, 0 when there is none: those of an instance that starts must be
+    /// above it, also when the registry has lost its data. Unless a sink says otherwise, it knows none.
+    ///
+    /// # Errors
+    /// It cannot say.
+    async fn greatest_token(&self, namespace: &str) -> Result<Token, SinkError> {
+        let _ = namespace;
+        Ok(0)
     }
 
     /// Lets go of what it holds: connections, files, locks. Nothing is stored afterwards. [`Bus::close`] calls it last and waits for it. Unless a

@@ -38,6 +38,7 @@ async fn is_brought_up_to_date(address: &str) {
         states.into_iter().map(|row| (row.item, row.outcome, row.streak, row.good)).collect();
     states.sort_unstable_by_key(|state| state.0);
     assert_eq!(states, [(0, Failed, 1, Some(T + 2)), (1, Skipped, 0, None)]);
+    assert_eq!(store.greatest_token("n").await.unwrap(), 6);
     // What is recorded now has a namespace, and what an old spool brings has none and is known.
     let again = |namespace: &str, fire: i64| Settlement {
         namespace: namespace.into(),

@@ -25,7 +25,7 @@ mod queue;
 mod sampling;
 
 use crate::Sink;
-use clockwright_model::Event;
+use clockwright_model::{Event, Token};
 use queue::Queue;
 pub use sampling::Sampling;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -171,6 +171,26 @@ impl Bus {
         if self.inner.is_some() {
             self.publish(event());
         }
+    }
+
+    /// The greatest fencing token that a sink knows of; one that cannot say is passed over, and said. See [`Sink::greatest_token`].
+    pub async fn greatest_token(&self, namespace: &str) -> Token {
+        let sinks = match &self.inner {
+            Some(inner) => inner.sinks.lock().unwrap_or_else(PoisonError::into_inner).clone(),
+            None => return 0,
+        };
+        let mut greatest = 0;
+        for sink in sinks {
+            match sink.greatest_token(namespace).await {
+                Ok(token) => greatest = greatest.max(token),
+                Err(error) => tracing::warn!(
+                    sink = sink.name(),
+                    %error,
+                    "the greatest fencing token on record is not known; should the registry have lost its data, tokens may begin anew"
+                ),
+            }
+        }
+        greatest
     }
 
     /// Waits until every sink has stored all that was published before this call, without waiting for batches to fill

@@ -27,7 +27,7 @@ mod files;
 
 use crate::{Sink, SinkError};
 use async_trait::async_trait;
-use clockwright_model::Event;
+use clockwright_model::{Event, Token};
 use files::{Chunk, Files};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -231,6 +231,14 @@ impl Sink for Spool {
 
     async fn record_loss(&self, loss: &crate::Loss) -> Result<(), SinkError> {
         self.shared.inner.record_loss(loss).await
+    }
+
+    /// What an earlier process left on disk is waited for, but not longer than for a batch.
+    async fn greatest_token(&self, namespace: &str) -> Result<Token, SinkError> {
+        let patience = self.shared.options.patience;
+        self.drained(patience).await;
+        let answer = tokio::time::timeout(patience, self.shared.inner.greatest_token(namespace)).await;
+        answer.unwrap_or_else(|_| Err(SinkError(format!("no answer within {patience:?}"))))
     }
 
     /// What is on disk stays there, and the folder is free for another process when this returns.

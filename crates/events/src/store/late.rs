@@ -7,7 +7,7 @@
 use super::{EventStore, Retention};
 use crate::{Loss, Sink, SinkError, StoreError};
 use async_trait::async_trait;
-use clockwright_model::Event;
+use clockwright_model::{Event, Token};
 use clockwright_sql::RetryClass;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Weak};
@@ -138,6 +138,11 @@ impl Sink for LateStore {
 
     async fn record_loss(&self, loss: &Loss) -> Result<(), SinkError> {
         self.store().await?.record_loss(loss).await
+    }
+
+    async fn greatest_token(&self, namespace: &str) -> Result<Token, SinkError> {
+        let store = self.state.lock().await.store.clone();
+        store.ok_or_else(|| SinkError("the database is away".into()))?.greatest_token(namespace).await
     }
 
     async fn close(&self) {

@@ -1,6 +1,7 @@
 //! How each item stands, kept as outcomes are stored, so that a list of jobs never looks for the last outcome of each.
 //!
-//! A row is set forward in fire time only: what a spool delivers late changes nothing newer. *Streak* is how often an item failed in a row; a
+//! A row is set forward in fire time only: what a spool delivers late changes nothing newer; but its token is the greatest one that any outcome of
+//! the item had, in whatever order they came: an instance whose registry lost its data begins above it. *Streak* is how often an item failed in a row; a
 //! success ends it, and fires that did not run leave it as it is. A batch that holds no success of an item adds to what is stored, which one
 //! statement for many rows can only be told by the number itself: -1 adds nothing, -2 adds one, and so on; and so it stays where there was nothing to add to.
 //!
@@ -8,7 +9,7 @@
 
 use super::EventStore;
 use crate::query::{StateRow, StoreError};
-use clockwright_model::{FailureKind, Millis, Outcome, OutcomeKind, Settlement};
+use clockwright_model::{FailureKind, Millis, Outcome, OutcomeKind, Settlement, Token};
 use clockwright_sql::text::fit;
 use clockwright_sql::{Dialect, Error, Row, Sql, Tx, Value};
 use std::collections::BTreeMap;
@@ -22,6 +23,8 @@ struct Standing<'a> {
     /// Below 0: so many and one more than are stored.
     streak: i64,
     good: Option<Millis>,
+    /// The greatest one.
+    token: Token,
 }
 
 pub(super) async fn set(tx: &mut Tx, new: &[&Settlement]) -> Result<(), Error> {
@@ -34,10 +37,10 @@ pub(super) async fn set(tx: &mut Tx, new: &[&Settlement]) -> Result<(), Error> {
         let mut sql = Sql::new(
             tx.dialect(),
             "INSERT INTO CLOCKWRIGHT_ITEM_STATE (job_name, namespace, sharding_item, fire_time, outcome, failure_kind, \
-             reason_code, run_id, start_ms, decided_ms, took_ms, streak, good_ms, changed_ms)",
+             reason_code, run_id, start_ms, decided_ms, took_ms, streak, good_ms, changed_ms, token)",
         );
         sql.rows(group.iter().map(|((job, namespace, item), standing)| {
-            let Standing { newest, streak, good } = standing;
+            let Standing { newest, streak, good, token } = standing;
             [
                 job.as_str().into(),
                 namespace.as_str().into(),
@@ -53,36 +56,48 @@ pub(super) async fn set(tx: &mut Tx, new: &[&Settlement]) -> Result<(), Error> {
                 (*streak).into(),
                 (*good).into(),
                 changed.into(),
+                (*token).into(),
             ]
         }));
-        sql.text(if tx.dialect().is_mysql() { FORWARD_MYSQL } else { FORWARD });
+        forward(&mut sql);
         tx.execute(sql).await?;
     }
     Ok(())
 }
 
-const FORWARD: &str = " ON CONFLICT (job_name, namespace, sharding_item) DO UPDATE SET fire_time = excluded.fire_time, \
-     outcome = excluded.outcome, failure_kind = excluded.failure_kind, reason_code = excluded.reason_code, \
-     run_id = excluded.run_id, start_ms = excluded.start_ms, decided_ms = excluded.decided_ms, took_ms = excluded.took_ms, \
-     streak = CASE WHEN excluded.streak >= 0 THEN excluded.streak WHEN CLOCKWRIGHT_ITEM_STATE.streak < 0 \
-     THEN CLOCKWRIGHT_ITEM_STATE.streak + excluded.streak + 1 ELSE CLOCKWRIGHT_ITEM_STATE.streak - excluded.streak - 1 END, \
-     good_ms = COALESCE(excluded.good_ms, CLOCKWRIGHT_ITEM_STATE.good_ms), changed_ms = excluded.changed_ms \
-     WHERE excluded.fire_time >= CLOCKWRIGHT_ITEM_STATE.fire_time";
+/// What a newer fire sets, or one as new.
+const SET_FORWARD: [&str; 8] =
+    ["outcome", "failure_kind", "reason_code", "run_id", "start_ms", "decided_ms", "took_ms", "changed_ms"];
 
-/// Assignments are made from left to right, so the time that the others look at comes last.
-const FORWARD_MYSQL: &str = " ON DUPLICATE KEY UPDATE \
-     outcome = IF(VALUES(fire_time) >= fire_time, VALUES(outcome), outcome), \
-     failure_kind = IF(VALUES(fire_time) >= fire_time, VALUES(failure_kind), failure_kind), \
-     reason_code = IF(VALUES(fire_time) >= fire_time, VALUES(reason_code), reason_code), \
-     run_id = IF(VALUES(fire_time) >= fire_time, VALUES(run_id), run_id), \
-     start_ms = IF(VALUES(fire_time) >= fire_time, VALUES(start_ms), start_ms), \
-     decided_ms = IF(VALUES(fire_time) >= fire_time, VALUES(decided_ms), decided_ms), \
-     took_ms = IF(VALUES(fire_time) >= fire_time, VALUES(took_ms), took_ms), \
-     streak = IF(VALUES(fire_time) >= fire_time, IF(VALUES(streak) >= 0, VALUES(streak), \
-     IF(streak < 0, streak + VALUES(streak) + 1, streak - VALUES(streak) - 1)), streak), \
-     good_ms = IF(VALUES(fire_time) >= fire_time, COALESCE(VALUES(good_ms), good_ms), good_ms), \
-     changed_ms = IF(VALUES(fire_time) >= fire_time, VALUES(changed_ms), changed_ms), \
-     fire_time = GREATEST(fire_time, VALUES(fire_time))";
+/// What a row that is there becomes; `{column}` is what came. MySQL makes assignments from left to right, so the time that the others look
+/// at comes last.
+const REST: &str = "streak = CASE WHEN {fire_time} < CLOCKWRIGHT_ITEM_STATE.fire_time THEN CLOCKWRIGHT_ITEM_STATE.streak \
+     WHEN {streak} >= 0 THEN {streak} WHEN CLOCKWRIGHT_ITEM_STATE.streak < 0 THEN CLOCKWRIGHT_ITEM_STATE.streak + {streak} + 1 \
+     ELSE CLOCKWRIGHT_ITEM_STATE.streak - {streak} - 1 END, \
+     good_ms = CASE WHEN {fire_time} >= CLOCKWRIGHT_ITEM_STATE.fire_time AND {good_ms} IS NOT NULL THEN {good_ms} \
+     ELSE CLOCKWRIGHT_ITEM_STATE.good_ms END, \
+     token = CASE WHEN {token} > CLOCKWRIGHT_ITEM_STATE.token THEN {token} ELSE CLOCKWRIGHT_ITEM_STATE.token END, \
+     fire_time = CASE WHEN {fire_time} > CLOCKWRIGHT_ITEM_STATE.fire_time THEN {fire_time} ELSE CLOCKWRIGHT_ITEM_STATE.fire_time END";
+
+/// Says what becomes of rows that are there.
+fn forward(sql: &mut Sql<'_>) {
+    let (head, new) = if sql.dialect.is_mysql() {
+        (" ON DUPLICATE KEY UPDATE ", ("VALUES(", ")"))
+    } else {
+        (" ON CONFLICT (job_name, namespace, sharding_item) DO UPDATE SET ", ("excluded.", ""))
+    };
+    sql.text(head);
+    for column in SET_FORWARD {
+        let newer =
+            [" = CASE WHEN ", new.0, "fire_time", new.1, " >= CLOCKWRIGHT_ITEM_STATE.fire_time THEN "];
+        let then = [new.0, column, new.1, " ELSE CLOCKWRIGHT_ITEM_STATE.", column, " END, "];
+        [column].into_iter().chain(newer).chain(then).for_each(|text| sql.text(text));
+    }
+    for (place, text) in REST.split(['{', '}']).enumerate() {
+        let (before, after) = if place % 2 == 1 { new } else { ("", "") };
+        [before, text, after].into_iter().for_each(|text| sql.text(text));
+    }
+}
 
 /// The database's clock, so that those who ask what has changed need not trust the clocks of all who write. A file's is ours.
 async fn clock(tx: &mut Tx) -> Result<Millis, Error> {
@@ -125,14 +140,16 @@ fn standings<'a>(new: &[&'a Settlement]) -> BTreeMap<ItemKey, Standing<'a>> {
     let mut standings: BTreeMap<ItemKey, Standing<'a>> = BTreeMap::new();
     for newest in ordered {
         let before = standings.remove(&item_key(newest));
-        let (streak, good) = before.map_or((-1, None), |before| (before.streak, before.good));
+        let (streak, good, token) =
+            before.map_or((-1, None, 0), |before| (before.streak, before.good, before.token));
         let (streak, good) = match newest.outcome.kind() {
             OutcomeKind::Succeeded => (0, Some(newest.at)),
             OutcomeKind::Failed if good.is_some() => (streak + 1, good),
             OutcomeKind::Failed => (streak - 1, good),
             _ => (streak, good),
         };
-        standings.insert(item_key(newest), Standing { newest, streak, good });
+        let token = token.max(newest.token);
+        standings.insert(item_key(newest), Standing { newest, streak, good, token });
     }
     standings
 }
@@ -148,6 +165,14 @@ impl EventStore {
         sql.text(" ORDER BY changed_ms, job_name, namespace, sharding_item LIMIT ");
         sql.bind(i64::try_from(most).unwrap_or(i64::MAX));
         self.all(sql, state_row).await
+    }
+
+    pub(super) async fn token_row(&self, namespace: &str) -> Result<Token, StoreError> {
+        let mut sql =
+            Sql::new(self.db.dialect(), "SELECT COALESCE(MAX(token), 0) FROM CLOCKWRIGHT_ITEM_STATE");
+        super::read::in_namespace(&mut sql, Some(namespace));
+        let rows = self.all(sql, |row| row.int(0)).await?;
+        Ok(rows.first().copied().unwrap_or(0))
     }
 }
 

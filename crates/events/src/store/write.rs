@@ -13,7 +13,9 @@
 use super::{EventStore, counting, state, tail};
 use crate::{Loss, Sink, SinkError};
 use async_trait::async_trait;
-use clockwright_model::{Event, Execution, Outcome, RunId, Settlement, StatusTrace, TaskState, TraceSource};
+use clockwright_model::{
+    Event, Execution, Outcome, RunId, Settlement, StatusTrace, TaskState, Token, TraceSource,
+};
 use clockwright_sql::text::{fit, wide};
 use clockwright_sql::{Dialect, Sql, Tx, Value};
 use std::borrow::Cow;
@@ -61,6 +63,10 @@ impl Sink for EventStore {
         sql.text(unless_there(tx.dialect(), " ON CONFLICT (id) DO NOTHING"));
         tx.execute(sql).await.map_err(refused)?;
         tx.commit().await.map_err(refused)
+    }
+
+    async fn greatest_token(&self, namespace: &str) -> Result<Token, SinkError> {
+        self.token_row(namespace).await.map_err(|error| SinkError(error.to_string()))
     }
 
     /// The caller may still have questions, so the connections stay until the store is dropped or closed by name.

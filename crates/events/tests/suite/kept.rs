@@ -2,7 +2,7 @@
 
 use super::{T, id, put, runs, settled, unrun};
 use clockwright_events::{
-    EventStore, Loss, Page, Query, RunFilter, StatisticsRow, Store, Tail, TailPage, Width,
+    EventStore, Loss, Page, Query, RunFilter, Sink, StatisticsRow, Store, Tail, TailPage, Width,
 };
 use clockwright_model::{Event, FailureKind, Outcome, OutcomeKind, Reason, Settlement};
 use std::sync::Arc;
@@ -121,6 +121,24 @@ pub(crate) async fn an_item_stands_as_its_newest_fire_ended_and_never_goes_back(
     assert_eq!(store.states(row.changed, 10).await.unwrap().len(), 3);
     assert_eq!(store.states(row.changed + 3_600_000, 10).await.unwrap(), []);
     assert_eq!(store.states(0, 2).await.unwrap().len(), 2);
+}
+
+pub(crate) async fn the_greatest_token_of_a_namespace_is_known_whatever_comes_late(store: Arc<EventStore>) {
+    let greatest = async |namespace| store.greatest_token(namespace).await.unwrap();
+    let end = |item, n: i64, token| within("n", Settlement { token, ..settled("j", item, T + n) });
+    assert_eq!(greatest("n").await, 0);
+    put(&*store, [end(0, 1, 1 << 50), end(1, 1, 7), end(0, 2, 8)]).await;
+    assert_eq!(greatest("n").await, 1 << 50);
+    // An earlier fire, brought late, of a later claim; then a later fire of an earlier one, and what nothing ran for.
+    put(&*store, [end(1, 0, i64::MAX)]).await;
+    put(&*store, [end(1, 2, 9), within("n", unrun("j", 1, T + 3, Outcome::Missed { reason: "".into() }))])
+        .await;
+    assert_eq!((greatest("n").await, greatest("m").await), (i64::MAX, 0));
+    let state = store.states(0, 10).await.unwrap().into_iter().find(|state| state.item == 1).unwrap();
+    assert_eq!((state.fire_time, state.outcome), (T + 3, OutcomeKind::Missed));
+    // What a version recorded that kept no namespace belongs to all.
+    put(&*store, [settled("j", 0, T)]).await;
+    assert_eq!(greatest("m").await, 5);
 }
 
 pub(crate) async fn durations_are_read_from_a_digest(store: Arc<EventStore>) {

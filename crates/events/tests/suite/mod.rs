@@ -48,6 +48,7 @@ macro_rules! store_suite {
             two_namespaces_may_have_jobs_of_one_name
             a_reason_is_kept_as_a_code_with_its_parameters
             an_item_stands_as_its_newest_fire_ended_and_never_goes_back
+            the_greatest_token_of_a_namespace_is_known_whatever_comes_late
             durations_are_read_from_a_digest
             counts_are_the_same_before_and_after_they_are_folded
             the_tail_tells_each_outcome_once_in_the_order_of_storing

@@ -20,7 +20,7 @@ DROP INDEX CLOCKWRIGHT_RUN_RANGE ON CLOCKWRIGHT_RUN;
 ALTER TABLE CLOCKWRIGHT_STATISTICS ADD COLUMN namespace VARCHAR(200) NOT NULL DEFAULT '', DROP PRIMARY KEY,
     ADD PRIMARY KEY (job_name, namespace, width, at_ms);
 
--- How each item stands: its newest outcome, how often it failed in a row, when it last succeeded.
+-- How each item stands: its newest outcome, how often it failed in a row, when it last succeeded, and its greatest token.
 CREATE TABLE IF NOT EXISTS CLOCKWRIGHT_ITEM_STATE (
     namespace VARCHAR(200) NOT NULL,
     job_name VARCHAR(100) NOT NULL,
@@ -36,15 +36,17 @@ CREATE TABLE IF NOT EXISTS CLOCKWRIGHT_ITEM_STATE (
     streak BIGINT NOT NULL,
     good_ms BIGINT NULL,
     changed_ms BIGINT NOT NULL,
+    token BIGINT NOT NULL,
     PRIMARY KEY (job_name, namespace, sharding_item)
 ) ENGINE = InnoDB DEFAULT CHARACTER SET utf8mb4 COLLATE utf8mb4_bin ROW_FORMAT = DYNAMIC;
 CREATE INDEX CLOCKWRIGHT_ITEM_STATE_CHANGED ON CLOCKWRIGHT_ITEM_STATE (changed_ms);
 INSERT IGNORE INTO CLOCKWRIGHT_ITEM_STATE
     SELECT r.namespace, r.job_name, r.sharding_item, r.fire_time, r.outcome, r.failure_kind, NULL, r.run_id, r.start_ms, r.decided_ms,
         CASE WHEN r.outcome = 'succeeded' THEN r.decided_ms - r.start_ms END, CASE WHEN r.outcome = 'failed' THEN 1 ELSE 0 END, l.good,
-        r.decided_ms
+        r.decided_ms, l.token
     FROM CLOCKWRIGHT_RUN r JOIN (
-        SELECT job_name, sharding_item, MAX(fire_time) AS newest, MAX(CASE WHEN outcome = 'succeeded' THEN decided_ms END) AS good
+        SELECT job_name, sharding_item, MAX(fire_time) AS newest, MAX(CASE WHEN outcome = 'succeeded' THEN decided_ms END) AS good,
+            MAX(token) AS token
         FROM CLOCKWRIGHT_RUN GROUP BY job_name, sharding_item
     ) l ON l.job_name = r.job_name AND l.sharding_item = r.sharding_item AND l.newest = r.fire_time;
 

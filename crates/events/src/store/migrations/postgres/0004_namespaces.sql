@@ -22,7 +22,7 @@ ALTER TABLE CLOCKWRIGHT_STATISTICS
     DROP CONSTRAINT IF EXISTS clockwright_statistics_pkey,
     ADD PRIMARY KEY (job_name, namespace, width, at_ms);
 
--- How each item stands: its newest outcome, how often it failed in a row, when it last succeeded.
+-- How each item stands: its newest outcome, how often it failed in a row, when it last succeeded, and its greatest token.
 CREATE TABLE IF NOT EXISTS CLOCKWRIGHT_ITEM_STATE (
     namespace VARCHAR(200) NOT NULL,
     job_name VARCHAR(100) NOT NULL,
@@ -38,15 +38,17 @@ CREATE TABLE IF NOT EXISTS CLOCKWRIGHT_ITEM_STATE (
     streak BIGINT NOT NULL,
     good_ms BIGINT NULL,
     changed_ms BIGINT NOT NULL,
+    token BIGINT NOT NULL,
     PRIMARY KEY (job_name, namespace, sharding_item)
 ) WITH (fillfactor = 70);
 CREATE INDEX IF NOT EXISTS CLOCKWRIGHT_ITEM_STATE_CHANGED ON CLOCKWRIGHT_ITEM_STATE (changed_ms);
 INSERT INTO CLOCKWRIGHT_ITEM_STATE
     SELECT r.namespace, r.job_name, r.sharding_item, r.fire_time, r.outcome, r.failure_kind, NULL, r.run_id, r.start_ms, r.decided_ms,
         CASE WHEN r.outcome = 'succeeded' THEN r.decided_ms - r.start_ms END, CASE WHEN r.outcome = 'failed' THEN 1 ELSE 0 END, l.good,
-        r.decided_ms
+        r.decided_ms, l.token
     FROM CLOCKWRIGHT_RUN r JOIN (
-        SELECT job_name, sharding_item, MAX(fire_time) AS newest, MAX(CASE WHEN outcome = 'succeeded' THEN decided_ms END) AS good
+        SELECT job_name, sharding_item, MAX(fire_time) AS newest, MAX(CASE WHEN outcome = 'succeeded' THEN decided_ms END) AS good,
+            MAX(token) AS token
         FROM CLOCKWRIGHT_RUN GROUP BY job_name, sharding_item
     ) l ON l.job_name = r.job_name AND l.sharding_item = r.sharding_item AND l.newest = r.fire_time
     ON CONFLICT DO NOTHING;

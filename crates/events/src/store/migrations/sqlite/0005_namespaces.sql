@@ -35,7 +35,7 @@ INSERT INTO CLOCKWRIGHT_STATISTICS
 DROP TABLE CLOCKWRIGHT_STATISTICS_4;
 CREATE INDEX CLOCKWRIGHT_STATISTICS_AGE ON CLOCKWRIGHT_STATISTICS (width, at_ms);
 
--- How each item stands: its newest outcome, how often it failed in a row, when it last succeeded.
+-- How each item stands: its newest outcome, how often it failed in a row, when it last succeeded, and its greatest token.
 CREATE TABLE CLOCKWRIGHT_ITEM_STATE (
     namespace TEXT NOT NULL,
     job_name TEXT NOT NULL,
@@ -51,15 +51,17 @@ CREATE TABLE CLOCKWRIGHT_ITEM_STATE (
     streak INTEGER NOT NULL,
     good_ms INTEGER NULL,
     changed_ms INTEGER NOT NULL,
+    token INTEGER NOT NULL,
     PRIMARY KEY (job_name, namespace, sharding_item)
 ) WITHOUT ROWID;
 CREATE INDEX CLOCKWRIGHT_ITEM_STATE_CHANGED ON CLOCKWRIGHT_ITEM_STATE (changed_ms);
 INSERT OR IGNORE INTO CLOCKWRIGHT_ITEM_STATE
     SELECT r.namespace, r.job_name, r.sharding_item, r.fire_time, r.outcome, r.failure_kind, NULL, r.run_id, r.start_ms, r.decided_ms,
         CASE WHEN r.outcome = 'succeeded' THEN r.decided_ms - r.start_ms END, CASE WHEN r.outcome = 'failed' THEN 1 ELSE 0 END, l.good,
-        r.decided_ms
+        r.decided_ms, l.token
     FROM CLOCKWRIGHT_RUN r JOIN (
-        SELECT job_name, sharding_item, MAX(fire_time) AS newest, MAX(CASE WHEN outcome = 'succeeded' THEN decided_ms END) AS good
+        SELECT job_name, sharding_item, MAX(fire_time) AS newest, MAX(CASE WHEN outcome = 'succeeded' THEN decided_ms END) AS good,
+            MAX(token) AS token
         FROM CLOCKWRIGHT_RUN GROUP BY job_name, sharding_item
     ) l ON l.job_name = r.job_name AND l.sharding_item = r.sharding_item AND l.newest = r.fire_time;
 

@@ -10,7 +10,7 @@ use clockwright_runtime::{
     CancelSignal, Dataflow, DataflowJob, LineSink, Logged, ProcessRuntime, ProcessSettings, RunLogs,
     SharedRuntime, Shown, SimpleFn, Supervisor,
 };
-use clockwright_settings::{Code as What, HttpSettings};
+use clockwright_settings::{Code as What, HttpSettings, docs};
 use std::fmt::Display;
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -118,98 +118,121 @@ impl Job {
         }
     }
 
-    /// How many items the job is cut into, 1 to 100,000. Default 1.
+    #[doc = docs!("shardingTotalCount")]
     #[must_use]
     pub fn sharding(self, items: u32) -> Self {
         self.with(|settings| settings.sharding_total_count = items)
     }
 
-    /// A parameter for each item: `0=a,1=b`.
+    #[doc = docs!("shardingItemParameters")]
     #[must_use]
     pub fn item_parameters(self, parameters: &str) -> Self {
         self.with(|settings| parameters.clone_into(&mut settings.sharding_item_parameters))
     }
 
-    /// A text that every run gets.
+    #[doc = docs!("jobParameter")]
     #[must_use]
     pub fn parameter(self, parameter: &str) -> Self {
         self.with(|settings| parameter.clone_into(&mut settings.job_parameter))
     }
 
-    /// The zone in which `cron` is read, such as `Asia/Shanghai`. Default: the machine's own.
+    #[doc = docs!("timeZone")]
     #[must_use]
     pub fn time_zone(self, zone: &str) -> Self {
         self.with(|settings| settings.time_zone = Some(zone.to_owned()))
     }
 
-    /// Run what a dead instance left unfinished on another one at once. Default: no.
+    #[doc = docs!("failover")]
     #[must_use]
     pub fn failover(self, failover: bool) -> Self {
         self.with(|settings| settings.failover = failover)
     }
 
-    /// What happens to instants that passed while an item was busy or unowned. Default: one run makes up for all of them.
+    #[doc = docs!("misfire")]
     #[must_use]
     pub fn misfire(self, misfire: Misfire) -> Self {
         self.with(|settings| settings.misfire = misfire)
     }
 
     /// More attempts after a failed one. Default: none.
+    ///
+    /// `max_attempts`:
+    #[doc = docs!("retry.maxAttempts")]
+    ///
+    /// `backoff`:
+    #[doc = docs!("retry.backoff")]
+    ///
+    /// `max_backoff`:
+    #[doc = docs!("retry.maxBackoff")]
     #[must_use]
     pub fn retry(self, retry: Retry) -> Self {
         self.with(|settings| settings.retry = retry)
     }
 
-    /// The longest that one attempt may take. Default: no limit.
+    #[doc = docs!("timeout")]
     #[must_use]
     pub fn timeout(self, timeout: Duration) -> Self {
         let millis = Millis::try_from(timeout.as_millis()).unwrap_or(Millis::MAX);
         self.with(|settings| settings.timeout = Some(millis))
     }
 
-    /// What happens to a run whose instance can no longer prove that it owns the item. Default: it is ended.
+    #[doc = docs!("exclusive")]
     #[must_use]
     pub fn exclusive(self, exclusive: Exclusive) -> Self {
         self.with(|settings| settings.exclusive = exclusive)
     }
 
-    /// What is done with a failure besides recording it. Default: it is logged.
+    #[doc = docs!("jobErrorHandlerType")]
     #[must_use]
     pub fn error_handler(self, handler: ErrorHandler) -> Self {
         self.with(|settings| settings.error_handler = handler)
     }
 
-    /// How items are shared out. Default: in equal blocks.
+    #[doc = docs!("jobShardingStrategyType")]
     #[must_use]
     pub fn strategy(self, strategy: Strategy) -> Self {
         self.with(|settings| strategy.wire_class().clone_into(&mut settings.sharding_strategy))
     }
 
-    /// For people.
+    #[doc = docs!("description")]
     #[must_use]
     pub fn description(self, description: &str) -> Self {
         self.with(|settings| description.clone_into(&mut settings.description))
     }
 
-    /// The class under which Java peers know the job. Default: its name.
+    #[doc = docs!("elasticJobClass")]
     #[must_use]
     pub fn class(self, class: &str) -> Self {
         self.with(|settings| class.clone_into(&mut settings.class))
     }
 
-    /// These settings replace those in the registry at start. Default: what the registry has, wins.
+    #[doc = docs!("overwrite")]
     #[must_use]
     pub fn overwrite(self, overwrite: bool) -> Self {
         self.with(|settings| settings.overwrite = overwrite)
     }
 
-    /// A free property, such as `http.data`.
+    /// A property of the job's type, such as `http.data`.
+    ///
+    #[doc = docs!("props")]
     #[must_use]
     pub fn prop(self, key: &str, value: &str) -> Self {
         self.with(|settings| drop(settings.props.insert(key.to_owned(), value.to_owned())))
     }
 
-    /// Any other setting.
+    /// Any setting, by its key in a jobs file and as a text: `.set("monitorExecution", "false")`. What cannot be used is reported when
+    /// the scheduler starts.
+    #[must_use]
+    pub fn set(mut self, key: &str, value: &str) -> Self {
+        if let Ok(settings) = &mut self.settings
+            && let Err(error) = clockwright_settings::table::set(settings, key, value)
+        {
+            self.settings = Err(error);
+        }
+        self
+    }
+
+    /// Any settings, as an edit of all of them.
     #[must_use]
     pub fn with(mut self, edit: impl FnOnce(&mut JobSettings)) -> Self {
         if let Ok(settings) = &mut self.settings {
@@ -300,4 +323,32 @@ fn requests(http: HttpSettings) -> Result<SharedRuntime, SettingsError> {
 fn requests(_: HttpSettings) -> Result<SharedRuntime, SettingsError> {
     let message = "HTTP jobs need the feature `http` of clockwright, without which this program was built";
     Err(SettingsError::new("elasticJobType", message))
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, reason = "tests")]
+    use super::*;
+    use clockwright_settings::diff;
+    use clockwright_settings::table::SETTINGS;
+
+    fn job() -> Job {
+        Job::simple("a", "0 0 12 * * ?", |_| async { Ok::<_, String>(()) }).misfire(Misfire::FIRE_ALL)
+    }
+
+    #[test]
+    fn each_setting_of_the_table_can_be_set_by_its_key() {
+        for setting in SETTINGS.iter().filter(|setting| !setting.example.is_empty()) {
+            let changed = job().set(setting.key, setting.example).settings.unwrap();
+            let changes = diff(&job().settings.unwrap(), &changed);
+            let schedules = ["cron", "every", "once", "unixCron"];
+            let of = |key: &str| {
+                key == setting.key || schedules.contains(&key) && schedules.contains(&setting.key)
+            };
+            assert!(changes.iter().any(|change| of(change.key)), "{}: {changes:?}", setting.key);
+        }
+        let said = |key: &str, value: &str| job().set(key, value).settings.unwrap_err().to_string();
+        assert!(said("failvoer", "true").contains("did you mean `failover`?"));
+        assert_eq!(said("timeout", "soon").split(':').next(), Some("timeout"));
+    }
 }

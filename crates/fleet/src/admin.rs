@@ -35,8 +35,10 @@ use crate::leases::Leases;
 use crate::pause::PauseNote;
 use crate::view::{self, Look};
 use bytes::Bytes;
-use clockwright_model::{InstanceId, Item, JobName, JobSettings, Millis, nearest};
+use clockwright_model::{InstanceId, Item, JobName, JobSettings, Millis, SettingsError, nearest};
 use clockwright_registry::{Error, Node, Path, Registry};
+use clockwright_settings::table::Setting;
+use clockwright_settings::value::Value;
 use serde::Serialize;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use tokio::time::Instant;
@@ -235,9 +237,30 @@ impl<'a> Admin<'a> {
         Ok(done)
     }
 
-    /// Edits a job's settings in the registry. Instances follow without a restart. `unchanged` is 1 when the edit changed
-    /// nothing. With `if_version`, only settings of that version are edited: those that a picture showed
+    /// Sets single settings of a job in the registry, in the order of the table. Instances follow without a restart. `unchanged` is 1
+    /// when they were so already. With `if_version`, only settings of that version are changed: those that a picture showed
     /// ([`JobView::settings_version`](view::JobView::settings_version)).
+    ///
+    /// # Errors
+    /// As [`update`](Self::update); or a value breaks a limit, does not fit the job, or is one that the job's layout cannot hold.
+    pub async fn set(
+        &self,
+        job: &str,
+        if_version: Option<i32>,
+        values: &[(&'static Setting, Value)],
+    ) -> Result<Done, AdminError> {
+        let edit = |layout: Layout, settings: &mut JobSettings| {
+            for (setting, value) in values {
+                let set = setting.set(settings, value.clone());
+                set.map_err(|message| SettingsError::new(setting.key, message))?;
+            }
+            let keys = values.iter().map(|(setting, _)| setting.key);
+            layout.holds(settings, keys)
+        };
+        self.edit(job, if_version, edit).await
+    }
+
+    /// Edits a job's settings in the registry, as far as the job's layout can hold them: see [`set`](Self::set).
     ///
     /// # Errors
     /// There is no such job, its settings were unusable or would be after the edit, they are of another version, or the registry did not
@@ -248,6 +271,19 @@ impl<'a> Admin<'a> {
         if_version: Option<i32>,
         edit: impl Fn(&mut JobSettings),
     ) -> Result<Done, AdminError> {
+        let edit = |_: Layout, settings: &mut JobSettings| {
+            edit(settings);
+            Ok(())
+        };
+        self.edit(job, if_version, edit).await
+    }
+
+    async fn edit(
+        &self,
+        job: &str,
+        if_version: Option<i32>,
+        edit: impl Fn(Layout, &mut JobSettings) -> Result<(), SettingsError>,
+    ) -> Result<Done, AdminError> {
         let job = view::find(self.registry, self.keys, job).await?;
         let path = self.keys.of(&job, &Key::Config);
         for _ in 0..ATTEMPTS {
@@ -257,14 +293,15 @@ impl<'a> Admin<'a> {
             }
             let layout = Layout::of(&node.data).unwrap_or_default();
             let mut after = before.clone();
-            edit(&mut after);
-            let usable = layout.check(&after).and_then(|()| config::usable(&after, &job).map(drop));
+            let usable = edit(layout, &mut after)
+                .and_then(|()| layout.check(&after))
+                .and_then(|()| config::usable(&after, &job).map(drop));
             usable.map_err(|error| AdminError::Settings { job: job.clone(), error })?;
             if after == before {
                 return Ok(Done { changed: 0, unchanged: 1 });
             }
             let text = layout.rewrite(&node.data, &root, &after);
-            if self.set(&path, text.as_bytes(), node.stat.version).await? {
+            if self.set_node(&path, text.as_bytes(), node.stat.version).await? {
                 return Ok(Done { changed: 1, unchanged: 0 });
             }
         }

@@ -35,6 +35,8 @@
 use crate::config::{v2, v3};
 use clockwright_model::job::SCRIPT_CLASS;
 use clockwright_model::{InstanceId, JobKind, JobSettings, SettingsError};
+use clockwright_settings::own;
+use clockwright_settings::table::find;
 use std::fmt;
 
 /// How a job's nodes are laid out.
@@ -120,6 +122,33 @@ impl Layout {
         match self {
             Layout::V2 => v2::check(settings),
             Layout::V3 => Ok(()),
+        }
+    }
+
+    /// Whether a config of the layout has room for what these keys of a jobs file are set to.
+    ///
+    /// # Errors
+    /// Names the first key for which it has none.
+    pub fn holds(
+        self,
+        settings: &JobSettings,
+        keys: impl IntoIterator<Item = &'static str>,
+    ) -> Result<(), SettingsError> {
+        let only_local = match self {
+            Layout::V2 => return Ok(()),
+            Layout::V3 => own::only_local(settings),
+        };
+        let no_room = |key: &&str| {
+            let whole = find(key).is_none_or(|setting| setting.kept.fits_3x() || setting.key == "misfire");
+            !whole || only_local.contains(key)
+        };
+        match keys.into_iter().find(no_room) {
+            None => Ok(()),
+            Some(key) => Err(SettingsError::new(
+                key,
+                "has no place in a config of ElasticJob 3.x, which refuses keys that Java does not know; \
+                 each instance has it from its own jobs file",
+            )),
         }
     }
 

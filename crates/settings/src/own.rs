@@ -6,7 +6,7 @@
 //!
 //! A config of 3.x can hold none of them, since Java refuses keys that it does not know: see [`take_local`].
 
-use crate::table::{Place, SETTINGS, Setting, nothing};
+use crate::table::{SETTINGS, Setting, nothing};
 use crate::value::{Form, Value};
 use clockwright_model::{JobKind, JobSettings, Misfire, SettingsError};
 use serde_json::{Map, Value as Json};
@@ -71,7 +71,7 @@ pub fn read(
 
 /// Takes from the local job what a config of 3.x cannot hold.
 pub fn take_local(settings: &mut JobSettings, local: &JobSettings) {
-    for setting in SETTINGS.iter().filter(|setting| setting.kept.v3 == Place::Nowhere) {
+    for setting in SETTINGS.iter().filter(|setting| !setting.kept.fits_3x()) {
         if setting.key.starts_with("misfire") && settings.misfire == Misfire::Skip {
             continue;
         }
@@ -88,7 +88,7 @@ pub fn only_local(settings: &JobSettings) -> Vec<&'static str> {
         .iter()
         .filter(|(setting, value)| match setting.key {
             "misfire" => *value == Value::Text("fire_all".into()),
-            _ => setting.kept.v3 == Place::Nowhere,
+            _ => !setting.kept.fits_3x(),
         })
         .map(|(setting, _)| setting.key)
         .collect();
@@ -105,10 +105,7 @@ pub fn knows(key: &str) -> bool {
 }
 
 fn keys() -> impl Iterator<Item = (&'static Setting, &'static str)> {
-    SETTINGS.iter().filter_map(|setting| match setting.kept.v2 {
-        Place::Own(key) => Some((setting, key)),
-        Place::Java | Place::Nowhere => None,
-    })
+    SETTINGS.iter().filter_map(|setting| Some((setting, setting.kept.own?)))
 }
 
 fn take(settings: &mut JobSettings, setting: &Setting, local: &JobSettings) {
@@ -135,10 +132,10 @@ fn set_props(settings: &mut JobSettings, value: Value) {
 
 /// How "nothing" is written where something stood.
 fn none(setting: &Setting) -> Option<Value> {
-    match setting.key {
-        "timeZone" => Some(nothing()),
-        "timeout" => Some(Value::Number(0)),
-        _ => None,
+    match setting.form {
+        _ if !setting.default.is_empty() => None,
+        Form::Duration(_) => Some(Value::Number(0)),
+        _ => Some(nothing()),
     }
 }
 

@@ -60,7 +60,14 @@ impl Form {
     /// # Errors
     /// What is wrong with it, and what would be right.
     pub fn of_text(self, given: &str) -> Result<Value, String> {
-        let value = match self {
+        let value = self.parse(given)?;
+        self.check(&value)?;
+        Ok(value)
+    }
+
+    /// Reads a text without a look at its limits.
+    pub(crate) fn parse(self, given: &str) -> Result<Value, String> {
+        Ok(match self {
             Form::Text | Form::NoList => Value::Text(given.to_owned()),
             Form::Flag if given.eq_ignore_ascii_case("true") => Value::Flag(true),
             Form::Flag if given.eq_ignore_ascii_case("false") => Value::Flag(false),
@@ -74,9 +81,7 @@ impl Form {
                 Value::Text((*word).to_owned())
             }
             Form::Flag | Form::Texts => return Err(format!("is `{given}`; it is {}", self.wanted())),
-        };
-        self.check(&value)?;
-        Ok(value)
+        })
     }
 
     /// Reads a value of a JSON document: as [`Value::to_json`] writes it, or as a text.

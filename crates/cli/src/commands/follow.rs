@@ -15,7 +15,7 @@ use clockwright_fleet::keys::{Key, Keys};
 use clockwright_fleet::layout::Layout;
 use clockwright_model::JobSettings;
 use clockwright_registry::Registry;
-use clockwright_settings::table::{Place, find};
+use clockwright_settings::table::{Setting, find};
 use clockwright_settings::{Change, diff};
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
@@ -56,15 +56,14 @@ pub(crate) async fn differences<'a>(
     Ok(found)
 }
 
-/// Whether the registry decides a setting once a job is there. What is run is the file's business, and how a server starts and whether
-/// a file overwrites is read at start only.
+/// Whether the registry decides a setting once a job is there.
 fn is_shared(key: &str) -> bool {
-    !matches!(key, "elasticJobType" | "elasticJobClass" | "props" | "disabled" | "overwrite")
+    find(key).is_some_and(Setting::is_shared)
 }
 
 /// Whether the registry holds a setting in either layout, so that an edit there reaches every instance.
 fn is_held(key: &str) -> bool {
-    is_shared(key) && key != "timeZone" && find(key).is_some_and(|setting| setting.kept.v3 == Place::Java)
+    is_shared(key) && key != "timeZone" && find(key).is_some_and(|setting| setting.kept.fits_3x())
 }
 
 /// Says which settings of a file do not count, since the registry has others, or are about to replace those of the registry.

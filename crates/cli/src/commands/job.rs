@@ -1,13 +1,13 @@
 //! `clockwright job …`: see and steer jobs.
 
 use super::jobs::{self, Condition};
+use super::options::Settings;
 use super::{Global, Sure, confirm};
 use crate::output::{Failure, Format, fields, instant, now, one_line, or_dash, print, show, table, talk};
 use clap::{Args, Subcommand};
 use clockwright_fleet::admin::{Admin, AdminError, Answer, Done, Triggered};
 use clockwright_fleet::pause::PauseNote;
 use clockwright_fleet::view::{self, ItemView, JobView};
-use clockwright_model::{JobSettings, Misfire};
 use serde::Serialize;
 use std::time::Duration;
 
@@ -103,58 +103,13 @@ pub(crate) struct TargetArgs {
 }
 
 #[derive(Debug, Args)]
-#[command(group(clap::ArgGroup::new("setting").required(true).multiple(true)))]
 pub(crate) struct SetArgs {
     /// The job's name
     name: String,
-    /// When it fires: Quartz cron
-    #[arg(long, group = "setting")]
-    cron: Option<String>,
-    /// How many items it has
-    #[arg(long, group = "setting")]
-    items: Option<u32>,
-    /// A parameter for each item, such as `0=A,1=B`
-    #[arg(long, group = "setting")]
-    item_parameters: Option<String>,
-    /// The parameter of the job
-    #[arg(long, group = "setting")]
-    parameter: Option<String>,
-    /// Whether another instance takes over what a dead one left unfinished
-    #[arg(long, group = "setting")]
-    failover: Option<bool>,
-    /// Whether an instant that passed while an item ran is made up for
-    #[arg(long, group = "setting")]
-    misfire: Option<bool>,
-    /// Whether running items are marked in the registry
-    #[arg(long, group = "setting")]
-    monitor_execution: Option<bool>,
-    /// What it is for
-    #[arg(long, group = "setting")]
-    description: Option<String>,
+    #[command(flatten)]
+    settings: Settings,
     #[command(flatten)]
     sure: Sure,
-}
-
-impl SetArgs {
-    fn apply(&self, settings: &mut JobSettings) {
-        fn set<T: Clone>(to: &mut T, from: Option<&T>) {
-            if let Some(from) = from {
-                to.clone_from(from);
-            }
-        }
-        set(&mut settings.cron, self.cron.as_ref());
-        set(&mut settings.sharding_total_count, self.items.as_ref());
-        set(&mut settings.sharding_item_parameters, self.item_parameters.as_ref());
-        set(&mut settings.job_parameter, self.parameter.as_ref());
-        set(&mut settings.failover, self.failover.as_ref());
-        set(&mut settings.monitor_execution, self.monitor_execution.as_ref());
-        set(&mut settings.description, self.description.as_ref());
-        match self.misfire {
-            Some(false) => settings.misfire = Misfire::Skip,
-            Some(true) if settings.misfire == Misfire::Skip => settings.misfire = Misfire::FireOnce,
-            Some(true) | None => {}
-        }
-    }
 }
 
 /// Who operates.
@@ -233,7 +188,7 @@ pub(crate) async fn run(global: &Global, command: JobCommand) -> Result<(), Fail
             report(global, &format!("{what} `{name}`"), done)
         }
         JobCommand::Set(args) => {
-            let done = admin.update(&args.name, None, |settings| args.apply(settings)).await?;
+            let done = admin.set(&args.name, None, &args.settings.0).await?;
             let what = if done.changed == 1 { "changed the settings of" } else { "already as asked:" };
             report(global, &format!("{what} `{}`", args.name), done)
         }

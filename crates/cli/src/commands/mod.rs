@@ -11,6 +11,7 @@ pub(crate) mod ledger;
 mod live;
 pub(crate) mod logs;
 pub(crate) mod node;
+mod options;
 pub(crate) mod reference;
 pub(crate) mod run;
 pub(crate) mod server;

@@ -485,3 +485,29 @@ async fn a_job_of_2x_cannot_be_made_a_one_off_job() {
         stage.admin().update("myJob", None, |settings| settings.cron = String::new()).await.unwrap_err();
     assert!(error.to_string().contains("cron: must not be empty"), "{error}");
 }
+
+#[tokio::test(start_paused = true)]
+async fn a_setting_is_set_by_its_key_and_one_that_the_layout_cannot_hold_is_refused_by_name() {
+    let stage = Stage::new().await;
+    let of = |key: &str, text: &str| {
+        let setting = clockwright_settings::table::find(key).unwrap();
+        (setting, setting.of_text(text).unwrap())
+    };
+    let attempts = [of("retry.maxAttempts", "3"), of("shardingTotalCount", "5")];
+    assert_eq!(stage.admin().set("myJob", None, &attempts).await, Ok(did(1, 0)));
+    assert_eq!(stage.admin().set("myJob", None, &attempts).await, Ok(did(0, 1)));
+    let (settings, ..) = stage.admin().settings(&stage.job).await.unwrap();
+    assert_eq!((settings.retry.max_attempts, settings.sharding_total_count), (3, 5));
+    let capped = stage.admin().set("myJob", None, &[of("misfireCap", "7")]).await.unwrap_err();
+    assert!(capped.to_string().contains("misfireCap: only means something with"), "{capped}");
+
+    let config = v3::write(&settings);
+    stage.put(Op::set_if(stage.path(&Key::Config), config, 1)).await;
+    let kept = [of("misfire", "false"), of("timeZone", "GMT+8"), of("staticSharding", "true")];
+    assert_eq!(stage.admin().set("myJob", None, &kept).await, Ok(did(1, 0)));
+    for lost in [of("retry.maxAttempts", "1"), of("misfire", "fire_all"), of("timeZone", "Asia/Shanghai")] {
+        let key = lost.0.key;
+        let error = stage.admin().set("myJob", None, &[lost]).await.unwrap_err().to_string();
+        assert!(error.contains(&format!("{key}: has no place in a config of ElasticJob 3.x")), "{error}");
+    }
+}

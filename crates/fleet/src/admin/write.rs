@@ -82,7 +82,7 @@ impl Admin<'_> {
     }
 
     /// Sets a node that still has this version; `false` when somebody else was faster.
-    pub(super) async fn set(&self, path: &Path, data: &[u8], version: i32) -> Result<bool, AdminError> {
+    pub(super) async fn set_node(&self, path: &Path, data: &[u8], version: i32) -> Result<bool, AdminError> {
         let op = Op::set_if(path.clone(), data.to_vec(), version);
         let mut last = None;
         for _ in 0..ATTEMPTS {

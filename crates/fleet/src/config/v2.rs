@@ -7,8 +7,9 @@
 
 use clockwright_model::job::{DEFAULT_EXCEPTION_HANDLER, DEFAULT_EXECUTOR_HANDLER, SCRIPT_CLASS};
 use clockwright_model::shard::json_string;
-use clockwright_model::{JobKind, JobName, JobSettings, Misfire, SettingsError};
-use clockwright_settings::own;
+use clockwright_model::{JobKind, JobName, JobSettings, SettingsError};
+use clockwright_settings::value::{Form, Value as Setting};
+use clockwright_settings::{java, own};
 use serde_json::{Map, Value};
 use std::fmt::Write;
 
@@ -28,30 +29,12 @@ pub fn rewrite(old: &[u8], settings: &JobSettings) -> String {
     }
 }
 
-/// Every key that [`write()`] may write.
-const KEYS: [&str; 21] = [
-    "jobName",
-    "jobClass",
-    "jobType",
-    "cron",
-    "shardingTotalCount",
-    "shardingItemParameters",
-    "jobParameter",
-    "failover",
-    "misfire",
-    "description",
-    "jobProperties",
-    "streamingProcess",
-    "scriptCommandLine",
-    "monitorExecution",
-    "maxTimeDiffSeconds",
-    "monitorPort",
-    "jobShardingStrategyClass",
-    "reconcileIntervalMinutes",
-    "disabled",
-    "overwrite",
-    OWN,
-];
+/// The keys of what is no setting of its own, and of what only some types of jobs have.
+const OF_THE_JOB: [&str; 7] =
+    ["jobName", "jobClass", "jobType", PROPERTIES, "streamingProcess", "scriptCommandLine", OWN];
+
+/// The key with the handlers of Java peers; there is one more object in it.
+const PROPERTIES: &str = "jobProperties";
 
 /// The key with everything of ours.
 const OWN: &str = "clockwright";
@@ -65,44 +48,18 @@ fn write_over(settings: &JobSettings, old: &Map<String, Value>) -> String {
         JobKind::Script { .. } => "SCRIPT",
     };
     let class = if matches!(settings.kind, JobKind::Script { .. }) { SCRIPT_CLASS } else { &settings.class };
-    let _ = write!(
-        out,
-        "{{\"jobName\":{},\"jobClass\":{},\"jobType\":\"{wire_type}\",\"cron\":{},\"shardingTotalCount\":{},\
-         \"shardingItemParameters\":{},\"jobParameter\":{},\"failover\":{},\"misfire\":{},\"description\":{},\
-         \"jobProperties\":{{\"job_exception_handler\":{},\"executor_service_handler\":{}}}",
-        text(settings.name.as_str()),
-        text(class),
-        text(&settings.cron),
-        settings.sharding_total_count,
-        text(&settings.sharding_item_parameters),
-        text(&settings.job_parameter),
-        settings.failover,
-        settings.misfire.as_wire(),
-        text(&settings.description),
-        text(&settings.job_exception_handler),
-        text(&settings.executor_service_handler),
-    );
-    match &settings.kind {
-        JobKind::Dataflow { streaming } => {
-            let _ = write!(out, ",\"streamingProcess\":{streaming}");
+    let name = text(settings.name.as_str());
+    let _ = write!(out, "{{\"jobName\":{name},\"jobClass\":{},\"jobType\":\"{wire_type}\"", text(class));
+    for (key, value) in java::write(settings, java::Layout::V2) {
+        let value = match value {
+            Setting::Text(value) => text(&value),
+            other => other.to_string(),
+        };
+        let _ = write!(out, ",\"{key}\":{value}");
+        if key == "description" {
+            write_code(&mut out, settings, old);
         }
-        JobKind::Script { command_line } => {
-            let _ = write!(out, ",\"scriptCommandLine\":{}", text(command_line));
-        }
-        JobKind::Simple | JobKind::Http => {}
     }
-    let _ = write!(
-        out,
-        ",\"monitorExecution\":{},\"maxTimeDiffSeconds\":{},\"monitorPort\":{},\"jobShardingStrategyClass\":{},\
-         \"reconcileIntervalMinutes\":{},\"disabled\":{},\"overwrite\":{}",
-        settings.monitor_execution,
-        settings.max_time_diff_seconds,
-        settings.monitor_port,
-        text(&settings.sharding_strategy),
-        settings.reconcile_interval_minutes,
-        settings.disabled,
-        settings.overwrite,
-    );
     let before = old.get(OWN).and_then(Value::as_object);
     let mut own = own::write(settings, before);
     for (key, value) in before.into_iter().flatten().filter(|(key, _)| !own::knows(key)) {
@@ -111,11 +68,35 @@ fn write_over(settings: &JobSettings, old: &Map<String, Value>) -> String {
     if !own.is_empty() {
         let _ = write!(out, ",\"{OWN}\":{}", Value::Object(own));
     }
-    for (key, value) in old.iter().filter(|(key, _)| !KEYS.contains(&key.as_str())) {
+    let known =
+        |key: &str| OF_THE_JOB.contains(&key) || java::keys(java::Layout::V2).any(|known| known == key);
+    for (key, value) in old.iter().filter(|(key, _)| !known(key)) {
         let _ = write!(out, ",{}:{value}", text(key));
     }
     out.push('}');
     out
+}
+
+/// Writes what Java keeps of a job's code, where Java has it: after the description.
+fn write_code(out: &mut String, settings: &JobSettings, old: &Map<String, Value>) {
+    let handlers = [
+        ("job_exception_handler", &settings.job_exception_handler),
+        ("executor_service_handler", &settings.executor_service_handler),
+    ];
+    let mut properties: Vec<String> =
+        handlers.iter().map(|(key, class)| format!("\"{key}\":{}", json_string(class))).collect();
+    // A Java that chokes on another property has choked on it before.
+    let others = old.get(PROPERTIES).and_then(Value::as_object).into_iter().flatten();
+    let others = others.filter(|(key, _)| handlers.iter().all(|(known, _)| known != key));
+    properties.extend(others.map(|(key, value)| format!("{}:{value}", json_string(key))));
+    let _ = write!(out, ",\"{PROPERTIES}\":{{{}}}", properties.join(","));
+    let _ = match &settings.kind {
+        JobKind::Dataflow { streaming } => write!(out, ",\"streamingProcess\":{streaming}"),
+        JobKind::Script { command_line } => {
+            write!(out, ",\"scriptCommandLine\":{}", json_string(command_line))
+        }
+        JobKind::Simple | JobKind::Http => Ok(()),
+    };
 }
 
 /// Reads a `config` node. Settings that Java does not know come from the node's `clockwright` key, or else from `local`, the
@@ -156,20 +137,13 @@ pub fn read(data: &[u8], local: Option<&JobSettings>) -> Result<JobSettings, Set
             ));
         }
     };
-    let count = fields.int("shardingTotalCount", 0)?;
-    let count = u32::try_from(count).ok().filter(|count| *count > 0).ok_or_else(|| {
-        SettingsError::new("shardingTotalCount", format!("is {count}; a job has 1 item or more"))
-    })?;
-    let mut settings = JobSettings::new(name, kind, &fields.text("cron", "")?, count);
+    let mut settings = JobSettings::new(name, kind, "", 1);
     if !matches!(settings.kind, JobKind::Script { .. }) {
         settings.class = fields.text("jobClass", "")?;
     }
-    settings.sharding_item_parameters = fields.text("shardingItemParameters", "")?;
-    settings.job_parameter = fields.text("jobParameter", "")?;
-    settings.failover = fields.flag("failover", false)?;
-    settings.misfire = if fields.flag("misfire", false)? { Misfire::FireOnce } else { Misfire::Skip };
-    settings.description = fields.text("description", "")?;
-    if let Some(Value::Object(properties)) = root.get("jobProperties") {
+    java::read(&mut settings, java::Layout::V2, |key, form| fields.said(key, form))?;
+    super::has_items(&settings)?;
+    if let Some(Value::Object(properties)) = root.get(PROPERTIES) {
         let pick = |key: &str, default: &str| match properties.get(key) {
             Some(Value::String(text)) if !text.is_empty() => text.clone(),
             _ => default.to_owned(),
@@ -177,13 +151,6 @@ pub fn read(data: &[u8], local: Option<&JobSettings>) -> Result<JobSettings, Set
         settings.job_exception_handler = pick("job_exception_handler", DEFAULT_EXCEPTION_HANDLER);
         settings.executor_service_handler = pick("executor_service_handler", DEFAULT_EXECUTOR_HANDLER);
     }
-    settings.monitor_execution = fields.flag("monitorExecution", true)?;
-    settings.max_time_diff_seconds = fields.int32("maxTimeDiffSeconds", -1)?;
-    settings.monitor_port = fields.int32("monitorPort", -1)?;
-    settings.sharding_strategy = fields.text("jobShardingStrategyClass", "")?;
-    settings.reconcile_interval_minutes = fields.int32("reconcileIntervalMinutes", 10)?;
-    settings.disabled = fields.flag("disabled", false)?;
-    settings.overwrite = fields.flag("overwrite", false)?;
     own::read(&mut settings, own, local)?;
     check(&settings)?;
     Ok(settings)
@@ -202,6 +169,18 @@ pub(crate) fn check(settings: &JobSettings) -> Result<(), SettingsError> {
 struct Fields<'a>(&'a Map<String, Value>);
 
 impl Fields<'_> {
+    /// What a setting is, in its form.
+    fn said(&self, key: &str, form: Form) -> Result<Option<Setting>, SettingsError> {
+        if !self.0.contains_key(key) {
+            return Ok(None);
+        }
+        Ok(Some(match form {
+            Form::Flag => Setting::Flag(self.flag(key, false)?),
+            Form::Number(..) => Setting::Number(self.int(key)?),
+            _ => Setting::Text(self.text(key, "")?),
+        }))
+    }
+
     fn text(&self, key: &str, default: &str) -> Result<String, SettingsError> {
         match self.0.get(key) {
             None => Ok(default.to_owned()),
@@ -221,26 +200,21 @@ impl Fields<'_> {
         }
     }
 
-    fn int(&self, key: &str, default: i64) -> Result<i64, SettingsError> {
-        let bad = |value: &Value| SettingsError::new(key, format!("`{value}` is not a whole number"));
-        match self.0.get(key) {
-            None => Ok(default),
-            Some(value @ Value::Number(number)) => number.as_i64().ok_or_else(|| bad(value)),
-            Some(value @ Value::String(text)) => text.parse().map_err(|_| bad(value)),
-            Some(other) => Err(bad(other)),
-        }
-    }
-
-    fn int32(&self, key: &str, default: i32) -> Result<i32, SettingsError> {
-        let value = self.int(key, default.into())?;
-        i32::try_from(value).map_err(|_| SettingsError::new(key, format!("`{value}` is too large")))
+    fn int(&self, key: &str) -> Result<i64, SettingsError> {
+        let value = &self.0[key];
+        let number = match value {
+            Value::Number(number) => number.as_i64(),
+            Value::String(text) => text.parse().ok(),
+            _ => None,
+        };
+        number.ok_or_else(|| SettingsError::new(key, format!("`{value}` is not a whole number")))
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use clockwright_model::{ErrorHandler, Exclusive};
+    use clockwright_model::{ErrorHandler, Exclusive, Misfire};
 
     const CAPTURED: &str = r#"{"jobName":"myJob","jobClass":"lab.RunJob$MyJob","jobType":"SIMPLE","cron":"0/5 * * * * ?","shardingTotalCount":3,"shardingItemParameters":"0\u003dA,1\u003dB,2\u003dC","jobParameter":"p\u003c1\u003e\u0026\u0027x\u0027","failover":true,"misfire":true,"description":"","jobProperties":{"job_exception_handler":"com.dangdang.ddframe.job.executor.handler.impl.DefaultJobExceptionHandler","executor_service_handler":"com.dangdang.ddframe.job.executor.handler.impl.DefaultExecutorServiceHandler"},"monitorExecution":true,"maxTimeDiffSeconds":60,"monitorPort":9888,"jobShardingStrategyClass":"","reconcileIntervalMinutes":10,"disabled":false,"overwrite":false}"#;
 

@@ -1,7 +1,7 @@
 #![allow(clippy::unwrap_used, reason = "tests")]
 
 use super::*;
-use clockwright_model::{Exclusive, Retry};
+use clockwright_model::{ErrorHandler, Exclusive, Misfire, Retry};
 
 /// What ElasticJob 3.0.4 wrote for a script job.
 const SCRIPT: &str = "cron: 0/5 * * * * ?

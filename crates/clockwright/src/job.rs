@@ -277,20 +277,19 @@ impl Job {
         &self.name
     }
 
-    /// What the engine needs to know. `lines` is given what a script prints, `logs` keeps it.
+    /// What the engine needs to know, or everything that cannot be used. `lines` is given what a script prints, `logs` keeps it.
     pub(crate) fn definition(
         &self,
         lines: Option<LineSink>,
         logs: Option<&Arc<RunLogs>>,
-    ) -> Result<JobDefinition, SettingsError> {
-        let settings = self.settings.clone()?;
-        let (_, checked) =
-            clockwright_settings::check(&settings).map_err(|mut problems| problems.swap_remove(0))?;
+    ) -> Result<JobDefinition, Vec<SettingsError>> {
+        let settings = self.settings.clone().map_err(|problem| vec![problem])?;
+        let (_, checked) = clockwright_settings::check(&settings)?;
         let runtime: SharedRuntime = match (&self.code, checked) {
             (Code::Function(runtime), _) => Arc::clone(runtime),
             (Code::Settings, What::Script(script)) => {
                 if let Some(problem) = self.supervisor.problem() {
-                    return Err(SettingsError::new("script.command.line", problem));
+                    return Err(vec![SettingsError::new("script.command.line", problem)]);
                 }
                 let process = ProcessSettings::of(script, self.directory.as_deref());
                 let runtime = Arc::new(ProcessRuntime::new(self.supervisor.clone(), process));
@@ -299,9 +298,10 @@ impl Job {
                     None => runtime,
                 }
             }
-            (Code::Settings, What::Http(http)) => requests(http)?,
+            (Code::Settings, What::Http(http)) => requests(http).map_err(|problem| vec![problem])?,
             (Code::Settings, What::InProcess) => {
-                return Err(SettingsError::new("elasticJobType", "is code, which a file does not have"));
+                let problem = SettingsError::new("elasticJobType", "is code, which a file does not have");
+                return Err(vec![problem]);
             }
         };
         // Functions print nothing that is theirs alone, and need not pay for it.

@@ -33,7 +33,7 @@ pub mod registry;
 pub mod scheduler;
 
 pub use clockwright_engine::core::JobStatus;
-pub use clockwright_engine::{JobListener, OnceListener};
+pub use clockwright_engine::{AddError, JobListener, OnceListener, RemoveError};
 pub use clockwright_events as events;
 pub use clockwright_fleet as fleet;
 pub use clockwright_fleet::Layout;

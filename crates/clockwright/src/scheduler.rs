@@ -2,7 +2,9 @@
 
 use crate::{Job, Registry, net};
 use clockwright_engine::core::JobStatus;
-use clockwright_engine::{Connect, Engine, EngineHandle, EngineOptions, StartError};
+use clockwright_engine::{
+    AddError, Connect, Engine, EngineHandle, EngineOptions, JobDefinition, RemoveError, StartError,
+};
 use clockwright_events::{
     Bus, BusOptions, LateStore, Retention, Sampling, Sink, Spool, SpoolError, SpoolOptions, StoreError,
 };
@@ -164,6 +166,7 @@ pub enum SchedulerError {
 pub struct Scheduler {
     engine: EngineHandle,
     instance: InstanceId,
+    define: Define,
     /// The bus to close at the end, when it is ours.
     bus: Option<Bus>,
 }
@@ -200,23 +203,22 @@ impl Scheduler {
                 .map_err(|error| SchedulerError::Name { name: name.clone(), error })?,
             None => InstanceId::of_process(&address, std::process::id(), number),
         };
-        // The id it gets in the end, for the lines that its runs print.
-        let known = Arc::new(OnceLock::new());
+        let define = Define {
+            lines: options.lines,
+            logs: options.logs,
+            asked: instance.clone(),
+            instance: Arc::default(),
+        };
         let mut definitions = Vec::with_capacity(jobs.len());
         let mut names = std::collections::HashSet::new();
         for job in &jobs {
             if !names.insert(job.name()) {
                 return Err(SchedulerError::Twice(job.name().to_owned()));
             }
-            let lines = options.lines.clone().map(|lines| {
-                let (instance, known) = (instance.clone(), known.clone());
-                Arc::new(move |context: &ShardContext, stream, line: &str| {
-                    lines(known.get().unwrap_or(&instance), context, stream, line);
-                }) as _
-            });
-            let definition = job.definition(lines, options.logs.as_ref());
-            definitions
-                .push(definition.map_err(|error| SchedulerError::Job { job: job.name().to_owned(), error })?);
+            definitions.push(define.job(job).map_err(|mut problems| SchedulerError::Job {
+                job: job.name().to_owned(),
+                error: problems.swap_remove(0),
+            })?);
         }
         let (bus, own) = match options.events {
             Events::Silent => (Bus::silent(), None),
@@ -237,8 +239,8 @@ impl Scheduler {
         engine.shutdown_grace = Millis::try_from(options.shutdown_grace.as_millis()).unwrap_or(Millis::MAX);
         engine.tokens_above = bus.greatest_token(registry.keys().namespace()).await;
         let engine = Engine::start(connector(registry), definitions, bus, engine).await?;
-        let instance = known.get_or_init(|| engine.instance().clone()).clone();
-        Ok(Self { engine, instance, bus: own })
+        let instance = define.instance.get_or_init(|| engine.instance().clone()).clone();
+        Ok(Self { engine, instance, define, bus: own })
     }
 
     /// The instance's id.
@@ -247,8 +249,54 @@ impl Scheduler {
         &self.instance
     }
 
+    /// Takes part in one more job from now on. Returns at once: the job is registered, and its items are shared out, as after a
+    /// [`start`](Self::start).
+    ///
+    /// ```
+    /// # #[tokio::main]
+    /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// # use clockwright::{Job, Registry, Scheduler};
+    /// # let registry = Registry::in_memory("jobs")?;
+    /// let hello = |words: &'static str| {
+    ///     Job::simple("hello", "@every 1h", move |context| async move {
+    ///         println!("{words} {}", context.item);
+    ///         Ok::<(), String>(())
+    ///     })
+    /// };
+    /// let scheduler = Scheduler::start(&registry, vec![]).await?;
+    /// scheduler.add(hello("hello")).await?;
+    /// // Other code for the same job: when this has returned, nothing of the former goes on.
+    /// scheduler.remove("hello").await?;
+    /// scheduler.add(hello("good day")).await?;
+    /// # scheduler.shutdown().await;
+    /// # Ok(())
+    /// # }
+    /// ```
+    ///
+    /// # Errors
+    /// The job is not served: [`AddError::Taken`] and [`AddError::Leaving`] when one of its name is, or was and is not gone yet;
+    /// [`AddError::Settings`] says all that cannot be used.
+    pub async fn add(&self, job: Job) -> Result<(), AddError> {
+        let unusable = |problems| AddError::Settings { job: job.name().to_owned(), problems };
+        self.engine.add(self.define.job(&job).map_err(unusable)?).await
+    }
+
+    /// Takes part in a job no longer. Nothing of it starts here any more and its items go to others at once; what runs may go on for
+    /// the [`shutdown_grace`](SchedulerOptions::shutdown_grace), and is stopped then. Returns when it was left and its outcomes are
+    /// written; with a registry that is away that is when it is back. A removal goes on though nobody waits for it any more.
+    ///
+    /// The job stays in the registry, and other instances go on with it; [`JobHandle::remove`](crate::JobHandle::remove) deletes a job
+    /// that nobody serves.
+    ///
+    /// # Errors
+    /// No such job is served here, or the instance was shut down before the job was left.
+    pub async fn remove(&self, job: &str) -> Result<(), RemoveError> {
+        self.engine.remove(job).await
+    }
+
     /// What this instance says of its jobs now, in the order they were given: whether each is registered, which items it owns, and
-    /// why it does not fire here, if so. For a health check, or to know when a start is complete.
+    /// why it does not fire here, if so. For a health check, or to know when a start is complete. A job that was added may have the
+    /// place of one that was removed.
     pub async fn status(&self) -> Vec<JobStatus> {
         self.engine.status().await
     }
@@ -267,6 +315,27 @@ impl Scheduler {
         let Some(bus) = self.bus else { return 0 };
         bus.close(LAST_EVENTS).await;
         bus.lost()
+    }
+}
+
+/// Makes of a job what the engine needs.
+struct Define {
+    lines: Option<Lines>,
+    logs: Option<Arc<RunLogs>>,
+    /// The id that the instance asks for, and the one that it gets, for the lines that its runs print.
+    asked: InstanceId,
+    instance: Arc<OnceLock<InstanceId>>,
+}
+
+impl Define {
+    fn job(&self, job: &Job) -> Result<JobDefinition, Vec<SettingsError>> {
+        let lines = self.lines.clone().map(|lines| {
+            let (asked, known) = (self.asked.clone(), Arc::clone(&self.instance));
+            Arc::new(move |context: &ShardContext, stream, line: &str| {
+                lines(known.get().unwrap_or(&asked), context, stream, line);
+            }) as _
+        });
+        job.definition(lines, self.logs.as_ref())
     }
 }
 

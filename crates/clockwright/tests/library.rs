@@ -1,13 +1,15 @@
 //! The library as a program uses it.
 #![allow(clippy::unwrap_used, missing_docs, reason = "tests")]
 
-use clockwright::{Events, Job, Registry, Scheduler, SchedulerOptions, Supervisor};
+use clockwright::model::JobName;
+use clockwright::{AddError, Events, Job, Registry, RemoveError, Scheduler, SchedulerOptions, Supervisor};
 use clockwright_events::{Page, Query as _, Retention, RunFilter, SqliteStore};
 use clockwright_fleet::admin::Admin;
 use clockwright_fleet::view;
 use std::collections::BTreeSet;
+use std::sync::Arc;
 use std::time::Duration;
-use tokio::sync::mpsc;
+use tokio::sync::{Notify, mpsc};
 
 /// Longest that anything here may take.
 const PATIENCE: Duration = Duration::from_secs(30);
@@ -112,6 +114,75 @@ async fn a_scheduler_tells_when_its_jobs_are_registered_and_which_items_it_owns(
     assert_eq!(status.iter().map(|job| job.job.as_str()).collect::<Vec<_>>(), ["second", "first"]);
     assert!(status.iter().all(|job| job.leader && job.degraded.is_none() && job.running.is_empty()));
     scheduler.shutdown().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn jobs_come_and_go_while_a_scheduler_runs() {
+    let registry = Registry::in_memory("jobs").unwrap();
+    let (ran, mut runs) = mpsc::unbounded_channel();
+    let end = Arc::new(Notify::new());
+    let job = |name: &'static str, words: &'static str| {
+        let (ran, end) = (ran.clone(), end.clone());
+        Job::cancellable(name, "0 0 0 1 1 ? 2099", move |_, cancel| {
+            ran.send(words).unwrap();
+            let end = end.clone();
+            async move {
+                tokio::select! {
+                    () = cancel.cancelled() => {}
+                    () = end.notified() => {}
+                }
+                Ok::<(), String>(())
+            }
+        })
+    };
+    let scheduler = Scheduler::start(&registry, vec![job("first", "one")]).await.unwrap();
+    let served = async |name: &str| {
+        let all = async {
+            loop {
+                if let Some(job) = scheduler.status().await.into_iter().find(|job| job.job.as_str() == name)
+                    && (job.items == [0] || job.leaving)
+                {
+                    return job;
+                }
+                tokio::task::yield_now().await;
+            }
+        };
+        tokio::time::timeout(PATIENCE, all).await.unwrap()
+    };
+    served("first").await;
+    scheduler.add(job("second", "two")).await.unwrap();
+    served("second").await;
+    registry.job("second").trigger().await.unwrap();
+    assert_eq!(tokio::time::timeout(PATIENCE, runs.recv()).await.unwrap(), Some("two"));
+
+    assert_eq!(
+        scheduler.add(job("first", "other")).await,
+        Err(AddError::Taken(JobName::new("first").unwrap()))
+    );
+    let unusable = job("bad", "").sharding(0).time_zone("Nowhere/Else");
+    let Err(AddError::Settings { problems, .. }) = scheduler.add(unusable).await else { panic!("taken") };
+    let fields: Vec<&str> = problems.iter().map(|problem| problem.field.as_str()).collect();
+    assert_eq!(fields, ["shardingTotalCount", "timeZone"], "all that is wrong is said");
+    assert_eq!(scheduler.remove("third").await, Err(RemoveError::NotServed("third".into())));
+
+    // Its run may go on; meanwhile its name is taken, and whoever else removes it waits too.
+    let (removed, again, ()) = tokio::join!(scheduler.remove("second"), scheduler.remove("second"), async {
+        assert!(served("second").await.leaving);
+        let early = scheduler.add(job("second", "early")).await;
+        assert_eq!(early, Err(AddError::Leaving(JobName::new("second").unwrap())));
+        end.notify_one();
+    });
+    assert_eq!((removed, again), (Ok(()), Ok(())));
+    let seen = registry.job("second").get().await.unwrap();
+    assert!(seen.instances.is_empty(), "it was left, and is there all the same: {seen:?}");
+    assert_eq!(scheduler.status().await.len(), 1);
+
+    scheduler.add(job("second", "anew")).await.unwrap();
+    served("second").await;
+    registry.job("second").trigger().await.unwrap();
+    assert_eq!(tokio::time::timeout(PATIENCE, runs.recv()).await.unwrap(), Some("anew"));
+    scheduler.hurry()();
+    assert_eq!(scheduler.add(job("late", "")).await, Err(AddError::ShuttingDown));
 }
 
 #[tokio::test]

@@ -2,7 +2,7 @@
 
 use crate::core::{Effect, Firing, Input, Notice, Now};
 use crate::listeners;
-use crate::message::{Message, Ready};
+use crate::message::{Message, Ready, Removed};
 use crate::options::{EngineOptions, JobDefinition};
 use bytes::Bytes;
 use clockwright_events::Bus;
@@ -34,14 +34,14 @@ const TREES_IN_FLIGHT: usize = 64;
 /// Everything that an engine does to the world.
 pub(crate) struct Shell {
     keeper: Arc<Keeper>,
-    jobs: Vec<Arc<JobDefinition>>,
+    /// The jobs by their numbers.
+    jobs: Vec<Option<Served>>,
     bus: Bus,
     options: EngineOptions,
     session: Live,
     inputs: UnboundedSender<Message>,
     /// Until when the exclusive runs of this session may go on.
     lease: watch::Sender<Millis>,
-    wind_down: Vec<watch::Sender<bool>>,
     stops: HashMap<u64, watch::Sender<Stop>>,
     /// Whether hints about marks and cursors are passed on.
     run_hints: Arc<AtomicBool>,
@@ -54,6 +54,21 @@ pub(crate) struct Shell {
     hurried: bool,
     /// Which job is read anew next, and when (mono).
     refresh: (usize, Millis),
+}
+
+/// A job that this engine has.
+struct Served {
+    job: Arc<JobDefinition>,
+    /// Whether its streams should come to an end by themselves.
+    wind_down: watch::Sender<bool>,
+    /// Who waits for it to be left.
+    waiting: Vec<Removed>,
+}
+
+impl Served {
+    fn new(job: JobDefinition) -> Self {
+        Self { job: Arc::new(job), wind_down: watch::Sender::new(false), waiting: Vec::new() }
+    }
 }
 
 struct Live {
@@ -85,18 +100,16 @@ impl Shell {
         run_hints: Arc<AtomicBool>,
     ) -> Self {
         let number = first.number;
-        let wind_down = jobs.iter().map(|_| watch::Sender::new(false)).collect();
         let (session, connected) = Live::new(first);
         let _ = inputs.send(Message::Session { session: number, input: connected });
         Self {
             keeper: Arc::new(keeper),
-            jobs: jobs.into_iter().map(Arc::new).collect(),
+            jobs: jobs.into_iter().map(|job| Some(Served::new(job))).collect(),
             bus,
             options,
             session,
             inputs,
             lease: watch::Sender::new(0),
-            wind_down,
             stops: HashMap::new(),
             run_hints,
             storing: VecDeque::new(),
@@ -111,6 +124,29 @@ impl Shell {
 
     pub(crate) fn options(&self) -> &EngineOptions {
         &self.options
+    }
+
+    /// Takes in the code of one more job; returns its number.
+    pub(crate) fn admit(&mut self, job: JobDefinition) -> usize {
+        let number = self.jobs.iter().position(Option::is_none).unwrap_or(self.jobs.len());
+        if number == self.jobs.len() {
+            self.jobs.push(None);
+        }
+        self.jobs[number] = Some(Served::new(job));
+        number
+    }
+
+    /// Somebody waits for a job to be left. Returns until when what it runs may go on (mono).
+    pub(crate) fn removing(&mut self, job: usize, answer: Removed, now: Now) -> Millis {
+        if let Some(served) = &mut self.jobs[job] {
+            served.waiting.push(answer);
+        }
+        now.mono + self.options.shutdown_grace
+    }
+
+    /// Whether a shutdown began.
+    pub(crate) fn is_leaving(&self) -> bool {
+        self.leave_by.is_some()
     }
 
     /// Whether hints about marks and cursors matter now.
@@ -220,7 +256,16 @@ impl Shell {
                         stop.send_replace(Stop::Now(reason));
                     }
                 }
-                Effect::WindDown { job, on } => drop(self.wind_down[job].send_replace(on)),
+                Effect::WindDown { job, on } => {
+                    if let Some(served) = &self.jobs[job] {
+                        served.wind_down.send_replace(on);
+                    }
+                }
+                Effect::Removed { job } => {
+                    for answer in self.jobs[job].take().map(|served| served.waiting).into_iter().flatten() {
+                        let _ = answer.send(Ok(()));
+                    }
+                }
                 Effect::Record(event) => self.record(event),
                 Effect::Tell(notice) => tell(&self.options.instance, &notice),
                 Effect::Left => self.left = true,
@@ -317,7 +362,8 @@ impl Shell {
     }
 
     fn start(&mut self, firing: Firing) {
-        let job = self.jobs[firing.job].clone();
+        let Some(Served { job, wind_down, .. }) = &self.jobs[firing.job] else { return };
+        let job = Arc::clone(job);
         let mut runs = Vec::with_capacity(firing.runs.len());
         for run in firing.runs {
             let (stop, stopped) = watch::channel(Stop::No);
@@ -325,7 +371,7 @@ impl Shell {
             let control = Control {
                 stop: stopped,
                 lease: firing.strict.then(|| self.lease.subscribe()),
-                wind_down: self.wind_down[firing.job].subscribe(),
+                wind_down: wind_down.subscribe(),
                 output: Output::default(),
             };
             let spec =

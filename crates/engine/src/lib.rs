@@ -15,4 +15,4 @@ mod session;
 pub use clockwright_registry::Connect;
 pub use listeners::{JobListener, OnceListener};
 pub use node::{Engine, EngineHandle};
-pub use options::{EngineOptions, JobDefinition, StartError};
+pub use options::{AddError, EngineOptions, JobDefinition, RemoveError, StartError};

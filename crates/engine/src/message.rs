@@ -1,8 +1,9 @@
 //! What reaches the loop of an engine.
 
 use crate::core::{Input, JobStatus};
+use crate::options::{AddError, JobDefinition, RemoveError};
 use clockwright_fleet::Layout;
-use clockwright_model::{InstanceId, Millis};
+use clockwright_model::{InstanceId, JobName, Millis};
 use clockwright_registry::keeper::Opened;
 use tokio::sync::oneshot;
 
@@ -14,11 +15,18 @@ pub(crate) enum Message {
     Input(Input),
     /// A new session is open.
     Opened(Box<Opened<Ready>>),
+    /// One more job is to be served.
+    Add { job: Box<JobDefinition>, answer: oneshot::Sender<Result<(), AddError>> },
+    /// A job is to be left; the answer comes when it was.
+    Remove { job: JobName, answer: Removed },
     /// The status is asked for.
     Status(oneshot::Sender<Vec<JobStatus>>),
     /// Leave.
     Shutdown { now: bool },
 }
+
+/// Waits for a job to be left.
+pub(crate) type Removed = oneshot::Sender<Result<(), RemoveError>>;
 
 /// What is known of a session when it is open.
 pub(crate) struct Ready {

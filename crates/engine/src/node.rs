@@ -8,11 +8,12 @@ use crate::apply::Shell;
 use crate::clock;
 use crate::core::{Core, CoreOptions, Input, JobStatus};
 use crate::message::Message;
-use crate::options::{EngineOptions, JobDefinition, StartError, check};
+use crate::options::{AddError, EngineOptions, JobDefinition, RemoveError, StartError, check};
 use crate::session;
 use clockwright_events::Bus;
-use clockwright_model::InstanceId;
+use clockwright_model::{InstanceId, JobName};
 use clockwright_registry::Connect;
+use clockwright_settings::Usable;
 use std::collections::HashSet;
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
@@ -80,13 +81,40 @@ impl EngineHandle {
         &self.instance
     }
 
-    /// What it says of its jobs now, in the order they were given; empty when it has ended.
+    /// What it says of its jobs now, in the order they were given, where one that was added may have the place of one that was
+    /// removed; empty when it has ended.
     pub async fn status(&self) -> Vec<JobStatus> {
         let (answer, status) = oneshot::channel();
         if self.inputs.send(Message::Status(answer)).is_err() {
             return Vec::new();
         }
         status.await.unwrap_or_default()
+    }
+
+    /// Serves one more job from now on: it is registered as soon as there is a session, and its items are shared out anew.
+    ///
+    /// # Errors
+    /// The job is not served: its name is taken, or its settings cannot be used, or the engine shuts down.
+    pub async fn add(&self, job: JobDefinition) -> Result<(), AddError> {
+        if let Err(problems) = Usable::parse(&job.settings) {
+            return Err(AddError::Settings { job: job.settings.name.to_string(), problems });
+        }
+        let (answer, added) = oneshot::channel();
+        let _ = self.inputs.send(Message::Add { job: Box::new(job), answer });
+        added.await.unwrap_or(Err(AddError::ShuttingDown))
+    }
+
+    /// Leaves a job: nothing of it starts here any more, its items go to others at once, and what runs may end within the grace period
+    /// of a shutdown, and is stopped then. Returns when it was left and its outcomes are written, which waits for the registry if that
+    /// is away. The job stays in the registry. Whoever stops waiting changes nothing; several may wait.
+    ///
+    /// # Errors
+    /// No such job is served here, or the engine ended first.
+    pub async fn remove(&self, job: &str) -> Result<(), RemoveError> {
+        let Ok(job) = JobName::new(job) else { return Err(RemoveError::NotServed(job.to_owned())) };
+        let (answer, removed) = oneshot::channel();
+        let _ = self.inputs.send(Message::Remove { job, answer });
+        removed.await.unwrap_or(Err(RemoveError::ShuttingDown))
     }
 
     /// Starts nothing more, gives its shards back at once, waits for what runs up to the grace period, stops the rest, writes
@@ -174,6 +202,21 @@ impl Loop {
         );
     }
 
+    fn add(&mut self, job: JobDefinition, now: crate::core::Now) -> Result<(), AddError> {
+        let name = job.settings.name.clone();
+        match self.core.place(&name) {
+            _ if self.shell.is_leaving() => Err(AddError::ShuttingDown),
+            Some(place) if place.leaving => Err(AddError::Leaving(name)),
+            Some(_) => Err(AddError::Taken(name)),
+            None => {
+                let settings = Box::new(job.settings.clone());
+                let job = self.shell.admit(job);
+                self.core.step(Input::Add { job, settings }, now);
+                Ok(())
+            }
+        }
+    }
+
     fn take_in(&mut self, message: Message, now: crate::core::Now) {
         match message {
             Message::Session { session, input } => {
@@ -196,6 +239,20 @@ impl Loop {
                 let connected = self.shell.opened(*opened);
                 self.core.step(connected, now);
             }
+            Message::Add { job, answer } => {
+                let _ = answer.send(self.add(*job, now));
+            }
+            Message::Remove { job, answer } => match self.core.place(&job) {
+                Some(place) => {
+                    let until = self.shell.removing(place.number, answer, now);
+                    if !place.leaving {
+                        self.core.step(Input::Remove { job: place.number, until }, now);
+                    }
+                }
+                None => {
+                    let _ = answer.send(Err(RemoveError::NotServed(job.to_string())));
+                }
+            },
             Message::Status(answer) => self.status.push(answer),
             Message::Shutdown { now: at_once } => {
                 self.shell.leaving(at_once, now);

@@ -1,9 +1,9 @@
-//! How an engine is set up: its options, its jobs, and why it does not start.
+//! How an engine is set up: its options, its jobs, and why it does not start, or does not take a job.
 
 use crate::listeners::{JobListener, Listeners, OnceListener};
 use clockwright_fleet::Layout;
 use clockwright_fleet::keys::Keys;
-use clockwright_model::{InstanceId, JobName, JobSettings, Millis};
+use clockwright_model::{InstanceId, JobName, JobSettings, Millis, SettingsError};
 use clockwright_registry::{Error, Meter};
 use clockwright_runtime::SharedRuntime;
 use clockwright_settings::Usable;
@@ -112,12 +112,53 @@ pub enum StartError {
     Registry(#[from] Error),
 }
 
+/// Why a job was not added to a running engine. Nothing was written then.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum AddError {
+    /// A job of this name is served already.
+    #[error("a job named `{0}` is served already; remove it first, or give this one another name")]
+    Taken(JobName),
+    /// A job of this name was removed, and something of it still runs or is still to be written.
+    #[error(
+        "the job `{0}` that was removed is still being left; its name is free when its removal has returned"
+    )]
+    Leaving(JobName),
+    /// The settings cannot be used.
+    #[error("job `{job}`: {}", in_one_line(.problems))]
+    Settings {
+        /// The job's name, as it was given.
+        job: String,
+        /// Everything that is wrong.
+        problems: Vec<SettingsError>,
+    },
+    /// Nothing is added to an engine that shuts down, or has.
+    #[error("the scheduler is shutting down")]
+    ShuttingDown,
+}
+
+/// Why a job was not removed from a running engine.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum RemoveError {
+    /// No job of this name is served here.
+    #[error("no job named `{0}` is served here")]
+    NotServed(String),
+    /// The engine was shut down before the job was left; it leaves the job as it leaves all its jobs.
+    #[error("the scheduler is shutting down, and leaves all its jobs")]
+    ShuttingDown,
+}
+
 /// Whether a job can be served with these settings.
 pub(crate) fn check(settings: &JobSettings) -> Result<(), StartError> {
-    let bad = |error: String| StartError::Settings { job: settings.name.clone(), error };
-    Usable::parse(settings)
-        .map(drop)
-        .map_err(|problems| bad(problems.iter().map(ToString::to_string).collect::<Vec<_>>().join("; ")))
+    Usable::parse(settings).map(drop).map_err(|problems| StartError::Settings {
+        job: settings.name.clone(),
+        error: in_one_line(&problems),
+    })
+}
+
+fn in_one_line(problems: &[SettingsError]) -> String {
+    problems.iter().map(ToString::to_string).collect::<Vec<_>>().join("; ")
 }
 
 /// The machine's name, or `localhost`.

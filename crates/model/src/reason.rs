@@ -155,6 +155,8 @@ reasons! {
     #[doc = " Cancelled: its instance shut down, and the run did not end within the grace."]
     InstanceShutDown "instance_shut_down" {} "its instance shut down before it ended" "运行结束前实例已关闭";
 
+    #[doc = " Cancelled: its instance left the job, and the run did not end within the grace, or had not begun."]
+    JobLeft "job_left" {} "its instance left the job before it ended" "运行结束前实例已退出该作业";
     #[doc = " Failed, `owner_lost`: the instance could not renew its lease, so the run was stopped before another instance could take it."]
     LeaseLost "lease_lost" {} "its instance lost the lease" "实例失去租约";
     #[doc = " Failed, `owner_lost`: as `lease_lost`, told by the same instance once it was back."]

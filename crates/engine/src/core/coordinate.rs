@@ -61,7 +61,7 @@ impl Turn<'_> {
         } else if let Some(stray) = self.stray_latch().or_else(|| self.stray_processing()) {
             let path = self.path(&stray);
             self.coordinate_with(StepKind::Other, vec![Op::delete(path)]);
-        } else if self.us.leaving || job.phase != Phase::Active {
+        } else if self.is_leaving() || job.phase != Phase::Active {
             if self.waiting_trigger().is_none() {
                 self.leave();
             }

@@ -109,7 +109,7 @@ impl Turn<'_> {
         let job = &*self.job;
         !job.registered
             || job.phase != Phase::Active
-            || self.us.leaving
+            || self.is_leaving()
             || job.degraded.is_some()
             || job.off.is_some()
             || self.claims_rest()
@@ -143,6 +143,9 @@ impl Turn<'_> {
     /// What an item needs of which nothing runs here.
     fn idle(&mut self, item: Item, effective: &Effective, latest: Option<Millis>, held: bool) -> Proposal {
         let session = self.us.session_id();
+        if self.job.leaving.is_some() {
+            return self.let_go(item, effective);
+        }
         let mine = item < self.job.count() && self.job.owns(item, &self.us.me);
         let job = &mut *self.job;
         let taken_by_other =
@@ -232,6 +235,26 @@ impl Turn<'_> {
             }),
             Previous::Running | Previous::Wait => Proposal::Nothing,
         }
+    }
+
+    /// Of a job that is being left: ends a claim of ours of which nothing runs; see [`roster`](super::roster).
+    fn let_go(&mut self, item: Item, effective: &Effective) -> Proposal {
+        let session = self.us.session_id();
+        if !self.job.item_mut(item).loose || !self.job.is_clear() || self.claims_rest() {
+            return Proposal::Nothing;
+        }
+        if self.job.mirror.item(item).is_none_or(|nodes| matches!(nodes.cursor, CursorNode::Unread)) {
+            self.load();
+            return Proposal::Nothing;
+        }
+        let (base, version) = self.base_cursor(item, effective);
+        let ours = |claim: &Claim| claim.owner == self.us.me && claim.session == session;
+        if !base.running().is_some_and(ours) || self.us.mutated(Mutation::RemovedJobKeepsClaims) {
+            self.job.item_mut(item).loose = false;
+            return Proposal::Nothing;
+        }
+        let outcome = Outcome::Cancelled { reason: Reason::JobLeft {} };
+        Proposal::Settle(self.give_up(item, base, version, outcome))
     }
 
     /// Records what somebody else, or an earlier incarnation of this process, wrote into the cursor: it may have died before
@@ -425,18 +448,19 @@ impl Turn<'_> {
             (false, false) => Reason::OwnerDied { owner },
             (false, true) => Reason::OwnerDiedForGood { owner },
         };
-        let ItemClaim { cursor, settlements, dead, .. } = self.give_up(item, cursor, version, reason);
+        let ItemClaim { cursor, settlements, dead, .. } =
+            self.give_up(item, cursor, version, owner_lost(reason));
         Previous::Settled { cursor: Box::new(cursor), settlements, dead }
     }
 
-    /// The change of a cursor that settles its open claim as failed, because its owner is lost.
-    fn give_up(&self, item: Item, mut cursor: Cursor, version: Option<i32>, reason: Reason) -> ItemClaim {
-        let outcome = Outcome::Failed { kind: FailureKind::OwnerLost, reason };
+    /// The change of a cursor that settles its open claim, of which nothing runs.
+    fn give_up(&self, item: Item, mut cursor: Cursor, version: Option<i32>, outcome: Outcome) -> ItemClaim {
         let (mut settlements, mut dead) = (Vec::new(), None);
         if let Some(claim) = &mut cursor.run {
             settlements.push(self.settlement(item, claim, outcome.clone(), Some(claim.at)));
             claim.outcome = Some(outcome);
-            dead = (!self.us.leases.contains_key(&claim.owner)).then(|| claim.owner.clone());
+            let gone = claim.owner != self.us.me && !self.us.leases.contains_key(&claim.owner);
+            dead = gone.then(|| claim.owner.clone());
         }
         ItemClaim { item, cursor, version, settlements, dead, takeover: None }
     }
@@ -480,7 +504,7 @@ impl Turn<'_> {
         };
         if self.orphaned_long_enough(item) && self.lease_is_known(item, &claim) {
             let reason = Reason::OwnerDiedItemGone { owner: claim.owner.to_string() };
-            let claim = self.give_up(item, cursor, version, reason);
+            let claim = self.give_up(item, cursor, version, owner_lost(reason));
             self.send_settles(vec![claim]);
         }
         false
@@ -535,12 +559,18 @@ impl Turn<'_> {
             let state = &job.items[item as usize];
             matches!(&state.local, Local::Running(active) if !active.taken) && !job.owns(item, &self.us.me)
         });
-        let on = job.mirror.necessary || self.us.leaving || moved || !streaming || job.phase != Phase::Active;
+        let on =
+            job.mirror.necessary || self.is_leaving() || moved || !streaming || job.phase != Phase::Active;
         if job.winding != on {
             self.job.winding = on;
             self.us.out.push(Effect::WindDown { job: self.job.number, on });
         }
     }
+}
+
+/// The outcome of a fire whose owner is lost.
+fn owner_lost(reason: Reason) -> Outcome {
+    Outcome::Failed { kind: FailureKind::OwnerLost, reason }
 }
 
 /// See [`Core::settle_previous`].

@@ -179,7 +179,8 @@ impl Turn<'_> {
             }
             StepKind::Leave => {
                 self.job.latch = None;
-                if self.us.leaving {
+                self.job.registered = false;
+                if self.is_leaving() {
                     self.job.phase = Phase::Left;
                 }
             }

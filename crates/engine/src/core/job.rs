@@ -20,8 +20,10 @@ pub(crate) struct Job {
     /// Its number in this engine; it stays the same while the job is here.
     pub(crate) number: usize,
     pub(crate) name: JobName,
-    /// The settings this process was started with.
+    /// The settings that this process has for it.
     pub(crate) local: JobSettings,
+    /// Sequence number at which it came: what was asked for before may be about another job of its name.
+    since: u64,
     pub(crate) mirror: Mirror,
     /// The id of the full reading under way.
     pub(crate) loading: Option<u64>,
@@ -45,6 +47,13 @@ pub(crate) struct Job {
     /// That the layout is not the one that was asked for was told.
     pub(crate) layout_told: bool,
     pub(crate) phase: Phase,
+    /// This engine leaves the job; see [`super::roster`].
+    pub(crate) leaving: Option<Leaving>,
+    /// A commit of ours went out in this session, so something of ours may be in the job's nodes.
+    pub(crate) wrote: bool,
+    /// Sequence numbers of the last answer of a commit that was unclear, and of the last full reading that was taken in.
+    pub(crate) unclear: u64,
+    looked: u64,
     /// Our instance node was seen in this session.
     pub(crate) registered: bool,
     /// The coordination commit under way.
@@ -95,8 +104,17 @@ pub(crate) enum Phase {
     Active,
     /// Its instance node was deleted by somebody: Elastic-Job's shutdown command. What runs goes on, nothing new starts.
     ShutDown,
-    /// This engine is leaving; the instance node is gone.
+    /// This engine is leaving, and has no node there.
     Left,
+}
+
+/// A job that this engine leaves.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Leaving {
+    /// Until when what runs may go on (mono).
+    pub(crate) until: Millis,
+    /// Runs up to this number were stopped.
+    pub(crate) stopped_to: u64,
 }
 
 /// A place in the queue of a latch; see [`super::election`].
@@ -222,6 +240,8 @@ pub struct JobStatus {
     pub job: JobName,
     /// Registered in the current session.
     pub registered: bool,
+    /// It was removed from this engine, and is still being left: something of it runs, or is to be written.
+    pub leaving: bool,
     /// Why it does not fire here, if so.
     pub degraded: Option<String>,
     /// This engine leads the job.
@@ -233,11 +253,12 @@ pub struct JobStatus {
 }
 
 impl Job {
-    pub(crate) fn new(number: usize, local: JobSettings) -> Self {
+    pub(crate) fn new(number: usize, local: JobSettings, since: u64) -> Self {
         Self {
             number,
             name: local.name.clone(),
             local,
+            since,
             mirror: Mirror::default(),
             loading: None,
             load_waits: false,
@@ -251,6 +272,10 @@ impl Job {
             has_configured: false,
             layout_told: false,
             phase: Phase::Active,
+            leaving: None,
+            wrote: false,
+            unclear: 0,
+            looked: 0,
             registered: false,
             op: None,
             op_after: 0,
@@ -286,6 +311,7 @@ impl Job {
         self.reload = false;
         self.is_loaded = false;
         self.registered = false;
+        self.wrote = false;
         self.op = None;
         self.op_after = 0;
         self.latch = None;
@@ -332,6 +358,9 @@ impl Job {
 
     /// Takes in one answer; false when it may be older than what a commit of ours did meanwhile, and must be asked again.
     pub(crate) fn put(&mut self, id: u64, key: &Key, node: Option<&Node>) -> bool {
+        if id < self.since {
+            return true;
+        }
         let item = item_of(key);
         let touched = item.map_or(self.touched, |item| self.item_mut(item).touched);
         if id < touched && (item.is_none() || !matches!(key, Key::Owner(_) | Key::Disabled(_))) {
@@ -362,6 +391,9 @@ impl Job {
         root: &Key,
         nodes: impl Iterator<Item = (Key, &'a Node)>,
     ) -> bool {
+        if id < self.since {
+            return true;
+        }
         if *root != Key::Job {
             self.mirror.forget(root);
             for (key, node) in nodes {
@@ -405,12 +437,18 @@ impl Job {
             }
         }
         self.is_loaded = true;
+        self.looked = id;
         self.plans.note(&self.mirror);
         self.plans.looked(id);
         // A tree is no snapshot: its owners may be those of the plan before its epoch.
         self.epoch = None;
         self.read_settings();
         true
+    }
+
+    /// Whether the mirror shows what became of every commit of ours.
+    pub(crate) fn is_clear(&self) -> bool {
+        self.looked >= self.unclear && self.is_loaded && self.loading.is_none() && !self.load_waits
     }
 
     /// Whether the owners in the mirror may be older than its epoch, so that a claim would prove nothing.
@@ -493,6 +531,7 @@ impl Job {
         JobStatus {
             job: self.name.clone(),
             registered: self.registered,
+            leaving: self.leaving.is_some(),
             degraded: self.reason_degraded(),
             leader: us.leads(self),
             items: (0..self.count()).filter(|item| self.owns(*item, &us.me)).collect(),

@@ -80,6 +80,15 @@ impl Turn<'_> {
 
     /// Gives the job up: leadership and membership. Items that run go on and are completed; their next owners wait for them.
     pub(super) fn leave(&mut self) {
+        if self.job.leaving.is_some() && !self.job.is_clear() {
+            // The session lives on, and so would what an unclear commit left behind.
+            return self.load();
+        }
+        if self.job.latch.as_ref().is_some_and(|latch| latch.name.is_none()) {
+            // It is not known whether our place is there: where it is, it is a stray one now.
+            self.job.latch = None;
+            return self.touch();
+        }
         let session = self.us.session.map(|terms| terms.session);
         let job = &*self.job;
         let node = job.mirror.instances.get(&self.us.me).filter(|node| Some(node.stat.owner) == session);
@@ -106,7 +115,7 @@ impl Turn<'_> {
         }
         let ops = builder.ops;
         if ops.is_empty() {
-            if self.us.leaving {
+            if self.is_leaving() {
                 self.job.phase = Phase::Left;
             }
         } else {
@@ -127,6 +136,7 @@ impl Turn<'_> {
             && job.phase == Phase::Active
             && job.op.is_none()
             && job.command.is_none()
+            && job.leaving.is_none()
             && !self.us.leaving
         {
             // Or our session has ended, and we see its nodes go before we hear so: then our lease is gone with them.

@@ -37,6 +37,7 @@ mod plan;
 mod port;
 mod reading;
 mod records;
+mod roster;
 mod surplus;
 #[cfg(test)]
 mod tests;
@@ -48,6 +49,7 @@ mod us;
 
 pub use job::JobStatus;
 pub use port::{CoreOptions, Effect, Firing, Input, Mutation, Notice, Now, RunStart};
+pub use roster::Place;
 
 use clockwright_fleet::Layout;
 use clockwright_model::{Event, JobName, JobSettings, Millis};
@@ -62,7 +64,7 @@ use us::Us;
 /// One engine's state.
 pub struct Core {
     us: Us,
-    /// The jobs by their numbers. A number is never given twice; a job that was removed leaves its place empty.
+    /// The jobs by their numbers. A job keeps its number; one that was removed leaves its place empty for another.
     jobs: Vec<Option<Job>>,
     by_name: HashMap<JobName, usize>,
     left: bool,
@@ -97,7 +99,7 @@ impl Core {
     pub fn new(options: CoreOptions, jobs: Vec<JobSettings>) -> Self {
         let by_name =
             jobs.iter().enumerate().map(|(number, settings)| (settings.name.clone(), number)).collect();
-        let jobs = jobs.into_iter().enumerate().map(|(number, settings)| Some(Job::new(number, settings)));
+        let jobs = jobs.into_iter().enumerate().map(|(number, settings)| Some(Job::new(number, settings, 0)));
         Self { us: Us::new(options), jobs: jobs.collect(), by_name, left: false }
     }
 
@@ -118,6 +120,8 @@ impl Core {
             Input::RunEnded { run, end } => self.run_ended(run, end, now),
             Input::Stored { settlements } => self.us.stored = self.us.stored.max(settlements),
             Input::Refresh(job) => self.refresh(job, now),
+            Input::Add { job, settings } => self.add(job, *settings, now),
+            Input::Remove { job, until } => self.remove(job, until, now),
             Input::Shutdown => self.shutdown(now),
             Input::ShutdownNow => self.shutdown_now(now),
         }
@@ -145,9 +149,11 @@ impl Core {
         for job in dirty.drain(..) {
             if let Some(mut turn) = self.turn(job, now) {
                 turn.job.dirty = false;
+                turn.stop_overdue();
                 turn.decide();
                 turn.count_watches();
             }
+            self.forget_if_gone(job, now);
         }
         if self.us.dirty.is_empty() {
             self.us.dirty = dirty;
@@ -235,7 +241,7 @@ impl Core {
         us.compare_clocks(lease_sent, now);
         us.load_leases();
         us.others = found;
-        let layout = us.options.layout.or(found).unwrap_or_default();
+        let layout = self.layout_of_new();
         self.each(now, |turn| {
             if turn.job.effective.is_none() {
                 turn.job.mirror.layout = layout;
@@ -259,7 +265,7 @@ impl Core {
                 turn.job.phase = job::Phase::ShutDown;
             }
             turn.stop_strict_runs();
-            if turn.us.leaving {
+            if turn.is_leaving() {
                 turn.touch();
             }
         });
@@ -271,6 +277,9 @@ impl Core {
         let Some(Pending { job, purpose }) = self.us.commits.remove(&id) else { return };
         let Some(mut turn) = self.turn(job, now) else { return };
         turn.touch();
+        if result.as_ref().is_err_and(Error::is_unknown) {
+            turn.job.unclear = turn.us.next();
+        }
         match purpose {
             Purpose::Coordinate(step) => turn.coordinated(step, result),
             Purpose::Claim(claims) => turn.claimed(claims, result),

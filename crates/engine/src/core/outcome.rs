@@ -36,7 +36,8 @@ impl Turn<'_> {
                 Outcome::Cancelled { reason: Reason::StoppedByHand {} }
             }
             RunResult::Stopped(StopReason::Shutdown) => {
-                Outcome::Cancelled { reason: Reason::InstanceShutDown {} }
+                let reason = if self.us.leaving { Reason::InstanceShutDown {} } else { Reason::JobLeft {} };
+                Outcome::Cancelled { reason }
             }
             RunResult::Stopped(StopReason::LeaseLost) => {
                 self.lost_run(item, &active);
@@ -51,7 +52,7 @@ impl Turn<'_> {
             }
             let wait = settings.retry.wait_after(active.claim.attempt);
             if let (Some(wait), false, false) =
-                (wait, self.us.leaving, settings.error_handler == ErrorHandler::Throw)
+                (wait, self.is_leaving(), settings.error_handler == ErrorHandler::Throw)
             {
                 let until = self.now.mono + wait;
                 // The next attempt is a firing of its own.
@@ -106,7 +107,7 @@ impl Turn<'_> {
     /// Why an item that waits for its next attempt need not wait any longer, if so: whoever leaves, pauses, drains or disables
     /// wants what runs to end, and nothing new to begin.
     pub(super) fn retry_is_over(&self, item: Item) -> Option<Reason> {
-        if self.us.leaving {
+        if self.is_leaving() {
             return Some(Reason::LeftBeforeRetry {});
         }
         let disabled = self.job.mirror.item(item).is_some_and(|nodes| nodes.disabled);

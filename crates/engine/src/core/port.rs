@@ -2,7 +2,7 @@
 
 use clockwright_fleet::Layout;
 use clockwright_fleet::keys::Keys;
-use clockwright_model::{Event, InstanceId, JobName, Millis, ShardContext};
+use clockwright_model::{Event, InstanceId, JobName, JobSettings, Millis, ShardContext};
 use clockwright_registry::{Commit, Error, Hint, Node, Op, Path};
 use clockwright_runtime::{RunEnd, StopReason};
 
@@ -81,6 +81,20 @@ pub enum Input {
     },
     /// Read this job anew, whatever the hints say; job 0 stands for the leases too.
     Refresh(usize),
+    /// Serve this job too. No job here has its name or its number, and the engine is not shutting down.
+    Add {
+        /// Its number: the place of one that was [`Removed`](Effect::Removed), or a new one.
+        job: usize,
+        /// Its settings as this process knows them.
+        settings: Box<JobSettings>,
+    },
+    /// Leave this job; [`Effect::Removed`] tells when that is done.
+    Remove {
+        /// Its number.
+        job: usize,
+        /// Until when what it runs may go on (mono); it is stopped then.
+        until: Millis,
+    },
     /// Finish what runs, start nothing more, and leave.
     Shutdown,
     /// Runs that still go on are to be stopped.
@@ -136,6 +150,11 @@ pub enum Effect {
     Record(Event),
     /// Tell the operator.
     Tell(Notice),
+    /// A job that was to be removed has ended here and was left: its code is needed no more, its name and its number are free.
+    Removed {
+        /// The job's number.
+        job: usize,
+    },
     /// Everything has ended and was left; the session can be closed.
     Left,
 }
@@ -220,4 +239,5 @@ pub enum Mutation {
     CompletionIgnoresToken,     // a stale owner's completion counts
     OrphansOfDeadOwnersOnly,    // a claim whose item has moved to a living owner is not suspected
     DyingTakerIsJava,           // whoever is listed without a lease is a Java peer
+    RemovedJobKeepsClaims,      // a job that is removed is forgotten though a claim of it may be open
 }

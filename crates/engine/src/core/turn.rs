@@ -43,6 +43,7 @@ impl Turn<'_> {
     }
 
     pub(super) fn commit(&mut self, purpose: Purpose, ops: Vec<Op>) -> u64 {
+        self.job.wrote = true;
         self.us.commit(self.job.number, purpose, ops)
     }
 

@@ -2,7 +2,7 @@
 
 use super::stage::{Desk, REFRESH, SESSION, Who};
 use clockwright_engine::core::{Core, Input, JobStatus, Now};
-use clockwright_model::{Event, InstanceId, Item, Millis};
+use clockwright_model::{Event, InstanceId, Item, JobSettings, Millis};
 use clockwright_registry::{Hint, Op, Path};
 use clockwright_testkit::sim::EPOCH;
 use std::cell::Cell;
@@ -17,7 +17,8 @@ pub struct Instance {
     pub(super) id: InstanceId,
     /// `None` once the process is gone.
     pub(super) core: Option<Core>,
-    jobs: Vec<String>,
+    /// The names of its jobs, by their numbers.
+    pub(super) jobs: Vec<Option<String>>,
     offset: Millis,
     pub(super) session: Option<i64>,
     /// Nothing is heard of it since then, though its session lives.
@@ -43,7 +44,13 @@ pub struct Instance {
 }
 
 impl Instance {
-    pub(super) fn new(id: InstanceId, core: Core, jobs: Vec<String>, offset: Millis, now: Millis) -> Self {
+    pub(super) fn new(
+        id: InstanceId,
+        core: Core,
+        jobs: Vec<Option<String>>,
+        offset: Millis,
+        now: Millis,
+    ) -> Self {
         Self {
             id,
             core: Some(core),
@@ -193,6 +200,13 @@ impl Desk {
         self.settle_down();
     }
 
+    /// It does not reach the registry, and hears that its session has ended meanwhile.
+    pub fn hear_of_loss(&mut self, who: Who) {
+        self.instances[who.0].session = None;
+        self.instances[who.0].inbox.push_back(Input::SessionLost);
+        self.settle_down();
+    }
+
     /// The answer to its next commit gets lost, after the commit was carried out.
     pub fn lose_answer(&mut self, who: Who) {
         self.instances[who.0].loses_answer = true;
@@ -202,6 +216,33 @@ impl Desk {
     pub fn leave(&mut self, who: Who) {
         self.instances[who.0].inbox.push_back(Input::Shutdown);
         self.settle_down();
+    }
+
+    /// It is to serve one more job.
+    pub fn add(&mut self, who: Who, settings: &JobSettings) {
+        let instance = &mut self.instances[who.0];
+        let job = instance.jobs.iter().position(Option::is_none).unwrap_or(instance.jobs.len());
+        instance.jobs.resize(instance.jobs.len().max(job + 1), None);
+        instance.jobs[job] = Some(settings.name.as_str().to_owned());
+        instance.inbox.push_back(Input::Add { job, settings: Box::new(settings.clone()) });
+        self.settle_down();
+    }
+
+    /// It is to leave a job, in which what runs may go on for so long.
+    pub fn remove(&mut self, who: Who, job: &str, grace: Millis) {
+        let until = self.instances[who.0].clock(self.now).mono + grace;
+        let job = self.number(who, job).expect("it serves the job");
+        self.instances[who.0].inbox.push_back(Input::Remove { job, until });
+        self.settle_down();
+    }
+
+    /// Whether it has a job, be it that it is still leaving it.
+    pub fn has(&self, who: Who, job: &str) -> bool {
+        self.number(who, job).is_some()
+    }
+
+    fn number(&self, who: Who, job: &str) -> Option<usize> {
+        self.instances[who.0].jobs.iter().position(|name| name.as_deref() == Some(job))
     }
 
     /// It left, or died.

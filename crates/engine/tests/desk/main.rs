@@ -14,4 +14,5 @@ mod faults;
 mod instance;
 mod operations;
 mod operator;
+mod roster;
 mod stage;

@@ -90,6 +90,9 @@ pub struct Ran {
 /// Refuses some commits.
 type Guard = Box<dyn Fn(&[Op]) -> Option<Error>>;
 
+/// Which commits' answers get lost.
+type Deaf = Box<dyn Fn(&[Op]) -> bool>;
+
 /// Which hints are late.
 type Late = Box<dyn Fn(&Path) -> bool>;
 
@@ -107,6 +110,7 @@ pub struct Desk {
     /// What is stored for good.
     pub(super) stored: Vec<Event>,
     guard: Option<Guard>,
+    deaf: Option<Deaf>,
     blind: Option<Error>,
     late: Option<Late>,
     /// Commits that were sent, by when, and what became of them where that is not well.
@@ -133,6 +137,7 @@ impl Desk {
             runs: Vec::new(),
             stored: Vec::new(),
             guard: None,
+            deaf: None,
             blind: None,
             late: None,
             commits: Vec::new(),
@@ -172,7 +177,7 @@ impl Desk {
             mutation: None,
         };
         let core = Core::new(options, jobs.to_vec());
-        let names = jobs.iter().map(|job| job.name.as_str().to_owned()).collect();
+        let names = jobs.iter().map(|job| Some(job.name.as_str().to_owned())).collect();
         let who = Who(number);
         self.instances.push(Instance::new(id, core, names, offset, self.now));
         self.connect(who);
@@ -312,14 +317,20 @@ impl Desk {
         self.guard = Some(Box::new(guard));
     }
 
+    /// From now on the answers to these commits get lost, after they were carried out.
+    pub fn lose_answers(&mut self, to: impl Fn(&[Op]) -> bool + 'static) {
+        self.deaf = Some(Box::new(to));
+    }
+
     /// From now on nothing can be read.
     pub fn hide(&mut self, error: Error) {
         self.blind = Some(error);
     }
 
-    /// From now on the registry refuses nothing.
+    /// From now on the registry refuses nothing, and no answer gets lost.
     pub fn allow(&mut self) {
         self.guard = None;
+        self.deaf = None;
         self.blind = None;
     }
 
@@ -527,6 +538,7 @@ impl Desk {
             Effect::WindDown { .. } => {}
             Effect::Record(event) => self.instances[who.0].bus.push_back((at + STORED_AFTER, event)),
             Effect::Tell(notice) => self.instances[who.0].told.push((at, notice.text)),
+            Effect::Removed { job } => self.instances[who.0].jobs[job] = None,
             Effect::Left => {
                 let instance = &mut self.instances[who.0];
                 self.stored.extend(instance.bus.drain(..).map(|(_, event)| event));
@@ -612,7 +624,8 @@ impl Desk {
         }
         let session = self.instances[who.0].session.unwrap_or_default();
         let result = self.registry.commit(session, ops);
-        if std::mem::take(&mut self.instances[who.0].loses_answer) {
+        let lost = self.deaf.as_ref().is_some_and(|deaf| deaf(ops));
+        if std::mem::take(&mut self.instances[who.0].loses_answer) || lost {
             return Err(Error::Unknown("the answer was lost".to_owned()));
         }
         result

@@ -82,6 +82,7 @@ impl Sim {
                 }
             }
             Fault::Expiry => self.expire_early(engine),
+            Fault::RemoveJob => self.remove_job(engine),
             Fault::Leave => {
                 let each = &mut self.engines[engine];
                 if each.core.is_some() && !each.leaving {

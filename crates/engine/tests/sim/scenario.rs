@@ -25,6 +25,8 @@ pub enum Fault {
     Leave,
     /// A session ends before its time: an operator ended it, or the registry forgot it.
     Expiry,
+    /// An engine leaves a job, and serves it again later.
+    RemoveJob,
 }
 
 /// A defect that is put back around the core: in the shell, or in what reaches it.
@@ -38,7 +40,7 @@ pub enum Seam {
     ClockIsTrusted,
 }
 
-pub const ALL_FAULTS: [Fault; 16] = [
+pub const ALL_FAULTS: [Fault; 17] = [
     Fault::Crash,
     Fault::Pause,
     Fault::Partition,
@@ -55,6 +57,7 @@ pub const ALL_FAULTS: [Fault; 16] = [
     Fault::ConsoleShutdown,
     Fault::Leave,
     Fault::Expiry,
+    Fault::RemoveJob,
 ];
 
 /// One seed's setting.

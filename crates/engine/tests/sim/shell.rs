@@ -8,7 +8,7 @@ use super::net::{Ask, Connection};
 use super::scenario::Seam;
 use super::world::{Event, LAST_CRASH, Sim};
 use clockwright_engine::core::{Core, CoreOptions, Effect, Firing, Input, Now};
-use clockwright_model::{Event as Record, FailureKind, InstanceId, Millis, RunId, Settlement};
+use clockwright_model::{Event as Record, FailureKind, InstanceId, JobName, Millis, RunId, Settlement};
 use clockwright_registry::{Commit, Error, Hint, Op, Path};
 use clockwright_runtime::{RunEnd, RunResult, StopReason};
 use clockwright_testkit::sim::EPOCH;
@@ -49,6 +49,8 @@ pub struct Engine {
     pub id: InstanceId,
     pub life: u64,
     pub core: Option<Core>,
+    /// The jobs that it has, by their numbers.
+    pub jobs: Vec<Option<JobName>>,
     pub offset: Millis,
     pub paused: bool,
     inbox: VecDeque<Message>,
@@ -86,6 +88,7 @@ impl Engine {
             id: InstanceId::of_process(&format!("10.0.0.{}", number + 1), 100, 0),
             life: 0,
             core: None,
+            jobs: Vec::new(),
             offset,
             paused: false,
             inbox: VecDeque::new(),
@@ -145,6 +148,7 @@ impl Sim {
         let each = &mut self.engines[engine];
         each.life += 1;
         each.core = Some(core);
+        each.jobs = self.scenario.jobs.iter().map(|job| Some(job.name.clone())).collect();
         each.paused = false;
         each.leaving = false;
         each.shut = false;
@@ -400,6 +404,7 @@ impl Sim {
             Effect::Tell(notice) => {
                 self.note(|| format!("engine {engine} says: {:?} {}", notice.job, notice.text));
             }
+            Effect::Removed { job } => self.removed(engine, job),
             Effect::Left => self.left(engine),
         }
     }

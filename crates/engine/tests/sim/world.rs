@@ -8,7 +8,7 @@ use super::scenario::Scenario;
 use super::shell::{Engine, Message};
 use clockwright_engine::core::Input;
 use clockwright_fleet::keys::Keys;
-use clockwright_model::{InstanceId, Millis};
+use clockwright_model::{InstanceId, JobName, Millis};
 use clockwright_registry::{Op, Path};
 use clockwright_testkit::sim::{Change, Leader, Rng, World};
 use std::collections::{BTreeMap, VecDeque};
@@ -19,6 +19,12 @@ pub enum Event {
     /// An engine's process starts.
     Boot {
         engine: usize,
+    },
+    /// A job that an engine left is added again.
+    Rejoin {
+        engine: usize,
+        life: u64,
+        job: JobName,
     },
     /// A message reaches a process.
     Deliver {
@@ -237,6 +243,7 @@ impl Sim {
     fn handle(&mut self, event: Event) {
         match event {
             Event::Boot { engine } => self.boot(engine),
+            Event::Rejoin { engine, life, job } => self.rejoin(engine, life, &job),
             Event::Deliver { engine, life, message } => self.deliver(engine, life, message),
             Event::Settle { engine, life } => self.settle(engine, life),
             Event::Wake { engine, life } => self.wake(engine, life),

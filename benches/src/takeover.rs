@@ -65,7 +65,7 @@ async fn clean(scale: Scale, kind: Kind) -> anyhow::Result<Row> {
         let leaver = start(round + 1).await?;
         fleet::owns(&survivor, total / 2).await?;
         let left_at = Instant::now();
-        let (owned_at, ()) = tokio::join!(owns_all(&survivor, total), leaver.shutdown());
+        let (owned_at, _) = tokio::join!(owns_all(&survivor, total), leaver.shutdown());
         moved.push(millis(owned_at? - left_at));
         floor.push(millis(raw.burst().await?));
     }

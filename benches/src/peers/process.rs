@@ -300,7 +300,8 @@ pub(crate) async fn hold(wishes: &str) -> anyhow::Result<()> {
     let (load, starts): (Load, PathBuf) = serde_json::from_str(wishes).context("the child's wishes")?;
     let starts = Arc::new(File::options().create(true).append(true).open(starts)?);
     let address = Address::parse(&format!("zookeeper://{}/{}", load.address, load.namespace))?;
-    let registry = Registry::open(&address, Some(load.session_timeout)).await?;
+    let registry =
+        Registry::open(&address, Some(Duration::from_millis(load.session_timeout.unsigned_abs()))).await?;
     let jobs = (0..load.jobs).map(|number| {
         let starts = starts.clone();
         let cron = format!("{}/{} * * * * ?", load.second(number), load.period);

@@ -79,9 +79,7 @@ impl From<ConnectError> for Failure {
         match error {
             ConnectError::Address(message) => Failure::Usage(message),
             ConnectError::Registry(error) => error.into(),
-            ConnectError::Open(_) | ConnectError::Serve { .. } | ConnectError::Nothing(_) => {
-                Failure::Unreachable(with_causes(&error))
-            }
+            error => Failure::Unreachable(with_causes(&error)),
         }
     }
 }

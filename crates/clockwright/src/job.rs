@@ -1,14 +1,16 @@
 //! A job and its code, as a program defines it.
 
-use clockwright_engine::{JobDefinition, JobListener, OnceListener};
+use clockwright_engine::{
+    Failure, FailureHandler, JobDefinition, JobListener, OnceListener, RunReport, SharedListener,
+};
 use clockwright_model::{
     ErrorHandler, Exclusive, JobKind, JobName, JobSettings, Millis, Misfire, Retry, SettingsError,
     ShardContext,
 };
 use clockwright_planner::sharding::Strategy;
 use clockwright_runtime::{
-    CancelSignal, Dataflow, DataflowJob, LineSink, Logged, ProcessRuntime, ProcessSettings, RunLogs,
-    SharedRuntime, Shown, SimpleFn, Supervisor,
+    CancelSignal, Dataflow, DataflowFns, DataflowJob, LineSink, Logged, ProcessRuntime, ProcessSettings,
+    RunLogs, SharedRuntime, Shown, SimpleFn, Supervisor,
 };
 use clockwright_settings::{Code as What, HttpSettings, docs};
 use std::fmt::Display;
@@ -24,8 +26,9 @@ pub struct Job {
     name: String,
     settings: Result<JobSettings, SettingsError>,
     code: Code,
-    listeners: Vec<Arc<dyn JobListener>>,
+    listeners: Vec<SharedListener>,
     once: Vec<OnceListener>,
+    on_failure: Vec<FailureHandler>,
     supervisor: Supervisor,
     directory: Option<PathBuf>,
 }
@@ -39,6 +42,15 @@ enum Code {
 
 impl Job {
     /// A job that calls an async function once for each item of each fire. An error it returns is the reason of the failure.
+    ///
+    /// ```
+    /// use clockwright::Job;
+    ///
+    /// let job = Job::simple("report", "0 0 6 * * ?", |context| async move {
+    ///     println!("part {} of {}, for {:?}", context.item, context.sharding_total_count, context.fire.at());
+    ///     Ok::<(), std::io::Error>(())
+    /// });
+    /// ```
     pub fn simple<F, Work, E>(name: &str, cron: &str, function: F) -> Self
     where
         F: Fn(ShardContext) -> Work + Send + Sync + 'static,
@@ -62,8 +74,66 @@ impl Job {
     }
 
     /// A job that fetches data and processes it; with `streaming`, again and again until a fetch comes back empty.
+    ///
+    /// ```
+    /// use clockwright::{Dataflow, Job, ShardContext};
+    ///
+    /// struct Orders;
+    ///
+    /// impl Dataflow for Orders {
+    ///     type Data = u64;
+    ///     type Error = String;
+    ///
+    ///     async fn fetch(&self, context: &ShardContext) -> Result<Vec<u64>, String> {
+    ///         println!("the open orders of part {} of {}", context.item, context.sharding_total_count);
+    ///         Ok(vec![17, 18])
+    ///     }
+    ///
+    ///     async fn process(&self, _: &ShardContext, batch: Vec<u64>) -> Result<(), String> {
+    ///         println!("{} order(s) are sent", batch.len());
+    ///         Ok(())
+    ///     }
+    /// }
+    ///
+    /// let job = Job::dataflow("orders", "0 0/5 * * * ?", Orders, false).sharding(4);
+    /// ```
     pub fn dataflow<D: Dataflow>(name: &str, cron: &str, code: D, streaming: bool) -> Self {
         let runtime = Arc::new(DataflowJob::new(code, streaming));
+        Self::new(name, JobKind::Dataflow { streaming }, cron, Code::Function(runtime))
+    }
+
+    /// A [`dataflow`](Self::dataflow) of two functions.
+    ///
+    /// ```
+    /// use clockwright::{Job, ShardContext};
+    ///
+    /// let job = Job::dataflow_fns(
+    ///     "orders",
+    ///     "@every 10s",
+    ///     |context: ShardContext| async move { Ok::<_, String>(vec![format!("order of item {}", context.item)]) },
+    ///     |_, batch: Vec<String>| async move {
+    ///         println!("{} order(s)", batch.len());
+    ///         Ok(())
+    ///     },
+    ///     false,
+    /// );
+    /// ```
+    pub fn dataflow_fns<Fetch, Process, T, E, Fetching, Processing>(
+        name: &str,
+        cron: &str,
+        fetch: Fetch,
+        process: Process,
+        streaming: bool,
+    ) -> Self
+    where
+        Fetch: Fn(ShardContext) -> Fetching + Send + Sync + 'static,
+        Process: Fn(ShardContext, Vec<T>) -> Processing + Send + Sync + 'static,
+        Fetching: Future<Output = Result<Vec<T>, E>> + Send + 'static,
+        Processing: Future<Output = Result<(), E>> + Send + 'static,
+        T: Send + 'static,
+        E: Display + Send + 'static,
+    {
+        let runtime = Arc::new(DataflowFns::job(fetch, process, streaming));
         Self::new(name, JobKind::Dataflow { streaming }, cron, Code::Function(runtime))
     }
 
@@ -113,6 +183,7 @@ impl Job {
             code,
             listeners: Vec::new(),
             once: Vec::new(),
+            on_failure: Vec::new(),
             supervisor: Supervisor::this_program(),
             directory: None,
         }
@@ -241,18 +312,110 @@ impl Job {
         self
     }
 
-    /// Calls a listener around the job's firings; listeners are called in the order in which they were added.
+    /// Calls a listener around the job's firings on this instance; listeners are called in the order in which they were added.
     #[must_use]
     pub fn listener(mut self, listener: impl JobListener) -> Self {
-        self.listeners.push(Arc::new(listener));
+        self.listeners.push(SharedListener::new(listener));
+        self
+    }
+
+    /// Calls a function before the first of a firing's items starts on this instance: a [`listener`](Self::listener) of one function. It has a
+    /// minute; an error of it is logged, and the firing goes on.
+    ///
+    /// ```
+    /// # use clockwright::Job;
+    /// # let job = Job::simple("report", "0 0 6 * * ?", |_| async { Ok::<(), String>(()) });
+    /// let job = job
+    ///     .before(|contexts| async move {
+    ///         println!("{} item(s) of fire {} begin here", contexts.len(), contexts[0].fire);
+    ///         Ok::<(), String>(())
+    ///     })
+    ///     .after(|runs| async move {
+    ///         let failed = runs.iter().filter(|run| run.is_failure()).count();
+    ///         let longest = runs.iter().map(|run| run.took).max().unwrap_or_default();
+    ///         println!("{failed} of {} failed, the longest took {longest:?}", runs.len());
+    ///         Ok::<(), String>(())
+    ///     });
+    /// ```
+    #[must_use]
+    pub fn before<F, Work, E>(mut self, function: F) -> Self
+    where
+        F: Fn(Vec<ShardContext>) -> Work + Send + Sync + 'static,
+        Work: Future<Output = Result<(), E>> + Send + 'static,
+        E: Display + Send + 'static,
+    {
+        self.listeners.push(SharedListener::before(function));
+        self
+    }
+
+    /// Calls a function after the last of a firing's items ended on this instance, with what became of each. As [`before`](Self::before).
+    #[must_use]
+    pub fn after<F, Work, E>(mut self, function: F) -> Self
+    where
+        F: Fn(Vec<RunReport>) -> Work + Send + Sync + 'static,
+        Work: Future<Output = Result<(), E>> + Send + 'static,
+        E: Display + Send + 'static,
+    {
+        self.listeners.push(SharedListener::after(function));
         self
     }
 
     /// Calls a listener once for a firing of the whole job, on the instance whose items come last. Instances wait for each
     /// other, at most as long as the listener says.
+    ///
+    /// ```
+    /// use clockwright::{Job, JobListener, ListenerError, OnceListener, RunReport, ShardContext};
+    /// use std::time::Duration;
+    ///
+    /// struct Swap;
+    ///
+    /// impl JobListener for Swap {
+    ///     async fn before(&self, contexts: &[ShardContext]) -> Result<(), ListenerError> {
+    ///         println!("make the empty table for fire {}", contexts[0].fire);
+    ///         Ok(())
+    ///     }
+    ///
+    ///     async fn after(&self, runs: &[RunReport]) -> Result<(), ListenerError> {
+    ///         println!("{} item(s) were the last to end; make the table the new one", runs.len());
+    ///         Ok(())
+    ///     }
+    /// }
+    ///
+    /// let job = Job::simple("load", "0 0 3 * * ?", |_| async { Ok::<(), String>(()) })
+    ///     .sharding(8)
+    ///     .once_listener(OnceListener::new(Swap).complete_timeout(Duration::from_secs(7200)));
+    /// ```
     #[must_use]
     pub fn once_listener(mut self, listener: OnceListener) -> Self {
         self.once.push(listener);
+        self
+    }
+
+    /// Calls a function with each attempt that failed on this instance, as soon as it did, besides what [`error_handler`](Self::error_handler)
+    /// says. It holds nothing up, not even the next attempt, and has a minute; an error of it is logged. What is decided about an item
+    /// without its code having run here (a missed fire, the end of a dead instance's run) is heard by
+    /// [`Scheduler::outcomes`](crate::Scheduler::outcomes).
+    ///
+    /// ```
+    /// use clockwright::{ErrorHandler, Job, Retry};
+    ///
+    /// let job = Job::simple("import", "@every 1m", |_| async { Err::<(), _>("the file is not there yet") })
+    ///     .retry(Retry::attempts(3))
+    ///     .error_handler(ErrorHandler::Ignore)
+    ///     .on_failure(|failure| async move {
+    ///         let run = &failure.context;
+    ///         println!("{}/{} attempt {}: {}", run.job, run.item, run.attempt, failure.reason);
+    ///         Ok::<(), String>(())
+    ///     });
+    /// ```
+    #[must_use]
+    pub fn on_failure<F, Work, E>(mut self, function: F) -> Self
+    where
+        F: Fn(Failure) -> Work + Send + Sync + 'static,
+        Work: Future<Output = Result<(), E>> + Send + 'static,
+        E: Display + Send + 'static,
+    {
+        self.on_failure.push(FailureHandler::new(function));
         self
     }
 
@@ -309,8 +472,11 @@ impl Job {
             (Code::Settings, Some(logs)) => Arc::new(Logged::new(runtime, Arc::clone(logs) as _)),
             _ => runtime,
         };
-        let (listeners, once) = (self.listeners.clone(), self.once.clone());
-        Ok(JobDefinition { listeners, once, ..JobDefinition::new(settings, runtime) })
+        let mut definition = JobDefinition::new(settings, runtime);
+        definition.listeners.clone_from(&self.listeners);
+        definition.once.clone_from(&self.once);
+        definition.on_failure.clone_from(&self.on_failure);
+        Ok(definition)
     }
 }
 

@@ -29,23 +29,37 @@
 pub mod job;
 pub mod jobs;
 pub mod net;
+pub mod outcomes;
 pub mod registry;
 pub mod scheduler;
 
 pub use clockwright_engine::core::JobStatus;
-pub use clockwright_engine::{AddError, JobListener, OnceListener, RemoveError};
+pub use clockwright_engine::{
+    AddError, Failure, JobListener, ListenerError, NotGivenBack, OnceListener, RemoveError, RunReport,
+    StartError,
+};
 pub use clockwright_events as events;
 pub use clockwright_fleet as fleet;
 pub use clockwright_fleet::Layout;
+pub use clockwright_fleet::admin::{AdminError, Done, Triggered};
+pub use clockwright_fleet::view::{JobBrief, JobView};
 pub use clockwright_model as model;
-pub use clockwright_model::{ErrorHandler, Exclusive, JobSettings, Misfire, Retry, ShardContext};
+pub use clockwright_model::{
+    ErrorHandler, Exclusive, FailureKind, Fire, InstanceId, Item, JobName, JobSettings, Misfire, Outcome,
+    Reason, Retry, RunId, SettingsError, Settlement, ShardContext, Source,
+};
 pub use clockwright_planner::sharding::Strategy;
-pub use clockwright_runtime::{CancelSignal, Dataflow, DataflowFns, KeepLogs, RunLogs, Supervisor};
+pub use clockwright_registry as coordination;
+#[cfg(feature = "zookeeper")]
+pub use clockwright_registry_zookeeper as zookeeper;
+pub use clockwright_runtime as runtime;
+pub use clockwright_runtime::{CancelSignal, Dataflow, KeepLogs, RunLogs, Stream, Supervisor};
 pub use clockwright_settings::jobs_file;
 pub use job::Job;
 pub use jobs::JobHandle;
-pub use registry::Registry;
-pub use scheduler::{Events, History, Scheduler, SchedulerOptions};
+pub use outcomes::{Heard, Outcomes};
+pub use registry::{Address, ConnectError, Registry};
+pub use scheduler::{Events, History, Scheduler, SchedulerError, SchedulerOptions, ShutdownReport};
 
 pub use clockwright_runtime::guard::EXEC_TASK;
 
@@ -67,7 +81,12 @@ pub fn exec_task_if_asked() -> Option<std::process::ExitCode> {
     clockwright_runtime::guard::if_asked()
 }
 
-/// The examples of the README, which are compiled with this crate's tests.
+/// The examples of the README and of the library's guide, which are compiled and run with this crate's tests.
 #[cfg(doctest)]
-#[doc = include_str!("../../../README.md")]
-pub struct Readme;
+pub mod documents {
+    #[doc = include_str!("../../../README.md")]
+    pub struct Readme;
+
+    #[doc = include_str!("../../../docs/guides/library.md")]
+    pub struct Guide;
+}

@@ -9,6 +9,7 @@ use clockwright_registry_zookeeper::{Options, ZooKeeper, parse_url};
 use std::fmt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::time::Duration;
 use tokio::sync::Mutex;
 
 /// The namespace of an embedded registry when none is given.
@@ -47,6 +48,7 @@ enum Backend {
 
 /// Why a registry cannot be used.
 #[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
 pub enum ConnectError {
     /// The address makes no sense.
     #[error("{0}")]
@@ -72,6 +74,7 @@ pub enum ConnectError {
 
 /// A registry address, taken apart.
 #[derive(Clone, PartialEq, Eq)]
+#[non_exhaustive]
 pub enum Address {
     /// ZooKeeper servers and a namespace.
     #[cfg(feature = "zookeeper")]
@@ -172,17 +175,17 @@ impl Registry {
         Self::open(&Address::parse(address)?, None).await
     }
 
-    /// As [`connect`](Self::connect), with a session timeout in milliseconds: after that long without a sign of life, an
-    /// instance counts as dead and others take over its items.
+    /// As [`connect`](Self::connect), with a session timeout: after that long without a sign of life, an instance counts as dead and
+    /// others take over its items. ZooKeeper has bounds of its own for it. Default 12 s.
     ///
     /// # Errors
     /// As [`connect`](Self::connect).
-    pub async fn open(address: &Address, session_timeout: Option<i64>) -> Result<Self, ConnectError> {
+    pub async fn open(address: &Address, session_timeout: Option<Duration>) -> Result<Self, ConnectError> {
         let (backend, namespace) = match address {
             #[cfg(feature = "zookeeper")]
             Address::ZooKeeper { options, namespace } => {
                 let mut options = options.clone();
-                options.session_timeout = session_timeout.unwrap_or(options.session_timeout);
+                options.session_timeout = session_timeout.map_or(options.session_timeout, millis);
                 (Backend::ZooKeeper(options), namespace)
             }
             Address::Embedded { folder, namespace } => {
@@ -231,7 +234,7 @@ impl Registry {
     /// As [`open`](Self::open) and [`serve`](Self::serve).
     pub async fn open_or_serve(
         address: &Address,
-        session_timeout: Option<i64>,
+        session_timeout: Option<Duration>,
     ) -> Result<Self, ConnectError> {
         let (folder, namespace) = match address {
             Address::Embedded { folder, namespace } => (folder, namespace),
@@ -327,8 +330,13 @@ fn check_namespace(namespace: &str) -> Result<(), ConnectError> {
     Err(ConnectError::Address(format!("the namespace `{namespace}` cannot be meant: {why}")))
 }
 
-fn connect_options(session_timeout: Option<i64>) -> ConnectOptions {
-    session_timeout.map_or_else(ConnectOptions::default, |session_timeout| ConnectOptions { session_timeout })
+fn connect_options(session_timeout: Option<Duration>) -> ConnectOptions {
+    session_timeout
+        .map_or_else(ConnectOptions::default, |timeout| ConnectOptions { session_timeout: millis(timeout) })
+}
+
+fn millis(duration: Duration) -> i64 {
+    i64::try_from(duration.as_millis()).unwrap_or(i64::MAX)
 }
 
 fn registry_folder(folder: &Path) -> PathBuf {
@@ -445,9 +453,9 @@ mod tests {
     async fn a_session_timeout_counts_for_the_process_that_serves_the_registry_too() {
         let folder = tempfile::tempdir().unwrap();
         let address = Address::Embedded { folder: folder.path().into(), namespace: "jobs".into() };
-        let served = Registry::open_or_serve(&address, Some(4_000)).await.unwrap();
+        let served = Registry::open_or_serve(&address, Some(Duration::from_secs(4))).await.unwrap();
         assert_eq!(served.session().await.unwrap().terms().timeout, 4_000);
-        let Err(error) = Registry::open_or_serve(&address, Some(7)).await else {
+        let Err(error) = Registry::open_or_serve(&address, Some(Duration::from_millis(7))).await else {
             panic!("7 ms is too short")
         };
         assert!(error.to_string().contains("100 to 3,600,000 ms"), "{error}");

@@ -1,20 +1,23 @@
 //! One instance: takes part in its jobs until it is shut down.
 
-use crate::{Job, Registry, net};
+use crate::{Job, Outcomes, Registry, net};
 use clockwright_engine::core::JobStatus;
 use clockwright_engine::{
-    AddError, Connect, Engine, EngineHandle, EngineOptions, JobDefinition, RemoveError, StartError,
+    AddError, Connect, Departure, Engine, EngineHandle, EngineOptions, JobDefinition, NotGivenBack,
+    RemoveError, StartError,
 };
 use clockwright_events::{
     Bus, BusOptions, LateStore, Retention, Sampling, Sink, Spool, SpoolError, SpoolOptions, StoreError,
 };
-use clockwright_fleet::Layout;
+use clockwright_fleet::{Layout, view};
 use clockwright_model::{InstanceId, Millis, NameError, SettingsError, ShardContext};
 use clockwright_runtime::{RunLogs, Stream, guard};
+use std::fmt;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
+use tokio::time::Instant;
 
 /// Is given what scripts print: the instance, the run, which stream, and the line. It must not block.
 pub type Lines = Arc<dyn Fn(&InstanceId, &ShardContext, Stream, &str) + Send + Sync>;
@@ -32,31 +35,86 @@ pub const LOGS_FOLDER: &str = "logs";
 const SWEEP: Duration = Duration::from_secs(3600);
 
 /// How an instance takes part.
+///
+/// ```
+/// use clockwright::{Events, SchedulerOptions};
+/// use std::time::Duration;
+///
+/// let options = SchedulerOptions::default()
+///     .events(Events::Folder("/var/lib/report".into()))
+///     .shutdown_grace(Duration::from_secs(60));
+/// ```
 #[derive(Clone)]
 pub struct SchedulerOptions {
-    /// The address by which its server is known; `None` is the one that Elastic-Job would choose.
-    pub address: Option<String>,
+    address: Option<String>,
+    name: Option<String>,
+    shutdown_grace: Duration,
+    layout: Option<Layout>,
+    events: Events,
+    history: History,
+    lines: Option<Lines>,
+    logs: Option<Arc<RunLogs>>,
+}
+
+impl SchedulerOptions {
+    /// The IP address by which this instance's server is known. Default: the one that Elastic-Job would choose.
+    #[must_use]
+    pub fn address(self, address: impl Into<String>) -> Self {
+        Self { address: Some(address.into()), ..self }
+    }
+
     /// What the instance's id says after the address, instead of the process id; the rules are those of a job's name. An instance
-    /// whose id is taken by a living process then does not start. `None`: where an id is taken, which happens to containers that
+    /// whose id is taken by a living process then does not start. Default: where an id is taken, which happens to containers that
     /// share an address, the instance takes one of its own.
-    pub name: Option<String>,
+    #[must_use]
+    pub fn name(self, name: impl Into<String>) -> Self {
+        Self { name: Some(name.into()), ..self }
+    }
+
     /// How long runs may go on after a shutdown began. Default 30 s.
-    pub shutdown_grace: Duration,
+    #[must_use]
+    pub fn shutdown_grace(self, shutdown_grace: Duration) -> Self {
+        Self { shutdown_grace, ..self }
+    }
+
     /// The layout that jobs get which are not in the registry yet. Default: that of the namespace's other jobs, and without any
     /// that of Elastic-Job 2.1.5.
-    pub layout: Option<Layout>,
+    #[must_use]
+    pub fn layout(self, layout: Layout) -> Self {
+        Self { layout: Some(layout), ..self }
+    }
+
     /// Where outcomes go. Default: nowhere but into the registry, which knows the last one of each item.
-    pub events: Events,
-    /// What of it is put on record, and for how long. A bus of the caller's knows by itself.
-    pub history: History,
-    /// What is done with the lines that scripts print, as they print them.
-    pub lines: Option<Lines>,
-    /// Where what a run printed is kept when it has ended. Default: nowhere. Instances of one machine may share it.
-    pub logs: Option<Arc<RunLogs>>,
+    #[must_use]
+    pub fn events(self, events: Events) -> Self {
+        Self { events, ..self }
+    }
+
+    /// What of it is put on record, and for how long. A bus of the caller's ([`Events::Bus`]) knows by itself.
+    #[must_use]
+    pub fn history(self, history: History) -> Self {
+        Self { history, ..self }
+    }
+
+    /// What is done with the lines that scripts print, as they print them. It must not block.
+    #[must_use]
+    pub fn lines(
+        self,
+        lines: impl Fn(&InstanceId, &ShardContext, Stream, &str) + Send + Sync + 'static,
+    ) -> Self {
+        Self { lines: Some(Arc::new(lines)), ..self }
+    }
+
+    /// Where what a script or an HTTP request printed is kept when it has ended. Default: nowhere. Instances of one machine may share it.
+    #[must_use]
+    pub fn logs(self, logs: Arc<RunLogs>) -> Self {
+        Self { logs: Some(logs), ..self }
+    }
 }
 
 /// What is put on record, and for how long.
 #[derive(Debug, Clone, Default)]
+#[non_exhaustive]
 pub struct History {
     /// How long it is kept. Default: 30 days.
     pub keep: Retention,
@@ -65,6 +123,12 @@ pub struct History {
 }
 
 impl History {
+    /// History that is kept so long.
+    #[must_use]
+    pub fn keep(keep: Retention) -> Self {
+        Self { keep, ..Self::default() }
+    }
+
     /// A bus into these sinks.
     #[must_use]
     pub fn bus(&self, sinks: Vec<Arc<dyn Sink>>) -> Bus {
@@ -74,6 +138,7 @@ impl History {
 
 /// Where outcomes go.
 #[derive(Clone)]
+#[non_exhaustive]
 pub enum Events {
     /// Nowhere.
     Silent,
@@ -107,6 +172,7 @@ impl Default for SchedulerOptions {
 
 /// Why an instance did not start. Nothing was written then.
 #[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
 pub enum SchedulerError {
     /// A job cannot be used.
     #[error("job `{job}`: {error}")]
@@ -146,7 +212,66 @@ pub enum SchedulerError {
     Engine(#[from] StartError),
 }
 
+/// How an instance ended.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct ShutdownReport {
+    /// What could not be given back, because the registry could not be reached or there was no time: others take it over when the session
+    /// has ended.
+    pub not_given_back: Vec<NotGivenBack>,
+    /// Whether the session is over for sure. If not, it ends by its timeout, and until then others wait.
+    pub session_closed: bool,
+    /// How many events could be neither stored nor kept on disk: the history lacks them. With a bus of the caller's it is 0, and the
+    /// bus knows.
+    pub events_lost: u64,
+}
+
+impl ShutdownReport {
+    /// Whether everything was given back, and everything is on record.
+    #[must_use]
+    pub fn is_clean(&self) -> bool {
+        self.not_given_back.is_empty() && self.session_closed && self.events_lost == 0
+    }
+}
+
+/// In words, for a log.
+impl fmt::Display for ShutdownReport {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if self.is_clean() {
+            return f.write_str("everything was given back");
+        }
+        let mut said: Vec<String> = Vec::new();
+        if !self.not_given_back.is_empty() {
+            let left: Vec<String> = self.not_given_back.iter().map(ToString::to_string).collect();
+            said.push(format!("not given back: {}", left.join(", ")));
+        }
+        if !self.session_closed {
+            said.push("the session ends by its timeout".to_owned());
+        }
+        if self.events_lost > 0 {
+            said.push(format!("{} event(s) are not on record", self.events_lost));
+        }
+        f.write_str(&said.join("; "))
+    }
+}
+
 /// A running instance.
+///
+/// It ends with [`shutdown`](Self::shutdown) or [`shutdown_within`](Self::shutdown_within), which give its items back. One that is dropped
+/// ends too, at once and as after a crash:
+///
+/// | | `shutdown` | drop |
+/// |---|---|---|
+/// | new runs | none from now on | none from now on |
+/// | code that runs in this process | may go on for the grace period, is then asked to stop, and dropped 5 s later | is dropped: it ends where it awaits |
+/// | scripts | likewise; asked with SIGTERM, then killed | are killed |
+/// | outcomes | are written and stored | runs that were dropped have none until another instance takes them over |
+/// | listeners and failure handlers after runs | are waited for, at most until runs would be killed | are dropped |
+/// | the session | is closed | ends when nothing of the runs is left: at once with an embedded registry, by its timeout with ZooKeeper |
+/// | what was recorded before | is stored, or waits on disk | is stored in the background if the store takes it at the first try |
+///
+/// Dropping does not wait for any of this. Code that blocks its thread without awaiting cannot be ended by either; the session
+/// then lasts until it awaits, so that nobody starts the item beside it.
 ///
 /// ```
 /// # #[tokio::main]
@@ -166,6 +291,7 @@ pub enum SchedulerError {
 pub struct Scheduler {
     engine: EngineHandle,
     instance: InstanceId,
+    registry: Registry,
     define: Define,
     /// The bus to close at the end, when it is ours.
     bus: Option<Bus>,
@@ -173,6 +299,9 @@ pub struct Scheduler {
 
 /// How many instances this process has started: each has an id of its own.
 static STARTED: AtomicU32 = AtomicU32::new(0);
+
+/// How often it is looked whether a start is complete.
+const LOOK: Duration = Duration::from_millis(20);
 
 /// How long outcomes may take to be stored at the end.
 const LAST_EVENTS: Duration = Duration::from_secs(10);
@@ -240,7 +369,7 @@ impl Scheduler {
         engine.tokens_above = bus.greatest_token(registry.keys().namespace()).await;
         let engine = Engine::start(connector(registry), definitions, bus, engine).await?;
         let instance = define.instance.get_or_init(|| engine.instance().clone()).clone();
-        Ok(Self { engine, instance, define, bus: own })
+        Ok(Self { engine, instance, registry: registry.clone(), define, bus: own })
     }
 
     /// The instance's id.
@@ -295,10 +424,59 @@ impl Scheduler {
     }
 
     /// What this instance says of its jobs now, in the order they were given: whether each is registered, which items it owns, and
-    /// why it does not fire here, if so. For a health check, or to know when a start is complete. A job that was added may have the
-    /// place of one that was removed.
+    /// why it does not fire here, if so. For a health check. A job that was added may have the place of one that was removed.
     pub async fn status(&self) -> Vec<JobStatus> {
         self.engine.status().await
+    }
+
+    /// Returns once every job is registered here and its items are shared out, so that a trigger finds them. What this instance cannot
+    /// serve ([`JobStatus::degraded`]) and what is disabled everywhere is not waited for.
+    pub async fn ready(&self) {
+        while !self.is_ready().await {
+            tokio::time::sleep(LOOK).await;
+        }
+    }
+
+    async fn is_ready(&self) -> bool {
+        for job in self.status().await.iter().filter(|job| job.degraded.is_none()) {
+            let Ok(view) = self.registry.job(job.job.as_str()).get().await else { return false };
+            let shared_out = !view.resharding && view.items.iter().all(|item| item.owner.is_some());
+            if !job.registered || !(shared_out || view.brief.status == view::JobStatus::Disabled) {
+                return false;
+            }
+        }
+        true
+    }
+
+    /// Subscribes to the outcomes that this instance decides from now on. The subscription ends with the scheduler.
+    ///
+    /// ```
+    /// # #[tokio::main]
+    /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// use clockwright::{Heard, Job, Registry, Scheduler};
+    ///
+    /// let registry = Registry::in_memory("jobs")?;
+    /// let job = Job::simple("poll", "@every 1s", |_| async { Ok::<(), String>(()) });
+    /// let scheduler = Scheduler::start(&registry, vec![job]).await?;
+    /// let mut outcomes = scheduler.outcomes();
+    /// while let Some(heard) = outcomes.next().await {
+    ///     match heard {
+    ///         Heard::Outcome(it) => {
+    ///             println!("{}/{} {} {}: {}", it.job, it.item, it.fire, it.outcome.word(), it.outcome.reason());
+    ///             println!("it ran for {:?}, and began {:?} late", it.ran_for(), it.late_by());
+    ///             break;
+    ///         }
+    ///         Heard::Missed(count) => println!("{count} outcomes came too fast"),
+    ///     }
+    /// }
+    /// scheduler.shutdown().await;
+    /// assert_eq!(outcomes.next().await, None);
+    /// # Ok(())
+    /// # }
+    /// ```
+    #[must_use]
+    pub fn outcomes(&self) -> Outcomes {
+        Outcomes::new(self.engine.outcomes())
     }
 
     /// What ends an ongoing [`shutdown`](Self::shutdown) at once: runs that still go on are ended. Taken before, called when the
@@ -308,14 +486,47 @@ impl Scheduler {
     }
 
     /// Shuts the instance down: nothing new starts, what runs may end within the grace period, and then its items go to
-    /// others. Returns when it has left the registry, and what it recorded is stored or waits on disk; and how many events could be neither, so
-    /// that whoever runs it can say so. With a bus of the caller's that is for the caller to see.
-    pub async fn shutdown(self) -> u64 {
-        self.engine.shutdown().await;
-        let Some(bus) = self.bus else { return 0 };
-        bus.close(LAST_EVENTS).await;
-        bus.lost()
+    /// others. Returns when it has left the registry and what it recorded is stored or waits on disk, with what could not be done
+    /// of that. It always ends: without a registry some 10 s after the grace period, and 10 s later without a store.
+    pub async fn shutdown(self) -> ShutdownReport {
+        let departure = self.engine.shutdown().await;
+        ended(departure, self.bus, LAST_EVENTS).await
     }
+
+    /// As [`shutdown`](Self::shutdown), and it is over after `limit`, whatever is left. Runs are asked to stop before that, early enough to be
+    /// killed and recorded where there is time for it: a `limit` of some 8 s less than the grace period leaves them
+    /// the rest of it.
+    ///
+    /// ```
+    /// # async fn example(scheduler: clockwright::Scheduler) {
+    /// use std::time::Duration;
+    ///
+    /// // Kubernetes kills a container 30 s after SIGTERM.
+    /// let report = scheduler.shutdown_within(Duration::from_secs(25)).await;
+    /// if !report.is_clean() {
+    ///     eprintln!("{report}");
+    /// }
+    /// # }
+    /// ```
+    pub async fn shutdown_within(self, limit: Duration) -> ShutdownReport {
+        let begun = Instant::now();
+        // The rest is for the last events.
+        let departure = self.engine.shutdown_within(limit - limit.min(LAST_EVENTS * 4) / 4).await;
+        ended(departure, self.bus, limit.saturating_sub(begun.elapsed())).await
+    }
+}
+
+/// Stores the last events of an instance whose engine has ended.
+async fn ended(departure: Departure, bus: Option<Bus>, within: Duration) -> ShutdownReport {
+    let mut events_lost = 0;
+    if let Some(bus) = bus {
+        // Sinks have a second of their own to let go.
+        let storing = within.saturating_sub(Duration::from_secs(1)).max(within / 2);
+        let _late = tokio::time::timeout(within, bus.close(storing)).await;
+        events_lost = bus.lost();
+    }
+    let Departure { not_given_back, session_closed, .. } = departure;
+    ShutdownReport { not_given_back, session_closed, events_lost }
 }
 
 /// Makes of a job what the engine needs.

@@ -63,7 +63,7 @@ async fn are_held_up(events: &Events) -> bool {
             store.close().await;
             lately.rows.is_empty()
         }
-        Events::Silent | Events::Bus(_) => unreachable!(),
+        _ => unreachable!(),
     }
 }
 
@@ -75,7 +75,7 @@ async fn through(database: Database, fault: Fault) {
         Some(folder) => Events::Folder(folder),
         None => Events::Database { address: victim.address().to_owned(), folder: folder.path().into() },
     };
-    let options = SchedulerOptions { events: events.clone(), ..SchedulerOptions::default() };
+    let options = SchedulerOptions::default().events(events.clone());
     let registry = Registry::in_memory("jobs").unwrap();
     let begun = Arc::default();
     let scheduler = Scheduler::start_with(&registry, jobs(&begun), options.clone()).await.unwrap();

@@ -24,8 +24,7 @@ async fn a_triggered_job_runs_each_item_once_and_leaves_its_outcomes() {
         async { Ok::<(), String>(()) }
     });
     let job = job.sharding(3).item_parameters("0=a,1=b,2=c");
-    let options =
-        SchedulerOptions { events: Events::Folder(folder.path().into()), ..SchedulerOptions::default() };
+    let options = SchedulerOptions::default().events(Events::Folder(folder.path().into()));
     let scheduler = Scheduler::start_with(&registry, vec![job], options).await.unwrap();
     let session = registry.session().await.unwrap();
     let mut hints = session.watch(registry.keys().root()).await.unwrap();
@@ -79,6 +78,15 @@ async fn a_program_sees_and_steers_jobs() {
     parts.update(Some(seen), |settings| settings.description = "in two".into()).await.unwrap();
     let late = parts.update(Some(seen), |settings| settings.description = "late".into()).await;
     assert!(matches!(late, Err(AdminError::Changed { .. })), "{late:?}");
+
+    parts.set(&[("retry.maxAttempts", "3"), ("failover", "true")]).await.unwrap();
+    let settings = parts.get().await.unwrap().settings;
+    assert_eq!(
+        (&settings["failover"], &settings["clockwright"]["retryMaxAttempts"]),
+        (&true.into(), &3.into())
+    );
+    let error = parts.set(&[("description", "kept"), ("failvoer", "true")]).await.unwrap_err().to_string();
+    assert!(error.contains("did you mean `failover`?"), "{error}");
 
     let first = parts.trigger_once("nightly").await.unwrap();
     let again = parts.trigger_once("nightly").await.unwrap();
@@ -140,7 +148,7 @@ async fn jobs_come_and_go_while_a_scheduler_runs() {
         let all = async {
             loop {
                 if let Some(job) = scheduler.status().await.into_iter().find(|job| job.job.as_str() == name)
-                    && (job.items == [0] || job.leaving)
+                    && (job.registered && job.items == [0] || job.leaving)
                 {
                     return job;
                 }
@@ -232,15 +240,14 @@ async fn what_can_be_neither_stored_nor_kept_is_counted_at_the_end() {
         let _ = ran.send(());
         async { Ok::<(), String>(()) }
     });
-    let options =
-        SchedulerOptions { events: Events::Folder(folder.path().into()), ..SchedulerOptions::default() };
+    let options = SchedulerOptions::default().events(Events::Folder(folder.path().into()));
     let scheduler = Scheduler::start_with(&registry, vec![job], options).await.unwrap();
     // Neither the file nor the spool can be written from here on.
     std::fs::remove_dir_all(folder.path().join("spool")).unwrap();
     std::fs::remove_file(folder.path().join("events.db")).unwrap();
     std::fs::create_dir(folder.path().join("events.db")).unwrap();
     tokio::time::timeout(PATIENCE, runs.recv()).await.unwrap().unwrap();
-    assert!(scheduler.shutdown().await > 0);
+    assert!(scheduler.shutdown().await.events_lost > 0);
 }
 
 #[tokio::test]
@@ -255,12 +262,11 @@ async fn tokens_go_on_growing_when_only_the_history_remembers_the_registry() {
             let _ = ran.send(context.token);
             async { Ok::<(), String>(()) }
         });
-        let events = Events::Folder(folder.path().into());
-        let options = SchedulerOptions { events, ..SchedulerOptions::default() };
+        let options = SchedulerOptions::default().events(Events::Folder(folder.path().into()));
         let scheduler = Scheduler::start_with(&registry, vec![job], options).await.unwrap();
         let token = tokio::time::timeout(PATIENCE, runs.recv()).await.unwrap().unwrap();
         assert!(token > greatest, "{token} after {greatest}");
-        assert_eq!(scheduler.shutdown().await, 0);
+        assert_eq!(scheduler.shutdown().await.events_lost, 0);
         greatest = token;
     }
 }

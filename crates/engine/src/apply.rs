@@ -1,16 +1,16 @@
 //! Carrying effects out: the only IO of an engine.
 
 use crate::core::{Effect, Firing, Input, Notice, Now};
-use crate::listeners;
+use crate::listeners::{self, RunReport};
 use crate::message::{Message, Ready, Removed};
 use crate::options::{EngineOptions, JobDefinition};
 use bytes::Bytes;
 use clockwright_events::Bus;
 use clockwright_fleet::keys::Keys;
-use clockwright_model::{Event, FailureKind, Millis, Reason, ShardContext};
+use clockwright_model::{Event, FailureKind, Millis, Reason, Settlement, ShardContext};
 use clockwright_registry::keeper::Opened;
 use clockwright_registry::{Batcher, Error, Hint, Keeper, Node, Op, Path, Session, SharedRegistry};
-use clockwright_runtime::{Control, Output, RunEnd, RunResult, RunSpec, SharedRuntime, Stop};
+use clockwright_runtime::{Control, Output, RunEnd, RunResult, RunSpec, Stop};
 use futures::FutureExt;
 use std::collections::{HashMap, VecDeque};
 use std::panic::AssertUnwindSafe;
@@ -18,12 +18,21 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 use tokio::sync::mpsc::UnboundedSender;
-use tokio::sync::{Semaphore, watch};
+use tokio::sync::{Semaphore, broadcast, watch};
+use tokio::task::JoinSet;
+use tokio::time::Instant;
 
 /// How long closing the session may take at the end: when the registry is reached, and when it is not.
 const FAREWELL: (Duration, Duration) = (Duration::from_secs(9), Duration::from_secs(1));
 /// How long a shutdown goes on trying to write the last outcomes after everything was stopped, milliseconds.
 const LAST_WORD: Millis = 5_000;
+/// The same where all has to be over at a given time, and what is left after it for closing the session: at most so many milliseconds,
+/// and a quarter of the time.
+const SHORT_WORD: Millis = 1_000;
+/// How long runs that were dropped may take to be gone.
+const GOING: Duration = Duration::from_secs(1);
+/// Outcomes that wait for a subscriber who does not keep up.
+const OUTCOMES: usize = 1_024;
 /// Transactions on their way at once.
 const COMMITS_IN_FLIGHT: usize = 8;
 /// Jobs read anew in a second at most, so that the backstop against lost hints stays cheap with thousands of jobs.
@@ -49,8 +58,16 @@ pub(crate) struct Shell {
     storing: VecDeque<u64>,
     stored: u64,
     trees: Arc<Semaphore>,
+    /// Runs with what is called around them. They end with the shell.
+    tasks: JoinSet<()>,
+    /// Where outcomes are told to whoever subscribed.
+    pub(crate) outcomes: broadcast::Sender<Arc<Settlement>>,
+    /// The core has nothing left to do.
     pub(crate) left: bool,
     leave_by: Option<Millis>,
+    /// When the engine must have ended, if that was said, and how long before that it begins to close the session.
+    end_by: Millis,
+    closing: Millis,
     hurried: bool,
     /// Which job is read anew next, and when (mono).
     refresh: (usize, Millis),
@@ -115,8 +132,12 @@ impl Shell {
             storing: VecDeque::new(),
             stored: 0,
             trees: Arc::new(Semaphore::new(TREES_IN_FLIGHT)),
+            tasks: JoinSet::new(),
+            outcomes: broadcast::channel(OUTCOMES).0,
             left: false,
             leave_by: None,
+            end_by: Millis::MAX,
+            closing: 0,
             hurried: false,
             refresh: (0, crate::clock::mono() + 1_000),
         }
@@ -180,9 +201,15 @@ impl Shell {
         connected
     }
 
-    /// A shutdown began.
-    pub(crate) fn leaving(&mut self, at_once: bool, now: Now) {
-        let by = now.mono + if at_once { 0 } else { self.options.shutdown_grace };
+    /// A shutdown began, or is to be over sooner.
+    pub(crate) fn leaving(&mut self, at_once: bool, end_by: Option<Millis>, now: Now) {
+        if let Some(end_by) = end_by.filter(|end_by| *end_by < self.end_by) {
+            self.end_by = end_by;
+            self.closing = ((end_by - now.mono) / 4).clamp(0, SHORT_WORD);
+        }
+        let grace = if at_once { 0 } else { self.options.shutdown_grace };
+        let latest = self.end_by - self.options.stop_grace - 2 * self.closing;
+        let by = now.mono.saturating_add(grace).min(latest.max(now.mono));
         self.leave_by = Some(self.leave_by.map_or(by, |earlier| earlier.min(by)));
         self.hurried |= at_once;
     }
@@ -190,17 +217,37 @@ impl Shell {
     /// When [`due`](Self::due) has something at the latest, milliseconds from now.
     pub(crate) fn next_wake(&self, now: Now) -> Millis {
         let leave = self.leave_by.filter(|_| !self.hurried).unwrap_or(Millis::MAX);
-        self.refresh.1.min(leave).min(self.abandon_at()) - now.mono
+        let end = if self.left { self.patience_until() } else { self.abandon_at() };
+        self.refresh.1.min(leave).min(end) - now.mono
     }
 
-    /// Whether a shutdown must end now, whatever is not written yet: the registry does not let us finish.
+    /// Whether a shutdown must end now, whatever is not written yet: the registry does not let us finish, or there is no more time.
     pub(crate) fn must_end(&self, now: Now) -> bool {
         now.mono >= self.abandon_at()
     }
 
-    /// By then the grace is over and the last run was killed.
+    /// By then the grace is over, the last run was killed, and its outcome could have been written.
     fn abandon_at(&self) -> Millis {
-        self.leave_by.map_or(Millis::MAX, |by| by + self.options.stop_grace + LAST_WORD)
+        self.patience_until().saturating_add(LAST_WORD).min(self.end_by - self.closing)
+    }
+
+    /// By then the last run was killed, and whatever is called after runs is waited for no longer.
+    fn patience_until(&self) -> Millis {
+        let last = self.leave_by.map_or(Millis::MAX, |by| by.saturating_add(self.options.stop_grace));
+        last.min(self.end_by - self.closing)
+    }
+
+    /// Whether all is done that a shutdown does before it closes the session.
+    pub(crate) fn is_done(&mut self, now: Now) -> bool {
+        while self.tasks.try_join_next().is_some() {}
+        self.left && (self.tasks.is_empty() || now.mono >= self.patience_until())
+    }
+
+    /// Returns when one more of the tasks has ended; never when there is none.
+    pub(crate) async fn task_ended(&mut self) {
+        if self.tasks.join_next().await.is_none() {
+            std::future::pending::<()>().await;
+        }
     }
 
     /// Inputs whose time has come: jobs to be read anew, the end of the grace period.
@@ -231,13 +278,24 @@ impl Shell {
         self.stops.remove(&run);
     }
 
-    /// Ends the session.
-    pub(crate) async fn close(&mut self) {
+    /// Ends what still runs, and then the session; true if that is over for sure.
+    pub(crate) async fn close(&mut self) -> bool {
+        let left = Duration::from_millis((self.end_by - crate::clock::mono()).max(0).unsigned_abs());
+        let (instance, given_up) = (&self.options.instance, self.tasks.len());
+        if given_up > 0 {
+            tracing::warn!(%instance, "{given_up} run(s) and calls of listeners have not ended in time, and are given up");
+        }
+        if tokio::time::timeout(GOING.min(left), self.tasks.shutdown()).await.is_err() {
+            tracing::warn!(%instance, "code that blocks its thread goes on; the session ends with it, and others take over then");
+            return false;
+        }
         let reached = *self.session.registry.session().borrow() == Session::Connected;
         let limit = if reached { FAREWELL.0 } else { FAREWELL.1 };
-        if let Err(error) = self.keeper.stop(limit).await {
-            tracing::warn!(%error, "others take over when the registry session has timed out");
+        let closed = self.keeper.stop(limit.min(left)).await;
+        if let Err(error) = &closed {
+            tracing::warn!(%instance, %error, "others take over when the registry session has timed out");
         }
+        closed.is_ok()
     }
 
     /// Carries effects out, in order.
@@ -266,13 +324,26 @@ impl Shell {
                         let _ = answer.send(Ok(()));
                     }
                 }
-                Effect::Record(event) => self.record(event),
+                Effect::Record(event) => {
+                    self.tell_subscribers(&event);
+                    self.record(event);
+                }
+                Effect::RecordAgain(event) => self.record(event),
                 Effect::Tell(notice) => tell(&self.options.instance, &notice),
                 Effect::Left => self.left = true,
             }
         }
         if !reads.is_empty() {
             self.read(reads);
+        }
+    }
+
+    /// Costs nothing where nobody has subscribed.
+    fn tell_subscribers(&self, event: &Event) {
+        if let Event::Settlement(settlement) = event
+            && self.outcomes.receiver_count() > 0
+        {
+            let _ = self.outcomes.send(Arc::new(settlement.clone()));
         }
     }
 
@@ -378,34 +449,40 @@ impl Shell {
                 RunSpec { context: run.context, timeout: firing.timeout, grace: self.options.stop_grace };
             runs.push((run.run, spec, control));
         }
-        let inputs = self.inputs.clone();
-        if job.listeners.is_empty() && job.once.is_empty() {
+        let (inputs, session) = (self.inputs.clone(), self.session.registry.clone());
+        if !job.is_listened_to() {
             for (run, spec, control) in runs {
-                tokio::spawn(run_one(job.runtime.clone(), run, spec, control, inputs.clone()));
+                let (job, inputs, session) = (job.clone(), inputs.clone(), session.clone());
+                self.tasks
+                    .spawn(async move { drop(run_one(&job, run, spec, control, &inputs, session).await) });
             }
             return;
         }
-        let (registry, keys) = (self.session.registry.clone(), self.options.keys.clone());
-        tokio::spawn(run_listened(job, runs, firing.whole, inputs, registry, keys));
+        self.tasks.spawn(run_listened(job, runs, firing.whole, inputs, session, self.options.keys.clone()));
     }
 }
 
-/// Runs one item and reports its end; a panic of the runtime itself is a failure of the run.
+/// Runs one item and reports its end; a panic of the runtime itself is a failure of the run. The session lives at least as long as the
+/// run: nobody may take the item over before nothing of it is left, also where the run is dropped.
 async fn run_one(
-    runtime: SharedRuntime,
+    job: &JobDefinition,
     run: u64,
     spec: RunSpec,
     control: Control,
-    inputs: UnboundedSender<Message>,
-) {
-    let end = AssertUnwindSafe(runtime.run(spec, control)).catch_unwind().await.unwrap_or_else(|_| {
+    inputs: &UnboundedSender<Message>,
+    session: SharedRegistry,
+) -> RunResult {
+    let end = AssertUnwindSafe(job.runtime.run(spec, control)).catch_unwind().await.unwrap_or_else(|_| {
         let reason = Reason::RuntimePanicked {};
         RunEnd::silent(RunResult::Failed { kind: FailureKind::Panic, reason })
     });
+    let result = end.result.clone();
     let _ = inputs.send(Message::Input(Input::RunEnded { run, end }));
+    drop(session);
+    result
 }
 
-/// Runs a firing between its listeners.
+/// Runs a firing between its listeners, and tells the handlers of each failure as it comes.
 async fn run_listened(
     job: Arc<JobDefinition>,
     runs: Vec<(u64, RunSpec, Control)>,
@@ -423,12 +500,29 @@ async fn run_listened(
             tracing::warn!(job = job.settings.name.as_str(), "a listener was given up: what it comes before is to stop");
         }
     }
-    let runs = runs
-        .into_iter()
-        .map(|(run, spec, control)| run_one(job.runtime.clone(), run, spec, control, inputs.clone()))
-        .map(tokio::spawn);
-    futures::future::join_all(runs).await;
-    listeners::after(job.listeners(), &contexts, whole, &registry, &keys).await;
+    let mut running = JoinSet::new();
+    for (run, spec, control) in runs {
+        let (job, inputs, session) = (job.clone(), inputs.clone(), registry.clone());
+        running.spawn(async move {
+            let (context, began) = (spec.context.clone(), Instant::now());
+            let result = run_one(&job, run, spec, control, &inputs, session).await;
+            RunReport::new(context, result.outcome(), began.elapsed())
+        });
+    }
+    let mut handling = JoinSet::new();
+    let mut reports = Vec::with_capacity(contexts.len());
+    while let Some(ended) = running.join_next().await {
+        let Ok(report) = ended else { continue };
+        if report.is_failure() && !job.on_failure.is_empty() {
+            let (job, report) = (job.clone(), report.clone());
+            handling
+                .spawn(async move { listeners::failed(&job.settings.name, &job.on_failure, &report).await });
+        }
+        reports.push(report);
+    }
+    reports.sort_by_key(|report| report.context.item);
+    listeners::after(job.listeners(), &reports, whole, &registry, &keys).await;
+    handling.join_all().await;
 }
 
 /// Waits until a run is to stop; for ever when nobody is left who could say so.

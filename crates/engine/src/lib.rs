@@ -6,6 +6,7 @@
 mod apply;
 mod clock;
 pub mod core;
+mod departure;
 pub mod listeners;
 mod message;
 pub mod node;
@@ -13,6 +14,9 @@ mod options;
 mod session;
 
 pub use clockwright_registry::Connect;
-pub use listeners::{JobListener, OnceListener};
+pub use departure::{Departure, NotGivenBack};
+pub use listeners::{
+    Failure, FailureHandler, JobListener, ListenerError, OnceListener, RunReport, SharedListener,
+};
 pub use node::{Engine, EngineHandle};
 pub use options::{AddError, EngineOptions, JobDefinition, RemoveError, StartError};

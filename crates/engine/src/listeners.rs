@@ -1,43 +1,53 @@
-//! Listeners: code around each firing, on every instance or once for the whole job.
+//! Listeners and failure handlers: code of the job's owner around its firings.
 //!
-//! # Once per fire, without a deadlock
-//! Elastic-Job's protocol, on its nodes: each instance puts up `guarantee/started/{item}` for its items; whoever sees as many
-//! marks as the job has items calls the listener and deletes the parent, and the others wait for that deletion. The same with
-//! `guarantee/completed` after the runs.
+//! | what | where and when it is called |
+//! |---|---|
+//! | [`JobListener`] | on each instance, before the first and after the last of the firing's items there |
+//! | [`OnceListener`] | once for a firing of the whole job, on the instance that comes last ([`barrier`]) |
+//! | [`FailureHandler`] | on the instance where an attempt failed, as soon as it did |
 //!
-//! In Elastic-Job a waiter may sleep past the deletion, and waits for ever when an item is disabled or an instance is
-//! missing. Here the marks say which fire they are for, a waiter looks again every [`LOOK`] instead of trusting one
-//! notification, and there is always a deadline. Who calls the listener is decided by one commit: the deletion of the marks
-//! that were counted. A firing whose deadline passes goes on; that is told, nobody else's marks are cleared, and marks of an
-//! earlier fire do not count for this one.
-//!
-//! A retry, a takeover and an item that comes late by itself do not take part: nobody comes with them, and they would wait for
-//! the whole deadline ([`Firing::whole`](crate::core::Firing::whole)). A firing that makes up for missed instants takes part, and
-//! waits for [`LATE`] at most: if it is late everywhere, all come at once.
-//!
-//! # A listener that hangs
-//! Each call has a limit of its own ([`JobListener::limit`]), and a call before the runs is given up as soon as the runs are to
-//! stop. What is given up is told, and the firing goes on.
-//!
-//! # Beside Java instances
-//! Java puts up its marks and then counts once. If it counts all of them it calls its listener, whoever else may do the same;
-//! if not, it begins to wait for the deletion of their parent, and never looks again. So whose mark is the last decides: after a
-//! Java mark that instance calls, and is only stood in for when half of the deadline has passed; after one of ours the call, and
-//! with it the deletion, comes once every Java instance has had [`JAVA_COUNTS`] to count and to begin its wait. Two Java instances
-//! that come last together may both call, which is Elastic-Job's own race.
+//! # What they cannot do
+//! An error, a panic and a call that does not end are told to the operator, and change nothing: the firing goes on. Each call has a
+//! limit ([`JobListener::limit`]), after which its future is dropped, and a call before the runs is given up as soon as the runs are to
+//! stop. Calls after the runs, and handlers, hold nothing: the runs' ends are reported first. A shutdown waits for them, at most
+//! until the time at which runs would be killed.
 
-use async_trait::async_trait;
-use clockwright_fleet::keys::{Key, Keys};
-use clockwright_model::{JobName, ShardContext, Source};
-use clockwright_registry::{Conflict, Error, Node, Op, Path, SharedRegistry};
+mod barrier;
+
+use barrier::{Barrier, Phase};
+use clockwright_fleet::keys::Keys;
+use clockwright_model::{FailureKind, JobName, Outcome, Reason, ShardContext, Source};
+use clockwright_registry::SharedRegistry;
 use futures::FutureExt;
-use std::future::Future;
+use futures::future::BoxFuture;
+use std::fmt::Display;
 use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
 use std::time::Duration;
 
-/// Code around each firing on one instance. A failure is told and changes nothing else.
-#[async_trait]
+/// What went wrong in a listener: any error, or a text made into one (`"no disk".into()`).
+pub type ListenerError = Box<dyn std::error::Error + Send + Sync>;
+
+/// Code around each firing on one instance. A failure of it is told and changes nothing else. The methods are written as plain
+/// `async fn`:
+///
+/// ```
+/// # use clockwright_engine::{JobListener, ListenerError, RunReport};
+/// # use clockwright_model::ShardContext;
+/// struct Gate;
+///
+/// impl JobListener for Gate {
+///     async fn before(&self, contexts: &[ShardContext]) -> Result<(), ListenerError> {
+///         println!("{} item(s) of {} begin", contexts.len(), contexts[0].job);
+///         Ok(())
+///     }
+///
+///     async fn after(&self, runs: &[RunReport]) -> Result<(), ListenerError> {
+///         let failed = runs.iter().filter(|run| run.is_failure()).count();
+///         if failed > 0 { Err(format!("{failed} item(s) failed").into()) } else { Ok(()) }
+///     }
+/// }
+/// ```
 pub trait JobListener: Send + Sync + 'static {
     /// How long one call may take, default one minute. A call that takes longer is given up (its future is dropped), which is
     /// told, and the firing goes on.
@@ -45,39 +55,226 @@ pub trait JobListener: Send + Sync + 'static {
         LIMIT
     }
 
-    /// Before the first of the firing's items starts here.
-    async fn before(&self, contexts: &[ShardContext]) -> Result<(), String>;
+    /// Before the first of the firing's items starts here. Never without an item.
+    fn before(&self, contexts: &[ShardContext]) -> impl Future<Output = Result<(), ListenerError>> + Send {
+        let _ = contexts;
+        std::future::ready(Ok(()))
+    }
 
-    /// After the last of the firing's items ended here.
-    async fn after(&self, contexts: &[ShardContext]) -> Result<(), String>;
+    /// After the last of the firing's items ended here, with what became of each, in the order of the items. A failed attempt may be
+    /// followed by another one, which is a firing of its own.
+    fn after(&self, runs: &[RunReport]) -> impl Future<Output = Result<(), ListenerError>> + Send {
+        let _ = runs;
+        std::future::ready(Ok(()))
+    }
+}
+
+/// A listener may be shared, with whoever looks at what it has seen or among jobs.
+impl<L: JobListener> JobListener for Arc<L> {
+    fn limit(&self) -> Duration {
+        (**self).limit()
+    }
+
+    fn before(&self, contexts: &[ShardContext]) -> impl Future<Output = Result<(), ListenerError>> + Send {
+        (**self).before(contexts)
+    }
+
+    fn after(&self, runs: &[RunReport]) -> impl Future<Output = Result<(), ListenerError>> + Send {
+        (**self).after(runs)
+    }
+}
+
+/// How one attempt at one item ended.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct RunReport {
+    /// What its code was told.
+    pub context: ShardContext,
+    /// What it came to: succeeded, failed or cancelled. It is the fire's outcome unless another attempt follows.
+    pub outcome: Outcome,
+    /// How long it ran.
+    pub took: Duration,
+}
+
+impl RunReport {
+    pub(crate) fn new(context: ShardContext, outcome: Outcome, took: Duration) -> Self {
+        Self { context, outcome, took }
+    }
+
+    /// Whether it failed.
+    #[must_use]
+    pub fn is_failure(&self) -> bool {
+        matches!(self.outcome, Outcome::Failed { .. })
+    }
+}
+
+/// A failed attempt, as a [`FailureHandler`] is told of it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Failure {
+    /// What the attempt's code was told: job, item, fire, number of the attempt, id of the run.
+    pub context: ShardContext,
+    /// What kind of failure.
+    pub kind: FailureKind,
+    /// Why, as a code with parameters; as text it is a sentence.
+    pub reason: Reason,
+    /// How long it ran.
+    pub took: Duration,
+}
+
+impl Failure {
+    fn of(report: &RunReport) -> Option<Self> {
+        let Outcome::Failed { kind, reason } = report.outcome.clone() else { return None };
+        Some(Self { context: report.context.clone(), kind, reason, took: report.took })
+    }
 }
 
 /// A listener that is called once for a firing of the whole job, on the instance that comes last.
 #[derive(Clone)]
 pub struct OnceListener {
-    /// The code.
-    pub listener: Arc<dyn JobListener>,
-    /// How long instances wait for all items to be ready to start. There is always a deadline.
-    pub start_timeout: Duration,
-    /// How long they wait for all items to have ended.
-    pub complete_timeout: Duration,
+    listener: SharedListener,
+    start_timeout: Duration,
+    complete_timeout: Duration,
 }
 
-/// How long a call of a listener may take that says nothing else.
+impl OnceListener {
+    /// A listener with the default deadlines: all items are ready to start within 10 s of the first, and have ended within an hour
+    /// of the first that ended.
+    #[must_use]
+    pub fn new(listener: impl JobListener) -> Self {
+        Self {
+            listener: SharedListener::new(listener),
+            start_timeout: Duration::from_secs(10),
+            complete_timeout: Duration::from_secs(3_600),
+        }
+    }
+
+    /// How long instances wait for all items to be ready to start. A firing whose deadline passes goes on without the call.
+    #[must_use]
+    pub fn start_timeout(self, start_timeout: Duration) -> Self {
+        Self { start_timeout, ..self }
+    }
+
+    /// How long they wait for all items to have ended.
+    #[must_use]
+    pub fn complete_timeout(self, complete_timeout: Duration) -> Self {
+        Self { complete_timeout, ..self }
+    }
+}
+
+/// A listener of any type.
+#[derive(Clone)]
+pub struct SharedListener(Arc<dyn AnyListener>);
+
+impl SharedListener {
+    /// Takes a listener.
+    #[must_use]
+    pub fn new(listener: impl JobListener) -> Self {
+        Self(Arc::new(listener))
+    }
+
+    /// A function that is called before the runs.
+    #[must_use]
+    pub fn before<F, Work, E>(function: F) -> Self
+    where
+        F: Fn(Vec<ShardContext>) -> Work + Send + Sync + 'static,
+        Work: Future<Output = Result<(), E>> + Send + 'static,
+        E: Display + Send + 'static,
+    {
+        Self(Arc::new(Before(function)))
+    }
+
+    /// A function that is called after the runs.
+    #[must_use]
+    pub fn after<F, Work, E>(function: F) -> Self
+    where
+        F: Fn(Vec<RunReport>) -> Work + Send + Sync + 'static,
+        Work: Future<Output = Result<(), E>> + Send + 'static,
+        E: Display + Send + 'static,
+    {
+        Self(Arc::new(After(function)))
+    }
+}
+
+/// What is done with each failed attempt besides recording it.
+#[derive(Clone)]
+pub struct FailureHandler(Arc<dyn Fn(Failure) -> BoxFuture<'static, Result<(), String>> + Send + Sync>);
+
+impl FailureHandler {
+    /// A function that is called with each failure.
+    #[must_use]
+    pub fn new<F, Work, E>(function: F) -> Self
+    where
+        F: Fn(Failure) -> Work + Send + Sync + 'static,
+        Work: Future<Output = Result<(), E>> + Send + 'static,
+        E: Display + Send + 'static,
+    {
+        Self(Arc::new(move |failure| in_words(function(failure)).boxed()))
+    }
+}
+
+/// How long a call may take that says nothing else.
 const LIMIT: Duration = Duration::from_secs(60);
 /// How long a firing that makes up for missed instants waits for others.
 const LATE: Duration = Duration::from_secs(1);
-/// How often a waiter looks.
-const LOOK: Duration = Duration::from_millis(100);
-/// How long Java may take from its mark to the beginning of its wait.
-const JAVA_COUNTS: Duration = Duration::from_millis(300);
+
+/// A [`JobListener`] whose type is not known.
+trait AnyListener: Send + Sync {
+    fn limit(&self) -> Duration;
+    fn before<'a>(&'a self, contexts: &'a [ShardContext]) -> BoxFuture<'a, Result<(), String>>;
+    fn after<'a>(&'a self, runs: &'a [RunReport]) -> BoxFuture<'a, Result<(), String>>;
+}
+
+impl<L: JobListener> AnyListener for L {
+    fn limit(&self) -> Duration {
+        JobListener::limit(self)
+    }
+
+    fn before<'a>(&'a self, contexts: &'a [ShardContext]) -> BoxFuture<'a, Result<(), String>> {
+        in_words(JobListener::before(self, contexts)).boxed()
+    }
+
+    fn after<'a>(&'a self, runs: &'a [RunReport]) -> BoxFuture<'a, Result<(), String>> {
+        in_words(JobListener::after(self, runs)).boxed()
+    }
+}
+
+struct Before<F>(F);
+
+impl<F, Work, E> JobListener for Before<F>
+where
+    F: Fn(Vec<ShardContext>) -> Work + Send + Sync + 'static,
+    Work: Future<Output = Result<(), E>> + Send + 'static,
+    E: Display + Send + 'static,
+{
+    async fn before(&self, contexts: &[ShardContext]) -> Result<(), ListenerError> {
+        Ok(in_words((self.0)(contexts.to_vec())).await?)
+    }
+}
+
+struct After<F>(F);
+
+impl<F, Work, E> JobListener for After<F>
+where
+    F: Fn(Vec<RunReport>) -> Work + Send + Sync + 'static,
+    Work: Future<Output = Result<(), E>> + Send + 'static,
+    E: Display + Send + 'static,
+{
+    async fn after(&self, runs: &[RunReport]) -> Result<(), ListenerError> {
+        Ok(in_words((self.0)(runs.to_vec())).await?)
+    }
+}
+
+async fn in_words<E: Display>(call: impl Future<Output = Result<(), E>>) -> Result<(), String> {
+    call.await.map_err(|error| error.to_string())
+}
 
 /// A job's listeners, and whose they are.
 #[derive(Clone, Copy)]
 pub(crate) struct Listeners<'a> {
     pub(crate) job: &'a JobName,
     /// Called around each firing on this instance.
-    pub(crate) each: &'a [Arc<dyn JobListener>],
+    pub(crate) each: &'a [SharedListener],
     /// Called once around each firing of the whole job.
     pub(crate) once: &'a [OnceListener],
 }
@@ -90,13 +287,14 @@ pub(crate) async fn before(
     registry: &SharedRegistry,
     keys: &Keys,
 ) {
-    for listener in of.each {
-        guarded(of.job, "before", listener, listener.before(contexts)).await;
+    for SharedListener(listener) in of.each {
+        guarded(of.job, "a listener (before)", listener.limit(), listener.before(contexts)).await;
     }
     for once in of.once.iter().filter(|_| whole) {
         let barrier = Barrier::new(of.job, contexts, registry, keys, Phase::Started);
         if barrier.is_last(patience(once.start_timeout, contexts)).await {
-            guarded(of.job, "before (once)", &once.listener, once.listener.before(contexts)).await;
+            let listener = &once.listener.0;
+            guarded(of.job, "a listener (before, once)", listener.limit(), listener.before(contexts)).await;
             barrier.open().await;
         }
     }
@@ -105,20 +303,33 @@ pub(crate) async fn before(
 /// Calls what is to be called after the runs.
 pub(crate) async fn after(
     of: Listeners<'_>,
-    contexts: &[ShardContext],
+    runs: &[RunReport],
     whole: bool,
     registry: &SharedRegistry,
     keys: &Keys,
 ) {
-    for once in of.once.iter().filter(|_| whole) {
-        let barrier = Barrier::new(of.job, contexts, registry, keys, Phase::Completed);
-        if barrier.is_last(once.complete_timeout).await {
-            guarded(of.job, "after (once)", &once.listener, once.listener.after(contexts)).await;
-            barrier.open().await;
+    if !of.once.is_empty() && whole {
+        let contexts: Vec<ShardContext> = runs.iter().map(|run| run.context.clone()).collect();
+        for once in of.once {
+            let barrier = Barrier::new(of.job, &contexts, registry, keys, Phase::Completed);
+            if barrier.is_last(once.complete_timeout).await {
+                let listener = &once.listener.0;
+                guarded(of.job, "a listener (after, once)", listener.limit(), listener.after(runs)).await;
+                barrier.open().await;
+            }
         }
     }
-    for listener in of.each {
-        guarded(of.job, "after", listener, listener.after(contexts)).await;
+    for SharedListener(listener) in of.each {
+        guarded(of.job, "a listener (after)", listener.limit(), listener.after(runs)).await;
+    }
+}
+
+/// Tells a job's handlers of a failed attempt, one after the other.
+pub(crate) async fn failed(job: &JobName, handlers: &[FailureHandler], report: &RunReport) {
+    let Some(failure) = Failure::of(report) else { return };
+    for FailureHandler(handler) in handlers {
+        let call = async { handler(failure.clone()).await };
+        guarded(job, "a failure handler", LIMIT, call).await;
     }
 }
 
@@ -127,207 +338,13 @@ fn patience(longest: Duration, contexts: &[ShardContext]) -> Duration {
     if late { longest.min(LATE) } else { longest }
 }
 
-/// A listener's failure, panic or endlessness is told, and the firing goes on.
-async fn guarded(
-    job: &JobName,
-    when: &str,
-    listener: &Arc<dyn JobListener>,
-    call: impl Future<Output = Result<(), String>>,
-) {
-    let (job, limit) = (job.as_str(), listener.limit());
+/// A failure, panic or endlessness of code around runs is told, and the firing goes on.
+async fn guarded(job: &JobName, what: &str, limit: Duration, call: impl Future<Output = Result<(), String>>) {
+    let job = job.as_str();
     match tokio::time::timeout(limit, AssertUnwindSafe(call).catch_unwind()).await {
         Ok(Ok(Ok(()))) => {}
-        Ok(Ok(Err(error))) => tracing::warn!(job, when, "a listener failed: {error}"),
-        Ok(Err(_)) => tracing::warn!(job, when, "a listener panicked"),
-        Err(_) => tracing::warn!(job, when, "a listener did not end within {limit:?}, and was given up"),
+        Ok(Ok(Err(error))) => tracing::warn!(job, "{what} failed: {error}"),
+        Ok(Err(_)) => tracing::warn!(job, "{what} panicked"),
+        Err(_) => tracing::warn!(job, "{what} did not end within {limit:?}, and was given up"),
     }
-}
-
-#[derive(Clone, Copy, PartialEq)]
-enum Phase {
-    Started,
-    Completed,
-}
-
-/// The meeting point of all instances for one phase of one fire.
-struct Barrier<'a> {
-    job: &'a JobName,
-    contexts: &'a [ShardContext],
-    registry: &'a SharedRegistry,
-    keys: &'a Keys,
-    phase: Phase,
-}
-
-impl<'a> Barrier<'a> {
-    fn new(
-        job: &'a JobName,
-        contexts: &'a [ShardContext],
-        registry: &'a SharedRegistry,
-        keys: &'a Keys,
-        phase: Phase,
-    ) -> Self {
-        Self { job, contexts, registry, keys, phase }
-    }
-
-    fn root(&self) -> Path {
-        let key = if self.phase == Phase::Started { Key::Started } else { Key::Completed };
-        self.keys.of(self.job, &key)
-    }
-
-    fn fire(&self) -> String {
-        self.contexts.first().map(|context| context.fire.to_string()).unwrap_or_default()
-    }
-
-    /// Puts up the marks and waits; true for the one instance that is to call the listener. The marks that it counted are
-    /// replaced by [`CALLING`] until [`open`](Self::open).
-    async fn is_last(&self, patience: Duration) -> bool {
-        let Some(context) = self.contexts.first() else { return false };
-        let total = context.sharding_total_count as usize;
-        let begun = tokio::time::Instant::now();
-        let deadline = begun + patience;
-        let job = self.job.as_str();
-        let mut placed = false;
-        let mut complete_since = None;
-        loop {
-            let seen = self.look(total, placed).await;
-            if !matches!(seen, Ok(Seen::Complete { .. })) {
-                complete_since = None;
-            }
-            match seen {
-                Ok(Seen::Complete { version, last }) => {
-                    let now = tokio::time::Instant::now();
-                    let call_at = match last {
-                        Last::AmongOurs => begun,
-                        Last::Ours => *complete_since.get_or_insert(now) + JAVA_COUNTS,
-                        Last::Java => begun + patience / 2,
-                    };
-                    if now >= call_at && self.claim_call(version).await {
-                        return true;
-                    }
-                }
-                Ok(Seen::Opened) => return false,
-                Ok(Seen::Placed) => {
-                    placed = true;
-                    // Perhaps they are complete with it.
-                    continue;
-                }
-                Ok(Seen::Waiting) | Err(Error::Conflict { .. }) => {}
-                Err(error) => {
-                    tracing::debug!(job, %error, "the once-per-fire marks could not be read, looking again");
-                }
-            }
-            if tokio::time::Instant::now() >= deadline {
-                tracing::warn!(
-                    job,
-                    fire = self.fire(),
-                    "not all items came to the once-per-fire listener in time; going on"
-                );
-                return false;
-            }
-            tokio::time::sleep(LOOK).await;
-        }
-    }
-
-    /// Looks at the marks, and puts up those of ours that are missing.
-    async fn look(&self, total: usize, placed: bool) -> Result<Seen, Error> {
-        let root = self.root();
-        let fire = self.fire();
-        let nodes = self.registry.tree(&root).await?;
-        if placed && nodes.is_empty() {
-            return Ok(Seen::Opened);
-        }
-        let calling =
-            nodes.first().is_some_and(|(_, node)| node.data == format!("{fire} {CALLING}").as_bytes());
-        // A Java peer's mark is empty: it does not say which fire it is for.
-        let counts = |node: &Node| node.data.is_empty() || node.data == fire.as_bytes();
-        let mut ops = Vec::new();
-        if nodes.is_empty() {
-            let parent = self.keys.of(self.job, &Key::Guarantee);
-            if self.registry.read(std::slice::from_ref(&parent)).await?[0].is_none() {
-                ops.push(Op::create(parent, ""));
-            }
-            ops.push(Op::create(root.clone(), ""));
-        }
-        for context in self.contexts {
-            let path = root.join(&context.item.to_string());
-            match nodes.iter().find(|(other, _)| *other == path) {
-                Some((_, node)) if node.data == fire.as_bytes() => {}
-                // The mark of an earlier fire, whose instance went away before the last one came.
-                Some((_, node)) => ops.push(Op::set_if(path, fire.clone(), node.stat.version)),
-                None => ops.push(Op::create(path, fire.clone())),
-            }
-        }
-        if !ops.is_empty() && !calling {
-            self.registry.commit(ops).await?;
-            return Ok(Seen::Placed);
-        }
-        let marks: Vec<&Node> =
-            nodes.iter().filter(|(path, node)| *path != root && counts(node)).map(|(_, node)| node).collect();
-        if calling || marks.len() < total {
-            return Ok(Seen::Waiting);
-        }
-        let of_java = |node: &&&Node| node.data.is_empty();
-        let last = match marks.iter().max_by_key(|node| node.stat.modified) {
-            Some(last) if of_java(&last) => Last::Java,
-            _ if marks.iter().any(|node| of_java(&node)) => Last::Ours,
-            _ => Last::AmongOurs,
-        };
-        Ok(Seen::Complete { version: nodes.first().map_or(0, |(_, node)| node.stat.version), last })
-    }
-
-    /// Whether the call is ours: one commit decides among our instances.
-    async fn claim_call(&self, version: i32) -> bool {
-        let words = format!("{} {CALLING}", self.fire());
-        self.registry.commit(vec![Op::set_if(self.root(), words, version)]).await.is_ok()
-    }
-
-    /// The listener was called: lets the others go on, and removes the marks.
-    async fn open(&self) {
-        let root = self.root();
-        let job = self.job.as_str();
-        for _ in 0..50 {
-            let Ok(nodes) = self.registry.tree(&root).await else {
-                tokio::time::sleep(LOOK).await;
-                continue;
-            };
-            let ops: Vec<Op> = nodes.iter().rev().map(|(path, _)| Op::delete(path.clone())).collect();
-            match self.registry.commit(ops).await {
-                Ok(_) | Err(Error::Conflict { conflict: Conflict::Missing, .. }) => return,
-                Err(error) => {
-                    tracing::debug!(job, %error, "the once-per-fire marks could not be removed, trying again");
-                }
-            }
-            tokio::time::sleep(LOOK).await;
-        }
-    }
-}
-
-/// What the marks' parent says while the listener is being called.
-const CALLING: &str = "calling";
-
-enum Seen {
-    /// All marks are there.
-    Complete {
-        /// The version of their parent.
-        version: i32,
-        /// Who came last.
-        last: Last,
-    },
-    /// The marks were removed: the listener was called.
-    Opened,
-    /// Our marks were put up.
-    Placed,
-    /// Some marks are missing.
-    Waiting,
-}
-
-/// Whose mark was put up last.
-#[derive(Clone, Copy)]
-enum Last {
-    /// No Java instance has one.
-    AmongOurs,
-    /// One of ours, and Java instances have some.
-    Ours,
-    /// A Java instance's.
-    Java,
 }

@@ -21,8 +21,8 @@ pub(crate) enum Message {
     Remove { job: JobName, answer: Removed },
     /// The status is asked for.
     Status(oneshot::Sender<Vec<JobStatus>>),
-    /// Leave.
-    Shutdown { now: bool },
+    /// Leave. `now`: what runs is to end at once. `by`: all of it is to be over at that time (mono), whatever is not done yet.
+    Shutdown { now: bool, by: Option<Millis> },
 }
 
 /// Waits for a job to be left.

@@ -7,18 +7,19 @@
 use crate::apply::Shell;
 use crate::clock;
 use crate::core::{Core, CoreOptions, Input, JobStatus};
+use crate::departure::{Departure, NotGivenBack};
 use crate::message::Message;
 use crate::options::{AddError, EngineOptions, JobDefinition, RemoveError, StartError, check};
 use crate::session;
 use clockwright_events::Bus;
-use clockwright_model::{InstanceId, JobName};
+use clockwright_model::{InstanceId, JobName, Millis, Settlement};
 use clockwright_registry::Connect;
 use clockwright_settings::Usable;
 use std::collections::HashSet;
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 use std::time::Duration;
-use tokio::sync::{mpsc, oneshot};
+use tokio::sync::{broadcast, mpsc, oneshot};
 use tokio::task::JoinHandle;
 
 /// Starts engines.
@@ -62,16 +63,20 @@ impl Engine {
         );
         let instance = options.instance.clone();
         let shell = Shell::new(keeper, jobs, bus, options, first, inputs.clone(), run_hints);
+        let outcomes = shell.outcomes.downgrade();
         let task = tokio::spawn(Loop { core, shell, received, status: Vec::new() }.run());
-        Ok(EngineHandle { inputs, task, instance })
+        Ok(EngineHandle { inputs, task, instance, outcomes })
     }
 }
 
-/// A running engine. Dropping the handle without [`shutdown`](Self::shutdown) leaves the engine running until its runtime ends.
+/// A running engine. Dropping it, or a shutdown under way, ends the engine as a crash would: the loop stops, runs are dropped
+/// (processes are killed), nothing more is recorded, and the session is over as soon as none of the runs is left. In-process code that blocks its
+/// thread goes on until its next `await`, and the session with it. Others take over when the session has ended.
 pub struct EngineHandle {
     inputs: mpsc::UnboundedSender<Message>,
-    task: JoinHandle<()>,
+    task: JoinHandle<Departure>,
     instance: InstanceId,
+    outcomes: broadcast::WeakSender<Arc<Settlement>>,
 }
 
 impl EngineHandle {
@@ -117,20 +122,48 @@ impl EngineHandle {
         removed.await.unwrap_or(Err(RemoveError::ShuttingDown))
     }
 
+    /// The outcomes that this engine decides from now on. It never waits for whoever does not keep up: they are told how many they
+    /// missed. The channel is closed when the engine has ended.
+    #[must_use]
+    pub fn outcomes(&self) -> broadcast::Receiver<Arc<Settlement>> {
+        match self.outcomes.upgrade() {
+            Some(outcomes) => outcomes.subscribe(),
+            None => broadcast::channel(1).1,
+        }
+    }
+
     /// Starts nothing more, gives its shards back at once, waits for what runs up to the grace period, stops the rest, writes
-    /// the outcomes and closes the session. When the registry cannot be reached it ends all the same: at most
-    /// [`EngineOptions::stop_grace`] and some seconds after the grace period.
-    pub async fn shutdown(self) {
-        let _ = self.inputs.send(Message::Shutdown { now: false });
-        let _ = self.task.await;
+    /// the outcomes, waits for what listeners do after the runs, and closes the session. When the registry cannot be reached it ends
+    /// all the same: at most [`EngineOptions::stop_grace`] and some seconds after the grace period.
+    pub async fn shutdown(mut self) -> Departure {
+        self.leave(None).await
+    }
+
+    /// As [`shutdown`](Self::shutdown), and it is over after `limit` in any case. Runs are asked to stop early enough to be killed and
+    /// recorded before that, if there is time for it.
+    pub async fn shutdown_within(mut self, limit: Duration) -> Departure {
+        let limit = Millis::try_from(limit.as_millis()).unwrap_or(Millis::MAX);
+        self.leave(Some(clock::mono().saturating_add(limit))).await
+    }
+
+    async fn leave(&mut self, by: Option<Millis>) -> Departure {
+        let _ = self.inputs.send(Message::Shutdown { now: false, by });
+        // A loop that panicked has closed nothing.
+        (&mut self.task).await.unwrap_or_default()
     }
 
     /// As a [`shutdown`](Self::shutdown) whose grace period is over. May be called while a shutdown waits.
     pub fn hurry(&self) -> impl Fn() + Send + Sync + 'static {
         let inputs = self.inputs.clone();
         move || {
-            let _ = inputs.send(Message::Shutdown { now: true });
+            let _ = inputs.send(Message::Shutdown { now: true, by: None });
         }
+    }
+}
+
+impl Drop for EngineHandle {
+    fn drop(&mut self) {
+        self.task.abort();
     }
 }
 
@@ -146,7 +179,7 @@ struct Loop {
 const BATCH: usize = 4_096;
 
 impl Loop {
-    async fn run(mut self) {
+    async fn run(mut self) -> Departure {
         let mut messages = Vec::with_capacity(256);
         loop {
             let now = clock::now();
@@ -154,6 +187,7 @@ impl Loop {
             tokio::select! {
                 biased;
                 _ = self.received.recv_many(&mut messages, BATCH) => {}
+                () = self.shell.task_ended(), if self.shell.left => {}
                 () = tokio::time::sleep(Duration::from_millis(wait.max(0) as u64)), if messages.is_empty() => {}
             }
             let now = clock::now();
@@ -172,34 +206,35 @@ impl Loop {
             for answer in self.status.drain(..) {
                 let _ = answer.send(self.core.status());
             }
-            let overdue = !self.shell.left && self.shell.must_end(now);
-            if overdue {
-                self.abandon();
+            if self.shell.is_done(now) {
+                return self.end(Vec::new()).await;
             }
-            if self.shell.left || overdue {
-                self.shell.close().await;
-                return;
+            if !self.shell.left && self.shell.must_end(now) {
+                let kept = self.abandoned();
+                return self.end(kept).await;
             }
         }
     }
 
-    /// Says what a shutdown that cannot go on leaves as it is.
-    fn abandon(&self) {
-        let instance = &self.shell.options().instance;
-        let mut kept = Vec::new();
-        for status in self.core.status() {
-            if !status.running.is_empty() {
-                kept.push(format!("{} of `{}`", items(status.running.len()), status.job));
-            } else if status.registered {
-                kept.push(format!("the registration of `{}`", status.job));
-            }
+    async fn end(&mut self, not_given_back: Vec<NotGivenBack>) -> Departure {
+        let session_closed = self.shell.close().await;
+        if !not_given_back.is_empty() {
+            let instance = &self.shell.options().instance;
+            let kept: Vec<String> = not_given_back.iter().map(ToString::to_string).collect();
+            tracing::warn!(
+                %instance,
+                "the shutdown ends before its work is done. Not given back: {}. Others take over when the session has ended; what ended \
+                 here meanwhile is not recorded, and may run once more",
+                kept.join(", ")
+            );
         }
-        let kept = if kept.is_empty() { "nothing".to_owned() } else { kept.join(", ") };
-        tracing::warn!(
-            %instance,
-            "the shutdown ends although the registry cannot be reached. Not given back: {kept}. Others take over when the \
-             session has timed out; what ended here meanwhile is not recorded, and may run once more"
-        );
+        Departure { not_given_back, session_closed }
+    }
+
+    /// What a shutdown that cannot go on leaves as it is.
+    fn abandoned(&self) -> Vec<NotGivenBack> {
+        let left = self.core.status().into_iter().filter(|job| job.registered || !job.running.is_empty());
+        left.map(|job| NotGivenBack { job: job.job, running: job.running }).collect()
     }
 
     fn add(&mut self, job: JobDefinition, now: crate::core::Now) -> Result<(), AddError> {
@@ -254,14 +289,10 @@ impl Loop {
                 }
             },
             Message::Status(answer) => self.status.push(answer),
-            Message::Shutdown { now: at_once } => {
-                self.shell.leaving(at_once, now);
+            Message::Shutdown { now: at_once, by } => {
+                self.shell.leaving(at_once, by, now);
                 self.core.step(if at_once { Input::ShutdownNow } else { Input::Shutdown }, now);
             }
         }
     }
-}
-
-fn items(count: usize) -> String {
-    if count == 1 { "1 item".to_owned() } else { format!("{count} items") }
 }

@@ -1,13 +1,12 @@
 //! How an engine is set up: its options, its jobs, and why it does not start, or does not take a job.
 
-use crate::listeners::{JobListener, Listeners, OnceListener};
+use crate::listeners::{FailureHandler, Listeners, OnceListener, SharedListener};
 use clockwright_fleet::Layout;
 use clockwright_fleet::keys::Keys;
 use clockwright_model::{InstanceId, JobName, JobSettings, Millis, SettingsError};
 use clockwright_registry::{Error, Meter};
 use clockwright_runtime::SharedRuntime;
 use clockwright_settings::Usable;
-use std::sync::Arc;
 use std::time::Duration;
 
 /// How an engine is set up.
@@ -71,16 +70,23 @@ pub struct JobDefinition {
     /// What runs its items.
     pub runtime: SharedRuntime,
     /// Called around each firing on this instance.
-    pub listeners: Vec<Arc<dyn JobListener>>,
+    pub listeners: Vec<SharedListener>,
     /// Called once around each firing of the whole job.
     pub once: Vec<OnceListener>,
+    /// Told of each attempt that failed on this instance.
+    pub on_failure: Vec<FailureHandler>,
 }
 
 impl JobDefinition {
     /// A job without listeners.
     #[must_use]
     pub fn new(settings: JobSettings, runtime: SharedRuntime) -> Self {
-        Self { settings, runtime, listeners: Vec::new(), once: Vec::new() }
+        Self { settings, runtime, listeners: Vec::new(), once: Vec::new(), on_failure: Vec::new() }
+    }
+
+    /// Whether code around the runs wants to know of them.
+    pub(crate) fn is_listened_to(&self) -> bool {
+        !(self.listeners.is_empty() && self.once.is_empty() && self.on_failure.is_empty())
     }
 
     pub(crate) fn listeners(&self) -> Listeners<'_> {

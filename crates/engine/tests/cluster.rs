@@ -3,7 +3,8 @@
 #![allow(clippy::unwrap_used, reason = "tests")]
 
 use clockwright_engine::{
-    Connect, Engine, EngineHandle, EngineOptions, JobDefinition, JobListener, OnceListener, StartError,
+    Connect, Engine, EngineHandle, EngineOptions, JobDefinition, JobListener, ListenerError, OnceListener,
+    RunReport, SharedListener, StartError,
 };
 use clockwright_events::testing::Recorder;
 use clockwright_events::{Bus, BusOptions};
@@ -136,14 +137,13 @@ struct Counter {
     after: AtomicU32,
 }
 
-#[async_trait::async_trait]
 impl JobListener for Counter {
-    async fn before(&self, _: &[ShardContext]) -> Result<(), String> {
+    async fn before(&self, _: &[ShardContext]) -> Result<(), ListenerError> {
         self.before.fetch_add(1, Ordering::SeqCst);
         Ok(())
     }
 
-    async fn after(&self, _: &[ShardContext]) -> Result<(), String> {
+    async fn after(&self, _: &[RunReport]) -> Result<(), ListenerError> {
         self.after.fetch_add(1, Ordering::SeqCst);
         panic!("a listener that panics harms nobody")
     }
@@ -153,11 +153,8 @@ impl JobListener for Counter {
 async fn a_once_per_fire_listener_is_called_once_for_all_instances() {
     let embedded = Embedded::in_memory();
     let counter = Arc::new(Counter { before: AtomicU32::new(0), after: AtomicU32::new(0) });
-    let once = OnceListener {
-        listener: counter.clone(),
-        start_timeout: Duration::from_secs(5),
-        complete_timeout: Duration::from_secs(5),
-    };
+    let patience = Duration::from_secs(5);
+    let once = OnceListener::new(counter.clone()).start_timeout(patience).complete_timeout(patience);
     let mut engines = Vec::new();
     for number in 0..2 {
         let recorder = Recorder::new();
@@ -236,17 +233,16 @@ async fn an_id_that_was_chosen_by_hand_is_waited_for_while_a_dead_process_may_ho
 /// Listeners on a job of one instance; `before` of each call waits for ever, or not.
 struct Hangs(bool);
 
-#[async_trait::async_trait]
 impl JobListener for Hangs {
     fn limit(&self) -> Duration {
         Duration::from_millis(100)
     }
 
-    async fn before(&self, _: &[ShardContext]) -> Result<(), String> {
+    async fn before(&self, _: &[ShardContext]) -> Result<(), ListenerError> {
         if self.0 { std::future::pending().await } else { Ok(()) }
     }
 
-    async fn after(&self, _: &[ShardContext]) -> Result<(), String> {
+    async fn after(&self, _: &[RunReport]) -> Result<(), ListenerError> {
         if self.0 { std::future::pending().await } else { Ok(()) }
     }
 }
@@ -278,8 +274,7 @@ fn fails_at_first() -> JobDefinition {
 async fn a_retry_does_not_wait_for_the_listener_of_the_whole_firing() {
     let mut definition = fails_at_first();
     let longest = Duration::from_secs(3_600);
-    let listener = Arc::new(Hangs(false));
-    definition.once.push(OnceListener { listener, start_timeout: longest, complete_timeout: longest });
+    definition.once.push(OnceListener::new(Hangs(false)).start_timeout(longest).complete_timeout(longest));
     for settled in triggered(definition).await {
         assert_eq!((settled.outcome, settled.attempt), (Outcome::Succeeded, 2 - settled.item));
     }
@@ -288,7 +283,7 @@ async fn a_retry_does_not_wait_for_the_listener_of_the_whole_firing() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_listener_that_hangs_is_given_up_at_its_limit_and_the_firing_goes_on() {
     let mut definition = fails_at_first();
-    definition.listeners.push(Arc::new(Hangs(true)));
+    definition.listeners.push(SharedListener::new(Hangs(true)));
     for settled in triggered(definition).await {
         assert_eq!((settled.outcome, settled.attempt), (Outcome::Succeeded, 2 - settled.item));
     }

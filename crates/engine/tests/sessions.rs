@@ -128,6 +128,18 @@ async fn a_shutdown_ends_though_the_registry_cannot_be_reached() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_shutdown_within_a_limit_names_what_it_could_not_give_back_to_a_registry_that_is_away() {
+    let stage = stage().await;
+    stage.away.store(true, Ordering::SeqCst);
+    let begun = tokio::time::Instant::now();
+    let departure = stage.engine.shutdown_within(Duration::from_millis(800)).await;
+    assert!(begun.elapsed() < Duration::from_secs(3), "{:?}", begun.elapsed());
+    assert!(!departure.session_closed);
+    let left = &departure.not_given_back[..];
+    assert!(left.len() == 1 && left[0].running == [0] && left[0].to_string() == "1 item of `a`", "{left:?}");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn runs_of_a_session_that_ended_are_over_and_the_next_session_does_not_prolong_them() {
     let stage = stage().await;
     let lease = stage.runtime.0.lock().unwrap()[0].clone();

@@ -5,6 +5,7 @@
 
 use crate::{Fire, InstanceId, Item, JobName, Millis, Outcome, RunId, Source, Token};
 use std::sync::Arc;
+use std::time::Duration;
 
 /// One thing to record.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -268,6 +269,18 @@ pub struct Settlement {
 }
 
 impl Settlement {
+    /// How long the deciding attempt took, from its start until its outcome was certain; `None` when nothing ran.
+    #[must_use]
+    pub fn ran_for(&self) -> Option<Duration> {
+        self.start.map(|start| span(start, self.at))
+    }
+
+    /// How long after its instant the deciding attempt began; `None` when nothing ran.
+    #[must_use]
+    pub fn late_by(&self) -> Option<Duration> {
+        self.start.map(|start| span(self.fire.time(), start))
+    }
+
     /// The identity of what is settled. Recording the same key again, after a crash or from another instance, changes nothing.
     ///
     /// A job's name holds no `/` and a namespace no `//`, so keys of different things differ.
@@ -280,4 +293,9 @@ impl Settlement {
             Some((from, _)) => format!("{place}{job}/{item}/{from}..{fire}"),
         }
     }
+}
+
+/// The time from one instant to another; none, where clocks disagree about their order.
+fn span(from: Millis, to: Millis) -> Duration {
+    Duration::from_millis(u64::try_from(to - from).unwrap_or(0))
 }

@@ -2,6 +2,7 @@
 
 use crate::Millis;
 use std::fmt;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 /// One due instant of a job, or one manual trigger. Together with the job's name it is the identity of the fire.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -19,6 +20,13 @@ pub enum Fire {
 
 impl Fire {
     /// The instant that the run is for: what a job should use instead of "now".
+    #[must_use]
+    pub fn at(&self) -> SystemTime {
+        let since = Duration::from_millis(self.time().unsigned_abs());
+        if self.time() < 0 { UNIX_EPOCH - since } else { UNIX_EPOCH + since }
+    }
+
+    /// The same in epoch milliseconds.
     #[must_use]
     pub fn time(&self) -> Millis {
         match self {

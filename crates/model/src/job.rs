@@ -2,6 +2,7 @@
 
 use crate::{JobName, Millis};
 use std::collections::BTreeMap;
+use std::time::Duration;
 
 /// The settings of one elastic job. Names and defaults are Elastic-Job's where it has them.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -113,6 +114,12 @@ impl Misfire {
     /// `fire_all` with its defaults: at most 100 instants, none older than 24 hours.
     pub const FIRE_ALL: Misfire = Misfire::FireAll { cap: 100, window: 24 * 3_600_000 };
 
+    /// Each instant runs, oldest first: at most `cap` of them late, and none that is older than `window`.
+    #[must_use]
+    pub fn fire_all(cap: u32, window: Duration) -> Self {
+        Misfire::FireAll { cap, window: millis(window) }
+    }
+
     /// The value of Elastic-Job's `misfire` key that comes nearest.
     #[must_use]
     pub fn as_wire(self) -> bool {
@@ -126,7 +133,7 @@ pub enum ErrorHandler {
     /// Write it to the log.
     #[default]
     Log,
-    /// Give up the rest of the firing: no retry, after-listeners do not run, and the error is logged.
+    /// Write it to the log, and make no further attempt whatever the retries.
     Throw,
     /// Only record it.
     Ignore,
@@ -150,6 +157,24 @@ impl Default for Retry {
 }
 
 impl Retry {
+    /// So many attempts together, 1 or more; a second between the first two, doubled for each further one up to a minute.
+    #[must_use]
+    pub fn attempts(max_attempts: u32) -> Self {
+        Self { max_attempts, ..Self::default() }
+    }
+
+    /// The wait before the second attempt, doubled for each further one.
+    #[must_use]
+    pub fn backoff(self, backoff: Duration) -> Self {
+        Self { backoff: millis(backoff), ..self }
+    }
+
+    /// The longest wait.
+    #[must_use]
+    pub fn max_backoff(self, max_backoff: Duration) -> Self {
+        Self { max_backoff: millis(max_backoff), ..self }
+    }
+
     /// How long to wait after attempt number `failed` (from 1) failed, or `None` when that was the last.
     #[must_use]
     pub fn wait_after(&self, failed: u32) -> Option<Millis> {
@@ -159,6 +184,10 @@ impl Retry {
         let doublings = failed.saturating_sub(1).min(32);
         Some(self.backoff.saturating_mul(1 << doublings).min(self.max_backoff))
     }
+}
+
+fn millis(duration: Duration) -> Millis {
+    Millis::try_from(duration.as_millis()).unwrap_or(Millis::MAX)
 }
 
 /// What happens to a run whose instance can no longer prove that it owns the item.
@@ -248,5 +277,8 @@ mod tests {
         let retry = Retry { max_attempts: 4, backoff: 100, max_backoff: 250 };
         let waits: Vec<_> = (1..=4).map(|n| retry.wait_after(n)).collect();
         assert_eq!(waits, [Some(100), Some(200), Some(250), None]);
+        let built =
+            Retry::attempts(4).backoff(Duration::from_millis(100)).max_backoff(Duration::from_millis(250));
+        assert_eq!(built, retry);
     }
 }

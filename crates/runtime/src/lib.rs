@@ -14,7 +14,7 @@
 //! line by line, both while the run lasts.
 
 use async_trait::async_trait;
-use clockwright_model::{FailureKind, Millis, Reason, ShardContext};
+use clockwright_model::{FailureKind, Millis, Outcome, Reason, ShardContext};
 use std::sync::Arc;
 use tokio::sync::watch;
 
@@ -129,4 +129,24 @@ pub enum RunResult {
     },
     /// It was stopped.
     Stopped(StopReason),
+}
+
+impl RunResult {
+    /// What the attempt came to. It is the fire's outcome unless another attempt follows.
+    #[must_use]
+    pub fn outcome(self) -> Outcome {
+        match self {
+            RunResult::Succeeded => Outcome::Succeeded,
+            RunResult::Failed { kind, reason } => Outcome::Failed { kind, reason },
+            RunResult::Stopped(StopReason::Cancelled) => {
+                Outcome::Cancelled { reason: Reason::StoppedByHand {} }
+            }
+            RunResult::Stopped(StopReason::Shutdown) => {
+                Outcome::Cancelled { reason: Reason::InstanceShutDown {} }
+            }
+            RunResult::Stopped(StopReason::LeaseLost) => {
+                Outcome::Failed { kind: FailureKind::OwnerLost, reason: Reason::LeaseLost {} }
+            }
+        }
+    }
 }

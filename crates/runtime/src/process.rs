@@ -230,7 +230,7 @@ struct Held<'a> {
     orders: ChildStdin,
     output: Output,
     asked: Option<StopReason>,
-    /// The program's process group, once it has started.
+    /// The program's process group, from its start until nothing is left of it: then the number may be another's.
     group: Option<Pid>,
 }
 
@@ -240,9 +240,13 @@ impl Held<'_> {
         let end = self.follow(request, reports, control).await;
         let status = self.child.wait().await;
         match end {
-            Some(end) => RunEnd::silent(result(&end, &self.spec, self.asked)),
+            Some(end) => {
+                self.group = None;
+                RunEnd::silent(result(&end, &self.spec, self.asked))
+            }
             None => {
                 self.clean_up().await;
+                self.group = None;
                 let lost = lease.is_some_and(|lease| *lease.borrow() <= boottime());
                 let result = match (lost, self.asked) {
                     (true, _) => RunResult::Stopped(StopReason::LeaseLost),
@@ -329,6 +333,16 @@ impl Held<'_> {
         if !matches!(left, Ok(0)) {
             let context = &self.spec.context;
             tracing::error!(job = %context.job, item = context.item, run = %context.run_id, "processes of a run whose supervisor died cannot be killed");
+        }
+    }
+}
+
+/// A run that is given up before its end: its program is killed at once. What has left the program's process group is killed by the
+/// supervisor, which sees the end of its orders.
+impl Drop for Held<'_> {
+    fn drop(&mut self) {
+        if let Some(group) = self.group {
+            let _ = kill_process_group(group, Signal::KILL);
         }
     }
 }

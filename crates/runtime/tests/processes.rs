@@ -587,3 +587,13 @@ fn a_supervisor_without_orders_ends_with_its_input() {
     assert!(!refused.status.success());
     assert!(String::from_utf8_lossy(&refused.stderr).starts_with("supervisor of a run: frame of kind"));
 }
+
+#[tokio::test]
+async fn a_run_that_is_dropped_leaves_no_process() {
+    let mut live = start(shell("trap '' TERM; setsid sleep 600 & echo up; sleep 600"), spec(), None);
+    assert_eq!(live.line().await, "up");
+    let run_id = live.run_id;
+    assert!(!processes_of(run_id).is_empty());
+    live.end.abort();
+    wait_until("what was run is gone", || processes_of(run_id).is_empty()).await;
+}

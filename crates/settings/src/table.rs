@@ -190,14 +190,22 @@ pub fn find(key: &str) -> Option<&'static Setting> {
 /// Sets a setting by its key and a text.
 ///
 /// # Errors
-/// There is no such key, the text is not in the setting's form or breaks a limit, or the value does not fit the settings that are
-/// there.
+/// As [`read`], and the value breaks a limit or does not fit the settings that are there.
 pub fn set(settings: &mut JobSettings, key: &str, text: &str) -> Result<(), SettingsError> {
+    let (setting, value) = read(key, text)?;
+    setting.set(settings, value).map_err(|message| SettingsError::new(setting.key, message))
+}
+
+/// Reads a setting's key and its value as a text.
+///
+/// # Errors
+/// There is no such key, or the text is not in the setting's form.
+pub fn read(key: &str, text: &str) -> Result<(&'static Setting, Value), SettingsError> {
     let Some(setting) = find(key) else {
         return Err(SettingsError::new(key, unknown(key, SETTINGS.iter().map(|setting| setting.key))));
     };
-    let done = setting.of_text(text).and_then(|value| setting.set(settings, value));
-    done.map_err(|message| SettingsError::new(setting.key, message))
+    let value = setting.of_text(text).map_err(|message| SettingsError::new(setting.key, message))?;
+    Ok((setting, value))
 }
 
 /// A key without what Spring does not look at.

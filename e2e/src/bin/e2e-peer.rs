@@ -7,10 +7,10 @@
 //! them. Says `ready` on stdout once it is connected, and leaves at SIGTERM.
 
 use anyhow::{Context as _, bail};
-use async_trait::async_trait;
 use clockwright::registry::Address;
 use clockwright::{
-    Dataflow, Job, JobListener, Misfire, OnceListener, Registry, Scheduler, SchedulerOptions, ShardContext,
+    Dataflow, Job, JobListener, ListenerError, Misfire, OnceListener, Registry, RunReport, Scheduler,
+    SchedulerOptions, ShardContext,
 };
 use clockwright_e2e::harness::now;
 use clockwright_e2e::record::{Kind, Record, append, open_log};
@@ -29,9 +29,12 @@ fn main() -> anyhow::Result<()> {
 async fn serve(args: Args) -> anyhow::Result<()> {
     let mut signal = tokio::signal::unix::signal(tokio::signal::unix::SignalKind::terminate())?;
     let address = Address::parse(args.need("registry")?)?;
-    let registry = Registry::open(&address, Some(args.number("session-ms", 4_000)?)).await?;
-    let options =
-        SchedulerOptions { address: args.text("instance-ip").map(str::to_owned), ..Default::default() };
+    let timeout = Duration::from_millis(args.number("session-ms", 4_000)?);
+    let registry = Registry::open(&address, Some(timeout)).await?;
+    let mut options = SchedulerOptions::default();
+    if let Some(ip) = args.text("instance-ip") {
+        options = options.address(ip);
+    }
     let scheduler = Scheduler::start_with(&registry, vec![job(&args)?], options).await?;
     say_ready()?;
     signal.recv().await;
@@ -70,11 +73,8 @@ fn job(args: &Args) -> anyhow::Result<Job> {
     }
     if let Some(notes) = args.text("once") {
         let timeout = Duration::from_millis(args.number("once-timeout-ms", 10_000)?);
-        job = job.once_listener(OnceListener {
-            listener: Arc::new(Once { notes: notes.into() }),
-            start_timeout: timeout,
-            complete_timeout: timeout,
-        });
+        let listener = OnceListener::new(Once { notes: notes.into() });
+        job = job.once_listener(listener.start_timeout(timeout).complete_timeout(timeout));
     }
     Ok(job)
 }
@@ -151,19 +151,18 @@ struct Once {
     notes: PathBuf,
 }
 
-#[async_trait]
 impl JobListener for Once {
-    async fn before(&self, contexts: &[ShardContext]) -> Result<(), String> {
-        note(&self.notes, "before", contexts)
+    async fn before(&self, contexts: &[ShardContext]) -> Result<(), ListenerError> {
+        Ok(note(&self.notes, "before", contexts.first())?)
     }
 
-    async fn after(&self, contexts: &[ShardContext]) -> Result<(), String> {
-        note(&self.notes, "after", contexts)
+    async fn after(&self, runs: &[RunReport]) -> Result<(), ListenerError> {
+        Ok(note(&self.notes, "after", runs.first().map(|run| &run.context))?)
     }
 }
 
-fn note(notes: &Path, kind: &str, contexts: &[ShardContext]) -> Result<(), String> {
-    let job = contexts.first().map_or("", |context| context.job.as_str());
+fn note(notes: &Path, kind: &str, context: Option<&ShardContext>) -> Result<(), String> {
+    let job = context.map_or("", |context| context.job.as_str());
     let line = serde_json::json!({"kind": kind, "job": job, "pid": std::process::id(), "wall_ms": now()});
     let written = open_log(notes).and_then(|mut log| log.write_all(format!("{line}\n").as_bytes()));
     written.map_err(|error| format!("cannot write the notes: {error}"))

@@ -80,14 +80,19 @@ pub(crate) async fn run(global: Global, args: DevArgs) -> Result<(), Failure> {
     let bus = history.bus(sinks);
     let session = registry.session().await?;
     follow::bring_in(&*session, registry.keys(), &file.jobs).await?;
-    let options = || SchedulerOptions {
-        address: args.instance_ip.map(|ip| ip.to_string()),
-        shutdown_grace: args.shutdown_grace,
-        layout: None,
-        events: Events::Bus(bus.clone()),
-        lines: args.verbose.then(|| printer.lines(look)),
-        logs: logs.clone(),
-        ..SchedulerOptions::default()
+    let options = || {
+        let mut options =
+            SchedulerOptions::default().shutdown_grace(args.shutdown_grace).events(Events::Bus(bus.clone()));
+        if let Some(ip) = args.instance_ip {
+            options = options.address(ip.to_string());
+        }
+        if args.verbose {
+            options = options.lines(printer.lines(look));
+        }
+        match &logs {
+            Some(logs) => options.logs(Arc::clone(logs)),
+            None => options,
+        }
     };
     let mut schedulers = start(&registry, &file, args.instances, &options).await?;
     introduce(&global, &args, &names, &schedulers);

@@ -8,8 +8,7 @@ use super::jobs::Condition;
 use crate::output::{self, one_line, span, talk};
 use anstyle::{AnsiColor, Style};
 use async_trait::async_trait;
-use clockwright::Registry;
-use clockwright::scheduler::Lines;
+use clockwright::{Registry, Stream};
 use clockwright_events::{Sink, SinkError};
 use clockwright_fleet::view::{self, JobView};
 use clockwright_model::{
@@ -89,13 +88,16 @@ impl Printer {
     }
 
     /// Prints what scripts print.
-    pub(super) fn lines(&self, look: Look) -> Lines {
+    pub(super) fn lines(
+        &self,
+        look: Look,
+    ) -> impl Fn(&InstanceId, &ShardContext, Stream, &str) + Send + Sync + 'static {
         let pen = self.pen();
-        Arc::new(move |instance: &InstanceId, context: &ShardContext, _, line: &str| {
+        move |instance, context, _, line| {
             let run = format!("{}/{} {} |", context.job, context.item, short(instance));
             let run = look.paint(Style::new().dimmed(), &run);
             pen.write(format!("{} {run} {}", look.time(output::now()), one_line(line)));
-        })
+        }
     }
 
     /// Waits until everything is printed.

@@ -21,8 +21,7 @@ pub(crate) mod stats;
 use crate::output::{Failure, Format, now, talk, with_causes};
 use clap::Args;
 use clockwright::registry::{Address, DEFAULT_NAMESPACE};
-use clockwright::scheduler::SchedulerError;
-use clockwright::{Registry, Scheduler, jobs_file};
+use clockwright::{Registry, Scheduler, SchedulerError, ShutdownReport, jobs_file};
 use clockwright_engine::StartError;
 use clockwright_fleet::keys::{Key, Keys};
 use clockwright_model::{JobName, Millis, nearest};
@@ -266,16 +265,20 @@ pub(crate) async fn shut_down(
     let mut shutdown =
         std::pin::pin!(futures::future::join_all(schedulers.into_iter().map(Scheduler::shutdown)));
     tokio::select! {
-        lost = &mut shutdown => return all_kept(lost.into_iter().sum()),
+        reports = &mut shutdown => return all_kept(lost(&reports)),
         which = signals.next() => talk(&format!("{which} again: ending what runs")),
     }
     hurry.iter().for_each(|hurry| hurry());
     match tokio::time::timeout(LAST_SECONDS, shutdown).await {
-        Ok(lost) => all_kept(lost.into_iter().sum()),
+        Ok(reports) => all_kept(lost(&reports)),
         Err(_) => Err(Failure::Failed(
             "gave up waiting for the registry; its session timeout will tell the others".into(),
         )),
     }
+}
+
+fn lost(reports: &[ShutdownReport]) -> u64 {
+    reports.iter().map(|report| report.events_lost).sum()
 }
 
 /// Says how many events nobody will find.

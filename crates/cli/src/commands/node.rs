@@ -61,27 +61,35 @@ pub(crate) async fn run(global: Global, args: NodeArgs) -> Result<(), Failure> {
     let count = jobs.len();
     let signals = Signals::catch()?;
     let address = global.address()?;
-    let timeout = i64::try_from(args.session_timeout.as_millis()).unwrap_or(i64::MAX);
     talk(&format!("connecting to {address} …"));
-    let registry = Registry::open_or_serve(&address, Some(timeout)).await?;
+    let registry = Registry::open_or_serve(&address, Some(args.session_timeout)).await?;
     let session = registry.session().await?;
     follow::tell(&*session, registry.keys(), &file).await?;
     // It was only looked through; the instance has a session of its own.
     let _late = session.close().await;
     let printer = args.print_output.then(live::Printer::start);
-    let options = SchedulerOptions {
-        address: args.instance_ip.map(|ip| ip.to_string()),
-        name: args.instance_id,
-        shutdown_grace: args.shutdown_grace,
-        layout: args.layout,
-        logs: args.history.logs(&global.data),
-        events: match global.events.clone() {
+    let mut options = SchedulerOptions::default()
+        .shutdown_grace(args.shutdown_grace)
+        .history(args.history.clone().history())
+        .events(match global.events.clone() {
             Some(address) => Events::Database { address, folder: global.data.clone() },
             None => Events::Folder(global.data.clone()),
-        },
-        history: args.history.history(),
-        lines: printer.as_ref().map(|printer| printer.lines(live::Look::new(true))),
-    };
+        });
+    if let Some(ip) = args.instance_ip {
+        options = options.address(ip.to_string());
+    }
+    if let Some(name) = args.instance_id {
+        options = options.name(name);
+    }
+    if let Some(layout) = args.layout {
+        options = options.layout(layout);
+    }
+    if let Some(logs) = args.history.logs(&global.data) {
+        options = options.logs(logs);
+    }
+    if let Some(printer) = &printer {
+        options = options.lines(printer.lines(live::Look::new(true)));
+    }
     let scheduler = Scheduler::start_with(&registry, jobs, options).await?;
     talk(&format!(
         "instance {} runs {count} job(s) of {} at {address}",

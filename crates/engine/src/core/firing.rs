@@ -283,7 +283,7 @@ impl Turn<'_> {
             settlements.push(self.settlement(item, claim, outcome, Some(claim.at)));
         }
         for settlement in settlements {
-            self.settle(settlement);
+            self.settle_again(settlement);
         }
     }
 

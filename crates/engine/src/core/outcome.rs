@@ -30,19 +30,15 @@ impl Turn<'_> {
         let settings = self.job.effective.as_ref().map(|effective| effective.settings.clone());
         let settings = settings.unwrap_or_else(|| self.job.local.clone());
         let outcome = match end.result {
-            RunResult::Succeeded => Outcome::Succeeded,
-            RunResult::Failed { kind, reason } => Outcome::Failed { kind, reason },
-            RunResult::Stopped(StopReason::Cancelled) => {
-                Outcome::Cancelled { reason: Reason::StoppedByHand {} }
-            }
-            RunResult::Stopped(StopReason::Shutdown) => {
-                let reason = if self.us.leaving { Reason::InstanceShutDown {} } else { Reason::JobLeft {} };
-                Outcome::Cancelled { reason }
-            }
             RunResult::Stopped(StopReason::LeaseLost) => {
                 self.lost_run(item, &active);
                 return;
             }
+            // The instance stays; it is this job that it left.
+            RunResult::Stopped(StopReason::Shutdown) if !self.us.leaving => {
+                Outcome::Cancelled { reason: Reason::JobLeft {} }
+            }
+            result => result.outcome(),
         };
         self.record_end(item, &active, &outcome);
         if let Outcome::Failed { reason, .. } = &outcome {
@@ -68,7 +64,7 @@ impl Turn<'_> {
     /// A run that was stopped because the lease ran out. Its claim stays as it is: this instance, if its session lives on, or
     /// the next owner decides what becomes of the fire.
     pub(super) fn lost_run(&mut self, item: Item, active: &Active) {
-        let outcome = Outcome::Failed { kind: FailureKind::OwnerLost, reason: Reason::LeaseLost {} };
+        let outcome = RunResult::Stopped(StopReason::LeaseLost).outcome();
         self.record_end(item, active, &outcome);
         self.close_run(active.firing, item, &outcome);
         let job = &mut *self.job;

@@ -146,8 +146,10 @@ pub enum Effect {
         /// True: they should.
         on: bool,
     },
-    /// Put this on record.
+    /// Put this on record: it happened here, or was decided here.
     Record(Event),
+    /// Put this on record once more: whoever decided it may not have been able to.
+    RecordAgain(Event),
     /// Tell the operator.
     Tell(Notice),
     /// A job that was to be removed has ended here and was left: its code is needed no more, its name and its number are free.

@@ -1,7 +1,7 @@
 //! What goes on record: executions, status traces and settlements, built from what the engine knows.
 
-use super::Turn;
 use super::job::{Active, ItemState};
+use super::{Effect, Turn};
 use clockwright_fleet::cursor::{Claim, Cursor, Gap, Kept};
 use clockwright_fleet::keys::Key;
 use clockwright_model::{
@@ -24,8 +24,19 @@ pub(super) struct OpenFiring {
 const MOST_KEPT: usize = 32;
 
 impl Turn<'_> {
-    /// Puts an outcome on record, and remembers it until it is stored.
+    /// Puts an outcome that was decided here on record, and remembers it until it is stored.
     pub(super) fn settle(&mut self, settlement: Settlement) {
+        self.remember(&settlement);
+        self.us.record(Event::Settlement(settlement));
+    }
+
+    /// The same with an outcome that was decided before, there or here.
+    pub(super) fn settle_again(&mut self, settlement: Settlement) {
+        self.remember(&settlement);
+        self.us.out.push(Effect::RecordAgain(Event::Settlement(settlement)));
+    }
+
+    fn remember(&mut self, settlement: &Settlement) {
         let number = self.us.settled();
         let kept = &mut self.job.item_mut(settlement.item).kept;
         let stored = self.us.stored;
@@ -34,8 +45,7 @@ impl Turn<'_> {
             // The store is away, and so is the disk in front of it; who reads this cursor learns of the latest.
             kept.pop_front();
         }
-        kept.push_back((number, Kept::of(&settlement)));
-        self.us.record(Event::Settlement(settlement));
+        kept.push_back((number, Kept::of(settlement)));
     }
 
     /// Whether all outcomes of an item that this engine put on record are stored.

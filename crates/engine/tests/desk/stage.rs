@@ -536,7 +536,9 @@ impl Desk {
                 }
             }
             Effect::WindDown { .. } => {}
-            Effect::Record(event) => self.instances[who.0].bus.push_back((at + STORED_AFTER, event)),
+            Effect::Record(event) | Effect::RecordAgain(event) => {
+                self.instances[who.0].bus.push_back((at + STORED_AFTER, event));
+            }
             Effect::Tell(notice) => self.instances[who.0].told.push((at, notice.text)),
             Effect::Removed { job } => self.instances[who.0].jobs[job] = None,
             Effect::Left => {

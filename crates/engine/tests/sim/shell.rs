@@ -372,7 +372,8 @@ impl Sim {
                 }
             }
             Effect::WindDown { .. } => {}
-            Effect::Record(Record::Settlement(settlement)) => {
+            Effect::Record(Record::Settlement(settlement))
+            | Effect::RecordAgain(Record::Settlement(settlement)) => {
                 self.note(|| {
                     format!("engine {engine} records {} {:?}", settlement.key(), settlement.outcome)
                 });
@@ -400,7 +401,7 @@ impl Sim {
                 let wait = each.durable_at - self.world.now;
                 self.after(wait, Event::Durable { engine, life });
             }
-            Effect::Record(_) => {}
+            Effect::Record(_) | Effect::RecordAgain(_) => {}
             Effect::Tell(notice) => {
                 self.note(|| format!("engine {engine} says: {:?} {}", notice.job, notice.text));
             }

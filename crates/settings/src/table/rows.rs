@@ -258,7 +258,7 @@ settings! {
         option: "error-handler",
         kept: of_3x("errorHandler", java("jobErrorHandlerType", "LOG").sparse()),
         access: (error_handler, set_error_handler),
-        help: "What is done with a failure besides recording it: `LOG`, `THROW` (no retry, no after-listeners) or `IGNORE`.",
+        help: "What is done with a failure besides recording it: `LOG` writes it to the log, `THROW` does too and makes no further attempt, `IGNORE` does nothing.",
     }
     "monitorExecution" {
         form: Form::Flag,

@@ -65,6 +65,12 @@ impl HttpRuntime {
                 .pool_max_idle_per_host(0)
                 .connect_timeout(millis(self.settings.connect_timeout))
                 .read_timeout(millis(self.settings.read_timeout));
+            let named =
+                self.settings.tls_ca.clone().or_else(|| std::env::var_os("SSL_CERT_FILE").map(Into::into));
+            if let Some(file) = named.filter(|_| self.settings.uri.scheme() == "https") {
+                let builder = builder.tls_backend_preconfigured(crate::tls::trusting(&file)?);
+                return builder.build().map_err(|error| causes(&error));
+            }
             // A machine without certificates can make plain requests; loading them would fail there.
             let builder =
                 if self.settings.uri.scheme() == "http" { builder.tls_certs_only([]) } else { builder };
@@ -125,7 +131,15 @@ impl HttpRuntime {
                 FailureKind::Start,
                 Reason::HttpConnectTimeout { place, limit: self.settings.connect_timeout },
             ),
-            (true, false) => (FailureKind::Start, Reason::HttpNoConnection { place, text: causes(error) }),
+            (true, false) => {
+                let mut text = causes(error);
+                if text.contains("peer certificate") {
+                    text.push_str(
+                        "; http.tls.ca names a file of the certificates that are trusted, such as this server's own",
+                    );
+                }
+                (FailureKind::Start, Reason::HttpNoConnection { place, text })
+            }
             (false, true) => {
                 (FailureKind::Timeout, Reason::HttpReadTimeout { place, limit: self.settings.read_timeout })
             }

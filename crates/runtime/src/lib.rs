@@ -29,6 +29,8 @@ pub mod output;
 pub mod process;
 mod relay;
 pub mod supervisor;
+#[cfg(feature = "http")]
+mod tls;
 mod tree;
 mod wire;
 

@@ -336,3 +336,68 @@ async fn plain_text_server() -> (SocketAddr, tokio::task::JoinHandle<()>) {
     });
     (address, task)
 }
+
+const SELF_SIGNED: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/tls/self-signed.pem");
+
+/// A server on `localhost` that signed its own certificate, as tools do by default.
+async fn self_signed() -> SocketAddr {
+    use rustls::pki_types::pem::PemObject;
+    use rustls::pki_types::{CertificateDer, PrivateKeyDer};
+    use std::io::{Read, Write};
+
+    let key = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/tls/key.pem");
+    let certificate = CertificateDer::from_pem_file(SELF_SIGNED).unwrap();
+    let key = PrivateKeyDer::from_pem_file(key).unwrap();
+    let provider = std::sync::Arc::new(rustls::crypto::aws_lc_rs::default_provider());
+    let config = rustls::ServerConfig::builder_with_provider(provider)
+        .with_safe_default_protocol_versions()
+        .unwrap()
+        .with_no_client_auth()
+        .with_single_cert(vec![certificate], key)
+        .unwrap();
+    let config = std::sync::Arc::new(config);
+    let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = listener.local_addr().unwrap();
+    std::thread::spawn(move || {
+        for stream in listener.incoming() {
+            let connection = rustls::ServerConnection::new(std::sync::Arc::clone(&config)).unwrap();
+            let mut stream = rustls::StreamOwned::new(connection, stream.unwrap());
+            let mut bytes = [0; 4096];
+            if stream.read(&mut bytes).is_ok_and(|read| read > 0) {
+                let _ = stream.write_all(&answer("200 OK", "done\n").unwrap());
+                stream.conn.send_close_notify();
+                let _ = stream.flush();
+            }
+        }
+    });
+    address
+}
+
+#[tokio::test]
+async fn a_server_that_signed_its_own_certificate_is_believed_if_that_is_named_and_only_under_its_name() {
+    let port = self_signed().await.port();
+    let at = |host: &str| format!("https://{host}:{port}/");
+    let ca = ("http.tls.ca", SELF_SIGNED);
+
+    let end = run(&job(&at("localhost"), &[ca])).await;
+    assert_eq!((end.result, end.lines), (RunResult::Succeeded, vec!["done".to_owned()]));
+
+    let (kind, reason) = failure(run(&job(&at("127.0.0.1"), &[ca])).await);
+    assert_eq!(kind, FailureKind::Start);
+    assert!(reason.contains("peer certificate") && reason.contains("127.0.0.1"), "{reason}");
+}
+
+#[tokio::test]
+async fn a_certificate_that_is_not_trusted_is_refused_with_what_would_be_right() {
+    let port = self_signed().await.port();
+    let other = tempfile::NamedTempFile::new().unwrap();
+    let uri = format!("https://localhost:{port}/");
+    let (kind, reason) = failure(run(&job(&uri, &[])).await);
+    assert_eq!(kind, FailureKind::Start);
+    assert!(reason.contains("http.tls.ca"), "{reason}");
+    let (kind, reason) = failure(run(&job(&uri, &[("http.tls.ca", other.path().to_str().unwrap())])).await);
+    assert_eq!(kind, FailureKind::Start);
+    assert!(reason.contains("no usable certificate"), "{reason}");
+    let (_, reason) = failure(run(&job(&uri, &[("http.tls.ca", "/nowhere/ca.pem")])).await);
+    assert!(reason.contains("/nowhere/ca.pem") && reason.contains("No such file"), "{reason}");
+}

@@ -3,6 +3,7 @@
 use ::http::{HeaderValue, Method};
 use clockwright_model::{Millis, SettingsError};
 use std::collections::BTreeMap;
+use std::path::PathBuf;
 use url::Url;
 
 /// Where a request goes and what it carries; the `http.*` properties of a job.
@@ -18,6 +19,8 @@ pub struct HttpSettings {
     pub content_type: Option<HeaderValue>,
     /// `http.redirect`: whether a redirect is followed; `safe` unless set.
     pub redirect: Redirect,
+    /// `http.tls.ca`: a PEM file of the certificates that are trusted instead of the system's: of authorities, or of the server itself.
+    pub tls_ca: Option<PathBuf>,
     /// `http.connect.timeout.milliseconds`: the longest wait for a connection; 3,000 unless set.
     pub connect_timeout: Millis,
     /// `http.read.timeout.milliseconds`: the longest wait for the next piece of the answer; 5,000 unless set.
@@ -42,12 +45,13 @@ impl HttpSettings {
     /// # Errors
     /// Names the first property that is missing, unknown or cannot be used.
     pub fn parse(props: &BTreeMap<String, String>) -> Result<Self, SettingsError> {
-        const KNOWN: [&str; 7] = [
+        const KNOWN: [&str; 8] = [
             "http.uri",
             "http.method",
             "http.data",
             "http.content.type",
             "http.redirect",
+            "http.tls.ca",
             "http.connect.timeout.milliseconds",
             "http.read.timeout.milliseconds",
         ];
@@ -69,6 +73,7 @@ impl HttpSettings {
             data: props.get("http.data").filter(|data| !data.is_empty()).cloned(),
             content_type,
             redirect: given("http.redirect").map_or(Ok(Redirect::default()), redirect)?,
+            tls_ca: given("http.tls.ca").map(certificates).transpose()?,
             connect_timeout: wait("http.connect.timeout.milliseconds", &given, 3_000)?,
             read_timeout: wait("http.read.timeout.milliseconds", &given, 5_000)?,
         })
@@ -108,6 +113,14 @@ fn method(text: &str) -> Result<Method, SettingsError> {
         let list = known.iter().map(Method::as_str).collect::<Vec<_>>().join(", ");
         error("http.method", format!("is `{text}`; it must be one of {list}"))
     })
+}
+
+fn certificates(text: &str) -> Result<PathBuf, SettingsError> {
+    let file = PathBuf::from(text);
+    if file.is_absolute() {
+        return Ok(file);
+    }
+    Err(error("http.tls.ca", format!("is `{text}`; it must be the absolute path of a PEM file")))
 }
 
 fn redirect(text: &str) -> Result<Redirect, SettingsError> {
@@ -171,6 +184,10 @@ mod tests {
             (
                 ("http.redirect", "no"),
                 "http.redirect: is `no`; it must be safe (followed for GET and HEAD), always or never",
+            ),
+            (
+                ("http.tls.ca", "ca.pem"),
+                "http.tls.ca: is `ca.pem`; it must be the absolute path of a PEM file",
             ),
             (("http.content.type", "a\nb"), "http.content.type: `a\nb` cannot be sent in a header"),
         ];

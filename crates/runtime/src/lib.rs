@@ -24,6 +24,7 @@ pub mod function;
 pub mod guard;
 #[cfg(feature = "http")]
 pub mod http;
+pub mod limits;
 pub mod logs;
 pub mod output;
 pub mod process;

@@ -148,6 +148,7 @@ impl ProcessRuntime {
             argv,
             env,
             directory: self.settings.directory.clone(),
+            open_files: crate::limits::of_programs(),
             timeout: spec.timeout,
             grace: spec.grace,
             lease,

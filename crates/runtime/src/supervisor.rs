@@ -226,6 +226,7 @@ struct Task {
 impl Task {
     /// Starts the program; the error is for people.
     fn start(arguments: &[OsString], request: &Request) -> Result<Self, String> {
+        request.open_files.into_iter().for_each(crate::limits::lower_open_files);
         let (child, start) = spawn(arguments, request).map_err(|error| {
             let place = request.directory.as_ref().map(|path| format!(" in directory `{}`", path.display()));
             format!("cannot run `{}`{}: {error}", request.argv[0], place.unwrap_or_default())

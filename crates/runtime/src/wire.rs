@@ -21,6 +21,8 @@ pub(crate) struct Request {
     pub(crate) env: BTreeMap<String, String>,
     /// Where it runs; inherited if not given.
     pub(crate) directory: Option<PathBuf>,
+    /// How many files it may have open; inherited if not given.
+    pub(crate) open_files: Option<u64>,
     /// The longest it may take, milliseconds.
     pub(crate) timeout: Option<Millis>,
     /// From SIGTERM to SIGKILL, milliseconds.

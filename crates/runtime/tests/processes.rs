@@ -248,6 +248,17 @@ async fn the_program_gets_its_arguments_the_context_and_the_environment() {
 }
 
 #[tokio::test]
+async fn a_process_that_serves_jobs_has_all_files_that_it_may_open_and_its_programs_as_many_as_before() {
+    use rustix::process::{Resource, getrlimit};
+    let before = getrlimit(Resource::Nofile);
+    let raised = clockwright_runtime::limits::raise_open_files();
+    assert!(raised >= before.current, "{raised:?}");
+    assert_eq!(getrlimit(Resource::Nofile).current, raised);
+    let end = run(shell("ulimit -Sn")).await;
+    assert_eq!(end.lines, [before.current.map_or_else(|| "unlimited".to_owned(), |files| files.to_string())]);
+}
+
+#[tokio::test]
 async fn a_program_that_takes_no_argument_gets_none_where_the_job_says_so() {
     let script = |line: &str, props: &[(&str, &str)]| {
         let props = props.iter().map(|(key, value)| ((*key).to_owned(), (*value).to_owned())).collect();

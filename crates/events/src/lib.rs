@@ -17,6 +17,7 @@ pub mod query;
 pub mod spool;
 pub mod store;
 pub mod testing;
+mod trouble;
 
 pub use bus::{Bus, BusOptions, Sampling, SinkStats};
 pub use clockwright_sql::{RetryClass, Tx};

@@ -1,6 +1,7 @@
 //! One sink's bounded queue: a lane for each kind of event, so that making room is a `pop_front`.
 
 use super::{BusOptions, SinkStats};
+use crate::trouble::Trouble;
 use crate::worth;
 use clockwright_model::{Event, Fire, Reason};
 use std::collections::VecDeque;
@@ -55,7 +56,7 @@ struct State {
     abandoned: bool,
     /// True from the first event dropped for want of room until the next batch is stored.
     overflowing: bool,
-    failing: bool,
+    failing: Option<Trouble>,
     stored: u64,
     dropped: u64,
     retries: u64,
@@ -97,7 +98,7 @@ impl Queue {
                 give_up: false,
                 abandoned: false,
                 overflowing: false,
-                failing: false,
+                failing: None,
                 stored: 0,
                 dropped: 0,
                 retries: 0,
@@ -196,10 +197,10 @@ impl Queue {
             state.settle(batch, count);
             state.stored += count as u64;
             state.overflowing = false;
-            std::mem::replace(&mut state.failing, false)
+            state.failing.take()
         };
-        if recovered {
-            tracing::info!(sink = %self.name, "the sink stores events again");
+        if let Some(trouble) = recovered {
+            tracing::info!(sink = %self.name, seconds = trouble.seconds(), "the sink stores events again");
         }
         self.progress.notify_waiters();
     }
@@ -221,9 +222,8 @@ impl Queue {
     /// A try failed. True if there is no point in another one, because nobody waits for it.
     pub(super) fn failed(&self, error: String) -> bool {
         let mut state = self.lock();
-        let first = !std::mem::replace(&mut state.failing, true);
-        if first {
-            tracing::warn!(sink = %self.name, %error, "the sink did not store a batch of events; they are kept and tried again");
+        if let Some(seconds) = state.failing.get_or_insert_with(Trouble::begins).tell() {
+            tracing::warn!(sink = %self.name, seconds, %error, "the sink did not store a batch of events; they are kept and tried again");
         }
         state.last_error = Some(error);
         if !state.give_up {
@@ -296,7 +296,7 @@ impl Queue {
             retries: state.retries,
             queued: state.waiting + state.taken,
             queued_bytes: state.bytes,
-            failing: state.failing,
+            failing: state.failing.is_some(),
             last_error: state.last_error.clone(),
         }
     }

@@ -25,12 +25,13 @@
 
 mod files;
 
+use crate::trouble::Trouble;
 use crate::{Sink, SinkError};
 use async_trait::async_trait;
 use clockwright_model::{Event, Token};
 use files::{Chunk, Files};
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 use tokio::sync::{Notify, watch};
 use tokio::task::JoinHandle;
@@ -113,6 +114,8 @@ struct Shared {
     files: Mutex<Option<Files>>,
     /// What can be asked without touching a file.
     stats: watch::Sender<SpoolStats>,
+    /// That the sink behind does not store.
+    trouble: Mutex<Option<Trouble>>,
     wake: Notify,
 }
 
@@ -146,6 +149,7 @@ impl Spool {
             options,
             files: Mutex::new(Some(files)),
             stats,
+            trouble: Mutex::new(None),
             wake: Notify::new(),
         });
         shared.wake.notify_one();
@@ -292,21 +296,23 @@ impl Shared {
     }
 
     fn failed(&self, error: String) {
-        let first = self.stats.send_replace({
-            let stats = self.stats.borrow().clone();
-            SpoolStats { last_error: Some(error.clone()), ..stats }
-        });
-        if first.last_error.is_none() {
-            tracing::warn!(sink = %self.name, %error, "the sink is slow or away; events wait on disk");
+        let told = self.trouble().get_or_insert_with(Trouble::begins).tell();
+        if let Some(seconds) = told {
+            let waiting = self.stats.borrow().waiting;
+            tracing::warn!(sink = %self.name, seconds, waiting, %error, "the sink is slow or away; events wait on disk");
         }
+        self.stats.send_modify(|stats| stats.last_error = Some(error));
     }
 
     fn succeeded(&self) {
-        self.stats.send_modify(|stats| {
-            if stats.last_error.take().is_some() {
-                tracing::info!(sink = %self.name, waiting = stats.waiting, "the sink stores events again");
-            }
-        });
+        let Some(trouble) = self.trouble().take() else { return };
+        self.stats.send_modify(|stats| stats.last_error = None);
+        let (seconds, waiting) = (trouble.seconds(), self.stats.borrow().waiting);
+        tracing::info!(sink = %self.name, seconds, waiting, "the sink stores events again");
+    }
+
+    fn trouble(&self) -> MutexGuard<'_, Option<Trouble>> {
+        self.trouble.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 

@@ -166,6 +166,11 @@ impl fmt::Display for Address {
     }
 }
 
+/// How long an instance waits for an embedded registry that another process has open without serving it, as commands do that only look.
+const IN_USE: Duration = Duration::from_secs(10);
+/// How often it looks meanwhile.
+const LOOK_AGAIN: Duration = Duration::from_millis(50);
+
 impl Registry {
     /// Connects to the registry at an address, and finds out whether it answers.
     ///
@@ -243,14 +248,24 @@ impl Registry {
         };
         let options = connect_options(session_timeout);
         let backend = Backend::Socket { path: socket_path(folder), session_timeout: options.session_timeout };
-        match backend.session().await {
-            Ok(session) => {
-                session.close().await?;
-                Self::new(backend, namespace)
+        let begun = tokio::time::Instant::now();
+        loop {
+            match backend.session().await {
+                Ok(session) => {
+                    session.close().await?;
+                    return Self::new(backend, namespace);
+                }
+                // Somebody answers, and will not have us.
+                Err(error @ (Error::Refused(_) | Error::Denied(_))) => return Err(error.into()),
+                Err(_) => {}
             }
-            // Somebody answers, and will not have us.
-            Err(error @ (Error::Refused(_) | Error::Denied(_))) => Err(error.into()),
-            Err(_) => Self::serve_with(folder, namespace, options).await,
+            match Self::serve_with(folder, namespace, options).await {
+                // A command looks into it at this moment, or somebody else is about to serve it.
+                Err(ConnectError::Open(OpenError::InUse { .. })) if begun.elapsed() < IN_USE => {
+                    tokio::time::sleep(LOOK_AGAIN).await;
+                }
+                served => return served,
+            }
         }
     }
 

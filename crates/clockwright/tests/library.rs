@@ -271,7 +271,21 @@ async fn tokens_go_on_growing_when_only_the_history_remembers_the_registry() {
     }
 }
 
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread")]
+async fn an_instance_waits_for_a_command_that_just_looks_into_an_embedded_registry_which_nobody_serves() {
+    let folder = tempfile::tempdir().unwrap();
+    std::fs::create_dir(folder.path().join("registry")).unwrap();
+    let address =
+        clockwright::registry::Address::parse(&format!("embedded:{}/jobs", folder.path().display())).unwrap();
+    let looks = Registry::open(&address, None).await.unwrap();
+    let starts = tokio::spawn(async move { Registry::open_or_serve(&address, None).await });
+    assert!(tokio::time::timeout(Duration::from_millis(200), looks.session()).await.unwrap().is_ok());
+    assert!(!starts.is_finished());
+    drop(looks);
+    tokio::time::timeout(PATIENCE, starts).await.unwrap().unwrap().unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_spool_is_refused_to_a_second_process_and_free_as_soon_as_the_first_has_closed_it() {
     let folder = tempfile::tempdir().unwrap();
     // Nobody listens there, which is no reason not to start.

@@ -171,15 +171,7 @@ fn cursors(session: i64) -> (Bytes, Bytes) {
     };
     let bytes = |outcome| {
         let run = Some(claim(outcome));
-        let cursor = Cursor {
-            settled: at,
-            schedule: u32::MAX,
-            rule: None,
-            run,
-            pending: None,
-            gap: Vec::new(),
-            kept: Vec::new(),
-        };
+        let cursor = Cursor { run, ..Cursor::starting(at, u32::MAX, None) };
         Bytes::from(cursor.to_bytes())
     };
     (bytes(None), bytes(Some(Outcome::Succeeded)))

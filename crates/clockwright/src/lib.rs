@@ -33,7 +33,7 @@ pub mod outcomes;
 pub mod registry;
 pub mod scheduler;
 
-pub use clockwright_engine::core::JobStatus;
+pub use clockwright_engine::core::{JobStatus, OnRegistryLoss};
 pub use clockwright_engine::{
     AddError, Failure, JobListener, ListenerError, NotGivenBack, OnceListener, RemoveError, RunReport,
     StartError,

@@ -1,7 +1,7 @@
 //! One instance: takes part in its jobs until it is shut down.
 
 use crate::{Job, Outcomes, Registry, net};
-use clockwright_engine::core::JobStatus;
+use clockwright_engine::core::{JobStatus, OnRegistryLoss};
 use clockwright_engine::{
     AddError, Connect, Departure, Engine, EngineHandle, EngineOptions, JobDefinition, NotGivenBack,
     RemoveError, StartError,
@@ -50,6 +50,7 @@ pub struct SchedulerOptions {
     name: Option<String>,
     shutdown_grace: Duration,
     layout: Option<Layout>,
+    on_registry_loss: OnRegistryLoss,
     events: Events,
     history: History,
     lines: Option<Lines>,
@@ -82,6 +83,13 @@ impl SchedulerOptions {
     #[must_use]
     pub fn layout(self, layout: Layout) -> Self {
         Self { layout: Some(layout), ..self }
+    }
+
+    /// What becomes of items when the registry comes back without what it had, or with an older state. Default: they go on from now,
+    /// after what those who live remember.
+    #[must_use]
+    pub fn on_registry_loss(self, on_registry_loss: OnRegistryLoss) -> Self {
+        Self { on_registry_loss, ..self }
     }
 
     /// Where outcomes go. Default: nowhere but into the registry, which knows the last one of each item.
@@ -162,6 +170,7 @@ impl Default for SchedulerOptions {
             name: None,
             shutdown_grace: Duration::from_secs(30),
             layout: None,
+            on_registry_loss: OnRegistryLoss::default(),
             events: Events::Silent,
             history: History::default(),
             lines: None,
@@ -364,6 +373,7 @@ impl Scheduler {
         };
         let mut engine = EngineOptions::new(registry.keys().clone(), instance.clone());
         engine.layout = options.layout;
+        engine.on_registry_loss = options.on_registry_loss;
         engine.fixed_instance = options.name.is_some();
         engine.shutdown_grace = Millis::try_from(options.shutdown_grace.as_millis()).unwrap_or(Millis::MAX);
         engine.tokens_above = bus.greatest_token(registry.keys().namespace()).await;

@@ -97,11 +97,16 @@ struct Live {
 
 impl Live {
     fn new(opened: Opened<Ready>) -> (Self, Input) {
-        let Opened { registry, number, ready: Ready { lease_sent, layout, .. } } = opened;
+        let Opened { registry, number, generation, ready: Ready { lease_sent, layout, .. } } = opened;
         let batcher = Arc::new(Batcher::new(registry.clone(), COMMITS_IN_FLIGHT));
         let terms = registry.terms();
-        let connected =
-            Input::Connected { session: terms.session, timeout: terms.timeout, lease_sent, layout };
+        let connected = Input::Connected {
+            session: terms.session,
+            timeout: terms.timeout,
+            generation,
+            lease_sent,
+            layout,
+        };
         (Self { number: Some(number), registry, batcher }, connected)
     }
 }

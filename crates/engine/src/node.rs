@@ -56,6 +56,7 @@ impl Engine {
                 seed: options.seed,
                 tolerance: options.tolerance,
                 layout: options.layout,
+                on_registry_loss: options.on_registry_loss,
                 #[cfg(feature = "mutations")]
                 mutation: None,
             },

@@ -1,5 +1,6 @@
 //! How an engine is set up: its options, its jobs, and why it does not start, or does not take a job.
 
+use crate::core::OnRegistryLoss;
 use crate::listeners::{FailureHandler, Listeners, OnceListener, SharedListener};
 use clockwright_fleet::Layout;
 use clockwright_fleet::keys::Keys;
@@ -31,6 +32,8 @@ pub struct EngineOptions {
     /// The layout that jobs get which are not in the registry yet. `None`: that of the namespace's other jobs, and without any
     /// that of 2.1.5. A job that is there keeps its own.
     pub layout: Option<Layout>,
+    /// What becomes of items when the registry lost what it had.
+    pub on_registry_loss: OnRegistryLoss,
     /// Fencing tokens are above this: the greatest one on record, for the case that the registry lost what it had while nobody
     /// was there to notice.
     pub tokens_above: i64,
@@ -55,6 +58,7 @@ impl EngineOptions {
             tolerance: 1_000,
             refresh: Duration::from_secs(60),
             layout: None,
+            on_registry_loss: OnRegistryLoss::default(),
             tokens_above: 0,
             meter: Meter::default(),
             seed: u64::from_le_bytes(uuid::Uuid::new_v4().into_bytes()[..8].try_into().unwrap_or_default()),

@@ -1,4 +1,4 @@
-//! What operators do to elastic jobs: trigger, pause, disable, drain, shut down, remove, edit.
+//! What operators do to elastic jobs: trigger, pause, disable, drain, shut down, remove, edit, say from where a held item goes on.
 //!
 //! Each operation is one of Elastic-Job's console operations with exactly its effects on the registry, so that Java and
 //! Clockwright instances obey alike, or one of ours that Java instances do not see (`paused`).
@@ -21,11 +21,13 @@
 //! trigger is a node of its own; what is left of one when its instance dies first, our leader deletes.
 
 mod error;
+mod held;
 mod remove;
 mod trigger;
 mod write;
 
 pub use error::{AdminError, Serving};
+pub use held::From;
 pub use trigger::{Answer, Asked, AskedInstance, AskedItem, Triggered};
 
 use crate::config;

@@ -25,7 +25,13 @@
 //! a cursor carries the item's earlier outcomes that were not yet known to be stored, in `kept`. Whoever finds them there
 //! records them again, and keeps them until they are stored: an instance that is killed between a run's end and the record
 //! of it loses nothing. As a rule there is none, since a record takes less time than the wait for the next fire.
+//!
+//! # It never goes back
+//! Of two cursors of one item the later one has the greater `resumed`, or the same and the greater `settled`. One that is older than
+//! another that was seen before, or that is gone, was changed by hand or lost with its registry, and nobody may go on from it as if
+//! nothing had happened: the item is held ([`crate::held`]).
 
+use crate::held::{Held, HeldWire};
 use clockwright_model::{
     FailureKind, Fire, InstanceId, Item, JobName, Millis, Outcome, Reason, RunId, Settlement, Source, Token,
 };
@@ -51,6 +57,12 @@ pub struct Cursor {
     pub gap: Vec<Gap>,
     /// Earlier outcomes of the item that may not be on record yet, oldest first; see the module.
     pub kept: Vec<Kept>,
+    /// Nothing is claimed, since it is not certain from where the item is to go on.
+    pub held: Option<Held>,
+    /// When somebody said last from where a held item goes on, epoch milliseconds; 0: never.
+    pub resumed: Millis,
+    /// The registry's generation ([`clockwright_registry::generation`]) that somebody vouched for this cursor in.
+    pub generation: i64,
 }
 
 /// When a job is due, as its settings say it.
@@ -181,7 +193,18 @@ impl Cursor {
     /// A cursor of an item that never ran: its schedule counts from `since`.
     #[must_use]
     pub fn starting(since: Millis, schedule: u32, rule: Option<Arc<Rule>>) -> Self {
-        Self { settled: since, schedule, rule, run: None, pending: None, gap: Vec::new(), kept: Vec::new() }
+        Self {
+            settled: since,
+            schedule,
+            rule,
+            run: None,
+            pending: None,
+            gap: Vec::new(),
+            kept: Vec::new(),
+            held: None,
+            resumed: 0,
+            generation: 0,
+        }
     }
 
     /// The claim that has no outcome yet.
@@ -221,6 +244,9 @@ impl Cursor {
                 })
                 .collect(),
             kept: self.kept.iter().map(KeptWire::of).collect(),
+            held: self.held.as_ref().map(HeldWire::of),
+            resumed: self.resumed,
+            generation: self.generation,
         };
         serde_json::to_vec(&wire).expect("a cursor has only strings and numbers")
     }
@@ -256,13 +282,24 @@ impl Cursor {
             .collect::<Result<_, CursorError>>()?;
         let kept = wire.kept.into_iter().map(KeptWire::read).collect::<Result<_, CursorError>>()?;
         let rule = wire.cron.map(|cron| Arc::new(Rule { cron, zone: wire.zone }));
-        Ok(Self { settled: wire.settled, schedule: wire.schedule, rule, run, pending, gap, kept })
+        Ok(Self {
+            settled: wire.settled,
+            schedule: wire.schedule,
+            rule,
+            run,
+            pending,
+            gap,
+            kept,
+            held: wire.held.map(HeldWire::read),
+            resumed: wire.resumed,
+            generation: wire.generation,
+        })
     }
 }
 
 /// A cursor node that cannot be read.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("the cursor is not readable: {0}")]
+#[error("{0}")]
 pub struct CursorError(String);
 
 /// Longest reason kept in a cursor, in characters; the full text is in the events.
@@ -284,6 +321,12 @@ struct CursorWire {
     gap: Vec<GapWire>,
     #[serde(skip_serializing_if = "Vec::is_empty", default)]
     kept: Vec<KeptWire>,
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    held: Option<HeldWire>,
+    #[serde(skip_serializing_if = "is_unknown", default)]
+    resumed: Millis,
+    #[serde(skip_serializing_if = "is_unknown", default)]
+    generation: i64,
 }
 
 #[derive(Serialize, Deserialize)]
@@ -301,7 +344,7 @@ struct ClaimWire {
     outcome: Option<OutcomeWire>,
 }
 
-/// A claim's own node does not know its token yet.
+/// A number that is not written: a claim's own node does not know its token yet.
 #[allow(clippy::trivially_copy_pass_by_ref, reason = "serde asks for a reference")]
 fn is_unknown(token: &Token) -> bool {
     *token == 0
@@ -437,6 +480,7 @@ impl OutcomeWire {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::held::Resume;
 
     fn claim(outcome: Option<Outcome>) -> Claim {
         Claim {
@@ -488,6 +532,13 @@ mod tests {
                 pending: None,
                 gap: vec![gap],
                 kept: vec![kept(Some(RunId::new(4_000, 6)), None), kept(None, Some((1_000, 3)))],
+                held: Some(Held {
+                    reason: Reason::CursorUnreadable { text: "oops".into() },
+                    at: 7,
+                    resume: None,
+                }),
+                resumed: 0,
+                generation: 1 << 48,
             },
             Cursor {
                 settled: 5_000,
@@ -497,6 +548,13 @@ mod tests {
                 pending: Some(Fire::Trigger { at: 6, id: "t7".into() }),
                 gap: vec![],
                 kept: vec![],
+                held: Some(Held {
+                    reason: Reason::CursorGone {},
+                    at: 7,
+                    resume: Some(Resume { from: 5, at: 9, by: "anna".into() }),
+                }),
+                resumed: 3,
+                generation: 0,
             },
         ] {
             assert_eq!(Cursor::from_bytes(&cursor.to_bytes()), Ok(cursor));

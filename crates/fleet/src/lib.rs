@@ -8,6 +8,7 @@
 pub mod admin;
 pub mod config;
 pub mod cursor;
+pub mod held;
 pub mod keys;
 pub mod layout;
 pub mod leases;

@@ -8,7 +8,7 @@ use crate::keys::{Key, Keys};
 use crate::layout::Layout;
 use crate::pause::PauseNote;
 use bytes::Bytes;
-use clockwright_model::{InstanceId, Item, Millis};
+use clockwright_model::{InstanceId, Item, Millis, Reason};
 use clockwright_registry::{Node, Path, Stat};
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -186,6 +186,18 @@ impl CursorNode {
         match self {
             CursorNode::Known { cursor, .. } => Some(cursor),
             _ => None,
+        }
+    }
+
+    /// Why the item is held, if it is and nobody has said yet from where it is to go on; see [`crate::held`].
+    pub fn held(&self) -> Option<Reason> {
+        match self {
+            CursorNode::Damaged { reason, .. } => Some(Reason::CursorUnreadable { text: reason.clone() }),
+            CursorNode::Known { cursor, .. } => {
+                let held = cursor.held.as_ref().filter(|held| held.resume.is_none());
+                held.map(|held| held.reason.clone())
+            }
+            CursorNode::Unread | CursorNode::Absent => None,
         }
     }
 

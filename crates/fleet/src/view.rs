@@ -15,7 +15,8 @@ pub use live::Live;
 pub(crate) use picture::Look;
 pub use picture::{brief, picture};
 pub use shapes::{
-    InstanceKind, InstanceView, ItemStatus, ItemView, JobBrief, JobStatus, JobView, LastRun, ServerView,
+    HeldView, InstanceKind, InstanceView, ItemStatus, ItemView, JobBrief, JobStatus, JobView, LastRun,
+    ServerView,
 };
 
 use crate::keys::{Key, Keys};

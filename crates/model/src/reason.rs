@@ -149,6 +149,17 @@ reasons! {
     TooOld "too_old" { window: i64 } "older than the catch-up window of {window} ms" "早于 {window} 毫秒的补跑窗口";
     #[doc = " Missed: `fire_all` catches up a bounded number of instants, and newer ones took them all."]
     TooMany "too_many" { cap: i64 } "more than {cap} later instants had to be caught up" "之后需补跑的次数已超过 {cap} 次";
+    #[doc = " Skipped: the item is held, since somebody wrote into its cursor what makes no sense, until an operator says from where it goes on."]
+    CursorUnreadable "cursor_unreadable" { text: String }
+        "its cursor in the registry cannot be read: {text}" "注册中心中的游标无法读取：{text}";
+    #[doc = " Skipped: the item is held, since its cursor was deleted, until an operator says from where it goes on."]
+    CursorGone "cursor_gone" {} "its cursor in the registry was deleted" "注册中心中的游标已被删除";
+    #[doc = " Skipped: the item is held, since its cursor was set back, until an operator says from where it goes on."]
+    CursorWentBack "cursor_went_back" {}
+        "its cursor in the registry is older than what was decided already" "注册中心中的游标早于已作出的决定";
+    #[doc = " Skipped: the registry lost what it had, or was restored from a backup; whether the instant ran is not known."]
+    RegistryLost "registry_lost" {}
+        "the registry lost what it knew of the item; whether it ran is not known" "注册中心丢失了该分片的数据，是否运行过未知";
 
     #[doc = " Cancelled: somebody stopped the run."]
     StoppedByHand "stopped_by_hand" {} "stopped by hand" "被手动停止";

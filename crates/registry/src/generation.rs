@@ -92,8 +92,8 @@ impl Generation {
             if let Some((_, version)) = attempt(registry, set, version).await? {
                 tracing::error!(
                     "the registry has gone back: it counts transaction {} now, and {} was seen. Probably its data was lost or \
-                     restored from a backup, or another registry answers at this address. What was registered since is made \
-                     again from the jobs that run; instants that were decided before may be decided once more. Fencing \
+                     restored from a backup, or another registry answers at this address. What was lost is made again \
+                     from what the instances that run remember; how far items had come that nobody remembers is not known. Fencing \
                      tokens go on growing: they are above {raised} from now on",
                     base + transaction,
                     seen
@@ -102,6 +102,11 @@ impl Generation {
             }
         }
         Err(Error::Unavailable(format!("{node} could not be written in 20 attempts")))
+    }
+
+    /// What is added to the registry's numbers.
+    pub(crate) fn base(&self) -> i64 {
+        self.base
     }
 
     /// A number of the registry, as it is told. 0 stands for none.

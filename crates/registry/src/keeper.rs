@@ -101,6 +101,9 @@ pub struct Opened<R> {
     pub registry: SharedRegistry,
     /// Its number: 1 is the first.
     pub number: u64,
+    /// What is added to the registry's transaction numbers; it grows each time that the registry lost what it had. See
+    /// [`STEP`](crate::generation::STEP).
+    pub generation: i64,
     /// What [`Begin::begin`] returned.
     pub ready: R,
 }
@@ -241,7 +244,9 @@ impl<B: Begin> Work<B> {
         match prepared.await {
             Ok((open, ready)) => {
                 self.number += 1;
-                let opened = Opened { registry: Arc::clone(&open.registry), number: self.number, ready };
+                let generation = open.generation.as_ref().map_or(0, Generation::base);
+                let registry = Arc::clone(&open.registry);
+                let opened = Opened { registry, number: self.number, generation, ready };
                 Ok((open, opened))
             }
             Err(error) => {

@@ -325,7 +325,10 @@ fn item(item: &ItemView, fires: bool) -> [String; 7] {
     }
     let last = item.last.as_ref();
     let outcome = match last {
-        None => or_dash(item.degraded.as_ref()),
+        _ if item.held.is_some() => {
+            item.held.as_ref().map_or_else(String::new, |held| format!("{} [{}]", held.reason, held.code))
+        }
+        None => or_dash(None::<&str>),
         Some(last) => match (last.outcome, item.running) {
             (Some(outcome), _) if last.reason.is_empty() => outcome.to_owned(),
             (Some(outcome), _) => format!("{outcome}: {}", last.reason.lines().next().unwrap_or_default()),
@@ -335,7 +338,7 @@ fn item(item: &ItemView, fires: bool) -> [String; 7] {
     };
     [
         item.item.to_string(),
-        item.status.as_str().into(),
+        if item.held.is_some() { "HELD".into() } else { item.status.as_str().into() },
         owner,
         or_dash(last.map(|last| instant(last.fire))),
         or_dash(last.map(|last| last.attempt)),

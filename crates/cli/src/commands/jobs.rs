@@ -19,6 +19,8 @@ pub(super) enum Condition {
     Ok,
     /// Instances are there, and the last run of every item that ever ran failed.
     Failing,
+    /// Some of its items wait until an operator says from where they go on.
+    Held,
     Paused,
     Disabled,
     /// Elastic-Job says CRASHED, also after a clean stop.
@@ -30,6 +32,9 @@ pub(super) enum Condition {
 impl Condition {
     pub(super) fn of(job: &JobView) -> Self {
         match job.brief.status {
+            JobStatus::Ok | JobStatus::ShardingFlag if job.items.iter().any(|item| item.held.is_some()) => {
+                Condition::Held
+            }
             JobStatus::Ok if is_failing(job) => Condition::Failing,
             JobStatus::Ok => Condition::Ok,
             JobStatus::Paused => Condition::Paused,
@@ -44,6 +49,7 @@ impl Condition {
         match self {
             Condition::Ok => "OK",
             Condition::Failing => "FAILING",
+            Condition::Held => "HELD",
             Condition::Paused => "PAUSED",
             Condition::Disabled => "DISABLED",
             Condition::NoInstances => "no instances",
@@ -54,7 +60,7 @@ impl Condition {
 
     /// Whether the schedule's next instant will be fired, as far as this shows.
     pub(super) fn fires(self) -> bool {
-        matches!(self, Condition::Ok | Condition::Failing | Condition::ShardingFlag)
+        matches!(self, Condition::Ok | Condition::Failing | Condition::Held | Condition::ShardingFlag)
     }
 }
 

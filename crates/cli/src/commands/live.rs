@@ -316,6 +316,7 @@ fn held(job: &JobView) -> String {
             one_line(reason.as_deref().unwrap_or("paused by an operator")).into_owned()
         }
         (Condition::Disabled, _) => "disabled on every server".into(),
+        (Condition::Held, Some(reason)) => one_line(reason).into_owned(),
         (Condition::Degraded, Some(reason)) => format!("cannot be used: {}", one_line(reason)),
         _ => FIRES.into(),
     }

@@ -5,7 +5,7 @@ use super::{Global, Signals, file, follow, live, until_signal};
 use crate::logging::LogArgs;
 use crate::output::{Failure, talk};
 use clap::Args;
-use clockwright::{Events, Layout, Registry, Scheduler, SchedulerOptions};
+use clockwright::{Events, Layout, OnRegistryLoss, Registry, Scheduler, SchedulerOptions};
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -34,6 +34,10 @@ pub(crate) struct NodeArgs {
     /// there keeps its own. Default: that of the namespace's other jobs, and without any that of 2.x
     #[arg(long, env = "CLOCKWRIGHT_LAYOUT", value_name = "2|3", value_parser = layout)]
     layout: Option<Layout>,
+    /// What becomes of items when the registry comes back without what it had, or with an older state: `continue` goes on from now,
+    /// after what is remembered; `hold` waits until `shard resume` says from where
+    #[arg(long, env = "CLOCKWRIGHT_ON_REGISTRY_LOSS", value_name = "continue|hold", default_value = "continue", value_parser = on_loss)]
+    on_registry_loss: OnRegistryLoss,
     #[command(flatten)]
     history: HistoryArgs,
     /// Print what scripts print, each line with its job, item and instance
@@ -48,6 +52,14 @@ fn layout(text: &str) -> Result<Layout, String> {
         "2" => Ok(Layout::V2),
         "3" => Ok(Layout::V3),
         _ => Err("it is 2 (Elastic-Job 2.x) or 3 (ElasticJob 3.x)".into()),
+    }
+}
+
+fn on_loss(text: &str) -> Result<OnRegistryLoss, String> {
+    match text {
+        "continue" => Ok(OnRegistryLoss::Continue),
+        "hold" => Ok(OnRegistryLoss::Hold),
+        _ => Err("it is continue or hold".into()),
     }
 }
 
@@ -70,6 +82,7 @@ pub(crate) async fn run(global: Global, args: NodeArgs) -> Result<(), Failure> {
     let printer = args.print_output.then(live::Printer::start);
     let mut options = SchedulerOptions::default()
         .shutdown_grace(args.shutdown_grace)
+        .on_registry_loss(args.on_registry_loss)
         .history(args.history.clone().history())
         .events(match global.events.clone() {
             Some(address) => Events::Database { address, folder: global.data.clone() },

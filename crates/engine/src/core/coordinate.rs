@@ -48,7 +48,7 @@ impl Turn<'_> {
     /// One coordination step at a time, the first that is missing.
     fn coordinate(&mut self) {
         let job = &*self.job;
-        if job.op.is_some() {
+        if job.op.is_some() || (job.vanished.is_some() && !self.is_leaving()) {
             return;
         }
         if self.now.mono < job.op_after {

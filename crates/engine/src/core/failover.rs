@@ -16,7 +16,7 @@
 //!
 //! # Failures
 //! *The taker dies*: its claim is an orphan like any other; attempts grow, and after
-//! [`MAX_LOST_ATTEMPTS`](super::firing::MAX_LOST_ATTEMPTS) the fire is settled as failed, because it
+//! [`most_attempts`] the fire is settled as failed, because it
 //! probably kills its hosts. *The marker dies*: the next leader reads everything anew. *The owner was not dead after all*: the
 //! proof fails, or its completion has changed the cursor, and the take is a conflict.
 //!
@@ -30,7 +30,7 @@
 //! [`firing`](super::firing).
 
 use super::claim::{CLAIM_BATCH, ItemClaim};
-use super::firing::MAX_LOST_ATTEMPTS;
+use super::firing::most_attempts;
 use super::group::Builder;
 use super::job::{Effective, Job, LatchKind, Local, Phase};
 use super::{Mutation, Turn};
@@ -159,7 +159,7 @@ impl Turn<'_> {
     }
 
     fn mark_orphans(&mut self, effective: &Effective, marker: bool) {
-        let limit = MAX_LOST_ATTEMPTS.max(effective.settings.retry.max_attempts);
+        let limit = most_attempts(effective);
         let session = self.us.session.map(|terms| terms.session);
         let mut marks = Vec::new();
         for item in 0..self.job.count() {
@@ -282,7 +282,7 @@ impl Turn<'_> {
 
     fn is_mine_to_take(&mut self, item: Item) -> bool {
         let job = &*self.job;
-        if !job.mirror.failover_items.contains_key(&item) || item >= job.count() {
+        if !job.mirror.failover_items.contains_key(&item) || item >= job.count() || self.is_held(item) {
             return false;
         }
         let Some(nodes) = job.mirror.item(item) else { return false };
@@ -344,6 +344,8 @@ impl Turn<'_> {
         let (mut cursor, version) = self.base_cursor(item, effective);
         let dead = match cursor.running().cloned() {
             Some(claim) if self.us.alive(&claim.owner, claim.session) => return None,
+            // Its owner gives it up.
+            Some(claim) if claim.attempt >= most_attempts(effective) => return None,
             Some(claim) => {
                 cursor.run = Some(self.new_claim(claim.fire, claim.attempt + 1, Source::Failover));
                 (!self.us.leases.contains_key(&claim.owner)).then_some(claim.owner)

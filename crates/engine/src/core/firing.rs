@@ -35,13 +35,18 @@ use clockwright_planner::{Blocked, DueInput, Range, Schedule, due};
 use clockwright_registry::{Commit, Conflict, Error, Op};
 
 /// A fire whose runs lost their owners this often is given up: it probably kills them.
-pub(super) const MAX_LOST_ATTEMPTS: u32 = 5;
+const MAX_LOST_ATTEMPTS: u32 = 5;
+
+/// The most attempts that a fire gets, whoever makes them.
+pub(super) fn most_attempts(effective: &Effective) -> u32 {
+    MAX_LOST_ATTEMPTS.max(effective.settings.retry.max_attempts)
+}
 
 /// How long to wait before it is asked again whether outcomes are stored, milliseconds.
 const STORING: Millis = 100;
 
 /// What an idle item needs.
-enum Proposal {
+pub(super) enum Proposal {
     Nothing,
     Read,
     Claim(ItemClaim),
@@ -52,6 +57,7 @@ impl Turn<'_> {
     /// Decides for each item of a job.
     pub(super) fn fire(&mut self) {
         let Some(effective) = self.job.effective.clone() else { return };
+        self.keep_in_mind(&effective);
         self.take_trigger(&effective);
         let held = self.held();
         let latest = effective.schedule.latest_until(self.now.wall);
@@ -109,6 +115,7 @@ impl Turn<'_> {
         let job = &*self.job;
         !job.registered
             || job.phase != Phase::Active
+            || job.vanished.is_some()
             || self.is_leaving()
             || job.degraded.is_some()
             || job.off.is_some()
@@ -178,6 +185,9 @@ impl Turn<'_> {
             return self.tie_up(item, effective, held);
         }
         self.record_inherited(item);
+        if let Some(proposal) = self.held_item(item, effective, held) {
+            return proposal;
+        }
         let job = &*self.job;
         let Some(nodes) = job.mirror.item(item) else { return Proposal::Nothing };
         let marked = nodes.running.as_ref().filter(|mark| !mark.is_of(&self.us.me, session));
@@ -216,6 +226,9 @@ impl Turn<'_> {
 
     /// Ends a claim of ours of which nothing runs, on an item that belongs to somebody else by now and waits for us.
     fn tie_up(&mut self, item: Item, effective: &Effective, held: bool) -> Proposal {
+        if self.is_held(item) {
+            return Proposal::Nothing;
+        }
         let session = self.us.session_id();
         let (base, version) = self.base_cursor(item, effective);
         if base.running().is_none_or(|claim| claim.owner != self.us.me || claim.session != session) {
@@ -318,7 +331,7 @@ impl Turn<'_> {
 
     /// Gives the instants of a schedule up to `until` their outcomes in the claim's cursor. Returns the one that is to run now.
     fn place(
-        &mut self,
+        &self,
         claim: &mut ItemClaim,
         schedule: &Schedule,
         until: Millis,
@@ -336,12 +349,36 @@ impl Turn<'_> {
         if self.us.mutated(Mutation::MisfireForgottenOnTakeover) && state.blocked_by == BlockedBy::Unowned {
             misfire = clockwright_model::Misfire::Skip;
         }
+        self.place_blocked(claim, schedule, until, (state.blocked_until, blocked_by), misfire)
+    }
+
+    /// Puts the instants of an item up to `until` on record as not run for this reason.
+    pub(super) fn settle_blocked(
+        &self,
+        claim: &mut ItemClaim,
+        effective: &Effective,
+        until: Millis,
+        reason: Blocked<'_>,
+    ) {
+        let blocked = (until, reason);
+        let _none =
+            self.place_blocked(claim, &effective.schedule, until, blocked, clockwright_model::Misfire::Skip);
+    }
+
+    fn place_blocked(
+        &self,
+        claim: &mut ItemClaim,
+        schedule: &Schedule,
+        until: Millis,
+        (blocked_until, blocked_by): (Millis, Blocked<'_>),
+        misfire: clockwright_model::Misfire,
+    ) -> Option<(Millis, Source)> {
         let decision = due(&DueInput {
             schedule,
             settled: claim.cursor.settled,
             now: self.now.wall,
             until,
-            blocked_until: state.blocked_until,
+            blocked_until,
             blocked_by,
             misfire,
             tolerance: self.us.options.tolerance,
@@ -384,7 +421,9 @@ impl Turn<'_> {
         let planned_from = nodes.owner.as_ref().map_or(0, |owner| job.plans.covers_from(owner));
         let fresh = || {
             let since = planned_from.max(effective.changed_at);
-            Cursor::starting(since, effective.schedule_hash, Some(effective.rule.clone()))
+            let mut cursor = Cursor::starting(since, effective.schedule_hash, Some(effective.rule.clone()));
+            cursor.generation = self.us.generation();
+            cursor
         };
         match &nodes.cursor {
             CursorNode::Known { version, cursor, .. } => {
@@ -429,14 +468,14 @@ impl Turn<'_> {
         if !own && (!self.orphaned_long_enough(item) || !self.lease_is_known(item, &claim)) {
             return Previous::Wait;
         }
-        let again = effective.settings.failover
-            && claim.attempt < MAX_LOST_ATTEMPTS.max(effective.settings.retry.max_attempts);
+        let may_again = claim.attempt < most_attempts(effective);
+        let again = effective.settings.failover && may_again;
         if again && !own {
             // The failover path takes it: Java peers can see that, and another instance may be quicker.
             return Previous::Wait;
         }
         let version = self.job.mirror.items[item as usize].cursor.version();
-        if again || (own && self.never_started(item, &claim)) {
+        if again || (own && may_again && self.never_started(item, &claim)) {
             cursor.run = Some(self.new_claim(claim.fire, claim.attempt + 1, Source::Failover));
             let claim = ItemClaim { item, cursor, version, settlements: vec![], dead: None, takeover: None };
             return Previous::Again(Box::new(claim));

@@ -1,5 +1,6 @@
 //! One job in one engine: what is believed about it, what it does here, and its effective settings.
 
+use super::held::Seen;
 use super::trouble::Trouble;
 use super::us::Us;
 use bytes::Bytes;
@@ -75,6 +76,10 @@ pub(crate) struct Job {
     pub(crate) peers: BTreeSet<InstanceId>,
     /// What was there when `peers` was last looked at: the number of changes of leases, and how many instances.
     pub(crate) peers_seen: (u64, usize),
+    /// The transaction that made the config, when our instance node was seen last.
+    pub(crate) served: Option<i64>,
+    /// Our instance node or the config is gone since then (mono), and it is not clear yet why.
+    pub(crate) vanished: Option<Millis>,
     /// Our instance node is gone, and this reading will tell whether that was a command.
     pub(crate) command: Option<u64>,
     /// Why the job is off on this instance now (paused, server disabled).
@@ -190,6 +195,10 @@ pub(crate) struct ItemState {
     pub(crate) was_disabled: bool,
     /// The cursor lies in the future, and that was told.
     pub(crate) is_future: bool,
+    /// How far its cursor had come, as far as this process ever saw; see [`super::held`].
+    pub(crate) seen: Option<Seen>,
+    /// That it is held was told.
+    pub(crate) hold_told: bool,
     /// The outcomes that were put on record here and may not be stored yet, by their numbers; see [`clockwright_fleet::cursor`].
     pub(crate) kept: VecDeque<(u64, Kept)>,
 }
@@ -288,6 +297,8 @@ impl Job {
             foreign: BTreeMap::new(),
             peers: BTreeSet::new(),
             peers_seen: (0, 0),
+            served: None,
+            vanished: None,
             command: None,
             off: None,
             was_off: None,
@@ -305,6 +316,7 @@ impl Job {
 
     /// Forgets what belonged to the session before: the mirror, the registration and all commits under way. What runs, runs on.
     pub(crate) fn session_changed(&mut self) {
+        self.remember();
         self.mirror = Mirror::new(self.mirror.layout);
         self.loading = None;
         self.load_waits = false;
@@ -321,6 +333,7 @@ impl Job {
         self.foreign.clear();
         self.peers.clear();
         self.command = None;
+        self.vanished = None;
         self.plans.session_changed();
         self.marks_seen.clear();
         for item in &mut self.items {
@@ -370,9 +383,14 @@ impl Job {
             return true;
         }
         if let Key::Cursor(item) = key {
-            let state = self.item_mut(*item);
-            state.cursor_sequence = id;
-            state.reading = None;
+            self.item_mut(*item);
+            if let (Some(nodes), Some(state)) =
+                (self.mirror.items.get(*item as usize), self.items.get_mut(*item as usize))
+            {
+                state.remember(&nodes.cursor);
+                state.cursor_sequence = id;
+                state.reading = None;
+            }
         }
         self.mirror.put(key, node);
         if matches!(key, Key::Config | Key::Job) {
@@ -411,6 +429,7 @@ impl Job {
             self.reload = false;
             return false;
         }
+        self.remember();
         let fresh = Mirror::new(self.mirror.layout);
         let mut old = std::mem::replace(&mut self.mirror, fresh);
         for (key, node) in nodes {

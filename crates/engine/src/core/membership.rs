@@ -6,9 +6,12 @@ use super::job::{Latch, LatchKind, Phase};
 use bytes::Bytes;
 use clockwright_fleet::Layout;
 use clockwright_fleet::keys::Key;
-use clockwright_model::JobSettings;
+use clockwright_model::{JobSettings, Millis};
 use clockwright_registry::{Node, Op};
 use std::collections::BTreeSet;
+
+/// How long a deletion of a whole job, node by node, may take between our instance node and its config, milliseconds.
+const DELETING: Millis = 500;
 
 impl Turn<'_> {
     /// Writes the config node if it is missing or empty, or is to be overwritten; true when it did. It is overwritten once in this
@@ -123,15 +126,16 @@ impl Turn<'_> {
         }
     }
 
-    /// Elastic-Job's shutdown command: somebody deleted our instance node while our session was unbroken.
+    /// Elastic-Job's shutdown command: somebody deleted our instance node while our session was unbroken. Where the job's config went
+    /// too, somebody deleted the job by hand, though it is served; that takes a moment, node by node.
     pub(super) fn notice_shutdown_command(&mut self) {
         let session = self.us.session.map(|terms| terms.session);
         let job = &mut *self.job;
         let present =
             job.mirror.instances.get(&self.us.me).is_some_and(|node| Some(node.stat.owner) == session);
-        if present {
-            job.registered = true;
-            job.command = None;
+        let config = job.mirror.config.as_ref().map(|(_, stat)| stat.created);
+        if present && config.is_some() && job.vanished.is_none() {
+            (job.registered, job.served) = (true, config);
         } else if job.registered
             && job.phase == Phase::Active
             && job.op.is_none()
@@ -139,30 +143,41 @@ impl Turn<'_> {
             && job.leaving.is_none()
             && !self.us.leaving
         {
+            let since = *job.vanished.get_or_insert(self.now.mono);
+            if self.now.mono < since + DELETING {
+                self.wake_at_mono(since + DELETING);
+                return;
+            }
             // Or our session has ended, and we see its nodes go before we hear so: then our lease is gone with them.
             let lease = self.us.keys.lease(&self.us.me);
             let id = self.us.next();
             self.job.command = Some(id);
-            self.us.out.push(super::Effect::Read { id, paths: vec![lease] });
+            self.us.out.push(super::Effect::Read { id, paths: vec![lease, self.path(&Key::Config)] });
         }
     }
 
-    /// Takes in whether our lease was still there when our instance node was gone.
-    pub(super) fn know_command(&mut self, id: u64, lease: Option<&Node>) {
+    /// Takes in whether our lease and the job's config were still there when our instance node was gone.
+    pub(super) fn know_command(&mut self, id: u64, lease: Option<&Node>, config: Option<&Node>) {
         let job = &mut *self.job;
         if job.command != Some(id) {
             return;
         }
-        job.command = None;
+        (job.command, job.vanished) = (None, None);
         let session = self.us.session.map(|terms| terms.session);
         if lease.is_none_or(|lease| Some(lease.stat.owner) != session) {
             // What is to be done is done when the session's end is heard of.
             return;
         }
-        job.phase = Phase::ShutDown;
         job.registered = false;
-        let text = "its instance node was deleted: shut down by command, it starts nothing more here";
+        let text = if config.map(|config| config.stat.created) == job.served {
+            job.phase = Phase::ShutDown;
+            "its instance node was deleted: shut down by command, it starts nothing more here"
+        } else {
+            "its nodes were deleted though it is served here; they are made again, with this instance's settings where nobody was \
+             faster. To end a job, shut it down first, then remove it"
+        };
         self.tell(true, text.into());
+        self.load();
         self.touch();
     }
 

@@ -27,6 +27,7 @@ mod election;
 mod failover;
 mod firing;
 mod group;
+mod held;
 mod job;
 mod lease;
 mod marks;
@@ -48,7 +49,7 @@ mod turn;
 mod us;
 
 pub use job::JobStatus;
-pub use port::{CoreOptions, Effect, Firing, Input, Mutation, Notice, Now, RunStart};
+pub use port::{CoreOptions, Effect, Firing, Input, Mutation, Notice, Now, OnRegistryLoss, RunStart};
 pub use roster::Place;
 
 use clockwright_fleet::Layout;
@@ -107,8 +108,8 @@ impl Core {
     pub fn step(&mut self, input: Input, now: Now) {
         let now = self.us.time(now);
         match input {
-            Input::Connected { session, timeout, lease_sent, layout } => {
-                self.connected(session, timeout, lease_sent, layout, now);
+            Input::Connected { session, timeout, generation, lease_sent, layout } => {
+                self.connected(us::Terms { session, timeout, generation }, lease_sent, layout, now);
             }
             Input::SessionLost => self.session_lost(now),
             Input::Hint(hint) => self.hint(hint, now),
@@ -220,22 +221,15 @@ impl Core {
         }
     }
 
-    fn connected(
-        &mut self,
-        session: i64,
-        timeout: Millis,
-        lease_sent: Millis,
-        found: Option<Layout>,
-        now: Now,
-    ) {
+    fn connected(&mut self, terms: us::Terms, lease_sent: Millis, found: Option<Layout>, now: Now) {
         let us = &mut self.us;
-        us.session = Some(us::Terms { session, timeout });
+        us.session = Some(terms);
         us.leases.clear();
         us.lease_read.clear();
         us.lease_asked.clear();
         us.loads = 0;
         us.waiting_loads.clear();
-        us.lease.start(lease_sent, timeout);
+        us.lease.start(lease_sent, terms.timeout);
         us.out.push(Effect::LeaseUntil(us.lease.until()));
         us.forget_clocks();
         us.compare_clocks(lease_sent, now);

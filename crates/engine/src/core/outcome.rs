@@ -5,6 +5,7 @@
 //! and does not count.
 
 use super::claim::{CLAIM_BATCH, ItemClaim};
+use super::held::recall;
 use super::job::{Active, BlockedBy, Local};
 use super::trouble::Doing;
 use super::{Mutation, Purpose, Turn};
@@ -176,6 +177,10 @@ impl Turn<'_> {
                 return Completion::Over;
             }
         };
+        if cursor.held.is_some() {
+            // Whoever made it did not know of this run.
+            recall(state.seen, Some(&active.claim), &mut cursor);
+        }
         let ours =
             cursor.run.as_ref().is_some_and(|claim| claim.run_id == active.claim.run_id) || ignore_token;
         let open = cursor.running().is_some();

@@ -135,11 +135,14 @@ impl Turn<'_> {
         for item in missing {
             builder.create(&Key::Item(item), Bytes::new());
             // The item's schedule counts from its birth, however long it takes until somebody can run it.
-            let (hash, rule) = job
-                .effective
-                .as_ref()
-                .map_or((0, None), |effective| (effective.schedule_hash, Some(effective.rule.clone())));
-            let cursor = Cursor::starting(self.now.wall, hash, rule);
+            let effective = job.effective.as_ref();
+            let remembered = effective.and_then(|effective| self.remembered(item, effective));
+            let cursor = remembered.unwrap_or_else(|| {
+                let (hash, rule) = effective
+                    .map_or((0, None), |effective| (effective.schedule_hash, Some(effective.rule.clone())));
+                let generation = self.us.generation();
+                Cursor { generation, ..Cursor::starting(self.now.wall, hash, rule) }
+            });
             builder.create(&Key::Cursor(item), cursor.to_bytes());
             if builder.ops.len() >= PLAN_BATCH * 2 {
                 batches.push_back(std::mem::take(&mut builder.ops));

@@ -24,6 +24,8 @@ pub enum Input {
         session: i64,
         /// Its negotiated timeout, milliseconds.
         timeout: Millis,
+        /// The generation of the registry's data, 0 at first; it grows each time that the registry lost some.
+        generation: i64,
         /// When the request that wrote the lease was sent (mono).
         lease_sent: Millis,
         /// The layout of the namespace's jobs, if it has any.
@@ -212,9 +214,23 @@ pub struct CoreOptions {
     pub tolerance: Millis,
     /// The layout that a job without a config gets; `None`: that of the namespace's other jobs.
     pub layout: Option<Layout>,
+    /// What becomes of items when the registry lost what it had.
+    pub on_registry_loss: OnRegistryLoss,
     /// Defects put back on purpose, to prove that the simulation finds them.
     #[cfg(feature = "mutations")]
     pub mutation: Option<Mutation>,
+}
+
+/// What becomes of items when the registry lost what it had: its disk, or what came after the backup that was restored. Who lives
+/// remembers how far they had come, and adds that in either case.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Hash)]
+pub enum OnRegistryLoss {
+    /// They go on from now, once all who live have had the time to come back. What was due since the last instant that anybody
+    /// remembers is on record as skipped.
+    #[default]
+    Continue,
+    /// They are held until an operator says from where they go on.
+    Hold,
 }
 
 /// A defect of a peer, put back on purpose. Numbers are those of the project's list of Elastic-Job defects.

@@ -49,7 +49,7 @@ impl Core {
     ) {
         let own_lease = self.us.keys.lease(&self.us.me);
         let Ok(nodes) = nodes else {
-            if paths == [own_lease] {
+            if paths.first() == Some(&own_lease) {
                 self.each(now, |turn| turn.job.command = turn.job.command.filter(|read| *read != id));
             }
             for path in paths {
@@ -72,10 +72,10 @@ impl Core {
         {
             turn.know_foreign_peer(lease, instance);
         }
-        if let [(path, lease)] = &nodes[..]
+        if let [(path, lease), (_, config)] = &nodes[..]
             && *path == own_lease
         {
-            self.each(now, |turn| turn.know_command(id, lease.as_ref()));
+            self.each(now, |turn| turn.know_command(id, lease.as_ref(), config.as_ref()));
         }
         for (path, node) in nodes {
             if let Some((job, key)) = self.us.keys.parse(&path) {

@@ -20,11 +20,15 @@ fn core(jobs: usize) -> Core {
         seed: 1,
         tolerance: 1_000,
         layout: None,
+        on_registry_loss: super::OnRegistryLoss::Continue,
         #[cfg(feature = "mutations")]
         mutation: None,
     };
     let mut core = Core::new(options, (0..jobs).map(settings).collect());
-    core.step(Input::Connected { session: 1, timeout: 10_000, lease_sent: NOW.mono, layout: None }, NOW);
+    core.step(
+        Input::Connected { session: 1, timeout: 10_000, generation: 0, lease_sent: NOW.mono, layout: None },
+        NOW,
+    );
     core
 }
 
@@ -77,6 +81,9 @@ fn a_new_session_reads_all_anew_whatever_was_under_way() {
     let mut core = core(2 * LOADS_AT_ONCE);
     assert_eq!(loads(core.settle(NOW)).len(), LOADS_AT_ONCE);
     core.step(Input::SessionLost, NOW);
-    core.step(Input::Connected { session: 2, timeout: 10_000, lease_sent: NOW.mono, layout: None }, NOW);
+    core.step(
+        Input::Connected { session: 2, timeout: 10_000, generation: 0, lease_sent: NOW.mono, layout: None },
+        NOW,
+    );
     assert_eq!(loads(core.settle(NOW)).len(), LOADS_AT_ONCE);
 }

@@ -102,7 +102,18 @@ impl Turn<'_> {
             }
             return Share::Wait;
         }
-        let off = job.off.clone().or_else(|| nodes.disabled.then_some(Reason::ItemDisabled {}));
+        let held = nodes.cursor.held();
+        if let (CursorNode::Damaged { .. }, Some(reason)) = (&nodes.cursor, &held) {
+            // It is left as it is, so it cannot carry the outcome.
+            let skipped = self.never_ran(item, trigger.clone(), Outcome::Skipped { reason: reason.clone() });
+            self.job.triggered.1.push(item);
+            self.settle(skipped);
+            return Share::None;
+        }
+        if held.is_none() && self.is_held(item) {
+            return Share::Wait;
+        }
+        let off = job.off.clone().or_else(|| nodes.disabled.then_some(Reason::ItemDisabled {})).or(held);
         let (mut cursor, version) = self.base_cursor(item, effective);
         let settlements = match off {
             Some(reason) => vec![self.never_ran(item, trigger.clone(), Outcome::Skipped { reason })],

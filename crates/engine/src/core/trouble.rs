@@ -32,9 +32,10 @@ pub(crate) struct Trouble {
 }
 
 impl Job {
-    /// Why the job does not fire here as it should: its settings, or what the registry refuses.
+    /// Why the job does not fire here as it should: its settings, what the registry refuses, or an item that is held.
     pub(crate) fn reason_degraded(&self) -> Option<String> {
-        self.degraded.clone().or_else(|| self.troubles.first().map(|trouble| trouble.text.clone()))
+        let trouble = || self.troubles.first().map(|trouble| trouble.text.clone());
+        self.degraded.clone().or_else(trouble).or_else(|| self.reason_held())
     }
 
     /// Until when something is not tried (mono); 0 when nothing is in the way.

@@ -59,6 +59,7 @@ pub(super) struct Us {
 pub(crate) struct Terms {
     pub(crate) session: i64,
     pub(crate) timeout: Millis,
+    pub(crate) generation: i64,
 }
 
 /// Jobs by when they want to be looked at again. An entry may be outdated; looking at a job too early does no harm.
@@ -101,6 +102,11 @@ impl Us {
     /// The id of the current session; 0 when there is none.
     pub(crate) fn session_id(&self) -> i64 {
         self.session.map_or(0, |terms| terms.session)
+    }
+
+    /// The generation of the registry's data that the current session is in; 0 when there is none.
+    pub(crate) fn generation(&self) -> i64 {
+        self.session.map_or(0, |terms| terms.generation)
     }
 
     /// Whether this incarnation of a process still holds its lease, as far as is known.

@@ -3,10 +3,10 @@
 use super::stage::{Desk, REFRESH, SESSION, Who};
 use clockwright_engine::core::{Core, Input, JobStatus, Now};
 use clockwright_model::{Event, InstanceId, Item, JobSettings, Millis};
-use clockwright_registry::{Hint, Op, Path};
+use clockwright_registry::{Hint, Node, Op, Path};
 use clockwright_testkit::sim::EPOCH;
 use std::cell::Cell;
-use std::collections::VecDeque;
+use std::collections::{BTreeMap, VecDeque};
 use std::rc::Rc;
 
 /// What the monotonic clock shows at the first instant: another number than the calendar, so that nobody mixes them up unseen.
@@ -141,7 +141,7 @@ impl Desk {
         instance.bus.clear();
         instance.silent_since.get_or_insert(now);
         self.bury(who);
-        self.settle_down();
+        self.quiesce();
     }
 
     /// It stands still: it does nothing and is not heard of; its runs go on under their supervisors.
@@ -179,7 +179,7 @@ impl Desk {
         instance.silent_since = None;
         instance.wake_at = self.now;
         instance.inbox.push_back(if lives { Input::Hint(Hint::Everything) } else { Input::SessionLost });
-        self.settle_down();
+        self.quiesce();
     }
 
     /// Its session ends before its time, by an operator or a registry that forgot it, and it hears so at once.
@@ -187,7 +187,26 @@ impl Desk {
         let session = self.instances[who.0].session.take().expect("it has a session");
         self.registry.lock().leader.end_session(session);
         self.instances[who.0].inbox.push_back(Input::SessionLost);
-        self.settle_down();
+        self.quiesce();
+    }
+
+    /// The registry comes back with what it had then, or with nothing, and without the sessions that it had. Whoever is not cut off is
+    /// back at once.
+    pub fn lose_registry(&mut self, backup: BTreeMap<Path, Node>) {
+        for number in 0..self.instances.len() {
+            let Some(session) = self.instances[number].session.take() else { continue };
+            self.registry.lock().leader.end_session(session);
+            self.instances[number].inbox.push_back(Input::SessionLost);
+        }
+        self.generation += 1 << 48;
+        let persistent = backup.into_iter().filter(|(_, node)| node.stat.owner == 0);
+        self.registry.lock().leader.tree = persistent.collect();
+        self.quiesce();
+    }
+
+    /// What the registry has now.
+    pub fn backup(&self) -> BTreeMap<Path, Node> {
+        self.registry.lock().leader.tree.clone()
     }
 
     /// Its session ends before its time, and it sees its nodes go before it hears so, this much later.
@@ -197,14 +216,14 @@ impl Desk {
         self.pass(wait);
         self.instances[who.0].session = None;
         self.instances[who.0].inbox.push_back(Input::SessionLost);
-        self.settle_down();
+        self.quiesce();
     }
 
     /// It does not reach the registry, and hears that its session has ended meanwhile.
     pub fn hear_of_loss(&mut self, who: Who) {
         self.instances[who.0].session = None;
         self.instances[who.0].inbox.push_back(Input::SessionLost);
-        self.settle_down();
+        self.quiesce();
     }
 
     /// The answer to its next commit gets lost, after the commit was carried out.
@@ -215,7 +234,7 @@ impl Desk {
     /// It is asked to leave.
     pub fn leave(&mut self, who: Who) {
         self.instances[who.0].inbox.push_back(Input::Shutdown);
-        self.settle_down();
+        self.quiesce();
     }
 
     /// It is to serve one more job.
@@ -225,7 +244,7 @@ impl Desk {
         instance.jobs.resize(instance.jobs.len().max(job + 1), None);
         instance.jobs[job] = Some(settings.name.as_str().to_owned());
         instance.inbox.push_back(Input::Add { job, settings: Box::new(settings.clone()) });
-        self.settle_down();
+        self.quiesce();
     }
 
     /// It is to leave a job, in which what runs may go on for so long.
@@ -233,7 +252,7 @@ impl Desk {
         let until = self.instances[who.0].clock(self.now).mono + grace;
         let job = self.number(who, job).expect("it serves the job");
         self.instances[who.0].inbox.push_back(Input::Remove { job, until });
-        self.settle_down();
+        self.quiesce();
     }
 
     /// Whether it has a job, be it that it is still leaving it.
@@ -248,6 +267,18 @@ impl Desk {
     /// It left, or died.
     pub fn is_gone(&self, who: Who) -> bool {
         self.instances[who.0].core.is_none()
+    }
+
+    /// What an instance, or all of them, said to operators.
+    pub fn told(&self) -> String {
+        let lines = |(number, instance): (usize, &Instance)| {
+            instance
+                .told
+                .iter()
+                .map(move |(at, text)| format!("{at:>8} {number}: {text}"))
+                .collect::<Vec<_>>()
+        };
+        self.instances.iter().enumerate().flat_map(lines).collect::<Vec<_>>().join("\n")
     }
 
     /// What it says of a job.
@@ -265,6 +296,6 @@ impl Desk {
     pub fn delete_lease(&mut self, who: Who) {
         let path = self.keys.lease(&self.instances[who.0].id);
         self.registry.commit(0, &[Op::delete(path)]).unwrap();
-        self.settle_down();
+        self.quiesce();
     }
 }

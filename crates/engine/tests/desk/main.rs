@@ -11,7 +11,9 @@
 
 mod basics;
 mod faults;
+mod held;
 mod instance;
+mod jobs;
 mod operations;
 mod operator;
 mod roster;

@@ -3,7 +3,7 @@
 use super::stage::Desk;
 use bytes::Bytes;
 use clockwright_fleet::Layout;
-use clockwright_fleet::admin::{Admin, AdminError};
+use clockwright_fleet::admin::{Admin, AdminError, From};
 use clockwright_fleet::cursor::Cursor;
 use clockwright_fleet::keys::Key;
 use clockwright_model::{Event, Execution, InstanceId, Item, JobName, JobSettings};
@@ -16,7 +16,7 @@ impl Desk {
         let session = self.registry.session(0);
         let keys = self.keys.clone();
         let done = what(Admin::new(&session, &keys)).now_or_never().expect("it waits for nothing").unwrap();
-        self.settle_down();
+        self.quiesce();
         done
     }
 
@@ -49,6 +49,11 @@ impl Desk {
         self.operate(async |admin| admin.set_item_disabled(job, item, disabled).await);
     }
 
+    /// Says from where a held item goes on.
+    pub fn resume_item(&mut self, job: &str, item: Item, from: From) {
+        self.operate(async |admin| admin.by("ops").resume_item(job, item, from, None).await);
+    }
+
     pub fn disable(&mut self, job: &str, disabled: bool) {
         self.operate(async |admin| admin.set_job_disabled(job, None, disabled).await);
     }
@@ -62,6 +67,17 @@ impl Desk {
         self.by_hand(Op::delete(self.keys.of(&JobName::new(job).unwrap(), key)));
     }
 
+    /// Deletes a whole job by hand.
+    pub fn delete_job(&mut self, job: &str) {
+        let root = self.keys.job(&JobName::new(job).unwrap());
+        let mut paths: Vec<_> =
+            self.backup().into_keys().filter(|path| path.below(&root).is_some()).collect();
+        paths.sort_by_key(|path| std::cmp::Reverse(path.as_str().len()));
+        let ops: Vec<Op> = paths.into_iter().map(Op::delete).collect();
+        self.registry.commit(0, &ops).unwrap();
+        self.quiesce();
+    }
+
     /// Writes a node by hand.
     pub fn write(&mut self, job: &str, key: &Key, data: &str) {
         let path = self.keys.of(&JobName::new(job).unwrap(), key);
@@ -72,7 +88,7 @@ impl Desk {
 
     fn by_hand(&mut self, op: Op) {
         self.registry.commit(0, &[op]).unwrap();
-        self.settle_down();
+        self.quiesce();
     }
 
     /// A node's text.
@@ -116,11 +132,11 @@ impl Desk {
 
     pub fn java_does(&mut self, session: i64, ops: Vec<Op>) {
         self.registry.commit(session, &ops).unwrap();
-        self.settle_down();
+        self.quiesce();
     }
 
     pub fn java_dies(&mut self, session: i64) {
         self.registry.lock().leader.end_session(session);
-        self.settle_down();
+        self.quiesce();
     }
 }

@@ -7,13 +7,14 @@
 //! while the core asks for them. At every instant no item of a strict job may run twice ([`Desk::pass`] panics).
 
 use super::instance::Instance;
+pub use super::jobs::{EACH_SECOND, NEVER, job};
 use clockwright_engine::core::Core;
-use clockwright_engine::core::{CoreOptions, Effect, Firing, Input, Now};
+use clockwright_engine::core::{CoreOptions, Effect, Firing, Input, Now, OnRegistryLoss};
 use clockwright_fleet::Layout;
 use clockwright_fleet::keys::Keys;
 use clockwright_model::{
-    Event, Exclusive, FailureKind, Fire, InstanceId, Item, JobSettings, Millis, Outcome, RunId, Settlement,
-    Source, StatusTrace,
+    Event, FailureKind, Fire, InstanceId, Item, JobSettings, Millis, Outcome, RunId, Settlement, Source,
+    StatusTrace,
 };
 use clockwright_registry::{Error, Hint, Op, Path};
 use clockwright_runtime::{RunEnd, RunResult, StopReason};
@@ -102,6 +103,10 @@ pub struct Desk {
     pub registry: Shared,
     /// What jobs that instances start with are made in.
     pub layout: Option<Layout>,
+    /// What instances that are started do with what a registry lost.
+    pub on_registry_loss: OnRegistryLoss,
+    /// The generation of the registry's data.
+    pub(super) generation: i64,
     jobs: Vec<JobSettings>,
     code: BTreeMap<String, Code>,
     pub(super) instances: Vec<Instance>,
@@ -130,6 +135,8 @@ impl Desk {
             keys: Keys::new("ns").unwrap(),
             registry,
             layout: None,
+            on_registry_loss: OnRegistryLoss::default(),
+            generation: 0,
             jobs: jobs.to_vec(),
             code: BTreeMap::new(),
             instances: Vec::new(),
@@ -173,6 +180,7 @@ impl Desk {
             seed: number as u64 + 1,
             tolerance: 1_000,
             layout: self.layout,
+            on_registry_loss: self.on_registry_loss,
             #[cfg(feature = "mutations")]
             mutation: None,
         };
@@ -287,18 +295,6 @@ impl Desk {
         self.stored.iter().filter_map(of).collect()
     }
 
-    /// What an instance, or all of them, said to operators.
-    pub fn told(&self) -> String {
-        let lines = |(number, instance): (usize, &Instance)| {
-            instance
-                .told
-                .iter()
-                .map(move |(at, text)| format!("{at:>8} {number}: {text}"))
-                .collect::<Vec<_>>()
-        };
-        self.instances.iter().enumerate().flat_map(lines).collect::<Vec<_>>().join("\n")
-    }
-
     /// How many commits an instance sent since this time.
     pub fn commits_since(&self, who: Who, since: Millis) -> usize {
         self.commits.iter().filter(|(at, by, _)| *at >= since && *by == who).count()
@@ -365,7 +361,7 @@ impl Desk {
     }
 
     /// Does all that is to be done at this instant.
-    fn quiesce(&mut self) {
+    pub(super) fn quiesce(&mut self) {
         for _ in 0..MOST_ROUNDS {
             let mut busy = self.expire_sessions();
             busy |= self.end_runs();
@@ -661,7 +657,8 @@ impl Desk {
         instance.lease = Rc::default();
         instance.refreshed = self.now;
         let lease_sent = instance.clock(self.now).mono;
-        let connected = Input::Connected { session, timeout: SESSION, lease_sent, layout: self.layout };
+        let (generation, layout) = (self.generation, self.layout);
+        let connected = Input::Connected { session, timeout: SESSION, generation, lease_sent, layout };
         instance.inbox.push_back(connected);
     }
 
@@ -673,10 +670,6 @@ impl Desk {
             }
         }
         self.live.retain(|run| run.who != who);
-    }
-
-    pub(super) fn settle_down(&mut self) {
-        self.quiesce();
     }
 }
 
@@ -697,17 +690,3 @@ impl Live {
         }
     }
 }
-
-/// A job that succeeds, with items that must not run twice.
-pub fn job(name: &str, cron: &str, items: Item) -> JobSettings {
-    let name = clockwright_model::JobName::new(name).unwrap();
-    let mut job = JobSettings::new(name, clockwright_model::JobKind::Simple, cron, items);
-    job.time_zone = Some("UTC".to_owned());
-    job.exclusive = Exclusive::Strict;
-    job
-}
-
-/// A schedule that no test lives to see.
-pub const NEVER: &str = "0 0 0 1 1 ? 2099";
-/// Each second.
-pub const EACH_SECOND: &str = "* * * * * ?";

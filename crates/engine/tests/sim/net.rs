@@ -472,7 +472,13 @@ impl Sim {
         self.deliver(
             engine,
             life,
-            Message::Input(Input::Connected { session, timeout, lease_sent: sent, layout: None }),
+            Message::Input(Input::Connected {
+                session,
+                timeout,
+                generation: 0,
+                lease_sent: sent,
+                layout: None,
+            }),
         );
     }
 

@@ -142,6 +142,7 @@ impl Sim {
             seed,
             tolerance: 1_000,
             layout: self.scenario.layout,
+            on_registry_loss: clockwright_engine::core::OnRegistryLoss::Continue,
             mutation: self.scenario.mutation,
         };
         let core = Core::new(options, self.scenario.jobs.clone());

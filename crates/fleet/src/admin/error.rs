@@ -24,6 +24,40 @@ pub enum AdminError {
         /// How many it has.
         count: u32,
     },
+    /// The item is not held.
+    #[error("item {item} of job `{job}` is not held; it goes on by itself")]
+    NotHeld {
+        /// The job.
+        job: JobName,
+        /// The item.
+        item: Item,
+    },
+    /// Nobody knows how far the item had come.
+    #[error(
+        "how far item {item} of job `{job}` had come is not known, since {reason}; say from when on it shall go on, such as --from now"
+    )]
+    NothingKnown {
+        /// The job.
+        job: JobName,
+        /// The item.
+        item: Item,
+        /// Why not.
+        reason: String,
+    },
+    /// The item's cursor is not the one that the caller saw.
+    #[error(
+        "item {item} of job `{job}` has changed meanwhile: its cursor is of version {found}, not {expected}; look at it again"
+    )]
+    CursorChanged {
+        /// The job.
+        job: JobName,
+        /// The item.
+        item: Item,
+        /// The version that the caller saw.
+        expected: i32,
+        /// The version it has now.
+        found: i32,
+    },
     /// No such server.
     #[error("{place} has no server `{ip}`{}", .nearest.as_ref().map_or(String::new(), |ip| format!("; did you mean `{ip}`?")))]
     NoSuchServer {

@@ -1,13 +1,14 @@
 //! From what is known about a job's nodes to what people see of them. Pure: one mirror and the leases make one picture.
 
 use super::shapes::{
-    InstanceKind, InstanceView, ItemStatus, ItemView, JobBrief, JobStatus, JobView, LastRun, ServerView,
+    HeldView, InstanceKind, InstanceView, ItemStatus, ItemView, JobBrief, JobStatus, JobView, LastRun,
+    ServerView,
 };
 use crate::config::{self, v2, v3};
 use crate::cursor::{Claim, Cursor};
 use crate::layout::Layout;
 use crate::leases::Leases;
-use crate::mirror::{CursorNode, InstanceNode, ItemNodes, Mirror};
+use crate::mirror::{InstanceNode, ItemNodes, Mirror};
 use clockwright_model::{Fire, InstanceId, Item, JobName, JobSettings, Millis, Outcome};
 use clockwright_planner::Schedule;
 use std::collections::BTreeMap;
@@ -110,8 +111,10 @@ impl<'a> Look<'a> {
             enabled: !mirror.is_kept_off(ip),
             instance_count: self.members.values().filter(|(_, address)| address == ip).count(),
         });
+        let mut brief = self.brief(job, &settings);
+        brief.reason = brief.reason.or_else(|| held(&items));
         JobView {
-            brief: self.brief(job, &settings),
+            brief,
             layout: mirror.layout.to_string(),
             settings: usable.and_then(|(settings, _)| as_json(mirror, settings)).unwrap_or_default(),
             settings_version: mirror.config.as_ref().map_or(0, |(_, stat)| stat.version),
@@ -132,10 +135,13 @@ impl<'a> Look<'a> {
         let owner = nodes.owner.as_ref().map(|owner| &owner.id).filter(|owner| !owner.as_str().is_empty());
         let cursor = nodes.cursor.cursor();
         let running = self.is_running(nodes);
-        let degraded = match &nodes.cursor {
-            CursorNode::Damaged { reason, .. } => Some(reason.clone()),
-            _ => None,
-        };
+        let held = nodes.cursor.held().map(|reason| HeldView {
+            code: reason.code(),
+            reason: reason.to_string(),
+            settled: cursor.map(|cursor| cursor.settled).filter(|settled| *settled > 0),
+            version: nodes.cursor.version().unwrap_or_default(),
+        });
+        let is_held = held.is_some();
         let status = if nodes.disabled {
             ItemStatus::Disabled
         } else if running {
@@ -150,14 +156,14 @@ impl<'a> Look<'a> {
             owner: owner.map(|owner| owner.as_str().to_owned()),
             status,
             running,
-            degraded,
+            held,
             taken_by: nodes.taken.as_ref().map(|taker| taker.as_str().to_owned()),
             orphaned: self.mirror.failover_items.contains_key(&number)
                 || cursor.and_then(Cursor::running).is_some_and(|claim| !self.leases.holds(&claim.owner)),
             waiting_trigger: cursor.and_then(|cursor| cursor.pending.as_ref()).and_then(trigger_id),
             misfired: nodes.misfire,
             last: cursor.and_then(|cursor| cursor.run.as_ref()).map(last_run),
-            next_fire: next_fire.filter(|_| status != ItemStatus::Disabled),
+            next_fire: next_fire.filter(|_| status != ItemStatus::Disabled && !is_held),
         }
     }
 
@@ -172,6 +178,15 @@ impl<'a> Look<'a> {
                 .as_ref()
                 .is_some_and(|mark| mark.session != 0 || mark.id.as_ref().is_some_and(is_there))
     }
+}
+
+/// Which items are held, and why the first of them is.
+fn held(items: &[ItemView]) -> Option<String> {
+    let held: Vec<(String, &HeldView)> =
+        items.iter().filter_map(|item| Some((item.item.to_string(), item.held.as_ref()?))).collect();
+    let (_, first) = held.first()?;
+    let numbers: Vec<&str> = held.iter().map(|(item, _)| item.as_str()).collect();
+    Some(format!("item {} is held: {} [{}]", numbers.join(", "), first.reason, first.code))
 }
 
 fn as_json(mirror: &Mirror, settings: &JobSettings) -> Option<serde_json::Value> {

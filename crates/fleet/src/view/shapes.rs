@@ -45,7 +45,7 @@ pub struct JobBrief {
     pub job_name: String,
     /// Its state.
     pub status: JobStatus,
-    /// Why it is degraded or paused.
+    /// Why it is degraded or paused, or which items are held; of the latter a list that reads no cursors knows nothing.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub reason: Option<String>,
     /// Its description; empty when degraded.
@@ -129,9 +129,9 @@ pub struct ItemView {
     pub status: ItemStatus,
     /// It runs now: the process that claimed it is there, or a Java instance marks it so.
     pub running: bool,
-    /// Why nothing runs it although it has an owner: its cursor cannot be read.
+    /// Why nothing runs it although it has an owner, until an operator says from where it goes on.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub degraded: Option<String>,
+    pub held: Option<HeldView>,
     /// The instance that took it over from a dead one, while that lasts.
     pub taken_by: Option<String>,
     /// Whoever ran it is gone before the end, and nobody has taken it over yet.
@@ -145,6 +145,20 @@ pub struct ItemView {
     pub last: Option<LastRun>,
     /// When it fires next, epoch milliseconds; `None`: never, or it is disabled, or the job is paused.
     pub next_fire: Option<Millis>,
+}
+
+/// Why an item is held; see [`crate::held`].
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct HeldView {
+    /// The code of the reason.
+    pub code: &'static str,
+    /// The reason in words.
+    pub reason: String,
+    /// Up to where its schedule is known to be decided, epoch milliseconds; `None`: nobody knows.
+    pub settled: Option<Millis>,
+    /// The version of its cursor's node, which an answer may demand.
+    pub version: i32,
 }
 
 /// The last claim of an item.

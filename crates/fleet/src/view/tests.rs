@@ -107,15 +107,7 @@ fn claim(fire: Millis, outcome: Option<Outcome>) -> Cursor {
         token: 0,
         outcome,
     };
-    Cursor {
-        settled: fire,
-        schedule: 0,
-        rule: None,
-        run: Some(claim),
-        pending: None,
-        gap: Vec::new(),
-        kept: Vec::new(),
-    }
+    Cursor { run: Some(claim), ..Cursor::starting(fire, 0, None) }
 }
 
 #[tokio::test]
@@ -256,7 +248,7 @@ async fn a_cursor_that_cannot_be_read_shows_why_its_item_stands_still() {
     let stage = Stage::new().await;
     stage.put(&Key::Cursor(1), "{spoilt").await;
     let item = stage.view().await.items.remove(1);
-    assert!(item.degraded.as_deref().is_some_and(|why| why.contains("not readable")), "{item:?}");
+    assert_eq!(item.held.as_ref().map(|held| held.code), Some("cursor_unreadable"), "{item:?}");
 }
 
 #[tokio::test]

@@ -489,6 +489,12 @@ impl Scheduler {
         Outcomes::new(self.engine.outcomes())
     }
 
+    /// Waits until the instance has ended by itself, which happens when another process has taken its id while it had lost its session: it
+    /// cannot prove any more that its runs are its own. Start another one, and give each process an address or a name of its own.
+    pub async fn ended(&self) {
+        self.engine.ended().await;
+    }
+
     /// What ends an ongoing [`shutdown`](Self::shutdown) at once: runs that still go on are ended. Taken before, called when the
     /// operator loses patience.
     pub fn hurry(&self) -> impl Fn() + Send + Sync + 'static {

@@ -21,6 +21,8 @@ pub(crate) enum Message {
     Remove { job: JobName, answer: Removed },
     /// The status is asked for.
     Status(oneshot::Sender<Vec<JobStatus>>),
+    /// Another process has had this engine's id for longer than a dead one could.
+    Taken,
     /// Leave. `now`: what runs is to end at once. `by`: all of it is to be over at that time (mono), whatever is not done yet.
     Shutdown { now: bool, by: Option<Millis> },
 }

@@ -133,6 +133,11 @@ impl EngineHandle {
         }
     }
 
+    /// Waits until the engine has ended: after a shutdown, or by itself because another process has its id.
+    pub async fn ended(&self) {
+        self.inputs.closed().await;
+    }
+
     /// Starts nothing more, gives its shards back at once, waits for what runs up to the grace period, stops the rest, writes
     /// the outcomes, waits for what listeners do after the runs, and closes the session. When the registry cannot be reached it ends
     /// all the same: at most [`EngineOptions::stop_grace`] and some seconds after the grace period.
@@ -290,6 +295,11 @@ impl Loop {
                 }
             },
             Message::Status(answer) => self.status.push(answer),
+            Message::Taken => {
+                let instance = &self.shell.options().instance;
+                tracing::error!(%instance, "another process has this instance's id; this instance ends, and nothing of it runs on");
+                self.take_in(Message::Shutdown { now: true, by: None }, now);
+            }
             Message::Shutdown { now: at_once, by } => {
                 self.shell.leaving(at_once, by, now);
                 self.core.step(if at_once { Input::ShutdownNow } else { Input::Shutdown }, now);

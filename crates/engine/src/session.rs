@@ -8,7 +8,7 @@
 //! | when | the id was made | the id was chosen by hand |
 //! |---|---|---|
 //! | at the start | it takes an id of its own, the same with a suffix | it waits as long as a session of a process that died may last, then does not start |
-//! | with a new session | it tries again: its id was taken while it had none | likewise |
+//! | with a new session | it tries as long as a session of a process that died may last, then ends: its id was taken while it had none, and it cannot become somebody else in the middle of its work. Whoever started it starts it anew | likewise |
 
 use crate::clock;
 use crate::core::Input;
@@ -22,10 +22,11 @@ use clockwright_model::{InstanceId, JobName, Millis};
 use clockwright_registry::generation::{Highest, ensure};
 use clockwright_registry::keeper::{Begin, KeeperOptions, Opened, Told};
 use clockwright_registry::{Connect, Error, Hint, Keeper, Op, Path, Registry, SharedRegistry};
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 use tokio::sync::mpsc::UnboundedSender;
+use tokio::time::Instant;
 
 /// Opens an engine's first session, in which it gets its id, and keeps one open from then on: hints and the ends of sessions go
 /// to the loop.
@@ -36,7 +37,7 @@ pub(crate) async fn keep(
     run_hints: &Arc<AtomicBool>,
 ) -> Result<(Keeper, Opened<Ready>), StartError> {
     let mut options = options.clone();
-    let begun = tokio::time::Instant::now();
+    let begun = Instant::now();
     loop {
         match keep_as(connect, &options, inputs, run_hints).await {
             Ok(kept) => return Ok(kept),
@@ -55,14 +56,18 @@ pub(crate) async fn keep(
             }
             Err(OpenError::Taken { timeout }) => {
                 // A process that died holds its id until its session ends.
-                let longest = Duration::from_millis(timeout.max(0).unsigned_abs()) + Duration::from_secs(2);
-                if begun.elapsed() > longest {
+                if begun.elapsed() > last_session(timeout) {
                     return Err(StartError::Taken(options.instance));
                 }
                 tokio::time::sleep(Duration::from_millis(200)).await;
             }
         }
     }
+}
+
+/// How long a process that died may hold its id, if its session has this timeout in milliseconds.
+fn last_session(timeout: Millis) -> Duration {
+    Duration::from_millis(timeout.max(0).unsigned_abs()) + Duration::from_secs(2)
 }
 
 /// Why a session was not opened.
@@ -72,7 +77,7 @@ enum OpenError {
     Registry(#[from] Error),
     /// Another process has the id; its session lasts at most `timeout` milliseconds when it is dead.
     #[error(
-        "another process has this instance's id by now; this one does nothing until that has left. Give each its own address \
+        "another process has this instance's id by now; this one ends unless that leaves at once. Give each its own address \
          (--instance-ip) or id (--instance-id)"
     )]
     Taken { timeout: Millis },
@@ -88,6 +93,8 @@ async fn keep_as(
         keys: options.keys.clone(),
         me: options.instance.clone(),
         mark: Bytes::from(format!("{:016x}", options.seed)),
+        taken: Mutex::new(None),
+        inputs: inputs.clone(),
     };
     let keeper = KeeperOptions {
         watches: vec![options.keys.root().clone(), options.keys.leases()],
@@ -122,6 +129,9 @@ struct Entry {
     keys: Keys,
     me: InstanceId,
     mark: Bytes,
+    /// Since when another process has the id.
+    taken: Mutex<Option<Instant>>,
+    inputs: UnboundedSender<Message>,
 }
 
 #[async_trait]
@@ -134,12 +144,25 @@ impl Begin for Entry {
             ensure(registry, &path).await?;
         }
         let layout = layout(&**registry, &self.keys).await?;
-        let lease_sent = self.write_lease(registry).await?;
+        let lease_sent = self.write_lease(registry).await.inspect_err(|error| self.refused(error))?;
+        *self.taken() = None;
         Ok(Ready { instance: self.me.clone(), lease_sent, layout })
     }
 }
 
 impl Entry {
+    fn taken(&self) -> MutexGuard<'_, Option<Instant>> {
+        self.taken.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Tells the loop when the id is somebody else's for good.
+    fn refused(&self, error: &OpenError) {
+        let OpenError::Taken { timeout } = error else { return };
+        if self.taken().get_or_insert_with(Instant::now).elapsed() > last_session(*timeout) {
+            let _ = self.inputs.send(Message::Taken);
+        }
+    }
+
     /// Makes this process's lease node; returns when the request that wrote it was sent.
     async fn write_lease(&self, registry: &SharedRegistry) -> Result<Millis, OpenError> {
         let (lease, beat) = (self.keys.lease(&self.me), self.keys.beat(&self.me));

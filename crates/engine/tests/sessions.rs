@@ -12,7 +12,7 @@ use clockwright_registry::{
     SharedRegistry, Terms,
 };
 use clockwright_runtime::{Control, RunEnd, RunSpec, Runtime, boottime};
-use clockwright_testkit::patience::soon;
+use clockwright_testkit::patience::{PATIENCE, soon};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
@@ -97,11 +97,16 @@ struct Stage {
 
 /// One engine whose one item runs.
 async fn stage() -> Stage {
+    stage_with(6_000).await
+}
+
+/// The same, with sessions of this timeout, milliseconds.
+async fn stage_with(session_timeout: i64) -> Stage {
     let embedded = Embedded::in_memory();
     let away = Arc::new(AtomicBool::new(false));
     let (place, cut) = (embedded.clone(), away.clone());
     let connect: Connect = Arc::new(move || {
-        let session = place.connect(ConnectOptions { session_timeout: 6_000 });
+        let session = place.connect(ConnectOptions { session_timeout });
         let away = cut.clone();
         Box::pin(async move { Ok(Arc::new(Cut { inner: session?, away }) as SharedRegistry) })
     });
@@ -165,4 +170,19 @@ async fn a_lease_node_that_is_deleted_ends_the_runs_at_once_and_not_at_the_next_
     soon("the runs are over", async || *lease.borrow() <= boottime()).await;
     // The next renewal of a timeout of 6 s would have been a second later; what was proven before held for longer.
     assert!(boottime() < before, "nobody waited for what was proven before");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_instance_whose_id_another_process_took_ends_with_its_runs_and_does_not_idle() {
+    let stage = stage_with(2_000).await;
+    let run = stage.runtime.0.lock().unwrap()[0].clone();
+    let lease = stage.keys.lease(stage.engine.instance());
+    let node = stage.operator.read(std::slice::from_ref(&lease)).await.unwrap().remove(0).unwrap();
+    // It loses its session, and another process is faster.
+    stage.away.store(true, Ordering::SeqCst);
+    assert!(stage.embedded.expire(node.stat.owner));
+    stage.operator.commit(vec![Op::create_ephemeral(lease, "another process")]).await.unwrap();
+    stage.away.store(false, Ordering::SeqCst);
+    tokio::time::timeout(PATIENCE, stage.engine.ended()).await.expect("it ends by itself");
+    assert!(*run.borrow() <= boottime(), "nothing of it runs on");
 }

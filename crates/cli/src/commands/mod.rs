@@ -249,7 +249,17 @@ pub(crate) async fn until_signal(
     mut signals: Signals,
     grace: Duration,
 ) -> Result<(), Failure> {
-    let which = signals.next().await;
+    let ended = futures::future::select_all(schedulers.iter().map(|scheduler| Box::pin(scheduler.ended())));
+    let which = tokio::select! {
+        which = signals.next() => Some(which),
+        _ = ended => None,
+    };
+    let Some(which) = which else {
+        futures::future::join_all(schedulers.into_iter().map(Scheduler::shutdown)).await;
+        return Err(Failure::Failed(
+            "the instance has ended by itself; see above why, and start it again".into(),
+        ));
+    };
     shut_down(which, schedulers, signals, grace).await
 }
 

@@ -1,10 +1,10 @@
 //! Events as JSON, one object each: for the spool's file, and for sinks that write or post them.
 //!
-//! `kind` is `execution`, `status` or `settlement`; times are epoch milliseconds; the words are those of the tables.
+//! `kind` is `execution`, `status`, `settlement` or `change`; times are epoch milliseconds; the words are those of the tables.
 
 use clockwright_model::{
-    Event, Execution, ExecutionSource, FailureKind, Fire, InstanceId, Item, JobName, Millis, Outcome, Reason,
-    RunId, Settlement, Source, StatusTrace, TaskState, TraceSource,
+    Change, ChangeKind, Event, Execution, ExecutionSource, FailureKind, Fire, InstanceId, Item, JobName,
+    Millis, Outcome, Reason, RunId, Settlement, Source, StatusTrace, TaskState, TraceSource,
 };
 use clockwright_sql::text::{WIDE, wide};
 use serde::{Deserialize, Serialize};
@@ -27,7 +27,7 @@ pub(crate) fn to_short_json(event: &Event) -> String {
     let text = match &mut wire {
         Wire::Execution { failure_cause, .. } => failure_cause.as_mut(),
         Wire::Status { message, .. } => Some(message),
-        Wire::Settlement { reason, .. } => Some(reason),
+        Wire::Settlement { reason, .. } | Wire::Change { reason, .. } => Some(reason),
     };
     if let Some(text) = text
         && text.len() > WIDE
@@ -96,6 +96,17 @@ enum Wire {
         result: Option<String>,
         task: Option<i64>,
     },
+    Change {
+        namespace: String,
+        job: Option<String>,
+        change: String,
+        subject: String,
+        transaction: i64,
+        by: String,
+        reason: String,
+        at: Millis,
+        witness: String,
+    },
 }
 
 impl From<&Event> for Wire {
@@ -158,6 +169,17 @@ impl From<&Event> for Wire {
                     task: s.task,
                 }
             }
+            Event::Change(c) => Wire::Change {
+                namespace: c.namespace.to_string(),
+                job: c.job.as_ref().map(ToString::to_string),
+                change: c.kind.as_str().to_owned(),
+                subject: c.subject.to_string(),
+                transaction: c.transaction,
+                by: c.by.to_string(),
+                reason: c.reason.to_string(),
+                at: c.at,
+                witness: c.witness.to_string(),
+            },
         }
     }
 }
@@ -260,6 +282,19 @@ impl Wire {
                 result: result.map(Into::into),
                 task,
             }),
+            Wire::Change { namespace, job, change, subject, transaction, by, reason, at, witness } => {
+                Event::Change(Change {
+                    namespace: namespace.into(),
+                    job: job.map(|job| JobName::new(&job)).transpose().ok()?,
+                    kind: ChangeKind::parse(&change)?,
+                    subject: subject.into(),
+                    transaction,
+                    by: by.into(),
+                    reason: reason.into(),
+                    at,
+                    witness: InstanceId::from_wire(&witness),
+                })
+            }
         })
     }
 }
@@ -357,6 +392,9 @@ mod tests {
                 message: text(),
                 at: 9,
             }));
+        }
+        for kind in ChangeKind::all() {
+            events.push(Event::Change(Change { kind, ..crate::testing::change(kind.as_str().len() as i64) }));
         }
         for event in events {
             let text = to_json(&event);

@@ -23,9 +23,9 @@ pub use bus::{Bus, BusOptions, Sampling, SinkStats};
 pub use clockwright_sql::{RetryClass, Tx};
 pub use json::{from_json, to_json};
 pub use query::{
-    BadCursor, Cursor, Durations, ExecutionFilter, ExecutionPage, ExecutionRow, ExecutionState, LossRow,
-    Page, Query, RunFilter, RunPage, RunRow, StateRow, StatisticsRow, StatusRow, Store, StoreError, Tail,
-    TailPage, Width,
+    BadCursor, ChangeFilter, ChangePage, ChangeRow, Cursor, Durations, ExecutionFilter, ExecutionPage,
+    ExecutionRow, ExecutionState, LossRow, Page, Query, RunFilter, RunPage, RunRow, StateRow, StatisticsRow,
+    StatusRow, Store, StoreError, Tail, TailPage, Width,
 };
 pub use spool::{Spool, SpoolError, SpoolOptions, SpoolStats};
 pub use store::{EventStore, LateStore, Retention};
@@ -93,7 +93,7 @@ pub struct Loss {
     pub to: Millis,
     /// States of firings.
     pub statuses: u64,
-    /// Starts and ends of runs, other than failures.
+    /// Starts and ends of runs, other than failures; and changes: who came and went, and who held a job.
     pub executions: u64,
     /// Outcomes of fires, other than failures.
     pub settlements: u64,
@@ -116,7 +116,7 @@ pub(crate) fn worth(event: &Event) -> Worth {
     match event {
         Event::Status(_) => Worth::Status,
         Event::Execution(e) if e.complete.is_some() && !e.success => Worth::Failure,
-        Event::Execution(_) => Worth::Execution,
+        Event::Execution(_) | Event::Change(_) => Worth::Execution,
         Event::Settlement(s) if matches!(s.outcome, Outcome::Failed { .. }) => Worth::Failure,
         Event::Settlement(_) => Worth::Settlement,
     }

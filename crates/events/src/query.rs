@@ -7,7 +7,7 @@
 use crate::Sink;
 use async_trait::async_trait;
 use clockwright_model::{
-    ExecutionSource, FailureKind, Item, Millis, Outcome, OutcomeKind, Reason, RunId, Source,
+    ChangeKind, ExecutionSource, FailureKind, Item, Millis, Outcome, OutcomeKind, Reason, RunId, Source,
 };
 use clockwright_sql::RetryClass;
 use serde::Serialize;
@@ -82,6 +82,9 @@ pub trait Query: Send + Sync + 'static {
 
     /// What was stored after a place in the tail, in the order of storing: how a live view follows the history. Begin at [`Tail::END`].
     async fn after(&self, place: Tail, most: usize) -> Result<TailPage, StoreError>;
+
+    /// Who came and went, and who held jobs; newest first.
+    async fn changes(&self, filter: &ChangeFilter, page: &Page) -> Result<ChangePage, StoreError>;
 
     /// What could not be kept between `from` and `to`, newest first; at most 1,000.
     async fn losses(&self, from: Millis, to: Millis) -> Result<Vec<LossRow>, StoreError>;
@@ -172,7 +175,7 @@ pub struct LossRow {
     pub to: Millis,
     /// States of firings.
     pub statuses: u64,
-    /// Starts and ends of runs, other than failures.
+    /// Starts and ends of runs, other than failures; and changes: who came and went, and who held a job.
     pub executions: u64,
     /// Outcomes of fires, other than failures.
     pub settlements: u64,
@@ -230,6 +233,19 @@ pub struct ExecutionFilter {
     pub source: Option<ExecutionSource>,
     /// Occurs in the failure's cause; the case of ASCII letters does not matter.
     pub text: Option<String>,
+}
+
+/// Which changes; see [`RunFilter`].
+#[derive(Debug, Clone, Default)]
+pub struct ChangeFilter {
+    /// In any of these namespaces; empty is any.
+    pub namespaces: Vec<String>,
+    /// Of this job, and of all jobs of an instance.
+    pub job: Option<String>,
+    /// Told at or after.
+    pub from: Option<Millis>,
+    /// Told before.
+    pub to: Option<Millis>,
 }
 
 /// How far a run is.
@@ -458,6 +474,43 @@ pub struct StatusRow {
     pub at: Option<Millis>,
 }
 
+/// A change around a job: who came, went, or held it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct ChangeRow {
+    /// Identity of the change.
+    pub key: String,
+    /// The registry's namespace.
+    pub namespace: String,
+    /// The job; empty for what concerns all jobs of an instance.
+    pub job: String,
+    /// What changed, in a word: `joined`, `left`, `paused` and so on.
+    #[serde(serialize_with = "word")]
+    pub kind: ChangeKind,
+    /// Whose state it is: an instance's id, a host's address, an item's number, or empty for the job's own.
+    pub subject: String,
+    /// When, epoch milliseconds.
+    pub at: Millis,
+    /// Who did it; empty where nobody said so.
+    pub by: String,
+    /// Why, in their words, or by how much; may be empty.
+    pub reason: String,
+    /// The instance that tells it.
+    pub witness: String,
+}
+
+fn word<S: serde::Serializer>(kind: &ChangeKind, serializer: S) -> Result<S::Ok, S::Error> {
+    serializer.serialize_str(kind.as_str())
+}
+
+impl ChangeRow {
+    /// Where a page of [`Query::changes`] goes on behind this row.
+    #[must_use]
+    pub fn cursor(&self) -> Cursor {
+        Cursor { at: self.at, id: self.key.clone() }
+    }
+}
+
 /// How an item stands. All times are epoch milliseconds.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct StateRow {
@@ -529,6 +582,15 @@ pub struct TailPage {
 pub struct RunPage {
     /// The rows.
     pub rows: Vec<RunRow>,
+    /// Where the next page begins; `None` if this is the last one.
+    pub next: Option<Cursor>,
+}
+
+/// A page of changes.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct ChangePage {
+    /// The rows.
+    pub rows: Vec<ChangeRow>,
     /// Where the next page begins; `None` if this is the last one.
     pub next: Option<Cursor>,
 }

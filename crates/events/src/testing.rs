@@ -3,8 +3,8 @@
 use crate::{Sink, SinkError};
 use async_trait::async_trait;
 use clockwright_model::{
-    Event, Execution, ExecutionSource, Fire, InstanceId, JobName, Millis, Outcome, RunId, Settlement, Source,
-    StatusTrace, TaskState, TraceSource,
+    Change, ChangeKind, Event, Execution, ExecutionSource, Fire, InstanceId, JobName, Millis, Outcome, RunId,
+    Settlement, Source, StatusTrace, TaskState, TraceSource,
 };
 use std::sync::Arc;
 use tokio::sync::watch;
@@ -110,6 +110,22 @@ pub fn settlement(n: u128) -> Settlement {
         log: None,
         result: None,
         task: None,
+    }
+}
+
+/// Instance `10.0.0.1@-@7` joined job `j` with transaction `n`, at `n` milliseconds of the epoch.
+#[must_use]
+pub fn change(n: i64) -> Change {
+    Change {
+        namespace: "n".into(),
+        job: Some(job()),
+        kind: ChangeKind::Joined,
+        subject: "10.0.0.1@-@7".into(),
+        transaction: n,
+        by: "".into(),
+        reason: "".into(),
+        at: n,
+        witness: InstanceId::from_wire("10.0.0.1@-@7"),
     }
 }
 

@@ -34,6 +34,7 @@ fn number(event: &Event) -> u128 {
         Event::Execution(e) => e.id.0,
         Event::Status(e) => e.id.0,
         Event::Settlement(e) => e.run_id.unwrap().0,
+        Event::Change(e) => e.transaction as u128,
     }
 }
 

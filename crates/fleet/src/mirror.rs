@@ -51,6 +51,10 @@ pub struct Mirror {
     pub current_time: Option<Stat>,
     /// By number.
     pub items: Vec<ItemNodes>,
+    /// The nodes by which operators hold something, where they are there: `paused`, servers, `disabled` of items.
+    pub operators: BTreeMap<Key, Stat>,
+    /// An instance or one of `operators` was put in since whoever looks at them took this away.
+    pub changed: bool,
 }
 
 /// The node of a server.
@@ -201,6 +205,14 @@ impl CursorNode {
         }
     }
 
+    /// The transaction that wrote it, if that is known.
+    pub fn modified(&self) -> Option<i64> {
+        match self {
+            CursorNode::Known { modified, .. } => Some(*modified),
+            _ => None,
+        }
+    }
+
     /// Its version, if it was read and is there.
     pub fn version(&self) -> Option<i32> {
         match self {
@@ -213,7 +225,7 @@ impl CursorNode {
 impl Mirror {
     /// Nothing yet, but what layout is expected.
     pub fn new(layout: Layout) -> Self {
-        Self { layout, ..Self::default() }
+        Self { layout, changed: true, ..Self::default() }
     }
 
     /// What these nodes say; those that are not below the job of `keys` are left out.
@@ -252,6 +264,13 @@ impl Mirror {
             self.parents.insert(key.clone());
         } else if node.is_none() && is_parent(key) {
             self.parents.remove(key);
+        }
+        self.changed |= matches!(key, Key::Instance(_) | Key::Paused | Key::Server(_) | Key::Disabled(_));
+        if matches!(key, Key::Paused | Key::Server(_) | Key::Disabled(_)) {
+            match node {
+                Some(node) => drop(self.operators.insert(key.clone(), node.stat)),
+                None => drop(self.operators.remove(key)),
+            }
         }
         match key {
             Key::Job => self.root = node.map(|node| node.data.clone()),
@@ -304,6 +323,7 @@ impl Mirror {
                     self.item_mut(*item).exists = true;
                 } else if let Some(nodes) = self.items.get_mut(*item as usize) {
                     *nodes = ItemNodes { cursor: CursorNode::Absent, ..ItemNodes::default() };
+                    self.changed |= self.operators.remove(&Key::Disabled(*item)).is_some();
                 }
             }
             _ => self.put_item(key, node),

@@ -3,7 +3,7 @@
 //! [`Execution`] and [`StatusTrace`] are Elastic-Job's two events with its columns. [`Settlement`] is Clockwright's own:
 //! the one outcome of a fire of an item, or of a whole range of fires that never ran.
 
-use crate::{Fire, InstanceId, Item, JobName, Millis, Outcome, RunId, Source, Token};
+use crate::{Change, Fire, InstanceId, Item, JobName, Millis, Outcome, RunId, Source, Token};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -16,6 +16,8 @@ pub enum Event {
     Status(StatusTrace),
     /// A fire, or a range of fires, of an item has its outcome (`CLOCKWRIGHT_RUN`).
     Settlement(Settlement),
+    /// Somebody came, went, or held a job (`CLOCKWRIGHT_CHANGE`).
+    Change(Change),
 }
 
 /// A run's row in `JOB_EXECUTION_LOG`; the row with the same `id` is written at start and completed at the end.

@@ -3,6 +3,7 @@
 //! This crate does no IO, knows no clock and is not asynchronous. A type lives here when a second crate needs it.
 //! Times are epoch milliseconds ([`Millis`]) everywhere; time zones exist only inside the planner's schedules.
 
+pub mod change;
 pub mod event;
 pub mod fire;
 pub mod ids;
@@ -13,6 +14,7 @@ pub mod parameters;
 pub mod reason;
 pub mod shard;
 
+pub use change::{Change, ChangeKind};
 pub use event::{Event, Execution, ExecutionSource, Settlement, StatusTrace, TaskState, TraceSource};
 pub use fire::{Fire, Source};
 pub use ids::{InstanceId, Item, JobName, NameError, RunId, Token};

@@ -6,7 +6,7 @@ use crate::output::{Failure, instant, talk};
 use clap::Args;
 use clockwright::scheduler::History;
 use clockwright::{KeepLogs, RunLogs};
-use clockwright_events::{EventStore, Page, Query as _, RunFilter};
+use clockwright_events::{Cursor, EventStore, Page, Query as _, RunFilter};
 use clockwright_model::{Millis, nearest};
 use std::path::Path;
 use std::sync::Arc;
@@ -137,6 +137,13 @@ pub(crate) fn tell_partial(global: &Global) {
             "this is the record of this machine ({}); what other machines ran is in theirs, or all of it in one database with --events",
             global.data.join(super::EVENTS_FILE).display()
         ));
+    }
+}
+
+/// A cursor may hold any character of a job's name, so it is quoted for a shell.
+pub(crate) fn tell_next(next: Option<&Cursor>) {
+    if let Some(next) = next {
+        talk(&format!("there is more; go on with --after '{}'", next.to_string().replace('\'', "'\\''")));
     }
 }
 

@@ -60,6 +60,8 @@ pub(crate) enum JobCommand {
     },
     /// Remove a job that no instance serves any more, with everything below it in the registry
     Remove(NameArgs),
+    /// Show who came and went, and who paused, disabled or resumed the job, when and why, newest first
+    History(super::changes::ChangesArgs),
     /// Print every registry node of a job, in the format of Elastic-Job's monitor port
     Dump {
         /// The job's name
@@ -132,7 +134,9 @@ impl JobCommand {
     /// only looks.
     fn change(&self) -> Option<(Option<&str>, String, Sure)> {
         let (job, what, sure) = match self {
-            JobCommand::List | JobCommand::Get { .. } | JobCommand::Dump { .. } => return None,
+            JobCommand::List | JobCommand::Get { .. } | JobCommand::History(_) | JobCommand::Dump { .. } => {
+                return None;
+            }
             JobCommand::Trigger { name, sure, .. } => (name, "trigger", *sure),
             JobCommand::Pause(args) => (&args.name, "pause (which they do not know)", args.sure),
             JobCommand::Resume(args) => (&args.name, "resume", args.sure),
@@ -151,6 +155,10 @@ impl JobCommand {
 }
 
 pub(crate) async fn run(global: &Global, command: JobCommand) -> Result<(), Failure> {
+    if let JobCommand::History(args) = &command {
+        // What is on record needs no registry.
+        return super::changes::run(global, args).await;
+    }
     let (registry, session) = global.session().await?;
     let keys = registry.keys();
     let actor = actor();
@@ -159,6 +167,7 @@ pub(crate) async fn run(global: &Global, command: JobCommand) -> Result<(), Fail
         confirm(sure, &*session, keys, job, &what).await?;
     }
     let result = match command {
+        JobCommand::History(_) => Ok(()),
         JobCommand::List => jobs::list(global, &*session, keys).await,
         JobCommand::Get { name } => {
             let job = view::job(&*session, keys, &name, now()).await?;

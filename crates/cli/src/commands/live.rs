@@ -188,7 +188,7 @@ impl Outcomes {
                 }
                 None
             }
-            Event::Status(_) => None,
+            Event::Status(_) | Event::Change(_) => None,
         }
     }
 }

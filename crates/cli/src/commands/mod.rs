@@ -1,5 +1,6 @@
 //! The commands, one file per group.
 
+mod changes;
 pub(crate) mod cron;
 pub(crate) mod dev;
 pub(crate) mod file;

@@ -1,8 +1,8 @@
 //! `clockwright run …`: what became of fires, and the single attempts at them, from the event store.
 
 use super::Global;
-use super::history::{check_span, tell_nearest, tell_partial};
-use crate::output::{self, Failure, instant, or_dash, short_id, show, span, table, talk};
+use super::history::{check_span, tell_nearest, tell_next, tell_partial};
+use crate::output::{self, Failure, instant, or_dash, short_id, show, span, table};
 use clap::builder::PossibleValuesParser;
 use clap::{Args, Subcommand, ValueEnum};
 use clockwright_events::{
@@ -173,13 +173,6 @@ async fn attempts(global: &Global, args: ListArgs) -> Result<(), Failure> {
 
 fn unknown_source(word: &str, known: &str) -> Failure {
     Failure::Usage(format!("`{word}` is not a source here; it is {known}"))
-}
-
-/// A cursor may hold any character of a job's name, so it is quoted for a shell.
-fn tell_next(next: Option<&Cursor>) {
-    if let Some(next) = next {
-        talk(&format!("there is more; go on with --after '{}'", next.to_string().replace('\'', "'\\''")));
-    }
 }
 
 async fn details(global: &Global, id: &str) -> Result<(), Failure> {

@@ -34,6 +34,7 @@ impl Turn<'_> {
         }
         self.tell_layout();
         self.notice_shutdown_command();
+        self.notice_changes();
         self.read_plan();
         self.look_for_foreign_peers();
         self.miss_java();

@@ -100,6 +100,8 @@ pub(crate) struct Job {
     pub(crate) plans: super::mixed::Plans,
     /// When an orphan mark was first seen here, by item (mono).
     pub(crate) marks_seen: Vec<(Item, Millis)>,
+    /// What changes are told against.
+    pub(crate) seen: super::history::Seen,
 }
 
 /// Where a job is in its life in this engine.
@@ -311,6 +313,7 @@ impl Job {
             clock_touched: 0,
             plans: super::mixed::Plans::default(),
             marks_seen: Vec::new(),
+            seen: super::history::Seen::default(),
         }
     }
 

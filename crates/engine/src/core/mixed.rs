@@ -113,6 +113,11 @@ impl Plans {
     }
 
     /// An instance was found to be a Java peer.
+    /// Whether an instance is one of Java's.
+    pub(super) fn is_known_java(&self, id: &InstanceId) -> bool {
+        self.java.contains(id)
+    }
+
     pub(crate) fn know_java(&mut self, id: InstanceId) {
         self.java.insert(id);
     }

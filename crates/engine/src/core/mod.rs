@@ -28,6 +28,7 @@ mod failover;
 mod firing;
 mod group;
 mod held;
+mod history;
 mod job;
 mod lease;
 mod marks;

@@ -14,7 +14,7 @@
 
 use super::us::Us;
 use super::{Core, Now, Turn};
-use clockwright_model::{Item, Millis};
+use clockwright_model::{Change, ChangeKind, Event, Item, Millis};
 use clockwright_registry::Node;
 
 /// How far this machine's clock may be ahead of the registry's, milliseconds.
@@ -82,9 +82,14 @@ impl Core {
                 MOST_AHEAD / 1_000
             );
             us.tell(None, true, text);
+            let ahead = format!("{} s", after / 1_000).into();
+            let change = us.change(ChangeKind::ClockAhead, beat.stat.modified, beat.stat.modified_at);
+            us.record(Event::Change(Change { reason: ahead, ..change }));
         } else if after == 0 && before > 0 {
             let text = "this machine's clock agrees with the registry's again; schedules go by it";
             us.tell(None, false, text.into());
+            let change = us.change(ChangeKind::ClockRight, beat.stat.modified, beat.stat.modified_at);
+            us.record(Event::Change(change));
         }
         if after != before {
             self.each(now, |turn| {
@@ -108,5 +113,6 @@ impl Turn<'_> {
             ahead / 1_000
         );
         self.tell(true, text);
+        self.put_cursor_ahead(item, ahead / 1_000);
     }
 }

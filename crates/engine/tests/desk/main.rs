@@ -12,6 +12,7 @@
 mod basics;
 mod faults;
 mod held;
+mod history;
 mod instance;
 mod jobs;
 mod operations;

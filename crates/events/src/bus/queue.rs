@@ -75,6 +75,7 @@ pub(super) fn weight(event: &Event) -> usize {
             };
             id + e.outcome.why().map_or(0, Reason::bytes)
         }
+        Event::Change(e) => e.namespace.len() + e.subject.len() + e.by.len() + e.reason.len(),
     };
     size_of::<Event>() + size_of::<(Mark, Arc<Event>)>() + text
 }

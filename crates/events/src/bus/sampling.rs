@@ -24,7 +24,7 @@ impl Sampling {
 
     pub(super) fn keeps(&self, event: &Event) -> bool {
         let (job, task) = match event {
-            Event::Settlement(_) => return true,
+            Event::Settlement(_) | Event::Change(_) => return true,
             Event::Execution(run) if run.complete.is_some() && !run.success => return true,
             Event::Status(state) if state.state.is_failure() => return true,
             Event::Execution(run) => (&run.job, &run.task_id),

@@ -23,6 +23,7 @@
 //! The local store is a file in WAL mode with one connection that writes and a few that read; see `clockwright_sql::file`. How
 //! PostgreSQL finds a text is in `search`.
 
+mod changes;
 mod counting;
 mod digest;
 mod late;

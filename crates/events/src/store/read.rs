@@ -3,8 +3,9 @@
 use super::EventStore;
 use super::write::stored_state;
 use crate::query::{
-    Cursor, Durations, ExecutionFilter, ExecutionPage, ExecutionRow, ExecutionState, LossRow, Page, Query,
-    RunFilter, RunPage, RunRow, StateRow, StatisticsRow, StatusRow, StoreError, Tail, TailPage, Width,
+    ChangeFilter, ChangePage, Cursor, Durations, ExecutionFilter, ExecutionPage, ExecutionRow,
+    ExecutionState, LossRow, Page, Query, RunFilter, RunPage, RunRow, StateRow, StatisticsRow, StatusRow,
+    StoreError, Tail, TailPage, Width,
 };
 use async_trait::async_trait;
 use clockwright_model::{ExecutionSource, Item, Millis, OutcomeKind, RunId, Source, TaskState};
@@ -156,6 +157,10 @@ impl Query for EventStore {
 
     async fn after(&self, place: Tail, most: usize) -> Result<TailPage, StoreError> {
         self.tail(place, most).await
+    }
+
+    async fn changes(&self, filter: &ChangeFilter, page: &Page) -> Result<ChangePage, StoreError> {
+        self.change_rows(filter, page).await
     }
 
     async fn losses(&self, from: Millis, to: Millis) -> Result<Vec<LossRow>, StoreError> {
@@ -409,7 +414,11 @@ fn run_page(rows: Vec<RunRow>, page: &Page) -> RunPage {
 }
 
 /// One row more than the page holds was asked for: if it came, there is a next page.
-fn split<T>(mut rows: Vec<T>, page: &Page, cursor: impl Fn(&T) -> Cursor) -> (Vec<T>, Option<Cursor>) {
+pub(super) fn split<T>(
+    mut rows: Vec<T>,
+    page: &Page,
+    cursor: impl Fn(&T) -> Cursor,
+) -> (Vec<T>, Option<Cursor>) {
     let more = rows.len() > page.rows();
     rows.truncate(page.rows());
     let next = if more { rows.last().map(cursor) } else { None };

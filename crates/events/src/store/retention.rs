@@ -75,10 +75,11 @@ struct Table {
     is_timestamp: bool,
 }
 
-const TABLES: [Table; 3] = [
+const TABLES: [Table; 4] = [
     Table { name: "JOB_STATUS_TRACE_LOG", time: "creation_time", is_timestamp: true },
     Table { name: "JOB_EXECUTION_LOG", time: "start_time", is_timestamp: true },
     Table { name: "CLOCKWRIGHT_RUN", time: "fire_time", is_timestamp: false },
+    Table { name: "CLOCKWRIGHT_CHANGE", time: "at_ms", is_timestamp: false },
 ];
 
 impl Table {

@@ -8,6 +8,7 @@
 //! Only outcomes that are newly stored come here, so storing a batch again adds nothing.
 
 use super::EventStore;
+use super::write::template;
 use crate::query::{StateRow, StoreError};
 use clockwright_model::{FailureKind, Millis, Outcome, OutcomeKind, Settlement, Token};
 use clockwright_sql::text::fit;
@@ -81,22 +82,17 @@ const REST: &str = "streak = CASE WHEN {fire_time} < CLOCKWRIGHT_ITEM_STATE.fire
 
 /// Says what becomes of rows that are there.
 fn forward(sql: &mut Sql<'_>) {
-    let (head, new) = if sql.dialect.is_mysql() {
-        (" ON DUPLICATE KEY UPDATE ", ("VALUES(", ")"))
+    sql.text(if sql.dialect.is_mysql() {
+        " ON DUPLICATE KEY UPDATE "
     } else {
-        (" ON CONFLICT (job_name, namespace, sharding_item) DO UPDATE SET ", ("excluded.", ""))
-    };
-    sql.text(head);
+        " ON CONFLICT (job_name, namespace, sharding_item) DO UPDATE SET "
+    });
     for column in SET_FORWARD {
-        let newer =
-            [" = CASE WHEN ", new.0, "fire_time", new.1, " >= CLOCKWRIGHT_ITEM_STATE.fire_time THEN "];
-        let then = [new.0, column, new.1, " ELSE CLOCKWRIGHT_ITEM_STATE.", column, " END, "];
-        [column].into_iter().chain(newer).chain(then).for_each(|text| sql.text(text));
+        sql.text(column);
+        let newer = " = CASE WHEN {fire_time} >= CLOCKWRIGHT_ITEM_STATE.fire_time THEN {";
+        template(sql, &[newer, column, "} ELSE CLOCKWRIGHT_ITEM_STATE.", column, " END, "]);
     }
-    for (place, text) in REST.split(['{', '}']).enumerate() {
-        let (before, after) = if place % 2 == 1 { new } else { ("", "") };
-        [before, text, after].into_iter().for_each(|text| sql.text(text));
-    }
+    template(sql, &[REST]);
 }
 
 /// The database's clock, so that those who ask what has changed need not trust the clocks of all who write. A file's is ours.

@@ -10,11 +10,11 @@
 //! from the rows that this batch has newly made, in the same transaction, so they are exact too; see `counting`. So is how each item stands (`state`),
 //! and what those are told who follow the history (`tail`).
 
-use super::{EventStore, counting, state, tail};
+use super::{EventStore, changes, counting, state, tail};
 use crate::{Loss, Sink, SinkError};
 use async_trait::async_trait;
 use clockwright_model::{
-    Event, Execution, Outcome, RunId, Settlement, StatusTrace, TaskState, Token, TraceSource,
+    Change, Event, Execution, Outcome, RunId, Settlement, StatusTrace, TaskState, Token, TraceSource,
 };
 use clockwright_sql::text::{fit, wide};
 use clockwright_sql::{Dialect, Sql, Tx, Value};
@@ -112,6 +112,7 @@ impl EventStore {
         executions(tx, &sorted.executions).await?;
         statuses(tx, &sorted.statuses, self.trace_has_source).await?;
         let (new, conflicts) = settlements(tx, &sorted.settlements, &self.batches).await?;
+        changes::put(tx, &sorted.changes).await?;
         state::set(tx, &new).await?;
         counting::add(tx, &new).await?;
         tail::add(tx, &new).await?;
@@ -145,12 +146,27 @@ fn unless_there(dialect: Dialect, clause: &'static str) -> &'static str {
     if dialect.is_mysql() { "" } else { clause }
 }
 
+/// The text of an upsert, given in parts: a column in braces stands for what came, in the words of the dialect.
+pub(super) fn template(sql: &mut Sql<'_>, parts: &[&'static str]) {
+    let (before, after) = if sql.dialect.is_mysql() { ("VALUES(", ")") } else { ("excluded.", "") };
+    for text in parts {
+        let mut rest = *text;
+        while let Some(at) = rest.find(['{', '}']) {
+            sql.text(&rest[..at]);
+            sql.text(if rest.as_bytes()[at] == b'{' { before } else { after });
+            rest = &rest[at + 1..];
+        }
+        sql.text(rest);
+    }
+}
+
 /// A batch by table. The events of one run are merged into one row.
 #[derive(Default)]
 struct Sorted<'a> {
     executions: Vec<&'a Execution>,
     statuses: Vec<&'a StatusTrace>,
     settlements: Vec<&'a Settlement>,
+    changes: Vec<&'a Change>,
 }
 
 impl<'a> From<&'a [Event]> for Sorted<'a> {
@@ -161,6 +177,7 @@ impl<'a> From<&'a [Event]> for Sorted<'a> {
             match event {
                 Event::Status(status) => sorted.statuses.push(status),
                 Event::Settlement(settlement) => sorted.settlements.push(settlement),
+                Event::Change(change) => sorted.changes.push(change),
                 Event::Execution(new) => {
                     let place = *places.entry(new.id).or_insert(sorted.executions.len());
                     match sorted.executions.get_mut(place) {
@@ -188,7 +205,7 @@ fn groups<T>(mut rows: &[T]) -> impl Iterator<Item = &[T]> {
 
 /// Sends a statement for each group of rows, which is given with its place, and makes the next one ready while the database works on this one. Returns how
 /// many rows each of them made or changed.
-async fn send<'a, T>(
+pub(super) async fn send<'a, T>(
     tx: &mut Tx,
     rows: &'a [T],
     statement: impl Fn(usize, &'a [T]) -> Sql<'a>,

@@ -1,10 +1,13 @@
 //! What is kept beside the rows: counts, how items stand, durations, the tail; and whose they are.
 
-use super::{T, id, put, runs, settled, unrun};
+use super::{T, id, job, put, runs, settled, unrun};
 use clockwright_events::{
-    EventStore, Loss, Page, Query, RunFilter, Sink, StatisticsRow, Store, Tail, TailPage, Width,
+    ChangeFilter, EventStore, Loss, Page, Query, Retention, RunFilter, Sink, StatisticsRow, Store, Tail,
+    TailPage, Width, testing,
 };
-use clockwright_model::{Event, FailureKind, Outcome, OutcomeKind, Reason, Settlement};
+use clockwright_model::{
+    Change, ChangeKind, Event, FailureKind, InstanceId, Outcome, OutcomeKind, Reason, Settlement,
+};
 use std::sync::Arc;
 
 fn within(namespace: &str, settlement: Settlement) -> Settlement {
@@ -121,6 +124,64 @@ pub(crate) async fn an_item_stands_as_its_newest_fire_ended_and_never_goes_back(
     assert_eq!(store.states(row.changed, 10).await.unwrap().len(), 3);
     assert_eq!(store.states(row.changed + 3_600_000, 10).await.unwrap(), []);
     assert_eq!(store.states(0, 2).await.unwrap().len(), 2);
+}
+
+fn ended(kind: ChangeKind, transaction: i64, witness: &str) -> Change {
+    Change { kind, witness: InstanceId::from_wire(witness), at: T, ..testing::change(transaction) }
+}
+
+pub(crate) async fn a_change_is_on_record_once_as_its_subject_tells_it(store: Arc<EventStore>) {
+    use ChangeKind::{Joined, Left, Lost};
+    let told = async || -> Vec<(ChangeKind, String)> {
+        let rows = store.changes(&ChangeFilter::default(), &Page::first(10)).await.unwrap().rows;
+        rows.into_iter().map(|row| (row.kind, row.witness)).collect()
+    };
+    let (own, other, third) = ("10.0.0.1@-@7", "10.0.0.2@-@7", "10.0.0.3@-@7");
+    let row = |kind, witness: &str| (kind, witness.to_owned());
+    put(&*store, [ended(Lost, 1, other), ended(Lost, 1, third)]).await;
+    assert_eq!(told().await, [row(Lost, other)]);
+    put(&*store, [ended(Lost, 1, third), ended(Left, 1, own)]).await;
+    assert_eq!(told().await, [row(Left, own)]);
+    // What others think afterwards changes nothing.
+    put(&*store, [ended(Lost, 1, other)]).await;
+    put(&*store, [ended(Left, 1, own), ended(Joined, 1, other)]).await;
+    assert_eq!(told().await, [row(Joined, other), row(Left, own)]);
+}
+
+pub(crate) async fn changes_are_found_by_job_namespace_and_time_page_by_page(store: Arc<EventStore>) {
+    let paused = |n: i64| Change {
+        kind: ChangeKind::Paused,
+        subject: "".into(),
+        by: "anna".into(),
+        reason: "a \0 release".into(),
+        ..testing::change(n)
+    };
+    let clock = Change { job: None, kind: ChangeKind::ClockAhead, ..testing::change(5) };
+    let elsewhere = Change { namespace: "m".into(), ..testing::change(6) };
+    let other = Change { job: Some(job("k")), ..testing::change(7) };
+    let all: Vec<Change> = (0..5).map(paused).chain([clock, elsewhere, other]).collect();
+    put(&*store, all).await;
+    let found = async |filter: ChangeFilter| {
+        // One by one, so that every page begins behind a row.
+        let (mut times, mut page) = (Vec::new(), Page::first(1));
+        loop {
+            let answer = store.changes(&filter, &page).await.unwrap();
+            times.extend(answer.rows.iter().map(|row| row.at));
+            let Some(next) = answer.next else { return times };
+            page = Page::after(1, next);
+        }
+    };
+    let of_job =
+        ChangeFilter { job: Some("j".into()), namespaces: vec!["n".into()], ..ChangeFilter::default() };
+    assert_eq!(found(of_job.clone()).await, [5, 4, 3, 2, 1, 0]);
+    assert_eq!(found(ChangeFilter { from: Some(1), to: Some(3), ..of_job.clone() }).await, [2, 1]);
+    assert_eq!(found(ChangeFilter::default()).await.len(), 8);
+    let row = store.changes(&of_job, &Page::first(2)).await.unwrap().rows.remove(1);
+    assert_eq!((row.by.as_str(), row.reason.as_str(), row.job.as_str()), ("anna", "a ␀ release", "j"));
+    // Old ones go with the rest of history.
+    let keep = Retention { age: std::time::Duration::from_millis(10), ..Retention::default() };
+    store.prune(&keep, 14).await.unwrap();
+    assert_eq!(found(ChangeFilter::default()).await, [7, 6, 5, 4]);
 }
 
 pub(crate) async fn the_greatest_token_of_a_namespace_is_known_whatever_comes_late(store: Arc<EventStore>) {

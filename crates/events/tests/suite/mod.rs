@@ -5,8 +5,8 @@ use clockwright_events::{
     Bus, BusOptions, ExecutionFilter, ExecutionState, Page, RunFilter, RunRow, Store, Width, testing,
 };
 use clockwright_model::{
-    Event, Execution, ExecutionSource, FailureKind, Fire, InstanceId, JobName, Millis, Outcome, OutcomeKind,
-    RunId, Settlement, Source, StatusTrace, TaskState, TraceSource,
+    Change, Event, Execution, ExecutionSource, FailureKind, Fire, InstanceId, JobName, Millis, Outcome,
+    OutcomeKind, RunId, Settlement, Source, StatusTrace, TaskState, TraceSource,
 };
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -48,6 +48,8 @@ macro_rules! store_suite {
             two_namespaces_may_have_jobs_of_one_name
             a_reason_is_kept_as_a_code_with_its_parameters
             an_item_stands_as_its_newest_fire_ended_and_never_goes_back
+            a_change_is_on_record_once_as_its_subject_tells_it
+            changes_are_found_by_job_namespace_and_time_page_by_page
             the_greatest_token_of_a_namespace_is_known_whatever_comes_late
             durations_are_read_from_a_digest
             counts_are_the_same_before_and_after_they_are_folded
@@ -132,6 +134,11 @@ impl From<Execution> for Put {
 impl From<StatusTrace> for Put {
     fn from(event: StatusTrace) -> Self {
         Self(Event::Status(event))
+    }
+}
+impl From<Change> for Put {
+    fn from(event: Change) -> Self {
+        Self(Event::Change(event))
     }
 }
 impl From<Settlement> for Put {

@@ -71,3 +71,18 @@ CREATE TABLE IF NOT EXISTS CLOCKWRIGHT_TAIL (
     stored_ms BIGINT NOT NULL,
     run_keys TEXT NOT NULL
 );
+
+-- Who came and went, and who held jobs. A row without a job concerns all jobs of an instance.
+CREATE TABLE IF NOT EXISTS CLOCKWRIGHT_CHANGE (
+    change_key VARCHAR(255) NOT NULL PRIMARY KEY,
+    namespace VARCHAR(200) NOT NULL,
+    job_name VARCHAR(100) NOT NULL,
+    kind VARCHAR(20) NOT NULL,
+    subject VARCHAR(255) NOT NULL,
+    at_ms BIGINT NOT NULL,
+    by_name VARCHAR(255) NOT NULL,
+    reason VARCHAR(4000) NOT NULL,
+    witness VARCHAR(255) NOT NULL
+);
+CREATE INDEX IF NOT EXISTS CLOCKWRIGHT_CHANGE_JOB ON CLOCKWRIGHT_CHANGE (job_name, at_ms);
+CREATE INDEX IF NOT EXISTS CLOCKWRIGHT_CHANGE_AGE ON CLOCKWRIGHT_CHANGE (at_ms);

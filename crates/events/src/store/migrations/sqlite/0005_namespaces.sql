@@ -79,3 +79,18 @@ CREATE TABLE CLOCKWRIGHT_COUNTING (id INTEGER PRIMARY KEY AUTOINCREMENT, counts 
 
 -- Which outcomes a batch stored, for a few minutes: the end of the history, for those who follow it.
 CREATE TABLE CLOCKWRIGHT_TAIL (id INTEGER PRIMARY KEY AUTOINCREMENT, stored_ms INTEGER NOT NULL, run_keys TEXT NOT NULL);
+
+-- Who came and went, and who held jobs. A row without a job concerns all jobs of an instance.
+CREATE TABLE CLOCKWRIGHT_CHANGE (
+    change_key TEXT NOT NULL PRIMARY KEY,
+    namespace TEXT NOT NULL,
+    job_name TEXT NOT NULL,
+    kind TEXT NOT NULL,
+    subject TEXT NOT NULL,
+    at_ms INTEGER NOT NULL,
+    by_name TEXT NOT NULL,
+    reason TEXT NOT NULL,
+    witness TEXT NOT NULL
+);
+CREATE INDEX CLOCKWRIGHT_CHANGE_JOB ON CLOCKWRIGHT_CHANGE (job_name, at_ms);
+CREATE INDEX CLOCKWRIGHT_CHANGE_AGE ON CLOCKWRIGHT_CHANGE (at_ms);

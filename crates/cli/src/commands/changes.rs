@@ -1,0 +1,62 @@
+//! `clockwright job history`: who came and went, and who held the job, from the event store.
+
+use super::Global;
+use super::history::{check_span, tell_nearest, tell_next, tell_partial};
+use crate::output::{Failure, instant, or_dash, show, table};
+use clap::Args;
+use clockwright_events::{ChangeFilter, ChangeRow, Cursor, Page, Query as _};
+use clockwright_model::{Language, Millis};
+
+#[derive(Debug, Args)]
+pub(crate) struct ChangesArgs {
+    /// The job's name
+    job: String,
+    /// Only what happened at this instant or later: 2026-01-31T12:00:00Z, `2026-01-31 12:00` in this machine's zone, or how long
+    /// ago, such as 90m
+    #[arg(long, value_parser = super::moment)]
+    from: Option<Millis>,
+    /// Only before this instant
+    #[arg(long, value_parser = super::moment)]
+    to: Option<Millis>,
+    /// At most so many, 1 to 1000
+    #[arg(short = 'n', long, default_value_t = 50, value_parser = clap::value_parser!(u32).range(1..=1000))]
+    limit: u32,
+    /// Go on behind this row: the cursor that the page before ended with
+    #[arg(long, value_name = "CURSOR")]
+    after: Option<Cursor>,
+}
+
+pub(super) async fn run(global: &Global, args: &ChangesArgs) -> Result<(), Failure> {
+    if let (Some(from), Some(to)) = (args.from, args.to) {
+        check_span(from, to)?;
+    }
+    let store = global.store().open().await?;
+    let filter =
+        ChangeFilter { job: Some(args.job.clone()), from: args.from, to: args.to, ..ChangeFilter::default() };
+    let page = Page { limit: args.limit, cursor: args.after.clone() };
+    let answer = store.changes(&filter, &page).await?;
+    if answer.rows.is_empty() {
+        tell_nearest(&store, &args.job).await?;
+    }
+    show(global.output, &answer.rows, |rows| list(rows))?;
+    tell_next(answer.next.as_ref());
+    tell_partial(global);
+    Ok(())
+}
+
+fn list(rows: &[ChangeRow]) -> String {
+    if rows.is_empty() {
+        return "nothing on record\n".into();
+    }
+    let header = ["WHEN", "WHAT", "BY", "WHY", "TOLD BY"];
+    let dash = |text: &str| or_dash(Some(text).filter(|text| !text.is_empty()));
+    table(
+        header,
+        rows.iter().map(|row| {
+            let what = row.kind.describe(&row.subject, Language::English);
+            let own = row.witness == row.subject;
+            let witness = if own { "itself".to_owned() } else { row.witness.clone() };
+            [instant(row.at), what, dash(&row.by), dash(&row.reason), witness]
+        }),
+    )
+}

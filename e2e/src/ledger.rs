@@ -61,8 +61,6 @@ fn settlement(row: &RunRow) -> anyhow::Result<Settlement> {
         start: row.start,
         at: row.decided,
         log: row.log.as_deref().map(Into::into),
-        result: row.result.as_deref().map(Into::into),
-        task: row.task,
     })
 }
 
@@ -92,8 +90,6 @@ mod tests {
             start: Some(9_002),
             at: 9_100,
             log: Some("2023-11-15/12.log:0+9".into()),
-            result: Some("7".into()),
-            task: Some(3),
         };
         let nothing = Settlement { attempt: 0, run_id: None, token: 0, start: None, ..base.clone() };
         let coalesced = Settlement {

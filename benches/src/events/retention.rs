@@ -103,8 +103,6 @@ async fn publish_during<T>(bus: &Bus, first: Millis, work: impl Future<Output = 
                 start: Some(next),
                 at: next,
                 log: None,
-                result: None,
-                task: None,
             }));
         }
     }

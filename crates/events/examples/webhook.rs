@@ -69,8 +69,6 @@ async fn main() -> Result<(), Box<dyn Error>> {
         start: Some(1_700_000_000_001),
         at: 1_700_000_000_002,
         log: None,
-        result: None,
-        task: None,
     }));
     if bus.close(Duration::from_secs(10)).await { Ok(()) } else { Err(format!("{bus:?}").into()) }
 }

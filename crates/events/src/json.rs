@@ -93,8 +93,6 @@ enum Wire {
         at: Millis,
         /// Spools of versions that kept no logs have none.
         log: Option<String>,
-        result: Option<String>,
-        task: Option<i64>,
     },
     Change {
         namespace: String,
@@ -165,8 +163,6 @@ impl From<&Event> for Wire {
                     start: s.start,
                     at: s.at,
                     log: s.log.as_deref().map(str::to_owned),
-                    result: s.result.as_deref().map(str::to_owned),
-                    task: s.task,
                 }
             }
             Event::Change(c) => Wire::Change {
@@ -258,8 +254,6 @@ impl Wire {
                 start,
                 at,
                 log,
-                result,
-                task,
             } => Event::Settlement(Settlement {
                 namespace: namespace.into(),
                 job: JobName::new(&job).ok()?,
@@ -279,8 +273,6 @@ impl Wire {
                 start,
                 at,
                 log: log.map(Into::into),
-                result: result.map(Into::into),
-                task,
             }),
             Wire::Change { namespace, job, change, subject, transaction, by, reason, at, witness } => {
                 Event::Change(Change {
@@ -334,8 +326,6 @@ mod tests {
             start: None,
             at: i64::MIN,
             log: Some("2023-11-15/12.log:0+9".into()),
-            result: Some("{}".into()),
-            task: Some(7),
         })
     }
 
@@ -409,12 +399,12 @@ mod tests {
     fn an_outcome_that_an_earlier_version_spooled_reads_back_without_what_it_did_not_keep() {
         let text = to_json(&settlement(Outcome::Succeeded));
         let mut old: serde_json::Map<_, _> = serde_json::from_str(&text).unwrap();
-        for later in ["log", "namespace", "reason_code", "reason_params", "claimed", "result", "task"] {
+        for later in ["log", "namespace", "reason_code", "reason_params", "claimed"] {
             assert!(old.remove(later).is_some(), "{later}");
         }
         let old = serde_json::to_string(&old).unwrap();
         let Some(Event::Settlement(read)) = from_json(&old) else { panic!("{old}") };
-        assert_eq!((read.log, &*read.namespace, read.claimed, read.task), (None, "", None, None));
+        assert_eq!((read.log, &*read.namespace, read.claimed), (None, "", None));
     }
 
     #[test]

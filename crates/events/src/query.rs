@@ -372,10 +372,6 @@ pub struct RunRow {
     pub decided: Millis,
     /// Where the log of the deciding run is, on the machine of the instance, if one was kept.
     pub log: Option<String>,
-    /// What the run gave back.
-    pub result: Option<String>,
-    /// For a hosted job the number of its task.
-    pub task: Option<i64>,
 }
 
 impl RunRow {

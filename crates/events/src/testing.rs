@@ -108,8 +108,6 @@ pub fn settlement(n: u128) -> Settlement {
         start: Some(0),
         at: 0,
         log: None,
-        result: None,
-        task: None,
     }
 }
 

@@ -73,8 +73,6 @@ fn live(job: &Job, item: u32) -> Vec<Settlement> {
         start: run.map(|_| at),
         at,
         log: None,
-        result: None,
-        task: None,
     };
     while now < START + DAY + 6 * HOUR {
         if let Some(reason) = why_blocked(now) {

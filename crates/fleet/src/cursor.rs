@@ -183,8 +183,6 @@ impl Kept {
             start,
             at,
             log,
-            result: None,
-            task: None,
         }
     }
 }

@@ -264,10 +264,6 @@ pub struct Settlement {
     /// Where the log of the deciding run is, in the folder of logs of the instance: `2026-11-27/13-1.log:4096+512` is 512 bytes of that
     /// file, from byte 4,096 on. `None` when it printed nothing or no log was kept.
     pub log: Option<Arc<str>>,
-    /// What the run gave back, if it gave something.
-    pub result: Option<Arc<str>>,
-    /// For a hosted job the number of the task that ran it.
-    pub task: Option<i64>,
 }
 
 impl Settlement {

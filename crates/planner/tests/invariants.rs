@@ -71,8 +71,6 @@ fn settlement(fire: i64, range: Option<(i64, u64)>, outcome: Outcome) -> Settlem
         start: None,
         at: fire,
         log: None,
-        result: None,
-        task: None,
     }
 }
 

@@ -67,8 +67,6 @@ impl Builder {
             item,
             at: fire.time() + 60,
             log: None,
-            result: None,
-            task: None,
             claimed: None,
             fire,
             range: None,

@@ -362,8 +362,6 @@ mod tests {
         Event::Settlement(Settlement {
             namespace: "jobs".into(),
             claimed: Some(1_000),
-            result: None,
-            task: None,
             job: JobName::new("a").unwrap(),
             item: 0,
             fire: Fire::Scheduled(1_000),

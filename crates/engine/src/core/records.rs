@@ -154,8 +154,6 @@ impl Turn<'_> {
             start,
             at: self.now.wall,
             log: None,
-            result: None,
-            task: None,
         }
     }
 
@@ -177,8 +175,6 @@ impl Turn<'_> {
             start: None,
             at: self.now.wall,
             log: None,
-            result: None,
-            task: None,
         }
     }
 

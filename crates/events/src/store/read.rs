@@ -15,11 +15,11 @@ use std::borrow::Cow;
 
 pub(super) const RUN: &str = "SELECT run_key, job_name, sharding_item, fire, fire_time, range_from, range_count, outcome, failure_kind, \
      reason, coalesced_into, attempt, run_id, token, source, instance, start_ms, decided_ms, log_position, namespace, reason_code, \
-     reason_params, claimed_at, result, task_seq FROM CLOCKWRIGHT_RUN";
+     reason_params, claimed_at FROM CLOCKWRIGHT_RUN";
 
 /// How many columns that are.
 #[cfg(feature = "postgres")]
-pub(super) const RUN_COLUMNS: usize = 25;
+pub(super) const RUN_COLUMNS: usize = 23;
 
 pub(super) const NEWEST_FIRST: &str = " ORDER BY fire_time DESC, run_key DESC";
 
@@ -450,8 +450,6 @@ pub(super) fn run_row(row: &Row) -> Result<RunRow, clockwright_sql::Error> {
         reason_code: row.maybe_text(20)?,
         reason_params: row.maybe_text(21)?.and_then(|text| serde_json::from_str(&text).ok()),
         claimed: row.maybe_int(22)?,
-        result: row.maybe_text(23)?,
-        task: row.maybe_int(24)?,
     })
 }
 

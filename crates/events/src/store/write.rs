@@ -3,7 +3,7 @@
 //! Rows are inserted in groups of 256, 64, 16, 4 and 1, so that each table has five different statements however large the
 //! batches are (a full batch of the bus is four of the largest); a database then parses each of them once for the life of the
 //! connection, where parsing 500 rows afresh
-//! costs as much as storing them. While it works on one statement, the next one is made. The largest group has 256 × 26 variables, well below the 32,766 of SQLite and the 65,535
+//! costs as much as storing them. While it works on one statement, the next one is made. The largest group has 256 × 24 variables, well below the 32,766 of SQLite and the 65,535
 //! of the others.
 //!
 //! The same event may come twice, after a crash or from the spool: the first one stays, by primary key. Counts are made
@@ -378,7 +378,7 @@ async fn settlements<'a>(
         sql.text(
             " INTO CLOCKWRIGHT_RUN (run_key, job_name, sharding_item, fire, fire_time, range_from, range_count, \
              outcome, failure_kind, reason, coalesced_into, attempt, run_id, token, source, instance, start_ms, \
-             decided_ms, batch, log_position, namespace, reason_code, reason_params, claimed_at, result, task_seq)",
+             decided_ms, batch, log_position, namespace, reason_code, reason_params, claimed_at)",
         );
         sql.rows(group.iter().map(|settlement| values(settlement, first.wrapping_add(place as i64))));
         sql.text(unless_there(dialect, " ON CONFLICT (run_key) DO NOTHING"));
@@ -397,7 +397,7 @@ async fn settlements<'a>(
     Ok((new, conflicts))
 }
 
-fn values<'a>(s: &'a Settlement, batch: i64) -> [Value<'a>; 26] {
+fn values<'a>(s: &'a Settlement, batch: i64) -> [Value<'a>; 24] {
     let said = Said::by(s);
     [
         key(s).into(),
@@ -429,8 +429,6 @@ fn values<'a>(s: &'a Settlement, batch: i64) -> [Value<'a>; 26] {
                 .map(|all| all.to_string().into()),
         ),
         s.claimed.into(),
-        s.result.as_deref().map(wide).into(),
-        s.task.into(),
     ]
 }
 

@@ -69,12 +69,7 @@ pub(crate) async fn two_namespaces_may_have_jobs_of_one_name(store: Arc<EventSto
 
 pub(crate) async fn a_reason_is_kept_as_a_code_with_its_parameters(store: Arc<EventStore>) {
     let paused = Reason::Paused { by: "anna".into(), text: "release \"1\"\0😀".into() };
-    let more = Settlement {
-        claimed: Some(T),
-        result: Some("{\"rows\": 7}".into()),
-        task: Some(1 << 40),
-        ..settled("j", 1, T)
-    };
+    let more = Settlement { claimed: Some(T), ..settled("j", 1, T) };
     let outcome = Outcome::Skipped { reason: paused.clone() };
     let said =
         Outcome::Failed { kind: FailureKind::Job, reason: Reason::JobSaid { text: "no".repeat(5000) } };
@@ -88,7 +83,6 @@ pub(crate) async fn a_reason_is_kept_as_a_code_with_its_parameters(store: Arc<Ev
     assert_eq!((row.why(), row.whole_outcome()), (paused, Some(outcome)));
     let row = store.last(None, "j", 1).await.unwrap().unwrap();
     assert_eq!((row.reason_code, row.reason_params, row.claimed), (None, None, Some(T)));
-    assert_eq!((row.result.as_deref(), row.task), (Some("{\"rows\": 7}"), Some(1 << 40)));
     let row = store.last(None, "j", 2).await.unwrap().unwrap();
     assert_eq!((row.reason_code.as_deref(), row.reason_params.is_none()), (Some("job_said"), true));
     assert!(matches!(row.why(), Reason::JobSaid { text } if text.ends_with("[cut]")));

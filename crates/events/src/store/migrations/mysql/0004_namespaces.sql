@@ -1,12 +1,10 @@
 -- As before, every statement can be run again.
 -- The registry's namespace; rows of versions that kept none have the empty one. The key holds it too. Then why, as a code with its
--- parameters in JSON; when the run was claimed; what it gave back; and for a hosted job the number of its task.
+-- parameters in JSON; and when the run was claimed.
 ALTER TABLE CLOCKWRIGHT_RUN ADD COLUMN namespace VARCHAR(200) NOT NULL DEFAULT '';
 ALTER TABLE CLOCKWRIGHT_RUN ADD COLUMN reason_code VARCHAR(40) NULL;
 ALTER TABLE CLOCKWRIGHT_RUN ADD COLUMN reason_params MEDIUMTEXT NULL;
 ALTER TABLE CLOCKWRIGHT_RUN ADD COLUMN claimed_at BIGINT NULL;
-ALTER TABLE CLOCKWRIGHT_RUN ADD COLUMN result VARCHAR(4000) NULL;
-ALTER TABLE CLOCKWRIGHT_RUN ADD COLUMN task_seq BIGINT NULL;
 -- One index serves a job and one of its items: namespace and item are compared inside of it. What has one outcome is found among what
 -- did not succeed.
 CREATE INDEX CLOCKWRIGHT_RUN_JOB_TIME ON CLOCKWRIGHT_RUN (job_name, fire_time, run_key, namespace, sharding_item);

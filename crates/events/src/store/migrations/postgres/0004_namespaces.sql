@@ -1,12 +1,10 @@
 -- The registry's namespace; rows of versions that kept none have the empty one. The key holds it too. Then why, as a code with its
--- parameters in JSON; when the run was claimed; what it gave back; and for a hosted job the number of its task.
+-- parameters in JSON; and when the run was claimed.
 ALTER TABLE CLOCKWRIGHT_RUN
     ADD COLUMN IF NOT EXISTS namespace VARCHAR(200) NOT NULL DEFAULT '',
     ADD COLUMN IF NOT EXISTS reason_code VARCHAR(40) NULL,
     ADD COLUMN IF NOT EXISTS reason_params TEXT NULL,
-    ADD COLUMN IF NOT EXISTS claimed_at BIGINT NULL,
-    ADD COLUMN IF NOT EXISTS result VARCHAR(4000) NULL,
-    ADD COLUMN IF NOT EXISTS task_seq BIGINT NULL;
+    ADD COLUMN IF NOT EXISTS claimed_at BIGINT NULL;
 -- One index serves a job and one of its items: namespace and item are compared inside of it.
 DROP INDEX IF EXISTS CLOCKWRIGHT_RUN_ITEM_FIRE;
 DROP INDEX IF EXISTS CLOCKWRIGHT_RUN_JOB_FIRE;

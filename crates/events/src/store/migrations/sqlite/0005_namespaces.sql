@@ -1,11 +1,9 @@
 -- The registry's namespace; rows of versions that kept none have the empty one. The key holds it too. Then why, as a code with its
--- parameters in JSON; when the run was claimed; what it gave back; and for a hosted job the number of its task.
+-- parameters in JSON; and when the run was claimed.
 ALTER TABLE CLOCKWRIGHT_RUN ADD COLUMN namespace TEXT NOT NULL DEFAULT '';
 ALTER TABLE CLOCKWRIGHT_RUN ADD COLUMN reason_code TEXT;
 ALTER TABLE CLOCKWRIGHT_RUN ADD COLUMN reason_params TEXT;
 ALTER TABLE CLOCKWRIGHT_RUN ADD COLUMN claimed_at INTEGER;
-ALTER TABLE CLOCKWRIGHT_RUN ADD COLUMN result TEXT;
-ALTER TABLE CLOCKWRIGHT_RUN ADD COLUMN task_seq INTEGER;
 -- One index serves a job and one of its items: namespace and item are compared inside of it.
 DROP INDEX CLOCKWRIGHT_RUN_ITEM_FIRE;
 DROP INDEX CLOCKWRIGHT_RUN_JOB_FIRE;

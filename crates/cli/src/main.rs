@@ -1,10 +1,11 @@
 //! The binary `clockwright`.
 
 mod commands;
+mod examples;
 mod logging;
 mod output;
 
-use clap::{CommandFactory as _, Parser, Subcommand};
+use clap::{CommandFactory as _, FromArgMatches as _, Parser, Subcommand};
 use commands::{Global, cron, dev, file, job, ledger, node, reference, run, server, shard, stats};
 use logging::LogArgs;
 use output::{Failure, talk};
@@ -65,7 +66,8 @@ fn main() -> ExitCode {
     if let Some(code) = clockwright::exec_task_if_asked() {
         return code;
     }
-    let cli = Cli::parse();
+    let given = examples::with_examples(Cli::command()).get_matches();
+    let cli = Cli::from_arg_matches(&given).unwrap_or_else(|error| error.exit());
     let failure = match start(cli) {
         Ok(()) => return ExitCode::SUCCESS,
         Err(failure) => failure,
@@ -83,7 +85,9 @@ fn start(cli: Cli) -> Result<(), Failure> {
         Command::Cron(command) => cron::run(&global, command),
         Command::Verify(args) => file::verify(&global, &args),
         Command::Completion(args) => reference::completion(Cli::command(), &args),
-        Command::Reference(command) => reference::reference(Cli::command(), &command),
+        Command::Reference(command) => {
+            reference::reference(examples::with_examples(Cli::command()), &command)
+        }
         Command::ExecTask => Err(Failure::Usage("exec-task takes no arguments".into())),
         Command::Dev(args) => serve(&args.log.clone(), DEV, dev::run(global, args)),
         Command::Node(args) => serve(&args.log.clone(), "info", node::run(global, args)),

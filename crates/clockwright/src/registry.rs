@@ -94,6 +94,16 @@ pub enum Address {
 }
 
 impl Address {
+    /// Its namespace.
+    #[must_use]
+    pub fn namespace(&self) -> &str {
+        match self {
+            #[cfg(feature = "zookeeper")]
+            Address::ZooKeeper { namespace, .. } => namespace,
+            Address::Embedded { namespace, .. } => namespace,
+        }
+    }
+
     /// Reads an address.
     ///
     /// # Errors

@@ -1,7 +1,7 @@
 //! `clockwright job history`: who came and went, and who held the job, from the event store.
 
-use super::Global;
 use super::history::{check_span, tell_nearest, tell_next, tell_partial};
+use super::{Global, Within};
 use crate::output::{Failure, instant, or_dash, show, table};
 use clap::Args;
 use clockwright_events::{ChangeFilter, ChangeRow, Cursor, Page, Query as _};
@@ -11,6 +11,8 @@ use clockwright_model::{Language, Millis};
 pub(crate) struct ChangesArgs {
     /// The job's name
     job: String,
+    #[command(flatten)]
+    within: Within,
     /// Only what happened at this instant or later: 2026-01-31T12:00:00Z, `2026-01-31 12:00` in this machine's zone, or how long
     /// ago, such as 90m
     #[arg(long, value_parser = super::moment)]
@@ -31,20 +33,20 @@ pub(super) async fn run(global: &Global, args: &ChangesArgs) -> Result<(), Failu
         check_span(from, to)?;
     }
     let store = global.store().open().await?;
-    let filter =
-        ChangeFilter { job: Some(args.job.clone()), from: args.from, to: args.to, ..ChangeFilter::default() };
+    let namespaces = args.within.namespace(global)?.into_iter().collect();
+    let filter = ChangeFilter { namespaces, job: Some(args.job.clone()), from: args.from, to: args.to };
     let page = Page { limit: args.limit, cursor: args.after.clone() };
     let answer = store.changes(&filter, &page).await?;
     if answer.rows.is_empty() {
         tell_nearest(&store, &args.job).await?;
     }
-    show(global.output, &answer.rows, |rows| list(rows))?;
+    show(global.output, &answer.rows, |rows| list(rows, global.language()))?;
     tell_next(answer.next.as_ref());
     tell_partial(global);
     Ok(())
 }
 
-fn list(rows: &[ChangeRow]) -> String {
+fn list(rows: &[ChangeRow], language: Language) -> String {
     if rows.is_empty() {
         return "nothing on record\n".into();
     }
@@ -53,7 +55,7 @@ fn list(rows: &[ChangeRow]) -> String {
     table(
         header,
         rows.iter().map(|row| {
-            let what = row.kind.describe(&row.subject, Language::English);
+            let what = row.kind.describe(&row.subject, language);
             let own = row.witness == row.subject;
             let witness = if own { "itself".to_owned() } else { row.witness.clone() };
             [instant(row.at), what, dash(&row.by), dash(&row.reason), witness]

@@ -20,12 +20,12 @@ pub(crate) mod shard;
 pub(crate) mod stats;
 
 use crate::output::{Failure, Format, now, talk, with_causes};
-use clap::Args;
+use clap::{Args, ValueEnum};
 use clockwright::registry::{Address, DEFAULT_NAMESPACE};
 use clockwright::{Registry, Scheduler, SchedulerError, ShutdownReport, jobs_file};
 use clockwright_engine::StartError;
 use clockwright_fleet::keys::{Key, Keys};
-use clockwright_model::{JobName, Millis, nearest};
+use clockwright_model::{JobName, Language, Millis, nearest};
 use clockwright_registry::SharedRegistry;
 use history::Store;
 use jiff::Timestamp;
@@ -79,6 +79,37 @@ pub(crate) struct Global {
     /// The form of the data on stdout
     #[arg(long, short, global = true, value_enum, default_value_t)]
     pub(crate) output: Format,
+    /// The language in which tables say why. Default: that of this terminal (LC_ALL, LC_MESSAGES, LANG), if it is one of these
+    #[arg(long, global = true, value_enum)]
+    lang: Option<Lang>,
+}
+
+/// A language that reasons can be told in.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+enum Lang {
+    /// English.
+    En,
+    /// Simplified Chinese.
+    Zh,
+}
+
+/// Whose history is asked, where several namespaces share a database.
+#[derive(Debug, Clone, Args)]
+pub(crate) struct Within {
+    /// Only what is on record of this namespace, where several share a database. Default: that of --registry, if it is given
+    #[arg(long, value_name = "NAME")]
+    namespace: Option<String>,
+}
+
+impl Within {
+    /// The namespace that is meant; `None` is any.
+    pub(crate) fn namespace(&self, global: &Global) -> Result<Option<String>, Failure> {
+        match (&self.namespace, &global.registry) {
+            (Some(name), _) => Ok(Some(name.trim_matches('/').to_owned())),
+            (None, Some(_)) => Ok(Some(global.address()?.namespace().to_owned())),
+            (None, None) => Ok(None),
+        }
+    }
 }
 
 const WHERE: &str = "Where things are";
@@ -110,6 +141,21 @@ impl Global {
     /// Where history is.
     pub(crate) fn store(&self) -> Store<'_> {
         Store { data: &self.data, events: self.events.as_deref() }
+    }
+
+    /// The language of sentences for people; programs get English, which is what is stored.
+    pub(crate) fn language(&self) -> Language {
+        let terminal = || {
+            ["LC_ALL", "LC_MESSAGES", "LANG"]
+                .iter()
+                .find_map(|name| std::env::var(name).ok().filter(|value| !value.is_empty()))
+        };
+        match (self.output, self.lang) {
+            (Format::Json, _) | (_, Some(Lang::En)) => Language::English,
+            (_, Some(Lang::Zh)) => Language::Chinese,
+            (_, None) if terminal().is_some_and(|name| name.starts_with("zh")) => Language::Chinese,
+            (_, None) => Language::English,
+        }
     }
 
     /// Whether history of other machines may be elsewhere than where we look.

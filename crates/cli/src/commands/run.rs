@@ -1,7 +1,7 @@
 //! `clockwright run …`: what became of fires, and the single attempts at them, from the event store.
 
-use super::Global;
 use super::history::{check_span, tell_nearest, tell_next, tell_partial};
+use super::{Global, Within};
 use crate::output::{self, Failure, instant, or_dash, short_id, show, span, table};
 use clap::builder::PossibleValuesParser;
 use clap::{Args, Subcommand, ValueEnum};
@@ -29,6 +29,8 @@ pub(crate) enum RunCommand {
 pub(crate) struct ListArgs {
     /// Only of this job
     job: Option<String>,
+    #[command(flatten)]
+    within: Within,
     /// List every attempt that began, those of Java instances and those that still run included, instead of outcomes of fires
     #[arg(long)]
     attempts: bool,
@@ -108,6 +110,7 @@ async fn outcomes(global: &Global, args: ListArgs) -> Result<(), Failure> {
             .ok_or_else(|| unknown_source(word, "schedule, misfire, failover, trigger or retry"))
     });
     let filter = RunFilter {
+        namespaces: args.within.namespace(global)?.into_iter().collect(),
         jobs: args.job.into_iter().collect(),
         item: args.item,
         outcomes: args.outcome.iter().filter_map(|word| OutcomeKind::parse(word)).collect(),
@@ -126,7 +129,11 @@ async fn outcomes(global: &Global, args: ListArgs) -> Result<(), Failure> {
     {
         tell_nearest(&store, job).await?;
     }
-    let rows = answer.rows.into_iter().map(|row| Listed { cursor: row.cursor(), row });
+    let language = global.language();
+    let rows = answer.rows.into_iter().map(|mut row| {
+        row.reason = row.why().in_language(language);
+        Listed { cursor: row.cursor(), row }
+    });
     show(global.output, &rows.collect::<Vec<_>>(), |rows| list(rows))?;
     tell_next(answer.next.as_ref());
     tell_partial(global);

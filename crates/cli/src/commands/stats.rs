@@ -1,7 +1,7 @@
 //! `clockwright stats`: how fires ended, from counts that were added up when they ended. No history is read.
 
-use super::Global;
 use super::history::{check_span, tell_losses, tell_nearest, tell_partial};
+use super::{Global, Within};
 use crate::output::{Failure, instant, now, show, table};
 use clap::{Args, ValueEnum};
 use clockwright_events::{Query as _, StatisticsRow, Width};
@@ -11,6 +11,8 @@ use clockwright_model::Millis;
 pub(crate) struct StatsArgs {
     /// Only of this job; counted by hour and by day
     job: Option<String>,
+    #[command(flatten)]
+    within: Within,
     /// The span that one row counts; hours and days are those of UTC
     #[arg(long, value_enum, default_value_t)]
     by: By,
@@ -60,8 +62,9 @@ pub(crate) async fn run(global: &Global, args: StatsArgs) -> Result<(), Failure>
     let from = args.from.unwrap_or_else(|| to.saturating_sub(args.by.usual() * width.millis()));
     check_span(from, to)?;
     let from = width.start_of(from);
+    let namespace = args.within.namespace(global)?;
     let store = global.store().open().await?;
-    let rows = store.statistics(None, args.job.as_deref(), width, from, to).await?;
+    let rows = store.statistics(namespace.as_deref(), args.job.as_deref(), width, from, to).await?;
     if rows.is_empty()
         && let Some(job) = &args.job
     {

@@ -32,6 +32,9 @@ impl Place {
             "CLOCKWRIGHT_LOG",
             "CLOCKWRIGHT_LOG_FORMAT",
             "COLUMNS",
+            "LC_ALL",
+            "LC_MESSAGES",
+            "LANG",
         ] {
             command.env_remove(name);
         }

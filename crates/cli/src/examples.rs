@@ -1,0 +1,109 @@
+//! An example for the help of each command: what one would type, ready to be changed.
+
+use clap::Command;
+
+/// The words of a command, and what its help shows. Each line that begins with `clockwright` can be run as it stands.
+const EXAMPLES: [(&str, &str); 29] = [
+    ("dev", "clockwright dev -f jobs.yaml"),
+    (
+        "node",
+        "clockwright node -f jobs.yaml --registry zookeeper://zk1:2181,zk2:2181,zk3:2181/jobs --events postgres://jobs@db/history",
+    ),
+    ("job list", "clockwright job list --registry zookeeper://zk1:2181/jobs"),
+    ("job get", "clockwright job get report"),
+    ("job trigger", "clockwright job trigger report --id close-of-march"),
+    ("job pause", "clockwright job pause report --reason 'the database is being moved'"),
+    ("job resume", "clockwright job resume report"),
+    ("job disable", "clockwright job disable report --server 10.0.0.7"),
+    ("job enable", "clockwright job enable report --server 10.0.0.7"),
+    ("job drain", "clockwright job drain report --timeout 5m --reason 'new release'"),
+    ("job set", "clockwright job set report --cron '0 30 2 * * ?' --items 8"),
+    ("job shutdown", "clockwright job shutdown report --target 10.0.0.7"),
+    ("job remove", "clockwright job remove report"),
+    ("job history", "clockwright job history report --from 2d"),
+    ("job dump", "clockwright job dump report --show-ips"),
+    ("shard disable", "clockwright shard disable report 3"),
+    ("shard enable", "clockwright shard enable report 3"),
+    ("server list", "clockwright server list"),
+    ("server disable", "clockwright server disable 10.0.0.7"),
+    ("server enable", "clockwright server enable 10.0.0.7"),
+    ("server shutdown", "clockwright server shutdown 10.0.0.7"),
+    ("run list", "clockwright run list report --outcome failed --outcome missed --from 7d"),
+    ("run get", "clockwright run get 0196a1b2-c3d4"),
+    ("run logs", "clockwright run logs report --follow"),
+    ("ledger", "clockwright ledger report --from '2026-01-31 00:00' --to 2026-02-01"),
+    ("stats", "clockwright stats report --by day --from 30d"),
+    ("cron next", "clockwright cron next '0 0/5 9-17 ? * MON-FRI' --tz Europe/Berlin"),
+    ("verify", "clockwright verify jobs.yaml"),
+    ("completion", "clockwright completion bash > /etc/bash_completion.d/clockwright"),
+];
+
+/// The command with the examples in the help of its parts.
+pub(crate) fn with_examples(command: Command) -> Command {
+    EXAMPLES.iter().fold(command, |command, (words, example)| {
+        let words: Vec<&str> = words.split(' ').collect();
+        at(command, &words, example)
+    })
+}
+
+fn at(command: Command, words: &[&'static str], example: &'static str) -> Command {
+    match words {
+        [] => command.after_help(format!("Example:\n  {example}")),
+        [word, rest @ ..] => command.mut_subcommand(*word, |part| at(part, rest, example)),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, reason = "tests")]
+    use super::*;
+    use crate::Cli;
+    use clap::{CommandFactory as _, Parser as _};
+
+    /// The words of a line as a shell would pass them, up to where it writes into a file.
+    fn words(line: &str) -> Vec<String> {
+        let mut words = Vec::new();
+        for (place, part) in line.split('\'').enumerate() {
+            if place % 2 == 1 {
+                words.push(part.to_owned());
+            } else {
+                words.extend(part.split_whitespace().map(ToOwned::to_owned));
+            }
+        }
+        words.into_iter().take_while(|word| word != ">").collect()
+    }
+
+    fn leaves(command: &Command, path: &str, found: &mut Vec<String>) {
+        for part in command.get_subcommands().filter(|part| !part.is_hide_set() && part.get_name() != "help")
+        {
+            let path = format!("{path} {}", part.get_name()).trim().to_owned();
+            match part.has_subcommands() {
+                true => leaves(part, &path, found),
+                false => found.push(path),
+            }
+        }
+    }
+
+    #[test]
+    fn every_command_has_an_example_in_its_help_that_it_understands() {
+        let mut all = Vec::new();
+        leaves(&Cli::command(), "", &mut all);
+        assert!(all.len() > 20, "{all:?}");
+        for path in &all {
+            let example = EXAMPLES.iter().find(|(words, _)| words == path);
+            let (_, example) = example.unwrap_or_else(|| panic!("`{path}` has no example"));
+            let words = words(example);
+            assert_eq!(
+                words[1..].iter().take(path.split(' ').count()).cloned().collect::<Vec<_>>().join(" "),
+                *path
+            );
+            if let Err(error) = Cli::try_parse_from(&words) {
+                panic!("{example}: {error}");
+            }
+        }
+        assert_eq!(EXAMPLES.len(), all.len(), "an example is of no command");
+        let help = with_examples(Cli::command());
+        let mut ledger = help.find_subcommand("ledger").unwrap().clone();
+        assert!(ledger.render_long_help().to_string().contains("Example:\n  clockwright ledger"));
+    }
+}

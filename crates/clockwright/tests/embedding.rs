@@ -77,26 +77,27 @@ async fn a_dropped_scheduler_ends_its_runs_and_others_take_the_items_over_when_n
     assert_eq!(said(&mut heard).await, "the run is gone");
 }
 
-#[tokio::test(flavor = "multi_thread")]
-async fn a_shutdown_that_is_given_up_leaves_nothing_behind() {
+/// An instance whose run goes on, and may go on for an hour after a shutdown began.
+async fn running() -> (Scheduler, UnboundedReceiver<&'static str>) {
     let registry = Registry::in_memory("jobs").unwrap();
     let (say, mut heard) = unbounded_channel();
     let options = SchedulerOptions::default().shutdown_grace(Duration::from_secs(3_600));
     let scheduler = start(&registry, endless(&say), options).await;
     registry.job("a").trigger().await.unwrap();
     assert_eq!(said(&mut heard).await, "a run began");
+    (scheduler, heard)
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_shutdown_that_is_given_up_leaves_nothing_behind() {
+    let (scheduler, mut heard) = running().await;
     tokio::time::timeout(Duration::from_millis(20), scheduler.shutdown()).await.unwrap_err();
     assert_eq!(said(&mut heard).await, "the run is gone");
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_shutdown_within_a_limit_ends_by_then_and_names_what_it_did_not_give_back() {
-    let registry = Registry::in_memory("jobs").unwrap();
-    let (say, mut heard) = unbounded_channel();
-    let options = SchedulerOptions::default().shutdown_grace(Duration::from_secs(3_600));
-    let scheduler = start(&registry, endless(&say), options).await;
-    registry.job("a").trigger().await.unwrap();
-    assert_eq!(said(&mut heard).await, "a run began");
+    let (scheduler, mut heard) = running().await;
     let begun = Instant::now();
     let report = scheduler.shutdown_within(Duration::from_millis(400)).await;
     assert!(begun.elapsed() < Duration::from_secs(4), "the run alone had 5 s to stop: {:?}", begun.elapsed());

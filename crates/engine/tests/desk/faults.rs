@@ -3,7 +3,7 @@
 use super::stage::{Code, Desk, EACH_SECOND, Live, NEVER, REFRESH, SESSION, Who, job};
 use clockwright_fleet::Layout;
 use clockwright_fleet::keys::Key;
-use clockwright_model::{Exclusive, Fire, JobSettings, Misfire, Outcome, Retry, Source};
+use clockwright_model::{Event, Exclusive, Fire, JobSettings, Misfire, Outcome, Retry, Source};
 use clockwright_registry::Op;
 use clockwright_testkit::sim::EPOCH;
 
@@ -111,6 +111,8 @@ fn every_outcome_survives_its_process_though_many_followed_each_other_at_once() 
     desk.pass(2 * SESSION);
     for fire in ended {
         assert_eq!(desk.outcome("a", 0, &fire), Some(Outcome::Succeeded), "{fire}");
+        let of_fire = |event: &&Event| matches!(event, Event::Settlement(settled) if settled.fire == fire);
+        assert_eq!(desk.heard.iter().filter(of_fire).count(), 1, "it is put on record again, and heard once");
     }
 }
 

@@ -114,6 +114,8 @@ pub struct Desk {
     runs: Vec<(String, RunId, Ran)>,
     /// What is stored for good.
     pub(super) stored: Vec<Event>,
+    /// What subscribers hear of.
+    pub(super) heard: Vec<Event>,
     guard: Option<Guard>,
     deaf: Option<Deaf>,
     blind: Option<Error>,
@@ -143,6 +145,7 @@ impl Desk {
             live: Vec::new(),
             runs: Vec::new(),
             stored: Vec::new(),
+            heard: Vec::new(),
             guard: None,
             deaf: None,
             blind: None,
@@ -532,9 +535,11 @@ impl Desk {
                 }
             }
             Effect::WindDown { .. } => {}
-            Effect::Record(event) | Effect::RecordAgain(event) => {
+            Effect::Record(event) => {
+                self.heard.push(event.clone());
                 self.instances[who.0].bus.push_back((at + STORED_AFTER, event));
             }
+            Effect::RecordAgain(event) => self.instances[who.0].bus.push_back((at + STORED_AFTER, event)),
             Effect::Tell(notice) => self.instances[who.0].told.push((at, notice.text)),
             Effect::Removed { job } => self.instances[who.0].jobs[job] = None,
             Effect::Left => {

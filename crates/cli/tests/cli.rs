@@ -465,7 +465,7 @@ fn a_dev_follows_its_file_and_keeps_what_it_had_when_there_is_a_mistake() {
     let place = Place::new();
     place.write("jobs.yaml", &file("0 0 12 * * ?", "echo one", ""));
     let mut dev = place.start(&["dev", "-f", "jobs.yaml", "--instances", "1", "-v"]);
-    place.until(&["job", "get", "a"], |job| job["instanceCount"] == 1);
+    let before = place.until(&["job", "get", "a"], |job| job["instanceCount"] == 1);
 
     place.write("jobs.yaml", &file("0 0 13 * * ?", "echo one", ""));
     place.until(&["job", "get", "a"], |job| job["cron"] == "0 0 13 * * ?");
@@ -475,12 +475,29 @@ fn a_dev_follows_its_file_and_keeps_what_it_had_when_there_is_a_mistake() {
 
     let more = "  b: {elasticJobType: SCRIPT, cron: 0 0 12 * * ?, props: {script.command.line: echo new}}\n";
     place.write("jobs.yaml", &file("0 0 13 * * ?", "echo two", more));
-    place.until(&["job", "get", "b"], |job| job["instanceCount"] == 1);
+    place.until(&["job", "get", "b"], |job| job["items"][0]["owner"].is_string());
     place.until(&["job", "get", "a"], |job| job["instanceCount"] == 1);
     place.until_talk("job `b` is new");
     place.run(&["job", "trigger", "a"]);
     place.until_talk(" | two");
     assert!(!place.talk().contains(" | one"), "{}", place.talk());
+
+    // One that leaves the file while it runs is served no more when its run has ended, and the other one does not notice.
+    let slow = "  b: {elasticJobType: SCRIPT, cron: 0 0 12 * * ?, props: {script.shell: true, script.command.line: 'until [ -e end ]; do sleep 0.05; done'}}\n";
+    place.write("jobs.yaml", &file("0 0 13 * * ?", "echo two", slow));
+    place.until_talk("job `b`: props");
+    place.until(&["job", "get", "b"], |job| job["instanceCount"] == 1);
+    place.run(&["job", "trigger", "b"]);
+    place.until(&["job", "get", "b"], |job| job["items"][0]["running"] == true);
+    place.write("jobs.yaml", &file("0 0 13 * * ?", "echo two", ""));
+    place.until(&["job", "get", "b"], |job| job["instanceCount"] == 0);
+    place.until_talk("job `b` is no longer in the file and is served no more");
+    place.run(&["job", "trigger", "a"]);
+    place.until(&["run", "list", "a"], |runs| runs.as_array().unwrap().len() == 2);
+    place.write("end", "");
+    place.until(&["run", "list", "b"], |runs| runs[0]["outcome"] == "succeeded");
+    let after = place.until(&["job", "get", "a"], |job| job["instanceCount"] == 1);
+    assert_eq!(after["instances"][0]["id"], before["instances"][0]["id"], "it is the same all along");
     assert_eq!(dev.terminate(), 0, "{}", place.talk());
 
     // An edit made while nothing ran counts at the next start.

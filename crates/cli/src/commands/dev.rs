@@ -1,11 +1,11 @@
 //! `clockwright dev`: registry, instances and outcomes in one process, and everything shown as it happens.
 
+use super::crew::Crew;
 use super::history::HistoryArgs;
 use super::{DEFAULT_DATA, Global, Signals, all_kept, file, follow, live, shut_down};
 use crate::logging::LogArgs;
 use crate::output::{Failure, now, talk};
 use clap::Args;
-use clockwright::jobs_file::JobsFile;
 use clockwright::registry::DEFAULT_NAMESPACE;
 use clockwright::{Events, Registry, Scheduler, SchedulerOptions};
 use clockwright_events::{Sink, SqliteStore};
@@ -16,6 +16,7 @@ use clockwright_registry::SharedRegistry;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
+use tokio::sync::watch;
 
 #[derive(Debug, Args)]
 pub(crate) struct DevArgs {
@@ -94,50 +95,40 @@ pub(crate) async fn run(global: Global, args: DevArgs) -> Result<(), Failure> {
             None => options,
         }
     };
-    let mut schedulers = start(&registry, &file, args.instances, &options).await?;
+    let mut schedulers = Vec::new();
+    for _ in 0..args.instances {
+        schedulers.push(Scheduler::start_with(&registry, file::jobs(&file)?, options()).await?);
+    }
     introduce(&global, &args, &names, &schedulers);
-    let watch = |names: Vec<JobName>| {
-        tokio::spawn(live::states(registry.clone(), Arc::clone(&session), names, printer.pen(), look))
-    };
-    let mut owners = watch(names.clone());
+    let shown = watch::Sender::new(names.clone());
+    let names_shown = shown.subscribe();
+    let owners = live::states(registry.clone(), Arc::clone(&session), names_shown, printer.pen(), look);
+    let owners = tokio::spawn(owners);
     if args.fire_now {
         fire_all(&registry, &session, &names, schedulers.len()).await?;
     }
     let mut followed = follow::Followed::new(&args.file, &args.read);
-    let mut leaving = Vec::new();
-    let result = loop {
-        let edited = tokio::select! {
-            which = signals.next() => break shut_down(which, schedulers, signals, args.shutdown_grace).await,
-            edited = followed.changed() => edited,
-        };
-        talk(&format!("{} changed", args.file.display()));
-        let edit = follow::edit(&file, &edited);
-        let followed = async {
-            follow::bring_in(&*session, registry.keys(), &edited.jobs).await?;
-            edit.said.iter().for_each(|said| talk(said));
-            match edit.other_instances {
-                true => start(&registry, &edited, args.instances, &options).await.map(Some),
-                false => Ok(None),
-            }
-        };
-        match followed.await {
-            Ok(None) => {}
-            Ok(Some(fresh)) => {
-                let old = std::mem::replace(&mut schedulers, fresh).into_iter().map(Scheduler::shutdown);
-                leaving.push(tokio::spawn(futures::future::join_all(old)));
-                owners.abort();
-                owners = watch(edited.jobs.iter().map(|job| job.name.clone()).collect());
-            }
-            Err(error) => {
-                let message = error.code().1.unwrap_or_default();
-                talk(&format!("the edit cannot be followed, and the instances stay as they were: {message}"));
-                continue;
+    let mut crew = Crew::new(&schedulers, &file);
+    let which = loop {
+        tokio::select! {
+            which = signals.next() => break which,
+            () = crew.left() => {}
+            edited = followed.changed() => {
+                talk(&format!("{} changed", args.file.display()));
+                if let Err(error) = follow::bring_in(&*session, registry.keys(), &edited.jobs).await {
+                    let message = error.code().1.unwrap_or_default();
+                    talk(&format!("the edit cannot be followed, and the jobs go on as they were: {message}"));
+                    continue;
+                }
+                follow::edit(&file, &edited).iter().for_each(|said| talk(said));
+                shown.send_replace(edited.jobs.iter().map(|job| job.name.clone()).collect());
+                file = edited;
             }
         }
-        file = edited;
+        crew.serve(&file).await;
     };
-    // What left because of an edit has had its own grace period by now, or has it at most once more.
-    let _late = tokio::time::timeout(args.shutdown_grace, futures::future::join_all(leaving)).await;
+    drop(crew);
+    let result = shut_down(which, schedulers, signals, args.shutdown_grace).await;
     owners.abort();
     bus.close(LAST_EVENTS).await;
     printer.finish();
@@ -146,20 +137,6 @@ pub(crate) async fn run(global: Global, args: DevArgs) -> Result<(), Failure> {
 
 /// How long outcomes may take to be stored at the end.
 const LAST_EVENTS: Duration = Duration::from_secs(10);
-
-/// Starts instances for the jobs of a file; none when it is turned off.
-async fn start(
-    registry: &Registry,
-    file: &JobsFile,
-    instances: u32,
-    options: &impl Fn() -> SchedulerOptions,
-) -> Result<Vec<Scheduler>, Failure> {
-    let mut schedulers = Vec::new();
-    for _ in 0..if file.enabled { instances } else { 0 } {
-        schedulers.push(Scheduler::start_with(registry, file::jobs(file)?, options()).await?);
-    }
-    Ok(schedulers)
-}
 
 fn introduce(global: &Global, args: &DevArgs, names: &[JobName], schedulers: &[Scheduler]) {
     let ip = schedulers.first().map_or("", |scheduler| scheduler.instance().ip());

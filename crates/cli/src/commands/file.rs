@@ -5,6 +5,7 @@ use crate::output::{Failure, now, show, talk};
 use clap::Args;
 use clockwright::Job;
 use clockwright::jobs_file::{self, JobsFile, Options};
+use clockwright_model::JobSettings;
 use serde::Serialize;
 use std::path::{Path, PathBuf};
 
@@ -43,12 +44,14 @@ impl ReadArgs {
 
 /// The jobs of a file. Scripts run in its folder, unless they say where.
 pub(crate) fn jobs(file: &JobsFile) -> Result<Vec<Job>, Failure> {
-    let job = |settings: &clockwright_model::JobSettings| {
-        let job = Job::from_settings(settings.clone());
-        let job = job.map_err(|error| Failure::Usage(format!("job `{}`: {error}", settings.name)))?;
-        Ok(job.directory(&file.folder))
-    };
-    file.jobs.iter().map(job).collect()
+    file.jobs.iter().map(|settings| job(file, settings)).collect()
+}
+
+/// One job of a file.
+pub(crate) fn job(file: &JobsFile, settings: &JobSettings) -> Result<Job, Failure> {
+    let job = Job::from_settings(settings.clone());
+    let job = job.map_err(|error| Failure::Usage(format!("job `{}`: {error}", settings.name)))?;
+    Ok(job.directory(&file.folder))
 }
 
 #[derive(Debug, Args)]

@@ -4,8 +4,7 @@
 //! `node` shares its registry, so there what the registry has wins, and each difference is named at start. In a `dev` the file
 //! wins, at start and whenever it is edited: the file is looked at twice a second and read again when it changed. An edit with a mistake
 //! is told and changes nothing. Settings that the registry holds are changed there, and every instance follows. What the registry does
-//! not hold (the code of a job, which jobs there are) needs other instances: they are started first, and the old ones
-//! leave when what they run has ended.
+//! not hold (the code of a job, which jobs there are) changes in the instances, job by job: see [`crew`](super::crew).
 
 use super::file::ReadArgs;
 use crate::output::{Failure, talk};
@@ -157,45 +156,32 @@ fn seen(path: &Path) -> Option<Seen> {
     Some((found.mtime(), found.mtime_nsec(), found.len(), found.ino()))
 }
 
-/// What an edit of a file changed that no registry holds.
-#[derive(Debug, Default, PartialEq, Eq)]
-pub(crate) struct Edit {
-    /// In words.
-    pub(crate) said: Vec<String>,
-    /// Other instances are needed.
-    pub(crate) other_instances: bool,
+/// What differs in a job's settings that no registry holds.
+pub(crate) fn beside_registry(before: &JobSettings, after: &JobSettings) -> Vec<Change> {
+    diff(before, after).into_iter().filter(|change| !is_held(change.key)).collect()
 }
 
-/// What differs between a file as it was and as it is, besides settings that the registry holds.
-pub(crate) fn edit(before: &JobsFile, after: &JobsFile) -> Edit {
-    let mut edit = Edit::default();
+/// In words, a line each: what differs between a file as it was and as it is, besides settings that the registry holds.
+pub(crate) fn edit(before: &JobsFile, after: &JobsFile) -> Vec<String> {
+    let mut said = Vec::new();
     for job in &after.jobs {
-        match before.jobs.iter().find(|known| known.name == job.name) {
-            None => edit.other(format!("job `{}` is new", job.name)),
-            Some(known) => {
-                let changes = diff(known, job).into_iter().filter(|change| !is_held(change.key));
-                let list: Vec<String> = changes.map(|change| change.to_string()).collect();
-                if !list.is_empty() {
-                    edit.other(format!("job `{}`: {}", job.name, list.join("; ")));
-                }
-            }
+        let Some(known) = before.jobs.iter().find(|known| known.name == job.name) else {
+            said.push(format!("job `{}` is new", job.name));
+            continue;
+        };
+        let list: Vec<String> = beside_registry(known, job).iter().map(ToString::to_string).collect();
+        if !list.is_empty() {
+            said.push(format!("job `{}`: {}", job.name, list.join("; ")));
         }
     }
     for job in before.jobs.iter().filter(|job| after.jobs.iter().all(|kept| kept.name != job.name)) {
-        edit.other(format!(
+        said.push(format!(
             "job `{}` is no longer in the file and is served no more; `clockwright job remove {}` forgets it",
             job.name, job.name
         ));
     }
     if before.enabled != after.enabled {
-        edit.other(format!("elasticjob.enabled is {}", after.enabled));
+        said.push(format!("elasticjob.enabled is {}", after.enabled));
     }
-    edit
-}
-
-impl Edit {
-    fn other(&mut self, said: String) {
-        self.said.push(said);
-        self.other_instances = true;
-    }
+    said
 }

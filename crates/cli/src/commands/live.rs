@@ -22,6 +22,7 @@ use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::JoinHandle;
 use std::time::Duration;
+use tokio::sync::watch;
 
 /// How many lines wait for the terminal at most.
 const QUEUE: usize = 10_000;
@@ -265,7 +266,7 @@ fn describe(look: Look, settled: &Settlement) -> String {
 pub(super) async fn states(
     registry: Registry,
     session: SharedRegistry,
-    jobs: Vec<JobName>,
+    mut jobs: watch::Receiver<Vec<JobName>>,
     pen: Pen,
     look: Look,
 ) {
@@ -273,7 +274,8 @@ pub(super) async fn states(
     let mut owners: BTreeMap<JobName, String> = BTreeMap::new();
     let mut conditions: BTreeMap<JobName, String> = BTreeMap::new();
     loop {
-        for job in &jobs {
+        let shown = jobs.borrow_and_update().clone();
+        for job in &shown {
             let Ok(seen) = view::job(&*session, registry.keys(), job.as_str(), output::now()).await else {
                 continue;
             };
@@ -294,6 +296,7 @@ pub(super) async fn states(
         // Many nodes change together; one look serves for all, and a lost hint costs seconds.
         tokio::select! {
             hint = hints.recv() => if hint.is_none() { return },
+            Ok(()) = jobs.changed() => {}
             () = tokio::time::sleep(ANYWAY) => {}
         }
         tokio::time::sleep(SETTLE).await;

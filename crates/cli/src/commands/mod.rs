@@ -1,6 +1,7 @@
 //! The commands, one file per group.
 
 mod changes;
+mod crew;
 pub(crate) mod cron;
 pub(crate) mod dev;
 pub(crate) mod file;

@@ -98,7 +98,7 @@ pub enum Key {
     CompletedItem(Item),
     /// `systemTime`: persistent parent.
     SystemTime,
-    /// `systemTime/current`: persistent; touched to read the registry's clock, only with `maxTimeDiffSeconds`.
+    /// `systemTime/current`: persistent; what Java touches to read the registry's clock, only with `maxTimeDiffSeconds`.
     CurrentTime,
     /// `paused`: ours; persistent flag of operators: the job does not fire. Its data says who and why.
     Paused,
@@ -254,6 +254,16 @@ impl Key {
             Key::SystemTime => "systemTime".into(),
             Key::CurrentTime => "systemTime/current".into(),
             Key::Paused => "paused".into(),
+        }
+    }
+
+    /// The node of this name in the place of one whose name was not whole yet: the registry completes those of latches.
+    #[must_use]
+    pub fn named(self, name: &str) -> Self {
+        match self {
+            Key::ElectionLatchNode(_) => Key::ElectionLatchNode(name.to_owned()),
+            Key::FailoverLatchNode(_) => Key::FailoverLatchNode(name.to_owned()),
+            key => key,
         }
     }
 

@@ -2,8 +2,8 @@
 //! a job: tools and servers use this alone.
 //!
 //! Start at [`keys`] for what is where in the registry, [`layout`] for what differs between Elastic-Job 2.x and 3.x, [`cursor`] for what
-//! a claim is. [`mirror`] is what is known about one job's nodes, [`view`] the picture that people see of them, [`admin`] what operators
-//! do to them.
+//! a claim is. [`mirror`] is what is known about one job's nodes, [`write`](mod@write) a change of one, [`view`] the picture that people
+//! see of them, [`admin`] what operators do to them.
 
 pub mod admin;
 pub mod config;
@@ -15,5 +15,6 @@ pub mod leases;
 pub mod mirror;
 pub mod pause;
 pub mod view;
+pub mod write;
 
 pub use layout::Layout;

@@ -2,14 +2,18 @@
 //!
 //! The mirror may be stale; nothing is decided by it alone. Every decision ends in a commit whose conditions the registry
 //! checks, and a conflict leads to a fresh read.
+//!
+//! There are two ways in. [`Mirror::put`] takes what was read, [`Mirror::take_in`] what was written by this process itself, so that
+//! nobody has to wait for the hints about that. [`Mirror::forget_cursor`] is the way back: what is not certain is read again.
 
 use crate::cursor::Cursor;
 use crate::keys::{Key, Keys};
 use crate::layout::Layout;
 use crate::pause::PauseNote;
+use crate::write::{Change, Value, Write};
 use bytes::Bytes;
 use clockwright_model::{InstanceId, Item, Millis, Reason};
-use clockwright_registry::{Node, Path, Stat};
+use clockwright_registry::{Commit, Mode, Node, OpResult, Path, Stat};
 use std::collections::{BTreeMap, BTreeSet};
 
 /// One job's nodes.
@@ -47,8 +51,8 @@ pub struct Mirror {
     pub paused: Option<PauseNote>,
     /// Items that wait for a taker.
     pub failover_items: BTreeMap<Item, OrphanMark>,
-    /// The node that is touched to read the registry's clock.
-    pub current_time: Option<Stat>,
+    /// The node that is touched to read the registry's clock is there.
+    pub current_time: bool,
     /// By number.
     pub items: Vec<ItemNodes>,
     /// The nodes by which operators hold something, where they are there: `paused`, servers, `disabled` of items.
@@ -118,6 +122,15 @@ pub struct LeaderNode {
     pub session: i64,
 }
 
+/// Who made a commit that is [taken in](Mirror::take_in).
+#[derive(Debug, Clone, Copy)]
+pub struct Writer {
+    /// The session that its ephemeral nodes belong to.
+    pub session: i64,
+    /// When, by this process's calendar: the registry's own time comes with the next reading.
+    pub now: Millis,
+}
+
 /// One item's nodes.
 #[derive(Debug, Default)]
 pub struct ItemNodes {
@@ -178,11 +191,11 @@ pub enum CursorNode {
 
 impl CursorNode {
     /// A cursor as its node has it. An open claim that does not say its token was made by the node's last transaction.
-    pub fn known(mut cursor: Cursor, version: i32, modified: i64) -> Self {
+    pub fn known(mut cursor: Box<Cursor>, version: i32, modified: i64) -> Self {
         if let Some(claim) = cursor.run.as_mut().filter(|claim| claim.token == 0) {
             claim.token = modified;
         }
-        CursorNode::Known { version, modified, cursor: Box::new(cursor) }
+        CursorNode::Known { version, modified, cursor }
     }
 
     /// What it says, if that is known.
@@ -317,7 +330,7 @@ impl Mirror {
                     self.failover_items.remove(item);
                 }
             }
-            Key::CurrentTime => self.current_time = node.map(|node| node.stat),
+            Key::CurrentTime => self.current_time = node.is_some(),
             Key::Item(item) => {
                 if node.is_some() {
                     self.item_mut(*item).exists = true;
@@ -358,12 +371,73 @@ impl Mirror {
                         Err(error) => {
                             CursorNode::Damaged { version: node.stat.version, reason: error.to_string() }
                         }
-                        Ok(cursor) => CursorNode::known(cursor, node.stat.version, node.stat.modified),
+                        Ok(cursor) => {
+                            CursorNode::known(Box::new(cursor), node.stat.version, node.stat.modified)
+                        }
                     },
                 };
             }
             _ => {}
         }
+    }
+
+    /// Takes in what a commit of this process did. The results are those of the writes, in their order; what follows them is about
+    /// other nodes.
+    pub fn take_in(&mut self, writes: Vec<Write>, commit: &Commit, writer: Writer) {
+        for (write, result) in writes.into_iter().zip(&commit.results) {
+            let Write { key, change } = write;
+            match change {
+                Change::Check(_) => {}
+                Change::Delete(_) => self.put(&key, None),
+                Change::Create(value, mode) => {
+                    let owner = if mode == Mode::Persistent { 0 } else { writer.session };
+                    let stat = Stat {
+                        created: commit.transaction,
+                        created_at: writer.now,
+                        owner,
+                        ..Stat::default()
+                    };
+                    let key = match result {
+                        OpResult::Created(path) if mode == Mode::EphemeralSequential => {
+                            key.named(path.name())
+                        }
+                        _ => key,
+                    };
+                    self.wrote(&key, value, stat, commit, writer);
+                }
+                Change::Set(value, _) => {
+                    let version = if let OpResult::Set { version } = result { *version } else { 0 };
+                    let stat = Stat { version, ..self.stat(&key).unwrap_or_default() };
+                    self.wrote(&key, value, stat, commit, writer);
+                }
+            }
+        }
+    }
+
+    fn wrote(&mut self, key: &Key, value: Value, stat: Stat, commit: &Commit, writer: Writer) {
+        match (key, value) {
+            (Key::Cursor(item), Value::Cursor(cursor)) => {
+                self.item_mut(*item).cursor = CursorNode::known(cursor, stat.version, commit.transaction);
+            }
+            (key, value) => {
+                let stat = Stat { modified: commit.transaction, modified_at: writer.now, ..stat };
+                self.put(key, Some(&Node { data: value.encode(), stat }));
+            }
+        }
+    }
+
+    /// The numbers of a node, where they are kept.
+    fn stat(&self, key: &Key) -> Option<Stat> {
+        match key {
+            Key::Config => self.config.as_ref().map(|(_, stat)| *stat),
+            Key::Instance(id) => self.instances.get(id).map(|node| node.stat),
+            _ => None,
+        }
+    }
+
+    /// Believes nothing of an item's cursor any more, until it is read again.
+    pub fn forget_cursor(&mut self, item: Item) {
+        self.item_mut(item).cursor = CursorNode::Unread;
     }
 
     /// Forgets everything below a node, before a fresh reading of that subtree is put in. Cursors that are known stay
@@ -457,3 +531,6 @@ fn is_parent(key: &Key) -> bool {
             | Key::Triggers
     )
 }
+
+#[cfg(test)]
+mod tests;

@@ -1,50 +1,52 @@
-//! Claims: the transactions that give an item to this instance, and what becomes of them.
+//! The life of a claim: from the transaction that gives an item to this instance to the recorded outcome of its fire.
 //!
-//! Why a claim has the operations it has is told in [`firing`](super::firing); here they are built, sent and answered. A change
-//! of a cursor without a run ([`Core::send_settles`]) goes the same way.
+//! # One fire of one item
+//! ```text
+//! claim ─► claimed ─► start ─► run_ended ─► complete ─► completed ─► close
+//!   │         │                  │            │           └ not carried out: read the cursor, and complete by what it says
+//!   │         │                  │            └ set cursor = outcome, if it has the version of the claim; delete running
+//!   │         │                  ├ failed, and another attempt is left: wait, then claim again, attempt + 1
+//!   │         │                  └ lost: the lease ran out. The claim stays; whoever may, decides what becomes of it
+//!   │         └ not_claimed: conflict or refused: read the item again, decide again
+//!   │                        unclear: read the cursor back. It names our run: the attempt counts as lost and the next one is
+//!   │                        claimed; it does not: nothing happened, and the version that it had protects the next claim
+//!   └ check the plan; set cursor = {fire, attempt, run}; create running
+//! ```
+//! All items of a firing are claimed together, and firings of many jobs share transactions on the way to the registry.
+//!
+//! # What a claim proves
+//! The plan's epoch: this instance owns the item by the plan it has seen. The cursor's version: nobody claimed, completed or took over
+//! since it was read. The `running` node: no Java peer runs the item. Where the claim passes over a dead owner's run, it also proves
+//! the owner's lease gone, by creating and deleting the lease node in the same transaction. The number of the transaction is the run's
+//! fencing token.
+//!
+//! # What is recorded
+//! An execution when the run starts and when it ends, each attempt its own; a status trace when a firing begins and when the last of
+//! its items has ended; and one outcome of the fire, once it is in the cursor. A result that comes after somebody else took the item
+//! over is told and does not count.
+//!
+//! # Rooms
+//! What is due is decided in [`firing`](super::firing); what a claim writes is in [`change`](super::change); what an end means, and what
+//! it writes, in [`outcome`](super::outcome); how records are made, in [`records`](super::records).
 
-use super::group::Builder;
-use super::job::{Active, Effective, Local};
+use super::change::{Consequence, CursorChange, Kind};
+use super::group::Group;
+use super::job::{Active, BlockedBy, Effective, Local};
+use super::outcome::{Completion, Ending};
 use super::trouble::Doing;
 use super::{Effect, Firing, Mutation, Purpose, RunStart, Turn};
-use bytes::Bytes;
-use clockwright_fleet::Layout;
-use clockwright_fleet::cursor::{Claim, Cursor};
+use clockwright_fleet::cursor::Claim;
 use clockwright_fleet::keys::Key;
-use clockwright_fleet::mirror::{CursorNode, Mark};
-use clockwright_model::{
-    Exclusive, Fire, Item, Millis, Outcome, Reason, RunId, Settlement, ShardContext, Source, TaskId,
-};
-use clockwright_registry::{Commit, Error, Op};
+use clockwright_fleet::write::Write;
+use clockwright_model::{Exclusive, Fire, Item, Millis, RunId, Settlement, ShardContext, Source, TaskId};
+use clockwright_registry::{Commit, Error};
+use clockwright_runtime::{RunEnd, RunResult, StopReason};
 use std::sync::Arc;
 
 /// Items claimed in one group at most.
 pub(super) const CLAIM_BATCH: usize = 100;
 /// How long an item rests after a claim that failed, milliseconds.
 const REST: Millis = 20;
-
-/// One item's part of a claim, or of a cursor change without a run.
-pub(super) struct ItemClaim {
-    pub(super) item: Item,
-    /// The cursor to be written.
-    pub(super) cursor: Cursor,
-    /// The version it replaces; `None`: there is none yet.
-    pub(super) version: Option<i32>,
-    /// What is on record once it is written.
-    pub(super) settlements: Vec<Settlement>,
-    /// The dead process whose lease must be gone.
-    pub(super) dead: Option<clockwright_model::InstanceId>,
-    /// The item is taken over: `sharding/{i}/failover` is made, its mark is deleted. The text is the latch node to be left,
-    /// empty where another claim of the same group leaves it.
-    pub(super) takeover: Option<String>,
-}
-
-impl ItemClaim {
-    /// The version of the cursor once this is carried out.
-    pub(super) fn next_version(&self) -> i32 {
-        self.version.map_or(0, |version| version + 1)
-    }
-}
 
 impl Turn<'_> {
     /// A new claim of this instance.
@@ -62,170 +64,160 @@ impl Turn<'_> {
         }
     }
 
-    /// Sends claims, in groups.
-    pub(super) fn send_claims(&mut self, effective: &Effective, claims: Vec<ItemClaim>) {
+    /// Claims items, in groups. Takeovers travel by themselves: they prove the owner dead, and nothing of the plan.
+    pub(super) fn claim(&mut self, effective: &Effective, claims: Vec<CursorChange>) {
+        let (takeovers, claims): (Vec<_>, Vec<_>) =
+            claims.into_iter().partition(|claim| claim.kind == Kind::TakesOver);
+        self.claim_in_groups(effective, takeovers, None);
+        self.claim_in_groups(effective, claims, None);
+    }
+
+    /// As [`claim`](Self::claim); `latch` is the node in the latch's queue that is left with the first group.
+    pub(super) fn claim_in_groups(
+        &mut self,
+        effective: &Effective,
+        claims: Vec<CursorChange>,
+        mut latch: Option<String>,
+    ) {
         let mut claims = claims.into_iter().peekable();
         while claims.peek().is_some() {
-            let mut group: Vec<ItemClaim> = claims.by_ref().take(CLAIM_BATCH).collect();
+            let mut group: Vec<CursorChange> = claims.by_ref().take(CLAIM_BATCH).collect();
             for claim in &mut group {
                 self.carry(claim);
                 self.job.item_mut(claim.item).local = Local::Claiming;
             }
-            let ops = self.claim_ops(effective, &group);
-            self.commit(Purpose::Claim(group), ops);
-        }
-    }
-
-    fn claim_ops(&self, effective: &Effective, group: &[ItemClaim]) -> Vec<Op> {
-        let job = &*self.job;
-        let session = self.us.session_id();
-        let mut builder = Builder::new(self.us, self.job);
-        let takeover = group.iter().any(|claim| claim.takeover.is_some());
-        if let (Some(epoch), false) = (job.epoch, takeover || self.us.mutated(Mutation::ClaimIgnoresPlan)) {
-            let path = builder.path(&Key::Epoch);
-            builder.ops.push(Op::check_if(path, epoch));
-        }
-        if effective.settings.max_time_diff_seconds >= 0 {
-            if job.mirror.current_time.is_some() {
-                let path = builder.path(&Key::CurrentTime);
-                builder.ops.push(Op::set(path, Bytes::new()));
-            } else {
-                builder.create(&Key::CurrentTime, Bytes::new());
-            }
-        }
-        let mut buried = Vec::new();
-        for claim in group {
-            let Some(nodes) = job.mirror.item(claim.item) else { continue };
-            if let Some(dead) = &claim.dead
-                && !buried.contains(dead)
-            {
-                builder.ops.extend(self.us.proof_of_death(dead));
-                buried.push(dead.clone());
-            }
-            self.item_ops(&mut builder, claim, nodes, session, effective);
-        }
-        builder.ops
-    }
-
-    fn item_ops(
-        &self,
-        builder: &mut Builder<'_>,
-        claim: &ItemClaim,
-        nodes: &clockwright_fleet::mirror::ItemNodes,
-        session: i64,
-        effective: &Effective,
-    ) {
-        let item = claim.item;
-        let layout = self.job.mirror.layout;
-        if let Some(latch) = &claim.takeover
-            && nodes.taken.is_none()
-        {
-            builder.create_ephemeral(&Key::Taken(item), self.us.me.as_str().to_owned());
-            let path = builder.path(&Key::Failovering(item));
-            match (layout, &nodes.failovering) {
-                (Layout::V2, _) => {}
-                (Layout::V3, None) => builder.ops.push(Op::create(path, self.us.me.as_str().to_owned())),
-                (Layout::V3, Some(_)) => builder.ops.push(Op::set(path, self.us.me.as_str().to_owned())),
-            }
-            builder.delete(&Key::FailoverItem(item));
-            if !latch.is_empty() {
-                builder.delete(&Key::FailoverLatchNode(latch.clone()));
-            }
-        }
-        if nodes.misfire {
-            builder.delete(&Key::Misfire(item));
-        }
-        let path = builder.path(&Key::Cursor(item));
-        builder.ops.push(cursor_op(path, claim));
-        let marked = nodes.running.as_ref().is_some_and(|mark| mark.is_of(&self.us.me, session));
-        if !effective.settings.monitor_execution || claim.cursor.running().is_none() || marked {
-            return;
-        }
-        if nodes.running.as_ref().is_some_and(|mark| mark.session == 0) {
-            // Of the dead owner that this claim passes over.
-            builder.delete(&Key::Running(item));
-        }
-        match layout {
-            Layout::V2 => builder.create_ephemeral(&Key::Running(item), Bytes::new()),
-            Layout::V3 if effective.settings.failover => {
-                builder.create(&Key::Running(item), self.us.me.as_str().to_owned());
-            }
-            Layout::V3 => builder.create_ephemeral(&Key::Running(item), self.us.me.as_str().to_owned()),
+            let latch = latch.take();
+            let leaves_latch = latch.is_some();
+            let (group, consequences) = self.write_claims(effective, group, latch);
+            self.commit(Purpose::Claim { consequences, leaves_latch }, group);
         }
     }
 
     /// What became of a group of claims.
-    pub(super) fn claimed(&mut self, claims: Vec<ItemClaim>, result: Result<Commit, Error>) {
+    pub(super) fn claimed(
+        &mut self,
+        consequences: Vec<Consequence>,
+        leaves_latch: bool,
+        writes: Vec<Write>,
+        result: Result<Commit, Error>,
+    ) {
+        if leaves_latch {
+            self.job.latch = None;
+        }
         let commit = match result {
             Ok(commit) => commit,
             Err(Error::Unknown(_)) if self.us.mutated(Mutation::UnknownIsIgnored) => {
-                Commit { transaction: 0, results: Vec::new() }
+                super::group::as_if_carried_out(&writes)
             }
-            Err(error) => return self.claim_failed(&claims, &error),
+            Err(error) => {
+                let items: Vec<Item> = consequences.iter().map(|consequence| consequence.item).collect();
+                return self.not_claimed(&items, &error);
+            }
         };
         self.accepted(Doing::Claim);
+        self.take_in(writes, &commit);
+        self.start(consequences);
+    }
+
+    /// Claims that were not carried out, or of which that is not known: the items are read anew and decided anew.
+    pub(super) fn not_claimed(&mut self, items: &[Item], error: &Error) {
+        let job = &mut *self.job;
+        for item in items {
+            let state = job.item_mut(*item);
+            debug_assert!(
+                matches!(state.local, Local::Claiming),
+                "what runs of item {item} would be forgotten"
+            );
+            state.local = Local::Idle;
+            state.claim_after = self.now.mono + REST;
+            // An unclear claim may have been carried out; a retry leaves the attempt before it open.
+            state.loose = true;
+            job.mirror.forget_cursor(*item);
+        }
+        self.wake_at_mono(self.now.mono + REST);
+        match error {
+            Error::Conflict { path, .. }
+                if self.us.keys.parse(path).is_some_and(|(_, key)| is_run_node(&key)) =>
+            {
+                self.read_items(items);
+            }
+            Error::Conflict { .. } => self.load(),
+            _ => {
+                self.read_items(items);
+                if !error.is_unknown() {
+                    self.refused(Doing::Claim, error);
+                }
+            }
+        }
+    }
+
+    /// Starts the runs of a group that was claimed, as one firing.
+    fn start(&mut self, claims: Vec<Consequence>) {
         let Some(effective) = self.job.effective.clone() else { return };
-        let touched = self.us.next();
-        let session = self.us.session_id();
         let firing = self.us.next();
         let items: Vec<Item> = claims.iter().map(|claim| claim.item).collect();
         let task_id: Arc<str> = TaskId::of(&self.job.name, &items, &self.us.me).into();
-        let mut runs = Vec::with_capacity(claims.len());
+        let takeover = claims.iter().any(|claim| claim.taken);
         let strict = effective.settings.exclusive == Exclusive::Strict;
-        let takeover = claims.iter().any(|claim| claim.takeover.is_some());
-        for claim in claims {
-            let version = claim.next_version();
-            let Some(mut active_claim) = claim.cursor.running().cloned() else { continue };
-            if let Some(lost) = self.open_claim_of_another(claim.item) {
-                let reason = Reason::OwnerDied { owner: lost.owner.to_string() };
-                self.record_lost(claim.item, &lost, &reason);
-            }
-            active_claim.token = commit.transaction;
-            self.note_claim(&claim, version, &commit, touched, session, &effective);
-            for settlement in claim.settlements {
-                self.settle(settlement);
-            }
-            let run = self.us.next();
-            let active = Active {
-                run,
-                version,
-                task_id: task_id.clone(),
-                start: self.now.wall,
-                taken: claim.takeover.is_some(),
-                firing,
-                log: None,
-                claim: active_claim,
-            };
+        let mut runs = Vec::with_capacity(claims.len());
+        for consequence in claims {
+            let (item, taken) = (consequence.item, consequence.taken);
+            self.record_consequence(consequence);
+            let Some(active) = self.active(item, &task_id, firing, taken) else { continue };
             if strict && !self.us.may_claim(self.now) {
                 // The answer came after the lease's end, to a process that stood still: it must not start what others may
                 // take over.
-                self.lost_run(claim.item, &active);
+                self.lost(item, &active);
                 continue;
             }
-            self.us.runs.insert(run, (self.job.number, claim.item));
-            runs.push(RunStart { run, context: self.context(claim.item, &active, &effective) });
-            self.record_start(claim.item, &active);
-            self.job.item_mut(claim.item).local = Local::Running(Box::new(active));
+            self.us.runs.insert(active.run, (self.job.number, item));
+            runs.push(RunStart { run: active.run, context: self.context(item, &active, &effective) });
+            self.record_start(item, &active);
+            let state = self.job.item_mut(item);
+            state.loose = false;
+            state.orphan_since = None;
+            state.local = Local::Running(Box::new(active));
         }
-        if takeover {
-            self.job.latch = None;
-        }
-        if effective.settings.max_time_diff_seconds >= 0 {
-            self.read_clock();
-        }
-        let items: Vec<Item> = runs.iter().map(|run: &RunStart| run.context.item).collect();
-        if items.is_empty() {
+        if runs.is_empty() {
             return;
         }
-        self.open_firing(firing, &task_id, items, takeover);
+        self.open_firing(firing, &task_id, runs.iter().map(|run| run.context.item).collect(), takeover);
         let whole = self.is_whole(&runs);
-        self.us.out.push(Effect::Start(Box::new(Firing {
-            job: self.job.number,
-            runs,
-            strict,
-            timeout: effective.settings.timeout,
-            whole,
-        })));
+        let timeout = effective.settings.timeout;
+        let job = self.job.number;
+        self.us.out.push(Effect::Start(Box::new(Firing { job, runs, strict, timeout, whole })));
+    }
+
+    /// What runs of an item, as its cursor says it since the claim.
+    fn active(&mut self, item: Item, task_id: &Arc<str>, firing: u64, taken: bool) -> Option<Active> {
+        let cursor = &self.job.mirror.item(item)?.cursor;
+        let (version, claim) = (cursor.version()?, cursor.cursor()?.running()?.clone());
+        Some(Active {
+            run: self.us.next(),
+            version,
+            task_id: task_id.clone(),
+            start: self.now.wall,
+            taken,
+            firing,
+            log: None,
+            claim,
+        })
+    }
+
+    fn context(&self, item: Item, active: &Active, effective: &Effective) -> ShardContext {
+        ShardContext {
+            job: self.job.name.clone(),
+            task_id: active.task_id.clone(),
+            sharding_total_count: effective.settings.sharding_total_count,
+            job_parameter: effective.job_parameter.clone(),
+            item,
+            sharding_parameter: effective.item_parameters.get(item as usize).cloned().flatten(),
+            fire: active.claim.fire.clone(),
+            source: active.claim.source,
+            attempt: active.claim.attempt,
+            run_id: active.claim.run_id,
+            token: active.claim.token,
+        }
     }
 
     /// Whether all items of ours begin their first attempt at one fire; see [`Firing::whole`].
@@ -247,203 +239,118 @@ impl Turn<'_> {
             && (0..self.job.count()).filter(|item| self.job.owns(*item, &self.us.me)).all(comes)
     }
 
-    /// Takes an own claim into the mirror.
-    #[allow(clippy::too_many_arguments, reason = "everything that a claim changed, in one place")]
-    fn note_claim(
-        &mut self,
-        claim: &ItemClaim,
-        version: i32,
-        commit: &Commit,
-        touched: u64,
-        session: i64,
-        effective: &Effective,
-    ) {
-        let me = self.us.me.clone();
-        let job = &mut *self.job;
-        let named = job.mirror.layout == Layout::V3;
-        let state = job.item_mut(claim.item);
-        state.touched = touched;
-        state.cursor_sequence = touched;
-        state.recorded = commit.transaction;
-        state.loose = false;
-        state.orphan_since = None;
-        let nodes = job.mirror.item_mut(claim.item);
-        nodes.misfire = false;
-        if claim.takeover.is_some() {
-            nodes.taken = Some(me.clone());
-            nodes.failovering = named.then(|| me.clone());
-        }
-        let marked = nodes.running.as_ref().is_some_and(|mark| mark.is_of(&me, session));
-        if effective.settings.monitor_execution && claim.cursor.running().is_some() && !marked {
-            let session = if named && effective.settings.failover { 0 } else { session };
-            nodes.running = Some(Mark { session, id: named.then_some(me) });
-        }
-        nodes.cursor = CursorNode::known(claim.cursor.clone(), version, commit.transaction);
-        if claim.takeover.is_some() {
-            job.mirror.failover_items.remove(&claim.item);
-            job.marks_seen.retain(|(item, _)| *item != claim.item);
-            if let Some(latch) = &claim.takeover {
-                job.mirror.failover_latch.remove(latch);
-            }
-            job.touched = touched;
-        }
-    }
-
-    fn context(&self, item: Item, active: &Active, effective: &Effective) -> ShardContext {
-        ShardContext {
-            job: self.job.name.clone(),
-            task_id: active.task_id.clone(),
-            sharding_total_count: effective.settings.sharding_total_count,
-            job_parameter: effective.job_parameter.clone(),
-            item,
-            sharding_parameter: effective.item_parameters.get(item as usize).cloned().flatten(),
-            fire: active.claim.fire.clone(),
-            source: active.claim.source,
-            attempt: active.claim.attempt,
-            run_id: active.claim.run_id,
-            token: active.claim.token,
-        }
-    }
-
-    /// Claims that were not carried out, or of which that is not known: the items are read anew and decided anew.
-    fn claim_failed(&mut self, claims: &[ItemClaim], error: &Error) {
-        let mut items = Vec::with_capacity(claims.len());
-        let job = &mut *self.job;
-        for claim in claims {
-            let state = job.item_mut(claim.item);
-            state.local = Local::Idle;
-            state.claim_after = self.now.mono + REST;
-            // An unclear claim may have been carried out; a retry leaves the attempt before it open.
-            state.loose = true;
-            items.push(claim.item);
-            job.mirror.item_mut(claim.item).cursor = CursorNode::Unread;
-            if claim.takeover.is_some() {
-                job.latch = None;
-            }
-        }
-        self.wake_at_mono(self.now.mono + REST);
-        match error {
-            Error::Conflict { path, .. }
-                if self.us.keys.parse(path).is_some_and(|(_, key)| is_run_node(&key)) =>
-            {
-                self.read_items(&items);
-            }
-            Error::Conflict { .. } => self.load(),
-            _ => {
-                self.read_items(&items);
-                if !error.is_unknown() {
-                    self.refused(Doing::Claim, error);
-                }
-            }
-        }
-    }
-
-    /// Sees to it that a change of a cursor loses no outcome that the cursor before it told.
-    pub(super) fn carry(&mut self, claim: &mut ItemClaim) {
-        self.record_inherited(claim.item);
-        self.job.item_mut(claim.item).keep(self.us.stored, &mut claim.cursor, &claim.settlements);
-    }
-
-    pub(super) fn send_settles(&mut self, settles: Vec<ItemClaim>) {
-        for mut claim in settles {
-            self.carry(&mut claim);
-            let path = self.path(&Key::Cursor(claim.item));
-            let mut ops = Vec::new();
-            if let Some(epoch) = self.job.epoch {
-                ops.push(Op::check_if(self.path(&Key::Epoch), epoch));
-            }
-            if let Some(dead) = &claim.dead {
-                ops.extend(self.us.proof_of_death(dead));
-            }
-            ops.push(cursor_op(path, &claim));
-            ops.extend(self.marks_to_lower(&claim));
-            self.job.item_mut(claim.item).local = Local::Claiming;
-            self.commit(Purpose::Settle(vec![claim]), ops);
-        }
-    }
-
-    /// The marks of a run of ours that is given up with this change of the cursor: others would wait for them.
-    fn marks_to_lower(&self, claim: &ItemClaim) -> Vec<Op> {
-        let session = self.us.session_id();
-        let mut ops = Vec::new();
-        // A trigger changes the cursor of an item that runs; its marks are its own.
-        if claim.settlements.is_empty() || claim.cursor.running().is_some() {
-            return ops;
-        }
-        let Some(nodes) = self.job.mirror.item(claim.item) else { return ops };
-        let over = |mark: &Mark| mark.is_of(&self.us.me, session) || self.is_left(mark);
-        if nodes.running.as_ref().is_some_and(over) {
-            ops.push(Op::delete(self.path(&Key::Running(claim.item))));
-        }
-        if nodes.taken.as_ref() == Some(&self.us.me) {
-            ops.push(Op::delete(self.path(&Key::Taken(claim.item))));
-        }
-        if nodes.failovering.as_ref() == Some(&self.us.me) {
-            ops.push(Op::delete(self.path(&Key::Failovering(claim.item))));
-        }
-        ops
-    }
-
-    /// What became of cursor changes without a run.
-    pub(super) fn settled(&mut self, claims: Vec<ItemClaim>, result: Result<Commit, Error>) {
-        let commit = match result {
-            Ok(commit) => commit,
-            Err(error) => {
-                let (idle, busy): (Vec<ItemClaim>, Vec<ItemClaim>) = claims
-                    .into_iter()
-                    .partition(|claim| matches!(self.job.items[claim.item as usize].local, Local::Claiming));
-                let job = &mut *self.job;
-                for claim in idle.iter().chain(&busy) {
-                    job.triggered.1.retain(|item| *item != claim.item);
-                    job.mirror.item_mut(claim.item).cursor = CursorNode::Unread;
-                }
-                let reads: Vec<Item> = busy.iter().map(|claim| claim.item).collect();
-                self.read_items(&reads);
-                return self.claim_failed(&idle, &error);
+    /// A run ended: it is decided whether its fire has an outcome now, or gets another attempt.
+    pub(super) fn run_ended(&mut self, item: Item, run: u64, end: RunEnd) {
+        self.touch();
+        let state = self.job.item_mut(item);
+        let mut active = match std::mem::take(&mut state.local) {
+            Local::Running(active) if active.run == run => active,
+            other => {
+                state.local = other;
+                return;
             }
         };
-        self.accepted(Doing::Claim);
-        let touched = self.us.next();
-        for claim in claims {
-            let version = claim.next_version();
-            let lowered = self.marks_to_lower(&claim);
-            for op in lowered {
-                if let Some((_, key)) = self.us.keys.parse(op.path()) {
-                    self.job.mirror.put(&key, None);
-                }
+        active.log = end.log.map(|log| log.to_string().into());
+        let outcome = match Ending::of(end.result, self.us.leaving) {
+            Ending::Outcome(outcome) => outcome,
+            Ending::LeaseLost => return self.lost(item, &active),
+        };
+        self.record_end(item, &active, &outcome);
+        self.job.item_mut(item).local = match self.next_attempt_at(item, &active, &outcome) {
+            Some(until) => {
+                // The next attempt is a firing of its own.
+                self.close_run(active.firing, item, &outcome);
+                active.firing = 0;
+                Local::Backoff { active, until }
             }
-            if let Some(lost) = self.open_claim_of_another(claim.item)
-                && let Some(Outcome::Failed { reason, .. }) =
-                    claim.cursor.run.as_ref().and_then(|run| run.outcome.as_ref())
-            {
-                self.record_lost(claim.item, &lost, reason);
+            None => Local::Ended { active, outcome, committing: false },
+        };
+    }
+
+    /// A run that was stopped because the lease ran out. Its claim stays as it is: this instance, if its session lives on, or
+    /// the next owner decides what becomes of the fire.
+    pub(super) fn lost(&mut self, item: Item, active: &Active) {
+        let outcome = RunResult::Stopped(StopReason::LeaseLost).outcome();
+        self.record_end(item, active, &outcome);
+        self.close_run(active.firing, item, &outcome);
+        let state = self.job.item_mut(item);
+        state.local = Local::Idle;
+        state.lost = Some(active.claim.run_id);
+        state.loose = true;
+        self.job.mirror.forget_cursor(item);
+    }
+
+    /// Writes outcomes into cursors.
+    pub(super) fn complete(&mut self, items: &[Item]) {
+        let (mut writes, mut group, mut reads) = (Vec::new(), Vec::new(), Vec::new());
+        for item in items {
+            match self.completion(*item, &mut writes) {
+                Completion::Written => group.push(*item),
+                Completion::Read => reads.push(*item),
+                Completion::Wait => {}
+                Completion::Over { counted } => self.close(*item, counted),
             }
-            let cursor = Box::new(claim.cursor);
-            let job = &mut *self.job;
-            job.mirror.item_mut(claim.item).cursor =
-                CursorNode::Known { version, modified: commit.transaction, cursor };
-            let state = job.item_mut(claim.item);
-            state.touched = touched;
-            state.cursor_sequence = touched;
-            state.recorded = commit.transaction;
-            match &mut state.local {
-                local @ Local::Claiming => *local = Local::Idle,
-                Local::Running(active) | Local::Backoff { active, .. } | Local::Ended { active, .. } => {
-                    active.version = version;
-                }
-                Local::Idle => {}
-            }
-            for settlement in claim.settlements {
-                self.settle(settlement);
+            if group.len() >= CLAIM_BATCH {
+                let writes = std::mem::take(&mut writes);
+                self.commit(Purpose::Complete(std::mem::take(&mut group)), Group::from(writes));
             }
         }
+        if !group.is_empty() {
+            self.commit(Purpose::Complete(group), Group::from(writes));
+        }
+        self.read_items(&reads);
     }
-}
 
-pub(super) fn cursor_op(path: clockwright_registry::Path, claim: &ItemClaim) -> Op {
-    match claim.version {
-        Some(version) => Op::set_if(path, claim.cursor.to_bytes(), version),
-        None => Op::create(path, claim.cursor.to_bytes()),
+    /// What became of outcomes on their way into cursors.
+    pub(super) fn completed(&mut self, items: &[Item], writes: Vec<Write>, result: Result<Commit, Error>) {
+        let error = match result {
+            Ok(commit) => {
+                self.accepted(Doing::Claim);
+                self.take_in(writes, &commit);
+                None
+            }
+            Err(error) => Some(error),
+        };
+        let mut reads = Vec::new();
+        for item in items {
+            let Some(state) = self.job.items.get_mut(*item as usize) else { continue };
+            let Local::Ended { committing, .. } = &mut state.local else { continue };
+            *committing = false;
+            if error.is_none() {
+                self.close(*item, true);
+            } else {
+                self.job.mirror.forget_cursor(*item);
+                reads.push(*item);
+            }
+        }
+        let Some(error) = error else { return };
+        if matches!(error, Error::Conflict { .. }) {
+            self.load();
+        } else if !error.is_unknown() {
+            self.refused(Doing::Claim, &error);
+        }
+        self.read_items(&reads);
+    }
+
+    /// The item is free again here. `counted`: the outcome is the fire's; otherwise somebody took the item over before.
+    fn close(&mut self, item: Item, counted: bool) {
+        let state = self.job.item_mut(item);
+        let Local::Ended { active, outcome, .. } = std::mem::take(&mut state.local) else { return };
+        state.blocked_until = self.now.wall;
+        state.blocked_by = BlockedBy::Busy;
+        self.close_run(active.firing, item, &outcome);
+        if counted {
+            let settlement = self.settlement(item, &active.claim, outcome, Some(active.start));
+            let log = active.log;
+            self.settle(Settlement { log, ..settlement });
+        } else {
+            let what = super::job::fire_words(&active.claim.fire);
+            let text = format!(
+                "item {item}, {what}: its result came after another instance took over; it does not count"
+            );
+            self.tell(true, text);
+        }
+        self.touch();
     }
 }
 

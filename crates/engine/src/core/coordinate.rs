@@ -10,9 +10,9 @@
 //! part, [`surplus`](super::surplus) what goes; a [`group`](super::group) is one commit of any of them. One is under way at a time.
 
 use super::Turn;
-use super::group::StepKind;
+use super::group::Step;
 use super::job::Phase;
-use clockwright_registry::Op;
+use clockwright_fleet::write::Write;
 
 impl Turn<'_> {
     /// Decides what is missing in one job and starts it.
@@ -33,6 +33,7 @@ impl Turn<'_> {
             return;
         }
         self.tell_layout();
+        self.compare_with_limit();
         self.notice_shutdown_command();
         self.notice_changes();
         self.read_plan();
@@ -60,8 +61,7 @@ impl Turn<'_> {
         if job.plan.is_some() {
             self.continue_plan();
         } else if let Some(stray) = self.stray_latch().or_else(|| self.stray_processing()) {
-            let path = self.path(&stray);
-            self.coordinate_with(StepKind::Other, vec![Op::delete(path)]);
+            self.coordinate_with(Step::Other, Write::delete(stray));
         } else if self.is_leaving() || job.phase != Phase::Active {
             if self.waiting_trigger().is_none() {
                 self.leave();

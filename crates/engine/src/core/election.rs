@@ -8,14 +8,14 @@
 //! longer than [`LATCH_PATIENCE`]: safety comes from the commit, which creates the leader node and fails if there is one.
 //! A new leader trusts nothing: it reads the job anew and compares, so no edge can have been missed while nobody led.
 
-use super::group::{Builder, StepKind};
+use super::group::{Builder, Step};
 use super::job::{Latch, LatchKind};
 use super::membership::register;
 use super::{Mutation, Turn};
 use bytes::Bytes;
 use clockwright_fleet::keys::Key;
 use clockwright_model::{Millis, RunId};
-use clockwright_registry::{Mode, Op};
+use clockwright_registry::Mode;
 use std::collections::BTreeMap;
 
 /// How long a latch is waited for before leadership is tried without it, milliseconds.
@@ -31,16 +31,16 @@ impl Turn<'_> {
         let Some(name) = job.latch.as_ref().and_then(|latch| latch.name.clone()) else { return };
         let mut builder = Builder::new(self.us, self.job);
         if job.mirror.leader.is_none() {
-            builder.create_ephemeral(&Key::ElectionInstance, self.us.me.as_str().to_owned());
+            builder.create_ephemeral(Key::ElectionInstance, self.us.me.as_str().to_owned());
         }
         if !self.us.mutated(Mutation::LatchNeverReleased) {
-            builder.delete(&Key::ElectionLatchNode(name));
+            builder.delete(Key::ElectionLatchNode(name));
         }
         if !job.registered {
             register(&mut builder);
         }
-        let ops = builder.ops;
-        self.coordinate_with(StepKind::Join, ops);
+        let group = builder.build();
+        self.coordinate_with(Step::Join, group);
     }
 
     /// Gets a place in a latch's queue; true when it is this instance's turn.
@@ -53,12 +53,10 @@ impl Turn<'_> {
             let uuid = RunId::new(self.now.wall, self.us.random());
             let prefix = format!("_c_{uuid}-latch-");
             let mut builder = Builder::new(self.us, self.job);
-            builder.parents(&node(&prefix));
-            let path = builder.path(&node(&prefix));
-            builder.ops.push(Op::Create { path, data: Bytes::new(), mode: Mode::EphemeralSequential });
-            let ops = builder.ops;
+            builder.create_as(node(&prefix), Bytes::new().into(), Mode::EphemeralSequential);
+            let group = builder.build();
             self.job.latch = Some(Latch { kind, prefix, name: None, listed: false, since: self.now.mono });
-            self.coordinate_with(StepKind::Latch, ops);
+            self.coordinate_with(Step::Latch, group);
             return false;
         };
         let queue = match kind {
@@ -103,11 +101,11 @@ impl Turn<'_> {
     pub(super) fn abdicate(&mut self) {
         let mut builder = Builder::new(self.us, self.job);
         if !self.job.mirror.necessary {
-            builder.create(&Key::Necessary, Bytes::new());
+            builder.create(Key::Necessary, Bytes::new());
         }
-        builder.delete(&Key::ElectionInstance);
-        let ops = builder.ops;
-        self.coordinate_with(StepKind::Other, ops);
+        builder.delete(Key::ElectionInstance);
+        let group = builder.build();
+        self.coordinate_with(Step::Other, group);
     }
 
     /// A place of ours at a latch that we do not wait at any more: the commit that was to leave it failed. Java peers would
@@ -117,12 +115,11 @@ impl Turn<'_> {
             return None;
         }
         let job = &*self.job;
-        let session = self.us.session.map(|terms| terms.session)?;
         let wanted = |name: &String| job.latch.as_ref().is_some_and(|latch| name.starts_with(&latch.prefix));
         let stray = |queue: &BTreeMap<String, i64>| {
             queue
                 .iter()
-                .find(|(name, owner)| **owner == session && !wanted(name))
+                .find(|(name, owner)| self.us.is_our_session(**owner) && !wanted(name))
                 .map(|(name, _)| name.clone())
         };
         let election = stray(&job.mirror.election_latch).map(Key::ElectionLatchNode);

@@ -29,15 +29,17 @@
 //! With failover off the item's next owner settles the orphan as failed and goes on with the schedule; see
 //! [`firing`](super::firing).
 
-use super::claim::{CLAIM_BATCH, ItemClaim};
+use super::change::CursorChange;
+use super::claim::CLAIM_BATCH;
 use super::firing::most_attempts;
-use super::group::Builder;
+use super::group::{Builder, Step};
 use super::job::{Effective, Job, LatchKind, Local, Phase};
 use super::{Mutation, Turn};
 use clockwright_fleet::Layout;
 use clockwright_fleet::cursor::Claim;
 use clockwright_fleet::keys::Key;
 use clockwright_fleet::mirror::CursorNode;
+use clockwright_fleet::write::Write;
 use clockwright_model::{Fire, InstanceId, Item, Millis, Source};
 
 /// How long a mark is left to the instance that should take it, milliseconds.
@@ -160,7 +162,6 @@ impl Turn<'_> {
 
     fn mark_orphans(&mut self, effective: &Effective, marker: bool) {
         let limit = most_attempts(effective);
-        let session = self.us.session.map(|terms| terms.session);
         let mut marks = Vec::new();
         for item in 0..self.job.count() {
             let job = &*self.job;
@@ -182,7 +183,7 @@ impl Turn<'_> {
                 Some(claim) => {
                     !self.us.alive(&claim.owner, claim.session)
                         && claim.attempt < limit
-                        && (claim.owner != self.us.me || Some(claim.session) != session)
+                        && (claim.owner != self.us.me || !self.us.is_our_session(claim.session))
                         && (!self.us.mutated(Mutation::FailoverNeedsOwnerAlive)
                             || job.mirror.instances.contains_key(&claim.owner))
                 }
@@ -204,11 +205,11 @@ impl Turn<'_> {
         marks.truncate(MARK_BATCH);
         let mut builder = Builder::new(self.us, self.job);
         for item in marks {
-            builder.create(&Key::FailoverItem(item), self.runner_of_java(item));
+            builder.create(Key::FailoverItem(item), self.runner_of_java(item));
             self.lower_left_mark(&mut builder, item);
         }
-        let ops = builder.ops;
-        self.coordinate_other(ops);
+        let group = builder.build();
+        self.coordinate_with(Step::Other, group);
     }
 
     /// A `sharding/{i}/failover` of ours without a run of ours is left over from an unclear commit.
@@ -225,8 +226,7 @@ impl Turn<'_> {
             nodes.taken.as_ref() == Some(&self.us.me) && idle && !running && !unread
         };
         let Some(item) = (0..job.mirror.items.len() as Item).find(wrong) else { return };
-        let path = self.path(&Key::Taken(item));
-        self.coordinate_other(vec![clockwright_registry::Op::delete(path)]);
+        self.coordinate_with(Step::Other, Write::delete(Key::Taken(item)));
     }
 
     /// Takes one marked item, if it is this instance's turn.
@@ -238,7 +238,7 @@ impl Turn<'_> {
         for item in marked.keys() {
             if !job.marks_seen.iter().any(|(seen, _)| seen == item) {
                 job.marks_seen.push((*item, self.now.mono));
-                job.mirror.item_mut(*item).cursor = CursorNode::Unread;
+                job.mirror.forget_cursor(*item);
                 reads.push(*item);
             }
         }
@@ -312,8 +312,7 @@ impl Turn<'_> {
 
     fn take(&mut self, item: Item, effective: &Effective) {
         let Some(plan) = self.takeover(item, effective) else {
-            let path = self.path(&Key::FailoverItem(item));
-            self.coordinate_other(vec![clockwright_registry::Op::delete(path)]);
+            self.coordinate_with(Step::Other, Write::delete(Key::FailoverItem(item)));
             return;
         };
         if plan.dead.as_ref().is_some_and(|dead| dead == &self.us.me)
@@ -324,7 +323,7 @@ impl Turn<'_> {
         let Some(latch) = self.job.latch.as_ref().and_then(|latch| latch.name.clone()) else {
             return;
         };
-        let mut claims = vec![ItemClaim { takeover: Some(latch), ..plan }];
+        let mut claims = vec![plan];
         // One turn at the latch is enough for all that this instance is to take.
         let others: Vec<Item> =
             self.job.mirror.failover_items.keys().copied().filter(|other| *other != item).collect();
@@ -333,14 +332,14 @@ impl Turn<'_> {
                 && self.is_mine_to_take(other)
                 && let Some(plan) = self.takeover(other, effective)
             {
-                claims.push(ItemClaim { takeover: Some(String::new()), ..plan });
+                claims.push(plan);
             }
         }
-        self.send_claims(effective, claims);
+        self.claim_in_groups(effective, claims, Some(latch));
     }
 
     /// The claim that takes an item over; `None` when there is nothing to take.
-    fn takeover(&mut self, item: Item, effective: &Effective) -> Option<ItemClaim> {
+    fn takeover(&mut self, item: Item, effective: &Effective) -> Option<CursorChange> {
         let (mut cursor, version) = self.base_cursor(item, effective);
         let dead = match cursor.running().cloned() {
             Some(claim) if self.us.alive(&claim.owner, claim.session) => return None,
@@ -362,14 +361,7 @@ impl Turn<'_> {
                     let mark = self.job.mirror.failover_items.get(&item)?;
                     let fire = Fire::Trigger { at: self.now.wall, id: format!("{:x}", mark.transaction) };
                     cursor.run = Some(self.new_claim(fire, 1, Source::Failover));
-                    return Some(ItemClaim {
-                        item,
-                        cursor,
-                        version,
-                        settlements: vec![],
-                        dead: None,
-                        takeover: None,
-                    });
+                    return Some(CursorChange::new(item, cursor, version).taking_over(None));
                 }
                 // Only what our own cursor tells counts here: a plan made since then says nothing about what the dead one ended.
                 let known = self.job.mirror.item(item).and_then(|nodes| nodes.cursor.cursor());
@@ -382,7 +374,7 @@ impl Turn<'_> {
             }
             None => return None,
         };
-        Some(ItemClaim { item, cursor, version, settlements: vec![], dead, takeover: None })
+        Some(CursorChange::new(item, cursor, version).taking_over(dead))
     }
 
     /// Gives up a place at the failover latch that is not needed any more.
@@ -390,9 +382,8 @@ impl Turn<'_> {
         let job: &Job = &*self.job;
         match job.latch.as_ref().and_then(|latch| latch.name.clone()) {
             Some(name) => {
-                let path = self.path(&Key::FailoverLatchNode(name));
                 self.job.latch = None;
-                self.coordinate_other(vec![clockwright_registry::Op::delete(path)]);
+                self.coordinate_with(Step::Other, Write::delete(Key::FailoverLatchNode(name)));
             }
             None => self.job.latch = None,
         }

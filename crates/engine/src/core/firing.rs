@@ -1,28 +1,19 @@
-//! Firing: from a due instant to its recorded outcome.
+//! Firing: which items are due, and what each needs before it can run. The run itself is [`claim`](super::claim)'s story.
 //!
-//! # One fire of one item
-//! ```text
-//! due ─► claim { check epoch; set cursor = {fire, attempt, run}; create running } ─► run ─► complete { set cursor = outcome; delete running }
-//!            │ conflict, refused: read the item again, decide again
-//!            └ unclear: read the cursor back. It names our run: the attempt counts as lost and the next attempt is claimed;
-//!              it does not: nothing happened, and the version that it had protects the next claim
-//! ```
-//! All items of a firing are claimed together, and firings of many jobs share transactions on the way to the registry.
-//!
-//! # What a claim proves
-//! The epoch check: this instance owns the item by the plan it has seen. The cursor's version: nobody claimed, completed or
-//! took over since it was read. The `running` node: no Java peer runs the item. Where the claim passes over a dead owner's
-//! run, it also proves the owner's lease gone, by creating and deleting the lease node in the same transaction.
+//! # An item that is free
+//! Its cursor says up to where each instant has its outcome, and what the last claim was. A claim without an outcome comes first: it
+//! runs elsewhere, or it is claimed again, or given up. Then a trigger that waits. Then what the schedule says, which is arithmetic:
+//! of all the instants since then each gets an outcome by the job's policy, and at most one is claimed now.
 //!
 //! # While an item runs
-//! Its own due instants pass. Nothing is written for them except Java's `misfire` mark; the cursor still says up to where the
-//! schedule is settled, so whoever claims next finds them by arithmetic and settles each by the job's policy.
+//! Its own due instants pass. Nothing is written for them except Java's `misfire` mark: whoever claims next finds them by the same
+//! arithmetic.
 //!
 //! # When its plan changes
 //! A run is never interrupted for a plan. The new owner sees the claim, waits for its end by watching the cursor, and goes on
 //! from there.
 
-use super::claim::ItemClaim;
+use super::change::{CursorChange, owner_lost};
 use super::job::{BlockedBy, Effective, Local, Phase};
 use super::trouble::Doing;
 use super::{Effect, Mutation, Purpose, Turn};
@@ -30,9 +21,10 @@ use bytes::Bytes;
 use clockwright_fleet::cursor::{Claim, Cursor, Gap};
 use clockwright_fleet::keys::Key;
 use clockwright_fleet::mirror::CursorNode;
+use clockwright_fleet::write::Write;
 use clockwright_model::{FailureKind, Fire, Item, Millis, Outcome, Reason, Settlement, Source};
 use clockwright_planner::{Blocked, DueInput, Range, Schedule, due};
-use clockwright_registry::{Commit, Conflict, Error, Op};
+use clockwright_registry::{Commit, Error};
 
 /// A fire whose runs lost their owners this often is given up: it probably kills them.
 const MAX_LOST_ATTEMPTS: u32 = 5;
@@ -49,8 +41,9 @@ const STORING: Millis = 100;
 pub(super) enum Proposal {
     Nothing,
     Read,
-    Claim(ItemClaim),
-    Settle(ItemClaim),
+    Claim(CursorChange),
+    /// The cursor moves on without a run.
+    Advance(CursorChange),
 }
 
 impl Turn<'_> {
@@ -58,14 +51,19 @@ impl Turn<'_> {
     pub(super) fn fire(&mut self) {
         let Some(effective) = self.job.effective.clone() else { return };
         self.keep_in_mind(&effective);
+        if self.claims_rest() {
+            self.wake_at_mono(self.job.rests_until(Doing::Claim));
+        }
         self.take_trigger(&effective);
         let held = self.held();
         let latest = effective.schedule.latest_until(self.now.wall);
-        let (mut claims, mut settles, mut reads, mut ended, mut marks) =
+        let (mut claims, mut advances, mut reads, mut ended, mut marks) =
             (vec![], vec![], vec![], vec![], vec![]);
         let mut mine = false;
         for item in 0..self.job.items.len() as Item {
-            match &self.job.items[item as usize].local {
+            let state = &self.job.items[item as usize];
+            match &state.local {
+                _ if state.is_advancing => {}
                 Local::Claiming => {}
                 Local::Running(active) => {
                     mine = true;
@@ -95,7 +93,7 @@ impl Turn<'_> {
                     Proposal::Nothing => {}
                     Proposal::Read => reads.push(item),
                     Proposal::Claim(claim) => claims.push(claim),
-                    Proposal::Settle(claim) => settles.push(claim),
+                    Proposal::Advance(change) => advances.push(change),
                 },
             }
             mine |= self.job.items[item as usize].was_mine;
@@ -103,8 +101,8 @@ impl Turn<'_> {
         self.read_items(&reads);
         self.mark_misfires(&effective, &marks);
         self.complete(&ended);
-        self.send_settles(settles);
-        self.send_claims(&effective, claims);
+        self.advance_each(advances);
+        self.claim(&effective, claims);
         if mine && let Some(next) = effective.schedule.next_after(self.now.wall) {
             self.wake_at_wall(next);
         }
@@ -170,7 +168,7 @@ impl Turn<'_> {
             if state.blocked_by != BlockedBy::Busy {
                 state.blocked_by = BlockedBy::Unowned;
             }
-            job.mirror.item_mut(item).cursor = CursorNode::Unread;
+            job.mirror.forget_cursor(item);
         }
         if mine && self.track_disabled(item) {
             return Proposal::Nothing;
@@ -199,13 +197,14 @@ impl Turn<'_> {
             None => {}
         }
         let (base, version) = self.base_cursor(item, effective);
-        let (base, settlements, dead) = match self.settle_previous(item, base, effective) {
-            Previous::Settled { cursor, settlements, dead } => (*cursor, settlements, dead),
+        let previous = self.previous(item, base, effective);
+        match previous {
             Previous::Again(_) if held => return Proposal::Nothing,
             Previous::Again(claim) => return Proposal::Claim(*claim),
             Previous::Running => return self.wait_for_end(item),
             Previous::Wait => return Proposal::Nothing,
-        };
+            Previous::Over(_) | Previous::GivenUp(_) => {}
+        }
         self.job.item_mut(item).watching = false;
         if held {
             return Proposal::Nothing;
@@ -215,13 +214,14 @@ impl Turn<'_> {
             self.wake_at_mono(rest);
             return Proposal::Nothing;
         }
-        let given_up = !settlements.is_empty();
-        let claim = ItemClaim { item, cursor: base, version, settlements, dead, takeover: None };
-        if given_up {
+        match previous {
             // The next claim will overwrite the outcome; it has to be in the cursor before, where it survives this process.
-            return Proposal::Settle(claim);
+            Previous::GivenUp(change) => Proposal::Advance(*change),
+            Previous::Over(cursor) => {
+                self.next_run(CursorChange::new(item, cursor, version), effective, latest)
+            }
+            _ => Proposal::Nothing,
         }
-        self.next_run(claim, effective, latest)
     }
 
     /// Ends a claim of ours of which nothing runs, on an item that belongs to somebody else by now and waits for us.
@@ -230,23 +230,16 @@ impl Turn<'_> {
             return Proposal::Nothing;
         }
         let session = self.us.session_id();
-        let (base, version) = self.base_cursor(item, effective);
+        let (base, _) = self.base_cursor(item, effective);
         if base.running().is_none_or(|claim| claim.owner != self.us.me || claim.session != session) {
             self.job.item_mut(item).loose = false;
             return Proposal::Nothing;
         }
-        match self.settle_previous(item, base, effective) {
+        match self.previous(item, base, effective) {
             _ if held => Proposal::Nothing,
             Previous::Again(claim) => Proposal::Claim(*claim),
-            Previous::Settled { cursor, settlements, dead } => Proposal::Settle(ItemClaim {
-                item,
-                cursor: *cursor,
-                version,
-                settlements,
-                dead,
-                takeover: None,
-            }),
-            Previous::Running | Previous::Wait => Proposal::Nothing,
+            Previous::GivenUp(change) => Proposal::Advance(*change),
+            Previous::Over(_) | Previous::Running | Previous::Wait => Proposal::Nothing,
         }
     }
 
@@ -267,7 +260,7 @@ impl Turn<'_> {
             return Proposal::Nothing;
         }
         let outcome = Outcome::Cancelled { reason: Reason::JobLeft {} };
-        Proposal::Settle(self.give_up(item, base, version, outcome))
+        Proposal::Advance(self.give_up(item, base, version, outcome))
     }
 
     /// Records what somebody else, or an earlier incarnation of this process, wrote into the cursor: it may have died before
@@ -301,7 +294,12 @@ impl Turn<'_> {
     }
 
     /// The next run of a free item: a waiting trigger, or what the schedule says.
-    fn next_run(&mut self, mut claim: ItemClaim, effective: &Effective, latest: Option<Millis>) -> Proposal {
+    fn next_run(
+        &mut self,
+        mut claim: CursorChange,
+        effective: &Effective,
+        latest: Option<Millis>,
+    ) -> Proposal {
         if let Some(trigger) = claim.cursor.pending.take() {
             claim.cursor.gap.clear();
             claim.cursor.run = Some(self.new_claim(trigger, 1, Source::Trigger));
@@ -326,13 +324,13 @@ impl Turn<'_> {
         {
             return self.claim_run(claim, run);
         }
-        if claim.settlements.is_empty() { Proposal::Nothing } else { Proposal::Settle(claim) }
+        if claim.settlements.is_empty() { Proposal::Nothing } else { Proposal::Advance(claim) }
     }
 
     /// Gives the instants of a schedule up to `until` their outcomes in the claim's cursor. Returns the one that is to run now.
     fn place(
         &self,
-        claim: &mut ItemClaim,
+        claim: &mut CursorChange,
         schedule: &Schedule,
         until: Millis,
         effective: &Effective,
@@ -355,7 +353,7 @@ impl Turn<'_> {
     /// Puts the instants of an item up to `until` on record as not run for this reason.
     pub(super) fn settle_blocked(
         &self,
-        claim: &mut ItemClaim,
+        claim: &mut CursorChange,
         effective: &Effective,
         until: Millis,
         reason: Blocked<'_>,
@@ -367,7 +365,7 @@ impl Turn<'_> {
 
     fn place_blocked(
         &self,
-        claim: &mut ItemClaim,
+        claim: &mut CursorChange,
         schedule: &Schedule,
         until: Millis,
         (blocked_until, blocked_by): (Millis, Blocked<'_>),
@@ -394,7 +392,7 @@ impl Turn<'_> {
         decision.run
     }
 
-    fn claim_run(&mut self, mut claim: ItemClaim, (at, source): (Millis, Source)) -> Proposal {
+    fn claim_run(&mut self, mut claim: CursorChange, (at, source): (Millis, Source)) -> Proposal {
         let twice = source == Source::Misfire && self.us.mutated(Mutation::MisfireRunsTwice);
         claim.cursor.settled = if twice { at - 1 } else { at };
         claim.cursor.run = Some(self.new_claim(Fire::Scheduled(at), 1, source));
@@ -415,7 +413,7 @@ impl Turn<'_> {
     }
 
     /// The cursor that a claim builds on, and its version.
-    pub(super) fn base_cursor(&self, item: Item, effective: &Effective) -> (Cursor, Option<i32>) {
+    pub(super) fn base_cursor(&self, item: Item, effective: &Effective) -> (Box<Cursor>, Option<i32>) {
         let job = &*self.job;
         let nodes = &job.mirror.items[item as usize];
         let planned_from = nodes.owner.as_ref().map_or(0, |owner| job.plans.covers_from(owner));
@@ -423,11 +421,11 @@ impl Turn<'_> {
             let since = planned_from.max(effective.changed_at);
             let mut cursor = Cursor::starting(since, effective.schedule_hash, Some(effective.rule.clone()));
             cursor.generation = self.us.generation();
-            cursor
+            Box::new(cursor)
         };
         match &nodes.cursor {
             CursorNode::Known { version, cursor, .. } => {
-                let mut cursor = (**cursor).clone();
+                let mut cursor = cursor.clone();
                 if cursor.schedule != effective.schedule_hash && cursor.rule.is_none() {
                     cursor.settled = cursor.settled.max(effective.schedule_since);
                     cursor.schedule = effective.schedule_hash;
@@ -456,10 +454,10 @@ impl Turn<'_> {
     }
 
     /// What is to be done about the item's last claim before a new one.
-    fn settle_previous(&mut self, item: Item, mut cursor: Cursor, effective: &Effective) -> Previous {
+    fn previous(&mut self, item: Item, mut cursor: Box<Cursor>, effective: &Effective) -> Previous {
         let Some(claim) = cursor.running().cloned() else {
             self.job.item_mut(item).orphan_since = None;
-            return Previous::Settled { cursor: Box::new(cursor), settlements: vec![], dead: None };
+            return Previous::Over(cursor);
         };
         let own = claim.owner == self.us.me;
         if !own && self.us.alive(&claim.owner, claim.session) {
@@ -477,8 +475,7 @@ impl Turn<'_> {
         let version = self.job.mirror.items[item as usize].cursor.version();
         if again || (own && may_again && self.never_started(item, &claim)) {
             cursor.run = Some(self.new_claim(claim.fire, claim.attempt + 1, Source::Failover));
-            let claim = ItemClaim { item, cursor, version, settlements: vec![], dead: None, takeover: None };
-            return Previous::Again(Box::new(claim));
+            return Previous::Again(Box::new(CursorChange::new(item, cursor, version)));
         }
         let owner = claim.owner.to_string();
         let reason = match (own, effective.settings.failover) {
@@ -487,21 +484,7 @@ impl Turn<'_> {
             (false, false) => Reason::OwnerDied { owner },
             (false, true) => Reason::OwnerDiedForGood { owner },
         };
-        let ItemClaim { cursor, settlements, dead, .. } =
-            self.give_up(item, cursor, version, owner_lost(reason));
-        Previous::Settled { cursor: Box::new(cursor), settlements, dead }
-    }
-
-    /// The change of a cursor that settles its open claim, of which nothing runs.
-    fn give_up(&self, item: Item, mut cursor: Cursor, version: Option<i32>, outcome: Outcome) -> ItemClaim {
-        let (mut settlements, mut dead) = (Vec::new(), None);
-        if let Some(claim) = &mut cursor.run {
-            settlements.push(self.settlement(item, claim, outcome.clone(), Some(claim.at)));
-            claim.outcome = Some(outcome);
-            let gone = claim.owner != self.us.me && !self.us.leases.contains_key(&claim.owner);
-            dead = gone.then(|| claim.owner.clone());
-        }
-        ItemClaim { item, cursor, version, settlements, dead, takeover: None }
+        Previous::GivenUp(Box::new(self.give_up(item, cursor, version, owner_lost(reason))))
     }
 
     /// Makes hints about an item's run matter here, until its cursor decides.
@@ -522,7 +505,7 @@ impl Turn<'_> {
         }
         let Some(nodes) = job.mirror.item(item) else { return false };
         let cursor = match &nodes.cursor {
-            CursorNode::Known { cursor, .. } => (**cursor).clone(),
+            CursorNode::Known { cursor, .. } => cursor.clone(),
             CursorNode::Absent | CursorNode::Damaged { .. } => return true,
             CursorNode::Unread => {
                 if job.items.get(item as usize).is_none_or(|state| state.reading.is_none()) {
@@ -543,8 +526,8 @@ impl Turn<'_> {
         };
         if self.orphaned_long_enough(item) && self.lease_is_known(item, &claim) {
             let reason = Reason::OwnerDiedItemGone { owner: claim.owner.to_string() };
-            let claim = self.give_up(item, cursor, version, owner_lost(reason));
-            self.send_settles(vec![claim]);
+            let change = self.give_up(item, cursor, version, owner_lost(reason));
+            self.advance_each(vec![change]);
         }
         false
     }
@@ -552,8 +535,7 @@ impl Turn<'_> {
     /// Whether a claim of our own was never started: its answer was unclear, and only the read-back showed that it had been
     /// carried out.
     fn never_started(&self, item: Item, claim: &Claim) -> bool {
-        let session = self.us.session.map(|terms| terms.session);
-        Some(claim.session) == session && self.job.items[item as usize].lost != Some(claim.run_id)
+        self.us.is_our_session(claim.session) && self.job.items[item as usize].lost != Some(claim.run_id)
     }
 
     /// Java's mark that an instant passed while an item ran.
@@ -562,30 +544,30 @@ impl Turn<'_> {
             return;
         }
         for item in items {
-            let nodes = self.job.mirror.item_mut(*item);
-            if nodes.misfire {
+            if self.job.mirror.item(*item).is_some_and(|nodes| nodes.misfire)
+                || std::mem::replace(&mut self.job.item_mut(*item).is_marking, true)
+            {
                 continue;
             }
-            nodes.misfire = true;
-            let path = self.path(&Key::Misfire(*item));
-            self.commit(Purpose::Mark(*item), vec![Op::create(path, Bytes::new())]);
+            self.commit(Purpose::Mark(*item), Write::create(Key::Misfire(*item), Bytes::new()).into());
         }
     }
 
-    pub(super) fn marked(&mut self, item: Item, result: Result<Commit, Error>) {
-        let present = match result {
-            Ok(_) => true,
-            Err(Error::Conflict { conflict, .. }) => conflict == Conflict::Exists,
+    /// What became of a misfire mark. One that is not up by us is looked at: somebody else may have been quicker.
+    pub(super) fn marked(&mut self, item: Item, writes: Vec<Write>, result: Result<Commit, Error>) {
+        match result {
+            Ok(commit) => {
+                self.job.item_mut(item).is_marking = false;
+                self.take_in(writes, &commit);
+            }
             Err(error) => {
-                if !error.is_unknown() {
+                if !error.is_unknown() && !matches!(error, Error::Conflict { .. }) {
                     self.refused(Doing::Claim, &error);
                 }
                 let path = self.path(&Key::Misfire(item));
                 self.us.read(vec![path]);
-                return;
             }
-        };
-        self.job.mirror.item_mut(item).misfire = present;
+        }
     }
 
     /// Tells streams to come to an end when their items are to move, or streaming was switched off.
@@ -607,17 +589,14 @@ impl Turn<'_> {
     }
 }
 
-/// The outcome of a fire whose owner is lost.
-fn owner_lost(reason: Reason) -> Outcome {
-    Outcome::Failed { kind: FailureKind::OwnerLost, reason }
-}
-
-/// See [`Core::settle_previous`].
+/// What became of an item's last claim.
 enum Previous {
-    /// Nothing runs; the cursor to go on from, and what is to be recorded with the next change of it.
-    Settled { cursor: Box<Cursor>, settlements: Vec<Settlement>, dead: Option<clockwright_model::InstanceId> },
+    /// It has its outcome, or there was none; the cursor to go on from.
+    Over(Box<Cursor>),
+    /// Its owner is lost, and the fire is not claimed again: it failed.
+    GivenUp(Box<CursorChange>),
     /// The same fire is claimed again.
-    Again(Box<ItemClaim>),
+    Again(Box<CursorChange>),
     /// It runs elsewhere.
     Running,
     /// Not decided yet.

@@ -1,30 +1,32 @@
-//! One coordination commit: the operations that it is built of, and what is believed once it was carried out.
+//! What is committed at once: the changes of a job's nodes, how they become operations of the registry, and how the mirror learns of
+//! them.
 //!
-//! # Failures
-//! Any conflict or unclear answer leads to a fresh reading of the whole job and a new decision. Each step is written so that
-//! doing it again is right.
+//! Everything that this engine writes goes this way. A [`Group`] is built of typed [`Write`]s; [`Turn::commit`] encodes them, here and
+//! nowhere else, and keeps them until the answer comes; with that [`Turn::take_in`] makes the mirror show what was written. Only then
+//! whoever asked for the commit goes on.
+//!
+//! # Coordination
+//! A coordination commit is one step of a job's coordination: one is under way at a time. Any conflict or unclear answer leads to a
+//! fresh reading of the whole job and a new decision. Each step is written so that doing it again is right.
 
-use super::job::{Job, LatchKind, Phase};
+use super::job::{Job, LatchKind, Phase, item_of};
 use super::trouble::Doing;
 use super::us::Us;
-use super::{Purpose, Turn};
+use super::{Effect, Pending, Purpose, Turn};
 use bytes::Bytes;
 use clockwright_fleet::keys::Key;
-use clockwright_model::Millis;
-use clockwright_registry::{Commit, Error, Mode, Node, Op, OpResult, Path, Stat};
+use clockwright_fleet::mirror::Writer;
+use clockwright_fleet::write::{Change, Value, Write};
+use clockwright_model::{InstanceId, Millis};
+use clockwright_registry::{Commit, Error, Mode, OpResult};
 use std::collections::BTreeSet;
 
 /// How long coordination of a job rests after a step failed, milliseconds.
 const REST: Millis = 50;
 
 /// What a coordination commit is.
-pub(crate) struct Step {
-    pub(super) kind: StepKind,
-    pub(super) ops: Vec<Op>,
-}
-
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum StepKind {
+pub(super) enum Step {
     Latch,
     Join,
     Leave,
@@ -33,58 +35,112 @@ pub(super) enum StepKind {
     Configure,
 }
 
-/// Builds the operations of one commit, creating parents that are missing.
+/// What is written at once.
+#[derive(Debug, Default)]
+pub(super) struct Group {
+    pub(super) writes: Vec<Write>,
+    /// The processes whose leases must be gone.
+    pub(super) dead: Vec<InstanceId>,
+}
+
+impl From<Write> for Group {
+    fn from(write: Write) -> Self {
+        vec![write].into()
+    }
+}
+
+impl From<Vec<Write>> for Group {
+    fn from(writes: Vec<Write>) -> Self {
+        Self { writes, dead: Vec::new() }
+    }
+}
+
+/// Builds a group, creating parents that are missing.
 pub(super) struct Builder<'a> {
     pub(super) us: &'a Us,
     pub(super) job: &'a Job,
+    pub(super) group: Group,
     made: BTreeSet<Key>,
-    pub(super) ops: Vec<Op>,
 }
 
 impl<'a> Builder<'a> {
     pub(super) fn new(us: &'a Us, job: &'a Job) -> Self {
-        Self { us, job, made: BTreeSet::new(), ops: Vec::new() }
+        Self { us, job, group: Group::default(), made: BTreeSet::new() }
     }
 
-    pub(super) fn path(&self, key: &Key) -> Path {
-        self.us.keys.of(&self.job.name, key)
+    /// What was built; the next group begins.
+    pub(super) fn take(&mut self) -> Group {
+        std::mem::take(&mut self.group)
+    }
+
+    pub(super) fn build(self) -> Group {
+        self.group
+    }
+
+    pub(super) fn len(&self) -> usize {
+        self.group.writes.len()
+    }
+
+    pub(super) fn push(&mut self, write: Write) {
+        self.group.writes.push(write);
     }
 
     /// Creates the parents of a node as far as they are not known to exist.
-    pub(super) fn parents(&mut self, key: &Key) {
+    fn parents(&mut self, key: &Key) {
         for parent in ancestors(key) {
             if !self.job.mirror.parents.contains(parent) && self.made.insert(parent.clone()) {
-                self.ops.push(Op::create(self.path(parent), Bytes::new()));
+                self.push(Write::create(parent.clone(), Bytes::new()));
             }
         }
     }
 
-    pub(super) fn create(&mut self, key: &Key, data: impl Into<Bytes>) {
-        self.parents(key);
-        self.ops.push(Op::create(self.path(key), data));
+    pub(super) fn create(&mut self, key: Key, value: impl Into<Value>) {
+        self.create_as(key, value.into(), Mode::Persistent);
     }
 
-    pub(super) fn create_ephemeral(&mut self, key: &Key, data: impl Into<Bytes>) {
-        self.parents(key);
-        self.ops.push(Op::create_ephemeral(self.path(key), data));
+    pub(super) fn create_ephemeral(&mut self, key: Key, value: impl Into<Value>) {
+        self.create_as(key, value.into(), Mode::Ephemeral);
+    }
+
+    pub(super) fn create_as(&mut self, key: Key, value: Value, mode: Mode) {
+        self.parents(&key);
+        self.push(Write { key, change: Change::Create(value, mode) });
+    }
+
+    /// Creates a node, or sets it where it is known to be there.
+    pub(super) fn put(&mut self, is_there: bool, key: Key, value: impl Into<Value>) {
+        if is_there { self.push(Write::set(key, value)) } else { self.create(key, value) }
     }
 
     /// The job's root node with this data, which is none in 2.x.
     pub(super) fn root(&mut self, data: &str) {
-        let path = self.path(&Key::Job);
         match &self.job.mirror.root {
             _ if data.is_empty() => {}
             None => {
                 self.made.insert(Key::Job);
-                self.ops.push(Op::create(path, data.to_owned()));
+                self.push(Write::create(Key::Job, data.to_owned()));
             }
             Some(found) if found[..] == *data.as_bytes() => {}
-            Some(_) => self.ops.push(Op::set(path, data.to_owned())),
+            Some(_) => self.push(Write::set(Key::Job, data.to_owned())),
         }
     }
 
-    pub(super) fn delete(&mut self, key: &Key) {
-        self.ops.push(Op::delete(self.path(key)));
+    pub(super) fn delete(&mut self, key: Key) {
+        self.push(Write::delete(key));
+    }
+
+    /// Requires that the plan is the one whose owners are known here.
+    pub(super) fn check_plan(&mut self) {
+        if let Some(epoch) = self.job.epoch {
+            self.push(Write::check(Key::Epoch, epoch));
+        }
+    }
+
+    /// Requires that a process holds no lease.
+    pub(super) fn is_dead(&mut self, process: &InstanceId) {
+        if !self.group.dead.contains(process) {
+            self.group.dead.push(process.clone());
+        }
     }
 }
 
@@ -105,33 +161,93 @@ fn ancestors(key: &Key) -> &'static [Key] {
     }
 }
 
+/// What a commit would have brought whose answer is not known; for [`Mutation::UnknownIsIgnored`](super::Mutation).
+pub(super) fn as_if_carried_out(writes: &[Write]) -> Commit {
+    let result = |write: &Write| match write.change {
+        Change::Set(_, version) => OpResult::Set { version: version.map_or(0, |version| version + 1) },
+        _ => OpResult::Checked,
+    };
+    Commit { transaction: 0, results: writes.iter().map(result).collect() }
+}
+
 impl Turn<'_> {
-    pub(super) fn coordinate_with(&mut self, kind: StepKind, ops: Vec<Op>) {
-        if ops.is_empty() {
-            return;
+    /// Sends a commit, and keeps what it writes until its answer comes.
+    pub(super) fn commit(&mut self, purpose: Purpose, group: Group) -> u64 {
+        let Group { writes, dead } = group;
+        self.job.wrote = true;
+        let us = &mut *self.us;
+        let mut ops = Vec::with_capacity(writes.len() + 2 * dead.len());
+        ops.extend(writes.iter().map(|write| write.encode(&us.keys, &self.job.name)));
+        ops.extend(dead.iter().flat_map(|dead| us.proof_of_death(dead)));
+        let id = us.next();
+        us.commits.insert(id, Pending { job: self.job.number, purpose, writes });
+        us.out.push(Effect::Commit { id, ops });
+        id
+    }
+
+    /// Takes an own commit into the mirror. Answers to questions that were asked before are older from now on.
+    pub(super) fn take_in(&mut self, writes: Vec<Write>, commit: &Commit) {
+        let touched = self.us.next();
+        let job = &mut *self.job;
+        let (mut config, mut plan, mut epoch) = (false, false, false);
+        for write in writes.iter().filter(|write| !write.is_check()) {
+            match item_of(&write.key) {
+                Some(item) => job.item_mut(item).touched = touched,
+                // Nothing is decided by the node with the registry's clock.
+                None if matches!(write.key, Key::CurrentTime | Key::SystemTime) => {}
+                None => job.touched = touched,
+            }
+            match write.key {
+                Key::Cursor(item) => {
+                    let state = job.item_mut(item);
+                    state.cursor_sequence = touched;
+                    state.recorded = commit.transaction;
+                }
+                Key::Config | Key::Job => config = true,
+                Key::Necessary | Key::Owner(_) => plan = true,
+                Key::Epoch => epoch = true,
+                _ => {}
+            }
+            job.forget_target(&write.key);
         }
-        let id = self.commit(Purpose::Coordinate(Step { kind, ops: ops.clone() }), ops);
-        self.job.op = Some(id);
+        let writer = Writer { session: self.us.session_id(), now: self.now.wall };
+        job.mirror.take_in(writes, commit, writer);
+        if config {
+            job.read_settings();
+        }
+        if plan {
+            job.plans.note(&job.mirror);
+        }
+        if epoch {
+            // This instance wrote the owners as well.
+            job.epoch = job.mirror.epoch;
+            job.plan_read = touched;
+        }
+        self.touch();
     }
 
-    /// Starts another coordination commit on behalf of failover.
-    pub(super) fn coordinate_other(&mut self, ops: Vec<Op>) {
-        self.coordinate_with(StepKind::Other, ops);
+    /// Starts a step of the job's coordination.
+    pub(super) fn coordinate_with(&mut self, step: Step, group: impl Into<Group>) {
+        let group = group.into();
+        if !group.writes.is_empty() {
+            let id = self.commit(Purpose::Coordinate(step), group);
+            self.job.op = Some(id);
+        }
     }
 
-    /// What became of a coordination commit.
-    pub(super) fn coordinated(&mut self, step: Step, result: Result<Commit, Error>) {
+    /// What became of a step.
+    pub(super) fn coordinated(&mut self, step: Step, writes: Vec<Write>, result: Result<Commit, Error>) {
         self.job.op = None;
         match result {
             Ok(commit) => {
                 self.accepted(Doing::Coordinate);
-                self.apply(&step.ops, &commit);
-                self.after_step(step.kind, &commit);
+                self.take_in(writes, &commit);
+                self.after_step(step, &commit);
             }
             Err(error) => {
                 let unclear = error.is_unknown();
                 self.job.plan = None;
-                if let (StepKind::Latch, false) = (step.kind, unclear) {
+                if let (Step::Latch, false) = (step, unclear) {
                     self.job.latch = None;
                 }
                 if !unclear && !matches!(error, Error::Conflict { .. }) {
@@ -147,9 +263,9 @@ impl Turn<'_> {
         }
     }
 
-    pub(super) fn after_step(&mut self, kind: StepKind, commit: &Commit) {
-        match kind {
-            StepKind::Latch => {
+    fn after_step(&mut self, step: Step, commit: &Commit) {
+        match step {
+            Step::Latch => {
                 let created = commit.results.iter().rev().find_map(|result| match result {
                     OpResult::Created(path) => Some(path.name().to_owned()),
                     _ => None,
@@ -167,9 +283,9 @@ impl Turn<'_> {
                 };
                 let id = self.us.next();
                 let root = self.path(&root);
-                self.us.out.push(super::Effect::Tree { id, root });
+                self.us.out.push(Effect::Tree { id, root });
             }
-            StepKind::Join => {
+            Step::Join => {
                 self.job.latch = None;
                 self.job.registered = true;
                 if self.leads() {
@@ -177,63 +293,16 @@ impl Turn<'_> {
                     self.load();
                 }
             }
-            StepKind::Leave => {
+            Step::Leave => {
                 self.job.latch = None;
                 self.job.registered = false;
                 if self.is_leaving() {
                     self.job.phase = Phase::Left;
                 }
             }
-            StepKind::Plan => self.continue_plan(),
-            StepKind::Configure => self.job.has_configured = true,
-            StepKind::Other => {}
+            Step::Plan => self.continue_plan(),
+            Step::Configure => self.job.has_configured = true,
+            Step::Other => {}
         }
-    }
-
-    /// Takes the effects of an own commit into the mirror, so that nobody has to wait for the hints about them.
-    pub(super) fn apply(&mut self, ops: &[Op], commit: &Commit) {
-        let session = self.us.session_id();
-        let touched = self.us.next();
-        for (op, result) in ops.iter().zip(&commit.results) {
-            let path = if let OpResult::Created(path) = result { path } else { op.path() };
-            let Some((_, key)) = self.us.keys.parse(path) else { continue };
-            let stat = Stat {
-                version: if let OpResult::Set { version } = result { *version } else { 0 },
-                created: commit.transaction,
-                modified: commit.transaction,
-                created_at: self.now.wall,
-                modified_at: self.now.wall,
-                owner: if matches!(op, Op::Create { mode: Mode::Persistent, .. } | Op::Set { .. }) {
-                    0
-                } else {
-                    session
-                },
-                children: 0,
-                children_changed: 0,
-            };
-            let node = match op {
-                Op::Create { data, .. } => Some(Node { data: data.clone(), stat }),
-                Op::Set { data, .. } => {
-                    // A set keeps the owner of an ephemeral node; the only one that is set here is this instance's own.
-                    let owner = if matches!(key, Key::Instance(_)) { session } else { 0 };
-                    Some(Node { data: data.clone(), stat: Stat { owner, ..stat } })
-                }
-                Op::Delete { .. } => None,
-                Op::Check { .. } => continue,
-            };
-            let job = &mut *self.job;
-            if let Some(item) = super::job::item_of(&key) {
-                job.item_mut(item).touched = touched;
-            } else {
-                job.touched = touched;
-            }
-            job.put(touched, &key, node.as_ref());
-            if key == Key::Epoch {
-                // This instance wrote the owners as well.
-                job.epoch = job.mirror.epoch;
-                job.plan_read = touched;
-            }
-        }
-        self.touch();
     }
 }

@@ -19,18 +19,16 @@
 //! knows best, and may not be its owner any more. So the owner waits with the release until [`Turn::gathering`] is over, in which all
 //! who lost their sessions together are back. A run that goes on meanwhile is put into the cursor by who runs it, and ends there.
 
-use super::claim::{ItemClaim, cursor_op};
+use super::Turn;
+use super::change::CursorChange;
 use super::firing::Proposal;
 use super::job::{Effective, ItemState, Job, Local};
 use super::port::OnRegistryLoss;
-use super::{Purpose, Turn};
 use clockwright_fleet::cursor::{Claim, Cursor};
 use clockwright_fleet::held::{Held, Resume};
-use clockwright_fleet::keys::Key;
 use clockwright_fleet::mirror::CursorNode;
 use clockwright_model::{Item, Millis, Reason};
 use clockwright_planner::Blocked;
-use clockwright_registry::Op;
 
 /// How long to wait before something is added to the same cursor again, milliseconds.
 const AGAIN: Millis = 200;
@@ -155,15 +153,18 @@ impl Turn<'_> {
         };
         // Whatever answer is given, it is written there.
         self.job.item_mut(item).watching = true;
-        Some(claim.filter(|_| !hold).map_or(Proposal::Nothing, Proposal::Settle))
+        Some(claim.filter(|_| !hold).map_or(Proposal::Nothing, Proposal::Advance))
     }
 
     /// The cursor that holds an item, with what is known here of it.
-    fn hold(&self, item: Item, reason: Reason, effective: &Effective) -> ItemClaim {
+    fn hold(&self, item: Item, reason: Reason, effective: &Effective) -> CursorChange {
         let nodes = self.job.mirror.item(item).map(|nodes| &nodes.cursor);
         let (mut cursor, version) = match nodes {
-            Some(CursorNode::Known { cursor, version, .. }) => ((**cursor).clone(), Some(*version)),
-            _ => (Cursor::starting(0, effective.schedule_hash, Some(effective.rule.clone())), None),
+            Some(CursorNode::Known { cursor, version, .. }) => (cursor.clone(), Some(*version)),
+            _ => {
+                let rule = Some(effective.rule.clone());
+                (Box::new(Cursor::starting(0, effective.schedule_hash, rule)), None)
+            }
         };
         if let Some(state) = self.job.items.get(item as usize) {
             recall(state.seen, state.claim(), &mut cursor);
@@ -171,11 +172,11 @@ impl Turn<'_> {
         let resume = self.policy(&reason);
         cursor.held.get_or_insert(Held { reason, at: self.now.wall, resume });
         cursor.generation = self.us.generation();
-        ItemClaim { item, cursor, version, settlements: vec![], dead: None, takeover: None }
+        CursorChange::new(item, cursor, version)
     }
 
     /// The cursor of an item whose nodes are made, if it had one before: all that the registry had of it is lost.
-    pub(super) fn remembered(&self, item: Item, effective: &Effective) -> Option<Cursor> {
+    pub(super) fn remembered(&self, item: Item, effective: &Effective) -> Option<Box<Cursor>> {
         self.job.items.get(item as usize)?.seen?;
         Some(self.hold(item, Reason::RegistryLost {}, effective).cursor)
     }
@@ -188,7 +189,7 @@ impl Turn<'_> {
     }
 
     /// The cursor of a held item that goes on, if it is known from where and everybody has had the time to add what they know.
-    fn release(&mut self, item: Item, effective: &Effective) -> Option<ItemClaim> {
+    fn release(&mut self, item: Item, effective: &Effective) -> Option<CursorChange> {
         let CursorNode::Known { cursor, version, .. } = &self.job.mirror.item(item)?.cursor else {
             return None;
         };
@@ -199,12 +200,12 @@ impl Turn<'_> {
             self.wake_at_wall(due);
             return None;
         }
-        let (mut cursor, version) = ((**cursor).clone(), Some(*version));
+        let (mut cursor, version) = (cursor.clone(), Some(*version));
         let known = if cursor.settled > 0 { cursor.settled } else { resume.from };
         (cursor.held, cursor.settled, cursor.resumed) = (None, known, cursor.resumed.max(resume.at));
         (cursor.schedule, cursor.rule) = (effective.schedule_hash, Some(effective.rule.clone()));
         cursor.gap.clear();
-        let mut claim = ItemClaim { item, cursor, version, settlements: vec![], dead: None, takeover: None };
+        let mut claim = CursorChange::new(item, cursor, version);
         self.settle_blocked(&mut claim, effective, resume.from, Blocked::Off(&held.reason));
         claim.cursor.settled = resume.from;
         Some(claim)
@@ -242,12 +243,13 @@ impl Turn<'_> {
 
     /// Adds what is known here to cursors of items that are not ours, or that run: who owns them may know less.
     fn add_what_is_known(&mut self, effective: &Effective) {
-        let mut claims = Vec::new();
+        let mut changes = Vec::new();
         for item in 0..self.job.count() {
             let job = &*self.job;
             let state = &job.items[item as usize];
             let idle = matches!(state.local, Local::Idle);
-            let busy = matches!(state.local, Local::Claiming | Local::Ended { committing: true, .. });
+            let busy = state.is_advancing
+                || matches!(state.local, Local::Claiming | Local::Ended { committing: true, .. });
             if busy || (idle && job.owns(item, &self.us.me)) {
                 continue;
             }
@@ -260,19 +262,13 @@ impl Turn<'_> {
                 cursor.held.is_some() && state.claim().is_some_and(|claim| lacks(cursor, claim));
             if (before || unknown_run) && self.now.mono >= state.claim_after {
                 let reason = self.doubt(item).unwrap_or(Reason::RegistryLost {});
-                claims.push(self.hold(item, reason, effective));
+                changes.push(self.hold(item, reason, effective));
             }
         }
-        for mut claim in claims {
-            self.carry(&mut claim);
-            let ops: Vec<Op> = vec![cursor_op(self.path(&Key::Cursor(claim.item)), &claim)];
-            let state = self.job.item_mut(claim.item);
-            if matches!(state.local, Local::Idle) {
-                state.local = Local::Claiming;
-            }
-            state.claim_after = self.now.mono + AGAIN;
+        for change in changes {
+            self.job.item_mut(change.item).claim_after = self.now.mono + AGAIN;
             self.wake_at_mono(self.now.mono + AGAIN);
-            self.commit(Purpose::Settle(vec![claim]), ops);
+            self.advance(vec![change], false);
         }
     }
 }

@@ -7,7 +7,7 @@ use bytes::Bytes;
 use clockwright_fleet::Layout;
 use clockwright_fleet::cursor::{Kept, Rule};
 use clockwright_fleet::keys::Key;
-use clockwright_fleet::mirror::{CursorNode, Mirror};
+use clockwright_fleet::mirror::{CursorNode, ItemNodes, Mirror};
 use clockwright_model::{Exclusive, Fire, InstanceId, Item, JobName, JobSettings, Millis, Outcome, Reason};
 use clockwright_planner::Schedule;
 use clockwright_planner::sharding::Strategy;
@@ -64,6 +64,8 @@ pub(crate) struct Job {
     pub(crate) latch: Option<Latch>,
     /// Leader: which plan batches are still to be written.
     pub(crate) plan: Option<super::plan::PlanInProgress>,
+    /// Who should own what, as long as nothing has changed that this depends on.
+    pub(crate) target: Option<Arc<super::plan::Target>>,
     pub(crate) items: Vec<ItemState>,
     /// The plan whose owners the mirror has: they were read no earlier than this version of the epoch node.
     pub(crate) epoch: Option<i32>,
@@ -94,8 +96,8 @@ pub(crate) struct Job {
     pub(crate) armed_mono: Option<Millis>,
     /// The items into whose cursors a trigger was put already, and the trigger's transaction.
     pub(crate) triggered: (i64, Vec<Item>),
-    /// When the clock node was last touched, by our clock.
-    pub(crate) clock_touched: Millis,
+    /// The clocks differ by more than the job allows, and that was told.
+    pub(crate) clock_differs: bool,
     /// How the plans came about; see [`super::mixed`].
     pub(crate) plans: super::mixed::Plans,
     /// When an orphan mark was first seen here, by item (mono).
@@ -201,6 +203,10 @@ pub(crate) struct ItemState {
     pub(crate) seen: Option<Seen>,
     /// That it is held was told.
     pub(crate) hold_told: bool,
+    /// A change of the cursor is on its way though the item is busy; nothing else is written into it meanwhile.
+    pub(crate) is_advancing: bool,
+    /// Java's misfire mark is on its way up, or being looked at.
+    pub(crate) is_marking: bool,
     /// The outcomes that were put on record here and may not be stored yet, by their numbers; see [`clockwright_fleet::cursor`].
     pub(crate) kept: VecDeque<(u64, Kept)>,
 }
@@ -292,6 +298,7 @@ impl Job {
             op_after: 0,
             latch: None,
             plan: None,
+            target: None,
             items: Vec::new(),
             epoch: None,
             plan_reading: None,
@@ -310,7 +317,7 @@ impl Job {
             armed_wall: None,
             armed_mono: None,
             triggered: (0, Vec::new()),
-            clock_touched: 0,
+            clock_differs: false,
             plans: super::mixed::Plans::default(),
             marks_seen: Vec::new(),
             seen: super::history::Seen::default(),
@@ -331,6 +338,7 @@ impl Job {
         self.op_after = 0;
         self.latch = None;
         self.plan = None;
+        self.target = None;
         self.epoch = None;
         self.plan_reading = None;
         self.foreign.clear();
@@ -346,6 +354,8 @@ impl Job {
             item.watching = false;
             item.lost = None;
             item.loose = false;
+            item.is_marking = false;
+            item.is_advancing = false;
             match &mut item.local {
                 local @ Local::Claiming => *local = Local::Idle,
                 Local::Ended { committing, .. } => *committing = false,
@@ -366,8 +376,8 @@ impl Job {
             | Key::CompletedItem(_)
             | Key::Started
             | Key::Completed
-            | Key::Guarantee => false,
-            Key::CurrentTime => self.local.max_time_diff_seconds >= 0,
+            | Key::Guarantee
+            | Key::CurrentTime => false,
             _ => true,
         }
     }
@@ -386,16 +396,23 @@ impl Job {
             return true;
         }
         if let Key::Cursor(item) = key {
-            self.item_mut(*item);
-            if let (Some(nodes), Some(state)) =
-                (self.mirror.items.get(*item as usize), self.items.get_mut(*item as usize))
-            {
-                state.remember(&nodes.cursor);
-                state.cursor_sequence = id;
-                state.reading = None;
+            let state = self.item_mut(*item);
+            if id < state.cursor_sequence {
+                // An answer that is late: what is known was asked for after it.
+                state.reading = state.reading.filter(|reading| *reading != id);
+                return true;
+            }
+            state.cursor_sequence = id;
+            state.reading = None;
+            if let Some(nodes) = self.mirror.items.get(*item as usize) {
+                self.items[*item as usize].remember(&nodes.cursor);
             }
         }
+        if let Key::Misfire(item) = key {
+            self.item_mut(*item).is_marking = false;
+        }
         self.mirror.put(key, node);
+        self.forget_target(key);
         if matches!(key, Key::Config | Key::Job) {
             self.read_settings();
         }
@@ -440,26 +457,15 @@ impl Job {
         }
         let count = self.mirror.items.len().max(old.items.len());
         for index in 0..count {
-            let fresh = self.items.get(index).is_none_or(|state| state.touched <= id);
-            let nodes = self.mirror.item_mut(index as Item);
-            if fresh {
-                if matches!(nodes.cursor, CursorNode::Unread) {
-                    nodes.cursor = CursorNode::Absent;
-                }
-                let state = self.item_mut(index as Item);
-                state.cursor_sequence = id;
-                state.reading = None;
-            } else if let Some(kept) = old.items.get_mut(index) {
-                // A commit of ours changed this item after the reading began; only what others write is taken from it.
-                nodes.cursor = std::mem::take(&mut kept.cursor);
-                nodes.running = kept.running.take();
-                nodes.taken = kept.taken.take();
-                nodes.failovering = kept.failovering.take();
-                nodes.misfire = kept.misfire;
-            }
+            self.keep_newer(id, index as Item, old.items.get_mut(index));
         }
         self.is_loaded = true;
+        if let Some(latch) = self.latch.as_mut().filter(|latch| latch.name.is_some()) {
+            // What is read whole is newer than the place in the queue.
+            latch.listed = true;
+        }
         self.looked = id;
+        self.target = None;
         self.plans.note(&self.mirror);
         self.plans.looked(id);
         // A tree is no snapshot: its owners may be those of the plan before its epoch.
@@ -471,6 +477,33 @@ impl Job {
     /// Whether the mirror shows what became of every commit of ours.
     pub(crate) fn is_clear(&self) -> bool {
         self.looked >= self.unclear && self.is_loaded && self.loading.is_none() && !self.load_waits
+    }
+
+    /// Keeps what was known of an item, where that is newer than a full reading.
+    fn keep_newer(&mut self, id: u64, item: Item, old: Option<&mut ItemNodes>) {
+        self.item_mut(item);
+        let state = &mut self.items[item as usize];
+        let nodes = self.mirror.item_mut(item);
+        if state.touched <= id {
+            state.is_marking = false;
+            if matches!(nodes.cursor, CursorNode::Unread) {
+                nodes.cursor = CursorNode::Absent;
+            }
+            if state.cursor_sequence <= id {
+                state.cursor_sequence = id;
+                state.reading = None;
+                return;
+            }
+        }
+        let Some(old) = old else { return };
+        nodes.cursor = std::mem::take(&mut old.cursor);
+        if state.touched > id {
+            // A commit of ours changed this item after the reading began; only what others write is taken from it.
+            nodes.running = old.running.take();
+            nodes.taken = old.taken.take();
+            nodes.failovering = old.failovering.take();
+            nodes.misfire = old.misfire;
+        }
     }
 
     /// Whether the owners in the mirror may be older than its epoch, so that a claim would prove nothing.
@@ -492,7 +525,7 @@ impl Job {
     }
 
     /// Reads the settings again when the config node changed.
-    fn read_settings(&mut self) {
+    pub(super) fn read_settings(&mut self) {
         let Some((data, stat)) = self.mirror.config.clone() else { return };
         let root = self.mirror.root.clone().unwrap_or_default();
         let known =
@@ -587,13 +620,6 @@ impl Job {
         quiet && (offline || self.phase != Phase::Active) && (offline || self.op.is_none())
     }
 
-    /// Who should own each item, as an index into the available instances.
-    pub(crate) fn target(&self, effective: &Effective, available: &[InstanceId]) -> Vec<Option<usize>> {
-        let previous: Vec<Option<InstanceId>> =
-            (0..self.count()).map(|item| self.mirror.owner(item).cloned()).collect();
-        effective.strategy.assign(self.name.as_str(), available, self.count(), &previous)
-    }
-
     /// Whether an item is this instance's to run by the current plan.
     pub(crate) fn owns(&self, item: Item, me: &InstanceId) -> bool {
         self.mirror.owner(item) == Some(me)
@@ -665,11 +691,8 @@ fn fnv(parts: &[&[u8]]) -> u32 {
 impl Us {
     /// Whether this engine's current session leads a job.
     pub(crate) fn leads(&self, job: &Job) -> bool {
-        let session = self.session.map(|terms| terms.session);
-        job.mirror
-            .leader
-            .as_ref()
-            .is_some_and(|leader| leader.id == self.me && Some(leader.session) == session)
+        let leader = job.mirror.leader.as_ref();
+        leader.is_some_and(|leader| leader.id == self.me && self.is_our_session(leader.session))
     }
 }
 

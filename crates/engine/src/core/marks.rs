@@ -22,13 +22,13 @@
 //! of a living Java run costs what Java's own reconnection costs, which deletes them too.
 
 use super::Turn;
-use super::group::Builder;
+use super::group::{Builder, Step};
 use super::job::Local;
 use clockwright_fleet::Layout;
 use clockwright_fleet::keys::Key;
 use clockwright_fleet::mirror::{CursorNode, ItemNodes, Mark};
+use clockwright_fleet::write::Write;
 use clockwright_model::Item;
-use clockwright_registry::Op;
 
 impl Turn<'_> {
     /// Whether nobody is behind a mark any more. One that ends with a session does so by itself.
@@ -63,7 +63,7 @@ impl Turn<'_> {
     pub(super) fn lower_left_mark(&self, builder: &mut Builder<'_>, item: Item) {
         let Some(nodes) = self.job.mirror.item(item) else { return };
         if nodes.running.as_ref().is_some_and(|mark| self.is_left(mark)) {
-            builder.delete(&Key::Running(item));
+            builder.delete(Key::Running(item));
         }
     }
 
@@ -85,22 +85,21 @@ impl Turn<'_> {
                 wake = Some(since + self.grace());
                 continue;
             }
-            let before = builder.ops.len();
+            let before = builder.len();
             self.lower_left_mark(&mut builder, item);
             let taker = nodes.failovering.as_ref().filter(|_| nodes.taken.is_none());
             // The next taker of a marked item puts its own name there.
             if taker.is_some() && !job.mirror.failover_items.contains_key(&item) {
-                builder.delete(&Key::Failovering(item));
+                builder.delete(Key::Failovering(item));
             }
-            if builder.ops.len() > before
+            if builder.len() > before
                 && let CursorNode::Known { version, .. } = &nodes.cursor
             {
-                let path = builder.path(&Key::Cursor(item));
-                builder.ops.push(Op::check_if(path, *version));
+                builder.push(Write::check(Key::Cursor(item), *version));
             }
         }
-        let ops = builder.ops;
-        self.coordinate_other(ops);
+        let group = builder.build();
+        self.coordinate_with(Step::Other, group);
         if let Some(at) = wake {
             self.wake_at_mono(at);
         }
@@ -130,13 +129,13 @@ impl Turn<'_> {
                 .as_ref()
                 .is_some_and(|mark| mark.session == 0 && mark.is_of(&self.us.me, session))
             {
-                builder.delete(&Key::Running(item));
+                builder.delete(Key::Running(item));
             }
             if nodes.failovering.as_ref() == Some(&self.us.me) {
-                builder.delete(&Key::Failovering(item));
+                builder.delete(Key::Failovering(item));
             }
         }
-        let ops = builder.ops;
-        self.coordinate_other(ops);
+        let group = builder.build();
+        self.coordinate_with(Step::Other, group);
     }
 }

@@ -1,13 +1,15 @@
 //! Membership: the job's config node, joining a job, leaving it, and who the others are.
 
 use super::Turn;
-use super::group::{Builder, StepKind};
+use super::group::{Builder, Step};
 use super::job::{Latch, LatchKind, Phase};
 use bytes::Bytes;
 use clockwright_fleet::Layout;
 use clockwright_fleet::keys::Key;
+use clockwright_fleet::mirror::InstanceNode;
+use clockwright_fleet::write::Write;
 use clockwright_model::{JobSettings, Millis};
-use clockwright_registry::{Node, Op};
+use clockwright_registry::Node;
 use std::collections::BTreeSet;
 
 /// How long a deletion of a whole job, node by node, may take between our instance node and its config, milliseconds.
@@ -43,18 +45,15 @@ impl Turn<'_> {
         let text = layout.rewrite(old, job.mirror.root.as_deref().unwrap_or_default(), &wanted);
         builder.root(layout.root(&wanted));
         match &job.mirror.config {
-            None => builder.create(&Key::Config, text),
+            None => builder.create(Key::Config, text),
             Some((data, _)) if data[..] == *text.as_bytes() => {
                 self.job.has_configured = true;
                 return false;
             }
-            Some((_, stat)) => {
-                let path = builder.path(&Key::Config);
-                builder.ops.push(Op::set_if(path, text, stat.version));
-            }
+            Some((_, stat)) => builder.push(Write::set_if(Key::Config, text, stat.version)),
         }
-        let ops = builder.ops;
-        self.coordinate_with(StepKind::Configure, ops);
+        let group = builder.build();
+        self.coordinate_with(Step::Configure, group);
         true
     }
 
@@ -67,12 +66,12 @@ impl Turn<'_> {
         } else if !job.registered {
             let mut builder = Builder::new(self.us, self.job);
             register(&mut builder);
-            let ops = builder.ops;
-            if ops.is_empty() {
+            let group = builder.build();
+            if group.writes.is_empty() {
                 self.job.registered = true;
                 self.touch();
             } else {
-                self.coordinate_with(StepKind::Join, ops);
+                self.coordinate_with(Step::Join, group);
             }
         } else if self.us.leads(job) {
             if enabled { self.lead() } else { self.abdicate() }
@@ -92,47 +91,45 @@ impl Turn<'_> {
             self.job.latch = None;
             return self.touch();
         }
-        let session = self.us.session.map(|terms| terms.session);
         let job = &*self.job;
-        let node = job.mirror.instances.get(&self.us.me).filter(|node| Some(node.stat.owner) == session);
+        let ours = |node: &&InstanceNode| self.us.is_our_session(node.stat.owner);
+        let node = job.mirror.instances.get(&self.us.me).filter(ours);
         let mut builder = Builder::new(self.us, self.job);
         if let Some(Latch { name: Some(name), kind, .. }) = &job.latch {
-            builder.delete(&match kind {
+            builder.delete(match kind {
                 LatchKind::Election => Key::ElectionLatchNode(name.clone()),
                 LatchKind::Failover(_) => Key::FailoverLatchNode(name.clone()),
             });
         }
         if job.phase == Phase::ShutDown && self.us.leads(job) && !job.mirror.necessary {
-            builder.create(&Key::Necessary, Bytes::new());
+            builder.create(Key::Necessary, Bytes::new());
         }
         if self.us.leads(job) {
-            builder.delete(&Key::ElectionInstance);
+            builder.delete(Key::ElectionInstance);
         }
         if let Some(node) = node {
             // Not if a trigger came meanwhile: it would go with the node.
-            let path = builder.path(&Key::Instance(self.us.me.clone()));
-            builder.ops.push(Op::Delete { path, version: Some(node.stat.version) });
+            builder.push(Write::delete_if(Key::Instance(self.us.me.clone()), node.stat.version));
         }
         if job.mirror.triggers.contains_key(&self.us.me) {
-            builder.delete(&Key::Trigger(self.us.me.clone()));
+            builder.delete(Key::Trigger(self.us.me.clone()));
         }
-        let ops = builder.ops;
-        if ops.is_empty() {
+        let group = builder.build();
+        if group.writes.is_empty() {
             if self.is_leaving() {
                 self.job.phase = Phase::Left;
             }
         } else {
-            self.coordinate_with(StepKind::Leave, ops);
+            self.coordinate_with(Step::Leave, group);
         }
     }
 
     /// Elastic-Job's shutdown command: somebody deleted our instance node while our session was unbroken. Where the job's config went
     /// too, somebody deleted the job by hand, though it is served; that takes a moment, node by node.
     pub(super) fn notice_shutdown_command(&mut self) {
-        let session = self.us.session.map(|terms| terms.session);
         let job = &mut *self.job;
-        let present =
-            job.mirror.instances.get(&self.us.me).is_some_and(|node| Some(node.stat.owner) == session);
+        let node = job.mirror.instances.get(&self.us.me);
+        let present = node.is_some_and(|node| self.us.is_our_session(node.stat.owner));
         let config = job.mirror.config.as_ref().map(|(_, stat)| stat.created);
         if present && config.is_some() && job.vanished.is_none() {
             (job.registered, job.served) = (true, config);
@@ -163,8 +160,7 @@ impl Turn<'_> {
             return;
         }
         (job.command, job.vanished) = (None, None);
-        let session = self.us.session.map(|terms| terms.session);
-        if lease.is_none_or(|lease| Some(lease.stat.owner) != session) {
+        if !lease.is_some_and(|lease| self.us.is_our_session(lease.stat.owner)) {
             // What is to be done is done when the session's end is heard of.
             return;
         }
@@ -228,33 +224,31 @@ impl Turn<'_> {
 /// Adds what makes this instance a member: its server, its instance node, the flag that asks for a plan.
 pub(super) fn register(builder: &mut Builder<'_>) {
     let (us, job) = (builder.us, builder.job);
-    let session = us.session.map(|terms| terms.session);
     let (ip, layout) = (us.me.ip().to_owned(), job.mirror.layout);
     let disabled = job.effective.as_ref().is_some_and(|effective| effective.settings.disabled);
     // A server node that is there keeps what an operator wrote into it; Java would enable it again at every start.
     match job.mirror.servers.get(&ip) {
-        None => builder.create(&Key::Server(ip), layout.server(disabled)),
+        None => builder.create(Key::Server(ip), layout.server(disabled)),
         // A blank one says nothing in 3.x, and Java polls it until it does.
         Some(server) if layout == Layout::V3 && server.data.is_empty() => {
-            let path = builder.path(&Key::Server(ip));
-            builder.ops.push(Op::set(path, layout.server(disabled)));
+            builder.push(Write::set(Key::Server(ip), layout.server(disabled)));
         }
         Some(_) => {}
     }
     let instance = layout.instance(&us.me);
     match job.mirror.instances.get(&us.me) {
-        Some(node) if Some(node.stat.owner) == session => {}
+        Some(node) if us.is_our_session(node.stat.owner) => {}
         Some(_) => {
-            builder.delete(&Key::Instance(us.me.clone()));
-            builder.create_ephemeral(&Key::Instance(us.me.clone()), instance);
+            builder.delete(Key::Instance(us.me.clone()));
+            builder.create_ephemeral(Key::Instance(us.me.clone()), instance);
         }
-        None => builder.create_ephemeral(&Key::Instance(us.me.clone()), instance),
+        None => builder.create_ephemeral(Key::Instance(us.me.clone()), instance),
     }
     let stays = job.effective.as_ref().is_some_and(|effective| effective.settings.static_sharding)
         && !job.mirror.items.is_empty();
     // In 3.x the leader sees the instance come, and raises the flag itself.
     if layout == Layout::V2 && !stays && !job.mirror.necessary {
-        builder.create(&Key::Necessary, Bytes::new());
+        builder.create(Key::Necessary, Bytes::new());
     }
 }
 

@@ -40,16 +40,17 @@
 //! or not at all while a plan changes. Nothing of this is used in jobs without Java peers.
 
 use super::Turn;
-use super::claim::ItemClaim;
+use super::change::owner_lost;
 use super::failover::MARK_BATCH;
-use super::group::Builder;
+use super::group::{Builder, Step};
 use super::job::Local;
 use bytes::Bytes;
 use clockwright_fleet::Layout;
 use clockwright_fleet::keys::Key;
 use clockwright_fleet::mirror::{CursorNode, ItemNodes, Mirror, OwnerNode};
-use clockwright_model::{FailureKind, InstanceId, Item, Millis, Outcome, Reason};
-use clockwright_registry::{Node, Op, Path};
+use clockwright_fleet::write::Write;
+use clockwright_model::{InstanceId, Item, Millis, Reason};
+use clockwright_registry::{Node, Path};
 use std::collections::{BTreeMap, BTreeSet};
 
 /// How long before an instant no plan is made beside Java peers, milliseconds. Covers what Java's cache lags behind.
@@ -178,9 +179,9 @@ impl Turn<'_> {
             self.wake_at_mono(self.now.mono + wait);
             if !self.job.mirror.necessary {
                 let mut builder = Builder::new(self.us, self.job);
-                builder.create(&Key::Necessary, Bytes::new());
-                let ops = builder.ops;
-                self.coordinate_other(ops);
+                builder.create(Key::Necessary, Bytes::new());
+                let group = builder.build();
+                self.coordinate_with(Step::Other, group);
             }
             return false;
         }
@@ -256,15 +257,15 @@ impl Turn<'_> {
         }
         let mut builder = Builder::new(self.us, self.job);
         for item in self.job.plans.left.iter().take(MARK_BATCH) {
-            builder.create(&Key::FailoverItem(*item), Bytes::new());
+            builder.create(Key::FailoverItem(*item), Bytes::new());
         }
-        let ops = builder.ops;
-        self.coordinate_other(ops);
+        let group = builder.build();
+        self.coordinate_with(Step::Other, group);
     }
 
-    /// Settles the claims of dead instances of ours whose items a Java peer has taken over.
+    /// Gives up the claims of dead instances of ours whose items a Java peer has taken over.
     pub(super) fn yield_to_java(&mut self) {
-        let mut settles = Vec::new();
+        let mut yielded = Vec::new();
         for item in 0..self.job.count() {
             let job = &*self.job;
             let (Some(nodes), Some(state)) = (job.mirror.item(item), job.items.get(item as usize)) else {
@@ -272,7 +273,7 @@ impl Turn<'_> {
             };
             let Some(taker) = nodes.taken.clone().filter(|id| self.is_java(id)) else { continue };
             let CursorNode::Known { version, cursor, .. } = &nodes.cursor else { continue };
-            let (version, mut cursor) = (*version, cursor.clone());
+            let (version, cursor) = (*version, cursor.clone());
             let Some(claim) = cursor.running().cloned() else { continue };
             // One of ours that takes an item claims it in the same commit; it may be dead by now, and look like Java for a moment.
             if !matches!(state.local, Local::Idle)
@@ -283,16 +284,9 @@ impl Turn<'_> {
                 continue;
             }
             let reason = Reason::TakenByJava { owner: claim.owner.to_string(), taker: taker.to_string() };
-            let outcome = Outcome::Failed { kind: FailureKind::OwnerLost, reason };
-            let settlement = self.settlement(item, &claim, outcome.clone(), Some(claim.at));
-            if let Some(run) = &mut cursor.run {
-                run.outcome = Some(outcome);
-            }
-            let dead = (!self.us.leases.contains_key(&claim.owner)).then_some(claim.owner);
-            let (cursor, version, settlements) = (*cursor, Some(version), vec![settlement]);
-            settles.push(ItemClaim { item, cursor, version, settlements, dead, takeover: None });
+            yielded.push(self.give_up(item, cursor, Some(version), owner_lost(reason)));
         }
-        self.send_settles(settles);
+        self.advance_each(yielded);
     }
 
     /// Whether Java peers may still have to mark what an instance that vanished had.
@@ -359,13 +353,8 @@ impl Turn<'_> {
         if let Some(first) = wake {
             self.wake_at_wall(first + OUTDATED);
         }
-        let delete = |(item, version): (Item, i32)| Op::Delete {
-            path: self.path(&Key::Cursor(item)),
-            version: Some(version),
-        };
-        let ops: Vec<Op> = outdated.into_iter().map(delete).collect();
-        if !ops.is_empty() {
-            self.coordinate_other(ops);
-        }
+        let delete = |(item, version)| Write::delete_if(Key::Cursor(item), version);
+        let writes: Vec<Write> = outdated.into_iter().map(delete).collect();
+        self.coordinate_with(Step::Other, writes);
     }
 }

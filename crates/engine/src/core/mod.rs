@@ -21,6 +21,7 @@
 //! [`Now::wall`] is the calendar: which instants are due. [`Now::mono`] is `CLOCK_BOOTTIME`: leases, waits and backoff. The two
 //! are never mixed, so that setting the clock neither ends nor prolongs a lease.
 
+mod change;
 mod claim;
 mod coordinate;
 mod election;
@@ -54,7 +55,8 @@ pub use port::{CoreOptions, Effect, Firing, Input, Mutation, Notice, Now, OnRegi
 pub use roster::Place;
 
 use clockwright_fleet::Layout;
-use clockwright_model::{Event, JobName, JobSettings, Millis};
+use clockwright_fleet::write::Write;
+use clockwright_model::{Event, Item, JobName, JobSettings, Millis};
 use clockwright_registry::{Commit, Error};
 use clockwright_runtime::{RunEnd, StopReason};
 use job::Job;
@@ -79,20 +81,21 @@ const LOADS_AT_ONCE: usize = 64;
 struct Pending {
     job: usize,
     purpose: Purpose,
+    writes: Vec<Write>,
 }
 
 /// See [`Pending`].
 enum Purpose {
     /// One of the job's coordination steps; a conflict leads to a fresh reading of the whole job.
     Coordinate(group::Step),
-    /// Claims of items.
-    Claim(Vec<claim::ItemClaim>),
+    /// Claims of items; with them the place in a latch's queue is left, if this instance had one.
+    Claim { consequences: Vec<change::Consequence>, leaves_latch: bool },
     /// Outcomes of items.
-    Complete(Vec<u32>),
-    /// A cursor moved on without a run.
-    Settle(Vec<claim::ItemClaim>),
+    Complete(Vec<Item>),
+    /// Cursors move on without a run.
+    Advance(Vec<change::Consequence>),
     /// A misfire mark.
-    Mark(u32),
+    Mark(Item),
 }
 
 impl Core {
@@ -269,18 +272,20 @@ impl Core {
     }
 
     fn committed(&mut self, id: u64, result: Result<Commit, Error>, now: Now) {
-        let Some(Pending { job, purpose }) = self.us.commits.remove(&id) else { return };
+        let Some(Pending { job, purpose, writes }) = self.us.commits.remove(&id) else { return };
         let Some(mut turn) = self.turn(job, now) else { return };
         turn.touch();
         if result.as_ref().is_err_and(Error::is_unknown) {
             turn.job.unclear = turn.us.next();
         }
         match purpose {
-            Purpose::Coordinate(step) => turn.coordinated(step, result),
-            Purpose::Claim(claims) => turn.claimed(claims, result),
-            Purpose::Complete(items) => turn.completed(&items, result),
-            Purpose::Settle(claims) => turn.settled(claims, result),
-            Purpose::Mark(item) => turn.marked(item, result),
+            Purpose::Coordinate(step) => turn.coordinated(step, writes, result),
+            Purpose::Claim { consequences, leaves_latch } => {
+                turn.claimed(consequences, leaves_latch, writes, result);
+            }
+            Purpose::Complete(items) => turn.completed(&items, writes, result),
+            Purpose::Advance(consequences) => turn.advanced(consequences, writes, result),
+            Purpose::Mark(item) => turn.marked(item, writes, result),
         }
     }
 

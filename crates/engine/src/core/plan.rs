@@ -15,21 +15,76 @@
 //! `necessary` exists. Items that run are not waited for when every member is ours: the next owner sees the claim and waits for
 //! its end. With a Java peer in the job the leader waits until nothing runs, as Java does.
 
-use super::group::{Builder, StepKind};
+use super::group::{Builder, Step};
+use super::job::Job;
 use super::{Mutation, Turn};
 use bytes::Bytes;
 use clockwright_fleet::cursor::Cursor;
 use clockwright_fleet::keys::Key;
 use clockwright_fleet::mirror::ItemNodes;
-use clockwright_model::Item;
-use clockwright_registry::Op;
+use clockwright_fleet::write::Write;
+use clockwright_model::{InstanceId, Item};
 use std::collections::VecDeque;
+use std::sync::Arc;
 
 /// Owners written in one commit of a plan.
 const PLAN_BATCH: usize = 200;
 /// A plan that is being written.
 pub(crate) struct PlanInProgress {
-    batches: VecDeque<Vec<Op>>,
+    batches: VecDeque<Vec<Write>>,
+}
+
+/// Who should own what.
+pub(crate) struct Target {
+    /// Whom the items are shared out among, in the order of the strategies.
+    available: Vec<InstanceId>,
+    /// By item: its owner's place among them.
+    owners: Vec<Option<usize>>,
+    /// Somebody owns an item who should not, or nobody does who should.
+    differs: bool,
+}
+
+impl Target {
+    fn owner(&self, item: Item) -> Option<&InstanceId> {
+        let place = self.owners.get(item as usize).copied().flatten()?;
+        self.available.get(place)
+    }
+}
+
+impl Job {
+    /// Who should own what. It is made when it is asked for, and remembered: with thousands of items that is much for each look.
+    fn target(&mut self) -> Option<Arc<Target>> {
+        if self.target.is_none() {
+            self.target = self.new_target().map(Arc::new);
+        }
+        self.target.clone()
+    }
+
+    fn new_target(&self) -> Option<Target> {
+        let settings = &self.effective.as_ref()?.settings;
+        let strategy = &self.effective.as_ref()?.strategy;
+        let (count, available) = (self.count(), self.mirror.available());
+        let previous: Vec<Option<InstanceId>> =
+            (0..count).map(|item| self.mirror.owner(item).cloned()).collect();
+        let owners = strategy.assign(self.name.as_str(), &available, count, &previous);
+        let mut target = Target { available, owners, differs: false };
+        let surplus = (count..self.mirror.items.len() as Item).any(|item| self.mirror.owner(item).is_some());
+        let stays = settings.static_sharding && previous.iter().all(Option::is_some);
+        let moves = || (0..count).any(|item| self.mirror.owner(item) != target.owner(item));
+        target.differs = surplus || (!stays && moves());
+        Some(target)
+    }
+
+    /// Something has changed, and who should own what may depend on it.
+    pub(super) fn forget_target(&mut self, key: &Key) {
+        let counts = matches!(
+            key,
+            Key::Server(_) | Key::Instance(_) | Key::Item(_) | Key::Owner(_) | Key::Config | Key::Job
+        );
+        if counts {
+            self.target = None;
+        }
+    }
 }
 
 impl Turn<'_> {
@@ -54,27 +109,25 @@ impl Turn<'_> {
         let job = &*self.job;
         let Some(leader) = &job.mirror.leader else { return };
         let ours = self.us.leases.contains_key(&leader.id);
-        let due = !ours && !job.mirror.necessary && job.mirror.processing.is_none() && self.plan_is_due();
+        let asked = job.mirror.necessary || job.mirror.processing.is_some();
+        let due = !ours && !asked && self.plan_is_due();
         if !self.has_been_due(due) {
             return;
         }
         let mut builder = Builder::new(self.us, self.job);
-        builder.create(&Key::Necessary, Bytes::new());
-        let ops = builder.ops;
-        self.coordinate_with(StepKind::Other, ops);
+        builder.create(Key::Necessary, Bytes::new());
+        let group = builder.build();
+        self.coordinate_with(Step::Other, group);
     }
 
     /// Whether the owners differ from what the strategy says, or somebody asks for a plan.
-    pub(super) fn plan_is_due(&self) -> bool {
-        let job = &*self.job;
-        let Some(effective) = &job.effective else { return false };
-        let available = job.mirror.available();
-        if available.is_empty() {
+    pub(super) fn plan_is_due(&mut self) -> bool {
+        let Some(target) = self.job.target() else { return false };
+        if target.available.is_empty() {
             return false;
         }
-        if job.mirror.processing.is_some()
-            && job.mirror.processing == self.us.session.map(|terms| terms.session)
-        {
+        let job = &*self.job;
+        if job.mirror.processing.is_some_and(|session| self.us.is_our_session(session)) {
             // A plan of ours was begun, though the answer to that was unclear; claims are held until it is made.
             return true;
         }
@@ -84,19 +137,7 @@ impl Turn<'_> {
         if self.us.mutated(Mutation::NewLeaderTrustsOldPlan) {
             return false;
         }
-        let count = job.count();
-        let owner = |item: Item| job.mirror.owner(item);
-        if effective.settings.static_sharding
-            && job.mirror.items.len() == count as usize
-            && (0..count).all(|item| owner(item).is_some())
-        {
-            return false;
-        }
-        let target = job.target(effective, &available);
-        let surplus = (count..job.mirror.items.len() as Item).any(|item| owner(item).is_some());
-        surplus
-            || (0..count)
-                .any(|item| owner(item) != target[item as usize].map(|position| &available[position]))
+        target.differs
     }
 
     pub(super) fn begin_plan(&mut self) {
@@ -120,20 +161,20 @@ impl Turn<'_> {
         let job = &*self.job;
         let mut builder = Builder::new(self.us, self.job);
         if !job.mirror.necessary {
-            builder.create(&Key::Necessary, Bytes::new());
+            builder.create(Key::Necessary, Bytes::new());
         }
         if job.mirror.processing.is_none() {
-            builder.create_ephemeral(&Key::Processing, Bytes::new());
+            builder.create_ephemeral(Key::Processing, Bytes::new());
         }
         if job.mirror.epoch.is_none() {
-            builder.create(&Key::Epoch, Bytes::new());
+            builder.create(Key::Epoch, Bytes::new());
         }
         let missing: Vec<Item> = (0..job.count())
             .filter(|item| job.mirror.item(*item).is_none_or(|nodes| !nodes.exists))
             .collect();
         let mut batches = VecDeque::new();
         for item in missing {
-            builder.create(&Key::Item(item), Bytes::new());
+            builder.create(Key::Item(item), Bytes::new());
             // The item's schedule counts from its birth, however long it takes until somebody can run it.
             let effective = job.effective.as_ref();
             let remembered = effective.and_then(|effective| self.remembered(item, effective));
@@ -141,15 +182,15 @@ impl Turn<'_> {
                 let (hash, rule) = effective
                     .map_or((0, None), |effective| (effective.schedule_hash, Some(effective.rule.clone())));
                 let generation = self.us.generation();
-                Cursor { generation, ..Cursor::starting(self.now.wall, hash, rule) }
+                Box::new(Cursor { generation, ..Cursor::starting(self.now.wall, hash, rule) })
             });
-            builder.create(&Key::Cursor(item), cursor.to_bytes());
-            if builder.ops.len() >= PLAN_BATCH * 2 {
-                batches.push_back(std::mem::take(&mut builder.ops));
+            builder.push(Write::cursor(item, cursor, None));
+            if builder.len() >= PLAN_BATCH * 2 {
+                batches.push_back(builder.take().writes);
             }
         }
-        if !builder.ops.is_empty() {
-            batches.push_back(builder.ops);
+        if builder.len() > 0 {
+            batches.push_back(builder.take().writes);
         }
         self.job.plan = Some(PlanInProgress { batches });
         self.continue_plan();
@@ -158,8 +199,8 @@ impl Turn<'_> {
     /// Sends the next batch of the plan under way.
     pub(super) fn continue_plan(&mut self) {
         let Some(plan) = &mut self.job.plan else { return };
-        if let Some(ops) = plan.batches.pop_front() {
-            self.coordinate_with(StepKind::Plan, ops);
+        if let Some(writes) = plan.batches.pop_front() {
+            self.coordinate_with(Step::Plan, writes);
             return;
         }
         self.job.plan = None;
@@ -170,39 +211,37 @@ impl Turn<'_> {
         let mut batches = self.owner_batches();
         if let Some(first) = batches.pop_front() {
             self.job.plan = (!batches.is_empty()).then_some(PlanInProgress { batches });
-            self.coordinate_with(StepKind::Plan, first);
+            self.coordinate_with(Step::Plan, first);
         }
     }
 
-    /// The operations that flip the plan, in batches; the first bumps the epoch, the last lowers the flags.
-    pub(super) fn owner_batches(&self) -> VecDeque<Vec<Op>> {
-        let job = &*self.job;
+    /// What flips the plan, in batches; the first bumps the epoch, the last lowers the flags.
+    fn owner_batches(&mut self) -> VecDeque<Vec<Write>> {
         let mut batches = VecDeque::new();
-        let (Some(effective), Some(epoch)) = (&job.effective, job.mirror.epoch) else { return batches };
-        let available = job.mirror.available();
+        let (Some(target), Some(epoch)) = (self.job.target(), self.job.mirror.epoch) else { return batches };
+        let job = &*self.job;
         let count = job.count();
         let owner = |item: Item| job.mirror.owner(item);
-        let target = job.target(effective, &available);
-        let path = |key: &Key| self.path(key);
-        let mut ops = vec![Op::set_if(path(&Key::Epoch), self.us.me.as_str().to_owned(), epoch)];
+        let bump = |epoch: i32| Write::set_if(Key::Epoch, self.us.me.as_str().to_owned(), epoch);
+        let mut writes = vec![bump(epoch)];
         for item in 0..(count.max(job.mirror.items.len() as Item)) {
             if owner(item).is_some() {
-                ops.push(Op::delete(path(&Key::Owner(item))));
+                writes.push(Write::delete(Key::Owner(item)));
             }
-            if let Some(position) = target.get(item as usize).copied().flatten() {
-                ops.push(Op::create(path(&Key::Owner(item)), available[position].as_str().to_owned()));
+            if let Some(next) = target.owner(item) {
+                writes.push(Write::create(Key::Owner(item), next.as_str().to_owned()));
             }
-            if ops.len() >= PLAN_BATCH * 2 {
-                batches.push_back(std::mem::take(&mut ops));
+            if writes.len() >= PLAN_BATCH * 2 {
+                batches.push_back(std::mem::take(&mut writes));
             }
         }
         if !batches.is_empty() {
             // Whoever read the owners between two batches must read them again.
-            ops.push(Op::set_if(path(&Key::Epoch), self.us.me.as_str().to_owned(), epoch + 1));
+            writes.push(bump(epoch + 1));
         }
-        ops.push(Op::delete(path(&Key::Necessary)));
-        ops.push(Op::delete(path(&Key::Processing)));
-        batches.push_back(ops);
+        writes.push(Write::delete(Key::Necessary));
+        writes.push(Write::delete(Key::Processing));
+        batches.push_back(writes);
         batches
     }
 
@@ -232,7 +271,7 @@ impl Turn<'_> {
     /// Our `processing` while we do not lead: nobody may claim while it is there, and nobody else may delete it.
     pub(super) fn stray_processing(&self) -> Option<Key> {
         let job = &*self.job;
-        let session = self.us.session.map(|terms| terms.session)?;
-        (job.mirror.processing == Some(session) && !self.us.leads(job)).then_some(Key::Processing)
+        let ours = job.mirror.processing.is_some_and(|session| self.us.is_our_session(session));
+        (ours && !self.us.leads(job)).then_some(Key::Processing)
     }
 }

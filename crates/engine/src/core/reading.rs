@@ -82,9 +82,6 @@ impl Core {
                 let Some(&number) = self.by_name.get(job) else { continue };
                 let Some(mut turn) = self.turn(number, now) else { continue };
                 if turn.job.put(id, &key, node.as_ref()) {
-                    if key == Key::CurrentTime {
-                        turn.check_clock();
-                    }
                     turn.touch();
                 } else {
                     self.us.read(vec![path]);
@@ -116,7 +113,8 @@ impl Core {
             Err(error) => {
                 let again = turn.refused(Doing::Read, &error);
                 turn.job.load_failed(id, again);
-                true
+                // A part that was not read comes with the whole.
+                key == Key::Job
             }
             Ok(nodes) => {
                 turn.accepted(Doing::Read);

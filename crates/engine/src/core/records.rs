@@ -3,7 +3,6 @@
 use super::job::{Active, ItemState};
 use super::{Effect, Turn};
 use clockwright_fleet::cursor::{Claim, Cursor, Gap, Kept};
-use clockwright_fleet::keys::Key;
 use clockwright_model::{
     Event, Execution, Fire, Item, Millis, Outcome, Reason, RunId, Settlement, Source, StatusTrace, TaskId,
     TaskState, TraceSource,
@@ -235,33 +234,5 @@ impl Turn<'_> {
             at: self.now.wall,
         };
         self.us.record(Event::Status(event));
-    }
-
-    /// Reads the clock node back after it was touched.
-    pub(super) fn read_clock(&mut self) {
-        self.job.clock_touched = self.now.wall;
-        let path = self.path(&Key::CurrentTime);
-        self.us.read(vec![path]);
-    }
-
-    /// Compares the registry's clock with ours; Elastic-Job's environment check, which warns and goes on.
-    pub(super) fn check_clock(&mut self) {
-        let job = &mut *self.job;
-        let (Some(stat), Some(effective)) = (&job.mirror.current_time, &job.effective) else { return };
-        let (touched, limit) =
-            (job.clock_touched, i64::from(effective.settings.max_time_diff_seconds) * 1_000);
-        if touched == 0 || limit < 0 {
-            return;
-        }
-        let skew = stat.modified_at - touched;
-        job.clock_touched = 0;
-        if skew.abs() > limit {
-            let text = format!(
-                "this machine's clock differs by {} s from the registry's, allowed are {} s (maxTimeDiffSeconds)",
-                skew / 1_000,
-                limit / 1_000
-            );
-            self.tell(true, text);
-        }
     }
 }

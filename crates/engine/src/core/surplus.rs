@@ -1,10 +1,10 @@
 //! What is left over in a job's nodes and goes: items beyond the count, requests to fire of instances that are gone.
 
 use super::Turn;
-use super::group::{Builder, StepKind};
+use super::group::{Builder, Step};
 use clockwright_fleet::keys::Key;
+use clockwright_fleet::write::Write;
 use clockwright_model::{InstanceId, Item};
-use clockwright_registry::Op;
 
 /// Items whose nodes are deleted in one commit.
 const REMOVED_AT_ONCE: usize = 50;
@@ -37,7 +37,7 @@ impl Turn<'_> {
         }
         let mut builder = Builder::new(self.us, self.job);
         for item in marks {
-            builder.delete(&Key::FailoverItem(item));
+            builder.delete(Key::FailoverItem(item));
         }
         for item in items {
             let Some(nodes) = job.mirror.item(item) else { continue };
@@ -54,16 +54,15 @@ impl Turn<'_> {
                         && let Some(version) = nodes.cursor.version()
                     {
                         // Only what was seen, and is on record, may go.
-                        let path = builder.path(&Key::Cursor(item));
-                        builder.ops.push(Op::Delete { path, version: Some(version) });
+                        builder.push(Write::delete_if(Key::Cursor(item), version));
                     }
-                    builder.delete(&key);
+                    builder.delete(key);
                 }
             }
         }
-        let ops = builder.ops;
+        let group = builder.build();
         self.job.op_after = self.now.mono;
-        self.coordinate_with(StepKind::Other, ops);
+        self.coordinate_with(Step::Other, group);
     }
 
     /// Deletes requests to fire of instances that are gone. Java leaves them, and would not act on another one beside them.
@@ -71,11 +70,11 @@ impl Turn<'_> {
         let job = &*self.job;
         let gone =
             |id: &&InstanceId| !self.us.leases.contains_key(*id) && !job.mirror.instances.contains_key(*id);
-        let ops: Vec<Op> = (job.mirror.triggers.keys().filter(gone))
-            .map(|id| Op::delete(self.path(&Key::Trigger(id.clone()))))
+        let writes: Vec<Write> = (job.mirror.triggers.keys().filter(gone))
+            .map(|id| Write::delete(Key::Trigger(id.clone())))
             .collect();
         if job.op.is_none() {
-            self.coordinate_with(StepKind::Other, ops);
+            self.coordinate_with(Step::Other, writes);
         }
     }
 }

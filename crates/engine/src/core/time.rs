@@ -9,6 +9,9 @@
 //! The comparison is safe against slow requests: our time is that of the sending, and a write that is carried out late, or
 //! another one after it, makes the difference look smaller.
 //!
+//! A job's `maxTimeDiffSeconds` says how far the clocks may differ at all before that is told; it is this comparison that counts, for
+//! all jobs alike. (Elastic-Job compares by a node of each job, which is still touched with each claim.)
+//!
 //! A cursor that lies in the future was written by somebody whose clock was ahead, or by a registry whose clock was. Its
 //! instants up to then have outcomes, so none is run again; that the item stands still is told.
 
@@ -91,15 +94,32 @@ impl Core {
             let change = us.change(ChangeKind::ClockRight, beat.stat.modified, beat.stat.modified_at);
             us.record(Event::Change(change));
         }
-        if after != before {
-            self.each(now, |turn| {
+        self.each(now, |turn| {
+            turn.compare_with_limit();
+            if after != before {
                 turn.touch();
-            });
-        }
+            }
+        });
     }
 }
 
 impl Turn<'_> {
+    /// Tells once when the clocks differ by more than the job's settings allow.
+    pub(super) fn compare_with_limit(&mut self) {
+        let Some(effective) = &self.job.effective else { return };
+        let (ahead, limit) = (self.us.clocks.ahead, Millis::from(effective.settings.max_time_diff_seconds));
+        let differs = limit >= 0 && ahead.abs() > limit * 1_000;
+        if std::mem::replace(&mut self.job.clock_differs, differs) || !differs {
+            return;
+        }
+        let text = format!(
+            "this machine's clock is {} s {} the registry's, allowed are {limit} s (maxTimeDiffSeconds)",
+            ahead.abs() / 1_000,
+            if ahead > 0 { "ahead of" } else { "behind" }
+        );
+        self.tell(true, text);
+    }
+
     /// Tells once when an item's schedule is settled up to a time that has not come.
     pub(super) fn notice_future(&mut self, item: Item, settled: Millis) {
         let ahead = settled - self.now.wall;

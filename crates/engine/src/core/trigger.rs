@@ -13,22 +13,24 @@
 //! deleted; so a crash in between repeats a step instead of losing one. An instance that leaves takes the trigger first: its node
 //! goes with it, while the cursors stay for the next owners.
 
-use super::claim::{CLAIM_BATCH, ItemClaim, cursor_op};
+use super::Turn;
+use super::change::CursorChange;
+use super::claim::CLAIM_BATCH;
+use super::group::Step;
 use super::job::{Effective, Local, Phase};
-use super::{Purpose, Turn};
 use bytes::Bytes;
 use clockwright_fleet::Layout;
 use clockwright_fleet::keys::Key;
 use clockwright_fleet::mirror::{CursorNode, TriggerNode};
+use clockwright_fleet::write::Write;
 use clockwright_model::{Fire, Item, Outcome, Reason, Settlement, Source};
-use clockwright_registry::Op;
 
 /// What a trigger needs of one item.
 enum Share {
     /// Nothing: it is not ours, or it has the trigger already.
     None,
     /// Its cursor is to be changed so.
-    Change(Box<ItemClaim>),
+    Change(CursorChange),
     /// It is not clear yet what its cursor says.
     Wait,
 }
@@ -57,28 +59,26 @@ impl Turn<'_> {
             self.job.triggered = (node.transaction, Vec::new());
         }
         let trigger = Fire::Trigger { at: node.at, id: format!("{:x}", node.transaction) };
-        let mut claims = Vec::new();
+        let mut changes = Vec::new();
         for item in 0..self.job.count() {
             match self.share(item, &trigger, effective) {
                 Share::None => {}
-                Share::Change(claim) => claims.push(*claim),
+                Share::Change(change) => changes.push(change),
                 Share::Wait => return,
             }
-            if claims.len() >= CLAIM_BATCH {
+            if changes.len() >= CLAIM_BATCH {
                 break;
             }
         }
-        if claims.is_empty() {
+        if changes.is_empty() {
             let reset = match self.job.mirror.layout {
-                Layout::V2 => {
-                    Op::set_if(self.path(&Key::Instance(self.us.me.clone())), Bytes::new(), node.version)
-                }
-                Layout::V3 => Op::delete(self.path(&Key::Trigger(self.us.me.clone()))),
+                Layout::V2 => Write::set_if(Key::Instance(self.us.me.clone()), Bytes::new(), node.version),
+                Layout::V3 => Write::delete(Key::Trigger(self.us.me.clone())),
             };
-            self.coordinate_other(vec![reset]);
+            self.coordinate_with(Step::Other, reset);
             return;
         }
-        self.send_shares(claims);
+        self.send_shares(changes);
     }
 
     fn share(&mut self, item: Item, trigger: &Fire, effective: &Effective) -> Share {
@@ -92,7 +92,7 @@ impl Turn<'_> {
             return Share::None;
         }
         let state = &job.items[item as usize];
-        let unclear = matches!(state.local, Local::Claiming | Local::Ended { .. });
+        let unclear = state.is_advancing || matches!(state.local, Local::Claiming | Local::Ended { .. });
         if unclear || !(state.was_mine || nodes.disabled) {
             return Share::Wait;
         }
@@ -124,8 +124,7 @@ impl Turn<'_> {
                 before.into_iter().map(|before| self.never_ran(item, before, into.clone())).collect()
             }
         };
-        let claim = ItemClaim { item, cursor, version, settlements, dead: None, takeover: None };
-        Share::Change(Box::new(claim))
+        Share::Change(CursorChange::new(item, cursor, version).telling(settlements))
     }
 
     /// The fire of an item that was never shared out, since the job was disabled from the beginning, is skipped. There is no
@@ -144,20 +143,10 @@ impl Turn<'_> {
         Settlement { fire, outcome, source: Source::Trigger, ..self.blank(item) }
     }
 
-    fn send_shares(&mut self, mut claims: Vec<ItemClaim>) {
-        let mut ops: Vec<Op> = Vec::new();
-        if let Some(epoch) = self.job.epoch {
-            ops.push(Op::check_if(self.path(&Key::Epoch), epoch));
+    fn send_shares(&mut self, changes: Vec<CursorChange>) {
+        for change in &changes {
+            self.job.triggered.1.push(change.item);
         }
-        for claim in &mut claims {
-            self.carry(claim);
-            ops.push(cursor_op(self.path(&Key::Cursor(claim.item)), claim));
-            self.job.triggered.1.push(claim.item);
-            let state = self.job.item_mut(claim.item);
-            if matches!(state.local, Local::Idle) {
-                state.local = Local::Claiming;
-            }
-        }
-        self.commit(Purpose::Settle(claims), ops);
+        self.advance(changes, true);
     }
 }

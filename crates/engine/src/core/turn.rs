@@ -1,11 +1,11 @@
 //! One job's turn: the job, what all jobs share, and the time. Everything that is decided for a job is decided here.
 
+use super::Now;
 use super::job::Job;
 use super::us::Us;
-use super::{Now, Purpose};
 use clockwright_fleet::keys::Key;
 use clockwright_model::{InstanceId, Millis};
-use clockwright_registry::{Op, Path};
+use clockwright_registry::Path;
 use std::cmp::Reverse;
 
 /// A job's turn.
@@ -40,11 +40,6 @@ impl Turn<'_> {
 
     pub(crate) fn path(&self, key: &Key) -> Path {
         self.us.keys.of(&self.job.name, key)
-    }
-
-    pub(super) fn commit(&mut self, purpose: Purpose, ops: Vec<Op>) -> u64 {
-        self.job.wrote = true;
-        self.us.commit(self.job.number, purpose, ops)
     }
 
     /// Looks at the job again at this calendar time.

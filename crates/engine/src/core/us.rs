@@ -1,7 +1,7 @@
 //! This process among the others: what all jobs of an engine share.
 
 use super::time::Clocks;
-use super::{CoreOptions, Effect, Event, Mutation, Notice, Now, Pending, Purpose, records};
+use super::{CoreOptions, Effect, Event, Mutation, Notice, Now, Pending, records};
 use bytes::Bytes;
 use clockwright_fleet::Layout;
 use clockwright_fleet::keys::Keys;
@@ -109,6 +109,11 @@ impl Us {
         self.session.map_or(0, |terms| terms.generation)
     }
 
+    /// Whether something belongs to the current session.
+    pub(crate) fn is_our_session(&self, session: i64) -> bool {
+        self.session.is_some_and(|terms| terms.session == session)
+    }
+
     /// Whether this incarnation of a process still holds its lease, as far as is known.
     pub(crate) fn alive(&self, owner: &InstanceId, session: i64) -> bool {
         self.leases.get(owner) == Some(&session)
@@ -135,13 +140,6 @@ impl Us {
             let id = self.next();
             self.out.push(Effect::Read { id, paths });
         }
-    }
-
-    pub(super) fn commit(&mut self, job: usize, purpose: Purpose, ops: Vec<Op>) -> u64 {
-        let id = self.next();
-        self.commits.insert(id, Pending { job, purpose });
-        self.out.push(Effect::Commit { id, ops });
-        id
     }
 
     /// The number of the next outcome that is put on record.

@@ -135,6 +135,18 @@ fn a_machine_whose_clock_is_an_hour_ahead_runs_nothing_ahead_of_its_time() {
 }
 
 #[test]
+fn a_clock_that_differs_by_more_than_a_job_allows_is_told_once_though_it_does_no_harm() {
+    for (behind, allowed, told) in [(4_000, 3, 1), (4_000, 5, 0), (4_000, -1, 0), (-4_000, 3, 1)] {
+        let mut desk =
+            Desk::new(&[JobSettings { max_time_diff_seconds: allowed, ..job("a", EACH_SECOND, 1) }]);
+        desk.start_with_clock(-behind);
+        desk.pass(150_000);
+        let times = desk.told().matches("(maxTimeDiffSeconds)").count();
+        assert_eq!(times, told, "{behind} ms behind, {allowed} s allowed:\n{}", desk.told());
+    }
+}
+
+#[test]
 fn items_go_on_when_an_instance_whose_clock_was_ahead_has_left() {
     let mut desk = Desk::new(&[job("a", EACH_SECOND, 2)]);
     let ahead = desk.start_with_clock(3_600_000);

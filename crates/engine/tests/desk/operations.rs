@@ -2,7 +2,9 @@
 
 use super::stage::{Code, Desk, EACH_SECOND, NEVER, job};
 use clockwright_fleet::keys::Key;
-use clockwright_model::{Fire, JobSettings, Millis, Misfire, Outcome, Reason, Retry, Settlement, TaskState};
+use clockwright_model::{
+    FailureKind, Fire, Item, JobSettings, Millis, Misfire, Outcome, Reason, Retry, Settlement, TaskState,
+};
 use clockwright_registry::Error;
 use clockwright_runtime::RunResult;
 use clockwright_testkit::sim::EPOCH;
@@ -159,6 +161,33 @@ fn every_firing_reaches_an_end_though_its_runs_are_tried_again() {
     let firings = desk.states("a").iter().filter(|trace| trace.state == TaskState::Running).count();
     let ends = desk.states("a").iter().filter(|trace| trace.state == TaskState::Error).count();
     assert_eq!(firings, ends, "{states:?}");
+}
+
+#[test]
+fn a_trigger_that_is_taken_in_the_instant_of_a_retry_lets_no_item_run_twice() {
+    let retry = Retry { max_attempts: 3, backoff: 1_000, max_backoff: 1_000 };
+    let mut desk = Desk::new(&[JobSettings { retry, ..job("a", NEVER, 2) }]);
+    desk.code("a", Code::Waits);
+    desk.start();
+    desk.pass(500);
+    desk.trigger("a");
+    desk.pass(100);
+    let run_of = |desk: &Desk, item| desk.running("a").into_iter().find(|run| run.item == item).unwrap();
+    let failed = RunResult::Failed { kind: FailureKind::Job, reason: Reason::Other { text: "so".into() } };
+    desk.end(&run_of(&desk, 0), failed);
+    desk.pass(900);
+    // For a moment nothing may be written, so that the trigger and the retry come due together.
+    desk.refuse(|ops| ops.iter().any(|op| op.path().as_str().ends_with("/1/cursor")).then(denied));
+    desk.end(&run_of(&desk, 1), RunResult::Succeeded);
+    desk.pass(50);
+    desk.trigger("a");
+    desk.pass(100);
+    desk.allow();
+    desk.pass(2_000);
+    let mut running: Vec<(Item, u32)> =
+        desk.running("a").into_iter().map(|run| (run.item, run.attempt)).collect();
+    running.sort_unstable();
+    assert_eq!(running, [(0, 2), (1, 1)], "the second attempt of item 0, and what was triggered of item 1");
 }
 
 fn denied() -> Error {

@@ -14,21 +14,10 @@ wanted=
 [ -n "$(mariadb)" ] || wanted="$wanted mariadb-server-core"
 command -v setpriv >/dev/null || wanted="$wanted util-linux"
 
-if [ -z "$wanted" ]; then
-    echo "nothing to install: $(postgres) and $(mariadb) are there"
-    exit 0
-fi
-if ! command -v apt-get >/dev/null; then
-    echo "cannot install$wanted: this is no Debian or Ubuntu; install the servers by hand and name the folders of their" \
-        "programs in CLOCKWRIGHT_POSTGRES_BIN and CLOCKWRIGHT_MARIADB_BIN" >&2
-    exit 1
-fi
-
-as_root=
-if [ "$(id -u)" != 0 ]; then
-    command -v sudo >/dev/null || { echo "cannot install$wanted: run this as root, or install sudo" >&2; exit 1; }
-    as_root=sudo
-fi
+found="$(postgres) and $(mariadb)"
+instead="install the servers by hand and name the folders of their programs in CLOCKWRIGHT_POSTGRES_BIN and CLOCKWRIGHT_MARIADB_BIN"
+# shellcheck source=scripts/apt.sh
+. "$(dirname "$0")/apt.sh"
 
 # Debian asks this program before it starts or restarts a service; 101 means no. One that is there already stays.
 policy=/usr/sbin/policy-rc.d

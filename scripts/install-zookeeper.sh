@@ -11,21 +11,10 @@ wanted=
 [ -z "$missing_zookeeper" ] || wanted="zookeeper util-linux"
 command -v java >/dev/null || wanted="$wanted default-jre-headless"
 
-if [ -z "$wanted" ]; then
-    echo "nothing to install: $jar and $(command -v java) are there"
-    exit 0
-fi
-if ! command -v apt-get >/dev/null; then
-    echo "cannot install$wanted: this is no Debian or Ubuntu; put ZooKeeper's jars anywhere and name them in" \
-        "CLOCKWRIGHT_ZOOKEEPER_CLASSPATH" >&2
-    exit 1
-fi
-
-as_root=
-if [ "$(id -u)" != 0 ]; then
-    command -v sudo >/dev/null || { echo "cannot install $wanted: run this as root, or install sudo" >&2; exit 1; }
-    as_root=sudo
-fi
+found="$jar and $(command -v java)"
+instead="put ZooKeeper's jars anywhere and name them in CLOCKWRIGHT_ZOOKEEPER_CLASSPATH"
+# shellcheck source=scripts/apt.sh
+. "$(dirname "$0")/apt.sh"
 
 echo "installing (with what they depend on): $wanted"
 export DEBIAN_FRONTEND=noninteractive

@@ -22,18 +22,31 @@ use tokio::process::{Child, Command};
 /// How long the work of a start may go on after all items are owned.
 const CALM_AFTER: Duration = Duration::from_secs(120);
 
-/// An engine that holds jobs until it is told to end, or killed.
-#[derive(Debug, Serialize, Deserialize)]
-pub(crate) struct Wishes {
-    /// Of the ZooKeeper server.
+/// A namespace of a ZooKeeper server, and how long sessions there live without a sign of life, milliseconds.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub(crate) struct Place {
     pub(crate) address: String,
-    pub(crate) session_timeout: i64,
     pub(crate) namespace: String,
-    pub(crate) prefix: String,
-    pub(crate) number: u32,
+    pub(crate) session_timeout: i64,
+}
+
+/// Which jobs an engine holds.
+#[derive(Debug, Serialize, Deserialize)]
+pub(crate) struct Jobs {
     pub(crate) jobs: usize,
     pub(crate) items: u32,
     pub(crate) cron: String,
+}
+
+/// An engine that holds jobs until it is told to end, or killed.
+#[derive(Debug, Serialize, Deserialize)]
+pub(crate) struct Wishes {
+    #[serde(flatten)]
+    pub(crate) place: Place,
+    pub(crate) prefix: String,
+    pub(crate) number: u32,
+    #[serde(flatten)]
+    pub(crate) jobs: Jobs,
     pub(crate) failover: bool,
     /// Ready when it owns so many items.
     pub(crate) owned: usize,
@@ -64,6 +77,7 @@ pub(crate) fn main(what: &str, wishes: &str) -> anyhow::Result<()> {
 async fn hold(wishes: Wishes) -> anyhow::Result<()> {
     let begun = Arc::new(tokio::sync::watch::Sender::new(0_usize));
     let (forever, counter) = (wishes.running > 0, begun.clone());
+    let (place, asked) = (wishes.place, wishes.jobs);
     let body = Arc::new(SimpleFn::new(move |_: ShardContext, _| {
         counter.send_modify(|count| *count += 1);
         async move {
@@ -74,10 +88,10 @@ async fn hold(wishes: Wishes) -> anyhow::Result<()> {
         }
     }));
     let mut jobs =
-        fleet::jobs(&wishes.prefix, wishes.jobs, wishes.items, |_| wishes.cron.clone(), &(body as _))?;
+        fleet::jobs(&wishes.prefix, asked.jobs, asked.items, |_| asked.cron.clone(), &(body as _))?;
     jobs.iter_mut().for_each(|job| job.settings.failover = wishes.failover);
-    let connect = backend::zookeeper(wishes.address, wishes.session_timeout);
-    let engine = fleet::engine(connect, &wishes.namespace, jobs, Bus::silent(), wishes.number).await?;
+    let connect = backend::zookeeper(place.address, place.session_timeout);
+    let engine = fleet::engine(connect, &place.namespace, jobs, Bus::silent(), wishes.number).await?;
     fleet::owns(&engine, wishes.owned).await?;
     begun.subscribe().wait_for(|count| *count >= wishes.running).await?;
     let ready = if forever { Ready::now()? } else { idle().await? };

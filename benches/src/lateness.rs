@@ -82,6 +82,16 @@ async fn all_started(starts: &Collected<Start>, all: usize, at_least: i64, at_mo
     }
 }
 
+/// How late each of so many runs that are due in one instant starts, milliseconds.
+async fn round(starts: &Collected<Start>, all: usize, due: i64, period: i64) -> anyhow::Result<Vec<f64>> {
+    at_wall(due - period / 4).await;
+    starts.take();
+    all_started(starts, all, due + period / 4, due + period * 3 / 4).await;
+    let late = lateness(starts.take());
+    ensure!(late.len() == all, "{} of {all} runs started within {} ms", late.len(), period * 3 / 4);
+    Ok(late)
+}
+
 async fn aligned(scale: Scale, kind: Kind, jobs: usize, period: i64) -> anyhow::Result<Row> {
     let backend = Backend::open(kind).await?;
     let store = Store::open().await?;
@@ -95,11 +105,7 @@ async fn aligned(scale: Scale, kind: Kind, jobs: usize, period: i64) -> anyhow::
     // What starts right after the jobs were registered is left out.
     let mut due = next_multiple(period, period / 2);
     for _ in 0..scale.pick(9, 4, 1) {
-        at_wall(due - period / 4).await;
-        starts.take();
-        all_started(&starts, jobs, due + period / 4, due + period * 3 / 4).await;
-        let mut late = lateness(starts.take());
-        ensure!(late.len() == jobs, "{} of {jobs} jobs started within {} ms", late.len(), period * 3 / 4);
+        let mut late = round(&starts, jobs, due, period).await?;
         product.push(Spread::of(&mut late));
         let between = (due + period / 2).max(wall() + period / 8);
         floor.push(Spread::of(&mut timers((0..jobs).map(|_| between)).await));
@@ -169,11 +175,7 @@ async fn burst(scale: Scale, kind: Kind) -> anyhow::Result<Row> {
     let (mut product, mut floor) = (Vec::new(), Vec::new());
     let mut due = next_multiple(period, period / 2);
     for _ in 0..scale.pick(9, 4, 1) {
-        at_wall(due - period / 4).await;
-        starts.take();
-        all_started(&starts, total, due + period / 4, due + period * 3 / 4).await;
-        let late = lateness(starts.take());
-        ensure!(late.len() == total, "{} of {total} runs started within {} ms", late.len(), period * 3 / 4);
+        let late = round(&starts, total, due, period).await?;
         let slowest = late.iter().copied().fold(0.0, f64::max);
         product.push(slowest);
         floor.push(millis(raw.burst().await?));

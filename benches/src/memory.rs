@@ -6,7 +6,7 @@
 
 use crate::Scale;
 use crate::backend::{Backend, Kind};
-use crate::child::{self, Ready, Wishes};
+use crate::child::{self, Jobs, Place, Ready, Wishes};
 use crate::report::Row;
 use anyhow::Context as _;
 
@@ -45,14 +45,14 @@ pub(crate) async fn run(scale: Scale) -> anyhow::Result<Vec<Row>> {
 async fn idle(jobs: usize, items: u32) -> anyhow::Result<Ready> {
     let backend = Backend::open(Kind::ZooKeeper).await?;
     let wishes = Wishes {
-        address: backend.server().context("the backend is ZooKeeper")?.address(),
-        session_timeout: crate::fleet::SESSION,
-        namespace: backend.namespace("bench"),
+        place: Place {
+            address: backend.server().context("the backend is ZooKeeper")?.address(),
+            namespace: backend.namespace("bench"),
+            session_timeout: crate::fleet::SESSION,
+        },
         prefix: "idle".to_owned(),
         number: 0,
-        jobs,
-        items,
-        cron: "0 0 0 1 1 ? 2099".to_owned(),
+        jobs: Jobs { jobs, items, cron: "0 0 0 1 1 ? 2099".to_owned() },
         failover: false,
         owned: jobs * items as usize,
         running: 0,

@@ -25,6 +25,7 @@ mod process;
 
 use crate::Scale;
 use crate::backend::{Backend, Kind as BackendKind};
+use crate::child::Place;
 use crate::fleet::SESSION;
 use crate::machine::{Usage, at_wall, next_multiple, wall_micros};
 use crate::report::{Row, tell};
@@ -145,9 +146,7 @@ impl Stage {
     fn load(&self) -> Load {
         let address = self.backend.server().map(ZkServer::address).unwrap_or_default();
         Load {
-            address,
-            namespace: String::new(),
-            session_timeout: self.session_timeout,
+            place: Place { address, namespace: String::new(), session_timeout: self.session_timeout },
             jobs: 0,
             items: 0,
             period: 1,
@@ -185,7 +184,8 @@ impl Stage {
     async fn start(&self, kind: Kind, load: &Load, count: usize) -> anyhow::Result<(Load, Instances, f64)> {
         let monitor = if load.monitor { "" } else { "-unmonitored" };
         let name = format!("{}-{}x{}-on-{count}{monitor}", kind.word(), load.jobs, load.items);
-        let load = Load { namespace: self.backend.namespace(&name), ..load.clone() };
+        let mut load = load.clone();
+        load.place.namespace = self.backend.namespace(&name);
         eprintln!("  {name}: starting …");
         let (instances, started) = Instances::start(kind, &load, count).await?;
         eprintln!("  {name}: started in {:.1} s, measuring …", started.as_secs_f64());
@@ -261,11 +261,11 @@ impl Stage {
         instances.kill_last().await?;
         let mut hints = self.registry.watch(&node).await?;
         while self.registry.read(std::slice::from_ref(&node)).await?[0].is_some() {
-            let limit = Duration::from_millis(load.session_timeout as u64) + PATIENCE;
+            let limit = Duration::from_millis(load.place.session_timeout as u64) + PATIENCE;
             tokio::time::timeout(limit, hints.recv()).await.context("the session does not end")?;
         }
         let gone_at = wall_micros();
-        let gone = (gone_at - died_at) as f64 / 1_000.0 - load.session_timeout as f64;
+        let gone = (gone_at - died_at) as f64 / 1_000.0 - load.place.session_timeout as f64;
         let since = |at: i64| (at - gone_at) as f64 / 1_000.0;
         let deadline = Instant::now() + PATIENCE;
         let mut left = lost.clone();
@@ -307,7 +307,7 @@ struct Owners(BTreeMap<(u32, u32), Path>, Keys);
 
 impl Owners {
     fn of(load: &Load) -> anyhow::Result<Self> {
-        let keys = Keys::new(&load.namespace)?;
+        let keys = Keys::new(&load.place.namespace)?;
         let mut nodes = BTreeMap::new();
         for job in 0..load.jobs {
             let name = JobName::new(&process::job_name(job))?;

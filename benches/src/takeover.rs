@@ -11,7 +11,7 @@
 
 use crate::Scale;
 use crate::backend::{Backend, Kind};
-use crate::child::{self, Wishes};
+use crate::child::{self, Jobs, Place, Wishes};
 use crate::fleet::{self, Collected, SESSION};
 use crate::machine::millis;
 use crate::raw::Raw;
@@ -106,14 +106,14 @@ async fn killed(scale: Scale) -> anyhow::Result<Vec<Row>> {
     let mut floor = Vec::new();
     for round in 0..scale.pick(9, 3, 1) {
         let wishes = Wishes {
-            address: server.address(),
-            session_timeout: SHORT,
-            namespace: backend.namespace("bench"),
+            place: Place {
+                address: server.address(),
+                namespace: backend.namespace("bench"),
+                session_timeout: SHORT,
+            },
             prefix: "die".to_owned(),
             number: round + 1,
-            jobs,
-            items: ITEMS,
-            cron: "* * * * * ?".to_owned(),
+            jobs: Jobs { jobs, items: ITEMS, cron: "* * * * * ?".to_owned() },
             failover: true,
             owned: lost,
             running: lost,
@@ -144,7 +144,7 @@ async fn one_death(
     let mut held = child::start(wishes).await?;
     taken.take();
     let pid = held.process.id().context("the child runs")?;
-    let keys = Keys::new(&wishes.namespace)?;
+    let keys = Keys::new(&wishes.place.namespace)?;
     let lease = keys.lease(&InstanceId::of_process("127.0.0.1", pid, wishes.number));
     let registry = watcher.registry();
     let mut hints = registry.watch(&keys.leases()).await?;

@@ -6,32 +6,20 @@
 
 #[path = "interop/stage.rs"]
 mod stage;
+#[path = "interop/steps.rs"]
+mod steps;
 
-use clockwright_e2e::harness::{eventually, now, pass_time};
+use clockwright_e2e::harness::{now, pass_time};
 use clockwright_e2e::java::Generation;
 use clockwright_e2e::record::Kind;
-use clockwright_testkit::zookeeper::LoggedOp;
 use rustix::process::Signal;
-use serde_json::Value;
-use stage::{ITEMS, Instance, JOB, PATIENCE, SESSION, Setup, Stage, all, fires};
+use stage::{ITEMS, Instance, JOB, Setup, Stage, all};
 use std::collections::{BTreeMap, BTreeSet};
-use std::io::{Read as _, Write as _};
-use std::net::{TcpListener, TcpStream};
+use std::net::TcpListener;
+use steps::{ask_port, refs};
 
 fn stage(name: &str, setup: Setup) -> Stage {
     Stage::new(&format!("v3-{}", name.to_lowercase()), Setup { generation: Generation::Three, ..setup })
-}
-
-fn refs(instances: &[Instance]) -> Vec<&Instance> {
-    instances.iter().collect()
-}
-
-/// Nothing ran twice at once, nothing is left behind, and Java's own status API is content.
-#[track_caller]
-fn all_is_well(stage: &Stage, items: u32) {
-    stage.never_overlapped();
-    stage.left_nothing(items);
-    stage.java_says_ok();
 }
 
 /// Two of each kind, started in this order: the plan is exact and every item runs once a fire.
@@ -39,7 +27,7 @@ fn start_in_order(order: &str) {
     let stage = stage(&format!("order-{order}"), Setup::default());
     let instances = stage.all_of(order);
     stage.goes_on(&instances, ITEMS, &all(ITEMS));
-    all_is_well(&stage, ITEMS);
+    stage.all_is_well(ITEMS);
     instances.into_iter().rev().for_each(Instance::stop);
     stage.left_nothing(ITEMS);
 }
@@ -91,7 +79,7 @@ fn come_and_go(order: &str, failover: bool) {
             stage.goes_on(&instances, ITEMS, &all(ITEMS));
         }
     }
-    all_is_well(&stage, ITEMS);
+    stage.all_is_well(ITEMS);
     instances.into_iter().for_each(Instance::stop);
     stage.left_nothing(ITEMS);
 }
@@ -120,7 +108,7 @@ fn change(order: &str) {
     stage.goes_on(&instances, 10, &all(10));
     stage.console("update", &["--job", JOB, "--items", "3", "--job-parameter", "by Java's console"]);
     stage.goes_on(&instances, 3, &all(3));
-    let job = get(&stage);
+    let job = stage.get();
     assert_eq!(job["settings"]["jobParameter"], "by Java's console");
     assert_eq!((&job["status"], &job["layout"]), (&"OK".into(), &"3.x".into()));
 
@@ -129,24 +117,8 @@ fn change(order: &str) {
     stage.tell_yes(&["shard", "enable", JOB, "1"]);
     stage.goes_on(&instances, 3, &all(3));
 
-    let ip = stage.instances()[0].split("@-@").next().unwrap().to_owned();
-    for java in [true, false] {
-        if java {
-            stage.console("disable", &["--job", JOB, "--ip", &ip]);
-        } else {
-            stage.tell_yes(&["job", "disable", JOB, "--server", &ip]);
-        }
-        let span = stage.fires(fires());
-        stage.ran_once(span, &[], &refs(&instances));
-        assert!(stage.tell(&["job", "list"]).contains("DISABLED"));
-        if java {
-            stage.tell_yes(&["job", "enable", JOB]);
-        } else {
-            stage.console("enable", &["--job", JOB, "--ip", &ip]);
-        }
-        stage.goes_on(&instances, 3, &all(3));
-    }
-    all_is_well(&stage, 3);
+    stage.switch_the_only_server(&instances, 3);
+    stage.all_is_well(3);
 }
 
 #[test]
@@ -171,23 +143,8 @@ fn trigger(order: &str, one_off: bool) {
     if !(one_off && order.starts_with('J')) {
         stage.planned(&refs(&instances), ITEMS);
     }
-    for java in [true, false] {
-        if !one_off {
-            stage.past_an_instant(3_000);
-        }
-        let since = now();
-        if java {
-            stage.console("trigger", &["--job", JOB]);
-        } else {
-            stage.tell_yes(&["job", "trigger", JOB]);
-        }
-        eventually(PATIENCE, "every item runs for the trigger", || {
-            stage.starts_since(since, ITEMS).iter().all(|starts| *starts >= 1)
-        });
-        pass_time(since + 8_000);
-        assert_eq!(stage.starts_since(since, ITEMS), [1; ITEMS as usize], "by Java: {java}");
-    }
-    all_is_well(&stage, ITEMS);
+    stage.trigger_by_each(one_off);
+    stage.all_is_well(ITEMS);
 }
 
 #[test]
@@ -219,16 +176,7 @@ fn a_one_off_job_runs_once_on_both_kinds_for_each_trigger_under_a_clockwright_le
 fn runs_of_7_seconds_on_a_cron_of_5_of_a_3x_job_never_overlap_and_are_made_up_for() {
     let stage = stage("misfire", Setup { period: 5_000, run_ms: 7_000, items: 4, ..Setup::default() });
     let instances = stage.all_of("JC");
-    let since = now();
-    pass_time(since + 60_000);
-    let starts = stage.starts_since(since, 4);
-    assert!(
-        starts.iter().all(|starts| *starts >= 5),
-        "{starts:?}: without making up they are 6 at most, every 10 s"
-    );
-    stage.never_overlapped();
-    let marked = |op: &LoggedOp| matches!(op, LoggedOp::Create { path, .. } if path.ends_with("/misfire"));
-    assert!(stage.servers.changes().iter().any(marked), "Java's mark is made");
+    stage.misfires_for_a_minute(4);
     instances.into_iter().for_each(Instance::stop);
 }
 
@@ -262,7 +210,7 @@ fn take_over(order: &str, failover: bool) {
         );
         stage.planned(&refs(&instances), ITEMS);
     }
-    all_is_well(&stage, ITEMS);
+    stage.all_is_well(ITEMS);
 }
 
 /// The items whose last start is a Java instance's.
@@ -315,7 +263,7 @@ fn what_the_only_java_instance_of_a_3x_job_left_unfinished_runs_again() {
         pass_time(instant + 18_500);
         assert_eq!(stage.starts_since(instant, items), expected, "{order}: {}", instances[0].talk());
         stage.planned(&refs(&instances), items);
-        all_is_well(&stage, items);
+        stage.all_is_well(items);
     }
 }
 
@@ -327,18 +275,9 @@ fn freeze(order: &str, failover: bool) {
         let frozen = instances.remove(0);
         frozen.signal(Signal::STOP);
         stage.goes_on(&instances, ITEMS, &all(ITEMS));
-        frozen.signal(Signal::CONT);
-        let thawed = now();
-        instances.push(frozen);
-        stage.planned(&refs(&instances), ITEMS);
-        let took = now() - thawed;
-        assert!(took < 2 * SESSION + stage.setup.period, "together again only after {took} ms");
-        // With its next two fires a Java instance makes up for what passed while it stood still.
-        pass_time(now() + 2 * stage.setup.period);
-        let span = stage.fires(fires());
-        stage.ran_once(span, &all(ITEMS), &refs(&instances));
+        stage.thaws(&mut instances, frozen);
     }
-    all_is_well(&stage, ITEMS);
+    stage.all_is_well(ITEMS);
 }
 
 #[test]
@@ -362,63 +301,19 @@ fn a_3x_fleet_that_is_all_java_is_seen_and_steered() {
     let instances = vec![stage.java_with("J0", &more), stage.java("J1")];
     stage.goes_on(&instances, 4, &all(4));
 
-    assert!(stage.tell(&["job", "list"]).contains("OK"));
-    let job = get(&stage);
-    assert_eq!((&job["status"], job["items"].as_array().unwrap().len()), (&"OK".into(), 4));
-    assert!(job["items"].as_array().unwrap().iter().all(|item| item["owner"].is_string()));
-    assert!(job["nextFire"].as_i64().is_some());
-    assert!(stage.tell(&["server", "list"]).lines().count() >= 2);
-
-    // Nothing is done to them without a word.
-    let refused = stage.scene.ask(&["job", "disable", JOB]);
-    assert_eq!(refused.status.code(), Some(4), "{}", String::from_utf8_lossy(&refused.stderr));
-
+    stage.looks_at_a_java_fleet(4);
     // The dump is what Java's own port says, in its format.
-    let (ours, java) = (stage.tell(&["job", "dump", JOB]), ask_port(port));
+    let (ours, java) = (stage.tell(&["job", "dump", JOB]), ask_port(port, &format!("dump@{JOB}")));
     assert_eq!(lines(&ours), lines(&java), "ours:\n{ours}\nJava's:\n{java}");
-
-    stage.tell_yes(&["job", "set", JOB, "--cron", "0/4 * * * * ?", "--items", "6"]);
-    let settings = stage.console("get", &["--job", JOB]);
-    assert_eq!((&settings["cron"], &settings["shardingTotalCount"]), (&"0/4 * * * * ?".into(), &6.into()));
+    let settings = stage.sets_cron_and_items(&instances, 6);
     assert_eq!(
         (&settings["label"], &settings["jobExecutorServiceHandlerType"]),
         (&"blue".into(), &"SINGLE_THREAD".into()),
         "what only Java knows is kept"
     );
-    stage.planned(&refs(&instances), 6);
-
-    stage.tell_yes(&["shard", "disable", JOB, "2"]);
-    let shards = stage.console("shards", &["--job", JOB]);
-    assert!(shards.as_array().unwrap().iter().any(|item| item["item"] == 2 && item["status"] == "DISABLED"));
-    stage.tell_yes(&["shard", "enable", JOB, "2"]);
-    stage.tell_yes(&["job", "disable", JOB]);
-    assert_eq!(stage.console("jobs", &[])[0]["status"], "DISABLED");
-    stage.tell_yes(&["job", "enable", JOB]);
-    let since = now();
-    stage.tell_yes(&["job", "trigger", JOB]);
-    eventually(PATIENCE, "they fire", || stage.starts_since(since, 6).iter().all(|starts| *starts >= 1));
-    all_is_well(&stage, 6);
-
-    let served = stage.scene.ask(&["job", "remove", JOB, "--yes"]);
-    assert_eq!(served.status.code(), Some(1), "a job that is served is not removed");
-    stage.tell_yes(&["job", "shutdown", JOB]);
-    eventually(PATIENCE, "nobody serves the job", || stage.instances().is_empty());
-    instances.into_iter().for_each(Instance::stop);
-    stage.tell_yes(&["job", "remove", JOB]);
-    assert!(stage.servers.get(&format!("/{}/{JOB}", stage.namespace.name)).is_none());
-}
-
-fn get(stage: &Stage) -> Value {
-    serde_json::from_str(&stage.tell(&["job", "get", JOB, "--output", "json"])).unwrap()
-}
-
-/// What ElasticJob's snapshot port answers about the job.
-fn ask_port(port: u16) -> String {
-    let mut stream = TcpStream::connect(("127.0.0.1", port)).unwrap();
-    stream.write_all(format!("dump@{JOB}\n").as_bytes()).unwrap();
-    let mut answer = String::new();
-    stream.read_to_string(&mut answer).unwrap();
-    answer
+    stage.steers_a_java_fleet(6);
+    stage.all_is_well(6);
+    stage.removes_a_java_fleet(instances);
 }
 
 /// The lines of a dump without what changes between two looks at it.

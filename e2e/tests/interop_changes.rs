@@ -5,12 +5,13 @@
 
 #[path = "interop/stage.rs"]
 mod stage;
+#[path = "interop/steps.rs"]
+mod steps;
 
-use clockwright_e2e::harness::{Link, eventually, now, pass_time};
+use clockwright_e2e::harness::{Link, now, pass_time};
 use rustix::process::Signal;
-use stage::{ITEMS, Instance, JOB, PATIENCE, SESSION, Setup, Stage, all, fires};
-use std::io::{Read as _, Write as _};
-use std::net::TcpStream;
+use stage::{ITEMS, Instance, JOB, SESSION, Setup, Stage, all, fires};
+use steps::{ask_port, refs};
 
 /// The item count grows and shrinks, at the hands of each kind of console in turn.
 fn resize(order: &str) {
@@ -23,13 +24,10 @@ fn resize(order: &str) {
     stage.goes_on(&instances, 10, &all(10));
     stage.console("update", &["--job", JOB, "--items", "3", "--job-parameter", "by Java's console"]);
     stage.goes_on(&instances, 3, &all(3));
-    let job: serde_json::Value =
-        serde_json::from_str(&stage.tell(&["job", "get", JOB, "--output", "json"])).unwrap();
+    let job = stage.get();
     assert_eq!(job["settings"]["jobParameter"], "by Java's console");
     assert_eq!(job["status"], "OK");
-    stage.never_overlapped();
-    stage.left_nothing(3);
-    stage.java_says_ok();
+    stage.all_is_well(3);
 }
 
 #[test]
@@ -58,23 +56,7 @@ fn switch(order: &str) {
     stage.console("shard-enable", &["--job", JOB, "--item", "3"]);
     stage.goes_on(&instances, ITEMS, &all(ITEMS));
 
-    let ip = stage.instances()[0].split("@-@").next().unwrap().to_owned();
-    for java in [true, false] {
-        if java {
-            stage.console("disable", &["--job", JOB, "--ip", &ip]);
-        } else {
-            stage.tell_yes(&["job", "disable", JOB, "--server", &ip]);
-        }
-        let span = stage.fires(fires());
-        stage.ran_once(span, &[], &[]);
-        assert!(stage.tell(&["job", "list"]).contains("DISABLED"));
-        if java {
-            stage.tell_yes(&["job", "enable", JOB]);
-        } else {
-            stage.console("enable", &["--job", JOB, "--ip", &ip]);
-        }
-        stage.goes_on(&instances, ITEMS, &all(ITEMS));
-    }
+    stage.switch_the_only_server(&instances, ITEMS);
     stage.left_nothing(ITEMS);
     stage.java_says_ok();
 }
@@ -96,20 +78,7 @@ fn trigger(order: &str) {
     let setup = Setup { period: 20_000, ..Setup::default() };
     let stage = Stage::new(&format!("trigger-{}", order.to_lowercase()), setup);
     let _instances = stage.all_of(order);
-    for java in [true, false] {
-        stage.past_an_instant(3_000);
-        let since = now();
-        if java {
-            stage.console("trigger", &["--job", JOB]);
-        } else {
-            stage.tell_yes(&["job", "trigger", JOB]);
-        }
-        eventually(PATIENCE, "every item runs for the trigger", || {
-            stage.starts_since(since, ITEMS).iter().all(|starts| *starts >= 1)
-        });
-        pass_time(since + 8_000);
-        assert_eq!(stage.starts_since(since, ITEMS), [1; ITEMS as usize], "by Java: {java}");
-    }
+    stage.trigger_by_each(false);
     stage.left_nothing(ITEMS);
     stage.java_says_ok();
 }
@@ -131,18 +100,7 @@ fn misfire(order: &str) {
     let setup = Setup { period: 5_000, run_ms: 7_000, items: 4, ..Setup::default() };
     let stage = Stage::new(&format!("misfire-{}", order.to_lowercase()), setup);
     let instances = stage.all_of(order);
-    let since = now();
-    // Long enough for three rounds of a regular run and the one that makes up for what passed meanwhile.
-    pass_time(since + 60_000);
-    let starts = stage.starts_since(since, 4);
-    assert!(
-        starts.iter().all(|starts| *starts >= 5),
-        "{starts:?}: without making up they are 6 at most, every 10 s"
-    );
-    stage.never_overlapped();
-    let misfires: Vec<_> = stage.servers.changes();
-    let marked = |op: &clockwright_testkit::zookeeper::LoggedOp| matches!(op, clockwright_testkit::zookeeper::LoggedOp::Create { path, .. } if path.ends_with("/misfire"));
-    assert!(misfires.iter().any(marked), "Java's mark is made");
+    stage.misfires_for_a_minute(4);
     stage.java_says_ok();
     instances.into_iter().for_each(Instance::stop);
     // What Java missed last waits for the next one to come.
@@ -221,9 +179,7 @@ fn take_over(failover: bool) {
         }
         stage.planned(&instances.iter().collect::<Vec<_>>(), ITEMS);
     }
-    stage.never_overlapped();
-    stage.left_nothing(ITEMS);
-    stage.java_says_ok();
+    stage.all_is_well(ITEMS);
 }
 
 #[test]
@@ -255,9 +211,7 @@ fn the_only_java_instance_dies(order: &str) {
     pass_time(instant + 18_500);
     assert_eq!(stage.starts_since(instant, ITEMS), expected);
     stage.goes_on(&instances, ITEMS, &all(ITEMS));
-    stage.never_overlapped();
-    stage.left_nothing(ITEMS);
-    stage.java_says_ok();
+    stage.all_is_well(ITEMS);
 }
 
 #[test]
@@ -279,21 +233,8 @@ fn freeze(order: &str) {
     for _ in 0..2 {
         let frozen = instances.remove(0);
         frozen.signal(Signal::STOP);
-        let rest: Vec<&Instance> = instances.iter().collect();
-        stage.planned(&rest, ITEMS);
-        let span = stage.fires(fires());
-        stage.ran_once(span, &all(ITEMS), &rest);
-        frozen.signal(Signal::CONT);
-        let thawed = now();
-        instances.push(frozen);
-        let everybody: Vec<&Instance> = instances.iter().collect();
-        stage.planned(&everybody, ITEMS);
-        let took = now() - thawed;
-        assert!(took < 2 * SESSION + stage.setup.period, "together again only after {took} ms");
-        // With its next two fires a Java instance makes up for what passed while it stood still.
-        pass_time(now() + 2 * stage.setup.period);
-        let span = stage.fires(fires());
-        stage.ran_once(span, &all(ITEMS), &everybody);
+        stage.goes_on(&instances, ITEMS, &all(ITEMS));
+        stage.thaws(&mut instances, frozen);
     }
     stage.left_nothing(ITEMS);
     stage.java_says_ok();
@@ -325,13 +266,9 @@ fn drop_connections(order: &str) {
             let span = stage.fires(fires());
             stage.ran_once(span, &all(ITEMS), &rest);
             link.mend();
-            let mended = now();
-            let everybody: Vec<&Instance> = instances.iter().collect();
-            stage.planned(&everybody, ITEMS);
-            let took = now() - mended;
-            assert!(took < 2 * SESSION + stage.setup.period, "together again only after {took} ms");
+            stage.together_again(&refs(&instances), now());
             let span = stage.fires(fires());
-            stage.ran_once(span, &all(ITEMS), &everybody);
+            stage.ran_once(span, &all(ITEMS), &refs(&instances));
         }
         // A blip that no session dies of.
         link.cut();
@@ -339,9 +276,7 @@ fn drop_connections(order: &str) {
         link.mend();
         stage.goes_on(&instances, ITEMS, &all(ITEMS));
     }
-    stage.never_overlapped();
-    stage.left_nothing(ITEMS);
-    stage.java_says_ok();
+    stage.all_is_well(ITEMS);
 }
 
 #[test]
@@ -368,26 +303,16 @@ fn switch_servers(order: &str) {
     let ip = ids.iter().find(|id| of_java.is(id)).unwrap().split("@-@").next().unwrap().to_owned();
     for (ip, of_java) in [(ip.as_str(), true), (stage.setup.address, false)] {
         for by_java in [true, false] {
-            if by_java {
-                stage.console("disable", &["--job", JOB, "--ip", ip]);
-            } else {
-                stage.tell_yes(&["job", "disable", JOB, "--server", ip]);
-            }
+            stage.switch_server(by_java, "disable", ip);
             let others: Vec<&Instance> = everybody.iter().copied().filter(|i| java(i) != of_java).collect();
             stage.planned_beside(&others, ITEMS);
             let span = stage.fires(fires());
             stage.ran_once(span, &all(ITEMS), &others);
-            if by_java {
-                stage.console("enable", &["--job", JOB, "--ip", ip]);
-            } else {
-                stage.tell_yes(&["job", "enable", JOB, "--server", ip]);
-            }
+            stage.switch_server(by_java, "enable", ip);
             stage.goes_on(&instances, ITEMS, &all(ITEMS));
         }
     }
-    stage.never_overlapped();
-    stage.left_nothing(ITEMS);
-    stage.java_says_ok();
+    stage.all_is_well(ITEMS);
 }
 
 #[test]
@@ -411,58 +336,14 @@ fn a_fleet_that_is_all_java_is_seen_and_steered() {
     let instances = vec![monitored, stage.java("J1")];
     stage.goes_on(&instances, 4, &all(4));
 
-    assert!(stage.tell(&["job", "list"]).contains("OK"));
-    let get = |stage: &Stage| -> serde_json::Value {
-        serde_json::from_str(&stage.tell(&["job", "get", JOB, "--output", "json"])).unwrap()
-    };
-    let job = get(&stage);
-    assert_eq!((&job["status"], job["items"].as_array().unwrap().len()), (&"OK".into(), 4));
-    assert!(job["items"].as_array().unwrap().iter().all(|item| item["owner"].is_string()));
-    assert!(job["nextFire"].as_i64().is_some());
-    assert!(stage.tell(&["server", "list"]).lines().count() >= 2);
-
-    // Nothing is done to them without a word.
-    let refused = stage.scene.ask(&["job", "disable", JOB]);
-    assert_eq!(refused.status.code(), Some(4), "{}", String::from_utf8_lossy(&refused.stderr));
-
+    stage.looks_at_a_java_fleet(4);
     // The dump is what Java's own port says, in its format.
-    let java = ask_port(port);
-    let ours = stage.tell(&["job", "dump", JOB]);
+    let (ours, java) = (stage.tell(&["job", "dump", JOB]), ask_port(port, "dump"));
     assert_eq!(paths(&ours), paths(&java), "ours:\n{ours}\nJava's:\n{java}");
-
-    stage.tell_yes(&["job", "set", JOB, "--cron", "0/4 * * * * ?", "--items", "6"]);
-    let settings = stage.console("get", &["--job", JOB]);
-    assert_eq!((&settings["cron"], &settings["shardingTotalCount"]), (&"0/4 * * * * ?".into(), &6.into()));
-    stage.planned(&instances.iter().collect::<Vec<_>>(), 6);
-
-    stage.tell_yes(&["shard", "disable", JOB, "2"]);
-    let shards = stage.console("shards", &["--job", JOB]);
-    assert!(shards.as_array().unwrap().iter().any(|item| item["item"] == 2 && item["status"] == "DISABLED"));
-    stage.tell_yes(&["shard", "enable", JOB, "2"]);
-    stage.tell_yes(&["job", "disable", JOB]);
-    assert_eq!(stage.console("jobs", &[])[0]["status"], "DISABLED");
-    stage.tell_yes(&["job", "enable", JOB]);
-    let since = now();
-    stage.tell_yes(&["job", "trigger", JOB]);
-    eventually(PATIENCE, "they fire", || stage.starts_since(since, 6).iter().all(|starts| *starts >= 1));
+    stage.sets_cron_and_items(&instances, 6);
+    stage.steers_a_java_fleet(6);
     stage.java_says_ok();
-
-    let served = stage.scene.ask(&["job", "remove", JOB, "--yes"]);
-    assert_eq!(served.status.code(), Some(1), "a job that is served is not removed");
-    stage.tell_yes(&["job", "shutdown", JOB]);
-    eventually(PATIENCE, "nobody serves the job", || stage.instances().is_empty());
-    instances.into_iter().for_each(Instance::stop);
-    stage.tell_yes(&["job", "remove", JOB]);
-    assert!(stage.servers.get(&format!("/{}/{JOB}", stage.namespace.name)).is_none());
-}
-
-/// What Elastic-Job's monitor port answers to `dump`.
-fn ask_port(port: u16) -> String {
-    let mut stream = TcpStream::connect(("127.0.0.1", port)).unwrap();
-    stream.write_all(b"dump\n").unwrap();
-    let mut answer = String::new();
-    stream.read_to_string(&mut answer).unwrap();
-    answer
+    stage.removes_a_java_fleet(instances);
 }
 
 /// The lines of a dump without what changes between two looks at it.

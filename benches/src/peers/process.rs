@@ -1,5 +1,6 @@
 //! Processes of either kind that run the same jobs.
 
+use crate::child::Place;
 use crate::machine::{self, Usage};
 use anyhow::{Context as _, bail, ensure};
 use clockwright::registry::Address;
@@ -36,10 +37,8 @@ impl Kind {
 /// Which jobs, and where.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub(crate) struct Load {
-    /// Of the ZooKeeper server.
-    pub(crate) address: String,
-    pub(crate) namespace: String,
-    pub(crate) session_timeout: i64,
+    #[serde(flatten)]
+    pub(crate) place: Place,
     pub(crate) jobs: u32,
     pub(crate) items: u32,
     /// Seconds between two fires of a job; divides a minute.
@@ -275,9 +274,9 @@ fn java(load: &Load, starts: &Path) -> Command {
     let mut command = Command::new("setpriv");
     command.args(["--pdeathsig", "KILL", "--", "java", "-cp"]);
     command.arg(format!("{0}/java-peer.jar:{0}/lib/*", java_peer().display())).arg("peer.Fleet");
-    command.args(["--zk", &load.address, "--namespace", &load.namespace]);
+    command.args(["--zk", &load.place.address, "--namespace", &load.place.namespace]);
     for (name, number) in [
-        ("--session-ms", load.session_timeout),
+        ("--session-ms", load.place.session_timeout),
         ("--jobs", load.jobs.into()),
         ("--items", load.items.into()),
         ("--period", load.period.into()),
@@ -299,9 +298,10 @@ fn java(load: &Load, starts: &Path) -> Command {
 pub(crate) async fn hold(wishes: &str) -> anyhow::Result<()> {
     let (load, starts): (Load, PathBuf) = serde_json::from_str(wishes).context("the child's wishes")?;
     let starts = Arc::new(File::options().create(true).append(true).open(starts)?);
-    let address = Address::parse(&format!("zookeeper://{}/{}", load.address, load.namespace))?;
+    let address = Address::parse(&format!("zookeeper://{}/{}", load.place.address, load.place.namespace))?;
     let registry =
-        Registry::open(&address, Some(Duration::from_millis(load.session_timeout.unsigned_abs()))).await?;
+        Registry::open(&address, Some(Duration::from_millis(load.place.session_timeout.unsigned_abs())))
+            .await?;
     let jobs = (0..load.jobs).map(|number| {
         let starts = starts.clone();
         let cron = format!("{}/{} * * * * ?", load.second(number), load.period);

@@ -3,7 +3,7 @@
 use clap::Command;
 
 /// The words of a command, and what its help shows. Each line that begins with `clockwright` can be run as it stands.
-const EXAMPLES: [(&str, &str); 29] = [
+const EXAMPLES: [(&str, &str); 30] = [
     ("dev", "clockwright dev -f jobs.yaml"),
     (
         "node",
@@ -24,6 +24,7 @@ const EXAMPLES: [(&str, &str); 29] = [
     ("job dump", "clockwright job dump report --show-ips"),
     ("shard disable", "clockwright shard disable report 3"),
     ("shard enable", "clockwright shard enable report 3"),
+    ("shard resume", "clockwright shard resume report 3 --from last"),
     ("server list", "clockwright server list"),
     ("server disable", "clockwright server disable 10.0.0.7"),
     ("server enable", "clockwright server enable 10.0.0.7"),

@@ -5,16 +5,7 @@ mod common;
 
 use clockwright_testkit::patience::{PATIENCE, eventually};
 use clockwright_testkit::sql::{Kind, PASSWORD, SqlServer};
-use common::Place;
-
-const JOBS: &str = "
-jobs:
-  tick:
-    elasticJobType: SCRIPT
-    cron: 0/1 * * * * ?
-    shardingTotalCount: 1
-    props: {script.command.line: 'true'}
-";
+use common::{Place, ticks};
 
 /// Jobs run while their database is away, even from the start, and nothing is missing once it is there.
 fn outcomes_reach(kind: Kind) {
@@ -23,7 +14,7 @@ fn outcomes_reach(kind: Kind) {
     let address = runtime.block_on(server.database()).unwrap();
     server.kill();
     let place = Place::new();
-    place.write("jobs.yaml", JOBS);
+    place.write("jobs.yaml", &ticks(1));
     let mut dev = place.start(&["dev", "-f", "jobs.yaml", "--instances", "1", "--events", &address]);
     eventually(PATIENCE, "events wait on disk", || {
         let spool = std::fs::read_dir(place.path().join(".clockwright/spool"));

@@ -9,7 +9,7 @@ use clockwright_model::{
     RunId, Settlement, Source,
 };
 use clockwright_testkit::sql::{Kind, shared};
-use common::Place;
+use common::{Place, ticks};
 use serde_json::Value;
 
 /// 2023-11-14 22:13:20 UTC.
@@ -302,19 +302,10 @@ fn reasons_are_told_in_the_language_and_outcomes_of_the_namespace_that_are_asked
     assert_eq!(json(&place, &["run", "list", "--lang", "zh"])[0]["reason"], "exit code 3");
 }
 
-const JOBS: &str = "
-jobs:
-  tick:
-    elasticJobType: SCRIPT
-    cron: 0/1 * * * * ?
-    shardingTotalCount: 2
-    props: {script.command.line: 'true'}
-";
-
 #[test]
 fn a_ledger_names_every_due_instant_and_those_without_an_outcome() {
     let place = Place::new();
-    place.write("jobs.yaml", JOBS);
+    place.write("jobs.yaml", &ticks(2));
     let mut dev = place.start(&["dev", "-f", "jobs.yaml", "--instances", "1"]);
     let ledger = ["ledger", "tick", "--from", "10m"];
     place.until(&["run", "list", "tick"], |rows| rows.as_array().unwrap().len() > 5);
@@ -360,7 +351,7 @@ fn a_ledger_names_every_due_instant_and_those_without_an_outcome() {
 #[test]
 fn what_is_sampled_leaves_its_outcomes_and_no_attempts() {
     let place = Place::new();
-    place.write("jobs.yaml", JOBS);
+    place.write("jobs.yaml", &ticks(2));
     let options =
         ["--sample", "tick=4000000000", "--keep", "7d", "--keep-job", "tick=1d", "--keep-rows", "1000"];
     let mut dev = place.start(&[&["dev", "-f", "jobs.yaml", "--instances", "1"], &options[..]].concat());

@@ -7,70 +7,24 @@ use clockwright_events::Bus;
 use clockwright_fleet::admin::Admin;
 use clockwright_fleet::keys::Keys;
 use clockwright_model::{InstanceId, JobKind, JobName, JobSettings, Millis};
-use clockwright_registry::{
-    Access, CommitFuture, ConnectOptions, Embedded, Error, Hint, Node, Op, Path, Registry, Session,
-    SharedRegistry, Terms,
-};
+use clockwright_registry::{ConnectOptions, Embedded, Error, Op, SharedRegistry};
 use clockwright_runtime::{Control, RunEnd, RunSpec, Runtime, boottime};
+use clockwright_testkit::faulty::{Fault, Faulty};
 use clockwright_testkit::patience::{PATIENCE, soon};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
-use tokio::sync::{mpsc, watch};
+use tokio::sync::watch;
 
 /// A session that can be cut off: nothing reaches the registry, and nobody says that it is over.
-struct Cut {
-    inner: SharedRegistry,
-    away: Arc<AtomicBool>,
-}
+struct Cut(Arc<AtomicBool>);
 
-impl Cut {
+impl Fault for Cut {
     fn check(&self) -> Result<(), Error> {
-        match self.away.load(Ordering::SeqCst) {
+        match self.0.load(Ordering::SeqCst) {
             true => Err(Error::Unavailable("the cable was pulled".to_owned())),
             false => Ok(()),
         }
-    }
-}
-
-#[async_trait]
-impl Registry for Cut {
-    async fn read(&self, paths: &[Path]) -> Result<Vec<Option<Node>>, Error> {
-        self.check()?;
-        self.inner.read(paths).await
-    }
-    async fn lists(&self, paths: &[Path]) -> Result<Vec<Vec<String>>, Error> {
-        self.check()?;
-        self.inner.lists(paths).await
-    }
-    async fn access(&self, paths: &[Path]) -> Result<Vec<Access>, Error> {
-        self.check()?;
-        self.inner.access(paths).await
-    }
-    async fn tree(&self, path: &Path) -> Result<Vec<(Path, Node)>, Error> {
-        self.check()?;
-        self.inner.tree(path).await
-    }
-    fn commit(&self, ops: Vec<Op>) -> CommitFuture {
-        match self.check() {
-            Ok(()) => self.inner.commit(ops),
-            Err(error) => Box::pin(std::future::ready(Err(error))),
-        }
-    }
-    async fn watch(&self, root: &Path) -> Result<mpsc::UnboundedReceiver<Hint>, Error> {
-        self.inner.watch(root).await
-    }
-    fn session(&self) -> watch::Receiver<Session> {
-        self.inner.session()
-    }
-    fn terms(&self) -> Terms {
-        self.inner.terms()
-    }
-    async fn close(&self) -> Result<(), Error> {
-        if self.check().is_err() {
-            std::future::pending::<()>().await;
-        }
-        self.inner.close().await
     }
 }
 
@@ -108,7 +62,7 @@ async fn stage_with(session_timeout: i64) -> Stage {
     let connect: Connect = Arc::new(move || {
         let session = place.connect(ConnectOptions { session_timeout });
         let away = cut.clone();
-        Box::pin(async move { Ok(Arc::new(Cut { inner: session?, away }) as SharedRegistry) })
+        Box::pin(async move { Ok(Arc::new(Faulty { inner: session?, fault: Cut(away) }) as SharedRegistry) })
     });
     let keys = Keys::new("ns").unwrap();
     let mut options = EngineOptions::new(keys.clone(), InstanceId::of_process("127.0.0.1", 7, 0));

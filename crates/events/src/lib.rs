@@ -11,6 +11,7 @@
 //! - [`Query`] reads back what a store holds; every database answers it in the same way.
 //! - [`testing::Recorder`] is a sink for the tests of other crates.
 
+pub mod answers;
 pub mod bus;
 mod json;
 pub mod query;

@@ -375,6 +375,12 @@ pub struct RunRow {
 }
 
 impl RunRow {
+    /// The first instant that it settles; a range has more than one.
+    #[must_use]
+    pub fn begins(&self) -> Millis {
+        self.range_from.unwrap_or(self.fire_time)
+    }
+
     /// Why it ended so, to be told in any language.
     #[must_use]
     pub fn why(&self) -> Reason {
@@ -509,6 +515,7 @@ impl ChangeRow {
 
 /// How an item stands. All times are epoch milliseconds.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "camelCase")]
 pub struct StateRow {
     /// The registry's namespace; empty in what versions recorded that kept none.
     pub namespace: String,

@@ -18,3 +18,5 @@ pub mod view;
 pub mod write;
 
 pub use layout::Layout;
+#[cfg(test)]
+mod testing;

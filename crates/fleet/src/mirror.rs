@@ -12,7 +12,7 @@ use crate::layout::Layout;
 use crate::pause::PauseNote;
 use crate::write::{Change, Value, Write};
 use bytes::Bytes;
-use clockwright_model::{InstanceId, Item, Millis, Reason};
+use clockwright_model::{InstanceId, Item, JobSettings, Millis, Reason, SettingsError};
 use clockwright_registry::{Commit, Mode, Node, OpResult, Path, Stat};
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -480,6 +480,12 @@ impl Mirror {
             .iter()
             .filter(|(_, node)| node.stat.owner != 0)
             .filter_map(|(id, node)| Some((id, node, self.layout.address(id, &node.data)?)))
+    }
+
+    /// The settings that the job's nodes say; `None` when it has no config. What its layout has no key for comes from `local`.
+    pub fn settings(&self, local: Option<&JobSettings>) -> Option<Result<JobSettings, SettingsError>> {
+        let (config, _) = self.config.as_ref()?;
+        Some(self.layout.read(config, self.root.as_deref().unwrap_or_default(), local))
     }
 
     /// Whether an instance is asked to fire now.

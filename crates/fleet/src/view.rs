@@ -5,12 +5,16 @@
 //! seen before or after. Whoever acts on a picture of settings says its [`settings_version`](JobView::settings_version) when it writes
 //! (see [`crate::admin`]); all else that is written states what it expects of the nodes at that moment, not of the picture.
 
+mod condition;
 mod dump;
+mod hosts;
 mod live;
 mod picture;
 mod shapes;
 
+pub use condition::Condition;
 pub use dump::dump;
+pub use hosts::{ServerBrief, java_instances, servers};
 pub use live::Live;
 pub(crate) use picture::Look;
 pub use picture::{brief, picture};

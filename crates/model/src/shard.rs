@@ -32,6 +32,25 @@ pub struct ShardContext {
 }
 
 impl ShardContext {
+    /// A context to try a job's code with: the only item of a first run, due at 1970-01-01, without parameters. Set what matters:
+    /// `ShardContext { item: 2, ..ShardContext::example(job) }`.
+    #[must_use]
+    pub fn example(job: JobName) -> Self {
+        Self {
+            task_id: format!("{job}{DELIMITER}0{DELIMITER}READY{DELIMITER}127.0.0.1{DELIMITER}1").into(),
+            job,
+            sharding_total_count: 1,
+            job_parameter: "".into(),
+            item: 0,
+            sharding_parameter: None,
+            fire: Fire::Scheduled(0),
+            source: Source::Schedule,
+            attempt: 1,
+            run_id: RunId(0),
+            token: 1,
+        }
+    }
+
     /// The JSON that scripts and HTTP endpoints get: Elastic-Job's six keys in its order, HTML-safe as Gson writes it.
     #[must_use]
     pub fn to_json(&self) -> String {
@@ -108,17 +127,11 @@ mod tests {
     #[test]
     fn the_context_json_is_what_gson_writes() {
         let context = ShardContext {
-            job: JobName::new("scriptJob").expect("valid"),
             task_id: "scriptJob@-@0,1@-@READY@-@10.0.0.1@-@10657".into(),
             sharding_total_count: 2,
             job_parameter: "k=v&x".into(),
-            item: 0,
             sharding_parameter: Some("A".into()),
-            fire: Fire::Scheduled(0),
-            source: Source::Schedule,
-            attempt: 1,
-            run_id: RunId(0),
-            token: 1,
+            ..ShardContext::example(JobName::new("scriptJob").expect("valid"))
         };
         assert_eq!(
             context.to_json(),

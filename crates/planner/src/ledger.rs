@@ -18,6 +18,39 @@ pub struct Unsettled {
     pub count: u64,
 }
 
+/// Why instants have no outcome, as far as a record can tell.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Gap {
+    /// Nothing of the item is on record at all.
+    NoRecord,
+    /// The record begins later: the job is younger, or what was older has been deleted.
+    BeforeRecord,
+    /// They are inside the record: they have just passed, or nobody ran the item.
+    Open,
+}
+
+impl Gap {
+    /// What kind of gap ends with this instant, in a record of the item that begins at `begin`.
+    #[must_use]
+    pub fn of(last: Millis, begin: Option<Millis>) -> Self {
+        match begin {
+            None => Gap::NoRecord,
+            Some(begin) if last < begin => Gap::BeforeRecord,
+            Some(_) => Gap::Open,
+        }
+    }
+
+    /// In words.
+    #[must_use]
+    pub fn text(self) -> &'static str {
+        match self {
+            Gap::NoRecord => "nothing of this item is on record",
+            Gap::BeforeRecord => "before the first outcome of this item on record",
+            Gap::Open => "no outcome yet",
+        }
+    }
+}
+
 /// The instants of the schedule from `from` to before `to` that lie in none of the item's settled ranges, ascending; each
 /// range is its first and its last instant, in whatever order. Instants in a row are one entry. The work grows with the number
 /// of ranges and not with that of instants.

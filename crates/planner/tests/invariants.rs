@@ -92,6 +92,15 @@ fn running() -> History {
     history
 }
 
+/// As [`running`], and `a` is gone and `b` has taken the item over with token 9.
+fn taken_over() -> History {
+    let mut history = running();
+    history.departed(&id("a@-@1"));
+    history.ended(&job(), 0, 7);
+    history.claim(claim(110, 2, 9, "b@-@1", Source::Failover)).unwrap();
+    history
+}
+
 #[track_caller]
 fn breaks(rule: &str, result: Result<(), Violation>) {
     assert_eq!(result.expect_err("the rule is broken").id, rule);
@@ -99,10 +108,7 @@ fn breaks(rule: &str, result: Result<(), Violation>) {
 
 #[test]
 fn a_fire_that_runs_is_taken_over_and_completed_breaks_nothing() {
-    let mut history = running();
-    history.departed(&id("a@-@1"));
-    history.ended(&job(), 0, 7);
-    history.claim(claim(110, 2, 9, "b@-@1", Source::Failover)).unwrap();
+    let mut history = taken_over();
     history.started(&job(), 0, 9, &id("b@-@1")).unwrap();
     history.ended(&job(), 0, 9);
     history.completion(&completion(110, 2, 9)).unwrap();
@@ -232,10 +238,7 @@ fn a_second_disposition_breaks_m_s7() {
 
 #[test]
 fn a_stale_completion_that_is_accepted_breaks_m_s8() {
-    let mut history = running();
-    history.departed(&id("a@-@1"));
-    history.ended(&job(), 0, 7);
-    history.claim(claim(110, 2, 9, "b@-@1", Source::Failover)).unwrap();
+    let mut history = taken_over();
     history.completion(&CompletionObserved { accepted: false, ..completion(110, 1, 7) }).unwrap();
     breaks("M-S8", history.completion(&completion(110, 1, 7)));
     breaks("M-S8", history.started(&job(), 0, 7, &id("a@-@1")));

@@ -2,7 +2,7 @@
 #![allow(clippy::unwrap_used, reason = "tests")]
 
 use clockwright_planner::Schedule;
-use clockwright_planner::ledger::{Unsettled, unsettled};
+use clockwright_planner::ledger::{Gap, Unsettled, unsettled};
 
 const SECOND: i64 = 1_000;
 
@@ -67,4 +67,11 @@ fn each_instant_is_covered_or_listed_whatever_the_ranges() {
             assert_eq!(found.iter().map(|gap| gap.count).sum::<u64>(), open);
         }
     }
+}
+
+#[test]
+fn a_gap_before_the_record_begins_is_told_from_one_inside_it() {
+    assert_eq!(Gap::of(5, None), Gap::NoRecord);
+    assert_eq!(Gap::of(5, Some(6)), Gap::BeforeRecord);
+    assert_eq!([Gap::of(6, Some(6)), Gap::of(7, Some(6))], [Gap::Open; 2]);
 }

@@ -26,6 +26,7 @@ pub use options::{Options, UrlError, parse_url};
 use async_trait::async_trait;
 use clockwright_registry::{
     Access, Commit, CommitFuture, Conflict, Error, Hint, Node, Op, OpResult, Path, Registry, Session, Terms,
+    check_commit,
 };
 use connection::{ConnectError, Identity};
 use session::{Answer, Command, Failure, Shared};
@@ -256,7 +257,7 @@ impl Registry for ZooKeeper {
     }
 
     fn commit(&self, ops: Vec<Op>) -> CommitFuture {
-        if let Err(error) = check(&ops) {
+        if let Err(error) = check_commit(&ops, MAX_OPS, MAX_BYTES) {
             return Box::pin(std::future::ready(Err(error)));
         }
         let answer = send(&self.commands, wire::multi(&ops, self.acl), true);
@@ -327,23 +328,6 @@ fn send(
         // The task answers everything, unless the runtime was shut down under it.
         answer.await.unwrap_or_else(|_| Err(Failure::Unknown("the session's task is gone".to_owned())))
     }
-}
-
-fn check(ops: &[Op]) -> Result<(), Error> {
-    let bytes: usize = ops.iter().map(Op::weight).sum();
-    if ops.len() > MAX_OPS {
-        return Err(Error::Refused(format!(
-            "a commit of {} operations; at most {MAX_OPS} are taken",
-            ops.len()
-        )));
-    }
-    if bytes > MAX_BYTES {
-        return Err(Error::Refused(format!("a commit of {bytes} bytes; at most {MAX_BYTES} are taken")));
-    }
-    if ops.iter().any(|op| matches!(op, Op::Delete { path, .. } if path.parent().is_none())) {
-        return Err(Error::Refused("the root cannot be deleted".to_owned()));
-    }
-    Ok(())
 }
 
 fn commit_answer(ops: &[Op], answer: &Answer) -> Result<Commit, Error> {

@@ -355,20 +355,7 @@ impl Core {
 }
 
 fn check_size(ops: &[Op]) -> Result<(), Error> {
-    let bytes: usize = ops.iter().map(Op::weight).sum();
-    if ops.len() > MAX_OPS {
-        return Err(Error::Refused(format!(
-            "a commit of {} operations; at most {MAX_OPS} are taken",
-            ops.len()
-        )));
-    }
-    if bytes > MAX_BYTES {
-        return Err(Error::Refused(format!("a commit of {bytes} bytes; at most {MAX_BYTES} are taken")));
-    }
-    if ops.iter().any(|op| matches!(op, Op::Delete { path, .. } if path.parent().is_none())) {
-        return Err(Error::Refused("the root cannot be deleted".to_owned()));
-    }
-    Ok(())
+    crate::check_commit(ops, MAX_OPS, MAX_BYTES)
 }
 
 fn wall_clock() -> i64 {

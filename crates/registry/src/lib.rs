@@ -300,6 +300,26 @@ pub struct Terms {
     pub recursive_watch: bool,
 }
 
+/// Refuses a commit that no backend with these limits can carry out, before anything is done: for [`Terms::max_ops`] and
+/// [`Terms::max_bytes`].
+///
+/// # Errors
+/// [`Error::Refused`], with the limit.
+pub fn check_commit(ops: &[Op], max_ops: usize, max_bytes: usize) -> Result<(), Error> {
+    let bytes: usize = ops.iter().map(Op::weight).sum();
+    let refused = |why: String| Err(Error::Refused(why));
+    if ops.len() > max_ops {
+        return refused(format!("a commit of {} operations; at most {max_ops} are taken", ops.len()));
+    }
+    if bytes > max_bytes {
+        return refused(format!("a commit of {bytes} bytes; at most {max_bytes} are taken"));
+    }
+    if ops.iter().any(|op| matches!(op, Op::Delete { path, .. } if path.parent().is_none())) {
+        return refused("the root cannot be deleted".to_owned());
+    }
+    Ok(())
+}
+
 /// Why something was not done, or may not have been.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum Error {

@@ -1,7 +1,7 @@
 //! In-process jobs: what their end means, and that nothing they do reaches beyond their own run.
 #![allow(clippy::unwrap_used, reason = "tests")]
 
-use clockwright_model::{FailureKind, Fire, JobName, Reason, RunId, ShardContext, Source};
+use clockwright_model::{FailureKind, JobName, Reason, ShardContext};
 use clockwright_runtime::{
     CancelSignal, Control, DataflowFns, RunEnd, RunResult, RunSpec, Runtime, SimpleFn, Stop, StopReason,
     boottime,
@@ -15,19 +15,8 @@ use tokio::sync::{Notify, watch};
 use tokio::time::Instant;
 
 fn spec() -> RunSpec {
-    let context = ShardContext {
-        job: JobName::new("job").unwrap(),
-        task_id: "job@-@5@-@READY@-@10.0.0.1@-@1".into(),
-        sharding_total_count: 6,
-        job_parameter: "".into(),
-        item: 5,
-        sharding_parameter: None,
-        fire: Fire::Scheduled(0),
-        source: Source::Schedule,
-        attempt: 1,
-        run_id: RunId::new(0, 1),
-        token: 1,
-    };
+    let example = ShardContext::example(JobName::new("job").unwrap());
+    let context = ShardContext { sharding_total_count: 6, item: 5, ..example };
     RunSpec { context, timeout: None, grace: 10_000 }
 }
 

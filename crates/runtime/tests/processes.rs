@@ -1,7 +1,7 @@
 //! Script jobs with real processes: what they are told, what they print, and that nothing of them survives.
 #![allow(clippy::unwrap_used, reason = "tests")]
 
-use clockwright_model::{FailureKind, Fire, JobName, Reason, RunId, ShardContext, Source};
+use clockwright_model::{FailureKind, Fire, JobName, Reason, RunId, ShardContext};
 use clockwright_runtime::{
     Control, LineSink, ProcessRuntime, ProcessSettings, RunResult, RunSpec, Runtime, Shown, Stop, StopReason,
     Stream, Supervisor, boottime,
@@ -32,17 +32,16 @@ fn new_run_id() -> RunId {
 
 fn spec() -> RunSpec {
     let context = ShardContext {
-        job: JobName::new("nightly report").unwrap(),
         task_id: "nightly report@-@2@-@READY@-@10.0.0.1@-@1".into(),
         sharding_total_count: 4,
         job_parameter: "p=1".into(),
         item: 2,
         sharding_parameter: Some("Zürich".into()),
         fire: Fire::Scheduled(1_700_000_000_000),
-        source: Source::Schedule,
         attempt: 3,
         run_id: new_run_id(),
         token: 77,
+        ..ShardContext::example(JobName::new("nightly report").unwrap())
     };
     RunSpec { context, timeout: None, grace: 10_000 }
 }

@@ -1,7 +1,7 @@
 //! HTTP jobs against a small server in this process, which stands for other people's services.
 #![allow(clippy::unwrap_used, reason = "tests")]
 
-use clockwright_model::{FailureKind, Fire, JobName, RunId, ShardContext, Source};
+use clockwright_model::{FailureKind, Fire, JobName, RunId, ShardContext};
 use clockwright_runtime::{Control, HttpRuntime, RunResult, RunSpec, Stop, StopReason};
 use clockwright_settings::HttpSettings;
 use heard::{Heard, hear};
@@ -62,17 +62,14 @@ fn answer(head: &str, body: &str) -> Option<Vec<u8>> {
 
 fn spec() -> RunSpec {
     let context = ShardContext {
-        job: JobName::new("日报").unwrap(),
         task_id: "t".into(),
-        sharding_total_count: 1,
         job_parameter: "a=b".into(),
-        item: 0,
         sharding_parameter: Some("Zürich".into()),
         fire: Fire::Scheduled(1_700_000_000_000),
-        source: Source::Schedule,
         attempt: 2,
         run_id: RunId::new(1_700_000_000_000, 5),
         token: 99,
+        ..ShardContext::example(JobName::new("日报").unwrap())
     };
     RunSpec { context, timeout: None, grace: 10_000 }
 }

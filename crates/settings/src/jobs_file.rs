@@ -264,15 +264,17 @@ impl<'a> Reader<'a> {
         }
     }
 
+    /// What is below a key that holds other keys.
+    fn entries<'v>(&mut self, value: &'v Yaml, key: &str, wanted: &str) -> Option<&'v [Entry]> {
+        if let yaml::Value::Map(entries) = &value.value {
+            return Some(entries);
+        }
+        self.problem(value.line, None, Some(key), format!("is {}; it is {wanted}", value.kind()));
+        None
+    }
+
     fn elasticjob(&mut self, value: &Yaml) {
-        let yaml::Value::Map(entries) = &value.value else {
-            return self.problem(
-                value.line,
-                None,
-                Some("elasticjob"),
-                format!("is {}; it is a map with `jobs`", value.kind()),
-            );
-        };
+        let Some(entries) = self.entries(value, "elasticjob", "a map with `jobs`") else { return };
         for entry in entries {
             match crate::table::relaxed(&entry.key).as_str() {
                 "jobs" => self.all(&entry.value),
@@ -306,14 +308,7 @@ impl<'a> Reader<'a> {
 
     fn all(&mut self, value: &Yaml) {
         self.found = true;
-        let yaml::Value::Map(entries) = &value.value else {
-            return self.problem(
-                value.line,
-                None,
-                Some("jobs"),
-                format!("is {}; it is a map from names to jobs", value.kind()),
-            );
-        };
+        let Some(entries) = self.entries(value, "jobs", "a map from names to jobs") else { return };
         if entries.is_empty() {
             self.problem(value.line, None, Some("jobs"), "has no job".into());
         }

@@ -1,9 +1,10 @@
 //! What private servers of every kind need: a directory of their own, and a life no longer than the tests'.
 
 use anyhow::Context as _;
+use rustix::process::Pid;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command};
-use std::sync::{Once, OnceLock, mpsc};
+use std::sync::{Mutex, MutexGuard, Once, OnceLock, PoisonError, mpsc};
 
 const DIRECTORY_PREFIX: &str = "clockwright-";
 
@@ -28,6 +29,39 @@ fn sweep(base: &Path) {
         let pid = rest.and_then(|rest| rest.split('-').next());
         if pid.is_some_and(|pid| pid.parse::<u32>().is_ok() && !Path::new("/proc").join(pid).exists()) {
             let _ = std::fs::remove_dir_all(entry.path());
+        }
+    }
+}
+
+/// The end of the log of a server with this directory.
+pub(crate) fn log_tail(directory: &Path) -> String {
+    let text = std::fs::read(directory.join("server.log")).unwrap_or_default();
+    let text = String::from_utf8_lossy(&text);
+    let lines: Vec<&str> = text.lines().collect();
+    lines[lines.len().saturating_sub(40)..].join("\n")
+}
+
+/// The process of a server, while it runs.
+#[derive(Default)]
+pub(crate) struct Process(Mutex<Option<Child>>);
+
+impl Process {
+    pub(crate) fn lock(&self) -> MutexGuard<'_, Option<Child>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Its id. Nothing else gets that id as long as nobody has waited for it.
+    pub(crate) fn id(&self) -> anyhow::Result<Pid> {
+        let process = self.lock();
+        let child = process.as_ref().context("the server does not run")?;
+        i32::try_from(child.id()).ok().and_then(Pid::from_raw).context("the process has an id")
+    }
+
+    /// Kills it, frozen or not, and waits until it is gone. Nothing happens when it does not run.
+    pub(crate) fn kill(&self) {
+        if let Some(mut child) = self.lock().take() {
+            let _ = child.kill();
+            let _ = child.wait();
         }
     }
 }

@@ -8,7 +8,7 @@
 
 pub mod faults;
 
-use crate::private;
+use crate::private::{self, Process};
 use crate::zookeeper::poll;
 use anyhow::{Context, bail, ensure};
 use rustix::process::{Pid, Signal, kill_process};
@@ -18,8 +18,8 @@ use std::net::TcpListener;
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
+use std::sync::OnceLock;
 use std::sync::atomic::{AtomicU32, Ordering};
-use std::sync::{Mutex, MutexGuard, OnceLock, PoisonError};
 use std::time::Duration;
 
 /// Which database.
@@ -46,7 +46,7 @@ pub struct SqlServer {
     dir: PathBuf,
     port: u16,
     options: Vec<String>,
-    process: Mutex<Option<Child>>,
+    process: Process,
     databases: AtomicU32,
 }
 
@@ -86,7 +86,7 @@ impl SqlServer {
             dir,
             port,
             options: options.iter().map(ToString::to_string).collect(),
-            process: Mutex::new(None),
+            process: Process::default(),
             databases: AtomicU32::new(0),
         };
         match kind {
@@ -179,14 +179,11 @@ impl SqlServer {
 
     /// Kills the server as a crash would. Nothing happens when it does not run.
     pub fn kill(&self) {
-        if let Some(mut child) = self.process().take() {
-            let _ = child.kill();
-            let _ = child.wait();
-        }
+        self.process.kill();
     }
 
     fn is_running(&self) -> bool {
-        self.process().as_mut().is_some_and(|child| matches!(child.try_wait(), Ok(None)))
+        self.process.lock().as_mut().is_some_and(|child| matches!(child.try_wait(), Ok(None)))
     }
 
     /// Starts the server again, on the same data and port, and waits until it serves. Kills it first when it runs.
@@ -228,10 +225,7 @@ impl SqlServer {
     /// The end of the server's own log.
     #[must_use]
     pub fn log_tail(&self) -> String {
-        let text = std::fs::read(self.dir.join("server.log")).unwrap_or_default();
-        let text = String::from_utf8_lossy(&text);
-        let lines: Vec<&str> = text.lines().collect();
-        lines[lines.len().saturating_sub(40)..].join("\n")
+        private::log_tail(&self.dir)
     }
 
     fn is_still_held(&self) -> bool {
@@ -342,7 +336,7 @@ impl SqlServer {
         let log = self.log()?;
         command.args(&self.options).current_dir(&self.dir).stdin(Stdio::null());
         command.stdout(log.try_clone()?).stderr(log);
-        *self.process() = Some(private::spawn_for_life(command).context(NO_SETPRIV)?);
+        *self.process.lock() = Some(private::spawn_for_life(command).context(NO_SETPRIV)?);
         Ok(())
     }
 
@@ -363,7 +357,7 @@ impl SqlServer {
                 asking.join().is_ok_and(|answer: anyhow::Result<()>| answer.is_ok())
             })
         };
-        let serving = poll(PATIENCE, || match self.process().as_mut().map(Child::try_wait) {
+        let serving = poll(PATIENCE, || match self.process.lock().as_mut().map(Child::try_wait) {
             Some(Ok(None)) => asks().then_some(true),
             _ => Some(false),
         });
@@ -375,18 +369,12 @@ impl SqlServer {
     }
 
     fn signal(&self, signal: Signal) -> anyhow::Result<()> {
-        let process = self.process();
-        let child = process.as_ref().context("the server does not run")?;
-        let pid = i32::try_from(child.id()).ok().and_then(Pid::from_raw).context("the process has an id")?;
-        for child in children(child.id()) {
+        let process = self.process.id()?;
+        for child in children(process.as_raw_nonzero().get()) {
             // A session that has ended in the meantime needs no signal.
             let _ = kill_process(child, signal);
         }
-        Ok(kill_process(pid, signal)?)
-    }
-
-    fn process(&self) -> MutexGuard<'_, Option<Child>> {
-        self.process.lock().unwrap_or_else(PoisonError::into_inner)
+        Ok(kill_process(process, signal)?)
     }
 }
 
@@ -451,7 +439,7 @@ async fn run(address: &str, statements: &str) -> anyhow::Result<()> {
 }
 
 /// PostgreSQL has a process for each session.
-fn children(pid: u32) -> Vec<Pid> {
+fn children(pid: i32) -> Vec<Pid> {
     let text = std::fs::read_to_string(format!("/proc/{pid}/task/{pid}/children")).unwrap_or_default();
     text.split_whitespace().filter_map(|pid| pid.parse().ok()).filter_map(Pid::from_raw).collect()
 }

@@ -8,16 +8,16 @@ mod log;
 
 pub use log::{LoggedOp, Transaction};
 
-use crate::private;
+use crate::private::{self, Process};
 use anyhow::{Context, bail, ensure};
-use rustix::process::{Pid, Signal, kill_process};
+use rustix::process::{Signal, kill_process};
 use std::collections::BTreeMap;
 use std::fs::File;
 use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
-use std::sync::{Mutex, OnceLock, PoisonError};
+use std::sync::OnceLock;
 use std::time::{Duration, Instant};
 
 /// How a server is run.
@@ -63,7 +63,7 @@ pub struct ZkServer {
     classpath: String,
     dir: PathBuf,
     port: u16,
-    process: Mutex<Option<Child>>,
+    process: Process,
 }
 
 /// The server that all tests of this process share.
@@ -132,11 +132,7 @@ impl ZkServer {
 
     /// Kills the server as a crash would. Nothing happens when it does not run.
     pub fn kill(&self) {
-        if let Some(mut child) = self.process().take() {
-            // A frozen process dies of SIGKILL too.
-            let _ = child.kill();
-            let _ = child.wait();
-        }
+        self.process.kill();
     }
 
     /// Asks the server to end, and waits until it has.
@@ -145,7 +141,7 @@ impl ZkServer {
     /// When it has not after ten seconds; it is killed then.
     pub fn stop(&self) -> anyhow::Result<()> {
         self.signal(Signal::TERM)?;
-        let mut process = self.process();
+        let mut process = self.process.lock();
         let Some(child) = process.as_mut() else { return Ok(()) };
         let ended = poll(Duration::from_secs(10), || child.try_wait().ok().flatten());
         let _ = child.kill();
@@ -206,10 +202,7 @@ impl ZkServer {
     /// The end of the server's own log.
     #[must_use]
     pub fn log_tail(&self) -> String {
-        let text = std::fs::read(self.dir.join("server.log")).unwrap_or_default();
-        let text = String::from_utf8_lossy(&text);
-        let lines: Vec<&str> = text.lines().collect();
-        lines[lines.len().saturating_sub(40)..].join("\n")
+        private::log_tail(&self.dir)
     }
 
     fn prepare(config: Config, port: u16, id: usize, members: &str) -> anyhow::Result<Self> {
@@ -236,7 +229,7 @@ impl ZkServer {
              log4j.appender.out.layout=org.apache.log4j.PatternLayout\n\
              log4j.appender.out.layout.ConversionPattern=%d{HH:mm:ss,SSS} %p %c{1} %m%n\n",
         )?;
-        Ok(Self { config, classpath, dir, port, process: Mutex::new(None) })
+        Ok(Self { config, classpath, dir, port, process: Process::default() })
     }
 
     fn launch(&self) -> anyhow::Result<()> {
@@ -259,15 +252,18 @@ impl ZkServer {
             .stderr(log);
         let child = private::spawn_for_life(command)
             .context("cannot start `setpriv … java`; run scripts/install-zookeeper.sh")?;
-        *self.process() = Some(child);
+        *self.process.lock() = Some(child);
         Ok(())
     }
 
     fn wait_until_serving(&self) -> anyhow::Result<()> {
-        let serving = poll(self.config.patience, || match self.process().as_mut().map(Child::try_wait) {
-            Some(Ok(None)) => self.ask("srvr").ok().filter(|answer| answer.contains("Mode:")).map(|_| true),
-            _ => Some(false),
-        });
+        let serving =
+            poll(self.config.patience, || match self.process.lock().as_mut().map(Child::try_wait) {
+                Some(Ok(None)) => {
+                    self.ask("srvr").ok().filter(|answer| answer.contains("Mode:")).map(|_| true)
+                }
+                _ => Some(false),
+            });
         match serving {
             Some(true) => Ok(()),
             Some(false) => bail!("ZooKeeper ended instead of serving; its log:\n{}", self.log_tail()),
@@ -291,14 +287,7 @@ impl ZkServer {
     }
 
     fn signal(&self, signal: Signal) -> anyhow::Result<()> {
-        let process = self.process();
-        let child = process.as_ref().context("the server does not run")?;
-        let pid = i32::try_from(child.id()).ok().and_then(Pid::from_raw).context("the process has an id")?;
-        Ok(kill_process(pid, signal)?)
-    }
-
-    fn process(&self) -> std::sync::MutexGuard<'_, Option<Child>> {
-        self.process.lock().unwrap_or_else(PoisonError::into_inner)
+        Ok(kill_process(self.process.id()?, signal)?)
     }
 }
 

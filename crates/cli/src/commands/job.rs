@@ -1,6 +1,6 @@
 //! `clockwright job …`: see and steer jobs.
 
-use super::jobs::{self, Condition};
+use super::jobs;
 use super::options::Settings;
 use super::{Global, Sure, confirm};
 use crate::output::{Failure, Format, fields, instant, now, one_line, or_dash, print, show, table, talk};
@@ -287,7 +287,7 @@ fn foretell(name: &str, triggered: &Triggered) -> String {
 
 fn get(job: &JobView) -> String {
     let brief = &job.brief;
-    let mut text = format!("{}  {}", one_line(&brief.job_name), Condition::of(job).word());
+    let mut text = format!("{}  {}", one_line(&brief.job_name), job.condition().word());
     if let Some(reason) = &brief.reason {
         text.push_str(&format!("  ({})", one_line(reason)));
     }
@@ -298,7 +298,7 @@ fn get(job: &JobView) -> String {
     let lines = [
         ("description", brief.description.clone()),
         ("schedule", format!("{schedule}{zone}")),
-        ("next fire", or_dash(jobs::next_fire(job).map(instant))),
+        ("next fire", or_dash(job.fires_next().map(instant))),
         ("layout", format!("Elastic-Job {}", job.layout)),
         ("leader", or_dash(job.leader.as_ref())),
         ("plan", job.epoch.map_or_else(|| "-".into(), |epoch| format!("number {epoch}"))),
@@ -309,7 +309,7 @@ fn get(job: &JobView) -> String {
     }
     text.push('\n');
     let header = ["ITEM", "STATUS", "OWNER", "LAST FIRE", "ATTEMPT", "OUTCOME", "NEXT FIRE"];
-    let fires = Condition::of(job).fires();
+    let fires = job.condition().fires();
     text.push_str(&table(header, job.items.iter().map(|view| item(view, fires))));
     text.push('\n');
     let servers = job.servers.iter().map(|server| {

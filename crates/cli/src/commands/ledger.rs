@@ -7,14 +7,14 @@ use super::history::{check_span, tell_losses, tell_nearest, tell_partial};
 use super::{Global, Within};
 use crate::output::{Failure, instant, now, or_dash, short_id, show, table, talk};
 use clap::Args;
-use clockwright_events::{EventStore, Page, Query as _, RunPage, RunRow};
+use clockwright_events::RunRow;
+use clockwright_events::answers::{JobRecord, LedgerSpan};
 use clockwright_fleet::view::{self, Timetable};
 use clockwright_model::{Fire, Item, Language, Millis};
-use clockwright_planner::ledger::unsettled;
+use clockwright_planner::ledger::{Gap, Unsettled, unsettled};
 use serde::Serialize;
 use std::collections::{BTreeMap, BTreeSet};
 use std::ops::Range;
-use std::sync::Arc;
 
 #[derive(Debug, Args)]
 pub(crate) struct LedgerArgs {
@@ -73,19 +73,20 @@ pub(crate) async fn run(global: &Global, args: LedgerArgs) -> Result<(), Failure
         (None, Some(_)) => Some(global.address()?.namespace().to_owned()),
         (namespace, _) => namespace,
     };
-    let store = Record { store: global.store().open().await?, namespace, job: &args.job };
-    let (rows, to) = store.rows(&args).await?;
+    let store = global.store().open().await?;
+    let record = JobRecord { store: &*store, namespace: namespace.as_deref(), job: &args.job };
+    let LedgerSpan { rows, to } = record.span(args.item, args.from, args.to, args.limit as usize).await?;
     if rows.is_empty() && timetable.is_none() {
-        tell_nearest(&store.store, &args.job).await?;
+        tell_nearest(&store, &args.job).await?;
     }
     let due_before = to.min(now());
     let mut entries: Vec<Entry> = Vec::new();
-    let begin = store.begin(None).await?;
+    let begin = record.begins(None).await?;
     let from = begin.map_or(args.from, |begin| begin.max(args.from));
     if let Some(timetable) = &timetable {
         let items = args.item.map_or(0..timetable.items, |item| item..(item + 1).min(timetable.items));
         for item in items {
-            entries.extend(open(&store, timetable, item, from..due_before, &rows).await?);
+            entries.extend(open(&record, timetable, item, from..due_before, &rows).await?);
         }
     }
     let language = global.language();
@@ -106,7 +107,7 @@ pub(crate) async fn run(global: &Global, args: LedgerArgs) -> Result<(), Failure
         }
     }
     tell_partial(global);
-    tell_losses(&store.store, args.from, to).await
+    tell_losses(&store, args.from, to).await
 }
 
 async fn timetable(global: &Global, job: &str) -> Result<Timetable, Failure> {
@@ -114,88 +115,29 @@ async fn timetable(global: &Global, job: &str) -> Result<Timetable, Failure> {
     Ok(view::timetable(&*session, registry.keys(), job).await?)
 }
 
-/// What is on record of a job.
-struct Record<'a> {
-    store: Arc<EventStore>,
-    /// `None` is any.
-    namespace: Option<String>,
-    job: &'a str,
-}
-
-impl Record<'_> {
-    /// A page of it.
-    async fn page(
-        &self,
-        item: Option<Item>,
-        from: Millis,
-        to: Millis,
-        page: &Page,
-    ) -> Result<RunPage, Failure> {
-        Ok(self.store.ledger(self.namespace.as_deref(), self.job, item, from, to, page).await?)
-    }
-
-    /// The first instant of the job, or of an item of it, that has an outcome. It may begin late: the job is young, or what was older has been
-    /// deleted.
-    async fn begin(&self, item: Option<Item>) -> Result<Option<Millis>, Failure> {
-        let oldest = self.page(item, Millis::MIN, Millis::MAX, &Page::first(1)).await?;
-        Ok(oldest.rows.first().map(|row| row.range_from.unwrap_or(row.fire_time)))
-    }
-
-    /// What is on record, and how far: before the end of the span when it holds more rows than were asked for. Rows of one instant
-    /// stay together.
-    async fn rows(&self, args: &LedgerArgs) -> Result<(Vec<RunRow>, Millis), Failure> {
-        let mut to = args.to;
-        loop {
-            let (mut rows, mut page) = (Vec::new(), Page::first(1000));
-            let cut = loop {
-                let answer = self.page(args.item, args.from, to, &page).await?;
-                rows.extend(answer.rows);
-                let (Some(first), Some(last)) = (rows.first(), rows.last()) else { return Ok((rows, to)) };
-                if rows.len() > args.limit as usize && first.fire_time < last.fire_time && last.fire_time < to
-                {
-                    break last.fire_time;
-                }
-                match answer.next {
-                    Some(next) => page = Page::after(1000, next),
-                    None => return Ok((rows, to)),
-                }
-            };
-            // Once more, for the ranges that reach over the new end.
-            let limit = rows.get(args.limit as usize).map_or(cut, |row| row.fire_time);
-            let first = rows.first().map_or(args.from, |row| row.fire_time);
-            to = if first < limit { limit } else { cut };
-        }
-    }
-}
-
 /// The due instants of an item that have no outcome, and why.
 async fn open(
-    store: &Record<'_>,
+    record: &JobRecord<'_>,
     timetable: &Timetable,
     item: Item,
     span: Range<Millis>,
     rows: &[RunRow],
 ) -> Result<Vec<Entry>, Failure> {
     let scheduled = rows.iter().filter(|row| row.item == item && trigger(row).is_none());
-    let spans = scheduled.map(|row| (row.range_from.unwrap_or(row.fire_time), row.fire_time));
+    let spans = scheduled.map(|row| (row.begins(), row.fire_time));
     let gaps = unsettled(&timetable.schedule, span.start, span.end, spans);
     if gaps.is_empty() {
         return Ok(Vec::new());
     }
-    let begin = store.begin(Some(item)).await?;
-    let why = |last: Millis| match begin {
-        None => "nothing of this item is on record",
-        Some(begin) if last < begin => "before the first outcome of this item on record",
-        Some(_) => "no outcome yet",
-    };
-    let entry = |gap: clockwright_planner::ledger::Unsettled| Entry {
+    let begin = record.begins(Some(item)).await?;
+    let entry = |gap: Unsettled| Entry {
         from: gap.from,
         to: gap.to,
         count: gap.count,
         item,
         trigger: None,
         outcome: None,
-        reason: why(gap.to).into(),
+        reason: Gap::of(gap.to, begin).text().into(),
         attempt: None,
         run_id: None,
         instance: None,
@@ -206,7 +148,7 @@ async fn open(
 
 fn settled(row: RunRow, language: Language) -> Entry {
     Entry {
-        from: row.range_from.unwrap_or(row.fire_time),
+        from: row.begins(),
         to: row.fire_time,
         count: row.range_count,
         item: row.item,

@@ -4,13 +4,12 @@
 //! Runs must never wait for a terminal, so whatever is shown goes through a bounded queue to a thread of its own. When the
 //! queue is full, lines are left out and counted. When nobody reads any more, showing ends and the jobs go on.
 
-use super::jobs::Condition;
 use crate::output::{self, one_line, span, talk};
 use anstyle::{AnsiColor, Style};
 use async_trait::async_trait;
 use clockwright::{Registry, Stream};
 use clockwright_events::{Sink, SinkError};
-use clockwright_fleet::view::{self, JobView};
+use clockwright_fleet::view::{self, Condition, JobView};
 use clockwright_model::{
     Event, Execution, Fire, InstanceId, Item, JobName, Millis, RunId, Settlement, ShardContext, Source,
 };
@@ -314,7 +313,7 @@ const FIRES: &str = "fires again";
 
 /// What keeps a job from firing, or that nothing does.
 fn held(job: &JobView) -> String {
-    match (Condition::of(job), &job.brief.reason) {
+    match (job.condition(), &job.brief.reason) {
         (Condition::Paused, reason) => {
             one_line(reason.as_deref().unwrap_or("paused by an operator")).into_owned()
         }
@@ -327,13 +326,11 @@ fn held(job: &JobView) -> String {
 
 /// `items 0,1 on #1; 2 on #2`, or `None` while some item has no owner.
 fn sharing(job: &JobView) -> Option<String> {
-    let mut owned: BTreeMap<&str, Vec<String>> = BTreeMap::new();
-    for item in &job.items {
-        owned.entry(item.owner.as_deref()?).or_default().push(item.item.to_string());
-    }
-    let name = |owner: &str| short(&InstanceId::from_wire(owner));
-    let parts: Vec<String> =
-        owned.iter().map(|(owner, items)| format!("{} on {}", items.join(","), name(owner))).collect();
+    let parts = job.sharing()?.into_iter().map(|(owner, items)| {
+        let items: Vec<String> = items.iter().map(ToString::to_string).collect();
+        format!("{} on {}", items.join(","), short(&InstanceId::from_wire(owner)))
+    });
+    let parts: Vec<String> = parts.collect();
     (!parts.is_empty()).then(|| format!("items {}", parts.join("; ")))
 }
 

@@ -25,8 +25,9 @@ use clap::{Args, ValueEnum};
 use clockwright::registry::{Address, DEFAULT_NAMESPACE};
 use clockwright::{Registry, Scheduler, SchedulerError, ShutdownReport, jobs_file};
 use clockwright_engine::StartError;
-use clockwright_fleet::keys::{Key, Keys};
-use clockwright_model::{JobName, Language, Millis, nearest};
+use clockwright_fleet::keys::Keys;
+use clockwright_fleet::view;
+use clockwright_model::{Language, Millis, nearest};
 use clockwright_registry::SharedRegistry;
 use history::Store;
 use jiff::Timestamp;
@@ -224,16 +225,7 @@ pub(crate) async fn confirm(
     if sure.yes {
         return Ok(());
     }
-    let leases = registry.list(&keys.leases()).await?;
-    let names = match job {
-        Some(job) => vec![job.to_owned()],
-        None => registry.list(keys.root()).await?,
-    };
-    let mut served = 0;
-    for job in names.iter().filter_map(|name| JobName::new(name).ok()) {
-        let instances = registry.list(&keys.of(&job, &Key::Instances)).await?;
-        served += instances.iter().filter(|id| !leases.contains(id)).count();
-    }
+    let served = view::java_instances(registry, keys, job).await?;
     if served == 0 {
         return Ok(());
     }

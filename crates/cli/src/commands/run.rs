@@ -5,9 +5,9 @@ use super::{Global, Within};
 use crate::output::{self, Failure, instant, or_dash, short_id, show, span, table};
 use clap::builder::PossibleValuesParser;
 use clap::{Args, Subcommand, ValueEnum};
+use clockwright_events::answers::{RunDetails, run_details};
 use clockwright_events::{
     Cursor, EventStore, ExecutionFilter, ExecutionRow, ExecutionState, Page, Query as _, RunFilter, RunRow,
-    StatusRow,
 };
 use clockwright_model::{ExecutionSource, Item, Millis, OutcomeKind, RunId, Source};
 use serde::Serialize;
@@ -82,16 +82,6 @@ struct Listed<R> {
     cursor: Cursor,
 }
 
-/// All that is known of one run.
-#[derive(Serialize)]
-struct Details {
-    /// The outcome that it decided.
-    #[serde(flatten)]
-    outcome: Option<RunRow>,
-    execution: Option<ExecutionRow>,
-    states: Vec<StatusRow>,
-}
-
 pub(crate) async fn run(global: &Global, command: RunCommand) -> Result<(), Failure> {
     match command {
         RunCommand::List(args) if args.attempts => attempts(global, args).await,
@@ -102,52 +92,33 @@ pub(crate) async fn run(global: &Global, command: RunCommand) -> Result<(), Fail
 }
 
 async fn outcomes(global: &Global, args: ListArgs) -> Result<(), Failure> {
-    if let (Some(from), Some(to)) = (args.from, args.to) {
-        check_span(from, to)?;
-    }
-    let source = args.source.as_deref().map(|word| {
-        Source::parse(word)
-            .ok_or_else(|| unknown_source(word, "schedule, misfire, failover, trigger or retry"))
-    });
+    let source = source(&args, Source::parse, "schedule, misfire, failover, trigger or retry")?;
+    let page = page(&args)?;
     let filter = RunFilter {
         namespaces: args.within.namespace(global)?.into_iter().collect(),
         jobs: args.job.into_iter().collect(),
         item: args.item,
         outcomes: args.outcome.iter().filter_map(|word| OutcomeKind::parse(word)).collect(),
         instance: args.instance,
-        source: source.transpose()?,
+        source,
         from: args.from,
         to: args.to,
         text: args.text,
         ..RunFilter::default()
     };
-    let page = Page { limit: args.limit, cursor: args.after };
     let store = global.store().open().await?;
     let answer = store.runs(&filter, &page).await?;
-    if answer.rows.is_empty()
-        && let [job] = filter.jobs.as_slice()
-    {
-        tell_nearest(&store, job).await?;
-    }
     let language = global.language();
     let rows = answer.rows.into_iter().map(|mut row| {
         row.reason = row.why().in_language(language);
         Listed { cursor: row.cursor(), row }
     });
-    show(global.output, &rows.collect::<Vec<_>>(), |rows| list(rows))?;
-    tell_next(answer.next.as_ref());
-    tell_partial(global);
-    Ok(())
+    show_page(global, &store, &filter.jobs, rows.collect(), answer.next.as_ref(), list).await
 }
 
 async fn attempts(global: &Global, args: ListArgs) -> Result<(), Failure> {
-    if let (Some(from), Some(to)) = (args.from, args.to) {
-        check_span(from, to)?;
-    }
-    let source = args.source.as_deref().map(|word| {
-        ExecutionSource::parse(word)
-            .ok_or_else(|| unknown_source(word, "NORMAL_TRIGGER, MISFIRE or FAILOVER"))
-    });
+    let source = source(&args, ExecutionSource::parse, "NORMAL_TRIGGER, MISFIRE or FAILOVER")?;
+    let page = page(&args)?;
     let filter = ExecutionFilter {
         jobs: args.job.into_iter().collect(),
         item: args.item,
@@ -157,44 +128,61 @@ async fn attempts(global: &Global, args: ListArgs) -> Result<(), Failure> {
             State::Succeeded => ExecutionState::Succeeded,
             State::Failed => ExecutionState::Failed,
         }),
-        source: source.transpose()?,
+        source,
         from: args.from,
         to: args.to,
         text: args.text,
         ..ExecutionFilter::default()
     };
-    let page = Page { limit: args.limit, cursor: args.after };
     let store = global.store().open().await?;
     let answer = store.executions(&filter, &page).await?;
-    if answer.rows.is_empty()
-        && let [job] = filter.jobs.as_slice()
-    {
-        tell_nearest(&store, job).await?;
-    }
-    let rows = answer.rows.into_iter().map(|row| Listed { cursor: row.cursor(), row });
-    show(global.output, &rows.collect::<Vec<_>>(), |rows| list_attempts(rows))?;
-    tell_next(answer.next.as_ref());
-    tell_partial(global);
-    Ok(())
+    let rows = answer.rows.into_iter().map(|row| Listed { cursor: row.cursor(), row }).collect();
+    show_page(global, &store, &filter.jobs, rows, answer.next.as_ref(), list_attempts).await
 }
 
-fn unknown_source(word: &str, known: &str) -> Failure {
-    Failure::Usage(format!("`{word}` is not a source here; it is {known}"))
+/// Which page is asked for, of a span that is none.
+fn page(args: &ListArgs) -> Result<Page, Failure> {
+    if let (Some(from), Some(to)) = (args.from, args.to) {
+        check_span(from, to)?;
+    }
+    Ok(Page { limit: args.limit, cursor: args.after.clone() })
+}
+
+fn source<S>(args: &ListArgs, parse: fn(&str) -> Option<S>, known: &str) -> Result<Option<S>, Failure> {
+    let read = |word: &String| {
+        parse(word).ok_or_else(|| Failure::Usage(format!("`{word}` is not a source here; it is {known}")))
+    };
+    args.source.as_ref().map(read).transpose()
+}
+
+/// Shows a page, and says what it does not show.
+async fn show_page<R: Serialize>(
+    global: &Global,
+    store: &EventStore,
+    jobs: &[String],
+    rows: Vec<Listed<R>>,
+    next: Option<&Cursor>,
+    list: impl FnOnce(&[Listed<R>]) -> String,
+) -> Result<(), Failure> {
+    if rows.is_empty()
+        && let [job] = jobs
+    {
+        tell_nearest(store, job).await?;
+    }
+    show(global.output, &rows, |rows| list(rows))?;
+    tell_next(next);
+    tell_partial(global);
+    Ok(())
 }
 
 async fn details(global: &Global, id: &str) -> Result<(), Failure> {
     let store = global.store();
     let open = store.open().await?;
     let run = run_id(id, &open).await?;
-    let (outcome, execution) = (open.run(run).await?, open.execution(run).await?);
-    if outcome.is_none() && execution.is_none() {
+    let Some(details) = run_details(&*open, run).await? else {
         return Err(Failure::Failed(format!("there is no run {id} in {}", store.place())));
-    }
-    let states = match &execution {
-        Some(execution) => open.trace(&execution.task_id).await?,
-        None => Vec::new(),
     };
-    show(global.output, &Details { outcome, execution, states }, get)
+    show(global.output, &details, get)
 }
 
 /// The run that is meant: by its whole id, or by the first characters of it.
@@ -288,7 +276,7 @@ fn first_line(text: &str) -> String {
     text.lines().next().unwrap_or_default().to_owned()
 }
 
-fn get(details: &Details) -> String {
+fn get(details: &RunDetails) -> String {
     let mut lines = Vec::new();
     if let Some(row) = &details.outcome {
         lines.extend([

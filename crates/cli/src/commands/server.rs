@@ -1,12 +1,10 @@
 //! `clockwright server …`: machines, over all jobs of the namespace.
 
 use super::{Global, Sure, confirm, job::report};
-use crate::output::{Failure, now, show, table};
+use crate::output::{Failure, show, table};
 use clap::{Args, Subcommand};
 use clockwright_fleet::admin::Admin;
-use clockwright_fleet::view;
-use serde::Serialize;
-use std::collections::BTreeMap;
+use clockwright_fleet::view::{self, ServerBrief};
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum ServerCommand {
@@ -29,33 +27,13 @@ pub(crate) struct IpArgs {
     sure: Sure,
 }
 
-/// One server, over all jobs.
-#[derive(Debug, Default, Serialize)]
-#[serde(rename_all = "camelCase")]
-struct Server {
-    ip: String,
-    instance_count: usize,
-    job_count: usize,
-    disabled_job_count: usize,
-}
-
 pub(crate) async fn run(global: &Global, command: ServerCommand) -> Result<(), Failure> {
     let (registry, session) = global.session().await?;
     let keys = registry.keys();
     let admin = Admin::new(&*session, keys);
     let result = match command {
         ServerCommand::List => {
-            let mut servers = BTreeMap::<String, Server>::new();
-            for job in view::jobs(&*session, keys).await? {
-                for server in view::job(&*session, keys, &job.job_name, now()).await?.servers {
-                    let all = servers.entry(server.ip.clone()).or_default();
-                    all.ip = server.ip;
-                    all.instance_count += server.instance_count;
-                    all.job_count += 1;
-                    all.disabled_job_count += usize::from(!server.enabled);
-                }
-            }
-            show(global.output, &servers.into_values().collect::<Vec<_>>(), |servers| list(servers))
+            show(global.output, &view::servers(&*session, keys).await?, |servers| list(servers))
         }
         ServerCommand::Disable(IpArgs { ip, sure }) => {
             confirm(sure, &*session, keys, None, &format!("disable server {ip}")).await?;
@@ -78,7 +56,7 @@ pub(crate) async fn run(global: &Global, command: ServerCommand) -> Result<(), F
     result
 }
 
-fn list(servers: &[Server]) -> String {
+fn list(servers: &[ServerBrief]) -> String {
     if servers.is_empty() {
         return "no servers\n".into();
     }
@@ -86,7 +64,7 @@ fn list(servers: &[Server]) -> String {
         ["SERVER", "INSTANCES", "JOBS", "DISABLED IN"],
         servers.iter().map(|server| {
             let count = |number: usize| number.to_string();
-            let Server { ip, instance_count, job_count, disabled_job_count } = server;
+            let ServerBrief { ip, instance_count, job_count, disabled_job_count } = server;
             [ip.clone(), count(*instance_count), count(*job_count), count(*disabled_job_count)]
         }),
     )

@@ -4,6 +4,14 @@ use std::path::Path;
 use std::process::{Child, Command, Output, Stdio};
 use std::time::{Duration, Instant};
 
+/// A jobs file with one script that does nothing, each second, in so many items.
+pub fn ticks(items: u32) -> String {
+    format!(
+        "jobs:\n  tick:\n    elasticJobType: SCRIPT\n    cron: 0/1 * * * * ?\n    shardingTotalCount: {items}\n    \
+         props: {{script.command.line: 'true'}}\n"
+    )
+}
+
 /// A folder that `clockwright` commands are run in.
 pub struct Place(tempfile::TempDir);
 

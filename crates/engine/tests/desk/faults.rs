@@ -262,11 +262,7 @@ fn an_instance_can_leave_though_an_item_that_it_ran_was_removed_while_it_had_no_
 #[test]
 fn a_run_that_failed_is_tried_again_with_a_higher_token_until_its_attempts_are_used_up() {
     let retry = Retry { max_attempts: 3, backoff: 1_000, max_backoff: 2_000 };
-    let mut desk = Desk::new(&[JobSettings { retry, ..job("a", NEVER, 1) }]);
-    desk.code("a", Code::Fails(100));
-    desk.start();
-    desk.pass(500);
-    desk.trigger("a");
+    let (mut desk, _) = Desk::triggered(JobSettings { retry, ..job("a", NEVER, 1) }, Code::Fails(100));
     desk.pass(10_000);
     let ran = desk.ran("a");
     assert_eq!(ran.iter().map(|run| run.attempt).collect::<Vec<_>>(), [1, 2, 3]);

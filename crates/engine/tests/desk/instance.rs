@@ -134,22 +134,17 @@ impl Instance {
 impl Desk {
     /// `kill -9`: all that it knew, ran and had not stored is gone. Its session ends by its timeout.
     pub fn kill(&mut self, who: Who) {
-        let now = self.now;
-        let instance = &mut self.instances[who.0];
+        let instance = self.unheard(who);
         instance.core = None;
         instance.inbox.clear();
         instance.bus.clear();
-        instance.silent_since.get_or_insert(now);
         self.bury(who);
         self.quiesce();
     }
 
     /// It stands still: it does nothing and is not heard of; its runs go on under their supervisors.
     pub fn freeze(&mut self, who: Who) {
-        let now = self.now;
-        let instance = &mut self.instances[who.0];
-        instance.frozen = true;
-        instance.silent_since.get_or_insert(now);
+        self.unheard(who).frozen = true;
     }
 
     /// It goes on.
@@ -160,16 +155,21 @@ impl Desk {
 
     /// The network between it and the registry is gone.
     pub fn cut(&mut self, who: Who) {
-        let now = self.now;
-        let instance = &mut self.instances[who.0];
-        instance.cut = true;
-        instance.silent_since.get_or_insert(now);
+        self.unheard(who).cut = true;
     }
 
     /// The network works again.
     pub fn mend(&mut self, who: Who) {
         self.instances[who.0].cut = false;
         self.hear_again(who);
+    }
+
+    /// An instance of which nothing is heard from now on.
+    fn unheard(&mut self, who: Who) -> &mut Instance {
+        let now = self.now;
+        let instance = &mut self.instances[who.0];
+        instance.silent_since.get_or_insert(now);
+        instance
     }
 
     fn hear_again(&mut self, who: Who) {

@@ -18,11 +18,7 @@ fn of_triggers(desk: &Desk, job: &str) -> Vec<Settlement> {
 #[test]
 fn a_drain_ends_though_a_retry_waits() {
     let retry = Retry { max_attempts: 2, backoff: 10_000, max_backoff: 10_000 };
-    let mut desk = Desk::new(&[JobSettings { retry, ..job("a", NEVER, 1) }]);
-    desk.code("a", Code::Fails(100));
-    desk.start();
-    desk.pass(500);
-    desk.trigger("a");
+    let (mut desk, _) = Desk::triggered(JobSettings { retry, ..job("a", NEVER, 1) }, Code::Fails(100));
     desk.pass(500);
     desk.pause("a");
     desk.pass(30_000);
@@ -128,11 +124,7 @@ fn each_of_four_triggers_of_a_busy_item_has_an_outcome() {
 
 #[test]
 fn a_trigger_that_meets_an_instance_about_to_leave_has_an_outcome() {
-    let mut desk = Desk::new(&[job("a", NEVER, 1)]);
-    desk.code("a", Code::Waits);
-    let leaving = desk.start();
-    desk.pass(500);
-    desk.trigger("a");
+    let (mut desk, leaving) = Desk::triggered(job("a", NEVER, 1), Code::Waits);
     desk.pass(200);
     desk.trigger("a");
     desk.leave(leaving);
@@ -148,11 +140,7 @@ fn a_trigger_that_meets_an_instance_about_to_leave_has_an_outcome() {
 #[test]
 fn every_firing_reaches_an_end_though_its_runs_are_tried_again() {
     let retry = Retry { max_attempts: 3, backoff: 500, max_backoff: 500 };
-    let mut desk = Desk::new(&[JobSettings { retry, ..job("a", NEVER, 2) }]);
-    desk.code("a", Code::Fails(100));
-    desk.start();
-    desk.pass(500);
-    desk.trigger("a");
+    let (mut desk, _) = Desk::triggered(JobSettings { retry, ..job("a", NEVER, 2) }, Code::Fails(100));
     desk.pass(10_000);
     let mut states: BTreeMap<String, Vec<TaskState>> = BTreeMap::new();
     for trace in desk.states("a") {

@@ -152,11 +152,7 @@ fn a_retry_that_waits_when_its_job_is_removed_is_given_up_with_the_reason() {
 
 #[test]
 fn a_trigger_that_meets_a_job_about_to_be_left_runs_at_the_next_owner() {
-    let mut desk = Desk::new(&[job("a", NEVER, 1)]);
-    desk.code("a", Code::Waits);
-    let who = desk.start();
-    desk.pass(500);
-    desk.trigger("a");
+    let (mut desk, who) = Desk::triggered(job("a", NEVER, 1), Code::Waits);
     desk.pass(500);
     let first = desk.running("a").remove(0);
     desk.delay_hints(|_| true);
@@ -212,6 +208,16 @@ fn a_run_whose_lease_was_lost_before_its_job_was_removed_has_an_outcome_too() {
     assert_eq!(cancelled(&desk, "a"), [Reason::JobLeft {}]);
 }
 
+/// Answers that got lost come to light, and nothing of the job is left of whoever served it.
+#[track_caller]
+fn is_removed_without_a_trace(desk: &mut Desk, who: Who) {
+    desk.remove(who, "a", GRACE);
+    desk.allow();
+    desk.pass(1_000);
+    assert!(!desk.has(who, "a"));
+    assert_eq!(nodes_of(desk, who, "a"), Vec::<String>::new());
+}
+
 #[test]
 fn a_registration_whose_answer_got_lost_does_not_stay_behind() {
     for layout in [Layout::V2, Layout::V3] {
@@ -224,11 +230,7 @@ fn a_registration_whose_answer_got_lost_does_not_stay_behind() {
         desk.lose_answers(|ops| ops.iter().any(|op| op.path().as_str().contains("instances/")));
         desk.add(who, &job("a", NEVER, 1));
         assert_eq!(nodes_of(&desk, who, "a").len(), 1, "it is registered, and does not know");
-        desk.remove(who, "a", GRACE);
-        desk.allow();
-        desk.pass(1_000);
-        assert!(!desk.has(who, "a"));
-        assert_eq!(nodes_of(&desk, who, "a"), Vec::<String>::new(), "{layout}");
+        is_removed_without_a_trace(&mut desk, who);
     }
 }
 
@@ -240,11 +242,7 @@ fn a_place_at_a_latch_whose_answer_got_lost_does_not_stay_behind() {
     desk.lose_answers(|ops| ops.iter().any(|op| op.path().as_str().contains("latch")));
     desk.add(who, &job("a", NEVER, 1));
     assert_eq!(nodes_of(&desk, who, "a").len(), 1, "it queues, and does not know");
-    desk.remove(who, "a", GRACE);
-    desk.allow();
-    desk.pass(1_000);
-    assert!(!desk.has(who, "a"));
-    assert_eq!(nodes_of(&desk, who, "a"), Vec::<String>::new());
+    is_removed_without_a_trace(&mut desk, who);
 }
 
 #[test]

@@ -128,6 +128,17 @@ pub struct Desk {
 }
 
 impl Desk {
+    /// A stage on which one instance has served one job with this code for half a second when it is triggered.
+    pub fn triggered(job: JobSettings, code: Code) -> (Self, Who) {
+        let name = job.name.as_str().to_owned();
+        let mut desk = Self::new(&[job]);
+        desk.code(&name, code);
+        let who = desk.start();
+        desk.pass(500);
+        desk.trigger(&name);
+        (desk, who)
+    }
+
     /// A stage on which every instance serves these jobs. Their code succeeds after 100 ms, where nothing else is said.
     pub fn new(jobs: &[JobSettings]) -> Self {
         let registry = Shared::default();

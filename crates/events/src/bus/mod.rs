@@ -77,6 +77,7 @@ impl Default for BusOptions {
 
 /// How one sink is doing.
 #[derive(Debug, Clone, PartialEq, Eq, serde::Serialize)]
+#[serde(rename_all = "camelCase")]
 pub struct SinkStats {
     /// The sink's name.
     pub sink: String,

@@ -68,6 +68,7 @@ const FOLDERS: u32 = 100;
 
 /// How a spool is doing.
 #[derive(Debug, Clone, Default, PartialEq, Eq, serde::Serialize)]
+#[serde(rename_all = "camelCase")]
 pub struct SpoolStats {
     /// Events on disk now.
     pub waiting: u64,

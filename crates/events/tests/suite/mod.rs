@@ -12,6 +12,9 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Duration;
 
+mod answers;
+#[allow(unused_imports, reason = "not every test that has a part of the suite has this one")]
+pub(crate) use answers::*;
 mod kept;
 #[allow(unused_imports, reason = "not every test that has a part of the suite has this one")]
 pub(crate) use kept::*;
@@ -39,6 +42,8 @@ macro_rules! store_suite {
             the_last_outcome_of_an_item_is_the_newest_fire
             a_run_finds_the_outcome_it_decided
             a_ledger_is_in_order_and_has_the_ranges_that_reach_over_its_ends
+            a_span_of_a_ledger_ends_early_rather_than_between_the_outcomes_of_one_instant
+            everything_about_a_run_is_one_answer
             text_of_any_kind_and_length_is_stored
             hostile_text_in_a_filter_is_only_text
             a_large_batch_of_everything_is_stored

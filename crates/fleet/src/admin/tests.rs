@@ -4,14 +4,15 @@ use super::remove::batches;
 use super::*;
 use crate::config::{v2, v3};
 use crate::cursor::{Claim, Cursor};
+use crate::testing;
 use crate::view::InstanceKind;
 use clockwright_model::{Fire, JobKind, RunId, Source};
 use clockwright_registry::{
-    Commit, CommitFuture, ConnectOptions, Embedded, EmbeddedSession, Hint, Op, Session, SharedRegistry, Terms,
+    Commit, CommitFuture, ConnectOptions, Embedded, EmbeddedSession, Op, SharedRegistry,
 };
+use clockwright_testkit::faulty::{Fault, Faulty};
 use std::collections::VecDeque;
 use std::sync::{Arc, Mutex};
-use tokio::sync::{mpsc, watch};
 
 const A: &str = "10.0.0.1@-@7";
 const B: &str = "10.0.0.2@-@8";
@@ -26,18 +27,8 @@ impl Stage {
     async fn new() -> Self {
         let session = Embedded::in_memory().connect(ConnectOptions::default()).unwrap();
         let stage = Self { session, keys: Keys::new("ns").unwrap(), job: JobName::new("myJob").unwrap() };
-        stage.session.commit(vec![Op::create(stage.keys.root().clone(), "")]).await.unwrap();
         let settings = JobSettings::new(stage.job.clone(), JobKind::Simple, "0 0 12 * * ?", 3);
-        for (key, data) in [
-            (Key::Job, String::new()),
-            (Key::Config, v2::write(&settings)),
-            (Key::Instances, String::new()),
-            (Key::Servers, String::new()),
-            (Key::Server("10.0.0.1".into()), String::new()),
-            (Key::Server("10.0.0.2".into()), String::new()),
-        ] {
-            stage.session.commit(vec![Op::create(stage.path(&key), data)]).await.unwrap();
-        }
+        testing::register(&*stage.session, &stage.keys, &settings).await;
         for (key, data) in [
             (Key::Leader, ""),
             (Key::Sharding, ""),
@@ -343,11 +334,8 @@ async fn an_edit_is_checked_before_it_is_written() {
     assert_eq!(stored.cron, "0 0 12 * * ?");
 }
 
-/// A session whose next commits lose their answers, after or before they took effect.
-struct Lossy {
-    inner: Arc<EmbeddedSession>,
-    losses: Mutex<VecDeque<Loss>>,
-}
+/// The next commits lose their answers, after or before they took effect.
+struct Lossy(Mutex<VecDeque<Loss>>);
 
 #[derive(Clone, Copy)]
 enum Loss {
@@ -355,51 +343,18 @@ enum Loss {
     BeforeEffect,
 }
 
-#[async_trait::async_trait]
-impl Registry for Lossy {
-    async fn read(&self, paths: &[Path]) -> Result<Vec<Option<Node>>, Error> {
-        self.inner.read(paths).await
-    }
-
-    async fn lists(&self, paths: &[Path]) -> Result<Vec<Vec<String>>, Error> {
-        self.inner.lists(paths).await
-    }
-
-    async fn access(&self, paths: &[Path]) -> Result<Vec<clockwright_registry::Access>, Error> {
-        self.inner.access(paths).await
-    }
-
-    async fn tree(&self, path: &Path) -> Result<Vec<(Path, Node)>, Error> {
-        self.inner.tree(path).await
-    }
-
-    fn commit(&self, ops: Vec<Op>) -> CommitFuture {
-        let loss = self.losses.lock().unwrap().pop_front();
+impl Fault for Lossy {
+    fn commit(&self, inner: &SharedRegistry, ops: Vec<Op>) -> CommitFuture {
+        let loss = self.0.lock().unwrap().pop_front();
         let lost = |_: Result<Commit, Error>| Err(Error::Unknown("the answer got lost".into()));
         match loss {
-            None => self.inner.commit(ops),
+            None => inner.commit(ops),
             Some(Loss::BeforeEffect) => Box::pin(async move { lost(Err(Error::SessionLost)) }),
             Some(Loss::AfterEffect) => {
-                let commit = self.inner.commit(ops);
+                let commit = inner.commit(ops);
                 Box::pin(async move { lost(commit.await) })
             }
         }
-    }
-
-    async fn watch(&self, root: &Path) -> Result<mpsc::UnboundedReceiver<Hint>, Error> {
-        self.inner.watch(root).await
-    }
-
-    fn session(&self) -> watch::Receiver<Session> {
-        self.inner.session()
-    }
-
-    fn terms(&self) -> Terms {
-        self.inner.terms()
-    }
-
-    async fn close(&self) -> Result<(), Error> {
-        self.inner.close().await
     }
 }
 
@@ -413,8 +368,8 @@ async fn a_lost_answer_is_settled_and_nothing_is_done_twice() {
         vec![AfterEffect, BeforeEffect],
     ] {
         let stage = Stage::new().await;
-        let inner = Arc::clone(&stage.session);
-        let lossy: SharedRegistry = Arc::new(Lossy { inner, losses: Mutex::new(losses.into()) });
+        let inner = Arc::clone(&stage.session) as SharedRegistry;
+        let lossy: SharedRegistry = Arc::new(Faulty { inner, fault: Lossy(Mutex::new(losses.into())) });
         let admin = Admin::new(&*lossy, &stage.keys);
         assert!(!admin.trigger("myJob", None).await.unwrap().repeated);
         let node = stage
@@ -431,10 +386,11 @@ async fn a_lost_answer_is_settled_and_nothing_is_done_twice() {
 async fn a_lost_answer_to_a_pause_or_a_resume_counts_once() {
     let stage = Stage::new().await;
     let losses = VecDeque::from([Loss::AfterEffect]);
-    let lossy = Lossy { inner: Arc::clone(&stage.session), losses: Mutex::new(losses) };
+    let inner = Arc::clone(&stage.session) as SharedRegistry;
+    let lossy = Faulty { inner, fault: Lossy(Mutex::new(losses)) };
     let admin = Admin::new(&lossy, &stage.keys);
     assert_eq!(admin.pause("myJob", "").await, Ok(did(1, 0)));
-    lossy.losses.lock().unwrap().push_back(Loss::AfterEffect);
+    lossy.fault.0.lock().unwrap().push_back(Loss::AfterEffect);
     assert_eq!(admin.resume("myJob").await, Ok(did(1, 0)));
 }
 

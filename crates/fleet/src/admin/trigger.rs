@@ -240,9 +240,7 @@ fn answer(fire: String, repeated: bool, mirror: &Mirror, leases: &Leases) -> Tri
         Answer::Starts
     };
     let there = |item: Item| mirror.item(item).filter(|nodes| nodes.exists);
-    let settings = mirror.config.as_ref().and_then(|(config, _)| {
-        mirror.layout.read(config, mirror.root.as_deref().unwrap_or_default(), None).ok()
-    });
+    let settings = mirror.settings(None).and_then(Result::ok);
     let count = settings.map_or(0, |settings| settings.sharding_total_count);
     let items =
         (0..count.max(mirror.items.len() as Item)).filter(|item| *item < count || there(*item).is_some());

@@ -18,9 +18,8 @@ pub(crate) type Read = Result<(JobSettings, Schedule), String>;
 
 /// The settings that the nodes of a job say.
 pub(crate) fn settings(job: &JobName, mirror: &Mirror) -> Read {
-    let Some((config, _)) = &mirror.config else { return Err("config: there is none".to_owned()) };
-    let root = mirror.root.as_deref().unwrap_or_default();
-    let settings = mirror.layout.read(config, root, None).map_err(|error| error.to_string())?;
+    let Some(settings) = mirror.settings(None) else { return Err("config: there is none".to_owned()) };
+    let settings = settings.map_err(|error| error.to_string())?;
     let schedule = config::usable(&settings, job).map_err(|error| error.to_string())?;
     Ok((settings, schedule))
 }

@@ -25,22 +25,12 @@ impl Stage {
         let session = registry.connect(ConnectOptions::default()).unwrap();
         let stage =
             Self { registry, session, keys: Keys::new("ns").unwrap(), job: JobName::new("myJob").unwrap() };
-        stage.commit(vec![Op::create(stage.keys.root().clone(), "")]).await;
         let mut settings = JobSettings::new(stage.job.clone(), JobKind::Simple, "0 0 12 * * ?", 3);
         settings.time_zone = Some("UTC".into());
         settings.description = "for tests".into();
-        for (key, data) in [
-            (Key::Job, String::new()),
-            (Key::Config, v2::write(&settings)),
-            (Key::Instances, String::new()),
-            (Key::Servers, String::new()),
-            (Key::Server("10.0.0.1".into()), String::new()),
-            (Key::Server("10.0.0.2".into()), String::new()),
-            (Key::Leader, String::new()),
-            (Key::Election, String::new()),
-            (Key::Items, String::new()),
-        ] {
-            stage.put(&key, &data).await;
+        crate::testing::register(&*stage.session, &stage.keys, &settings).await;
+        for key in [Key::Leader, Key::Election, Key::Items] {
+            stage.put(&key, "").await;
         }
         stage
             .commit(vec![Op::create(stage.keys.own_root().clone(), ""), Op::create(stage.keys.leases(), "")])
@@ -394,4 +384,99 @@ async fn a_job_of_3x_is_seen_like_any_other() {
     assert!(!stage.view().await.servers[1].enabled, "a blank server is not enabled in 3.x");
     stage.set(&Key::Server("10.0.0.1".into()), "DISABLED").await;
     assert_eq!(stage.brief().await.status, JobStatus::Disabled);
+}
+
+/// A picture whose items ended so at these instants; 0 is never.
+fn ended(job: &JobView, outcomes: [(Millis, &'static str); 3]) -> JobView {
+    let mut job = job.clone();
+    for (item, (fire, outcome)) in job.items.iter_mut().zip(outcomes) {
+        let last = LastRun {
+            fire,
+            trigger: None,
+            source: "schedule",
+            attempt: 1,
+            run_id: String::new(),
+            instance: A.into(),
+            claimed_at: fire,
+            outcome: Some(outcome),
+            reason: String::new(),
+        };
+        item.last = (fire > 0).then_some(last);
+    }
+    job
+}
+
+#[tokio::test]
+async fn a_job_is_failing_when_the_last_run_of_every_item_that_ever_ran_failed() {
+    let job = Stage::new().await.view().await;
+    let condition = |outcomes| ended(&job, outcomes).condition();
+    assert_eq!(condition([(0, ""); 3]), Condition::Ok, "nothing has run");
+    assert_eq!(condition([(5, "failed"), (5, "succeeded"), (0, "")]), Condition::Ok);
+    let failing = ended(&job, [(5, "failed"), (4, "failed"), (0, "")]);
+    assert_eq!(failing.condition(), Condition::Failing);
+    assert_eq!(failing.fires_next(), failing.next_fire, "it goes on firing");
+    let of = |status| {
+        let mut job = failing.clone();
+        job.brief.status = status;
+        (job.condition().word(), job.fires_next().is_some())
+    };
+    assert_eq!(of(JobStatus::Crashed), ("no instances", false));
+    assert_eq!(of(JobStatus::Disabled), ("DISABLED", false));
+    assert_eq!(of(JobStatus::ShardingFlag), ("SHARDING_FLAG", true));
+    let mut held = failing.clone();
+    let why = HeldView { code: "", reason: "its cursor was deleted".into(), settled: None, version: 0 };
+    held.items[0].held = Some(why);
+    assert_eq!(held.condition(), Condition::Held, "before what became of its other items");
+}
+
+#[tokio::test]
+async fn the_last_outcome_of_a_job_is_that_of_its_newest_fire_and_a_failure_before_others() {
+    let job = Stage::new().await.view().await;
+    let last = |outcomes| {
+        let job = ended(&job, outcomes);
+        job.last_ended().map(|(item, last)| (item, last.outcome.unwrap()))
+    };
+    assert_eq!(last([(0, ""); 3]), None);
+    assert_eq!(last([(5, "failed"), (6, "succeeded"), (0, "")]), Some((1, "succeeded")));
+    assert_eq!(last([(6, "succeeded"), (6, "succeeded"), (6, "failed")]), Some((2, "failed")));
+}
+
+#[tokio::test]
+async fn who_has_which_items_is_known_once_every_item_has_an_owner() {
+    let stage = Stage::new().await;
+    let job = stage.view().await;
+    assert_eq!(job.sharing(), Some([(A, vec![0, 2]), (B, vec![1])].into()));
+    stage.set(&Key::Owner(1), "").await;
+    assert_eq!(stage.view().await.sharing(), None);
+}
+
+#[tokio::test]
+async fn a_server_is_counted_over_all_jobs() {
+    let stage = Stage::new().await;
+    let other = Stage { job: JobName::new("other").unwrap(), ..stage };
+    let settings = JobSettings::new(other.job.clone(), JobKind::Simple, "0 0 12 * * ?", 1);
+    other.put(&Key::Job, "").await;
+    other.put(&Key::Config, &v2::write(&settings)).await;
+    other.put(&Key::Servers, "").await;
+    other.put(&Key::Server("10.0.0.2".into()), "DISABLED").await;
+    let server = |ip: &str, instance_count, job_count, disabled_job_count| ServerBrief {
+        ip: ip.into(),
+        instance_count,
+        job_count,
+        disabled_job_count,
+    };
+    assert_eq!(
+        servers(&*other.session, &other.keys).await,
+        Ok(vec![server("10.0.0.1", 1, 1, 0), server("10.0.0.2", 1, 2, 1)])
+    );
+}
+
+#[tokio::test]
+async fn an_instance_without_a_lease_is_javas_in_the_job_and_in_the_namespace() {
+    let stage = Stage::new().await;
+    let count = async |job| java_instances(&*stage.session, &stage.keys, job).await;
+    assert_eq!(count(Some("myJob")).await, Ok(0));
+    stage.commit(vec![Op::delete(stage.keys.lease(&InstanceId::from_wire(B)))]).await;
+    assert_eq!((count(Some("myJob")).await, count(None).await), (Ok(1), Ok(1)));
+    assert_eq!(count(Some("another")).await, Ok(0));
 }

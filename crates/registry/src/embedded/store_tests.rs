@@ -31,13 +31,19 @@ async fn open(dir: &FilePath) -> (Embedded, Arc<AtomicU32>) {
     (Embedded::kept(store, contents), limit)
 }
 
+/// A registry with one node and no room for more.
+async fn full(dir: &FilePath, data: &'static str) -> (Embedded, Arc<AtomicU32>, SharedRegistry) {
+    let (registry, disk) = open(dir).await;
+    let one = session(&registry);
+    one.commit(vec![Op::create(path("/a"), data)]).await.unwrap();
+    disk.store(1, Ordering::SeqCst);
+    (registry, disk, one)
+}
+
 #[tokio::test]
 async fn a_full_disk_leaves_commits_unknown_refuses_later_ones_and_heals() {
     let dir = tempfile::tempdir().unwrap();
-    let (registry, disk) = open(dir.path()).await;
-    let one = session(&registry);
-    one.commit(vec![Op::create(path("/a"), "small")]).await.unwrap();
-    disk.store(1, Ordering::SeqCst);
+    let (registry, disk, one) = full(dir.path(), "small").await;
     let large = vec![7_u8; 400_000];
     let error = one.commit(vec![Op::create(path("/b"), large.clone())]).await.unwrap_err();
     assert!(error.is_unknown(), "{error}");
@@ -66,10 +72,7 @@ async fn a_full_disk_leaves_commits_unknown_refuses_later_ones_and_heals() {
 #[tokio::test]
 async fn closing_on_a_full_disk_says_that_something_was_lost() {
     let dir = tempfile::tempdir().unwrap();
-    let (registry, disk) = open(dir.path()).await;
-    let one = session(&registry);
-    one.commit(vec![Op::create(path("/a"), "")]).await.unwrap();
-    disk.store(1, Ordering::SeqCst);
+    let (registry, _, one) = full(dir.path(), "").await;
     let error = one.commit(vec![Op::create(path("/b"), vec![7_u8; 400_000])]).await.unwrap_err();
     assert!(error.is_unknown(), "{error}");
     let error = registry.close().await.unwrap_err();

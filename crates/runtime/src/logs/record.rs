@@ -140,22 +140,11 @@ fn extent(head: &str) -> Option<(u64, Option<(u64, usize)>)> {
 mod tests {
     #![allow(clippy::unwrap_used, reason = "tests")]
     use super::*;
-    use clockwright_model::{Fire, JobName, Source};
+    use clockwright_model::JobName;
 
     fn context() -> ShardContext {
-        ShardContext {
-            job: JobName::new("odd, 7 bytes").unwrap(),
-            task_id: "t".into(),
-            sharding_total_count: 1,
-            job_parameter: "".into(),
-            item: 0,
-            sharding_parameter: None,
-            fire: Fire::Scheduled(0),
-            source: Source::Schedule,
-            attempt: 1,
-            run_id: RunId::new(0, 1),
-            token: 1,
-        }
+        let example = ShardContext::example(JobName::new("odd, 7 bytes").unwrap());
+        ShardContext { run_id: RunId::new(0, 1), ..example }
     }
 
     fn back(record: &[u8]) -> RunLog {

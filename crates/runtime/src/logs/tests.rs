@@ -3,24 +3,13 @@ use super::position::HOUR;
 use super::*;
 use crate::output::Stream;
 use crate::{Control, RunEnd, RunResult, RunSpec, Runtime};
-use clockwright_model::{Fire, JobName, Source};
+use clockwright_model::{Fire, JobName};
 
 const NOON: Millis = 1_700_049_600_000;
 
 fn context(run: u128, at: Millis) -> ShardContext {
-    ShardContext {
-        job: JobName::new("j").unwrap(),
-        task_id: "t".into(),
-        sharding_total_count: 1,
-        job_parameter: "".into(),
-        item: 0,
-        sharding_parameter: None,
-        fire: Fire::Scheduled(at),
-        source: Source::Schedule,
-        attempt: 1,
-        run_id: RunId::new(at, run),
-        token: 1,
-    }
+    let example = ShardContext::example(JobName::new("j").unwrap());
+    ShardContext { fire: Fire::Scheduled(at), run_id: RunId::new(at, run), ..example }
 }
 
 fn output(lines: &[&str]) -> Kept {

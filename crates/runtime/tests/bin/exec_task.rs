@@ -1,6 +1,6 @@
 //! Stands for the product's binary in the tests: a supervisor (`exec-task`), or an instance that holds one run (`hold`).
 
-use clockwright_model::{Fire, JobName, RunId, ShardContext, Source};
+use clockwright_model::{JobName, RunId, ShardContext};
 use clockwright_runtime::{
     Control, LineSink, ProcessRuntime, ProcessSettings, RunResult, RunSpec, Runtime, Shown, Supervisor,
     boottime, guard,
@@ -68,17 +68,5 @@ fn crowd(number: &str, command: &str) -> ExitCode {
 }
 
 fn context(run_id: RunId) -> ShardContext {
-    ShardContext {
-        job: JobName::new("held").expect("valid"),
-        task_id: "held".into(),
-        sharding_total_count: 1,
-        job_parameter: "".into(),
-        item: 0,
-        sharding_parameter: None,
-        fire: Fire::Scheduled(0),
-        source: Source::Schedule,
-        attempt: 1,
-        run_id,
-        token: 1,
-    }
+    ShardContext { run_id, ..ShardContext::example(JobName::new("held").expect("valid")) }
 }

@@ -431,7 +431,7 @@ impl Mirror {
         match key {
             Key::Config => self.config.as_ref().map(|(_, stat)| *stat),
             Key::Instance(id) => self.instances.get(id).map(|node| node.stat),
-            _ => None,
+            key => self.operators.get(key).copied(),
         }
     }
 

@@ -18,6 +18,8 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("runtime", &["model", "settings"]),
     ("fleet", &["model", "planner", "settings", "registry"]),
     ("engine", &["model", "planner", "settings", "fleet", "registry", "events", "runtime"]),
+    ("api", &["model", "settings"]),
+    ("server", &["model", "planner", "settings", "fleet", "registry", "sql", "events", "api"]),
     (
         "clockwright",
         &[

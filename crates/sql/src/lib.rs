@@ -13,6 +13,7 @@
 //!
 //! What is asked here of a database is what all three can do. No word of what is stored is in this crate.
 
+pub mod address;
 pub mod db;
 pub mod faults;
 pub mod file;
@@ -23,6 +24,7 @@ pub mod server;
 pub mod statement;
 pub mod text;
 
+pub use address::{Address, connect};
 pub use db::{Db, Ready, Row, Tx};
 pub use retry::RetryClass;
 pub use schema::{OpenError, Schema, Sessions};

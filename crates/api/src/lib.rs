@@ -1,0 +1,24 @@
+//! What the REST interface says, for those who answer and those who ask: the server and its clients share these types.
+//!
+//! - [`problem`]: every way in which a request can be refused, with its code, status, meaning and remedy.
+//! - [`permission`]: what a person may do, and which role brings which permission.
+//! - [`text`]: names and texts that check themselves when they are read.
+//! - [`page`]: one page of a list; [`At`]: an instant.
+//! - [`people`], [`projects`], [`journal`], [`system`]: what requests and answers are made of, by resource.
+//!
+//! Keys are camelCase, times are RFC 3339 in UTC. Nothing here does any input or output.
+
+mod at;
+pub mod journal;
+pub mod page;
+pub mod people;
+pub mod permission;
+pub mod problem;
+pub mod projects;
+pub mod system;
+pub mod text;
+
+pub use at::At;
+pub use page::Page;
+pub use permission::{Permission, Role};
+pub use problem::{Code, Problem};

@@ -1,0 +1,262 @@
+//! What all requests share.
+
+use crate::catalogue::Catalogue;
+use crate::config::Config;
+use crate::decide::chain::Actor;
+use crate::http::answer::{Answer, Rendered};
+use crate::http::grant::{Asker, Key};
+use crate::http::openapi::Operation;
+use crate::http::refusal::{Answered, Refusal};
+use crate::identity::Identity;
+use crate::identity::password::Hashing;
+use crate::store::{Change, Store, StoreError};
+use clockwright_api::{Code, Problem};
+use clockwright_model::Millis;
+use http::{HeaderMap, Method};
+use std::collections::HashMap;
+use std::marker::PhantomData;
+use std::sync::{Arc, Mutex, PoisonError, Weak};
+use std::time::Duration;
+use tokio::sync::{Notify, Semaphore, SemaphorePermit};
+
+/// How many requests are under way at most.
+const ROOM: usize = 512;
+/// How often the journal is looked at for what others did.
+const FOLLOW: Duration = Duration::from_millis(500);
+/// How long an answer waits for the catalogue to have what it says.
+const CATCH_UP: Duration = Duration::from_secs(1);
+
+/// What the time is, milliseconds since the epoch. Tests have their own.
+pub type Clock = Arc<dyn Fn() -> Millis + Send + Sync>;
+
+/// What all requests share.
+pub struct App {
+    /// The database.
+    pub store: Store,
+    /// What lists and rights need, in memory.
+    pub catalogue: Catalogue,
+    /// Who comes in.
+    pub identity: Identity,
+    /// The room for passwords.
+    pub hashing: Hashing,
+    /// How it is set up.
+    pub config: Config,
+    clock: Clock,
+    changed: Arc<Notify>,
+    room: Semaphore,
+    rates: Mutex<HashMap<(String, bool), Bucket>>,
+    /// Failed sign-ins that were recorded, and when.
+    told: Mutex<HashMap<(String, String), Millis>>,
+}
+
+impl std::fmt::Debug for App {
+    fn fmt(&self, out: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        out.debug_struct("App").field("config", &self.config).finish_non_exhaustive()
+    }
+}
+
+/// Room for requests that fills again with time.
+#[derive(Debug, Clone, Copy)]
+struct Bucket {
+    /// Thousandths of a request.
+    room: i64,
+    at: Millis,
+}
+
+impl App {
+    /// On an open store, with everything loaded.
+    ///
+    /// # Errors
+    /// The database is away.
+    pub async fn new(store: Store, config: Config, clock: Clock) -> Result<Arc<Self>, StoreError> {
+        let catalogue = Catalogue::default();
+        catalogue.load(&store).await?;
+        let changed = Arc::new(Notify::new());
+        let app = Arc::new(Self {
+            changed: Arc::clone(&changed),
+            store,
+            catalogue,
+            identity: Identity::default(),
+            hashing: Hashing::default(),
+            config,
+            clock,
+            room: Semaphore::new(ROOM),
+            rates: Mutex::default(),
+            told: Mutex::default(),
+        });
+        tokio::spawn(follow(Arc::downgrade(&app), changed));
+        Ok(app)
+    }
+
+    /// What the time is.
+    #[must_use]
+    pub fn now(&self) -> Millis {
+        (self.clock)()
+    }
+
+    /// Room for one more request.
+    #[must_use]
+    pub fn room(&self) -> Option<SemaphorePermit<'_>> {
+        self.room.try_acquire().ok()
+    }
+
+    /// The secret of the session's cookie.
+    #[must_use]
+    pub fn cookie(&self, headers: &HeaderMap) -> Option<String> {
+        let name = self.config.cookie_name();
+        let all = headers.get_all(http::header::COOKIE);
+        let mut pairs = all.iter().filter_map(|value| value.to_str().ok()).flat_map(|text| text.split(';'));
+        pairs.find_map(|pair| pair.trim().strip_prefix(name)?.strip_prefix('=').map(str::to_owned))
+    }
+
+    /// Lets somebody ask so often and no more often: 50 reads a second with 200 at once, 10 changes with 50.
+    ///
+    /// # Errors
+    /// `rate-limited`.
+    pub fn allow_rate(&self, who: &str, method: &Method) -> Answered<()> {
+        let writes = *method != Method::GET;
+        let (a_second, at_once) = if writes { (10, 50) } else { (50, 200) };
+        let now = self.now();
+        let mut rates = self.rates.lock().unwrap_or_else(PoisonError::into_inner);
+        if rates.len() > 10_000 {
+            rates.retain(|_, bucket| now - bucket.at < 60_000);
+        }
+        let bucket =
+            rates.entry((who.to_owned(), writes)).or_insert(Bucket { room: at_once * 1_000, at: now });
+        bucket.room = (bucket.room + (now - bucket.at).max(0) * a_second).min(at_once * 1_000);
+        bucket.at = now;
+        if bucket.room < 1_000 {
+            let detail =
+                format!("{a_second} {} a second are answered", if writes { "changes" } else { "reads" });
+            return Err(Problem::new(Code::RateLimited, detail).retry(1).into());
+        }
+        bucket.room -= 1_000;
+        Ok(())
+    }
+
+    /// Is a failed sign-in to be recorded? One a minute, login and address is, and at most 50 a second in all.
+    #[must_use]
+    pub fn tells_failure(&self, login: &str, ip: &str) -> bool {
+        let now = self.now();
+        let mut told = self.told.lock().unwrap_or_else(PoisonError::into_inner);
+        told.retain(|_, at| now - *at < 60_000);
+        let within = told.values().filter(|at| now - **at < 1_000).count();
+        if within >= 50 || told.contains_key(&(login.to_owned(), ip.to_owned())) {
+            return false;
+        }
+        told.insert((login.to_owned(), ip.to_owned()), now);
+        true
+    }
+
+    /// Begins a change by somebody; the request's key is claimed by its first statement.
+    ///
+    /// # Errors
+    /// The database is away; the same request is being carried out elsewhere.
+    pub async fn begin(&self, asker: &Asker) -> Answered<Change> {
+        let mut change = self.store.begin(asker.actor.clone(), self.now()).await?;
+        if let Some(key) = &asker.key {
+            let claimed = change.claim_request(&asker.principal.id, &key.text, &key.route, &key.body).await;
+            match claimed {
+                Ok(()) => {}
+                Err(StoreError::Taken) => return Err(in_progress(key).into()),
+                Err(error) => return Err(error.into()),
+            }
+        }
+        Ok(change)
+    }
+
+    /// Begins a change by the server itself, or by somebody who is not signed in.
+    ///
+    /// # Errors
+    /// The database is away.
+    pub async fn begin_as(&self, actor: Actor) -> Answered<Change> {
+        Ok(self.store.begin(actor, self.now()).await?)
+    }
+
+    /// Ends a change with its answer, which is kept for whoever asks again with the same key.
+    ///
+    /// # Errors
+    /// The database is away, or its answer was lost.
+    pub async fn finish<T: Answer>(&self, mut change: Change, asker: &Asker, answer: T) -> Answered<Told<T>> {
+        let rendered = answer.render();
+        if let Some(key) = &asker.key {
+            // What is shown once is not kept: who asks again is told that it was made.
+            let kept = if rendered.secret {
+                Rendered { body: String::new(), ..rendered.clone() }
+            } else {
+                rendered.clone()
+            };
+            let text = serde_json::to_string(&kept).unwrap_or_default();
+            change.answer_request(&asker.principal.id, &key.text, rendered.status, &text).await?;
+        }
+        let seq = self.commit(change).await?;
+        Ok(Told { rendered: Rendered { seq: Some(seq), ..rendered }, kind: PhantomData })
+    }
+
+    /// Commits a change, and waits until the catalogue has it; returns the number of its last record.
+    ///
+    /// # Errors
+    /// The database is away, or its answer was lost.
+    pub async fn commit(&self, change: Change) -> Answered<i64> {
+        let seq = change.commit().await?;
+        self.changed.notify_one();
+        // Where the database is away by now, the change is made all the same, and the catalogue finds it later.
+        let _ = tokio::time::timeout(CATCH_UP, self.catalogue.reached(seq)).await;
+        Ok(seq)
+    }
+
+    /// The answer that a key was given before, if it was.
+    ///
+    /// # Errors
+    /// [`Refusal::Replay`] with the answer; the key was used for another request, or its request is under way.
+    pub async fn replay(&self, who: &str, key: &Key) -> Answered<()> {
+        let Some(row) = self.store.request(who, &key.text, self.now()).await? else { return Ok(()) };
+        if row.route != key.route || row.body != key.body {
+            let detail = format!("the key `{}` was used for `{}`", key.text, row.route);
+            return Err(Problem::new(Code::IdempotencyMismatch, detail).into());
+        }
+        match row.answer.as_deref().and_then(|text| serde_json::from_str::<Rendered>(text).ok()) {
+            Some(rendered) => Err(Refusal::Replay(rendered)),
+            None => Err(in_progress(key).with("operation", row.operation).into()),
+        }
+    }
+}
+
+fn in_progress(key: &Key) -> Problem {
+    Problem::new(Code::RequestInProgress, format!("the request of the key `{}` is under way", key.text))
+        .retry(1)
+}
+
+/// An answer whose change is committed.
+#[derive(Debug)]
+pub struct Told<T> {
+    rendered: Rendered,
+    kind: PhantomData<T>,
+}
+
+impl<T: Answer> Answer for Told<T> {
+    fn render(self) -> Rendered {
+        self.rendered
+    }
+
+    fn describe(operation: &mut Operation) {
+        T::describe(operation);
+    }
+}
+
+/// Keeps the catalogue up to date: at once after a commit of this server, and every half second for those of others.
+async fn follow(app: Weak<App>, changed: Arc<Notify>) {
+    let mut away = false;
+    loop {
+        let _ = tokio::time::timeout(FOLLOW, changed.notified()).await;
+        let Some(app) = app.upgrade() else { return };
+        match app.catalogue.follow(&app.store).await {
+            Ok(_) => away = false,
+            Err(error) if !away => {
+                away = true;
+                tracing::warn!(%error, "the journal cannot be followed: lists stay as they were");
+            }
+            Err(_) => {}
+        }
+    }
+}

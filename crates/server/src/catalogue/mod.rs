@@ -1,0 +1,217 @@
+//! The catalogue: projects, members and jobs in memory, the same on every database, so that lists and rights cost no question to it.
+//!
+//! It is loaded once and then *follows the journal*: at once after a commit of this server, which waits for it, and every half second for
+//! those of others. It asks the head for its number, reads the records behind the last one that it has, and loads what they name. A reader
+//! that has seen number *n* here sees all changes up to *n*.
+//!
+//! Projects and members are few and are loaded whole when one of them changed. Jobs are loaded one by one.
+
+use crate::store::{JobRow, JournalFilter, MemberKind, MemberRow, ProjectRow, Store, StoreError};
+use clockwright_api::Role;
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::sync::{Arc, PoisonError, RwLock};
+use tokio::sync::watch;
+
+/// Everything that lists need, in memory.
+#[derive(Debug)]
+pub struct Catalogue {
+    rows: RwLock<Rows>,
+    seq: watch::Sender<i64>,
+}
+
+#[derive(Debug, Default)]
+struct Rows {
+    projects: BTreeMap<i64, Arc<ProjectRow>>,
+    project_names: HashMap<String, i64>,
+    members: Vec<MemberRow>,
+    jobs: BTreeMap<i64, Arc<JobRow>>,
+    job_names: BTreeMap<(i64, String), i64>,
+}
+
+/// How many rows are loaded at once.
+const BATCH: u32 = 2_000;
+
+impl Default for Catalogue {
+    fn default() -> Self {
+        Self { rows: RwLock::default(), seq: watch::Sender::new(0) }
+    }
+}
+
+impl Catalogue {
+    /// Loads everything.
+    ///
+    /// # Errors
+    /// The database is away.
+    pub async fn load(&self, store: &Store) -> Result<(), StoreError> {
+        // What is committed while it loads has a greater number, and is read again.
+        let (seq, _) = store.head().await?;
+        self.load_projects(store).await?;
+        let mut last = 0;
+        loop {
+            let jobs = store.jobs_behind(last, BATCH).await?;
+            let Some(job) = jobs.last() else { break };
+            last = job.id;
+            let mut rows = self.write();
+            jobs.into_iter().for_each(|job| rows.put_job(job));
+        }
+        self.seq.send_replace(seq);
+        Ok(())
+    }
+
+    /// Reads what happened since; returns the records' numbers and actions, for whoever passes them on.
+    ///
+    /// # Errors
+    /// The database is away.
+    pub async fn follow(&self, store: &Store) -> Result<usize, StoreError> {
+        let (head, _) = store.head().await?;
+        let mut seen = 0;
+        while self.seq() < head {
+            let filter = JournalFilter { after: Some(self.seq()), limit: BATCH, ..JournalFilter::default() };
+            let records = store.journal(&filter).await?;
+            let Some(last) = records.last().map(|record| record.seq) else {
+                // Retention took them, or the database is an older one: everything is read anew.
+                *self.write() = Rows::default();
+                self.load(store).await?;
+                break;
+            };
+            seen += records.len();
+            let jobs: BTreeSet<i64> = records
+                .iter()
+                .filter(|record| record.fields.target_kind == "job")
+                .filter_map(|record| record.fields.target.parse().ok())
+                .collect();
+            if records.iter().any(|record| matches!(record.fields.target_kind.as_str(), "project" | "member"))
+            {
+                self.load_projects(store).await?;
+            }
+            for id in jobs {
+                if let Some(job) = store.job(id).await? {
+                    self.write().put_job(job);
+                }
+            }
+            self.reach(last);
+        }
+        Ok(seen)
+    }
+
+    async fn load_projects(&self, store: &Store) -> Result<(), StoreError> {
+        let (projects, members) = (store.projects().await?, store.members().await?);
+        let mut rows = self.write();
+        rows.project_names = projects.iter().map(|project| (project.name.clone(), project.id)).collect();
+        rows.projects = projects.into_iter().map(|project| (project.id, Arc::new(project))).collect();
+        rows.members = members;
+        Ok(())
+    }
+
+    fn reach(&self, seq: i64) {
+        self.seq.send_if_modified(|there| std::mem::replace(there, seq.max(*there)) != seq.max(*there));
+    }
+
+    /// The number of the last record whose change is in here.
+    #[must_use]
+    pub fn seq(&self) -> i64 {
+        *self.seq.borrow()
+    }
+
+    /// Waits until that record's change is in here.
+    pub async fn reached(&self, seq: i64) {
+        // The sender is ours, so it cannot be gone.
+        let _ = self.seq.subscribe().wait_for(|there| *there >= seq).await;
+    }
+
+    /// The project of that name.
+    #[must_use]
+    pub fn project(&self, name: &str) -> Option<Arc<ProjectRow>> {
+        let rows = self.read();
+        rows.projects.get(rows.project_names.get(name)?).cloned()
+    }
+
+    /// The project of that id.
+    #[must_use]
+    pub fn project_of(&self, id: i64) -> Option<Arc<ProjectRow>> {
+        self.read().projects.get(&id).cloned()
+    }
+
+    /// All projects, by name.
+    #[must_use]
+    pub fn projects(&self) -> Vec<Arc<ProjectRow>> {
+        let mut all: Vec<_> = self.read().projects.values().cloned().collect();
+        all.sort_by(|one, other| one.name.cmp(&other.name));
+        all
+    }
+
+    /// Who belongs to a project; 0 for those who belong to all.
+    #[must_use]
+    pub fn members(&self, project: i64) -> Vec<MemberRow> {
+        self.read().members.iter().filter(|member| member.project == project).cloned().collect()
+    }
+
+    /// The roles of a person and their groups: the greatest on all projects, and the greatest on each.
+    #[must_use]
+    pub fn roles(&self, user: &str, groups: &[String]) -> (Option<Role>, BTreeMap<i64, Role>) {
+        let mut everywhere = None;
+        let mut each: BTreeMap<i64, Role> = BTreeMap::new();
+        for member in &self.read().members {
+            let is_theirs = match member.kind {
+                MemberKind::User => member.who == user,
+                MemberKind::Group => groups.contains(&member.who),
+            };
+            if !is_theirs {
+                continue;
+            }
+            if member.project == 0 {
+                everywhere = everywhere.max(Some(member.role));
+            } else {
+                let role = each.entry(member.project).or_insert(member.role);
+                *role = member.role.max(*role);
+            }
+        }
+        (everywhere, each)
+    }
+
+    /// The job of that name.
+    #[must_use]
+    pub fn job(&self, project: i64, name: &str) -> Option<Arc<JobRow>> {
+        let rows = self.read();
+        rows.jobs.get(rows.job_names.get(&(project, name.to_owned()))?).cloned()
+    }
+
+    /// The jobs of a project, by name.
+    #[must_use]
+    pub fn jobs(&self, project: i64) -> Vec<Arc<JobRow>> {
+        let rows = self.read();
+        let names = rows.job_names.range((project, String::new())..(project + 1, String::new()));
+        names.filter_map(|(_, id)| rows.jobs.get(id).cloned()).collect()
+    }
+
+    /// The names of a project's jobs.
+    #[must_use]
+    pub fn job_names(&self, project: &str) -> Vec<String> {
+        let id = self.project(project).map(|project| project.id);
+        id.map(|id| self.jobs(id).iter().map(|job| job.name.clone()).collect()).unwrap_or_default()
+    }
+
+    fn read(&self) -> std::sync::RwLockReadGuard<'_, Rows> {
+        // Nothing in here panics half way through a change.
+        self.rows.read().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn write(&self) -> std::sync::RwLockWriteGuard<'_, Rows> {
+        self.rows.write().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Rows {
+    fn put_job(&mut self, job: JobRow) {
+        if job.state == crate::store::JobState::Removed {
+            self.jobs.remove(&job.id);
+            let name = (job.project, job.name);
+            if self.job_names.get(&name) == Some(&job.id) {
+                self.job_names.remove(&name);
+            }
+            return;
+        }
+        self.job_names.insert((job.project, job.name.clone()), job.id);
+        self.jobs.insert(job.id, Arc::new(job));
+    }
+}

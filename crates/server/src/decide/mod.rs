@@ -1,0 +1,7 @@
+//! What the control plane decides: values in, values out.
+//!
+//! Nothing in this folder is asynchronous, reads a clock, a database or a registry; `now` is an argument. That is held by a test of the
+//! repository.
+
+pub mod chain;
+pub mod permit;

@@ -1,0 +1,114 @@
+//! A request as handlers see it: read whole, known by an id, with whoever sent it.
+
+use crate::app::App;
+use crate::decide::chain::{Actor, ActorKind, Via, sha256};
+use crate::http::grant::{Asker, Key};
+use crate::http::refusal::Answered;
+use crate::identity::Door;
+use axum::body::Bytes;
+use clockwright_api::{Code, Problem};
+use http::{HeaderMap, Method, Uri};
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+/// A request that was read whole.
+#[derive(Debug)]
+pub struct Ask {
+    /// The server.
+    pub app: Arc<App>,
+    /// Its id, in every answer and in the log.
+    pub id: String,
+    /// Its method.
+    pub method: Method,
+    /// Its address.
+    pub uri: Uri,
+    /// Its headers.
+    pub headers: HeaderMap,
+    /// The pattern of its address.
+    pub pattern: &'static str,
+    /// What stands in the address where the pattern has names.
+    pub names: BTreeMap<String, String>,
+    /// The parameters behind the `?`, decoded.
+    pub query: Vec<(String, String)>,
+    /// Its body.
+    pub body: Bytes,
+    /// Who sent it: the peer, or what a trusted proxy says.
+    pub ip: String,
+    /// How they came in, or why not.
+    pub door: Door,
+}
+
+impl Ask {
+    /// What stands in the address under this name.
+    #[must_use]
+    pub fn path(&self, name: &str) -> Option<&str> {
+        self.names.get(name).map(String::as_str)
+    }
+
+    /// A header's text.
+    #[must_use]
+    pub fn header(&self, name: impl http::header::AsHeaderName) -> Option<&str> {
+        self.headers.get(name)?.to_str().ok()
+    }
+
+    /// Who sent it.
+    ///
+    /// # Errors
+    /// Nobody is signed in, and why.
+    pub fn asker(&self) -> Answered<Asker> {
+        let visitor = match &self.door {
+            Door::In(visitor) => visitor,
+            Door::Nobody => {
+                return Err(
+                    Problem::new(Code::NotSignedIn, "the request has neither a session nor a token").into()
+                );
+            }
+            Door::Over(code) => {
+                return Err(Problem::new(*code, "what was sent to sign in does not open any more").into());
+            }
+        };
+        let actor = Actor {
+            kind: if visitor.is_service { ActorKind::Service } else { ActorKind::Person },
+            id: visitor.principal.id.clone(),
+            name: visitor.principal.name.clone(),
+            via: if visitor.principal.scope.is_some() { Via::Token } else { Via::Session },
+            ip: self.ip.clone(),
+            request: self.id.clone(),
+        };
+        Ok(Asker {
+            principal: Arc::clone(&visitor.principal),
+            actor,
+            key: self.key()?,
+            proved_at: visitor.proved_at,
+        })
+    }
+
+    /// The idempotency key, if there is one.
+    fn key(&self) -> Answered<Option<Key>> {
+        if self.method != Method::POST {
+            return Ok(None);
+        }
+        let Some(value) = self.headers.get("idempotency-key") else { return Ok(None) };
+        let text = value.to_str().unwrap_or_default();
+        if text.is_empty() || text.len() > 100 || !text.chars().all(|letter| letter.is_ascii_graphic()) {
+            let detail = "Idempotency-Key has 1 to 100 visible characters without spaces";
+            return Err(Problem::new(Code::BadRequest, detail).into());
+        }
+        let address = self.uri.path_and_query().map_or("", http::uri::PathAndQuery::as_str);
+        let mut all = address.as_bytes().to_vec();
+        all.push(0);
+        all.extend_from_slice(&self.body);
+        Ok(Some(Key {
+            text: text.to_owned(),
+            route: format!("POST {}", self.pattern.trim_start_matches("/api/v1")),
+            body: sha256(&all),
+        }))
+    }
+
+    /// The media type of the body, without its parameters, in lower case.
+    #[must_use]
+    pub fn content_type(&self) -> String {
+        let whole = self.header(http::header::CONTENT_TYPE).unwrap_or_default();
+        whole.split(';').next().unwrap_or_default().trim().to_ascii_lowercase()
+    }
+}

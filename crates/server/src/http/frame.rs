@@ -1,0 +1,199 @@
+//! What happens to every request before and after its handler.
+//!
+//! | step | refused with |
+//! |---|---|
+//! | an id; the server serves, and not too many requests are under way | `starting`, `busy` |
+//! | each parameter behind the `?` is one that the route knows | `unknown-parameter` |
+//! | the body is read whole, within its limit and time | `too-large`, `bad-request` |
+//! | who it is: a session's cookie or a token; nobody yet asks what they may | |
+//! | a change that comes by a cookie comes from our own pages | `cross-site` |
+//! | the server has seen what the client has (`Clockwright-Min-Seq`) | `behind` |
+//! | a key that was used before is answered as it was then | `idempotency-mismatch`, `request-in-progress` |
+//! | the handler: grant, parts, work | its own |
+//!
+//! Whatever happens, the answer has the request's id, the journal's number, and headers that let no page of another site use it. A
+//! handler that panics or takes too long is a problem like any other, and its work stays undone or done, never half done: that is the
+//! transaction's part.
+
+use crate::app::App;
+use crate::http::answer::Rendered;
+use crate::http::ask::Ask;
+use crate::http::refusal::{Answered, Refusal};
+use crate::identity::{self, Door};
+use axum::body::Body;
+use axum::extract::Request;
+use clockwright_api::{Code, Problem};
+use futures::FutureExt;
+use http::header::{CONTENT_TYPE, HeaderName, HeaderValue, RETRY_AFTER};
+use http::{Method, Response};
+use std::collections::BTreeMap;
+use std::panic::AssertUnwindSafe;
+use std::sync::Arc;
+use std::time::Duration;
+
+/// Longest time of a request, from its first byte to its answer.
+const LONGEST: Duration = Duration::from_secs(30);
+/// How long a request waits for what its sender has seen elsewhere.
+const CATCH_UP: Duration = Duration::from_secs(1);
+
+/// Serves one request by `call`.
+pub(super) async fn serve<C, F>(
+    app: Arc<App>,
+    pattern: &'static str,
+    names: BTreeMap<String, String>,
+    known: Arc<[String]>,
+    request: Request,
+    call: C,
+) -> Response<Body>
+where
+    C: FnOnce(Ask) -> F,
+    F: Future<Output = Answered<Rendered>>,
+{
+    let id = uuid::Uuid::now_v7().to_string();
+    let method = request.method().clone();
+    let work = answer(Arc::clone(&app), id.clone(), pattern, names, &known, request, call);
+    let work = AssertUnwindSafe(tokio::time::timeout(LONGEST, work)).catch_unwind();
+    let answered = match work.await {
+        Ok(Ok(answered)) => answered,
+        Ok(Err(_)) => Err(Problem::new(Code::UnknownOutcome, "the request took longer than 30 s").into()),
+        Err(_) => Err(Problem::new(Code::Internal, "the server failed at this request").into()),
+    };
+    let (response, code) = match answered {
+        Ok(rendered) => (rendered.response(), None),
+        Err(Refusal::Replay(rendered)) => {
+            let mut response = rendered.response();
+            response.headers_mut().insert("idempotency-replayed", HeaderValue::from_static("true"));
+            (response, None)
+        }
+        Err(Refusal::Problem(problem)) => {
+            let code = problem.code.clone();
+            (refuse(*problem, &id), Some(code))
+        }
+    };
+    let status = response.status().as_u16();
+    if status >= 500 {
+        tracing::warn!(request = id, %method, route = pattern, status, code, "a request failed");
+    } else {
+        tracing::debug!(request = id, %method, route = pattern, status, code, "a request was answered");
+    }
+    dress(response, &id, app.catalogue.seq())
+}
+
+async fn answer<C, F>(
+    app: Arc<App>,
+    id: String,
+    pattern: &'static str,
+    names: BTreeMap<String, String>,
+    known: &[String],
+    request: Request,
+    call: C,
+) -> Answered<Rendered>
+where
+    C: FnOnce(Ask) -> F,
+    F: Future<Output = Answered<Rendered>>,
+{
+    let _room =
+        app.room().ok_or_else(|| Problem::new(Code::Busy, "too many requests are under way").retry(1))?;
+    let peer = identity::peer(&request);
+    let (parts, body) = request.into_parts();
+    let query = parameters(parts.uri.query().unwrap_or_default(), known)?;
+    let limit = app.config.body_limit(pattern);
+    let body = axum::body::to_bytes(body, limit).await.map_err(|error| {
+        let text = error.to_string();
+        if text.contains("length limit") {
+            Problem::new(Code::TooLarge, format!("the body has more than {limit} bytes")).with("limit", limit)
+        } else {
+            Problem::new(Code::BadRequest, format!("the body ended early: {text}"))
+        }
+    })?;
+    let ip = app.config.client(peer, &parts.headers);
+    let door = app.identity.open(&app, &parts.headers, &ip).await?;
+    if let Door::In(visitor) = &door
+        && visitor.principal.scope.is_none()
+        && parts.method != Method::GET
+    {
+        app.config.same_origin(&parts.headers)?;
+    }
+    catch_up(&app, &parts.headers).await?;
+    let (method, uri, headers) = (parts.method, parts.uri, parts.headers);
+    let ask = Ask { app: Arc::clone(&app), id, method, uri, headers, pattern, names, query, body, ip, door };
+    if matches!(ask.door, Door::In(_)) {
+        let asker = ask.asker()?;
+        app.allow_rate(&asker.principal.id, &ask.method)?;
+        if let Some(key) = &asker.key {
+            app.replay(&asker.principal.id, key).await?;
+        }
+    }
+    call(ask).await
+}
+
+/// The parameters behind the `?`, of which the route knows each.
+fn parameters(query: &str, known: &[String]) -> Answered<Vec<(String, String)>> {
+    let given: Vec<(String, String)> = url::form_urlencoded::parse(query.as_bytes()).into_owned().collect();
+    for (name, _) in &given {
+        if known.contains(name) {
+            continue;
+        }
+        let problem = Problem::new(Code::UnknownParameter, format!("`{name}` is no parameter here"));
+        return Err(match clockwright_model::nearest(name, known.iter().map(String::as_str)) {
+            Some(near) => problem.fix(format!("did you mean `{near}`?")),
+            None => problem.with("knows", known),
+        }
+        .into());
+    }
+    Ok(given)
+}
+
+/// Waits until this server has seen what the client has.
+async fn catch_up(app: &App, headers: &http::HeaderMap) -> Answered<()> {
+    let Some(header) = headers.get("clockwright-min-seq") else { return Ok(()) };
+    let wanted = header.to_str().ok().and_then(|text| text.parse::<i64>().ok());
+    let wanted = wanted.ok_or_else(|| Problem::new(Code::BadRequest, "Clockwright-Min-Seq is no number"))?;
+    if tokio::time::timeout(CATCH_UP, app.catalogue.reached(wanted)).await.is_err() {
+        let detail = format!("this server has seen the journal up to {}, not {wanted}", app.catalogue.seq());
+        return Err(Problem::new(Code::Behind, detail).retry(1).into());
+    }
+    Ok(())
+}
+
+/// A problem as a response.
+#[must_use]
+pub fn refuse(mut problem: Problem, id: &str) -> Response<Body> {
+    id.clone_into(&mut problem.instance);
+    let status =
+        http::StatusCode::from_u16(problem.status).unwrap_or(http::StatusCode::INTERNAL_SERVER_ERROR);
+    let mut response = Rendered::json(status, &problem).response();
+    response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static("application/problem+json"));
+    if let Some(seconds) = problem.retry_after {
+        response.headers_mut().insert(RETRY_AFTER, seconds.into());
+    }
+    if problem.status == 401 {
+        response
+            .headers_mut()
+            .insert(http::header::WWW_AUTHENTICATE, HeaderValue::from_static("Bearer realm=\"clockwright\""));
+    }
+    response
+}
+
+/// The headers that every answer has.
+#[must_use]
+pub fn dress(mut response: Response<Body>, id: &str, seq: i64) -> Response<Body> {
+    let headers = response.headers_mut();
+    for (name, value) in [
+        (
+            "content-security-policy",
+            "default-src 'self'; frame-ancestors 'none'; base-uri 'none'; form-action 'self'",
+        ),
+        ("x-content-type-options", "nosniff"),
+        ("referrer-policy", "no-referrer"),
+        ("cross-origin-opener-policy", "same-origin"),
+        ("cross-origin-resource-policy", "same-origin"),
+    ] {
+        headers.insert(HeaderName::from_static(name), HeaderValue::from_static(value));
+    }
+    if let Ok(id) = HeaderValue::from_str(id) {
+        headers.insert("clockwright-request", id);
+    }
+    headers.entry("clockwright-seq").or_insert_with(|| seq.into());
+    response
+}

@@ -1,0 +1,197 @@
+//! The table of routes is made with this: each row is a permission, an address, a title and a handler, and what does not fit together
+//! does not compile.
+//!
+//! ```text
+//! routes.get(JobRead, "/api/v1/projects/{project}/jobs", "List a project's jobs", jobs::list);
+//!            └ the handler's first argument is Granted<JobRead> or Asking<JobRead>, which only the frame makes
+//! ```
+//!
+//! A route that is read by GET takes a permission that only looks: another one is no [`Looks`]. Router, document, page of permissions and
+//! matrix of rights are made from the same rows.
+
+use crate::app::App;
+use crate::http::answer::{Answer, Rendered};
+use crate::http::ask::Ask;
+use crate::http::frame;
+use crate::http::grant::{Anyone, Asking, Grant, Granted, Open};
+use crate::http::openapi::{Described, Operation};
+use crate::http::parts::Part;
+use crate::http::refusal::Answered;
+use axum::Router;
+use axum::routing::{MethodFilter, MethodRouter, on};
+use clockwright_api::Permission;
+use clockwright_api::permission::{Kind, Looks};
+use futures::future::BoxFuture;
+use http::Method;
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+/// A function that answers a request whose sender was granted `K`.
+pub trait Endpoint<K, Args>: Send + Sync + 'static {
+    /// Grants, reads the parts, calls, renders.
+    fn call(self: Arc<Self>, ask: Ask) -> BoxFuture<'static, Answered<Rendered>>;
+    /// What the document says of it.
+    fn describe(operation: &mut Operation);
+    /// The permission that its first argument proves.
+    fn needs() -> Option<Permission>;
+}
+
+/// A grant that proves `K`.
+pub trait Proves<K>: Grant {}
+impl<K: Kind> Proves<K> for Granted<K> {}
+impl<K: Kind> Proves<K> for Asking<K> {}
+impl Proves<Open> for Anyone {}
+
+macro_rules! endpoint {
+    ($($part:ident)*) => {
+        impl<F, Fut, K, G, Out, $($part,)*> Endpoint<K, (G, $($part,)*)> for F
+        where
+            F: Fn(Arc<App>, G, $($part,)*) -> Fut + Send + Sync + 'static,
+            Fut: Future<Output = Answered<Out>> + Send + 'static,
+            G: Proves<K> + 'static,
+            Out: Answer,
+            $($part: Part + 'static,)*
+        {
+            fn call(self: Arc<Self>, ask: Ask) -> BoxFuture<'static, Answered<Rendered>> {
+                Box::pin(async move {
+                    // Before anything of the request is read, so that who may not learns nothing of what is wrong with it.
+                    let grant = G::make(&ask)?;
+                    $( #[allow(non_snake_case, reason = "the part of that name")] let $part = $part::read(&ask)?; )*
+                    let app = Arc::clone(&ask.app);
+                    drop(ask);
+                    Ok(self(app, grant, $($part,)*).await?.render())
+                })
+            }
+
+            fn describe(operation: &mut Operation) {
+                $( $part::describe(operation); )*
+                Out::describe(operation);
+            }
+
+            fn needs() -> Option<Permission> {
+                G::needs()
+            }
+        }
+    };
+}
+endpoint!();
+endpoint!(P1);
+endpoint!(P1 P2);
+endpoint!(P1 P2 P3);
+endpoint!(P1 P2 P3 P4);
+
+/// The table in the making.
+#[derive(Default)]
+pub struct Routes {
+    methods: BTreeMap<&'static str, MethodRouter<Arc<App>>>,
+    rows: Vec<Described>,
+}
+
+impl Routes {
+    /// A route that only looks.
+    pub fn get<K: Looks, Args: 'static, E: Endpoint<K, Args>>(
+        &mut self,
+        _: K,
+        path: &'static str,
+        title: &'static str,
+        endpoint: E,
+    ) {
+        self.add(Method::GET, path, title, endpoint);
+    }
+
+    /// A route that makes or does something.
+    pub fn post<K: Kind, Args: 'static, E: Endpoint<K, Args>>(
+        &mut self,
+        _: K,
+        path: &'static str,
+        title: &'static str,
+        endpoint: E,
+    ) {
+        self.add(Method::POST, path, title, endpoint);
+    }
+
+    /// A route that puts something in a place.
+    pub fn put<K: Kind, Args: 'static, E: Endpoint<K, Args>>(
+        &mut self,
+        _: K,
+        path: &'static str,
+        title: &'static str,
+        endpoint: E,
+    ) {
+        self.add(Method::PUT, path, title, endpoint);
+    }
+
+    /// A route that changes a part of something.
+    pub fn patch<K: Kind, Args: 'static, E: Endpoint<K, Args>>(
+        &mut self,
+        _: K,
+        path: &'static str,
+        title: &'static str,
+        endpoint: E,
+    ) {
+        self.add(Method::PATCH, path, title, endpoint);
+    }
+
+    /// A route that takes something away.
+    pub fn delete<K: Kind, Args: 'static, E: Endpoint<K, Args>>(
+        &mut self,
+        _: K,
+        path: &'static str,
+        title: &'static str,
+        endpoint: E,
+    ) {
+        self.add(Method::DELETE, path, title, endpoint);
+    }
+
+    /// The last row also refuses with these codes.
+    pub fn refuses(&mut self, codes: &[clockwright_api::Code]) {
+        if let Some(row) = self.rows.last_mut() {
+            row.operation.refuses(codes);
+        }
+    }
+
+    fn add<K, Args: 'static, E: Endpoint<K, Args>>(
+        &mut self,
+        method: Method,
+        path: &'static str,
+        title: &'static str,
+        endpoint: E,
+    ) where
+        K: 'static,
+    {
+        let mut operation = Operation::default();
+        E::describe(&mut operation);
+        let known: Arc<[String]> = operation.names().into();
+        self.rows.push(Described { method: method.clone(), path, title, needs: E::needs(), operation });
+        let endpoint = Arc::new(endpoint);
+        let handler = move |state: axum::extract::State<Arc<App>>,
+                            names: axum::extract::RawPathParams,
+                            request: axum::extract::Request| {
+            let (endpoint, known) = (Arc::clone(&endpoint), Arc::clone(&known));
+            let names = names.iter().map(|(name, value)| (name.to_owned(), value.to_owned())).collect();
+            frame::serve(state.0, path, names, known, request, move |ask| endpoint.call(ask))
+        };
+        let there = self.methods.remove(path).unwrap_or_default();
+        self.methods.insert(path, there.merge(on(filter(&method), handler)));
+    }
+
+    /// The router, and the rows that it was made of.
+    #[must_use]
+    pub fn finish(self) -> (Router<Arc<App>>, Vec<Described>) {
+        let router = self
+            .methods
+            .into_iter()
+            .fold(Router::new(), |router, (path, methods)| router.route(path, methods));
+        (router, self.rows)
+    }
+}
+
+fn filter(method: &Method) -> MethodFilter {
+    match *method {
+        Method::POST => MethodFilter::POST,
+        Method::PUT => MethodFilter::PUT,
+        Method::PATCH => MethodFilter::PATCH,
+        Method::DELETE => MethodFilter::DELETE,
+        _ => MethodFilter::GET,
+    }
+}

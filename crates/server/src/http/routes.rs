@@ -1,0 +1,184 @@
+//! The table of routes: every door of this server, with what it needs.
+
+use super::grant::Open;
+use super::openapi::Described;
+use super::route::Routes;
+use super::v1::{journal, links, me, people, projects, session, system};
+use crate::app::App;
+use axum::Router;
+use clockwright_api::Code;
+use clockwright_api::permission::kinds::*;
+use std::sync::Arc;
+
+/// All routes.
+#[must_use]
+pub fn table() -> Routes {
+    let mut routes = Routes::default();
+    doors(&mut routes);
+    of_oneself(&mut routes);
+    of_people(&mut routes);
+    of_projects(&mut routes);
+    of_journal(&mut routes);
+    routes
+}
+
+/// The router, and the rows that it was made of.
+#[must_use]
+pub fn router() -> (Router<Arc<App>>, Vec<Described>) {
+    table().finish()
+}
+
+fn doors(routes: &mut Routes) {
+    routes.get(Open, "/livez", "Is the server alive?", system::alive);
+    routes.get(Open, "/readyz", "May the server be sent requests?", system::ready);
+    routes.get(Open, "/version", "Which program is it?", system::version);
+    routes.post(Open, "/api/v1/session", "Sign in", session::begin);
+    routes.refuses(&[Code::SignInFailed, Code::LockedOut]);
+    routes.post(
+        Open,
+        "/api/v1/links/{token}",
+        "Use a link: choose a password, and be signed in",
+        links::use_up,
+    );
+    routes.refuses(&[Code::LinkUsed, Code::NameTaken]);
+}
+
+fn of_oneself(routes: &mut Routes) {
+    routes.get(Own, "/api/v1/session", "Who is signed in, and what they may", session::show);
+    routes.delete(OwnChange, "/api/v1/session", "Sign out", session::end);
+    routes.get(Own, "/api/v1/me", "One's own profile", me::show);
+    routes.patch(OwnChange, "/api/v1/me", "Change one's own profile", me::change);
+    routes.put(
+        OwnChange,
+        "/api/v1/me/password",
+        "Change one's own password; other sessions end",
+        me::set_password,
+    );
+    routes.refuses(&[Code::SignInFailed]);
+    routes.post(OwnChange, "/api/v1/me/step-up", "Prove again who one is, for what needs it", me::step_up);
+    routes.refuses(&[Code::SignInFailed]);
+    routes.get(Own, "/api/v1/me/sessions", "One's own sessions", me::sessions);
+    routes.delete(OwnChange, "/api/v1/me/sessions", "End one's own other sessions", me::end_sessions);
+    routes.delete(OwnChange, "/api/v1/me/sessions/{id}", "End one of one's own sessions", me::end_session);
+    routes.get(Own, "/api/v1/me/tokens", "One's own tokens", me::tokens);
+    routes.post(TokenOwn, "/api/v1/me/tokens", "Make a token; its secret is shown once", me::make_token);
+    routes.delete(TokenOwn, "/api/v1/me/tokens/{id}", "End a token", me::end_token);
+}
+
+fn of_people(routes: &mut Routes) {
+    routes.get(UserRead, "/api/v1/users", "List people", people::list);
+    routes.post(UserManage, "/api/v1/users", "Invite somebody; their link is shown once", people::invite);
+    routes.refuses(&[Code::NameTaken]);
+    routes.get(UserRead, "/api/v1/users/{id}", "Somebody", people::show);
+    routes.patch(UserManage, "/api/v1/users/{id}", "Change somebody's profile", people::change);
+    routes.delete(
+        UserManage,
+        "/api/v1/users/{id}",
+        "Remove somebody, with their sessions, tokens and roles",
+        people::remove,
+    );
+    routes.refuses(&[Code::LastAdmin]);
+    routes.post(
+        UserManage,
+        "/api/v1/users/{id}/link",
+        "Make a link by which somebody chooses a password",
+        people::link,
+    );
+    routes.post(
+        UserManage,
+        "/api/v1/users/{id}/disable",
+        "Keep somebody out; their sessions and tokens end",
+        people::disable,
+    );
+    routes.refuses(&[Code::LastAdmin]);
+    routes.post(UserManage, "/api/v1/users/{id}/enable", "Let somebody in again", people::enable);
+    routes.post(
+        UserManage,
+        "/api/v1/users/{id}/end-sessions",
+        "End somebody's sessions",
+        people::end_sessions,
+    );
+    routes.get(UserRead, "/api/v1/members", "Who has a role on all projects", projects::everywhere);
+    routes.put(
+        UserManage,
+        "/api/v1/members/{kind}/{who}",
+        "Give a role on all projects",
+        projects::set_everywhere,
+    );
+    routes.refuses(&[Code::LastAdmin]);
+    routes.delete(
+        UserManage,
+        "/api/v1/members/{kind}/{who}",
+        "Take a role on all projects away",
+        projects::drop_everywhere,
+    );
+    routes.refuses(&[Code::LastAdmin]);
+    routes.get(TokenRead, "/api/v1/services", "List service accounts", people::services);
+    routes.post(TokenManage, "/api/v1/services", "Make a service account", people::make_service);
+    routes.refuses(&[Code::NameTaken]);
+    routes.delete(
+        TokenManage,
+        "/api/v1/services/{id}",
+        "Remove a service account, with its tokens and roles",
+        people::remove_service,
+    );
+    routes.get(TokenRead, "/api/v1/services/{id}/tokens", "A service account's tokens", people::tokens);
+    routes.post(
+        TokenManage,
+        "/api/v1/services/{id}/tokens",
+        "Make a token of a service account",
+        people::make_token,
+    );
+    routes.delete(
+        TokenManage,
+        "/api/v1/services/{id}/tokens/{tid}",
+        "End a token of a service account",
+        people::end_token,
+    );
+}
+
+fn of_projects(routes: &mut Routes) {
+    routes.get(ProjectRead, "/api/v1/projects", "List the projects that one may see", projects::list);
+    routes.post(ProjectCreate, "/api/v1/projects", "Make a project", projects::make);
+    routes.refuses(&[Code::NameTaken, Code::NamespaceTaken]);
+    routes.get(ProjectRead, "/api/v1/projects/{project}", "A project", projects::show);
+    routes.patch(ProjectWrite, "/api/v1/projects/{project}", "Change a project", projects::change);
+    routes.delete(
+        ProjectWrite,
+        "/api/v1/projects/{project}",
+        "End a project; its registry stays as it is",
+        projects::remove,
+    );
+    routes.refuses(&[Code::ProjectInUse]);
+    routes.get(
+        MembersRead,
+        "/api/v1/projects/{project}/members",
+        "Who belongs to a project",
+        projects::members,
+    );
+    routes.put(
+        ProjectMembers,
+        "/api/v1/projects/{project}/members/{kind}/{who}",
+        "Give a role on a project",
+        projects::set_member,
+    );
+    routes.delete(
+        ProjectMembers,
+        "/api/v1/projects/{project}/members/{kind}/{who}",
+        "Take a role away",
+        projects::drop_member,
+    );
+}
+
+fn of_journal(routes: &mut Routes) {
+    routes.get(AuditAll, "/api/v1/journal", "The journal", journal::all);
+    routes.refuses(&[Code::BadCursor]);
+    routes.get(AuditAll, "/api/v1/journal/verify", "Does the journal's chain hold?", journal::verify);
+    routes.get(
+        AuditRead,
+        "/api/v1/projects/{project}/journal",
+        "The journal of a project",
+        journal::of_project,
+    );
+    routes.refuses(&[Code::BadCursor]);
+}

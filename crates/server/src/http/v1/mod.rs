@@ -1,0 +1,38 @@
+//! Handlers, one file a resource.
+
+pub(super) mod journal;
+pub(crate) mod links;
+pub(super) mod me;
+pub(super) mod people;
+pub(super) mod projects;
+pub(super) mod session;
+pub(super) mod system;
+
+use crate::decide::chain::{Outcome, Record, Target};
+use clockwright_api::Problem;
+use serde_json::Value;
+
+/// A record of something that was done.
+pub(crate) fn done(
+    action: &'static str,
+    project: i64,
+    target: Target,
+    changes: Value,
+    reason: &str,
+) -> Record {
+    Record { action, project, target, outcome: Outcome::Done, code: "", changes, reason: reason.to_owned() }
+}
+
+/// What a record is about.
+pub(crate) fn target(kind: &'static str, id: impl ToString, name: impl Into<String>) -> Target {
+    Target { kind, id: id.to_string(), name: name.into() }
+}
+
+/// Somebody else changed it since it was read.
+pub(super) fn conflict(what: &str, sent: i64, current: i64) -> Problem {
+    Problem::new(
+        clockwright_api::Code::VersionConflict,
+        format!("{what} has version {current} by now, and the change was made to version {sent}"),
+    )
+    .with("current", current)
+}

@@ -1,0 +1,246 @@
+//! Signing in and out.
+//!
+//! A failed sign-in says nothing but that it failed: not whether the login is somebody's, whether it waits, nor whether the password was
+//! right; and each of these takes the same work. From the fifth failure in a row on a login waits, 2 s, 4 s, up to a quarter of an hour; nobody
+//! is locked for good.
+
+use super::{done, target};
+use crate::app::App;
+use crate::decide::chain::{Actor, ActorKind, Outcome, Record, Via, sha256};
+use crate::http::answer::{Answer, Done, Found, Rendered};
+use crate::http::grant::{Anyone, Asker, Granted};
+use crate::http::openapi::Operation;
+use crate::http::parts::{Body, Client};
+use crate::http::refusal::Answered;
+use crate::identity::secret;
+use crate::store::{Change, SessionRow, UserKind, UserRow, UserState};
+use clockwright_api::people::{Person, Session, SignIn};
+use clockwright_api::permission::kinds::{Own, OwnChange};
+use clockwright_api::{At, Code, Problem};
+use clockwright_model::Millis;
+use serde_json::{Value, json};
+use std::sync::Arc;
+
+/// From this many failures in a row on a login waits.
+const PATIENT: i64 = 5;
+/// How long it waits at most, milliseconds.
+const LONGEST_WAIT: Millis = 15 * 60_000;
+
+/// A session that began: who it is, and the cookie.
+pub(in crate::http) struct SignedIn {
+    session: Session,
+    cookie: String,
+}
+
+impl Answer for SignedIn {
+    fn render(self) -> Rendered {
+        let found = Found::new(self.session).render();
+        Rendered { cookie: Some(self.cookie), secret: true, ..found }
+    }
+
+    fn describe(operation: &mut Operation) {
+        operation.answers::<Session>(200, "they are signed in; the cookie is the session");
+    }
+}
+
+pub(in crate::http) async fn begin(
+    app: Arc<App>,
+    anyone: Anyone,
+    Body(ask): Body<SignIn>,
+    client: Client,
+) -> Answered<SignedIn> {
+    let login = ask.login.as_str();
+    let now = app.now();
+    let user = app.store.user_of_login(login).await?;
+    let may = user.as_ref().filter(|user| user.kind == UserKind::Local && user.state == UserState::Active);
+    let waits = user.as_ref().and_then(|user| user.locked_until).is_some_and(|until| until > now);
+    let hash = may.map(|user| user.password.clone());
+    let (fits, weak) = app.hashing.verify(ask.password.reveal().to_owned(), hash).await?;
+    let Some(user) = may.filter(|_| fits && !waits) else {
+        if let Some(user) = user.filter(|_| !waits) {
+            let failed = user.failed + 1;
+            app.store.sign_in_counted(&user.id, failed, wait(failed).map(|wait| now + wait)).await?;
+        }
+        failed(&app, &anyone, login).await?;
+        return Err(Problem::new(Code::SignInFailed, "the sign-in failed").into());
+    };
+    if user.failed > 0 {
+        app.store.sign_in_counted(&user.id, 0, None).await?;
+    }
+    let mut user = user.clone();
+    let actor = person(&anyone.actor, &user);
+    let mut change = app.begin_as(actor).await?;
+    if weak {
+        user.password = app.hashing.hash(ask.password.reveal().to_owned()).await?;
+        change.update_user(&user).await?;
+    }
+    start(&app, change, &user, &client, Vec::new(), "password", app.config.session_longest).await
+}
+
+/// How long the next sign-in waits after so many failures in a row.
+fn wait(failed: i64) -> Option<Millis> {
+    (failed >= PATIENT).then(|| (2_000i64 << (failed - PATIENT).min(10)).min(LONGEST_WAIT))
+}
+
+/// One record for each minute and login is enough: guessing must not fill the journal.
+async fn failed(app: &App, anyone: &Anyone, login: &str) -> Answered<()> {
+    if !app.tells_failure(login, &anyone.actor.ip) {
+        return Ok(());
+    }
+    let mut change = app.begin_as(anyone.actor.clone()).await?;
+    change.record(Record {
+        outcome: Outcome::Refused,
+        code: Code::SignInFailed.name(),
+        ..done("session.begin", 0, target("login", "", login), Value::Null, "")
+    });
+    app.commit(change).await?;
+    Ok(())
+}
+
+fn person(anyone: &Actor, user: &UserRow) -> Actor {
+    Actor {
+        kind: ActorKind::Person,
+        id: user.id.clone(),
+        name: user.login.clone(),
+        via: Via::Session,
+        ..anyone.clone()
+    }
+}
+
+/// Begins a session of somebody who has proved who they are, as the end of a change.
+pub(in crate::http) async fn start(
+    app: &App,
+    mut change: Change,
+    user: &UserRow,
+    client: &Client,
+    groups: Vec<String>,
+    way: &'static str,
+    longest: Millis,
+) -> Answered<SignedIn> {
+    let now = change.now();
+    let secret = secret::random();
+    // Who comes back to a browser that has a session of theirs gets a new one: the secret of before may have been fixed by somebody else.
+    if let Some(before) = &client.session {
+        change.end_session(&sha256(before.as_bytes())).await?;
+    }
+    let open = change.sessions(&user.id).await?;
+    for oldest in open.iter().take((open.len() + 1).saturating_sub(app.config.sessions)) {
+        change.end_session(&oldest.hash).await?;
+    }
+    let session = SessionRow {
+        hash: sha256(secret.as_bytes()),
+        who: user.id.clone(),
+        at: now,
+        seen: now,
+        ends: now + longest,
+        auth_at: now,
+        via: if way == "oidc" { "oidc" } else { "local" }.to_owned(),
+        ip: client.ip.clone(),
+        agent: client.agent.clone(),
+        groups,
+        ended: None,
+    };
+    change.insert_session(&session).await?;
+    change.record(done("session.begin", 0, target("user", &user.id, &user.login), json!({ "way": way }), ""));
+    app.commit(change).await?;
+    app.identity.forget();
+    let cookie = cookie(app, &secret, longest / 1_000);
+    Ok(SignedIn { session: view(app, user, &session.groups, Some(session.ends)), cookie })
+}
+
+fn cookie(app: &App, secret: &str, seconds: i64) -> String {
+    let secure = if app.config.is_secure() { "; Secure" } else { "" };
+    format!(
+        "{}={secret}; Path=/; HttpOnly; SameSite=Lax; Max-Age={seconds}{secure}",
+        app.config.cookie_name()
+    )
+}
+
+fn view(app: &App, user: &UserRow, groups: &[String], ends: Option<Millis>) -> Session {
+    let (role, each) = app.catalogue.roles(&user.id, groups);
+    let named =
+        each.into_iter().filter_map(|(id, role)| Some((app.catalogue.project_of(id)?.name.clone(), role)));
+    Session { person: view_person(user), role, projects: named.collect(), ends_at: ends.map(At) }
+}
+
+/// Somebody, as others see them.
+pub(in crate::http) fn view_person(user: &UserRow) -> Person {
+    Person {
+        id: user.id.clone(),
+        login: user.login.clone(),
+        name: user.name.clone(),
+        mail: user.mail.clone(),
+        kind: user.kind.word().to_owned(),
+        state: user.state.word().to_owned(),
+        seen_at: user.seen.map(At),
+        created_at: At(user.created),
+        version: user.version,
+    }
+}
+
+pub(in crate::http) async fn show(
+    app: Arc<App>,
+    who: Granted<Own>,
+    client: Client,
+) -> Answered<Found<Session>> {
+    let (user, session) = themselves(&app, who.asker(), &client).await?;
+    let groups = session.as_ref().map(|session| session.groups.clone()).unwrap_or_default();
+    Ok(Found::new(view(&app, &user, &groups, session.map(|session| session.ends))))
+}
+
+/// Who asks, and their session if they came by one.
+pub(in crate::http) async fn themselves(
+    app: &App,
+    asker: &Asker,
+    client: &Client,
+) -> Answered<(UserRow, Option<SessionRow>)> {
+    let over = || Problem::new(Code::SessionOver, "the account is gone");
+    let user = app.store.user(&asker.principal.id).await?.ok_or_else(over)?;
+    let session = match (&client.session, &asker.principal.scope) {
+        (Some(secret), None) => app.store.session(&sha256(secret.as_bytes())).await?,
+        _ => None,
+    };
+    Ok((user, session))
+}
+
+/// A session that ended: the cookie goes too.
+pub(in crate::http) struct SignedOut(String);
+
+impl Answer for SignedOut {
+    fn render(self) -> Rendered {
+        Rendered { cookie: Some(self.0), ..Done.render() }
+    }
+
+    fn describe(operation: &mut Operation) {
+        Done::describe(operation);
+    }
+}
+
+pub(in crate::http) async fn end(
+    app: Arc<App>,
+    who: Granted<OwnChange>,
+    client: Client,
+) -> Answered<SignedOut> {
+    let (user, session) = themselves(&app, who.asker(), &client).await?;
+    if let Some(session) = session {
+        let mut change = app.begin(who.asker()).await?;
+        change.end_session(&session.hash).await?;
+        change.record(done("session.end", 0, target("user", &user.id, &user.login), Value::Null, ""));
+        app.commit(change).await?;
+        app.identity.forget();
+    }
+    Ok(SignedOut(cookie(&app, "", 0)))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_login_waits_longer_with_each_failure_and_never_for_good() {
+        assert_eq!(wait(4), None);
+        assert_eq!(wait(5), Some(2_000));
+        assert_eq!(wait(6), Some(4_000));
+        assert_eq!(wait(60), Some(LONGEST_WAIT));
+    }
+}

@@ -1,0 +1,25 @@
+//! The control plane: settings as the truth in a database, the registry kept equal to it, one interface for people and programs, nobody in
+//! who should not be.
+//!
+//! ```text
+//!            http/routes ── grant ── handler ──▶ decide/ (pure) ──▶ store::Change ── journal
+//!                                        │                              │
+//!            catalogue ◀── follows the journal ◀────────────────────────┘
+//! ```
+//!
+//! - [`decide`]: values in, values out.
+//! - [`store`]: the database, and the journal that numbers what happens.
+//! - [`catalogue`]: projects, members and jobs in memory.
+//! - [`identity`]: who comes in.
+//! - [`http`]: the interface.
+
+pub mod app;
+pub mod catalogue;
+pub mod config;
+pub mod decide;
+pub mod http;
+pub mod identity;
+pub mod server;
+pub mod store;
+
+pub use server::{Server, StartError, setup_link};

@@ -1,0 +1,113 @@
+//! One control server: it opens the store, listens, and leaves in order.
+
+use crate::app::{App, Clock};
+use crate::config::Config;
+use crate::decide::chain::Actor;
+use crate::http;
+use crate::http::refusal::{Answered, Refusal};
+use crate::http::v1::{done, links, target};
+use crate::store::{LinkKind, Store, StoreError};
+use clockwright_api::people::NewLink;
+use serde_json::Value;
+use std::net::SocketAddr;
+use std::sync::Arc;
+use tokio::net::TcpListener;
+use tokio::sync::watch;
+use tokio::task::JoinHandle;
+
+/// A running control server.
+#[derive(Debug)]
+pub struct Server {
+    app: Arc<App>,
+    address: SocketAddr,
+    stop: watch::Sender<bool>,
+    serving: JoinHandle<std::io::Result<()>>,
+}
+
+/// Why a server does not start.
+#[derive(Debug, thiserror::Error)]
+pub enum StartError {
+    /// The database does not open.
+    #[error("the control store does not open: {0}")]
+    Store(#[from] clockwright_sql::OpenError),
+    /// The database does not answer.
+    #[error("the control store does not load: {0}")]
+    Load(#[from] StoreError),
+    /// The address is not to be had.
+    #[error("cannot listen on {address}: {reason}")]
+    Listen {
+        /// Where.
+        address: SocketAddr,
+        /// What the system says.
+        reason: std::io::Error,
+    },
+}
+
+impl Server {
+    /// Opens the store at an address, and listens.
+    ///
+    /// # Errors
+    /// Those of [`StartError`].
+    pub async fn start(database: &str, config: Config, clock: Clock) -> Result<Self, StartError> {
+        let store = Store::open(database).await?;
+        let listen = config.listen;
+        let app = App::new(store, config, clock).await?;
+        let failed = |reason| StartError::Listen { address: listen, reason };
+        let listener = TcpListener::bind(listen).await.map_err(failed)?;
+        let address = listener.local_addr().map_err(failed)?;
+        let (stop, mut stopped) = watch::channel(false);
+        let service = http::service(Arc::clone(&app)).into_make_service_with_connect_info::<SocketAddr>();
+        let serving = tokio::spawn(async move {
+            let stopped = async move {
+                // The sender lives as long as the server.
+                let _ = stopped.wait_for(|stop| *stop).await;
+            };
+            axum::serve(listener, service).with_graceful_shutdown(stopped).await
+        });
+        Ok(Self { app, address, stop, serving })
+    }
+
+    /// What its requests share.
+    #[must_use]
+    pub fn app(&self) -> &Arc<App> {
+        &self.app
+    }
+
+    /// Where it listens.
+    #[must_use]
+    pub fn address(&self) -> SocketAddr {
+        self.address
+    }
+
+    /// Takes no more connections, answers what is under way, and closes the store.
+    pub async fn stop(self) {
+        self.stop.send_replace(true);
+        if let Err(error) = self.serving.await {
+            tracing::error!(%error, "the listener failed");
+        }
+        self.app.store.close().await;
+    }
+}
+
+/// While nobody exists: a link by which the first administrator comes in. Each call makes a new one, and those before are used up.
+///
+/// # Errors
+/// The database is away.
+pub async fn setup_link(app: &App) -> Result<Option<NewLink>, StoreError> {
+    if !app.store.nobody_exists().await? {
+        return Ok(None);
+    }
+    let made: Answered<NewLink> = async {
+        let mut change = app.begin_as(Actor::server("setup")).await?;
+        let link = links::make(app, &mut change, LinkKind::Setup, "").await?;
+        change.record(done("setup.link", 0, target("link", "", "setup"), Value::Null, ""));
+        app.commit(change).await?;
+        Ok(link)
+    }
+    .await;
+    match made {
+        Ok(link) => Ok(Some(link)),
+        Err(Refusal::Problem(problem)) => Err(StoreError::Away(problem.detail)),
+        Err(Refusal::Replay(_)) => Ok(None),
+    }
+}

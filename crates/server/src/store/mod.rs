@@ -1,0 +1,273 @@
+//! The control store: what people made, and the journal of how.
+//!
+//! ```text
+//! Store::begin(actor, now) ─▶ Change ── execute, fetch ──▶ rows of an aggregate (one file each)
+//!                               │        record(…)     ──▶ what the journal will say
+//!                               └─ commit ─▶ head row locked, records numbered and chained, all or nothing
+//! ```
+//!
+//! - Every change but bookkeeping goes through a [`Change`]: what has no record is not done, and what cannot be recorded is not done either.
+//! - The head row is the last lock of every change, so commits have the order of their numbers: who has seen number *n* has seen all
+//!   before it. A change that makes a thing whose id is its number takes the lock earlier, before it inserts ([`Change::number`]).
+//! - Rows are locked in the order of their keys, and READ COMMITTED is enough: what must not have changed is named in the statement that
+//!   changes it.
+//! - Within a change everything is read by the change: a second connection beside the one that it holds could never come, if all who hold
+//!   one wait for it.
+//! - A commit whose answer is lost is [`StoreError::Unclear`]: only a look tells. Nobody concludes anything from it.
+
+mod jobs;
+mod journal;
+mod people;
+mod projects;
+mod requests;
+mod schema;
+
+pub use jobs::{JobRow, JobState, Managed, NewJob, Origin, VersionRow};
+pub use journal::JournalFilter;
+pub use people::{LinkKind, LinkRow, SessionRow, TokenRow, UserKind, UserRow, UserState};
+pub use projects::{MemberKind, MemberRow, NewProject, ProjectRow};
+pub use requests::RequestRow;
+
+use crate::decide::chain::{self, Actor, Fields, NOTHING, Record};
+use clockwright_model::Millis;
+use clockwright_sql::{Db, Dialect, Error, OpenError, RetryClass, Row, Sql, Tx};
+use schema::SCHEMA;
+
+/// The control store, open.
+pub struct Store {
+    db: Db,
+}
+
+/// Why a store did not do what it was asked.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum StoreError {
+    /// A key or a name is in use.
+    #[error("it is there already")]
+    Taken,
+    /// The database is away, busy, full or read-only. Nothing has changed.
+    #[error("the database is away: {0}")]
+    Away(String),
+    /// The answer of a commit was lost: it may have been done.
+    #[error("nobody knows whether the database did it: {0}")]
+    Unclear(String),
+    /// A statement that the database refuses: a fault of this program.
+    #[error("the database refuses a statement: {0}")]
+    Refused(String),
+}
+
+impl From<Error> for StoreError {
+    fn from(error: Error) -> Self {
+        if error.as_database_error().is_some_and(|error| error.is_unique_violation()) {
+            return Self::Taken;
+        }
+        match RetryClass::of(&error) {
+            RetryClass::Later => Self::Away(error.to_string()),
+            RetryClass::Never => Self::Refused(error.to_string()),
+        }
+    }
+}
+
+impl Store {
+    /// Opens the store at an address, and makes or migrates its tables if need be.
+    ///
+    /// # Errors
+    /// Those of [`OpenError`]; none shows a password.
+    pub async fn open(address: &str) -> Result<Self, OpenError> {
+        let store = Self { db: clockwright_sql::connect(address, &SCHEMA).await? };
+        store.plant().await.map_err(|error| OpenError::Failed {
+            path: "the control store".to_owned(),
+            reason: error.to_string(),
+            retry: RetryClass::Later,
+        })?;
+        Ok(store)
+    }
+
+    /// Makes the two rows that are always there. Several servers may start at once: whoever comes second finds them.
+    async fn plant(&self) -> Result<(), StoreError> {
+        for (look, plant) in [
+            (
+                "SELECT id FROM CLOCKWRIGHT_HEAD WHERE id = 1",
+                "INSERT INTO CLOCKWRIGHT_HEAD (id, seq, hash) VALUES (1, 0, ",
+            ),
+            (
+                "SELECT id FROM CLOCKWRIGHT_TERM WHERE id = 1",
+                "INSERT INTO CLOCKWRIGHT_TERM (id, term, batch, beats, taken, holder, home, cluster) \
+                 VALUES (1, 0, 0, 0, 0, '', '', ",
+            ),
+        ] {
+            if !self.fetch(self.sql(look)).await?.is_empty() {
+                continue;
+            }
+            let mut tx = self.write().await?;
+            let mut sql = self.sql(plant);
+            let first =
+                if look.contains("HEAD") { NOTHING.to_owned() } else { uuid::Uuid::new_v4().to_string() };
+            sql.list([first]);
+            match tx.execute(sql).await.map_err(StoreError::from) {
+                Ok(_) => tx.commit().await?,
+                Err(StoreError::Taken) => {}
+                Err(error) => return Err(error),
+            }
+        }
+        Ok(())
+    }
+
+    /// Begins a change by this actor.
+    ///
+    /// # Errors
+    /// The database is away.
+    pub async fn begin(&self, actor: Actor, now: Millis) -> Result<Change, StoreError> {
+        Ok(Change { tx: self.write().await?, actor, now, records: Vec::new(), head: None })
+    }
+
+    /// A transaction for what the journal does not tell: seen-times, tries, marks.
+    pub(crate) async fn write(&self) -> Result<Tx, StoreError> {
+        self.db.begin().await?.ok_or_else(|| StoreError::Away("it is open for reading only".into()))
+    }
+
+    pub(crate) fn sql(&self, head: &'static str) -> Sql<'static> {
+        Sql::new(self.db.dialect(), head)
+    }
+
+    pub(crate) async fn fetch(&self, sql: Sql<'_>) -> Result<Vec<Row>, StoreError> {
+        Ok(self.db.fetch(sql).await?)
+    }
+
+    /// The number of the last record of the journal, and its hash.
+    ///
+    /// # Errors
+    /// The database is away.
+    pub async fn head(&self) -> Result<(i64, String), StoreError> {
+        let rows = self.fetch(self.sql("SELECT seq, hash FROM CLOCKWRIGHT_HEAD WHERE id = 1")).await?;
+        head_of(&rows)
+    }
+
+    /// The id of this database, made with it: no other has it. A registry notes whose it is by this.
+    ///
+    /// # Errors
+    /// The database is away.
+    pub async fn plane(&self) -> Result<String, StoreError> {
+        let rows = self.fetch(self.sql("SELECT cluster FROM CLOCKWRIGHT_TERM WHERE id = 1")).await?;
+        let row = rows.first().ok_or_else(|| StoreError::Refused("the term's row is missing".into()))?;
+        Ok(row.text(0)?)
+    }
+
+    /// Closes all connections, after what they are doing now.
+    pub async fn close(&self) {
+        self.db.close().await;
+    }
+}
+
+/// A change in the making; dropped without a commit it changes nothing.
+pub struct Change {
+    tx: Tx,
+    actor: Actor,
+    now: Millis,
+    records: Vec<Record>,
+    /// Once the head is locked: the number of the first record of this change, the hash before it, and how many numbers were taken.
+    head: Option<Head>,
+}
+
+struct Head {
+    first: i64,
+    prev: String,
+    taken: i64,
+}
+
+impl Change {
+    /// Who changes.
+    #[must_use]
+    pub fn actor(&self) -> &Actor {
+        &self.actor
+    }
+
+    /// When, by the clock of whoever began it.
+    #[must_use]
+    pub fn now(&self) -> Millis {
+        self.now
+    }
+
+    /// What the journal will say of it.
+    pub fn record(&mut self, record: Record) {
+        self.records.push(record);
+    }
+
+    /// The number that the next record will have, as the id of the thing that it makes. Locks the head: rows that others may hold are
+    /// to be changed before.
+    ///
+    /// # Errors
+    /// The database is away.
+    pub async fn number(&mut self) -> Result<i64, StoreError> {
+        let next = self.records.len() as i64;
+        self.take(next + 1).await?;
+        Ok(self.head.as_ref().map_or(0, |head| head.first) + next)
+    }
+
+    /// Sees to it that so many numbers are this change's.
+    async fn take(&mut self, wanted: i64) -> Result<(), StoreError> {
+        let taken = self.head.as_ref().map_or(0, |head| head.taken);
+        if wanted <= taken {
+            return Ok(());
+        }
+        let mut sql = self.sql("UPDATE CLOCKWRIGHT_HEAD SET seq = seq + ");
+        sql.bind(wanted - taken);
+        sql.text(" WHERE id = 1");
+        self.tx.execute(sql).await?;
+        match &mut self.head {
+            Some(head) => head.taken = wanted,
+            None => {
+                let rows =
+                    self.tx.fetch(self.sql("SELECT seq, hash FROM CLOCKWRIGHT_HEAD WHERE id = 1")).await?;
+                let (seq, prev) = head_of(&rows)?;
+                self.head = Some(Head { first: seq - wanted + 1, prev, taken: wanted });
+            }
+        }
+        Ok(())
+    }
+
+    /// Makes it true for everybody, with its records; returns the number of the last one. A change without a record is a mistake of this
+    /// program and is refused.
+    ///
+    /// # Errors
+    /// Nothing has changed, unless it is [`StoreError::Unclear`].
+    pub async fn commit(mut self) -> Result<i64, StoreError> {
+        if self.records.is_empty() {
+            return Err(StoreError::Refused("a change without a record".into()));
+        }
+        self.take(self.records.len() as i64).await?;
+        let head = self.head.take().ok_or_else(|| StoreError::Refused("the head is not locked".into()))?;
+        let records = std::mem::take(&mut self.records);
+        let fields = records.iter().map(|record| Fields::of(&self.actor, record)).collect();
+        let links = chain::append(&head.prev, head.first, self.now, fields);
+        let last = links.last().map_or((head.first, head.prev), |link| (link.seq, link.hash.clone()));
+        journal::insert(&mut self.tx, &links).await?;
+        let mut sql = self.sql("UPDATE CLOCKWRIGHT_HEAD SET hash = ");
+        sql.bind(last.1);
+        sql.text(" WHERE id = 1");
+        self.tx.execute(sql).await?;
+        self.tx.commit().await.map_err(|error| StoreError::Unclear(error.to_string()))?;
+        Ok(last.0)
+    }
+
+    pub(crate) fn sql(&self, head: &'static str) -> Sql<'static> {
+        Sql::new(self.dialect(), head)
+    }
+
+    pub(crate) fn dialect(&self) -> Dialect {
+        self.tx.dialect()
+    }
+
+    /// How many rows it changed. Rows that were named and are as they should be count on every database.
+    pub(crate) async fn execute(&mut self, sql: Sql<'_>) -> Result<u64, StoreError> {
+        Ok(self.tx.execute(sql).await?)
+    }
+
+    pub(crate) async fn fetch(&mut self, sql: Sql<'_>) -> Result<Vec<Row>, StoreError> {
+        Ok(self.tx.fetch(sql).await?)
+    }
+}
+
+fn head_of(rows: &[Row]) -> Result<(i64, String), StoreError> {
+    let row = rows.first().ok_or_else(|| StoreError::Refused("the journal's head is missing".into()))?;
+    Ok((row.int(0)?, row.text(1)?))
+}

@@ -1,0 +1,200 @@
+//! Who comes in, and how.
+
+use crate::stage::{Caller, PASSWORD, Stage, on_each_database};
+use serde_json::json;
+
+on_each_database! {
+    the_first_administrator_comes_in_by_a_link_that_works_once
+    a_failed_sign_in_says_nothing_but_that_it_failed
+    a_login_waits_after_failures_and_is_not_locked_for_good
+    a_session_ends_when_it_is_idle_and_when_its_owner_ends_it
+    an_eleventh_session_ends_the_oldest
+    a_change_by_cookie_from_another_site_is_refused
+    a_token_has_no_more_rights_than_its_scopes_and_ends_with_its_owner
+    what_would_outlive_a_session_needs_a_fresh_sign_in
+    the_last_administrator_cannot_be_taken_away
+    passwords_are_changed_by_who_knows_the_old_one_and_other_sessions_end
+    a_key_carries_a_request_out_once
+}
+
+async fn the_first_administrator_comes_in_by_a_link_that_works_once(stage: &Stage) {
+    let link = clockwright_server::setup_link(&stage.app).await.unwrap().unwrap();
+    let weak = json!({ "login": "root", "password": "password1234" });
+    let (_, token) = link.url.split_once('#').unwrap();
+    let nobody = Caller::default();
+    let refused = stage.post(&nobody, &format!("/links/{token}"), weak).await.refused("invalid");
+    assert_eq!(refused["errors"][0]["pointer"], "/password");
+    let root = stage.open_link(&link.url, Some("root")).await;
+    let session = stage.get(&root, "/session").await.is(200);
+    assert_eq!((&session["person"]["login"], &session["role"]), (&json!("root"), &json!("admin")));
+    let again = json!({ "login": "second", "password": PASSWORD });
+    stage.post(&nobody, &format!("/links/{token}"), again).await.refused("link-used");
+    assert!(clockwright_server::setup_link(&stage.app).await.unwrap().is_none(), "somebody exists");
+}
+
+async fn a_failed_sign_in_says_nothing_but_that_it_failed(stage: &Stage) {
+    let root = stage.admin().await;
+    stage.somebody(&root, "lina", None).await;
+    let nobody = Caller::default();
+    let mut bodies = Vec::new();
+    for (login, password) in [("lina", "wrong wrong wrong"), ("nobody", PASSWORD)] {
+        let mut body = stage
+            .post(&nobody, "/session", json!({ "login": login, "password": password }))
+            .await
+            .refused("sign-in-failed");
+        body.as_object_mut().unwrap().remove("instance");
+        bodies.push(body);
+    }
+    assert_eq!(bodies[0], bodies[1]);
+    let journal = stage.get(&root, "/journal?action=session.begin").await.is(200);
+    assert!(
+        journal["items"].as_array().unwrap().iter().any(|record| record["code"] == "sign-in-failed"),
+        "{journal:#}"
+    );
+}
+
+async fn a_login_waits_after_failures_and_is_not_locked_for_good(stage: &Stage) {
+    let root = stage.admin().await;
+    stage.somebody(&root, "lina", None).await;
+    let nobody = Caller::default();
+    for _ in 0..5 {
+        stage
+            .post(&nobody, "/session", json!({ "login": "lina", "password": "wrong wrong wrong" }))
+            .await
+            .refused("sign-in-failed");
+    }
+    let right = json!({ "login": "lina", "password": PASSWORD });
+    stage.post(&nobody, "/session", right.clone()).await.refused("sign-in-failed");
+    stage.pass(2_000);
+    stage.post(&nobody, "/session", right).await.is(200);
+}
+
+async fn a_session_ends_when_it_is_idle_and_when_its_owner_ends_it(stage: &Stage) {
+    let root = stage.admin().await;
+    stage.pass(20 * 60_000);
+    stage.get(&root, "/session").await.is(200);
+    stage.pass(20 * 60_000);
+    stage.get(&root, "/session").await.is(200);
+    stage.pass(40 * 60_000);
+    stage.get(&root, "/session").await.refused("session-over");
+    let reply =
+        stage.post(&Caller::default(), "/session", json!({ "login": "root", "password": PASSWORD })).await;
+    reply.is(200);
+    let root = Caller::of_cookie(&reply);
+    stage.delete(&root, "/session").await.is(204);
+    stage.get(&root, "/session").await.refused("session-over");
+    stage.get(&Caller::default(), "/session").await.refused("not-signed-in");
+}
+
+async fn an_eleventh_session_ends_the_oldest(stage: &Stage) {
+    let root = stage.admin().await;
+    for _ in 0..10 {
+        stage.pass(1_000);
+        stage
+            .post(&Caller::default(), "/session", json!({ "login": "root", "password": PASSWORD }))
+            .await
+            .is(200);
+    }
+    stage.get(&root, "/session").await.refused("session-over");
+}
+
+async fn a_change_by_cookie_from_another_site_is_refused(stage: &Stage) {
+    let root = stage.admin().await;
+    let project = json!({ "name": "billing" });
+    for site in ["cross-site", "same-site", "none"] {
+        stage
+            .post(&root.with("sec-fetch-site", site), "/projects", project.clone())
+            .await
+            .refused("cross-site");
+    }
+    stage.post(&root, "/projects", project).await.is(201);
+}
+
+async fn a_token_has_no_more_rights_than_its_scopes_and_ends_with_its_owner(stage: &Stage) {
+    let root = stage.admin().await;
+    let lina = stage.somebody(&root, "lina", Some("developer")).await;
+    stage.post(&root, "/projects", json!({ "name": "billing" })).await.is(201);
+    let refused =
+        stage.post(&lina, "/me/tokens", json!({ "name": "ci", "scopes": ["raed"] })).await.refused("invalid");
+    assert!(
+        refused["errors"][0]["message"].as_str().unwrap().contains("did you mean `read`?"),
+        "{refused:#}"
+    );
+    let made =
+        stage.post(&lina, "/me/tokens", json!({ "name": "ci", "scopes": ["project.read"] })).await.is(201);
+    let token = Caller::of_token(made["secret"].as_str().unwrap());
+    stage.get(&token, "/projects/billing").await.is(200);
+    stage.get(&token, "/projects/billing/members").await.refused("not-allowed");
+    stage
+        .post(&token, "/me/tokens", json!({ "name": "more", "scopes": ["read"] }))
+        .await
+        .refused("not-allowed");
+    let shown = stage.get(&lina, "/me/tokens").await.is(200);
+    assert!(!shown.to_string().contains(made["secret"].as_str().unwrap()));
+    let id = stage.get(&lina, "/me").await.is(200)["id"].as_str().unwrap().to_owned();
+    stage.post(&root, &format!("/users/{id}/disable"), json!({})).await.is(204);
+    stage.get(&token, "/projects/billing").await.refused("token-expired");
+    stage.get(&lina, "/me").await.refused("session-over");
+}
+
+async fn what_would_outlive_a_session_needs_a_fresh_sign_in(stage: &Stage) {
+    let root = stage.admin().await;
+    stage.pass(6 * 60_000);
+    let ask = json!({ "name": "ci", "scopes": ["read"] });
+    stage.post(&root, "/me/tokens", ask.clone()).await.refused("step-up-needed");
+    stage
+        .post(&root, "/me/step-up", json!({ "password": "wrong wrong wrong" }))
+        .await
+        .refused("sign-in-failed");
+    stage.post(&root, "/me/step-up", json!({ "password": PASSWORD })).await.is(204);
+    stage.post(&root, "/me/tokens", ask).await.is(201);
+}
+
+async fn the_last_administrator_cannot_be_taken_away(stage: &Stage) {
+    let root = stage.admin().await;
+    let me = stage.get(&root, "/me").await.is(200);
+    let (id, version) = (me["id"].as_str().unwrap(), me["version"].as_i64().unwrap());
+    stage.delete(&root.at(version), &format!("/users/{id}")).await.refused("last-admin");
+    stage.post(&root, &format!("/users/{id}/disable"), json!({})).await.refused("last-admin");
+    stage.put(&root, "/members/user/root", json!({ "role": "viewer" })).await.refused("last-admin");
+    stage.somebody(&root, "lina", Some("admin")).await;
+    stage.put(&root, "/members/user/root", json!({ "role": "viewer" })).await.is(200);
+    stage.get(&root, "/users").await.refused("not-allowed");
+}
+
+async fn passwords_are_changed_by_who_knows_the_old_one_and_other_sessions_end(stage: &Stage) {
+    let root = stage.admin().await;
+    let reply =
+        stage.post(&Caller::default(), "/session", json!({ "login": "root", "password": PASSWORD })).await;
+    let other = Caller::of_cookie(&reply);
+    let new = "another horse battery staple";
+    stage.put(&root, "/me/password", json!({ "old": "x", "password": new })).await.refused("sign-in-failed");
+    stage.put(&root, "/me/password", json!({ "old": PASSWORD, "password": new })).await.is(204);
+    stage.get(&root, "/me").await.is(200);
+    stage.get(&other, "/me").await.refused("session-over");
+    stage.post(&Caller::default(), "/session", json!({ "login": "root", "password": new })).await.is(200);
+}
+
+async fn a_key_carries_a_request_out_once(stage: &Stage) {
+    let root = stage.admin().await;
+    let keyed = root.with("idempotency-key", "one");
+    let first = stage.post(&keyed, "/projects", json!({ "name": "billing" })).await;
+    let again = stage.post(&keyed, "/projects", json!({ "name": "billing" })).await;
+    assert_eq!(first.is(201), again.is(201));
+    assert_eq!(
+        (first.headers.get("idempotency-replayed"), &again.headers["idempotency-replayed"]),
+        (None, &"true".parse().unwrap())
+    );
+    assert_eq!(first.headers["etag"], again.headers["etag"]);
+    stage.post(&keyed, "/projects", json!({ "name": "other" })).await.refused("idempotency-mismatch");
+    let all = stage.get(&root, "/journal?action=project.create").await.is(200);
+    assert_eq!(all["items"].as_array().unwrap().len(), 1);
+    let together = root.with("idempotency-key", "two");
+    let asks = (0..20).map(|_| stage.post(&together, "/projects", json!({ "name": "reports" })));
+    let replies = futures::future::join_all(asks).await;
+    for reply in &replies {
+        assert!(reply.status == 201 || reply.body["code"] == "request-in-progress", "{reply:?}");
+    }
+    let all = stage.get(&root, "/journal?action=project.create").await.is(200);
+    assert_eq!(all["items"].as_array().unwrap().len(), 2);
+}

@@ -1,0 +1,6 @@
+//! What the interface does, on each of the three databases: every test is run on SQLite, PostgreSQL and MariaDB.
+#![allow(clippy::unwrap_used, missing_docs, reason = "tests")]
+
+mod identity;
+mod projects;
+mod stage;

@@ -1,0 +1,211 @@
+//! A server without a socket, on a database of its own, with a clock that the test turns, and people who ask it.
+
+use clockwright_model::Millis;
+use clockwright_server::app::{App, Clock};
+use clockwright_server::config::Config;
+use clockwright_server::store::Store;
+use clockwright_testkit::sql::{Kind, shared};
+use http::{Method, Request, StatusCode};
+use serde_json::{Value, json};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicI64, Ordering};
+use tower::ServiceExt;
+
+pub(crate) const PASSWORD: &str = "correct horse battery staple";
+
+/// Which database a test runs on.
+#[derive(Debug, Clone, Copy)]
+pub(crate) enum On {
+    Sqlite,
+    Postgres,
+    MariaDb,
+}
+
+/// Makes of each async function that takes a stage a test on each database.
+macro_rules! on_each_database {
+    ($($name:ident)*) => { $(
+        mod $name {
+            use crate::stage::{On, Stage};
+
+            #[tokio::test(flavor = "multi_thread")]
+            async fn on_sqlite() {
+                super::$name(&Stage::new(On::Sqlite).await).await;
+            }
+
+            #[tokio::test(flavor = "multi_thread")]
+            async fn on_postgres() {
+                super::$name(&Stage::new(On::Postgres).await).await;
+            }
+
+            #[tokio::test(flavor = "multi_thread")]
+            async fn on_mariadb() {
+                super::$name(&Stage::new(On::MariaDb).await).await;
+            }
+        }
+    )* };
+}
+pub(crate) use on_each_database;
+
+pub(crate) struct Stage {
+    pub(crate) app: Arc<App>,
+    router: axum::Router,
+    time: Arc<AtomicI64>,
+    _folder: tempfile::TempDir,
+}
+
+/// What was answered.
+#[derive(Debug, Clone)]
+pub(crate) struct Reply {
+    pub(crate) status: StatusCode,
+    pub(crate) body: Value,
+    pub(crate) headers: http::HeaderMap,
+}
+
+/// Somebody who asks.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Caller {
+    headers: Vec<(String, String)>,
+}
+
+impl Stage {
+    pub(crate) async fn new(on: On) -> Self {
+        Self::with(on, Config::default()).await
+    }
+
+    pub(crate) async fn with(on: On, config: Config) -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        let address = match on {
+            On::Sqlite => format!("sqlite:{}", folder.path().join("control.db").display()),
+            On::Postgres => shared(Kind::Postgres).database().await.unwrap(),
+            On::MariaDb => shared(Kind::MariaDb).database().await.unwrap(),
+        };
+        let time = Arc::new(AtomicI64::new(1_800_000_000_000));
+        let clock: Clock = {
+            let time = Arc::clone(&time);
+            Arc::new(move || time.load(Ordering::SeqCst))
+        };
+        let app = App::new(Store::open(&address).await.unwrap(), config, clock).await.unwrap();
+        let router = clockwright_server::http::service(Arc::clone(&app));
+        Self { app, router, time, _folder: folder }
+    }
+
+    /// Lets time pass.
+    pub(crate) fn pass(&self, time: Millis) {
+        self.time.fetch_add(time, Ordering::SeqCst);
+    }
+
+    /// The first administrator, who has just signed in.
+    pub(crate) async fn admin(&self) -> Caller {
+        let link = clockwright_server::setup_link(&self.app).await.unwrap().unwrap();
+        self.open_link(&link.url, Some("root")).await
+    }
+
+    /// Somebody with this role on all projects, who has just signed in.
+    pub(crate) async fn somebody(&self, admin: &Caller, login: &str, role: Option<&str>) -> Caller {
+        let invited = self.post(admin, "/users", json!({ "login": login, "role": role })).await.is(201);
+        self.open_link(invited["link"]["url"].as_str().unwrap(), None).await
+    }
+
+    /// Uses a link up with the usual password.
+    pub(crate) async fn open_link(&self, url: &str, login: Option<&str>) -> Caller {
+        let (_, token) = url.split_once('#').unwrap();
+        let body = match login {
+            Some(login) => json!({ "login": login, "password": PASSWORD }),
+            None => json!({ "password": PASSWORD }),
+        };
+        let reply = self.post(&Caller::default(), &format!("/links/{token}"), body).await;
+        reply.is(200);
+        Caller::of_cookie(&reply)
+    }
+
+    pub(crate) async fn get(&self, who: &Caller, path: &str) -> Reply {
+        self.ask(who, Method::GET, path, None).await
+    }
+
+    pub(crate) async fn post(&self, who: &Caller, path: &str, body: Value) -> Reply {
+        self.ask(who, Method::POST, path, Some(body)).await
+    }
+
+    pub(crate) async fn put(&self, who: &Caller, path: &str, body: Value) -> Reply {
+        self.ask(who, Method::PUT, path, Some(body)).await
+    }
+
+    pub(crate) async fn patch(&self, who: &Caller, path: &str, body: Value) -> Reply {
+        self.ask(who, Method::PATCH, path, Some(body)).await
+    }
+
+    pub(crate) async fn delete(&self, who: &Caller, path: &str) -> Reply {
+        self.ask(who, Method::DELETE, path, None).await
+    }
+
+    pub(crate) async fn ask(&self, who: &Caller, method: Method, path: &str, body: Option<Value>) -> Reply {
+        let mut request = Request::builder().method(method).uri(format!("/api/v1{path}"));
+        for (name, value) in &who.headers {
+            request = request.header(name, value);
+        }
+        let body = match body {
+            Some(body) => {
+                request = request.header("content-type", "application/json");
+                body.to_string()
+            }
+            None => String::new(),
+        };
+        let response =
+            self.router.clone().oneshot(request.body(axum::body::Body::from(body)).unwrap()).await.unwrap();
+        let (parts, body) = response.into_parts();
+        let bytes = axum::body::to_bytes(body, usize::MAX).await.unwrap();
+        let body = if bytes.is_empty() { Value::Null } else { serde_json::from_slice(&bytes).unwrap() };
+        Reply { status: parts.status, body, headers: parts.headers }
+    }
+}
+
+impl Caller {
+    /// Whoever has the session that a reply began.
+    pub(crate) fn of_cookie(reply: &Reply) -> Self {
+        let cookie = reply.headers["set-cookie"].to_str().unwrap();
+        Self::default()
+            .with("cookie", cookie.split(';').next().unwrap())
+            .with("sec-fetch-site", "same-origin")
+            .with("clockwright-request", "1")
+    }
+
+    /// Whoever has this token.
+    pub(crate) fn of_token(secret: &str) -> Self {
+        Self::default().with("authorization", &format!("Bearer {secret}"))
+    }
+
+    /// The same, with one header more, or another one in its place.
+    pub(crate) fn with(&self, name: &str, value: &str) -> Self {
+        let mut headers = self.headers.clone();
+        headers.retain(|(there, _)| there != name);
+        headers.push((name.to_owned(), value.to_owned()));
+        Self { headers }
+    }
+
+    /// The same, changing this version.
+    pub(crate) fn at(&self, version: i64) -> Self {
+        self.with("if-match", &format!("\"v{version}\""))
+    }
+}
+
+impl Reply {
+    /// It has this status; its body.
+    #[track_caller]
+    pub(crate) fn is(&self, status: u16) -> Value {
+        assert_eq!(self.status.as_u16(), status, "{:#}", self.body);
+        self.body.clone()
+    }
+
+    /// It is a problem with this code; its body.
+    #[track_caller]
+    pub(crate) fn refused(&self, code: &str) -> Value {
+        assert_eq!(self.body["code"], code, "{} {:#}", self.status, self.body);
+        assert_eq!(self.body["status"], self.status.as_u16());
+        assert_eq!(self.headers["content-type"], "application/problem+json");
+        assert_eq!(
+            self.body["instance"].as_str().unwrap(),
+            self.headers["clockwright-request"].to_str().unwrap()
+        );
+        self.body.clone()
+    }
+}

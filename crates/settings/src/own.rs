@@ -104,6 +104,11 @@ pub fn knows(key: &str) -> bool {
     key == "type" || keys().any(|(_, known)| known == key)
 }
 
+/// Every key that the block may have.
+pub fn keys_of_block() -> impl Iterator<Item = &'static str> {
+    std::iter::once("type").chain(keys().map(|(_, key)| key))
+}
+
 fn keys() -> impl Iterator<Item = (&'static Setting, &'static str)> {
     SETTINGS.iter().filter_map(|setting| Some((setting, setting.kept.own?)))
 }

@@ -3,7 +3,6 @@
 
 use crate::http::refusal::Answered;
 use clockwright_api::{Code, Problem};
-use serde::Deserialize;
 use serde::de::{self, DeserializeOwned, DeserializeSeed, MapAccess, SeqAccess, Visitor};
 use serde_json::{Map, Number, Value};
 use std::fmt;
@@ -265,6 +264,7 @@ impl<'de> de::IntoDeserializer<'de, serde_json::Error> for Texts {
 mod tests {
     use super::*;
     use crate::http::refusal::Refusal;
+    use serde::Deserialize;
 
     #[derive(Debug, Deserialize, PartialEq)]
     #[serde(rename_all = "camelCase", deny_unknown_fields)]

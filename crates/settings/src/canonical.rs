@@ -14,6 +14,15 @@ pub fn assemble(
     name: JobName,
     given: &[(&'static Setting, Value)],
 ) -> Result<JobSettings, Vec<SettingsError>> {
+    let (settings, problems) = as_far_as_it_goes(name, given);
+    if problems.is_empty() { Ok(settings) } else { Err(problems) }
+}
+
+/// What can be set is set, and everything that cannot is told.
+fn as_far_as_it_goes(
+    name: JobName,
+    given: &[(&'static Setting, Value)],
+) -> (JobSettings, Vec<SettingsError>) {
     let mut problems = Vec::new();
     let has = |key: &str| given.iter().any(|(setting, _)| setting.key == key);
     let schedules: Vec<&str> = SCHEDULES.into_iter().filter(|key| has(key)).collect();
@@ -36,7 +45,7 @@ pub fn assemble(
             }
         }
     }
-    if problems.is_empty() { Ok(settings) } else { Err(problems) }
+    (settings, problems)
 }
 
 /// The settings that are not what they would be unless set, in the order of the table; schedule and type always.
@@ -78,6 +87,44 @@ pub fn to_json(settings: &JobSettings) -> Json {
 /// # Errors
 /// Everything that is wrong with it.
 pub fn from_json(name: JobName, json: &Json) -> Result<JobSettings, Vec<SettingsError>> {
+    let (given, mut problems) = read_json(json)?;
+    match assemble(name, &given) {
+        Ok(settings) if problems.is_empty() => Ok(settings),
+        // What a failed key left out is no second problem.
+        Err(more) if problems.is_empty() => {
+            problems = more;
+            Err(problems)
+        }
+        _ => Err(problems),
+    }
+}
+
+/// As [`from_json`], and everything else that stands against the job's use ([`check`](crate::check)), all at once.
+///
+/// # Errors
+/// Everything that is wrong with it, each key once.
+pub fn usable_from_json(name: JobName, json: &Json) -> Result<JobSettings, Vec<SettingsError>> {
+    let (given, mut problems) = read_json(json)?;
+    let (settings, more) = as_far_as_it_goes(name, &given);
+    if problems.is_empty() {
+        problems = more;
+    }
+    let about_what_was_given =
+        |error: &SettingsError| given.iter().any(|(setting, _)| error.field == setting.key);
+    for error in crate::check(&settings).err().unwrap_or_default() {
+        let told = problems.iter().any(|problem| problem.field == error.field);
+        // What could not be read is at its default, which says nothing about what was meant.
+        if !told && (problems.is_empty() || about_what_was_given(&error)) {
+            problems.push(error);
+        }
+    }
+    if problems.is_empty() { Ok(settings) } else { Err(problems) }
+}
+
+/// The settings that JSON names, and what is wrong with its keys and values.
+type Given = (Vec<(&'static Setting, Value)>, Vec<SettingsError>);
+
+fn read_json(json: &Json) -> Result<Given, Vec<SettingsError>> {
     let Json::Object(map) = json else {
         return Err(vec![SettingsError::new("", "is not a JSON object")]);
     };
@@ -103,13 +150,7 @@ pub fn from_json(name: JobName, json: &Json) -> Result<JobSettings, Vec<Settings
             },
         }
     }
-    match assemble(name, &given) {
-        Ok(settings) if problems.is_empty() => Ok(settings),
-        Ok(_) => Err(problems),
-        // What a failed key left out is no second problem.
-        Err(_) if !problems.is_empty() => Err(problems),
-        Err(problems) => Err(problems),
-    }
+    Ok((given, problems))
 }
 
 /// A setting that differs between two jobs.

@@ -5,4 +5,5 @@
 
 pub mod chain;
 pub mod permit;
+pub mod query;
 pub mod sync;

@@ -3,7 +3,7 @@
 use super::grant::Open;
 use super::openapi::Described;
 use super::route::Routes;
-use super::v1::{journal, links, me, people, projects, session, system};
+use super::v1::{jobs, journal, links, me, people, projects, session, system};
 use crate::app::App;
 use axum::Router;
 use clockwright_api::Code;
@@ -18,6 +18,7 @@ pub fn table() -> Routes {
     of_oneself(&mut routes);
     of_people(&mut routes);
     of_projects(&mut routes);
+    of_jobs(&mut routes);
     of_journal(&mut routes);
     routes
 }
@@ -168,6 +169,56 @@ fn of_projects(routes: &mut Routes) {
         "Take a role away",
         projects::drop_member,
     );
+}
+
+fn of_jobs(routes: &mut Routes) {
+    routes.get(JobRead, "/api/v1/jobs", "List the jobs of all projects that one may see", jobs::list_all);
+    routes.refuses(&[Code::BadCursor, Code::BadFilter]);
+    routes.get(JobRead, "/api/v1/projects/{project}/jobs", "List a project's jobs", jobs::list);
+    routes.refuses(&[Code::BadCursor, Code::BadFilter]);
+    routes.post(JobWrite, "/api/v1/projects/{project}/jobs", "Make a job", jobs::make);
+    routes.refuses(&[Code::NameTaken, Code::CodeNotAllowed, Code::JobExistsInRegistry]);
+    routes.get(JobRead, "/api/v1/projects/{project}/jobs/{job}", "A job, as the database has it", jobs::show);
+    routes.put(
+        JobWrite,
+        "/api/v1/projects/{project}/jobs/{job}",
+        "Say what a job is, as a whole",
+        jobs::replace,
+    );
+    routes.refuses(&[Code::CodeNotAllowed, Code::ManagedByFiles, Code::JobRemoving]);
+    routes.patch(
+        JobWrite,
+        "/api/v1/projects/{project}/jobs/{job}",
+        "Change some of a job's settings",
+        jobs::change,
+    );
+    routes.refuses(&[Code::CodeNotAllowed, Code::ManagedByFiles, Code::JobRemoving]);
+    routes.get(
+        JobRead,
+        "/api/v1/projects/{project}/jobs/{job}/versions",
+        "A job's versions, the newest first",
+        jobs::versions,
+    );
+    routes.refuses(&[Code::BadCursor]);
+    routes.get(
+        JobRead,
+        "/api/v1/projects/{project}/jobs/{job}/versions/{n}",
+        "One version of a job",
+        jobs::version,
+    );
+    routes.get(
+        JobRead,
+        "/api/v1/projects/{project}/jobs/{job}/versions/{n}/diff/{m}",
+        "Which settings differ between two versions",
+        jobs::differences,
+    );
+    routes.post(
+        JobWrite,
+        "/api/v1/projects/{project}/jobs/{job}/rollback",
+        "Go back to an earlier version's settings",
+        jobs::roll_back,
+    );
+    routes.refuses(&[Code::CodeNotAllowed, Code::ManagedByFiles, Code::JobRemoving]);
 }
 
 fn of_journal(routes: &mut Routes) {

@@ -2,5 +2,6 @@
 #![allow(clippy::unwrap_used, missing_docs, reason = "tests")]
 
 mod identity;
+mod jobs;
 mod projects;
 mod stage;

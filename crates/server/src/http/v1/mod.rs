@@ -1,5 +1,6 @@
 //! Handlers, one file a resource.
 
+pub(super) mod jobs;
 pub(super) mod journal;
 pub(crate) mod links;
 pub(super) mod me;

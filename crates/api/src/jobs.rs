@@ -1,0 +1,214 @@
+//! Jobs: what they are, as the database has them. What they do now is another resource.
+
+use crate::At;
+use crate::text::{Reason, Title};
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+use utoipa::{IntoParams, ToSchema};
+
+/// A job to be made, or what a job is to be as a whole.
+#[derive(Debug, Clone, Deserialize, Serialize, ToSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct WholeJob {
+    /// Its name, for good. Where the address names the job, it may be left away.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub name: Option<String>,
+    /// Its settings, by the keys of a jobs file.
+    #[schema(value_type = Object)]
+    pub settings: Value,
+    /// Words to find it by.
+    #[serde(default)]
+    pub tags: Vec<String>,
+    /// Who answers for it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub owner: Option<Title>,
+    /// How long its runs usually take.
+    #[serde(default)]
+    pub run_time: RunTime,
+    /// Why, for the journal.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub reason: Option<Reason>,
+    /// True to change a job by hand that files define: it then differs from them until they agree.
+    #[serde(default, rename = "override")]
+    pub by_hand: bool,
+}
+
+/// What of a job is to be changed. Settings are merged: a key that is `null` goes back to its default, one that is left out stays.
+#[derive(Debug, Clone, Default, Deserialize, Serialize, ToSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct JobChange {
+    /// Settings, by the keys of a jobs file.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<Object>)]
+    pub settings: Option<Value>,
+    /// Words to find it by.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub tags: Option<Vec<String>>,
+    /// Who answers for it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub owner: Option<Title>,
+    /// How long its runs usually take.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub run_time: Option<RunTime>,
+    /// Why, for the journal.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub reason: Option<Reason>,
+    /// True to change a job by hand that files define: it then differs from them until they agree.
+    #[serde(default, rename = "override")]
+    pub by_hand: bool,
+}
+
+/// How long a job's runs usually take; what is outside is told. Milliseconds.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Deserialize, Serialize, ToSchema)]
+#[serde(rename_all = "camelCase", default, deny_unknown_fields)]
+pub struct RunTime {
+    /// A success that took less is told.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub min: Option<u64>,
+    /// A run that takes longer is told.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub max: Option<u64>,
+}
+
+/// To go back to an earlier version.
+#[derive(Debug, Clone, Deserialize, Serialize, ToSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct Rollback {
+    /// The version whose settings the job is to have again, as its next version.
+    pub version: i64,
+    /// Why, for the journal.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub reason: Option<Reason>,
+    /// True to change a job by hand that files define.
+    #[serde(default, rename = "override")]
+    pub by_hand: bool,
+}
+
+/// A job, as the database has it.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct Definition {
+    /// Its id.
+    pub id: i64,
+    /// Its project.
+    pub project: String,
+    /// Its name.
+    pub name: String,
+    /// Its version, from 1.
+    pub version: i64,
+    /// `online`, `offline` or `removing`.
+    pub state: String,
+    /// Who defines it: `console` or `files`.
+    pub managed: String,
+    /// The source of the files that define it.
+    #[serde(skip_serializing_if = "String::is_empty", default)]
+    pub source: String,
+    /// True when it was changed by hand although files define it.
+    pub diverged: bool,
+    /// Its settings, by the keys of a jobs file; those at their defaults are left out.
+    #[schema(value_type = Object)]
+    pub settings: Value,
+    /// Words to find it by.
+    pub tags: Vec<String>,
+    /// Who answers for it.
+    pub owner: String,
+    /// How long its runs usually take.
+    pub run_time: RunTime,
+    /// When it last changed.
+    pub changed_at: At,
+    /// Who changed it last.
+    pub changed_by: String,
+}
+
+/// One row of a list of jobs.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct JobRow {
+    /// Its project.
+    pub project: String,
+    /// Its name.
+    pub name: String,
+    /// What it runs, as `elasticJobType` says it.
+    pub kind: String,
+    /// `online`, `offline` or `removing`.
+    pub state: String,
+    /// Who defines it: `console` or `files`.
+    pub managed: String,
+    /// True when it was changed by hand although files define it.
+    pub diverged: bool,
+    /// Its schedule; empty for a job that only runs when it is triggered.
+    pub cron: String,
+    /// The zone of its schedule; empty for that of its machines.
+    pub zone: String,
+    /// When it fires next, by its schedule alone.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub next_fire_at: Option<At>,
+    /// How many items it has.
+    pub items: i64,
+    /// For people.
+    pub title: String,
+    /// Words to find it by.
+    pub tags: Vec<String>,
+    /// Who answers for it.
+    pub owner: String,
+    /// Its version.
+    pub version: i64,
+    /// When it last changed.
+    pub changed_at: At,
+}
+
+/// One version of a job.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct Version {
+    /// Which, from 1.
+    pub version: i64,
+    /// When it was made.
+    pub at: At,
+    /// Who made it, by the name of that time.
+    pub by: String,
+    /// Why.
+    pub reason: String,
+    /// Where it came from: `console`, `api`, `files`, `adopt`, `rollback` or `import`.
+    pub origin: String,
+    /// The version that it was made from.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub based_on: Option<i64>,
+    /// Its settings; those at their defaults are left out. Absent in lists.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<Object>)]
+    pub settings: Option<Value>,
+    /// The YAML as it was given, with its comments.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub yaml: Option<String>,
+}
+
+/// A setting that differs.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct Difference {
+    /// Its key.
+    pub key: String,
+    /// What it was; absent when there was nothing.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<Object>)]
+    pub before: Option<Value>,
+    /// What it is.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<Object>)]
+    pub after: Option<Value>,
+}
+
+/// Which jobs are listed, and in which order.
+#[derive(Debug, Clone, Default, Deserialize, IntoParams)]
+#[serde(rename_all = "camelCase", deny_unknown_fields, default)]
+pub struct JobsAsk {
+    /// How many rows; 50 unless told, 1,000 at most.
+    pub limit: Option<u32>,
+    /// `next` of the page before.
+    pub after: Option<String>,
+    /// Words that name, title, owner or tags contain, and qualifiers: `state:offline kind:script tag:nightly`.
+    pub q: Option<String>,
+    /// `name` or `changed`; with `-` before it, backwards.
+    pub sort: Option<String>,
+}

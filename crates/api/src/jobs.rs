@@ -118,6 +118,19 @@ pub struct Definition {
     pub changed_at: At,
     /// Who changed it last.
     pub changed_by: String,
+    /// How far the registry has followed.
+    pub sync: SyncView,
+}
+
+/// How far the registry has followed a job.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct SyncView {
+    /// `written`, `pending`, `held`, `conflict`, `reported`, `denied` or `contended`.
+    pub state: String,
+    /// Why it has not, in words.
+    #[serde(skip_serializing_if = "String::is_empty", default)]
+    pub why: String,
 }
 
 /// One row of a list of jobs.

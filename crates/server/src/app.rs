@@ -9,6 +9,7 @@ use crate::http::openapi::Operation;
 use crate::http::refusal::{Answered, Refusal};
 use crate::identity::Identity;
 use crate::identity::password::Hashing;
+use crate::registries::Registries;
 use crate::store::{Change, Store, StoreError};
 use clockwright_api::{Code, Problem};
 use clockwright_model::Millis;
@@ -37,6 +38,8 @@ pub struct App {
     pub catalogue: Catalogue,
     /// Who comes in.
     pub identity: Identity,
+    /// The registries that projects may be in.
+    pub registries: Registries,
     /// The room for passwords.
     pub hashing: Hashing,
     /// How it is set up.
@@ -68,7 +71,12 @@ impl App {
     ///
     /// # Errors
     /// The database is away.
-    pub async fn new(store: Store, config: Config, clock: Clock) -> Result<Arc<Self>, StoreError> {
+    pub async fn new(
+        store: Store,
+        config: Config,
+        registries: Registries,
+        clock: Clock,
+    ) -> Result<Arc<Self>, StoreError> {
         let catalogue = Catalogue::default();
         catalogue.load(&store).await?;
         let changed = Arc::new(Notify::new());
@@ -77,6 +85,7 @@ impl App {
             store,
             catalogue,
             identity: Identity::default(),
+            registries,
             hashing: Hashing::default(),
             config,
             clock,
@@ -232,6 +241,18 @@ fn in_progress(key: &Key) -> Problem {
 pub struct Told<T> {
     rendered: Rendered,
     kind: PhantomData<T>,
+}
+
+impl<T> Told<T> {
+    /// The same answer, with what was only known after the commit. What is kept for the request's key stays as it was.
+    #[must_use]
+    pub fn with(mut self, key: &str, value: impl serde::Serialize) -> Self {
+        if let Ok(serde_json::Value::Object(mut body)) = serde_json::from_str(&self.rendered.body) {
+            body.insert(key.to_owned(), serde_json::to_value(value).unwrap_or_default());
+            self.rendered.body = serde_json::Value::Object(body).to_string();
+        }
+        self
+    }
 }
 
 impl<T: Answer> Answer for Told<T> {

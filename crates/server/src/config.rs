@@ -27,8 +27,6 @@ pub struct Config {
     pub token_usual: Millis,
     /// How long a token lives at most, milliseconds.
     pub token_longest: Millis,
-    /// The names of the registries that a project may be in.
-    pub registries: Vec<String>,
     /// The names of the event stores that a project may have its history in.
     pub stores: Vec<String>,
     /// How long a save waits for the registry, milliseconds.
@@ -48,7 +46,6 @@ impl Default for Config {
             password_min: 12,
             token_usual: 90 * DAY,
             token_longest: 365 * DAY,
-            registries: vec!["home".to_owned()],
             stores: vec!["home".to_owned()],
             sync_wait: 2_000,
         }

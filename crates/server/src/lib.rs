@@ -10,6 +10,8 @@
 //! - [`decide`]: values in, values out.
 //! - [`store`]: the database, and the journal that numbers what happens.
 //! - [`catalogue`]: projects, members and jobs in memory.
+//! - [`registries`]: one session with each of the operator's registries.
+//! - [`sync`]: the registry is kept equal to the database.
 //! - [`identity`]: who comes in.
 //! - [`http`]: the interface.
 
@@ -19,7 +21,9 @@ pub mod config;
 pub mod decide;
 pub mod http;
 pub mod identity;
+pub mod registries;
 pub mod server;
 pub mod store;
+pub mod sync;
 
 pub use server::{Server, StartError, setup_link};

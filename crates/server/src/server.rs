@@ -6,6 +6,7 @@ use crate::decide::chain::Actor;
 use crate::http;
 use crate::http::refusal::{Answered, Refusal};
 use crate::http::v1::{done, links, target};
+use crate::registries::Registries;
 use crate::store::{LinkKind, Store, StoreError};
 use clockwright_api::people::NewLink;
 use serde_json::Value;
@@ -48,10 +49,15 @@ impl Server {
     ///
     /// # Errors
     /// Those of [`StartError`].
-    pub async fn start(database: &str, config: Config, clock: Clock) -> Result<Self, StartError> {
+    pub async fn start(
+        database: &str,
+        config: Config,
+        registries: Registries,
+        clock: Clock,
+    ) -> Result<Self, StartError> {
         let store = Store::open(database).await?;
         let listen = config.listen;
-        let app = App::new(store, config, clock).await?;
+        let app = App::new(store, config, registries, clock).await?;
         let failed = |reason| StartError::Listen { address: listen, reason };
         let listener = TcpListener::bind(listen).await.map_err(failed)?;
         let address = listener.local_addr().map_err(failed)?;
@@ -79,12 +85,13 @@ impl Server {
         self.address
     }
 
-    /// Takes no more connections, answers what is under way, and closes the store.
+    /// Takes no more connections, answers what is under way, ends the sessions with the registries, and closes the store.
     pub async fn stop(self) {
         self.stop.send_replace(true);
         if let Err(error) = self.serving.await {
             tracing::error!(%error, "the listener failed");
         }
+        self.app.registries.close().await;
         self.app.store.close().await;
     }
 }

@@ -10,9 +10,9 @@ use clockwright_model::{JobName, JobSettings, Millis};
 use clockwright_settings::canonical;
 use clockwright_sql::{Row, Value};
 
-const COLUMNS: &str = "SELECT id, project, mode, name, version, state, managed, source, diverged, kind, cron, zone, items, title, \
+pub(super) const COLUMNS: &str = "SELECT id, project, mode, name, version, state, managed, source, diverged, kind, cron, zone, items, title, \
                        tags, owner, digest, run_min, run_max, changed FROM CLOCKWRIGHT_JOB";
-const VERSIONS: &str = "SELECT job, version, settings, digest, source_text, author, author_name, at, reason, origin, based_on FROM \
+pub(super) const VERSIONS: &str = "SELECT job, version, settings, digest, source_text, author, author_name, at, reason, origin, based_on FROM \
                         CLOCKWRIGHT_JOB_VERSION";
 
 words! {
@@ -379,7 +379,7 @@ impl Change {
     }
 }
 
-fn job(row: &Row) -> Result<JobRow, StoreError> {
+pub(super) fn job(row: &Row) -> Result<JobRow, StoreError> {
     let (state, managed) = (row.text(5)?, row.text(6)?);
     Ok(JobRow {
         id: row.int(0)?,
@@ -405,7 +405,7 @@ fn job(row: &Row) -> Result<JobRow, StoreError> {
     })
 }
 
-fn version(row: &Row) -> Result<VersionRow, StoreError> {
+pub(super) fn version(row: &Row) -> Result<VersionRow, StoreError> {
     let origin = row.text(9)?;
     Ok(VersionRow {
         job: row.int(0)?,

@@ -21,12 +21,14 @@ mod people;
 mod projects;
 mod requests;
 mod schema;
+mod sync;
 
 pub use jobs::{JobRow, JobState, Managed, NewJob, Origin, VersionRow};
 pub use journal::JournalFilter;
 pub use people::{LinkKind, LinkRow, SessionRow, TokenRow, UserKind, UserRow, UserState};
 pub use projects::{MemberKind, MemberRow, NewProject, ProjectRow};
 pub use requests::RequestRow;
+pub use sync::{DriftRow, SyncRow, SyncState, Wished};
 
 use crate::decide::chain::{self, Actor, Fields, NOTHING, Record};
 use clockwright_model::Millis;

@@ -5,3 +5,4 @@ mod identity;
 mod jobs;
 mod projects;
 mod stage;
+mod sync;

@@ -1,8 +1,10 @@
 //! A server without a socket, on a database of its own, with a clock that the test turns, and people who ask it.
 
 use clockwright_model::Millis;
+use clockwright_registry::{Connect, ConnectOptions, Embedded, SharedRegistry};
 use clockwright_server::app::{App, Clock};
 use clockwright_server::config::Config;
+use clockwright_server::registries::{Registries, Source};
 use clockwright_server::store::Store;
 use clockwright_testkit::sql::{Kind, shared};
 use http::{Method, Request, StatusCode};
@@ -48,6 +50,8 @@ pub(crate) use on_each_database;
 
 pub(crate) struct Stage {
     pub(crate) app: Arc<App>,
+    /// The registry `home`, as anybody else may reach it.
+    pub(crate) registry: Embedded,
     router: axum::Router,
     time: Arc<AtomicI64>,
     _folder: tempfile::TempDir,
@@ -84,9 +88,20 @@ impl Stage {
             let time = Arc::clone(&time);
             Arc::new(move || time.load(Ordering::SeqCst))
         };
-        let app = App::new(Store::open(&address).await.unwrap(), config, clock).await.unwrap();
+        let registry = Embedded::in_memory();
+        let source = {
+            let registry = registry.clone();
+            let connect: Connect = Arc::new(move || {
+                let session = registry.connect(ConnectOptions::default());
+                Box::pin(async move { Ok(session? as SharedRegistry) })
+            });
+            Source { connect, credential: false }
+        };
+        let registries = Registries::new([("home".to_owned(), source)].into());
+        let store = Store::open(&address).await.unwrap();
+        let app = App::new(store, config, registries, clock).await.unwrap();
         let router = clockwright_server::http::service(Arc::clone(&app));
-        Self { app, router, time, _folder: folder }
+        Self { app, registry, router, time, _folder: folder }
     }
 
     /// Lets time pass.

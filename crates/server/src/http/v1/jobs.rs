@@ -7,9 +7,12 @@ use crate::http::answer::{Created, Found};
 use crate::http::grant::{Asker, Asking, Granted};
 use crate::http::parts::{Body, Matches, Named, Query, TheJob};
 use crate::http::refusal::Answered;
-use crate::store::{JobRow, JobState, Managed, NewJob, Origin, ProjectRow, StoreError, VersionRow};
+use crate::store::{
+    JobRow, JobState, Managed, NewJob, Origin, ProjectRow, StoreError, SyncRow, SyncState, VersionRow,
+};
+use crate::sync;
 use clockwright_api::jobs::{
-    Definition, Difference, JobChange, JobRow as Row, JobsAsk, Rollback, RunTime, Version, WholeJob,
+    Definition, Difference, JobChange, JobRow as Row, JobsAsk, Rollback, RunTime, SyncView, Version, WholeJob,
 };
 use clockwright_api::page::{LONGEST, Page, USUAL};
 use clockwright_api::permission::kinds::{JobRead, JobWrite};
@@ -157,7 +160,8 @@ pub(in crate::http) async fn show(
     TheJob(job): TheJob,
 ) -> Answered<Found<Definition>> {
     let version = current(&app, &job).await?;
-    Ok(Found::at(definition(who.project()?, &job, &version), job.version))
+    let syncs = app.store.syncs(&[job.id]).await?;
+    Ok(Found::at(definition(who.project()?, &job, &version, syncs.first()), job.version))
 }
 
 async fn current(app: &App, job: &JobRow) -> Answered<VersionRow> {
@@ -166,7 +170,19 @@ async fn current(app: &App, job: &JobRow) -> Answered<VersionRow> {
     Ok(app.store.version(job.id, job.version).await?.ok_or_else(missing)?)
 }
 
-fn definition(project: &ProjectRow, job: &JobRow, version: &VersionRow) -> Definition {
+fn definition(
+    project: &ProjectRow,
+    job: &JobRow,
+    version: &VersionRow,
+    sync: Option<&SyncRow>,
+) -> Definition {
+    let sync = match sync {
+        // What was noted of an earlier version says nothing of this one.
+        Some(row) if row.base_version == job.version || row.state != SyncState::Written => {
+            SyncView { state: row.state.word().to_owned(), why: row.error.clone() }
+        }
+        _ => SyncView { state: SyncState::Pending.word().to_owned(), why: String::new() },
+    };
     Definition {
         id: job.id,
         project: project.name.clone(),
@@ -182,6 +198,7 @@ fn definition(project: &ProjectRow, job: &JobRow, version: &VersionRow) -> Defin
         run_time: RunTime { min: positive(job.run_min), max: positive(job.run_max) },
         changed_at: At(job.changed),
         changed_by: version.author_name.clone(),
+        sync,
     }
 }
 
@@ -221,12 +238,9 @@ pub(in crate::http) async fn make(
         &new.reason,
     ));
     let location = format!("/api/v1/projects/{}/jobs/{}", project.name, job.name);
-    app.finish(
-        change,
-        who.asker(),
-        Created { value: definition(&project, &job, &version), location, version: Some(1) },
-    )
-    .await
+    let made = Created { value: definition(&project, &job, &version, None), location, version: Some(1) };
+    let told = app.finish(change, who.asker(), made).await?;
+    Ok(told.with("sync", sync::follow(&app, &project, job.id).await))
 }
 
 /// The version that was just made, as an answer shows it.
@@ -503,7 +517,7 @@ async fn save(
             &new.reason,
         ));
         return app
-            .finish(change, who.asker(), Found::at(definition(&project, job, &before_row), job.version))
+            .finish(change, who.asker(), Found::at(definition(&project, job, &before_row, None), job.version))
             .await;
     }
     let Some(after) = change.update_job(job, &new).await? else {
@@ -511,7 +525,9 @@ async fn save(
     };
     let version = shown(&after, canonical::to_json(&new.settings), who.asker());
     change.record(done(action, project.id, target("job", job.id, &job.name), told(&changes), &new.reason));
-    app.finish(change, who.asker(), Found::at(definition(&project, &after, &version), after.version)).await
+    let made = Found::at(definition(&project, &after, &version, None), after.version);
+    let told = app.finish(change, who.asker(), made).await?;
+    Ok(told.with("sync", sync::follow(app, &project, after.id).await))
 }
 
 /// What changed, for the journal: each key from what to what.

@@ -81,7 +81,7 @@ pub(in crate::http) async fn make(
         code_edit: ask.code_edit,
         name,
     };
-    known("registry", &row.registry, &app.config.registries)?;
+    known("registry", &row.registry, &app.registries.names())?;
     known("store", &row.store, &app.config.stores)?;
     let mut change = app.begin(who.asker()).await?;
     let made = match change.insert_project(&row).await {

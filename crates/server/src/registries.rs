@@ -1,0 +1,165 @@
+//! The operator's registries, by name, each with one session that is kept open and serves every project that is in it.
+//!
+//! A session is opened when it is first asked for, and again after each end. While there is none, whoever asks is told since when, and goes
+//! on without: other registries are not concerned.
+
+use async_trait::async_trait;
+use clockwright_registry::keeper::{Begin, KeeperOptions, Told};
+use clockwright_registry::{Connect, Error, Keeper, SharedRegistry};
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::Duration;
+use tokio::sync::{Mutex, watch};
+
+/// How long a session may take to close.
+const FAREWELL: Duration = Duration::from_secs(2);
+
+/// How a registry is reached.
+#[derive(Clone)]
+pub struct Source {
+    /// Opens a session.
+    pub connect: Connect,
+    /// True when nodes are made for a credential, so that one which the world may write is wrong.
+    pub credential: bool,
+}
+
+/// The registries of one server.
+#[derive(Default)]
+pub struct Registries {
+    entries: BTreeMap<String, Entry>,
+}
+
+struct Entry {
+    source: Source,
+    keeper: Mutex<Option<Keeper>>,
+    now: Arc<watch::Sender<State>>,
+}
+
+/// What there is of a session.
+#[derive(Clone)]
+enum State {
+    Open(SharedRegistry),
+    /// None was asked for yet.
+    Unasked,
+    /// There is none, for this reason.
+    Away(String),
+}
+
+/// There is no session now.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum NoSession {
+    /// The configuration has no such registry any more.
+    #[error("the configuration has no registry `{0}`")]
+    Unknown(String),
+    /// It cannot be reached.
+    #[error("the registry `{name}` is away: {why}")]
+    Away {
+        /// Which.
+        name: String,
+        /// What stands against it.
+        why: String,
+    },
+}
+
+struct Nothing;
+
+#[async_trait]
+impl Begin for Nothing {
+    type Ready = ();
+    type Error = Error;
+
+    async fn begin(&self, _: &SharedRegistry) -> Result<(), Error> {
+        Ok(())
+    }
+}
+
+impl Registries {
+    /// These registries; none is opened yet.
+    #[must_use]
+    pub fn new(sources: BTreeMap<String, Source>) -> Self {
+        let entry = |source| Entry {
+            source,
+            keeper: Mutex::new(None),
+            now: Arc::new(watch::Sender::new(State::Unasked)),
+        };
+        Self { entries: sources.into_iter().map(|(name, source)| (name, entry(source))).collect() }
+    }
+
+    /// Their names.
+    #[must_use]
+    pub fn names(&self) -> Vec<String> {
+        self.entries.keys().cloned().collect()
+    }
+
+    /// True when nodes of this registry are made for a credential.
+    #[must_use]
+    pub fn has_credential(&self, name: &str) -> bool {
+        self.entries.get(name).is_some_and(|entry| entry.source.credential)
+    }
+
+    /// The session with this registry.
+    ///
+    /// # Errors
+    /// There is none now.
+    pub async fn session(&self, name: &str) -> Result<SharedRegistry, NoSession> {
+        let entry = self.entries.get(name).ok_or_else(|| NoSession::Unknown(name.to_owned()))?;
+        if let State::Open(registry) = &*entry.now.borrow() {
+            return Ok(Arc::clone(registry));
+        }
+        let away = |why: String| NoSession::Away { name: name.to_owned(), why };
+        let mut keeper = entry.keeper.lock().await;
+        if keeper.is_none() {
+            // The first attempt is made for whoever asks; from then on the keeper tries by itself.
+            let now = Arc::clone(&entry.now);
+            let started = Keeper::start(
+                Arc::clone(&entry.source.connect),
+                Nothing,
+                KeeperOptions::default(),
+                move |told| match told {
+                    Told::Opened(opened) => drop(now.send_replace(State::Open(opened.registry))),
+                    Told::Lost { .. } => {
+                        drop(now.send_replace(State::Away("its session is over".to_owned())))
+                    }
+                    Told::Hint { .. } | Told::Timeout { .. } => {}
+                },
+            );
+            match started.await {
+                Ok((kept, opened)) => {
+                    *keeper = Some(kept);
+                    entry.now.send_replace(State::Open(opened.registry));
+                }
+                Err(error) => {
+                    let why = error.to_string();
+                    entry.now.send_replace(State::Away(why.clone()));
+                    return Err(away(why));
+                }
+            }
+        }
+        drop(keeper);
+        match &*entry.now.borrow() {
+            State::Open(registry) => Ok(Arc::clone(registry)),
+            State::Away(why) => Err(away(why.clone())),
+            State::Unasked => Err(away("it was never reached".to_owned())),
+        }
+    }
+
+    /// Changes when a session with this registry begins or ends; `None` for one that is not configured.
+    #[must_use]
+    pub fn changes(&self, name: &str) -> Option<impl Future<Output = ()> + Send + use<>> {
+        let mut seen = self.entries.get(name)?.now.subscribe();
+        Some(async move {
+            // The sender lives as long as the registries.
+            let _ = seen.changed().await;
+        })
+    }
+
+    /// Ends all sessions.
+    pub async fn close(&self) {
+        for entry in self.entries.values() {
+            if let Some(keeper) = entry.keeper.lock().await.take() {
+                // What cannot be given back is gone with the session's timeout.
+                let _ = keeper.stop(FAREWELL).await;
+            }
+        }
+    }
+}

@@ -1,0 +1,302 @@
+//! How far the registry has followed, and what others wrote there.
+//!
+//! What is kept here is bookkeeping: lost, it would be found again by looking. Only what others wrote is kept for people, and is on record
+//! before it is overwritten.
+
+use super::jobs::{JobRow, VersionRow, job, unknown, version};
+use super::{Change, Store, StoreError};
+use crate::decide::chain::words;
+use clockwright_model::Millis;
+use clockwright_sql::{Row, Value};
+
+words! {
+    /// How far the registry has followed a job.
+    SyncState {
+        /// It says what the database says.
+        Written "written",
+        /// It does not yet, and will.
+        Pending "pending",
+        /// More would be written than the guard allows, or the registry is an older one: a person confirms.
+        Held "held",
+        /// A person decides between two settings.
+        Conflict "conflict",
+        /// It says something else, and the project only reports.
+        Reported "reported",
+        /// The server may not write there.
+        Denied "denied",
+        /// It was overwritten by somebody again and again.
+        Contended "contended",
+    }
+}
+
+/// How far the registry has followed one job.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct SyncRow {
+    /// The job.
+    pub job: i64,
+    /// How far.
+    pub state: SyncState,
+    /// The version that was last written or adopted; 0 for none.
+    pub base_version: i64,
+    /// Its settings, as JSON; `None` when nothing was written yet.
+    pub base: Option<String>,
+    /// The digest of the exact bytes.
+    pub wire_digest: String,
+    /// The layout, `2` or `3`.
+    pub layout: String,
+    /// The digest of what was last seen there.
+    pub seen: String,
+    /// When the registry was last known to say what the database says.
+    pub synced: Millis,
+    /// Why it does not, in words.
+    pub error: String,
+    /// How often the same thing of somebody else was overwritten within an hour.
+    pub repeats: i64,
+}
+
+/// What the database wishes of one job, and how far the registry has followed.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Wished {
+    /// The job.
+    pub job: JobRow,
+    /// Its version.
+    pub version: VersionRow,
+    /// How far; `None` when nothing was tried yet.
+    pub sync: Option<SyncRow>,
+}
+
+/// What somebody else wrote.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[allow(missing_docs, reason = "each is told where it is shown; the rest is below")]
+pub struct DriftRow {
+    pub id: String,
+    pub project: i64,
+    pub job: i64,
+    pub name: String,
+    pub found: Millis,
+    /// `changed`, `both`, `broken` or `foreign`.
+    pub kind: String,
+    /// `repaired`, `reported` or `adopted`.
+    pub verdict: String,
+    /// The bytes, as text; cut when they are long.
+    pub had: String,
+    /// The settings that were wished, as JSON.
+    pub wanted: String,
+    /// Which settings differ, as JSON.
+    pub changes: String,
+    /// Who it may have been, as JSON.
+    pub author: String,
+    /// When it was dealt with; `None` while it stands.
+    pub done: Option<Millis>,
+}
+
+/// At most so many characters of what others wrote are kept.
+const LONGEST: usize = 64 * 1024;
+
+const SYNC: &str = "SELECT job, state, base_version, base, wire_digest, layout, seen, synced, error, repeats FROM CLOCKWRIGHT_SYNC";
+const DRIFT: &str = "SELECT id, project, job, name, found, kind, verdict, had, wanted, changes, author, done FROM CLOCKWRIGHT_DRIFT";
+
+impl Store {
+    /// What is wished of these jobs, removed ones too, in the order of their ids.
+    ///
+    /// # Errors
+    /// The database is away.
+    pub async fn wished(&self, ids: &[i64]) -> Result<Vec<Wished>, StoreError> {
+        if ids.is_empty() {
+            return Ok(Vec::new());
+        }
+        let mut sql = self.sql(super::jobs::COLUMNS);
+        sql.must("id IN (");
+        sql.list(ids.iter().copied());
+        sql.text(" ORDER BY id");
+        let jobs = self.fetch(sql).await?.iter().map(job).collect::<Result<Vec<_>, _>>()?;
+        let mut sql = self.sql(super::jobs::VERSIONS);
+        sql.text(" v WHERE EXISTS (SELECT 1 FROM CLOCKWRIGHT_JOB j WHERE j.id = v.job AND j.version = v.version AND j.id IN (");
+        sql.list(ids.iter().copied());
+        sql.text(")");
+        let mut versions = self.fetch(sql).await?.iter().map(version).collect::<Result<Vec<_>, _>>()?;
+        let mut syncs = self.syncs(ids).await?;
+        let mut wished = Vec::with_capacity(jobs.len());
+        for job in jobs {
+            let version = versions
+                .iter()
+                .position(|version| version.job == job.id)
+                .map(|place| versions.swap_remove(place));
+            let sync = syncs.iter().position(|sync| sync.job == job.id).map(|place| syncs.swap_remove(place));
+            // A job that got another version between the two questions is read again by whoever made it.
+            if let Some(version) = version {
+                wished.push(Wished { job, version, sync });
+            }
+        }
+        Ok(wished)
+    }
+
+    /// How far the registry has followed these jobs.
+    ///
+    /// # Errors
+    /// The database is away.
+    pub async fn syncs(&self, ids: &[i64]) -> Result<Vec<SyncRow>, StoreError> {
+        if ids.is_empty() {
+            return Ok(Vec::new());
+        }
+        let mut sql = self.sql(SYNC);
+        sql.must("job IN (");
+        sql.list(ids.iter().copied());
+        self.fetch(sql).await?.iter().map(sync).collect()
+    }
+
+    /// Notes how far the registry has followed.
+    ///
+    /// # Errors
+    /// The database is away.
+    pub async fn put_syncs(&self, rows: &[SyncRow]) -> Result<(), StoreError> {
+        if rows.is_empty() {
+            return Ok(());
+        }
+        let mut tx = self.write().await?;
+        let mut sql = self.sql("DELETE FROM CLOCKWRIGHT_SYNC");
+        sql.must("job IN (");
+        sql.list(rows.iter().map(|row| row.job));
+        tx.execute(sql).await?;
+        let mut sql = self.sql(
+            "INSERT INTO CLOCKWRIGHT_SYNC (job, state, base_version, base, base_digest, wire_digest, node_version, node_tx, layout, seen, \
+             synced, tries, next_try, error, repeats)",
+        );
+        sql.rows(rows.iter().map(|row| -> [Value<'_>; 15] {
+            [
+                row.job.into(),
+                row.state.word().into(),
+                row.base_version.into(),
+                Value::Text(row.base.as_deref().map(Into::into)),
+                "".into(),
+                row.wire_digest.as_str().into(),
+                0i64.into(),
+                0i64.into(),
+                row.layout.as_str().into(),
+                row.seen.as_str().into(),
+                row.synced.into(),
+                0i64.into(),
+                0i64.into(),
+                row.error.chars().take(500).collect::<String>().into(),
+                row.repeats.into(),
+            ]
+        }));
+        tx.execute(sql).await?;
+        Ok(tx.commit().await?)
+    }
+
+    /// Remembers the greatest version of a namespace's `control` node.
+    ///
+    /// # Errors
+    /// The database is away.
+    pub async fn mark_control(&self, project: i64, version: i64) -> Result<(), StoreError> {
+        let mut tx = self.write().await?;
+        let mut sql = self.sql("UPDATE CLOCKWRIGHT_PROJECT SET control_mark = ");
+        sql.bind(version);
+        sql.is("id = ", project);
+        sql.is("control_mark < ", version);
+        tx.execute(sql).await?;
+        Ok(tx.commit().await?)
+    }
+
+    /// What others wrote in a project, or in one job of it, before this instant, the newest first.
+    ///
+    /// # Errors
+    /// The database is away.
+    pub async fn drifts(
+        &self,
+        project: i64,
+        job: Option<i64>,
+        before: Millis,
+        limit: u32,
+    ) -> Result<Vec<DriftRow>, StoreError> {
+        let mut sql = self.sql(DRIFT);
+        sql.is("project = ", project);
+        sql.may("job = ", job);
+        sql.is("found < ", before);
+        sql.text(" ORDER BY found DESC, id DESC LIMIT ");
+        sql.bind(limit);
+        self.fetch(sql).await?.iter().map(drift).collect()
+    }
+
+    /// Notes that what was found is dealt with.
+    ///
+    /// # Errors
+    /// The database is away.
+    pub async fn drift_done(&self, ids: &[String], now: Millis) -> Result<(), StoreError> {
+        if ids.is_empty() {
+            return Ok(());
+        }
+        let mut tx = self.write().await?;
+        let mut sql = self.sql("UPDATE CLOCKWRIGHT_DRIFT SET done = ");
+        sql.bind(now);
+        sql.must("id IN (");
+        sql.list(ids.iter().map(String::as_str));
+        tx.execute(sql).await?;
+        Ok(tx.commit().await?)
+    }
+}
+
+impl Change {
+    /// Keeps what somebody else wrote.
+    ///
+    /// # Errors
+    /// The database is away.
+    pub async fn insert_drift(&mut self, row: &DriftRow) -> Result<(), StoreError> {
+        let had: String = row.had.chars().take(LONGEST).collect();
+        let mut sql = self.sql(
+            "INSERT INTO CLOCKWRIGHT_DRIFT (id, project, job, name, found, kind, verdict, had, wanted, changes, author, done, seq)",
+        );
+        let values: [Value<'_>; 13] = [
+            row.id.as_str().into(),
+            row.project.into(),
+            row.job.into(),
+            row.name.as_str().into(),
+            row.found.into(),
+            row.kind.as_str().into(),
+            row.verdict.as_str().into(),
+            had.into(),
+            row.wanted.as_str().into(),
+            row.changes.as_str().into(),
+            row.author.as_str().into(),
+            row.done.into(),
+            Value::Int(None),
+        ];
+        sql.rows(std::iter::once(values));
+        self.execute(sql).await?;
+        Ok(())
+    }
+}
+
+fn sync(row: &Row) -> Result<SyncRow, StoreError> {
+    let state = row.text(1)?;
+    Ok(SyncRow {
+        job: row.int(0)?,
+        state: SyncState::of(&state).ok_or_else(|| unknown("state of sync", &state))?,
+        base_version: row.int(2)?,
+        base: row.maybe_text(3)?,
+        wire_digest: row.text(4)?,
+        layout: row.text(5)?,
+        seen: row.text(6)?,
+        synced: row.int(7)?,
+        error: row.text(8)?,
+        repeats: row.int(9)?,
+    })
+}
+
+fn drift(row: &Row) -> Result<DriftRow, StoreError> {
+    Ok(DriftRow {
+        id: row.text(0)?,
+        project: row.int(1)?,
+        job: row.int(2)?,
+        name: row.text(3)?,
+        found: row.int(4)?,
+        kind: row.text(5)?,
+        verdict: row.text(6)?,
+        had: row.text(7)?,
+        wanted: row.text(8)?,
+        changes: row.text(9)?,
+        author: row.text(10)?,
+        done: row.maybe_int(11)?,
+    })
+}

@@ -1,0 +1,439 @@
+//! One group of jobs of one project: looked at, decided, written.
+//!
+//! # The order, and why it is safe
+//! 1. `control`, and the root and config of each job, are read from the registry.
+//! 2. **Then** what is wished and what was last written are read from the database. Whoever wrote a newer version to the registry had
+//!    committed it to the database before. So a writer that has seen their `control` also sees their wish; one that has not is refused by its
+//!    version in step 5.
+//! 3. Each job is decided, purely.
+//! 4. What will be overwritten is put on record, with the journal.
+//! 5. One commit: `control` is set if it has the version of step 1, each config is set if it has the version of step 1, or made.
+//! 6. How far the registry has followed is noted.
+//!
+//! | what happens | effect |
+//! |---|---|
+//! | a crash before 4 | nothing |
+//! | a crash between 4 and 5 | a record of something that still stands; the next look decides anew |
+//! | a crash between 5 and 6, or the answer of 5 is lost | the next look finds copy and wish equal, and notes it |
+//! | two servers write two jobs | `control` orders them; the loser begins again at 1 |
+//! | somebody else writes between 1 and 5 | the config's version is another one; the loser begins again at 1 and finds it |
+//! | the registry is away | nothing; the jobs are `pending` |
+//! | the database is away | nothing is written: a copy of the wish is no wish |
+
+use super::control::{self, Control, Standing};
+use crate::app::App;
+use crate::decide::chain::{Actor, Outcome, Record, Target, sha256};
+use crate::decide::sync::{Access, Base, Conflict, Copy, Drift, Verdict, Wish, decide};
+use crate::registries::NoSession;
+use crate::store::{DriftRow, JobState, Managed, ProjectRow, StoreError, SyncRow, SyncState, Wished};
+use clockwright_fleet::Layout;
+use clockwright_fleet::keys::{Key, Keys};
+use clockwright_model::{JobName, JobSettings};
+use clockwright_registry::{Access as NodeAccess, Error, Node, Op, Path, Registry};
+use clockwright_settings::Change;
+use serde_json::{Value, json};
+
+/// How often a group begins again after somebody else was faster.
+const ATTEMPTS: usize = 10;
+/// How many jobs are written in one commit at most.
+pub const GROUP: usize = 64;
+
+/// What became of one job.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Synced {
+    /// The job.
+    pub job: i64,
+    /// How far the registry has followed.
+    pub state: SyncState,
+    /// The verdict, for reports.
+    pub verdict: Verdict,
+}
+
+/// Why a group was not looked at, or not written.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum Failed {
+    /// There is no session with the registry.
+    #[error(transparent)]
+    NoSession(#[from] NoSession),
+    /// The registry did not answer, or refuses.
+    #[error("the registry: {0}")]
+    Registry(#[from] Error),
+    /// The database did not answer.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    /// Another database manages the namespace.
+    #[error("the namespace is managed by another database: {0}")]
+    AnotherPlane(String),
+    /// The registry is older than what was written there.
+    #[error(
+        "the registry is older than what was written: version {found} of `control`, and {known} was seen"
+    )]
+    Older {
+        /// What it has.
+        found: i32,
+        /// What was seen there once.
+        known: i64,
+    },
+    /// Others were faster, again and again.
+    #[error("others write there all the time")]
+    Contended,
+    /// The project's namespace is no path.
+    #[error("the namespace `{0}` is no path")]
+    Namespace(String),
+}
+
+/// One job, with what was found in the registry.
+struct Looked {
+    name: JobName,
+    paths: (Path, Path),
+    root: Option<Node>,
+    config: Option<Node>,
+    access: Access,
+}
+
+/// Looks at jobs of one project and writes what is to be written, at most [`GROUP`] of them.
+///
+/// # Errors
+/// Nothing was written, or nobody knows: the next look finds it.
+pub async fn write(app: &App, project: &ProjectRow, jobs: &[i64]) -> Result<Vec<Synced>, Failed> {
+    let keys = Keys::new(&project.namespace).map_err(|_| Failed::Namespace(project.namespace.clone()))?;
+    let registry = app.registries.session(&project.registry).await?;
+    let plane = app.store.plane().await?;
+    // Names never change, so they may be older than all that is read below.
+    let names: Vec<(i64, JobName)> = app
+        .store
+        .wished(jobs)
+        .await?
+        .iter()
+        .filter_map(|wished| Some((wished.job.id, JobName::new(&wished.job.name).ok()?)))
+        .collect();
+    for _ in 0..ATTEMPTS {
+        let (control, looked) = look(app, project, registry.as_ref(), &keys, &names).await?;
+        let version = match control::standing(control.as_ref(), &plane, project.control_mark) {
+            Standing::Ours(version) => version,
+            Standing::None => {
+                let made = Control {
+                    plane: plane.clone(),
+                    url: app.config.public_url.clone(),
+                    term: 0,
+                    seq: app.catalogue.seq(),
+                };
+                control::make(registry.as_ref(), &keys, &made).await?;
+                continue;
+            }
+            Standing::Another(url) => return Err(Failed::AnotherPlane(url)),
+            Standing::Older { found, known } => return Err(Failed::Older { found, known }),
+        };
+        let wished = app.store.wished(jobs).await?;
+        let decided: Vec<(Wished, Looked, Verdict)> = pair(wished, looked)
+            .map(|(wished, looked)| {
+                let verdict = judge(project, &wished, &looked);
+                (wished, looked, verdict)
+            })
+            .collect();
+        let drifts = record(app, project, &decided).await?;
+        let ops = operations(project, &decided);
+        if !ops.is_empty() {
+            let mine = Control {
+                plane: plane.clone(),
+                url: app.config.public_url.clone(),
+                term: 0,
+                seq: app.catalogue.seq(),
+            };
+            let data = serde_json::to_vec(&mine).unwrap_or_default();
+            let all = std::iter::once(Op::set_if(control::path(&keys), data, version)).chain(ops).collect();
+            match registry.commit(all).await {
+                Ok(_) => app.store.mark_control(project.id, i64::from(version) + 1).await?,
+                Err(Error::Conflict { .. }) => continue,
+                Err(error) => return Err(error.into()),
+            }
+        }
+        app.store.drift_done(&drifts, app.now()).await?;
+        return note(app, project, decided).await;
+    }
+    Err(Failed::Contended)
+}
+
+/// Step 1.
+async fn look(
+    app: &App,
+    project: &ProjectRow,
+    registry: &dyn Registry,
+    keys: &Keys,
+    names: &[(i64, JobName)],
+) -> Result<(Option<Node>, Vec<(i64, Looked)>), Error> {
+    let pairs: Vec<(Path, Path)> =
+        names.iter().map(|(_, name)| (keys.job(name), keys.of(name, &Key::Config))).collect();
+    let paths: Vec<Path> = std::iter::once(control::path(keys))
+        .chain(pairs.iter().flat_map(|(root, config)| [root.clone(), config.clone()]))
+        .collect();
+    let mut nodes = registry.read(&paths).await?.into_iter();
+    let control = nodes.next().flatten();
+    let configs: Vec<Path> = pairs.iter().map(|(_, config)| config.clone()).collect();
+    let access = if app.registries.has_credential(&project.registry) {
+        registry.access(&configs).await?
+    } else {
+        Vec::new()
+    };
+    let mut access = access.into_iter();
+    let looked = names.iter().zip(pairs).map(|((id, name), paths)| {
+        let (root, config) = (nodes.next().flatten(), nodes.next().flatten());
+        let access = match access.next() {
+            Some(NodeAccess::Open) => Access::Open,
+            Some(NodeAccess::Foreign) => Access::Denied,
+            _ => Access::Ours,
+        };
+        (*id, Looked { name: name.clone(), paths, root, config, access })
+    });
+    Ok((control, looked.collect()))
+}
+
+fn pair(wished: Vec<Wished>, looked: Vec<(i64, Looked)>) -> impl Iterator<Item = (Wished, Looked)> {
+    let mut looked = looked.into_iter();
+    // Both are in the order of ids, and a job that is wished was looked at.
+    wished.into_iter().filter_map(move |wished| {
+        let found = looked.by_ref().find(|(id, _)| *id == wished.job.id)?;
+        Some((wished, found.1))
+    })
+}
+
+/// Step 3.
+fn judge(project: &ProjectRow, wished: &Wished, looked: &Looked) -> Verdict {
+    let Ok(settings) = wished.version.read(&looked.name) else { return Verdict::Nothing };
+    let wish = Wish {
+        settings: JobSettings { overwrite: false, ..settings },
+        removed: wished.job.state == JobState::Removed,
+        by_files: wished.job.managed == Managed::Files,
+    };
+    let copy = match &looked.config {
+        None => Copy::None,
+        Some(node) => Copy::There {
+            config: node.data.to_vec(),
+            digest: sha256(&node.data),
+            root: looked.root.as_ref().map(|root| root.data.to_vec()).unwrap_or_default(),
+            access: looked.access,
+        },
+    };
+    decide(project.policy.settings, base(wished, &looked.name).as_ref(), &wish, &copy)
+}
+
+fn base(wished: &Wished, name: &JobName) -> Option<Base> {
+    let sync = wished.sync.as_ref()?;
+    let json: Value = serde_json::from_str(sync.base.as_deref()?).ok()?;
+    let settings = clockwright_settings::canonical::from_json(name.clone(), &json).ok()?;
+    let layout = if sync.layout == "3" { Layout::V3 } else { Layout::V2 };
+    Some(Base { settings, wire_digest: sync.wire_digest.clone(), layout })
+}
+
+/// Step 4: what others wrote is kept before it is overwritten, and told once where it is only reported.
+async fn record(
+    app: &App,
+    project: &ProjectRow,
+    decided: &[(Wished, Looked, Verdict)],
+) -> Result<Vec<String>, Failed> {
+    let mut ids = Vec::new();
+    let told: Vec<_> = decided
+        .iter()
+        .filter_map(|(wished, looked, verdict)| match verdict {
+            Verdict::Overwrite(drift) => Some((wished, looked, drift, "repaired")),
+            Verdict::Report(drift) if is_new(wished, looked) => Some((wished, looked, drift, "reported")),
+            _ => None,
+        })
+        .collect();
+    if told.is_empty() {
+        return Ok(ids);
+    }
+    let mut change = app.store.begin(Actor::server("sync"), app.now()).await?;
+    for (wished, looked, drift, verdict) in told {
+        let row = drift_row(app, project, wished, looked, drift, verdict);
+        change.insert_drift(&row).await?;
+        if verdict == "repaired" {
+            ids.push(row.id.clone());
+        }
+        change.record(Record {
+            action: if verdict == "repaired" { "sync.repair" } else { "sync.drift" },
+            project: project.id,
+            target: Target { kind: "job", id: wished.job.id.to_string(), name: wished.job.name.clone() },
+            outcome: Outcome::Done,
+            code: "",
+            changes: json!({ "kind": drift.kind.word(), "drift": row.id, "settings": differences(&drift.changes) }),
+            reason: drift.unreadable.clone().unwrap_or_default(),
+        });
+    }
+    change.commit().await?;
+    Ok(ids)
+}
+
+/// True when what is there is not what was seen there before.
+fn is_new(wished: &Wished, looked: &Looked) -> bool {
+    let seen = wished.sync.as_ref().map_or("", |sync| sync.seen.as_str());
+    looked.config.as_ref().is_some_and(|node| sha256(&node.data) != seen)
+}
+
+fn drift_row(
+    app: &App,
+    project: &ProjectRow,
+    wished: &Wished,
+    looked: &Looked,
+    drift: &Drift,
+    verdict: &str,
+) -> DriftRow {
+    let had = looked
+        .config
+        .as_ref()
+        .map(|node| String::from_utf8_lossy(&node.data).replace('\0', "\u{fffd}"))
+        .unwrap_or_default();
+    DriftRow {
+        id: uuid::Uuid::now_v7().to_string(),
+        project: project.id,
+        job: wished.job.id,
+        name: wished.job.name.clone(),
+        found: app.now(),
+        kind: drift.kind.word().to_owned(),
+        verdict: verdict.to_owned(),
+        had,
+        wanted: wished.version.settings.clone(),
+        changes: differences(&drift.changes).to_string(),
+        author: "{}".to_owned(),
+        done: None,
+    }
+}
+
+fn differences(changes: &[Change]) -> Value {
+    let value = |value: &Option<clockwright_settings::value::Value>| {
+        value.as_ref().map_or(Value::Null, clockwright_settings::value::Value::to_json)
+    };
+    changes
+        .iter()
+        .map(|change| (change.key.to_owned(), json!([value(&change.before), value(&change.after)])))
+        .collect()
+}
+
+/// Step 5, without `control`.
+fn operations(project: &ProjectRow, decided: &[(Wished, Looked, Verdict)]) -> Vec<Op> {
+    let mut ops = Vec::new();
+    for (wished, looked, verdict) in decided {
+        if !verdict.writes() {
+            continue;
+        }
+        let Ok(settings) = wished.version.read(&looked.name) else { continue };
+        let settings = JobSettings { overwrite: false, ..settings };
+        let layout = layout_of(project, wished, looked);
+        let root = layout.root(&settings).as_bytes().to_vec();
+        match &looked.root {
+            None => ops.push(Op::create(looked.paths.0.clone(), root)),
+            Some(node) if node.data != root && (layout == Layout::V3 || looked.config.is_none()) => {
+                ops.push(Op::set_if(looked.paths.0.clone(), root, node.stat.version));
+            }
+            Some(_) => {}
+        }
+        match &looked.config {
+            None => ops.push(Op::create(looked.paths.1.clone(), layout.write(&settings))),
+            Some(node) => {
+                let before = looked.root.as_ref().map(|root| root.data.clone()).unwrap_or_default();
+                let text = layout.rewrite(&node.data, &before, &settings);
+                ops.push(Op::set_if(looked.paths.1.clone(), text, node.stat.version));
+            }
+        }
+    }
+    ops
+}
+
+/// The layout that a job is written in: the one that it was written in before, the one that it has, the project's, 2.x.
+fn layout_of(project: &ProjectRow, wished: &Wished, looked: &Looked) -> Layout {
+    let by_name = |name: &str| match name {
+        "3" => Some(Layout::V3),
+        "2" => Some(Layout::V2),
+        _ => None,
+    };
+    let before =
+        wished.sync.as_ref().filter(|sync| sync.base.is_some()).and_then(|sync| by_name(&sync.layout));
+    before
+        .or_else(|| looked.config.as_ref().and_then(|node| Layout::of(&node.data)))
+        .or_else(|| by_name(&project.layout))
+        .unwrap_or_default()
+}
+
+/// Step 6.
+async fn note(
+    app: &App,
+    project: &ProjectRow,
+    decided: Vec<(Wished, Looked, Verdict)>,
+) -> Result<Vec<Synced>, Failed> {
+    let now = app.now();
+    let mut rows = Vec::new();
+    let mut synced = Vec::new();
+    for (wished, looked, verdict) in decided {
+        let state = state(&verdict);
+        if verdict != Verdict::Nothing || wished.sync.as_ref().is_none_or(|sync| sync.state != state) {
+            rows.push(row(project, &wished, &looked, &verdict, state, now));
+        }
+        synced.push(Synced { job: wished.job.id, state, verdict });
+    }
+    app.store.put_syncs(&rows).await?;
+    Ok(synced)
+}
+
+fn state(verdict: &Verdict) -> SyncState {
+    match verdict {
+        Verdict::Report(_) | Verdict::Missing | Verdict::CameBack => SyncState::Reported,
+        Verdict::Conflict(Conflict::FirstContact(_) | Conflict::LayoutChanged(_) | Conflict::Both(_)) => {
+            SyncState::Conflict
+        }
+        Verdict::Protect(_) => SyncState::Denied,
+        Verdict::Adopt { .. } => SyncState::Pending,
+        _ => SyncState::Written,
+    }
+}
+
+fn row(
+    project: &ProjectRow,
+    wished: &Wished,
+    looked: &Looked,
+    verdict: &Verdict,
+    state: SyncState,
+    now: i64,
+) -> SyncRow {
+    let seen = looked.config.as_ref().map(|node| sha256(&node.data)).unwrap_or_default();
+    let before = wished.sync.clone().unwrap_or(SyncRow {
+        job: wished.job.id,
+        state,
+        base_version: 0,
+        base: None,
+        wire_digest: String::new(),
+        layout: String::new(),
+        seen: String::new(),
+        synced: 0,
+        error: String::new(),
+        repeats: 0,
+    });
+    let written = verdict.writes() || *verdict == Verdict::Record;
+    if !written {
+        return SyncRow { state, seen, ..before };
+    }
+    let layout = layout_of(project, wished, looked);
+    let wire_digest = match (&looked.config, wished.version.read(&looked.name)) {
+        _ if *verdict == Verdict::Record => seen.clone(),
+        (None, Ok(settings)) => {
+            sha256(layout.write(&JobSettings { overwrite: false, ..settings }).as_bytes())
+        }
+        (Some(node), Ok(settings)) => {
+            let root = looked.root.as_ref().map(|root| root.data.clone()).unwrap_or_default();
+            sha256(
+                layout.rewrite(&node.data, &root, &JobSettings { overwrite: false, ..settings }).as_bytes(),
+            )
+        }
+        (_, Err(_)) => String::new(),
+    };
+    SyncRow {
+        state,
+        base_version: wished.version.version,
+        base: Some(wished.version.settings.clone()),
+        seen: wire_digest.clone(),
+        wire_digest,
+        layout: if layout == Layout::V3 { "3" } else { "2" }.to_owned(),
+        synced: now,
+        error: String::new(),
+        ..before
+    }
+}

@@ -1,0 +1,168 @@
+//! The registry follows what is saved, and what others write there is seen, kept, and put right.
+
+use crate::stage::{Caller, Stage, on_each_database};
+use clockwright_fleet::Layout;
+use clockwright_fleet::keys::{Key, Keys};
+use clockwright_model::JobName;
+use clockwright_registry::{ConnectOptions, Op, Path, Registry};
+use clockwright_server::store::{ProjectRow, SyncState};
+use clockwright_server::sync;
+use serde_json::{Value, json};
+use std::sync::Arc;
+
+on_each_database! {
+    a_save_is_in_the_registry_when_it_is_answered
+    what_somebody_else_wrote_is_kept_and_put_right
+    a_project_that_only_reports_leaves_what_others_wrote_and_tells_it_once
+    a_look_at_what_is_as_it_should_be_writes_nothing
+    another_databases_namespace_is_not_touched
+    a_registry_that_went_back_is_not_written
+    a_job_that_the_registry_has_already_is_a_conflict
+}
+
+const CRON: &str = "0 0 1 * * ?";
+
+fn config_path(job: &str) -> Path {
+    Keys::new("billing").unwrap().of(&JobName::new(job).unwrap(), &Key::Config)
+}
+
+/// Somebody else's session with the registry.
+fn outsider(stage: &Stage) -> Arc<dyn Registry> {
+    stage.registry.connect(ConnectOptions::default()).unwrap()
+}
+
+async fn project(stage: &Stage, policy: &str) -> (Caller, Arc<ProjectRow>) {
+    let root = stage.admin().await;
+    let ask = json!({ "name": "billing", "policy": { "settings": policy } });
+    stage.post(&root, "/projects", ask).await.is(201);
+    (root, stage.app.catalogue.project("billing").unwrap())
+}
+
+async fn make(stage: &Stage, who: &Caller) -> i64 {
+    let job = json!({ "name": "report", "settings": { "elasticJobClass": "com.example.Job", "cron": CRON } });
+    let made = stage.post(who, "/projects/billing/jobs", job).await.is(201);
+    assert_eq!(made["sync"]["state"], "written", "{made:#}");
+    made["id"].as_i64().unwrap()
+}
+
+async fn config(stage: &Stage) -> (Value, i32) {
+    let node = outsider(stage).read(&[config_path("report")]).await.unwrap().pop().flatten().unwrap();
+    (serde_json::from_slice(&node.data).unwrap(), node.stat.version)
+}
+
+/// Somebody else edits the config as Java's console does.
+async fn edit(stage: &Stage, key: &str, value: Value) {
+    let (mut json, _) = config(stage).await;
+    json[key] = value;
+    outsider(stage).commit(vec![Op::set(config_path("report"), json.to_string())]).await.unwrap();
+}
+
+async fn a_save_is_in_the_registry_when_it_is_answered(stage: &Stage) {
+    let (root, _) = project(stage, "repair").await;
+    make(stage, &root).await;
+    assert_eq!(config(stage).await.0["cron"], CRON);
+    let patch = json!({ "settings": { "cron": "0 0 2 * * ?" } });
+    let saved = stage.patch(&root.at(1), "/projects/billing/jobs/report", patch).await.is(200);
+    assert_eq!(saved["sync"]["state"], "written");
+    assert_eq!(config(stage).await.0["cron"], "0 0 2 * * ?");
+    assert_eq!(stage.get(&root, "/projects/billing/jobs/report").await.is(200)["sync"]["state"], "written");
+}
+
+async fn what_somebody_else_wrote_is_kept_and_put_right(stage: &Stage) {
+    let (root, project) = project(stage, "repair").await;
+    let job = make(stage, &root).await;
+    edit(stage, "cron", json!("0 0 9 * * ?")).await;
+    edit(stage, "forkOnly", json!(7)).await;
+    sync::write(&stage.app, &project, &[job]).await.unwrap();
+    let (now, _) = config(stage).await;
+    assert_eq!((&now["cron"], &now["forkOnly"]), (&json!(CRON), &json!(7)), "what only others know stays");
+    let drifts = stage.app.store.drifts(project.id, Some(job), i64::MAX, 10).await.unwrap();
+    assert_eq!(drifts.len(), 1);
+    assert!(drifts[0].had.contains("0 0 9 * * ?") && drifts[0].done.is_some(), "{drifts:?}");
+    let journal = stage.get(&root, "/projects/billing/journal?action=sync.repair").await.is(200);
+    assert_eq!(journal["items"][0]["changes"]["settings"], json!({ "cron": [CRON, "0 0 9 * * ?"] }));
+    outsider(stage).commit(vec![Op::delete(config_path("report"))]).await.unwrap();
+    sync::write(&stage.app, &project, &[job]).await.unwrap();
+    assert_eq!(config(stage).await.0["cron"], CRON, "a deleted config is made again");
+    outsider(stage).commit(vec![Op::set(config_path("report"), "{ cut off")]).await.unwrap();
+    sync::write(&stage.app, &project, &[job]).await.unwrap();
+    assert_eq!(config(stage).await.0["cron"], CRON, "text that is no config is replaced");
+}
+
+async fn a_project_that_only_reports_leaves_what_others_wrote_and_tells_it_once(stage: &Stage) {
+    let (root, project) = project(stage, "report").await;
+    let job = make(stage, &root).await;
+    edit(stage, "cron", json!("0 0 9 * * ?")).await;
+    for _ in 0..3 {
+        let synced = sync::write(&stage.app, &project, &[job]).await.unwrap();
+        assert_eq!(synced[0].state, SyncState::Reported);
+    }
+    assert_eq!(config(stage).await.0["cron"], "0 0 9 * * ?");
+    assert_eq!(stage.app.store.drifts(project.id, None, i64::MAX, 10).await.unwrap().len(), 1);
+}
+
+async fn a_look_at_what_is_as_it_should_be_writes_nothing(stage: &Stage) {
+    let (root, project) = project(stage, "repair").await;
+    let job = make(stage, &root).await;
+    let before = config(stage).await;
+    for _ in 0..3 {
+        let synced = sync::write(&stage.app, &project, &[job]).await.unwrap();
+        assert_eq!(synced[0].state, SyncState::Written);
+    }
+    assert_eq!(config(stage).await, before);
+}
+
+async fn another_databases_namespace_is_not_touched(stage: &Stage) {
+    let (root, project) = project(stage, "repair").await;
+    let keys = Keys::new("billing").unwrap();
+    let other = json!({ "plane": "another", "url": "https://other.example.com", "term": 1, "seq": 1 });
+    let ops = vec![
+        Op::create(keys.own_root().clone(), ""),
+        Op::create(sync::control::path(&keys), other.to_string()),
+    ];
+    outsider(stage).commit(ops).await.unwrap();
+    let job = json!({ "name": "report", "settings": { "elasticJobClass": "com.example.Job", "cron": CRON } });
+    let made = stage.post(&root, "/projects/billing/jobs", job).await.is(201);
+    assert_eq!(made["sync"]["state"], "pending");
+    assert!(made["sync"]["why"].as_str().unwrap().contains("https://other.example.com"), "{made:#}");
+    assert_eq!(outsider(stage).read(&[config_path("report")]).await.unwrap(), [None]);
+    let failed = sync::write(&stage.app, &project, &[made["id"].as_i64().unwrap()]).await;
+    assert_eq!(failed, Err(sync::Failed::AnotherPlane("https://other.example.com".into())));
+}
+
+async fn a_registry_that_went_back_is_not_written(stage: &Stage) {
+    let (root, project) = project(stage, "repair").await;
+    make(stage, &root).await;
+    let keys = Keys::new("billing").unwrap();
+    // As if an older copy of the data had been put in its place.
+    stage.app.store.mark_control(project.id, 1_000).await.unwrap();
+    edit(stage, "cron", json!("0 0 9 * * ?")).await;
+    let known = ProjectRow { control_mark: 1_000, ..project.as_ref().clone() };
+    let job = stage.app.catalogue.job(project.id, "report").unwrap();
+    let failed = sync::write(&stage.app, &known, &[job.id]).await;
+    assert!(matches!(failed, Err(sync::Failed::Older { known: 1_000, .. })), "{failed:?}");
+    assert_eq!(config(stage).await.0["cron"], "0 0 9 * * ?");
+    assert!(outsider(stage).read(&[sync::control::path(&keys)]).await.unwrap()[0].is_some());
+}
+
+async fn a_job_that_the_registry_has_already_is_a_conflict(stage: &Stage) {
+    let (root, _) = project(stage, "repair").await;
+    let name = JobName::new("report").unwrap();
+    let theirs = clockwright_model::JobSettings::new(
+        name.clone(),
+        clockwright_model::JobKind::Simple,
+        "0 0 9 * * ?",
+        3,
+    );
+    let keys = Keys::new("billing").unwrap();
+    let ops = vec![
+        Op::create(keys.root().clone(), ""),
+        Op::create(keys.job(&name), ""),
+        Op::create(config_path("report"), Layout::V2.write(&theirs)),
+    ];
+    outsider(stage).commit(ops).await.unwrap();
+    let job = json!({ "name": "report", "settings": { "elasticJobClass": "com.example.Job", "cron": CRON } });
+    let made = stage.post(&root, "/projects/billing/jobs", job).await.is(201);
+    assert_eq!(made["sync"]["state"], "conflict", "{made:#}");
+    assert_eq!(config(stage).await.0["cron"], "0 0 9 * * ?");
+}

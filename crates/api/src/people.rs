@@ -255,7 +255,7 @@ pub fn scopes(words: &[String]) -> Result<Vec<Permission>, Vec<(usize, String)>>
     for (place, word) in words.iter().enumerate() {
         match word.as_str() {
             "read" => {
-                permissions.extend(Permission::ALL.iter().copied().filter(|permission| permission.looks()))
+                permissions.extend(Permission::ALL.iter().copied().filter(|permission| permission.looks()));
             }
             "operate" => permissions.extend(up_to(Role::Operator)),
             "write" => permissions.extend(up_to(Role::Developer)),

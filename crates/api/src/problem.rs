@@ -144,10 +144,30 @@ pub struct Detail {
     pub message: String,
 }
 
-/// The body of an answer that refuses, as `application/problem+json`.
+/// Why a request is refused, as the answer's `application/problem+json`.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct Problem(Box<ProblemBody>);
+
+impl std::ops::Deref for Problem {
+    type Target = ProblemBody;
+
+    fn deref(&self) -> &ProblemBody {
+        &self.0
+    }
+}
+
+impl std::ops::DerefMut for Problem {
+    fn deref_mut(&mut self) -> &mut ProblemBody {
+        &mut self.0
+    }
+}
+
+/// The members of a problem.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
-pub struct Problem {
+#[schema(as = Problem)]
+pub struct ProblemBody {
     /// The page of this code: `/problems/{code}`.
     #[serde(rename = "type")]
     pub page: String,
@@ -178,7 +198,7 @@ impl Problem {
     /// A problem of this kind, and what happened. Whoever answers adds the request's id.
     #[must_use]
     pub fn new(code: Code, detail: impl Into<String>) -> Self {
-        Self {
+        Self(Box::new(ProblemBody {
             page: format!("/problems/{code}"),
             title: code.means().to_owned(),
             status: code.status(),
@@ -189,7 +209,7 @@ impl Problem {
             errors: Vec::new(),
             retry_after: None,
             facts: Map::new(),
-        }
+        }))
     }
 
     /// With something that is wrong in the body.
@@ -217,6 +237,16 @@ impl Problem {
     #[must_use]
     pub fn retry(mut self, seconds: u64) -> Self {
         self.retry_after = Some(seconds);
+        self
+    }
+
+    /// The same, with another code.
+    #[must_use]
+    pub fn as_code(mut self, code: Code) -> Self {
+        self.page = format!("/problems/{code}");
+        self.title = code.means().to_owned();
+        self.status = code.status();
+        self.code = code.name().to_owned();
         self
     }
 

@@ -225,7 +225,7 @@ impl App {
             return Err(Problem::new(Code::IdempotencyMismatch, detail).into());
         }
         match row.answer.as_deref().and_then(|text| serde_json::from_str::<Rendered>(text).ok()) {
-            Some(rendered) => Err(Refusal::Replay(rendered)),
+            Some(rendered) => Err(Refusal::Replay(Box::new(rendered))),
             None => Err(in_progress(key).with("operation", row.operation).into()),
         }
     }

@@ -118,7 +118,7 @@ impl Registries {
                 move |told| match told {
                     Told::Opened(opened) => drop(now.send_replace(State::Open(opened.registry))),
                     Told::Lost { .. } => {
-                        drop(now.send_replace(State::Away("its session is over".to_owned())))
+                        drop(now.send_replace(State::Away("its session is over".to_owned())));
                     }
                     Told::Hint { .. } | Told::Timeout { .. } => {}
                 },

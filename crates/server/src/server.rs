@@ -114,7 +114,7 @@ pub async fn setup_link(app: &App) -> Result<Option<NewLink>, StoreError> {
     .await;
     match made {
         Ok(link) => Ok(Some(link)),
-        Err(Refusal::Problem(problem)) => Err(StoreError::Away(problem.detail)),
+        Err(Refusal::Problem(problem)) => Err(StoreError::Away(problem.detail.clone())),
         Err(Refusal::Replay(_)) => Ok(None),
     }
 }

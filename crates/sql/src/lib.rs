@@ -29,6 +29,7 @@ pub use db::{Db, Ready, Row, Tx};
 pub use retry::RetryClass;
 pub use schema::{OpenError, Schema, Sessions};
 pub use sqlx::Error;
+pub use sqlx::error::DatabaseError;
 pub use statement::{Dialect, Sql, Value};
 
 /// Milliseconds since the epoch.

@@ -67,7 +67,7 @@ where
         }
         Err(Refusal::Problem(problem)) => {
             let code = problem.code.clone();
-            (refuse(*problem, &id), Some(code))
+            (refuse(problem, &id), Some(code))
         }
     };
     let status = response.status().as_u16();

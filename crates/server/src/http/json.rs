@@ -40,7 +40,7 @@ pub fn parameters<T: DeserializeOwned>(given: &[(String, String)]) -> Answered<T
     T::deserialize(reader).map_err(|error| {
         let problem = explain(&pointer(&track.path()), &error.to_string());
         match problem.kind() {
-            Some(Code::UnknownField) => Problem { code: Code::UnknownParameter.name().into(), ..problem },
+            Some(Code::UnknownField) => problem.as_code(Code::UnknownParameter),
             _ => problem,
         }
         .into()
@@ -278,7 +278,7 @@ mod tests {
 
     fn refused<T: fmt::Debug>(result: Answered<T>) -> Problem {
         match result {
-            Err(Refusal::Problem(problem)) => *problem,
+            Err(Refusal::Problem(problem)) => problem,
             other => panic!("not refused: {other:?}"),
         }
     }

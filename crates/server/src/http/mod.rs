@@ -20,7 +20,6 @@ use clockwright_api::{Code, Problem};
 use std::sync::Arc;
 
 /// The whole interface as one service: its routes, and a problem for whatever is none of them.
-#[must_use]
 pub fn service(app: Arc<App>) -> Router {
     let (router, _) = routes::router();
     router.fallback(no_route).method_not_allowed_fallback(no_method).with_state(app)

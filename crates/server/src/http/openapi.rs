@@ -1,8 +1,7 @@
 //! The document of the interface, made from the handlers' own types: what a handler takes and answers is what the document says.
 
-use clockwright_api::Problem;
 use clockwright_api::permission::Permission;
-use clockwright_api::problem::Code;
+use clockwright_api::problem::{Code, ProblemBody};
 use std::collections::{BTreeMap, BTreeSet};
 use utoipa::openapi::path::{HttpMethod, OperationBuilder, Parameter, ParameterBuilder, ParameterIn};
 use utoipa::openapi::request_body::RequestBodyBuilder;
@@ -103,7 +102,7 @@ pub struct Described {
 pub fn document(version: &str, rows: Vec<Described>) -> OpenApi {
     let mut schemas = Schemas::new();
     let mut problem = Operation::default();
-    let problem_name = problem.schema::<Problem>();
+    let problem_name = problem.schema::<ProblemBody>();
     schemas.append(&mut problem.schemas);
     let mut paths: BTreeMap<&'static str, PathItem> = BTreeMap::new();
     for mut row in rows {

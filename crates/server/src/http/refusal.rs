@@ -8,14 +8,14 @@ use clockwright_api::{Code, Problem};
 #[derive(Debug)]
 pub enum Refusal {
     /// The request is refused.
-    Problem(Box<Problem>),
+    Problem(Problem),
     /// The request was carried out before, under the same key: this is what was answered then.
-    Replay(Rendered),
+    Replay(Box<Rendered>),
 }
 
 impl From<Problem> for Refusal {
     fn from(problem: Problem) -> Self {
-        Self::Problem(Box::new(problem))
+        Self::Problem(problem)
     }
 }
 

@@ -176,7 +176,6 @@ impl Routes {
     }
 
     /// The router, and the rows that it was made of.
-    #[must_use]
     pub fn finish(self) -> (Router<Arc<App>>, Vec<Described>) {
         let router = self
             .methods

@@ -24,7 +24,6 @@ pub fn table() -> Routes {
 }
 
 /// The router, and the rows that it was made of.
-#[must_use]
 pub fn router() -> (Router<Arc<App>>, Vec<Described>) {
     table().finish()
 }

@@ -32,7 +32,7 @@ pub use sync::{DriftRow, SyncRow, SyncState, Wished};
 
 use crate::decide::chain::{self, Actor, Fields, NOTHING, Record};
 use clockwright_model::Millis;
-use clockwright_sql::{Db, Dialect, Error, OpenError, RetryClass, Row, Sql, Tx};
+use clockwright_sql::{DatabaseError, Db, Dialect, Error, OpenError, RetryClass, Row, Sql, Tx};
 use schema::SCHEMA;
 
 /// The control store, open.
@@ -59,7 +59,7 @@ pub enum StoreError {
 
 impl From<Error> for StoreError {
     fn from(error: Error) -> Self {
-        if error.as_database_error().is_some_and(|error| error.is_unique_violation()) {
+        if error.as_database_error().is_some_and(DatabaseError::is_unique_violation) {
             return Self::Taken;
         }
         match RetryClass::of(&error) {

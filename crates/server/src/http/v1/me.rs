@@ -277,7 +277,7 @@ pub(in crate::http) async fn issue(
                 wrong = wrong.at(
                     format!("/projects/{place}"),
                     format!("there is no project `{name}`, or you may not see it"),
-                )
+                );
             }
         }
     }

@@ -6,7 +6,7 @@ mod logging;
 mod output;
 
 use clap::{CommandFactory as _, FromArgMatches as _, Parser, Subcommand};
-use commands::{Global, cron, dev, file, job, ledger, node, reference, run, server, shard, stats};
+use commands::{Global, cron, dev, file, host, job, ledger, node, reference, run, server, shard, stats};
 use logging::LogArgs;
 use output::{Failure, talk};
 use std::process::ExitCode;
@@ -36,9 +36,11 @@ enum Command {
     /// Steer single items of a job
     #[command(subcommand)]
     Shard(shard::ShardCommand),
-    /// See and steer servers, over all jobs
+    /// See and steer the hosts that instances run on, over all jobs
     #[command(subcommand)]
-    Server(server::ServerCommand),
+    Host(host::HostCommand),
+    /// Serve people and programs: settings, operations and history of all projects, over REST
+    Server(server::ServerArgs),
     /// See what became of fires
     #[command(subcommand)]
     Run(run::RunCommand),
@@ -93,7 +95,8 @@ fn start(cli: Cli) -> Result<(), Failure> {
         Command::Node(args) => serve(&args.log.clone(), "info", node::run(global, args)),
         Command::Job(command) => block_on(job::run(&global, command)),
         Command::Shard(command) => block_on(shard::run(&global, command)),
-        Command::Server(command) => block_on(server::run(&global, command)),
+        Command::Host(command) => block_on(host::run(&global, command)),
+        Command::Server(args) => serve(&args.log.clone(), "info", server::run(global, args)),
         Command::Run(command) => block_on(run::run(&global, command)),
         Command::Ledger(args) => block_on(ledger::run(&global, args)),
         Command::Stats(args) => block_on(stats::run(&global, args)),

@@ -249,7 +249,7 @@ fn only_commands_that_change_something_ask_whether_you_are_sure() {
         (&["job", "drain"], true),
         (&["job", "set"], true),
         (&["shard", "disable"], true),
-        (&["server", "shutdown"], true),
+        (&["host", "shutdown"], true),
     ] {
         let help = place.run(&[words, &["--help"]].concat());
         assert_eq!(help.out.contains("--yes"), asks, "{words:?}");

@@ -37,7 +37,18 @@ const ARROWS: &[(&str, &[&str])] = &[
     ),
     (
         "cli",
-        &["model", "planner", "settings", "fleet", "registry", "events", "runtime", "engine", "clockwright"],
+        &[
+            "model",
+            "planner",
+            "settings",
+            "fleet",
+            "registry",
+            "events",
+            "runtime",
+            "engine",
+            "clockwright",
+            "server",
+        ],
     ),
 ];
 

@@ -7,6 +7,7 @@ pub(crate) mod dev;
 pub(crate) mod file;
 mod follow;
 mod history;
+pub(crate) mod host;
 pub(crate) mod job;
 mod jobs;
 pub(crate) mod ledger;

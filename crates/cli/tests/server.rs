@@ -1,0 +1,73 @@
+//! `clockwright server` as its first user meets it: started, signed in to, asked, ended, started again.
+#![allow(clippy::unwrap_used, missing_docs, reason = "tests")]
+
+mod common;
+
+use common::Place;
+use serde_json::{Value, json};
+use std::io::{Read, Write};
+use std::net::{TcpListener, TcpStream};
+
+/// One request over a socket: the status, the cookie that was set, and the body.
+fn ask(port: u16, method: &str, path: &str, headers: &[(&str, &str)], body: &Value) -> (u16, String, Value) {
+    let body = if body.is_null() { String::new() } else { body.to_string() };
+    let mut stream = TcpStream::connect(("127.0.0.1", port)).unwrap();
+    let mut request = format!(
+        "{method} {path} HTTP/1.1\r\nhost: localhost\r\nconnection: close\r\ncontent-type: application/json\r\n"
+    );
+    for (name, value) in headers {
+        request += &format!("{name}: {value}\r\n");
+    }
+    request += &format!("content-length: {}\r\n\r\n{body}", body.len());
+    stream.write_all(request.as_bytes()).unwrap();
+    let mut answer = String::new();
+    stream.read_to_string(&mut answer).unwrap();
+    let (head, body) = answer.split_once("\r\n\r\n").unwrap();
+    let status = head.split(' ').nth(1).unwrap().parse().unwrap();
+    let cookie = head.lines().find_map(|line| line.strip_prefix("set-cookie: ")).unwrap_or_default();
+    let cookie = cookie.split(';').next().unwrap_or_default().to_owned();
+    (status, cookie, serde_json::from_str(body).unwrap_or_default())
+}
+
+#[test]
+fn a_job_that_is_made_over_rest_is_run_by_a_node_and_a_restart_keeps_everything() {
+    let place = Place::new();
+    let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
+    let listen = format!("127.0.0.1:{port}");
+    let mut server = place.start(&["server", "--listen", &listen]);
+    place.until_talk("serving at");
+    let talk = place.talk();
+    let secret = talk.split_once("/setup#").unwrap().1.split_whitespace().next().unwrap().to_owned();
+    let nobody: &[(&str, &str)] = &[];
+    assert_eq!(ask(port, "GET", "/api/v1/projects", nobody, &Value::Null).0, 401);
+    let me = json!({ "login": "root", "password": "correct horse battery staple" });
+    let (status, cookie, session) = ask(port, "POST", &format!("/api/v1/links/{secret}"), nobody, &me);
+    assert_eq!((status, &session["role"]), (200, &json!("admin")), "{session:#}");
+    let signed_in: &[(&str, &str)] = &[("cookie", &cookie), ("sec-fetch-site", "same-origin")];
+    let (status, _, project) =
+        ask(port, "POST", "/api/v1/projects", signed_in, &json!({ "name": "billing" }));
+    assert_eq!(status, 201, "{project:#}");
+    let job = json!({ "name": "hello", "settings": {
+        "elasticJobType": "SCRIPT", "cron": "0/1 * * * * ?", "props": { "script.command.line": "true" }
+    } });
+    let (status, _, job) = ask(port, "POST", "/api/v1/projects/billing/jobs", signed_in, &job);
+    assert_eq!((status, &job["sync"]["state"]), (201, &json!("written")), "{job:#}");
+    let registry = "embedded:.clockwright/billing";
+    place.until(&["job", "list", "--registry", registry], |jobs| jobs[0]["jobName"] == "hello");
+    assert_eq!(server.terminate(), 0);
+    drop(server);
+
+    let _server = place.start(&["server", "--listen", &listen]);
+    place.until_talk("then leaving\nserving at");
+    let (status, _, jobs) = ask(port, "GET", "/api/v1/jobs", signed_in, &Value::Null);
+    assert_eq!((status, &jobs["items"][0]["name"]), (200, &json!("hello")), "{jobs:#}");
+    assert_eq!(place.talk().matches("/setup#").count(), 1, "somebody exists");
+}
+
+#[test]
+fn an_address_that_other_machines_reach_is_refused_without_a_proxy_that_speaks_tls() {
+    let place = Place::new();
+    let answer = place.run(&["server", "--listen", "0.0.0.0:0"]);
+    assert_eq!(answer.code, 2);
+    assert!(answer.talk.contains("--trusted-proxy"), "{}", answer.talk);
+}

@@ -3,7 +3,7 @@
 use clap::Command;
 
 /// The words of a command, and what its help shows. Each line that begins with `clockwright` can be run as it stands.
-const EXAMPLES: [(&str, &str); 30] = [
+const EXAMPLES: [(&str, &str); 31] = [
     ("dev", "clockwright dev -f jobs.yaml"),
     (
         "node",
@@ -25,10 +25,11 @@ const EXAMPLES: [(&str, &str); 30] = [
     ("shard disable", "clockwright shard disable report 3"),
     ("shard enable", "clockwright shard enable report 3"),
     ("shard resume", "clockwright shard resume report 3 --from last"),
-    ("server list", "clockwright server list"),
-    ("server disable", "clockwright server disable 10.0.0.7"),
-    ("server enable", "clockwright server enable 10.0.0.7"),
-    ("server shutdown", "clockwright server shutdown 10.0.0.7"),
+    ("host list", "clockwright host list"),
+    ("host disable", "clockwright host disable 10.0.0.7"),
+    ("host enable", "clockwright host enable 10.0.0.7"),
+    ("host shutdown", "clockwright host shutdown 10.0.0.7"),
+    ("server", "clockwright server --listen 127.0.0.1:8899"),
     ("run list", "clockwright run list report --outcome failed --outcome missed --from 7d"),
     ("run get", "clockwright run get 0196a1b2-c3d4"),
     ("run logs", "clockwright run logs report --follow"),

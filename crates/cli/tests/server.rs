@@ -1,5 +1,5 @@
 //! `clockwright server` as its first user meets it: started, signed in to, asked, ended, started again.
-#![allow(clippy::unwrap_used, missing_docs, reason = "tests")]
+#![allow(clippy::unwrap_used, missing_docs, unreachable_pub, dead_code, reason = "tests")]
 
 mod common;
 

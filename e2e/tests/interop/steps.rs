@@ -116,7 +116,7 @@ impl Stage {
         assert_eq!((&job["status"], job["items"].as_array().unwrap().len()), (&"OK".into(), items));
         assert!(job["items"].as_array().unwrap().iter().all(|item| item["owner"].is_string()));
         assert!(job["nextFire"].as_i64().is_some());
-        assert!(self.tell(&["server", "list"]).lines().count() >= 2);
+        assert!(self.tell(&["host", "list"]).lines().count() >= 2);
         let refused = self.scene.ask(&["job", "disable", JOB]);
         assert_eq!(refused.status.code(), Some(4), "{}", String::from_utf8_lossy(&refused.stderr));
     }

@@ -5,7 +5,6 @@ use crate::logging::LogArgs;
 use crate::output::{Failure, now, talk};
 use clap::Args;
 use clockwright::Registry;
-use clockwright::registry::{Address, DEFAULT_NAMESPACE};
 use clockwright_server::config::Config;
 use clockwright_server::registries::{Registries, Source};
 use clockwright_server::{Server, StartError, setup_link};
@@ -78,12 +77,10 @@ fn config(args: &ServerArgs) -> Result<Config, Failure> {
     })
 }
 
-/// The registry `home`: the one that is named, or one in the data folder, which other processes of this machine find there.
+/// The registry `home`: the one that is named, or one in the data folder, which other processes of this machine find there. Projects have
+/// namespaces of their own in it.
 async fn home(global: &Global) -> Result<Registry, Failure> {
-    match global.address()? {
-        Address::Embedded { folder, .. } => Ok(Registry::serve(&folder, DEFAULT_NAMESPACE).await?),
-        address => Ok(Registry::open(&address, None).await?),
-    }
+    Ok(Registry::open_or_serve(&global.address()?, None).await?)
 }
 
 fn source(registry: Registry) -> Source {

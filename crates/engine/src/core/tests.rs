@@ -1,4 +1,4 @@
-//! What the simulation is too small to show: thousands of jobs.
+//! What the simulation is too small to show: thousands of jobs, and answers that come when nobody waits for them any more.
 #![allow(clippy::unwrap_used, reason = "tests")]
 
 use super::*;
@@ -86,4 +86,21 @@ fn a_new_session_reads_all_anew_whatever_was_under_way() {
         NOW,
     );
     assert_eq!(loads(core.settle(NOW)).len(), LOADS_AT_ONCE);
+}
+
+#[test]
+fn an_answer_that_was_asked_for_before_a_job_came_back_is_not_taken_for_its_own() {
+    let mut core = core(1);
+    let settings = core.jobs[0].as_ref().unwrap().local.clone();
+    let (former, root) = loads(core.settle(NOW)).remove(0);
+    core.step(Input::Remove { job: 0, until: NOW.mono }, NOW);
+    assert!(matches!(core.settle(NOW)[..], [Effect::Removed { job: 0 }]));
+    core.step(Input::Add { job: 0, settings: Box::new(settings) }, NOW);
+    let (own, _) = loads(core.settle(NOW)).remove(0);
+    let mut answer = |id| {
+        core.step(Input::Tree { id, root: root.clone(), nodes: Ok(Vec::new()) }, NOW);
+        core.settle(NOW).iter().any(|effect| matches!(effect, Effect::Commit { .. }))
+    };
+    assert!(!answer(former), "nothing is decided on what was read for the job before");
+    assert!(answer(own));
 }

@@ -4,7 +4,7 @@ use super::stage::{Code, Desk, EACH_SECOND, NEVER, SESSION, STOP_GRACE, Who, job
 use clockwright_fleet::Layout;
 use clockwright_fleet::keys::Key;
 use clockwright_model::{FailureKind, Fire, JobName, JobSettings, Outcome, Reason, Retry};
-use clockwright_registry::Error;
+use clockwright_registry::{Error, Op};
 use clockwright_runtime::RunResult;
 use clockwright_testkit::sim::{EPOCH, subtree};
 use std::collections::BTreeSet;
@@ -192,6 +192,26 @@ fn a_claim_whose_answer_got_lost_while_its_job_was_removed_is_cancelled_and_hold
 }
 
 #[test]
+fn a_job_is_not_gone_while_the_registry_refuses_to_end_its_claim() {
+    let mut desk = Desk::new(&[job("a", EACH_SECOND, 1)]);
+    let who = desk.start();
+    desk.pass(2_900);
+    let is_cursor = |ops: &[Op]| ops.iter().any(|op| op.path().name() == "cursor");
+    desk.lose_answers(is_cursor);
+    desk.hide(Error::Unavailable("not now".to_owned()));
+    desk.pass(200);
+    desk.remove(who, "a", GRACE);
+    desk.allow();
+    desk.refuse(move |ops| is_cursor(ops).then(|| Error::Denied("no".to_owned())));
+    desk.pass(2 * GRACE);
+    assert!(desk.has(who, "a") && desk.is_claimed("a", 0));
+    assert!(desk.status(who, "a").degraded.is_some(), "and it says why");
+    desk.allow();
+    desk.pass_until(60_000, "it is left", |desk| !desk.has(who, "a"));
+    assert!(!desk.is_claimed("a", 0));
+}
+
+#[test]
 fn a_run_whose_lease_was_lost_before_its_job_was_removed_has_an_outcome_too() {
     let mut desk = Desk::new(&[JobSettings { failover: true, ..job("a", NEVER, 1) }]);
     desk.code("a", Code::Waits);
@@ -373,11 +393,10 @@ fn a_shutdown_ends_though_a_job_is_just_being_removed() {
 }
 
 #[test]
-fn an_answer_that_was_asked_for_before_a_job_came_back_is_not_taken_for_its_own() {
+fn a_job_that_comes_and_goes_again_and_again_loses_nothing() {
     let mut desk = Desk::new(&[job("a", EACH_SECOND, 2), job("b", NEVER, 1)]);
     let who = desk.start();
     desk.pass(1_500);
-    // Hints about the former job's nodes, and the answers to them, meet the next one of its name.
     for _ in 0..5 {
         desk.remove(who, "a", GRACE);
         desk.add(who, &job("a", EACH_SECOND, 2));

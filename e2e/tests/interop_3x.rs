@@ -16,7 +16,7 @@ use rustix::process::Signal;
 use stage::{ITEMS, Instance, JOB, Setup, Stage, all};
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::TcpListener;
-use steps::{ask_port, refs};
+use steps::{ask_port, lasting, refs};
 
 fn stage(name: &str, setup: Setup) -> Stage {
     Stage::new(&format!("v3-{}", name.to_lowercase()), Setup { generation: Generation::Three, ..setup })
@@ -304,7 +304,7 @@ fn a_3x_fleet_that_is_all_java_is_seen_and_steered() {
     stage.looks_at_a_java_fleet(4);
     // The dump is what Java's own port says, in its format.
     let (ours, java) = (stage.tell(&["job", "dump", JOB]), ask_port(port, &format!("dump@{JOB}")));
-    assert_eq!(lines(&ours), lines(&java), "ours:\n{ours}\nJava's:\n{java}");
+    assert_eq!(lasting(&ours), lasting(&java), "ours:\n{ours}\nJava's:\n{java}");
     let settings = stage.sets_cron_and_items(&instances, 6);
     assert_eq!(
         (&settings["label"], &settings["jobExecutorServiceHandlerType"]),
@@ -314,10 +314,4 @@ fn a_3x_fleet_that_is_all_java_is_seen_and_steered() {
     stage.steers_a_java_fleet(6);
     stage.all_is_well(6);
     stage.removes_a_java_fleet(instances);
-}
-
-/// The lines of a dump without what changes between two looks at it.
-fn lines(dump: &str) -> Vec<&str> {
-    let volatile = ["/running", "/latch/"];
-    dump.lines().filter(|line| !line.is_empty() && !volatile.iter().any(|end| line.contains(end))).collect()
 }

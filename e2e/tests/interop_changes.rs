@@ -11,7 +11,7 @@ mod steps;
 use clockwright_e2e::harness::{Link, now, pass_time};
 use rustix::process::Signal;
 use stage::{ITEMS, Instance, JOB, SESSION, Setup, Stage, all, fires};
-use steps::{ask_port, refs};
+use steps::{ask_port, lasting, refs};
 
 /// The item count grows and shrinks, at the hands of each kind of console in turn.
 fn resize(order: &str) {
@@ -339,15 +339,9 @@ fn a_fleet_that_is_all_java_is_seen_and_steered() {
     stage.looks_at_a_java_fleet(4);
     // The dump is what Java's own port says, in its format.
     let (ours, java) = (stage.tell(&["job", "dump", JOB]), ask_port(port, "dump"));
-    assert_eq!(paths(&ours), paths(&java), "ours:\n{ours}\nJava's:\n{java}");
+    assert_eq!(lasting(&ours), lasting(&java), "ours:\n{ours}\nJava's:\n{java}");
     stage.sets_cron_and_items(&instances, 6);
     stage.steers_a_java_fleet(6);
     stage.java_says_ok();
     stage.removes_a_java_fleet(instances);
-}
-
-/// The lines of a dump without what changes between two looks at it.
-fn paths(dump: &str) -> Vec<&str> {
-    let volatile = ["/running", "/latch/"];
-    dump.lines().filter(|line| !line.is_empty() && !volatile.iter().any(|end| line.contains(end))).collect()
 }

@@ -5,8 +5,8 @@
 //! ```
 
 use async_trait::async_trait;
-use clockwright_events::{Bus, BusOptions, Sink, SinkError, to_json};
-use clockwright_model::{Event, Fire, InstanceId, JobName, Outcome, RunId, Settlement, Source};
+use clockwright_events::{Bus, BusOptions, Sink, SinkError, testing, to_json};
+use clockwright_model::{Event, Fire, Settlement};
 use std::error::Error;
 use std::path::Path;
 use std::sync::Arc;
@@ -49,24 +49,9 @@ impl Sink for JsonLines {
 async fn main() -> Result<(), Box<dyn Error>> {
     let path = std::env::args().nth(1).ok_or("name the file to append to")?;
     let bus = Bus::start(vec![JsonLines::open(path.as_ref()).await?], BusOptions::default());
-    for n in 0..3 {
-        bus.publish(Event::Settlement(Settlement {
-            namespace: "".into(),
-            job: JobName::new("example")?,
-            item: n,
-            fire: Fire::Scheduled(1_700_000_000_000),
-            range: None,
-            outcome: Outcome::Succeeded,
-            attempt: 1,
-            run_id: Some(RunId::new(1_700_000_000_000, u128::from(n))),
-            token: 1,
-            source: Source::Schedule,
-            instance: InstanceId::of_process("127.0.0.1", std::process::id(), 0),
-            claimed: None,
-            start: Some(1_700_000_000_001),
-            at: 1_700_000_000_002,
-            log: None,
-        }));
+    for item in 0..3 {
+        let fire = Fire::Scheduled(1_700_000_000_000);
+        bus.publish(Event::Settlement(Settlement { item, fire, ..testing::settlement(item.into()) }));
     }
     if bus.close(Duration::from_secs(10)).await { Ok(()) } else { Err(format!("{bus:?}").into()) }
 }

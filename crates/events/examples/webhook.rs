@@ -5,8 +5,8 @@
 //! ```
 
 use async_trait::async_trait;
-use clockwright_events::{Bus, BusOptions, Sink, SinkError, to_json};
-use clockwright_model::{Event, FailureKind, Fire, InstanceId, JobName, Outcome, RunId, Settlement, Source};
+use clockwright_events::{Bus, BusOptions, Sink, SinkError, testing, to_json};
+use clockwright_model::{Event, FailureKind, Fire, Outcome, Settlement};
 use std::error::Error;
 use std::sync::Arc;
 use std::time::Duration;
@@ -53,22 +53,8 @@ impl Sink for Webhook {
 async fn main() -> Result<(), Box<dyn Error>> {
     let url = std::env::args().nth(1).ok_or("name the address to post to")?;
     let bus = Bus::start(vec![Webhook::new(url)?], BusOptions::default());
-    bus.publish(Event::Settlement(Settlement {
-        namespace: "".into(),
-        job: JobName::new("example")?,
-        item: 0,
-        fire: Fire::Scheduled(1_700_000_000_000),
-        range: None,
-        outcome: Outcome::Failed { kind: FailureKind::Job, reason: "exit status 1".into() },
-        attempt: 1,
-        run_id: Some(RunId::new(1_700_000_000_000, 1)),
-        token: 1,
-        source: Source::Schedule,
-        instance: InstanceId::of_process("127.0.0.1", std::process::id(), 0),
-        claimed: None,
-        start: Some(1_700_000_000_001),
-        at: 1_700_000_000_002,
-        log: None,
-    }));
+    let outcome = Outcome::Failed { kind: FailureKind::Job, reason: "exit status 1".into() };
+    let fire = Fire::Scheduled(1_700_000_000_000);
+    bus.publish(Event::Settlement(Settlement { fire, outcome, ..testing::settlement(1) }));
     if bus.close(Duration::from_secs(10)).await { Ok(()) } else { Err(format!("{bus:?}").into()) }
 }

@@ -120,6 +120,13 @@ impl Sink for Allergic {
     }
 }
 
+/// A bus that keeps everything in memory.
+fn recorded() -> (Arc<Recorder>, Bus) {
+    let recorder = Recorder::new();
+    let bus = Bus::start(vec![recorder.clone()], BusOptions::default());
+    (recorder, bus)
+}
+
 #[tokio::test(start_paused = true)]
 async fn events_arrive_in_order_in_batches_of_the_set_size() {
     let sink = Gate::new(100);
@@ -138,8 +145,7 @@ async fn events_arrive_in_order_in_batches_of_the_set_size() {
 
 #[tokio::test(start_paused = true)]
 async fn a_lonely_event_waits_for_company_no_longer_than_the_delay() {
-    let recorder = Recorder::new();
-    let bus = Bus::start(vec![recorder.clone()], BusOptions::default());
+    let (recorder, bus) = recorded();
     tokio::time::advance(Duration::from_secs(1)).await;
     let start = Instant::now();
     bus.publish(execution(1));
@@ -251,8 +257,7 @@ async fn a_queue_is_bounded_in_bytes_too() {
 
 #[tokio::test(start_paused = true)]
 async fn a_flush_does_not_wait_for_a_batch_to_fill() {
-    let recorder = Recorder::new();
-    let bus = Bus::start(vec![recorder.clone()], BusOptions::default());
+    let (recorder, bus) = recorded();
     let start = Instant::now();
     (0..3).for_each(|n| bus.publish(execution(n)));
     assert!(bus.flush(LONG).await);
@@ -288,8 +293,7 @@ async fn a_flush_gives_up_at_its_deadline() {
 
 #[tokio::test(start_paused = true)]
 async fn a_closed_bus_has_stored_everything_and_counts_what_comes_later() {
-    let recorder = Recorder::new();
-    let bus = Bus::start(vec![recorder.clone()], BusOptions::default());
+    let (recorder, bus) = recorded();
     let clone = bus.clone();
     (0..10).for_each(|n| bus.publish(execution(n)));
     assert!(bus.close(LONG).await);
@@ -312,8 +316,7 @@ async fn a_close_past_its_deadline_counts_what_was_not_stored() {
 
 #[tokio::test(start_paused = true)]
 async fn a_bus_that_is_dropped_still_stores_what_it_took() {
-    let recorder = Recorder::new();
-    let bus = Bus::start(vec![recorder.clone()], BusOptions::default());
+    let (recorder, bus) = recorded();
     (0..1200).for_each(|n| bus.publish(execution(n)));
     drop(bus);
     let events = recorder.wait_for(|events| events.len() == 1200).await;
@@ -346,8 +349,7 @@ async fn without_a_sink_nothing_is_made_or_waited_for() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn publishers_on_many_threads_lose_nothing_and_keep_their_own_order() {
-    let recorder = Recorder::new();
-    let bus = Bus::start(vec![recorder.clone()], BusOptions::default());
+    let (recorder, bus) = recorded();
     let threads: Vec<_> = (0..4u128)
         .map(|thread| {
             let bus = bus.clone();

@@ -13,7 +13,7 @@ use clockwright_testkit::sql::{Kind, shared};
 use sqlx::{Connection as _, Executor as _};
 use std::sync::Arc;
 use std::time::Duration;
-use suite::{id, job, put, runs, settled, started};
+use suite::{id, job, runs, settled, started};
 
 const DAY: i64 = 86_400_000;
 const NOW: i64 = 1_700_000_000_000;
@@ -173,10 +173,7 @@ async fn postgres_reads_no_more_than_goes() {
 
 #[tokio::test]
 async fn a_reader_deletes_nothing() {
-    let folder = tempfile::tempdir().unwrap();
-    let path = folder.path().join("events.db");
-    put(&*EventStore::open(&path).await.unwrap(), [settled("j", 0, 1)]).await;
-    let reader = EventStore::open_read_only(&path).await.unwrap();
+    let (reader, _folder) = suite::reader_of_one().await;
     assert_eq!(reader.prune(&keep(), NOW).await, Err(StoreError::ReadOnly));
 }
 

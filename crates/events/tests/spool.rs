@@ -178,12 +178,18 @@ async fn a_folder_belongs_to_one_process() {
     assert!(error.contains("another process uses it"), "{error}");
 }
 
-#[tokio::test(start_paused = true)]
-async fn a_full_spool_drops_the_oldest_states_first_and_says_so() {
+/// A spool with room for so many bytes, before a door that is shut.
+fn small(max_bytes: u64) -> (tempfile::TempDir, Arc<Door>, Arc<Spool>) {
     let folder = tempfile::tempdir().unwrap();
     let door = Door::new(true);
-    let options = SpoolOptions { max_bytes: 256 << 10, ..SpoolOptions::default() };
+    let options = SpoolOptions { max_bytes, ..SpoolOptions::default() };
     let spool = Spool::open(folder.path(), door.clone() as Arc<dyn Sink>, options).unwrap();
+    (folder, door, spool)
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_full_spool_drops_the_oldest_states_first_and_says_so() {
+    let (folder, door, spool) = small(256 << 10);
     let kinds = [status, execution, failure];
     // About 170 KB of states, which all go before the first of the others does; and then more than there is room for.
     let count = 1800u128;
@@ -220,10 +226,7 @@ async fn a_full_spool_drops_the_oldest_states_first_and_says_so() {
 
 #[tokio::test(start_paused = true)]
 async fn what_was_dropped_is_told_after_a_restart_too() {
-    let folder = tempfile::tempdir().unwrap();
-    let door = Door::new(true);
-    let options = SpoolOptions { max_bytes: 64 << 10, ..SpoolOptions::default() };
-    let spool = Spool::open(folder.path(), door.clone() as Arc<dyn Sink>, options).unwrap();
+    let (folder, door, spool) = small(64 << 10);
     for n in 0..300 {
         spool.store(&[status(n)]).await.unwrap();
     }

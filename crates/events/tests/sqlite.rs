@@ -147,10 +147,7 @@ async fn two_stores_open_and_write_one_file_at_once() {
 
 #[tokio::test]
 async fn a_read_only_store_writes_nothing() {
-    let folder = tempfile::tempdir().unwrap();
-    let path = folder.path().join("events.db");
-    put(&*SqliteStore::open(&path).await.unwrap(), [settled("j", 0, 1)]).await;
-    let store = SqliteStore::open_read_only(&path).await.unwrap();
+    let (store, _folder) = suite::reader_of_one().await;
     let error = store.store(&[Event::Settlement(settled("j", 1, 1))]).await.unwrap_err();
     assert!(error.to_string().contains("open for reading only"), "{error}");
     assert_eq!(runs(&*store, RunFilter::default()).await.len(), 1);

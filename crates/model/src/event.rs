@@ -20,6 +20,24 @@ pub enum Event {
     Change(Change),
 }
 
+/// Whatever happened is an event.
+macro_rules! events {
+    ($($kind:ident of $what:ty;)*) => {
+        $(impl From<$what> for Event {
+            fn from(what: $what) -> Self {
+                Self::$kind(what)
+            }
+        })*
+    };
+}
+
+events! {
+    Execution of Execution;
+    Status of StatusTrace;
+    Change of Change;
+    Settlement of Settlement;
+}
+
 /// A run's row in `JOB_EXECUTION_LOG`; the row with the same `id` is written at start and completed at the end.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Execution {

@@ -2,6 +2,7 @@ package peer;
 
 import java.util.HashMap;
 import java.util.Map;
+import java.util.function.Consumer;
 
 /** Options: {@code --name value} or {@code --flag}. */
 final class Args {
@@ -33,6 +34,13 @@ final class Args {
     int number(String name, int otherwise) {
         String value = values.get(name);
         return value == null ? otherwise : Integer.parseInt(value);
+    }
+
+    /** Passes a value on, if it is given. */
+    void pass(String name, Consumer<String> to) {
+        if (has(name)) {
+            to.accept(need(name));
+        }
     }
 
     boolean has(String name) {

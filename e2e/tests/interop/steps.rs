@@ -167,3 +167,9 @@ pub(crate) fn ask_port(port: u16, question: &str) -> String {
     stream.read_to_string(&mut answer).unwrap();
     answer
 }
+
+/// The lines of a dump without what changes between two looks at it.
+pub(crate) fn lasting(dump: &str) -> Vec<&str> {
+    let volatile = ["/running", "/latch/"];
+    dump.lines().filter(|line| !line.is_empty() && !volatile.iter().any(|end| line.contains(end))).collect()
+}

@@ -1,6 +1,6 @@
 //! What goes on record of who comes and goes, and of who holds a job.
 
-use super::stage::{Desk, NEVER, job};
+use super::stage::{Desk, NEVER, Who, job};
 use clockwright_model::{Change, ChangeKind, Event};
 use std::collections::BTreeMap;
 
@@ -69,12 +69,18 @@ fn who_is_killed_is_told_by_two_that_live_and_is_one_change() {
     );
 }
 
-#[test]
-fn who_was_cut_off_tells_so_when_it_is_back() {
+/// Two instances of one job that have come together, and the first of them.
+fn two() -> (Desk, Who) {
     let mut desk = Desk::new(&[job("a", NEVER, 2)]);
     let first = desk.start();
     desk.start();
     desk.pass(1_000);
+    (desk, first)
+}
+
+#[test]
+fn who_was_cut_off_tells_so_when_it_is_back() {
+    let (mut desk, first) = two();
     desk.cut(first);
     desk.pass(20_000);
     assert_eq!(desk.changes()[2..], [of(Lost, &id(1))]);
@@ -85,10 +91,7 @@ fn who_was_cut_off_tells_so_when_it_is_back() {
 
 #[test]
 fn a_shutdown_by_command_is_told_by_who_obeys_it() {
-    let mut desk = Desk::new(&[job("a", NEVER, 2)]);
-    let first = desk.start();
-    desk.start();
-    desk.pass(1_000);
+    let (mut desk, first) = two();
     let target = desk.id(first);
     desk.shut_down("a", &target);
     desk.pass(5_000);

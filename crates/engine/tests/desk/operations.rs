@@ -270,11 +270,7 @@ fn instants_that_passed_while_nobody_was_there_have_outcomes_though_the_schedule
 
 #[test]
 fn a_trigger_runs_every_item_once_and_is_not_lost_when_an_item_is_busy() {
-    let mut desk = Desk::new(&[job("a", NEVER, 2)]);
-    desk.code("a", Code::Waits);
-    desk.start();
-    desk.pass(500);
-    desk.trigger("a");
+    let (mut desk, _) = Desk::triggered(job("a", NEVER, 2), Code::Waits);
     let first = desk.running("a");
     desk.end(&first[1], RunResult::Succeeded);
     // Item 0 is busy now; the second trigger waits for it.

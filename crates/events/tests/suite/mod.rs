@@ -2,11 +2,12 @@
 #![allow(clippy::unwrap_used, reason = "tests")]
 
 use clockwright_events::{
-    Bus, BusOptions, ExecutionFilter, ExecutionState, Page, RunFilter, RunRow, Store, Width, testing,
+    Bus, BusOptions, EventStore, ExecutionFilter, ExecutionState, Page, RunFilter, RunRow, Store, Width,
+    testing,
 };
 use clockwright_model::{
-    Change, Event, Execution, ExecutionSource, FailureKind, Fire, InstanceId, JobName, Millis, Outcome,
-    OutcomeKind, RunId, Settlement, Source, StatusTrace, TaskState, TraceSource,
+    Event, Execution, ExecutionSource, FailureKind, Fire, InstanceId, JobName, Millis, Outcome, OutcomeKind,
+    RunId, Settlement, Source, StatusTrace, TaskState, TraceSource,
 };
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -119,37 +120,18 @@ fn unrun(name: &str, item: u32, time: Millis, outcome: Outcome) -> Settlement {
     Settlement { outcome, attempt: 0, run_id: None, token: 0, start: None, ..settled(name, item, time) }
 }
 
-pub(crate) async fn put<S: Store>(store: &S, events: impl IntoIterator<Item = impl Into<Put>>) {
-    let events: Vec<Event> = events.into_iter().map(|event| event.into().0).collect();
+pub(crate) async fn put<S: Store>(store: &S, events: impl IntoIterator<Item = impl Into<Event>>) {
+    let events: Vec<Event> = events.into_iter().map(Into::into).collect();
     store.store(&events).await.unwrap();
 }
 
-pub(crate) struct Put(Event);
-
-impl From<Event> for Put {
-    fn from(event: Event) -> Self {
-        Self(event)
-    }
-}
-impl From<Execution> for Put {
-    fn from(event: Execution) -> Self {
-        Self(Event::Execution(event))
-    }
-}
-impl From<StatusTrace> for Put {
-    fn from(event: StatusTrace) -> Self {
-        Self(Event::Status(event))
-    }
-}
-impl From<Change> for Put {
-    fn from(event: Change) -> Self {
-        Self(Event::Change(event))
-    }
-}
-impl From<Settlement> for Put {
-    fn from(event: Settlement) -> Self {
-        Self(Event::Settlement(event))
-    }
+/// A store that only reads a file with one outcome.
+#[allow(dead_code, reason = "not every test that has a part of the suite reads a file")]
+pub(crate) async fn reader_of_one() -> (Arc<EventStore>, tempfile::TempDir) {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("events.db");
+    put(&*EventStore::open(&path).await.unwrap(), [settled("j", 0, 1)]).await;
+    (EventStore::open_read_only(&path).await.unwrap(), folder)
 }
 
 pub(crate) async fn runs<S: Store>(store: &S, filter: RunFilter) -> Vec<RunRow> {
@@ -253,7 +235,7 @@ pub(crate) async fn the_states_of_a_hosted_task_inherit_its_original_task<S: Sto
 }
 
 pub(crate) async fn storing_a_batch_again_changes_nothing<S: Store>(store: Arc<S>) {
-    let batch: Vec<Put> = vec![
+    let batch: Vec<Event> = vec![
         started(1).into(),
         traced(1, "t", TaskState::Staging).into(),
         settled("j", 0, T).into(),
@@ -261,7 +243,6 @@ pub(crate) async fn storing_a_batch_again_changes_nothing<S: Store>(store: Arc<S
         traced(2, "t", TaskState::Finished).into(),
         unrun("j", 1, T, Outcome::Skipped { reason: "disabled".into() }).into(),
     ];
-    let batch: Vec<Event> = batch.into_iter().map(|put| put.0).collect();
     store.store(&batch).await.unwrap();
     let execution = store.execution(id(1)).await.unwrap();
     let (outcomes, trace) = (runs(&*store, RunFilter::default()).await, store.trace("t").await.unwrap());
@@ -504,7 +485,7 @@ pub(crate) async fn text_of_any_kind_and_length_is_stored<S: Store>(store: Arc<S
         put(
             &*store,
             [
-                Put::from(failed(n as u64, text)),
+                Event::from(failed(n as u64, text)),
                 Settlement { outcome: failure, ..settled("j", 0, time) }.into(),
             ],
         )
@@ -517,7 +498,7 @@ pub(crate) async fn text_of_any_kind_and_length_is_stored<S: Store>(store: Arc<S
     }
     // A NUL, which not every database takes, becomes its picture, in filters too.
     let nul = Outcome::Skipped { reason: "a\0b".into() };
-    put(&*store, [Put::from(failed(50, "x\0")), unrun("n", 0, T, nul).into()]).await;
+    put(&*store, [Event::from(failed(50, "x\0")), unrun("n", 0, T, nul).into()]).await;
     assert_eq!(store.execution(id(50)).await.unwrap().unwrap().failure_cause.as_deref(), Some("x␀"));
     let found = runs(&*store, RunFilter { text: Some("A\0B".into()), ..RunFilter::default() }).await;
     assert_eq!((found.len(), found[0].reason.as_str()), (1, "a␀b"));
@@ -528,7 +509,7 @@ pub(crate) async fn text_of_any_kind_and_length_is_stored<S: Store>(store: Arc<S
         let trace = StatusTrace { message: long.clone(), ..traced(n, &format!("t{n}"), TaskState::Error) };
         let outcome = Outcome::Failed { kind: FailureKind::Job, reason: long.clone().into() };
         let outcome = Settlement { outcome, ..settled("long", n as u32, T) };
-        put(&*store, [Put::from(failed(n, &long)), trace.into(), outcome.into()]).await;
+        put(&*store, [Event::from(failed(n, &long)), trace.into(), outcome.into()]).await;
         let cause = store.execution(id(n)).await.unwrap().unwrap().failure_cause.unwrap();
         assert_eq!(store.trace(&format!("t{n}")).await.unwrap()[0].message, cause);
         assert_eq!(store.last(None, "long", n as u32).await.unwrap().unwrap().reason, cause);
@@ -650,7 +631,7 @@ pub(crate) async fn a_clock_that_says_anything_loses_nothing<S: Store>(store: Ar
         let run = Execution { start: time, complete: end, success: true, ..started(n) };
         let fire = Fire::Scheduled(time);
         let outcome = Settlement { fire, start: Some(time), at: time, ..settled("j", n as u32, 0) };
-        put(&*store, [Put::from(run), outcome.into()]).await;
+        put(&*store, [Event::from(run), outcome.into()]).await;
         let trace = StatusTrace { at: time, ..traced(n, &format!("t{n}"), TaskState::Running) };
         put(&*store, [trace]).await;
         let row = store.execution(id(n)).await.unwrap().unwrap();

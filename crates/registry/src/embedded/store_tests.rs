@@ -31,6 +31,15 @@ async fn open(dir: &FilePath) -> (Embedded, Arc<AtomicU32>) {
     (Embedded::kept(store, contents), limit)
 }
 
+/// The folder of a registry that has ended, with one node that says this.
+async fn left_with(data: &'static str) -> tempfile::TempDir {
+    let dir = tempfile::tempdir().unwrap();
+    let (registry, _) = open(dir.path()).await;
+    session(&registry).commit(vec![Op::create(path("/a"), data)]).await.unwrap();
+    registry.close().await.unwrap();
+    dir
+}
+
 /// A registry with one node and no room for more.
 async fn full(dir: &FilePath, data: &'static str) -> (Embedded, Arc<AtomicU32>, SharedRegistry) {
     let (registry, disk) = open(dir).await;
@@ -212,10 +221,7 @@ async fn a_log_that_was_cut_or_damaged_is_noticed_and_no_number_comes_again() {
 
 #[tokio::test]
 async fn a_row_that_was_damaged_is_named_and_not_used() {
-    let dir = tempfile::tempdir().unwrap();
-    let (registry, _) = open(dir.path()).await;
-    session(&registry).commit(vec![Op::create(path("/a"), "precious")]).await.unwrap();
-    registry.close().await.unwrap();
+    let dir = left_with("precious").await;
     let file = dir.path().join(DATABASE);
     let mut bytes = std::fs::read(&file).unwrap();
     let at = bytes.windows(8).position(|window| window == b"precious").unwrap();
@@ -228,10 +234,7 @@ async fn a_row_that_was_damaged_is_named_and_not_used() {
 
 #[tokio::test]
 async fn a_database_of_the_first_layout_gets_its_checksums() {
-    let dir = tempfile::tempdir().unwrap();
-    let (registry, _) = open(dir.path()).await;
-    session(&registry).commit(vec![Op::create(path("/a"), "old")]).await.unwrap();
-    registry.close().await.unwrap();
+    let dir = left_with("old").await;
     let mut connection = connect(dir.path()).await.unwrap();
     for sql in ["ALTER TABLE node DROP COLUMN checksum", "PRAGMA user_version = 1"] {
         sqlx::query(sql).execute(&mut connection).await.unwrap();

@@ -79,27 +79,13 @@ public final class Peer {
                 .disabled(args.has("disabled"))
                 .overwrite(args.has("overwrite"))
                 .staticSharding(args.has("static-sharding"));
-        if (args.has("cron")) {
-            builder.cron(args.need("cron"));
-        }
-        if (args.has("time-zone")) {
-            builder.timeZone(args.need("time-zone"));
-        }
-        if (args.has("strategy")) {
-            builder.jobShardingStrategyType(args.need("strategy"));
-        }
-        if (args.has("error-handler")) {
-            builder.jobErrorHandlerType(args.need("error-handler"));
-        }
-        if (args.has("executor")) {
-            builder.jobExecutorServiceHandlerType(args.need("executor"));
-        }
-        if (args.has("label")) {
-            builder.label(args.need("label"));
-        }
-        if (args.has("command")) {
-            builder.setProperty("script.command.line", args.need("command"));
-        }
+        args.pass("cron", builder::cron);
+        args.pass("time-zone", builder::timeZone);
+        args.pass("strategy", builder::jobShardingStrategyType);
+        args.pass("error-handler", builder::jobErrorHandlerType);
+        args.pass("executor", builder::jobExecutorServiceHandlerType);
+        args.pass("label", builder::label);
+        args.pass("command", line -> builder.setProperty("script.command.line", line));
         if (args.has("streaming")) {
             builder.setProperty("streaming.process", "true");
         }

@@ -8,6 +8,7 @@ use crate::http::refusal::{Answered, Refusal};
 use crate::http::v1::{done, links, target};
 use crate::registries::Registries;
 use crate::store::{LinkKind, Store, StoreError};
+use crate::sync;
 use clockwright_api::people::NewLink;
 use serde_json::Value;
 use std::net::SocketAddr;
@@ -58,6 +59,7 @@ impl Server {
         let store = Store::open(database).await?;
         let listen = config.listen;
         let app = App::new(store, config, registries, clock).await?;
+        sync::notice::start(&app);
         let failed = |reason| StartError::Listen { address: listen, reason };
         let listener = TcpListener::bind(listen).await.map_err(failed)?;
         let address = listener.local_addr().map_err(failed)?;

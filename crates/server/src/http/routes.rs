@@ -3,7 +3,7 @@
 use super::grant::Open;
 use super::openapi::Described;
 use super::route::Routes;
-use super::v1::{jobs, journal, links, me, people, projects, session, system};
+use super::v1::{jobs, journal, links, me, people, projects, session, sync, system};
 use crate::app::App;
 use axum::Router;
 use clockwright_api::Code;
@@ -19,6 +19,7 @@ pub fn table() -> Routes {
     of_people(&mut routes);
     of_projects(&mut routes);
     of_jobs(&mut routes);
+    of_sync(&mut routes);
     of_journal(&mut routes);
     routes
 }
@@ -218,6 +219,79 @@ fn of_jobs(routes: &mut Routes) {
         jobs::roll_back,
     );
     routes.refuses(&[Code::CodeNotAllowed, Code::ManagedByFiles, Code::JobRemoving]);
+}
+
+fn of_sync(routes: &mut Routes) {
+    const AWAY: &[Code] =
+        &[Code::RegistryAway, Code::RegistryDenied, Code::RegistryOfAnotherPlane, Code::RegistryRegressed];
+    routes.get(
+        SyncRead,
+        "/api/v1/projects/{project}/jobs/{job}/sync",
+        "How the registry agrees with a job now",
+        sync::show,
+    );
+    routes.refuses(AWAY);
+    routes.post(
+        SyncRun,
+        "/api/v1/projects/{project}/jobs/{job}/sync",
+        "Look at a job in the registry, and put right what is to be",
+        sync::run,
+    );
+    routes.refuses(AWAY);
+    routes.post(
+        SyncAdopt,
+        "/api/v1/projects/{project}/jobs/{job}/sync/resolve",
+        "Say which of the two is right: the database or the registry",
+        sync::resolve,
+    );
+    routes.refuses(AWAY);
+    routes.get(
+        SyncRead,
+        "/api/v1/projects/{project}/sync",
+        "How the registry agrees with a project's jobs",
+        sync::of_project,
+    );
+    routes.post(
+        SyncRun,
+        "/api/v1/projects/{project}/sync",
+        "Look at all jobs of a project in the registry, and put right what is to be",
+        sync::run_project,
+    );
+    routes.refuses(AWAY);
+    routes.post(
+        ProjectWrite,
+        "/api/v1/projects/{project}/sync/confirm",
+        "The registry is the right one: write what the guard held",
+        sync::confirm,
+    );
+    routes.refuses(AWAY);
+    routes.get(
+        SyncRead,
+        "/api/v1/projects/{project}/drift",
+        "What others wrote into the registry",
+        sync::drifts,
+    );
+    routes.refuses(&[Code::BadCursor]);
+    routes.get(
+        SyncRead,
+        "/api/v1/projects/{project}/drift/{id}",
+        "One thing that somebody else wrote",
+        sync::drift,
+    );
+    routes.get(
+        SyncRead,
+        "/api/v1/projects/{project}/unmanaged",
+        "Jobs that only the registry has",
+        sync::unmanaged,
+    );
+    routes.refuses(AWAY);
+    routes.post(
+        SyncAdopt,
+        "/api/v1/projects/{project}/unmanaged/adopt",
+        "Take jobs over that only the registry has",
+        sync::adopt,
+    );
+    routes.refuses(AWAY);
 }
 
 fn of_journal(routes: &mut Routes) {

@@ -174,6 +174,46 @@ pub struct NewJob {
     pub based_on: Option<i64>,
 }
 
+impl NewJob {
+    /// What a job is to be when the registry's settings are taken over.
+    #[must_use]
+    pub fn adopted(job: &JobRow, settings: JobSettings, reason: String) -> Self {
+        Self {
+            settings,
+            source_text: None,
+            managed: job.managed,
+            source: job.source.clone(),
+            diverged: job.diverged,
+            tags: job.tags.clone(),
+            owner: job.owner.clone(),
+            run_min: job.run_min,
+            run_max: job.run_max,
+            origin: Origin::Adopt,
+            reason,
+            based_on: Some(job.version),
+        }
+    }
+
+    /// A job that the registry has, to be taken over as a new one.
+    #[must_use]
+    pub fn found(settings: JobSettings, reason: String) -> Self {
+        Self {
+            settings,
+            source_text: None,
+            managed: Managed::Console,
+            source: String::new(),
+            diverged: false,
+            tags: String::new(),
+            owner: String::new(),
+            run_min: 0,
+            run_max: 0,
+            origin: Origin::Adopt,
+            reason,
+            based_on: None,
+        }
+    }
+}
+
 /// The canonical form of settings as it is stored, and its digest.
 pub(super) fn stored(settings: &JobSettings) -> (String, String) {
     let text = canonical::to_json(settings).to_string();

@@ -185,6 +185,39 @@ impl Store {
         Ok(tx.commit().await?)
     }
 
+    /// The greatest version of a namespace's `control` node that was seen.
+    ///
+    /// # Errors
+    /// The database is away.
+    pub async fn control_mark(&self, project: i64) -> Result<i64, StoreError> {
+        let mut sql = self.sql("SELECT control_mark FROM CLOCKWRIGHT_PROJECT");
+        sql.is("id = ", project);
+        Ok(self.fetch(sql).await?.first().map(|row| row.int(0)).transpose()?.unwrap_or_default())
+    }
+
+    /// A person has said that the registry is the right one, though its `control` node is older than what was seen.
+    ///
+    /// # Errors
+    /// The database is away.
+    pub async fn forget_control(&self, project: i64) -> Result<(), StoreError> {
+        let mut tx = self.write().await?;
+        let mut sql = self.sql("UPDATE CLOCKWRIGHT_PROJECT SET control_mark = 0");
+        sql.is("id = ", project);
+        tx.execute(sql).await?;
+        Ok(tx.commit().await?)
+    }
+
+    /// What somebody else wrote, by its id.
+    ///
+    /// # Errors
+    /// The database is away.
+    pub async fn drift(&self, project: i64, id: &str) -> Result<Option<DriftRow>, StoreError> {
+        let mut sql = self.sql(DRIFT);
+        sql.is("project = ", project);
+        sql.is("id = ", id.to_owned());
+        self.fetch(sql).await?.first().map(drift).transpose()
+    }
+
     /// Remembers the greatest version of a namespace's `control` node.
     ///
     /// # Errors

@@ -2,9 +2,12 @@
 //! is read and written.
 
 pub mod control;
+pub mod notice;
+pub mod sweep;
 pub mod write;
 
-pub use write::{Failed, Synced, write};
+pub use sweep::{Swept, sweep};
+pub use write::{Failed, Synced, Word, look_only, write, write_by};
 
 use crate::app::App;
 use crate::store::{ProjectRow, SyncState};

@@ -23,13 +23,13 @@
 use super::control::{self, Control, Standing};
 use crate::app::App;
 use crate::decide::chain::{Actor, Outcome, Record, Target, sha256};
-use crate::decide::sync::{Access, Base, Conflict, Copy, Drift, Verdict, Wish, decide};
+use crate::decide::sync::{Access, Base, Conflict, Copy, Drift, DriftKind, Verdict, Wish, decide};
 use crate::registries::NoSession;
-use crate::store::{DriftRow, JobState, Managed, ProjectRow, StoreError, SyncRow, SyncState, Wished};
+use crate::store::{DriftRow, JobState, Managed, NewJob, ProjectRow, StoreError, SyncRow, SyncState, Wished};
 use clockwright_fleet::Layout;
 use clockwright_fleet::keys::{Key, Keys};
 use clockwright_model::{JobName, JobSettings};
-use clockwright_registry::{Access as NodeAccess, Error, Node, Op, Path, Registry};
+use clockwright_registry::{Access as NodeAccess, Error, Node, Op, Path, Registry, SharedRegistry};
 use clockwright_settings::Change;
 use serde_json::{Value, json};
 
@@ -91,58 +91,48 @@ struct Looked {
     access: Access,
 }
 
+/// Whose word counts where a person has to decide.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Word {
+    /// Nobody has decided: what is told to a person stays.
+    Policy,
+    /// A person has said that the database is right.
+    Database,
+}
+
 /// Looks at jobs of one project and writes what is to be written, at most [`GROUP`] of them.
 ///
 /// # Errors
 /// Nothing was written, or nobody knows: the next look finds it.
 pub async fn write(app: &App, project: &ProjectRow, jobs: &[i64]) -> Result<Vec<Synced>, Failed> {
-    let keys = Keys::new(&project.namespace).map_err(|_| Failed::Namespace(project.namespace.clone()))?;
-    let registry = app.registries.session(&project.registry).await?;
-    let plane = app.store.plane().await?;
-    // Names never change, so they may be older than all that is read below.
-    let names: Vec<(i64, JobName)> = app
-        .store
-        .wished(jobs)
-        .await?
-        .iter()
-        .filter_map(|wished| Some((wished.job.id, JobName::new(&wished.job.name).ok()?)))
-        .collect();
+    write_by(app, project, jobs, Word::Policy).await
+}
+
+/// As [`write()`], by a person's word.
+///
+/// # Errors
+/// As `write`.
+pub async fn write_by(
+    app: &App,
+    project: &ProjectRow,
+    jobs: &[i64],
+    word: Word,
+) -> Result<Vec<Synced>, Failed> {
+    let desk = Desk::open(app, project, jobs).await?;
     for _ in 0..ATTEMPTS {
-        let (control, looked) = look(app, project, registry.as_ref(), &keys, &names).await?;
-        let version = match control::standing(control.as_ref(), &plane, project.control_mark) {
-            Standing::Ours(version) => version,
-            Standing::None => {
-                let made = Control {
-                    plane: plane.clone(),
-                    url: app.config.public_url.clone(),
-                    term: 0,
-                    seq: app.catalogue.seq(),
-                };
-                control::make(registry.as_ref(), &keys, &made).await?;
-                continue;
-            }
-            Standing::Another(url) => return Err(Failed::AnotherPlane(url)),
-            Standing::Older { found, known } => return Err(Failed::Older { found, known }),
-        };
-        let wished = app.store.wished(jobs).await?;
-        let decided: Vec<(Wished, Looked, Verdict)> = pair(wished, looked)
-            .map(|(wished, looked)| {
-                let verdict = judge(project, &wished, &looked);
-                (wished, looked, verdict)
-            })
-            .collect();
+        let Some((version, looked)) = desk.control().await? else { continue };
+        let decided = desk.decide(looked, word).await?;
+        if adopt(app, project, &decided).await? {
+            // What the registry has is the wish now, which the next look finds.
+            continue;
+        }
         let drifts = record(app, project, &decided).await?;
         let ops = operations(project, &decided);
         if !ops.is_empty() {
-            let mine = Control {
-                plane: plane.clone(),
-                url: app.config.public_url.clone(),
-                term: 0,
-                seq: app.catalogue.seq(),
-            };
-            let data = serde_json::to_vec(&mine).unwrap_or_default();
-            let all = std::iter::once(Op::set_if(control::path(&keys), data, version)).chain(ops).collect();
-            match registry.commit(all).await {
+            let data = serde_json::to_vec(&desk.mine()).unwrap_or_default();
+            let all =
+                std::iter::once(Op::set_if(control::path(&desk.keys), data, version)).chain(ops).collect();
+            match desk.registry.commit(all).await {
                 Ok(_) => app.store.mark_control(project.id, i64::from(version) + 1).await?,
                 Err(Error::Conflict { .. }) => continue,
                 Err(error) => return Err(error.into()),
@@ -152,6 +142,138 @@ pub async fn write(app: &App, project: &ProjectRow, jobs: &[i64]) -> Result<Vec<
         return note(app, project, decided).await;
     }
     Err(Failed::Contended)
+}
+
+/// Looks at jobs of one project and writes nothing, here or there.
+///
+/// # Errors
+/// The registry or the database is away, or the namespace is not ours.
+pub async fn look_only(app: &App, project: &ProjectRow, jobs: &[i64]) -> Result<Vec<Synced>, Failed> {
+    let desk = Desk::open(app, project, jobs).await?;
+    for _ in 0..ATTEMPTS {
+        let Some((_, looked)) = desk.control().await? else { continue };
+        let decided = desk.decide(looked, Word::Policy).await?;
+        let synced = decided.into_iter().map(|(wished, _, verdict)| Synced {
+            job: wished.job.id,
+            state: state(&verdict),
+            verdict,
+        });
+        return Ok(synced.collect());
+    }
+    Err(Failed::Contended)
+}
+
+/// What a look and a write have in common.
+struct Desk<'a> {
+    app: &'a App,
+    project: &'a ProjectRow,
+    registry: SharedRegistry,
+    keys: Keys,
+    plane: String,
+    known: i64,
+    jobs: &'a [i64],
+    /// Names never change, so they may be older than all that is read later.
+    names: Vec<(i64, JobName)>,
+}
+
+impl<'a> Desk<'a> {
+    async fn open(app: &'a App, project: &'a ProjectRow, jobs: &'a [i64]) -> Result<Self, Failed> {
+        let keys = Keys::new(&project.namespace).map_err(|_| Failed::Namespace(project.namespace.clone()))?;
+        let registry = app.registries.session(&project.registry).await?;
+        let (plane, known) = (app.store.plane().await?, app.store.control_mark(project.id).await?);
+        let names = app.store.wished(jobs).await?;
+        let names = names
+            .iter()
+            .filter_map(|wished| Some((wished.job.id, JobName::new(&wished.job.name).ok()?)))
+            .collect();
+        Ok(Self { app, project, registry, keys, plane, known, jobs, names })
+    }
+
+    /// What we write into `control`.
+    fn mine(&self) -> Control {
+        Control {
+            plane: self.plane.clone(),
+            url: self.app.config.public_url.clone(),
+            term: 0,
+            seq: self.app.catalogue.seq(),
+        }
+    }
+
+    /// Step 1: the version of `control`, and what was found beside it; `None` when the node was made just now, and is to be read.
+    async fn control(&self) -> Result<Option<(i32, Vec<(i64, Looked)>)>, Failed> {
+        let (node, looked) =
+            look(self.app, self.project, self.registry.as_ref(), &self.keys, &self.names).await?;
+        match control::standing(node.as_ref(), &self.plane, self.known) {
+            Standing::Ours(number) => Ok(Some((number, looked))),
+            Standing::None => {
+                control::make(self.registry.as_ref(), &self.keys, &self.mine()).await?;
+                Ok(None)
+            }
+            Standing::Another(url) => Err(Failed::AnotherPlane(url)),
+            Standing::Older { found, known } => Err(Failed::Older { found, known }),
+        }
+    }
+
+    /// Steps 2 and 3.
+    async fn decide(
+        &self,
+        looked: Vec<(i64, Looked)>,
+        word: Word,
+    ) -> Result<Vec<(Wished, Looked, Verdict)>, Failed> {
+        let wished = self.app.store.wished(self.jobs).await?;
+        Ok(pair(wished, looked)
+            .map(|(wished, looked)| {
+                let verdict = by_word(word, judge(self.project, &wished, &looked));
+                (wished, looked, verdict)
+            })
+            .collect())
+    }
+}
+
+/// What a person's word makes of a verdict.
+fn by_word(word: Word, verdict: Verdict) -> Verdict {
+    let overwrite = |changes| Verdict::Overwrite(Drift { kind: DriftKind::Both, changes, unreadable: None });
+    match (word, verdict) {
+        (Word::Policy, verdict) => verdict,
+        (Word::Database, Verdict::Conflict(Conflict::FirstContact(changes) | Conflict::Both(changes))) => {
+            overwrite(changes)
+        }
+        (Word::Database, Verdict::Adopt { changes, .. }) => overwrite(changes),
+        (Word::Database, Verdict::Report(drift)) => Verdict::Overwrite(drift),
+        (Word::Database, Verdict::Missing) => Verdict::Recreate,
+        (Word::Database, verdict) => verdict,
+    }
+}
+
+/// Takes over what the registry has, where the project wants that; true when anything was.
+async fn adopt(
+    app: &App,
+    project: &ProjectRow,
+    decided: &[(Wished, Looked, Verdict)],
+) -> Result<bool, Failed> {
+    let mut any = false;
+    for (wished, _, verdict) in decided {
+        let Verdict::Adopt { settings, changes } = verdict else { continue };
+        let mut change = app.store.begin(Actor::server("sync"), app.now()).await?;
+        let new = NewJob::adopted(&wished.job, settings.as_ref().clone(), String::new());
+        if change.update_job(&wished.job, &new).await?.is_none() {
+            // Somebody saved meanwhile: that is looked at next.
+            any = true;
+            continue;
+        }
+        change.record(Record {
+            action: "sync.adopt",
+            project: project.id,
+            target: Target { kind: "job", id: wished.job.id.to_string(), name: wished.job.name.clone() },
+            outcome: Outcome::Done,
+            code: "",
+            changes: differences(changes),
+            reason: String::new(),
+        });
+        change.commit().await?;
+        any = true;
+    }
+    Ok(any)
 }
 
 /// Step 1.

@@ -18,6 +18,11 @@ on_each_database! {
     another_databases_namespace_is_not_touched
     a_registry_that_went_back_is_not_written
     a_job_that_the_registry_has_already_is_a_conflict
+    a_change_from_outside_is_healed_without_anybody_asking
+    a_person_decides_between_what_is_wished_and_what_is_there
+    a_project_that_adopts_makes_a_version_of_what_others_write
+    jobs_that_only_the_registry_has_are_listed_and_taken_over
+    a_wiped_namespace_is_not_written_until_somebody_confirms
 }
 
 const CRON: &str = "0 0 1 * * ?";
@@ -165,4 +170,123 @@ async fn a_job_that_the_registry_has_already_is_a_conflict(stage: &Stage) {
     let made = stage.post(&root, "/projects/billing/jobs", job).await.is(201);
     assert_eq!(made["sync"]["state"], "conflict", "{made:#}");
     assert_eq!(config(stage).await.0["cron"], "0 0 9 * * ?");
+}
+
+async fn a_change_from_outside_is_healed_without_anybody_asking(stage: &Stage) {
+    let (root, project) = project(stage, "repair").await;
+    let job = make(stage, &root).await;
+    sync::notice::start(&stage.app);
+    edit(stage, "cron", json!("0 0 9 * * ?")).await;
+    // Another task notices it; that is waited for, and not how long it takes.
+    let healed = async {
+        while config(stage).await.0["cron"] != CRON {
+            tokio::time::sleep(std::time::Duration::from_millis(20)).await;
+        }
+    };
+    tokio::time::timeout(std::time::Duration::from_secs(60), healed).await.expect("it is healed");
+    assert_eq!(stage.app.store.drifts(project.id, Some(job), i64::MAX, 10).await.unwrap().len(), 1);
+}
+
+async fn a_person_decides_between_what_is_wished_and_what_is_there(stage: &Stage) {
+    let (root, _) = project(stage, "report").await;
+    make(stage, &root).await;
+    edit(stage, "cron", json!("0 0 9 * * ?")).await;
+    let shown = stage.get(&root, "/projects/billing/jobs/report/sync").await.is(200);
+    assert_eq!(shown["state"], "reported");
+    assert_eq!(shown["differences"][0], json!({ "key": "cron", "before": CRON, "after": "0 0 9 * * ?" }));
+    let operator = stage.somebody(&root, "lina", Some("operator")).await;
+    stage
+        .post(&operator, "/projects/billing/jobs/report/sync/resolve", json!({ "take": "registry" }))
+        .await
+        .refused("not-allowed");
+    let taken = stage
+        .post(&root, "/projects/billing/jobs/report/sync/resolve", json!({ "take": "registry" }))
+        .await
+        .is(200);
+    assert_eq!((&taken["state"], &taken["differences"]), (&json!("written"), &json!([])));
+    let job = stage.get(&root, "/projects/billing/jobs/report").await.is(200);
+    assert_eq!((&job["version"], &job["settings"]["cron"]), (&json!(2), &json!("0 0 9 * * ?")));
+    edit(stage, "cron", json!("0 0 10 * * ?")).await;
+    stage
+        .post(&root, "/projects/billing/jobs/report/sync/resolve", json!({ "take": "database" }))
+        .await
+        .is(200);
+    assert_eq!(config(stage).await.0["cron"], "0 0 9 * * ?");
+    let drifts = stage.get(&root, "/projects/billing/drift?job=report").await.is(200);
+    let id = drifts["items"][0]["id"].as_str().unwrap();
+    let drift = stage.get(&root, &format!("/projects/billing/drift/{id}")).await.is(200);
+    assert!(drift["had"].as_str().unwrap().contains("0 0 10 * * ?"), "{drift:#}");
+}
+
+async fn a_project_that_adopts_makes_a_version_of_what_others_write(stage: &Stage) {
+    let (root, _) = project(stage, "adopt").await;
+    make(stage, &root).await;
+    edit(stage, "cron", json!("0 0 9 * * ?")).await;
+    let synced = stage.post(&root, "/projects/billing/jobs/report/sync", json!({})).await.is(200);
+    assert_eq!(synced["state"], "written", "{synced:#}");
+    let version = stage.get(&root, "/projects/billing/jobs/report/versions/2").await.is(200);
+    assert_eq!((&version["origin"], &version["settings"]["cron"]), (&json!("adopt"), &json!("0 0 9 * * ?")));
+    assert_eq!(config(stage).await.0["cron"], "0 0 9 * * ?");
+}
+
+async fn jobs_that_only_the_registry_has_are_listed_and_taken_over(stage: &Stage) {
+    let (root, _) = project(stage, "repair").await;
+    let keys = Keys::new("billing").unwrap();
+    let registry = outsider(stage);
+    let mut ops = vec![];
+    for name in ["one", "two"] {
+        let name = JobName::new(name).unwrap();
+        let mut theirs =
+            clockwright_model::JobSettings::new(name.clone(), clockwright_model::JobKind::Simple, CRON, 3);
+        theirs.class = "com.example.Theirs".into();
+        ops.push(Op::create(keys.job(&name), ""));
+        ops.push(Op::create(keys.of(&name, &Key::Config), Layout::V2.write(&theirs)));
+    }
+    let broken = JobName::new("broken").unwrap();
+    ops.push(Op::create(keys.job(&broken), ""));
+    ops.push(Op::create(keys.of(&broken, &Key::Config), "{"));
+    make(stage, &root).await;
+    registry.commit(ops).await.unwrap();
+    let found = stage.get(&root, "/projects/billing/unmanaged").await.is(200);
+    let names: Vec<&Value> = found.as_array().unwrap().iter().map(|job| &job["name"]).collect();
+    assert_eq!(names, ["broken", "one", "two"]);
+    let dry = stage.post(&root, "/projects/billing/unmanaged/adopt", json!({ "dryRun": true })).await.is(200);
+    assert_eq!(dry["jobs"], json!(["one", "two"]));
+    assert_eq!(dry["refused"][0]["name"], "broken");
+    stage.get(&root, "/projects/billing/jobs/one").await.refused("not-found");
+    let done = stage
+        .post(&root, "/projects/billing/unmanaged/adopt", json!({ "jobs": ["one", "none"] }))
+        .await
+        .is(200);
+    assert_eq!((&done["jobs"], &done["refused"][0]["name"]), (&json!(["one"]), &json!("none")));
+    let job = stage.get(&root, "/projects/billing/jobs/one").await.is(200);
+    assert_eq!(
+        (&job["settings"]["elasticJobClass"], &job["sync"]["state"]),
+        (&json!("com.example.Theirs"), &json!("written"))
+    );
+}
+
+async fn a_wiped_namespace_is_not_written_until_somebody_confirms(stage: &Stage) {
+    let (root, _) = project(stage, "repair").await;
+    let names: Vec<String> = (0..60).map(|number| format!("job-{number:02}")).collect();
+    for name in &names {
+        let job = json!({ "name": name, "settings": { "elasticJobClass": "com.example.Job", "cron": CRON } });
+        stage.pass(1_000);
+        stage.post(&root, "/projects/billing/jobs", job).await.is(201);
+    }
+    let keys = Keys::new("billing").unwrap();
+    let mut ops = Vec::new();
+    for name in &names {
+        let name = JobName::new(name).unwrap();
+        ops.push(Op::delete(keys.of(&name, &Key::Config)));
+        ops.push(Op::delete(keys.job(&name)));
+    }
+    outsider(stage).commit(ops).await.unwrap();
+    let swept = stage.post(&root, "/projects/billing/sync", json!({})).await.is(200);
+    assert_eq!((&swept["held"], &swept["counts"]["held"]), (&json!(true), &json!(60)), "{swept:#}");
+    assert!(outsider(stage).list(keys.root()).await.unwrap().is_empty());
+    assert_eq!(stage.get(&root, "/projects/billing/sync").await.is(200)["held"], true);
+    let confirmed = stage.post(&root, "/projects/billing/sync/confirm", json!({})).await.is(200);
+    assert_eq!(confirmed["counts"]["written"], 60, "{confirmed:#}");
+    assert_eq!(outsider(stage).list(keys.root()).await.unwrap().len(), 60);
 }

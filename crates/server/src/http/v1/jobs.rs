@@ -390,7 +390,7 @@ pub(in crate::http) async fn replace(
     save(&app, &who, &job, version, new, ask.by_hand, "job.update").await
 }
 
-fn name_of(job: &JobRow) -> Answered<JobName> {
+pub(super) fn name_of(job: &JobRow) -> Answered<JobName> {
     Ok(JobName::new(&job.name).map_err(|error| Problem::new(Code::Internal, error.to_string()))?)
 }
 
@@ -648,11 +648,12 @@ pub(in crate::http) async fn differences(
     let name = name_of(&job)?;
     let (before, after) =
         (find_version(&app, &job, n).await?.read(&name)?, find_version(&app, &job, m).await?.read(&name)?);
-    let value = |value: Option<clockwright_settings::value::Value>| value.map(|value| value.to_json());
-    let differences = canonical::diff(&before, &after).into_iter().map(|change| Difference {
-        key: change.key.to_owned(),
-        before: value(change.before),
-        after: value(change.after),
-    });
+    let differences = canonical::diff(&before, &after).into_iter().map(differences_of);
     Ok(Found::new(differences.collect()))
+}
+
+/// A setting that differs, as answers show it.
+pub(super) fn differences_of(change: Change) -> Difference {
+    let value = |value: Option<clockwright_settings::value::Value>| value.map(|value| value.to_json());
+    Difference { key: change.key.to_owned(), before: value(change.before), after: value(change.after) }
 }

@@ -7,6 +7,7 @@ pub(super) mod me;
 pub(super) mod people;
 pub(super) mod projects;
 pub(super) mod session;
+pub(super) mod sync;
 pub(super) mod system;
 
 use crate::decide::chain::{Outcome, Record, Target};

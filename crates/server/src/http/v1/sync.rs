@@ -1,0 +1,456 @@
+//! How the registry agrees with the database: looked at, put right, decided by a person; and jobs that only the registry has.
+
+use super::jobs::{differences_of, name_of};
+use super::{done, target};
+use crate::app::{App, Told};
+use crate::decide::sync::{Conflict, Verdict};
+use crate::http::answer::Found;
+use crate::http::grant::{Asker, Granted};
+use crate::http::parts::{Body, Named, Query, TheJob};
+use crate::http::refusal::{Answered, Refusal};
+use crate::store::{DriftRow, JobRow, NewJob, ProjectRow, StoreError, SyncState};
+use crate::sync::{Failed, Swept, Synced, Word, look_only, sweep, write, write_by};
+use clockwright_api::page::{LONGEST, Page, USUAL};
+use clockwright_api::permission::kinds::{ProjectWrite, SyncAdopt, SyncRead, SyncRun};
+use clockwright_api::sync::{Adopt, Adopted, DriftAsk, DriftView, JobState, JobSync, ProjectSync, Unmanaged};
+use clockwright_api::{At, Code, Problem};
+use clockwright_fleet::Layout;
+use clockwright_fleet::keys::{Key, Keys};
+use clockwright_model::{JobName, JobSettings};
+use clockwright_registry::{Path, Registry};
+use clockwright_settings::{Change, canonical};
+use serde::Deserialize;
+use serde_json::json;
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use utoipa::IntoParams;
+
+/// Why a look failed, as an answer.
+fn refuse(failed: Failed) -> Refusal {
+    match failed {
+        Failed::Store(error) => error.into(),
+        Failed::AnotherPlane(url) => {
+            Problem::new(Code::RegistryOfAnotherPlane, format!("the namespace is managed from {url}")).into()
+        }
+        Failed::Older { found, known } => {
+            let detail = format!("`control` has version {found}, and {known} was seen there once");
+            Problem::new(Code::RegistryRegressed, detail).into()
+        }
+        Failed::NoSession(why) => {
+            tracing::warn!(%why, "a registry is away");
+            Problem::new(Code::RegistryAway, "the project's registry cannot be reached now").retry(5).into()
+        }
+        Failed::Registry(clockwright_registry::Error::Denied { .. }) => {
+            Problem::new(Code::RegistryDenied, "the registry does not let the server write there").into()
+        }
+        other => {
+            tracing::warn!(error = %other, "a look at a registry failed");
+            Problem::new(Code::RegistryAway, "the project's registry did not answer as it should")
+                .retry(5)
+                .into()
+        }
+    }
+}
+
+pub(in crate::http) async fn show(
+    app: Arc<App>,
+    who: Granted<SyncRead>,
+    TheJob(job): TheJob,
+) -> Answered<Found<JobSync>> {
+    let synced = look_only(&app, who.project()?, &[job.id]).await.map_err(refuse)?;
+    view(&app, &job, synced).await
+}
+
+pub(in crate::http) async fn run(
+    app: Arc<App>,
+    who: Granted<SyncRun>,
+    TheJob(job): TheJob,
+) -> Answered<Found<JobSync>> {
+    let synced = write(&app, who.project()?, &[job.id]).await.map_err(refuse)?;
+    view(&app, &job, synced).await
+}
+
+async fn view(app: &App, job: &JobRow, synced: Vec<Synced>) -> Answered<Found<JobSync>> {
+    let row = app.store.syncs(&[job.id]).await?.into_iter().next();
+    let synced = synced.into_iter().next();
+    let (state, changes, why) = synced.map_or((SyncState::Pending, Vec::new(), String::new()), |synced| {
+        let (changes, why) = said(&synced.verdict);
+        (synced.state, changes.to_vec(), why)
+    });
+    Ok(Found::new(JobSync {
+        state: state.word().to_owned(),
+        why,
+        base_version: row.as_ref().map_or(0, |row| row.base_version),
+        synced_at: row.filter(|row| row.synced > 0).map(|row| At(row.synced)),
+        differences: changes.into_iter().map(differences_of).collect(),
+    }))
+}
+
+/// What a verdict says: the settings that differ, and in words what cannot be said by them.
+fn said(verdict: &Verdict) -> (&[Change], String) {
+    match verdict {
+        Verdict::Overwrite(drift) | Verdict::Report(drift) => {
+            (&drift.changes, drift.unreadable.clone().unwrap_or_default())
+        }
+        Verdict::Adopt { changes, .. } => (changes, String::new()),
+        Verdict::Conflict(Conflict::FirstContact(changes)) => {
+            (changes, "the registry had a job of that name before".to_owned())
+        }
+        Verdict::Conflict(Conflict::Both(changes)) => (changes, "both were changed".to_owned()),
+        Verdict::Conflict(Conflict::LayoutChanged(layout)) => {
+            (&[], format!("the registry has it in the layout of {layout}"))
+        }
+        Verdict::Missing => (&[], "somebody deleted it from the registry".to_owned()),
+        Verdict::Protect(_) => (&[], "the node's access list is not ours".to_owned()),
+        Verdict::CameBack => (&[], "it was removed, and an instance has made it again".to_owned()),
+        _ => (&[], String::new()),
+    }
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, utoipa::ToSchema)]
+#[serde(rename_all = "camelCase")]
+enum Side {
+    /// What the database says is written.
+    Database,
+    /// What the registry has becomes the job's next version.
+    Registry,
+}
+
+/// Which of the two is right.
+#[derive(Debug, Clone, Copy, Deserialize, utoipa::ToSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub(in crate::http) struct Resolve {
+    /// It.
+    take: Side,
+}
+
+pub(in crate::http) async fn resolve(
+    app: Arc<App>,
+    who: Granted<SyncAdopt>,
+    TheJob(job): TheJob,
+    Body(ask): Body<Resolve>,
+) -> Answered<Found<JobSync>> {
+    let project = Arc::clone(who.project()?);
+    match ask.take {
+        Side::Database => {
+            note(&app, who.asker(), &project, &job, "sync.take-database").await?;
+            let synced = write_by(&app, &project, &[job.id], Word::Database).await.map_err(refuse)?;
+            view(&app, &job, synced).await
+        }
+        Side::Registry => {
+            take_registry(&app, who.asker(), &project, &job).await?;
+            let synced = write(&app, &project, &[job.id]).await.map_err(refuse)?;
+            view(&app, &job, synced).await
+        }
+    }
+}
+
+async fn note(
+    app: &App,
+    asker: &Asker,
+    project: &ProjectRow,
+    job: &JobRow,
+    action: &'static str,
+) -> Answered<()> {
+    let mut change = app.begin_as(asker.actor.clone()).await?;
+    change.record(done(action, project.id, target("job", job.id, &job.name), json!(null), ""));
+    app.commit(change).await?;
+    Ok(())
+}
+
+/// What the registry has becomes the job's next version.
+async fn take_registry(app: &App, asker: &Asker, project: &ProjectRow, job: &JobRow) -> Answered<()> {
+    let name = name_of(job)?;
+    let here = find(app, project, std::slice::from_ref(&name)).await?.into_iter().next();
+    let missing = || Problem::new(Code::NotFound, format!("the registry has no config of `{}`", job.name));
+    let found = here.ok_or_else(missing)?;
+    let settings = found
+        .settings
+        .map_err(|why| Problem::new(Code::Invalid, format!("what the registry has cannot be used: {why}")))?;
+    let mut change = app.begin_as(asker.actor.clone()).await?;
+    let new = NewJob::adopted(job, settings, String::new());
+    if change.update_job(job, &new).await?.is_none() {
+        return Err(super::conflict(&format!("`{}`", job.name), job.version, job.version + 1).into());
+    }
+    change.record(done("sync.adopt", project.id, target("job", job.id, &job.name), json!(null), ""));
+    app.commit(change).await?;
+    Ok(())
+}
+
+pub(in crate::http) async fn of_project(
+    app: Arc<App>,
+    who: Granted<SyncRead>,
+) -> Answered<Found<ProjectSync>> {
+    let project = Arc::clone(who.project()?);
+    let jobs = app.catalogue.jobs(project.id);
+    let mut report = ProjectSync::default();
+    for group in jobs.chunks(500) {
+        let ids: Vec<i64> = group.iter().map(|job| job.id).collect();
+        let rows = app.store.syncs(&ids).await?;
+        for job in group {
+            let row = rows.iter().find(|row| row.job == job.id);
+            let state = row.map_or(SyncState::Pending, |row| row.state);
+            count(&mut report, job, state, row.map_or("", |row| row.error.as_str()));
+        }
+    }
+    report.held = report.counts.contains_key(SyncState::Held.word());
+    Ok(Found::new(report))
+}
+
+fn count(report: &mut ProjectSync, job: &JobRow, state: SyncState, why: &str) {
+    *report.counts.entry(state.word().to_owned()).or_default() += 1;
+    if state != SyncState::Written {
+        report.jobs.push(JobState {
+            name: job.name.clone(),
+            state: state.word().to_owned(),
+            why: why.to_owned(),
+        });
+    }
+}
+
+fn report(app: &App, project: &ProjectRow, swept: Swept) -> Found<ProjectSync> {
+    let names: BTreeMap<i64, Arc<JobRow>> =
+        app.catalogue.jobs(project.id).into_iter().map(|job| (job.id, job)).collect();
+    let mut report = ProjectSync { held: swept.held, ..ProjectSync::default() };
+    for synced in swept.jobs {
+        if let Some(job) = names.get(&synced.job) {
+            count(&mut report, job, synced.state, &said(&synced.verdict).1);
+        }
+    }
+    Found::new(report)
+}
+
+pub(in crate::http) async fn run_project(
+    app: Arc<App>,
+    who: Granted<SyncRun>,
+) -> Answered<Found<ProjectSync>> {
+    let project = Arc::clone(who.project()?);
+    let swept = sweep(&app, &project, false).await.map_err(refuse)?;
+    Ok(report(&app, &project, swept))
+}
+
+pub(in crate::http) async fn confirm(
+    app: Arc<App>,
+    who: Granted<ProjectWrite>,
+) -> Answered<Found<ProjectSync>> {
+    let project = Arc::clone(who.project()?);
+    let mut change = app.begin_as(who.asker().actor.clone()).await?;
+    change.record(done(
+        "sync.confirm",
+        project.id,
+        target("project", project.id, &project.name),
+        json!(null),
+        "",
+    ));
+    app.commit(change).await?;
+    app.store.forget_control(project.id).await?;
+    let swept = sweep(&app, &project, true).await.map_err(refuse)?;
+    Ok(report(&app, &project, swept))
+}
+
+pub(in crate::http) async fn drifts(
+    app: Arc<App>,
+    who: Granted<SyncRead>,
+    Query(ask): Query<DriftAsk>,
+) -> Answered<Found<Page<DriftView>>> {
+    let project = Arc::clone(who.project()?);
+    let limit = ask.limit.unwrap_or(USUAL).clamp(1, LONGEST);
+    let before = match ask.after.as_deref().map(str::parse::<i64>) {
+        None => i64::MAX,
+        Some(Ok(at)) => at,
+        Some(Err(_)) => return Err(Problem::new(Code::BadCursor, "`after` is no `next` of a page").into()),
+    };
+    let job = match &ask.job {
+        None => None,
+        Some(name) => {
+            let missing = || {
+                Problem::new(Code::NotFound, format!("the project `{}` has no job `{name}`", project.name))
+            };
+            Some(app.catalogue.job(project.id, name).ok_or_else(missing)?.id)
+        }
+    };
+    let mut rows = app.store.drifts(project.id, job, before, limit + 1).await?;
+    let more = rows.len() > limit as usize;
+    rows.truncate(limit as usize);
+    let next = more.then(|| rows.last().map(|row| row.found.to_string())).flatten();
+    let items = rows.into_iter().map(|row| DriftView { had: None, ..view_drift(row) }).collect();
+    Ok(Found::new(Page { items, next, count: None, seq: app.catalogue.seq() }))
+}
+
+#[derive(Debug, Deserialize, IntoParams)]
+pub(in crate::http) struct TheDrift {
+    /// Its id.
+    id: String,
+}
+
+pub(in crate::http) async fn drift(
+    app: Arc<App>,
+    who: Granted<SyncRead>,
+    Named(TheDrift { id }): Named<TheDrift>,
+) -> Answered<Found<DriftView>> {
+    let missing = || Problem::new(Code::NotFound, format!("there is no record `{id}`"));
+    let row = app.store.drift(who.project()?.id, &id).await?.ok_or_else(missing)?;
+    Ok(Found::new(view_drift(row)))
+}
+
+fn view_drift(row: DriftRow) -> DriftView {
+    DriftView {
+        id: row.id,
+        job: row.name,
+        found_at: At(row.found),
+        kind: row.kind,
+        verdict: row.verdict,
+        done_at: row.done.map(At),
+        changes: serde_json::from_str(&row.changes).unwrap_or_default(),
+        had: Some(row.had),
+    }
+}
+
+/// A config in the registry.
+struct Here {
+    name: JobName,
+    layout: Layout,
+    settings: Result<JobSettings, String>,
+}
+
+/// The configs of these jobs, as far as there are any.
+async fn find(app: &App, project: &ProjectRow, names: &[JobName]) -> Answered<Vec<Here>> {
+    let (registry, keys) = registry(app, project).await?;
+    let paths: Vec<Path> =
+        names.iter().flat_map(|name| [keys.job(name), keys.of(name, &Key::Config)]).collect();
+    let nodes = registry.read(&paths).await.map_err(|error| refuse(error.into()))?;
+    let mut nodes = nodes.into_iter();
+    let mut here = Vec::new();
+    for name in names {
+        let (root, config) = (nodes.next().flatten(), nodes.next().flatten());
+        let Some(config) = config else { continue };
+        let root = root.map(|root| root.data).unwrap_or_default();
+        let layout = Layout::of(&config.data).unwrap_or_default();
+        let settings = layout
+            .read(&config.data, &root, None)
+            .map_err(|error| error.to_string())
+            .and_then(|settings| {
+                clockwright_fleet::config::usable(&settings, name)
+                    .map(|_| settings)
+                    .map_err(|error| error.to_string())
+            })
+            .map(|settings| JobSettings { overwrite: false, ..settings });
+        here.push(Here { name: name.clone(), layout, settings });
+    }
+    Ok(here)
+}
+
+async fn registry(app: &App, project: &ProjectRow) -> Answered<(Arc<dyn Registry>, Keys)> {
+    let keys =
+        Keys::new(&project.namespace).map_err(|_| refuse(Failed::Namespace(project.namespace.clone())))?;
+    let registry = app.registries.session(&project.registry).await.map_err(|why| refuse(why.into()))?;
+    Ok((registry, keys))
+}
+
+/// The names that the registry has and the database has not.
+async fn strangers(app: &App, project: &ProjectRow) -> Answered<Vec<JobName>> {
+    let (registry, keys) = registry(app, project).await?;
+    let names = registry.list(keys.root()).await.map_err(|error| refuse(error.into()))?;
+    let unknown = names.iter().filter(|name| app.catalogue.job(project.id, name).is_none());
+    Ok(unknown.filter_map(|name| JobName::new(name).ok()).collect())
+}
+
+pub(in crate::http) async fn unmanaged(
+    app: Arc<App>,
+    who: Granted<SyncRead>,
+) -> Answered<Found<Vec<Unmanaged>>> {
+    let project = Arc::clone(who.project()?);
+    let names = strangers(&app, &project).await?;
+    let found = find(&app, &project, &names).await?;
+    let (registry, keys) = registry(&app, &project).await?;
+    let parents: Vec<Path> = found.iter().map(|here| keys.of(&here.name, &Key::Instances)).collect();
+    let instances = registry.lists(&parents).await.map_err(|error| refuse(error.into()))?;
+    let views = found.into_iter().zip(instances).map(|(here, instances)| {
+        let (settings, why) = match here.settings {
+            Ok(settings) => (Some(canonical::to_json(&settings)), String::new()),
+            Err(why) => (None, why),
+        };
+        let layout = if here.layout == Layout::V3 { "3" } else { "2" }.to_owned();
+        Unmanaged { name: here.name.as_str().to_owned(), layout, settings, why, instances }
+    });
+    Ok(Found::new(views.collect()))
+}
+
+pub(in crate::http) async fn adopt(
+    app: Arc<App>,
+    who: Granted<SyncAdopt>,
+    Body(ask): Body<Adopt>,
+) -> Answered<Told<Found<Adopted>>> {
+    let project = Arc::clone(who.project()?);
+    let strangers = strangers(&app, &project).await?;
+    let mut adopted = Adopted::default();
+    let mut refuse_one = |name: &str, why: String| {
+        adopted.refused.push(JobState { name: name.to_owned(), state: "refused".to_owned(), why });
+    };
+    let wanted: Vec<JobName> = match &ask.jobs {
+        None => strangers,
+        Some(names) => {
+            for name in names
+                .iter()
+                .filter(|name| !strangers.iter().any(|stranger| stranger.as_str() == name.as_str()))
+            {
+                refuse_one(name, "it is managed already, or the registry has no such job".to_owned());
+            }
+            strangers
+                .into_iter()
+                .filter(|stranger| names.iter().any(|name| name == stranger.as_str()))
+                .collect()
+        }
+    };
+    let mut rows = Vec::new();
+    for here in find(&app, &project, &wanted).await? {
+        match here.settings {
+            Ok(settings) => rows.push(NewJob::found(settings, String::new())),
+            Err(why) => refuse_one(here.name.as_str(), why),
+        }
+    }
+    adopted.jobs = rows.iter().map(|row| row.settings.name.as_str().to_owned()).collect();
+    let mut change = app.begin(who.asker()).await?;
+    let mut ids = Vec::new();
+    if !ask.dry_run {
+        for row in &rows {
+            let job = match change.insert_job(project.id, row).await {
+                Err(StoreError::Taken) => {
+                    return Err(Problem::new(
+                        Code::NameTaken,
+                        format!("`{}` was made meanwhile", row.settings.name),
+                    )
+                    .into());
+                }
+                other => other?,
+            };
+            let settings = canonical::to_json(&row.settings);
+            change.record(done(
+                "job.adopt",
+                project.id,
+                target("job", job.id, &job.name),
+                json!({ "settings": [null, settings] }),
+                "",
+            ));
+            ids.push(job.id);
+        }
+    }
+    if ids.is_empty() {
+        let facts = json!({ "jobs": adopted.jobs.len(), "dryRun": ask.dry_run });
+        change.record(done(
+            "project.adopt",
+            project.id,
+            target("project", project.id, &project.name),
+            facts,
+            "",
+        ));
+    }
+    let told = app.finish(change, who.asker(), Found::new(adopted)).await?;
+    for group in ids.chunks(crate::sync::write::GROUP) {
+        // What is found is as wished: it only has to be noted. The next sweep does it where the registry is away by now.
+        if let Err(failed) = write(&app, &project, group).await {
+            tracing::debug!(error = %failed, "adopted jobs are noted later");
+        }
+    }
+    Ok(told)
+}

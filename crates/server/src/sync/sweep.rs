@@ -1,0 +1,103 @@
+//! All jobs of a project: looked at together, and written within bounds.
+//!
+//! **When.** At the start of a server, every half hour, after a session with the registry begins anew, when somebody asks, and, for one job, half a
+//! second after a hint that its config or its root node changed.
+//!
+//! **The guard.** A registry that was wiped, replaced by an older copy, or is the wrong one makes nearly every job look changed. So before
+//! anything is written the whole project is looked at, and where more than [`GUARD_JOBS`] jobs *and* more than [`GUARD_SHARE`] of the project would be
+//! made again or overwritten, none of them is: they are `held` until somebody confirms. What people saved themselves is written all the
+//! same.
+
+use super::write::{Failed, GROUP, Synced, look_only, write};
+use crate::app::App;
+use crate::decide::sync::Verdict;
+use crate::store::{ProjectRow, SyncRow, SyncState};
+
+/// More jobs than these, …
+pub const GUARD_JOBS: usize = 50;
+/// … and more than this share of a project's, are not written over without a person's word.
+pub const GUARD_SHARE: f64 = 0.2;
+
+/// What a sweep found and did.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Swept {
+    /// Each job's state, in the order of ids.
+    pub jobs: Vec<Synced>,
+    /// True when the guard held what others changed.
+    pub held: bool,
+}
+
+/// Looks at all jobs of a project and writes what is to be written. `confirmed`: a person has said that the guard is to let it pass.
+///
+/// # Errors
+/// Nothing more was written; what was, is noted.
+pub async fn sweep(app: &App, project: &ProjectRow, confirmed: bool) -> Result<Swept, Failed> {
+    let ids: Vec<i64> = app.catalogue.jobs(project.id).iter().map(|job| job.id).collect();
+    let mut ids = ids;
+    ids.sort_unstable();
+    let mut foreseen = Vec::with_capacity(ids.len());
+    for group in ids.chunks(GROUP) {
+        foreseen.extend(look_only(app, project, group).await?);
+    }
+    let over: Vec<i64> =
+        foreseen.iter().filter(|synced| is_over_others(&synced.verdict)).map(|synced| synced.job).collect();
+    let held = !confirmed && exceeds(over.len(), ids.len());
+    let todo: Vec<i64> = ids.iter().copied().filter(|id| !held || !over.contains(id)).collect();
+    let mut swept = Swept { jobs: Vec::with_capacity(ids.len()), held };
+    for group in todo.chunks(GROUP) {
+        swept.jobs.extend(write(app, project, group).await?);
+    }
+    if held {
+        hold(app, &over).await?;
+        swept.jobs.extend(
+            foreseen
+                .into_iter()
+                .filter(|synced| over.contains(&synced.job))
+                .map(|synced| Synced { state: SyncState::Held, ..synced }),
+        );
+        swept.jobs.sort_by_key(|synced| synced.job);
+        tracing::warn!(
+            project = project.name,
+            jobs = over.len(),
+            "more would be written over than the guard allows: a person confirms"
+        );
+    }
+    Ok(swept)
+}
+
+/// What takes away what somebody else did there.
+fn is_over_others(verdict: &Verdict) -> bool {
+    matches!(verdict, Verdict::Overwrite(_) | Verdict::Recreate)
+}
+
+fn exceeds(jobs: usize, all: usize) -> bool {
+    jobs > GUARD_JOBS && jobs as f64 > all as f64 * GUARD_SHARE
+}
+
+async fn hold(app: &App, jobs: &[i64]) -> Result<(), Failed> {
+    let rows: Vec<SyncRow> = app
+        .store
+        .syncs(jobs)
+        .await?
+        .into_iter()
+        .map(|row| SyncRow {
+            state: SyncState::Held,
+            error: "more would be written over than the guard allows".to_owned(),
+            ..row
+        })
+        .collect();
+    Ok(app.store.put_syncs(&rows).await?)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_guard_needs_many_jobs_and_a_great_share() {
+        assert!(!exceeds(50, 50), "a small project is put right whole");
+        assert!(exceeds(51, 60));
+        assert!(!exceeds(51, 1_000), "a few of many are put right");
+        assert!(exceeds(201, 1_000));
+    }
+}

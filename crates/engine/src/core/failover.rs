@@ -2,7 +2,7 @@
 //!
 //! # Who is dead
 //! A claim names its owner and the owner's session. The owner lives while its process lease belongs to that session. A claim
-//! without a living owner is an *orphan* once it has been seen so for [`Core::grace`], read again after that was noticed. An
+//! without a living owner is an *orphan* once it has been seen so for [`Turn::grace`], read again after that was noticed. An
 //! instance node says nothing: it may be deleted by an operator while its process runs on.
 //!
 //! # Protocol, on Elastic-Job's nodes

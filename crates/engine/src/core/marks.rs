@@ -10,8 +10,8 @@
 //! and delete that; an instance that finds itself alone does the same for all that others left. Nobody does when the survivors
 //! have just begun, the server was disabled, `failover` was switched off meanwhile, or the dead one was a taker.
 //!
-//! Here the one of ours that also marks orphans ([`Core::is_marker`]) clears what the dead left, once it was seen dead for
-//! [`Core::grace`] and was read again. With `failover` a `running` without a claim, which is a Java instance's, is first marked as an
+//! Here the one of ours that also marks orphans ([`Turn::is_marker`]) clears what the dead left, once it was seen dead for
+//! [`Turn::grace`] and was read again. With `failover` a `running` without a claim, which is a Java instance's, is first marked as an
 //! orphan in the same commit; the mark then names that instance, which tells the taker that there is something to run although the
 //! cursor has no open claim. Java reads no mark's data. And each of ours clears marks of its own that it is not behind: after an expired session
 //! they are still there, while the runs are not.

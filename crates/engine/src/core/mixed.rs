@@ -1,7 +1,7 @@
 //! Java peers in a job: what they leave unsaid, and how it is found out.
 //!
 //! A Java instance writes no cursor and holds no lease, so that an instance without a lease is a Java peer
-//! ([`Core::has_foreign_peers`]). Three things that cursors tell among ourselves have to be inferred beside one.
+//! ([`Turn::has_foreign_peers`]). Three things that cursors tell among ourselves have to be inferred beside one.
 //!
 //! # Which instants a plan covers
 //! Java plans *while it fires*: every instance whose instant comes while `necessary` is up waits for the plan, and then runs

@@ -8,7 +8,7 @@ use serde_json::Value;
 use std::collections::BTreeSet;
 
 /// Commands without data: they go on until they are ended, or print a text that is no data.
-const NO_DATA: [&str; 3] = ["completion", "dev", "node"];
+const NO_DATA: [&str; 4] = ["completion", "dev", "node", "server"];
 
 /// Keys that are not ours: what was configured is shown as it stands in the registry.
 fn is_as_configured(path: &str) -> bool {
@@ -70,7 +70,7 @@ fn every_command_with_data_has_it_as_json_with_keys_in_camel_case() {
     assert_eq!(ask("cron-next", &["0 0 12 * * ?"]).0, 0);
     assert_eq!(ask("run-get", &[&run]).0, 0);
     for line in [
-        "verify jobs.yaml, job-list, job-get tick, job-dump tick, server-list, ledger tick --from 1m, stats --from 1h",
+        "verify jobs.yaml, job-list, job-get tick, job-dump tick, host-list, ledger tick --from 1m, stats --from 1h",
         "run-list tick -n 1, run-list tick -n 1 --attempts",
         "job-trigger tick, job-set tick --description tests, shard-disable tick 0, shard-enable tick 0, shard-resume tick --from now",
         "job-disable tick, job-enable tick, job-pause tick, job-resume tick, job-drain tick, job-history tick",
@@ -81,9 +81,9 @@ fn every_command_with_data_has_it_as_json_with_keys_in_camel_case() {
             assert_eq!(code, 0, "{command}: {data}");
         }
     }
-    let list = ask("server-list", &[]).1;
+    let list = ask("host-list", &[]).1;
     let ip = list[0]["ip"].as_str().unwrap();
-    for name in ["server-disable", "server-enable", "server-shutdown"] {
+    for name in ["host-disable", "host-enable", "host-shutdown"] {
         ask(name, &[ip]);
     }
     ask("job-shutdown", &["tick"]);

@@ -233,6 +233,15 @@ impl Problem {
         self
     }
 
+    /// With the nearest of the words that are known as the remedy, if one is near.
+    #[must_use]
+    pub fn near<'a>(self, word: &str, known: impl IntoIterator<Item = &'a str>) -> Self {
+        match clockwright_model::nearest(word, known) {
+            Some(near) => self.fix(format!("did you mean `{near}`?")),
+            None => self,
+        }
+    }
+
     /// To be asked again after so many seconds.
     #[must_use]
     pub fn retry(mut self, seconds: u64) -> Self {

@@ -272,7 +272,7 @@ async fn follow(app: Weak<App>, changed: Arc<Notify>) {
         let _ = tokio::time::timeout(FOLLOW, changed.notified()).await;
         let Some(app) = app.upgrade() else { return };
         match app.catalogue.follow(&app.store).await {
-            Ok(_) => away = false,
+            Ok(()) => away = false,
             Err(error) if !away => {
                 away = true;
                 tracing::warn!(%error, "the journal cannot be followed: lists stay as they were");

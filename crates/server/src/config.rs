@@ -53,13 +53,6 @@ impl Default for Config {
 }
 
 impl Config {
-    /// The longest body that a route takes, bytes.
-    #[must_use]
-    pub fn body_limit(&self, pattern: &str) -> usize {
-        let takes_files = pattern.ends_with("/plan") || pattern.ends_with("/apply");
-        if takes_files { 16 << 20 } else { 1 << 20 }
-    }
-
     /// Who sent a request: the other end of the connection, or what a trusted proxy there says.
     #[must_use]
     pub fn client(&self, peer: IpAddr, headers: &HeaderMap) -> String {

@@ -58,13 +58,12 @@ impl Catalogue {
         Ok(())
     }
 
-    /// Reads what happened since; returns the records' numbers and actions, for whoever passes them on.
+    /// Reads what happened since.
     ///
     /// # Errors
     /// The database is away.
-    pub async fn follow(&self, store: &Store) -> Result<usize, StoreError> {
+    pub async fn follow(&self, store: &Store) -> Result<(), StoreError> {
         let (head, _) = store.head().await?;
-        let mut seen = 0;
         while self.seq() < head {
             let filter = JournalFilter { after: Some(self.seq()), limit: BATCH, ..JournalFilter::default() };
             let records = store.journal(&filter).await?;
@@ -74,7 +73,6 @@ impl Catalogue {
                 self.load(store).await?;
                 break;
             };
-            seen += records.len();
             let jobs: BTreeSet<i64> = records
                 .iter()
                 .filter(|record| record.fields.target_kind == "job")
@@ -91,7 +89,7 @@ impl Catalogue {
             }
             self.reach(last);
         }
-        Ok(seen)
+        Ok(())
     }
 
     async fn load_projects(&self, store: &Store) -> Result<(), StoreError> {

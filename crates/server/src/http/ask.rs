@@ -1,7 +1,7 @@
 //! A request as handlers see it: read whole, known by an id, with whoever sent it.
 
 use crate::app::App;
-use crate::decide::chain::{Actor, ActorKind, Via, sha256};
+use crate::decide::chain::{Actor, ActorKind, Via};
 use crate::http::grant::{Asker, Key};
 use crate::http::refusal::Answered;
 use crate::identity::Door;
@@ -24,8 +24,6 @@ pub struct Ask {
     pub uri: Uri,
     /// Its headers.
     pub headers: HeaderMap,
-    /// The pattern of its address.
-    pub pattern: &'static str,
     /// What stands in the address where the pattern has names.
     pub names: BTreeMap<String, String>,
     /// The parameters behind the `?`, decoded.
@@ -36,6 +34,8 @@ pub struct Ask {
     pub ip: String,
     /// How they came in, or why not.
     pub door: Door,
+    /// Its idempotency key, if it has one and they are in.
+    pub key: Option<Key>,
 }
 
 impl Ask {
@@ -78,31 +78,9 @@ impl Ask {
         Ok(Asker {
             principal: Arc::clone(&visitor.principal),
             actor,
-            key: self.key()?,
+            key: self.key.clone(),
             proved_at: visitor.proved_at,
         })
-    }
-
-    /// The idempotency key, if there is one.
-    fn key(&self) -> Answered<Option<Key>> {
-        if self.method != Method::POST {
-            return Ok(None);
-        }
-        let Some(value) = self.headers.get("idempotency-key") else { return Ok(None) };
-        let text = value.to_str().unwrap_or_default();
-        if text.is_empty() || text.len() > 100 || !text.chars().all(|letter| letter.is_ascii_graphic()) {
-            let detail = "Idempotency-Key has 1 to 100 visible characters without spaces";
-            return Err(Problem::new(Code::BadRequest, detail).into());
-        }
-        let address = self.uri.path_and_query().map_or("", http::uri::PathAndQuery::as_str);
-        let mut all = address.as_bytes().to_vec();
-        all.push(0);
-        all.extend_from_slice(&self.body);
-        Ok(Some(Key {
-            text: text.to_owned(),
-            route: format!("POST {}", self.pattern.trim_start_matches("/api/v1")),
-            body: sha256(&all),
-        }))
     }
 
     /// The media type of the body, without its parameters, in lower case.

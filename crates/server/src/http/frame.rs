@@ -16,8 +16,10 @@
 //! transaction's part.
 
 use crate::app::App;
+use crate::decide::chain::sha256;
 use crate::http::answer::Rendered;
 use crate::http::ask::Ask;
+use crate::http::grant::Key;
 use crate::http::refusal::{Answered, Refusal};
 use crate::identity::{self, Door};
 use axum::body::Body;
@@ -25,7 +27,7 @@ use axum::extract::Request;
 use clockwright_api::{Code, Problem};
 use futures::FutureExt;
 use http::header::{CONTENT_TYPE, HeaderName, HeaderValue, RETRY_AFTER};
-use http::{Method, Response};
+use http::{HeaderMap, Method, Response, Uri};
 use std::collections::BTreeMap;
 use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
@@ -33,6 +35,8 @@ use std::time::Duration;
 
 /// Longest time of a request, from its first byte to its answer.
 const LONGEST: Duration = Duration::from_secs(30);
+/// The largest body, bytes.
+const LARGEST: usize = 1 << 20;
 /// How long a request waits for what its sender has seen elsewhere.
 const CATCH_UP: Duration = Duration::from_secs(1);
 
@@ -97,11 +101,11 @@ where
     let peer = identity::peer(&request);
     let (parts, body) = request.into_parts();
     let query = parameters(parts.uri.query().unwrap_or_default(), known)?;
-    let limit = app.config.body_limit(pattern);
-    let body = axum::body::to_bytes(body, limit).await.map_err(|error| {
+    let body = axum::body::to_bytes(body, LARGEST).await.map_err(|error| {
         let text = error.to_string();
         if text.contains("length limit") {
-            Problem::new(Code::TooLarge, format!("the body has more than {limit} bytes")).with("limit", limit)
+            Problem::new(Code::TooLarge, format!("the body has more than {LARGEST} bytes"))
+                .with("limit", LARGEST)
         } else {
             Problem::new(Code::BadRequest, format!("the body ended early: {text}"))
         }
@@ -116,15 +120,33 @@ where
     }
     catch_up(&app, &parts.headers).await?;
     let (method, uri, headers) = (parts.method, parts.uri, parts.headers);
-    let ask = Ask { app: Arc::clone(&app), id, method, uri, headers, pattern, names, query, body, ip, door };
-    if matches!(ask.door, Door::In(_)) {
-        let asker = ask.asker()?;
-        app.allow_rate(&asker.principal.id, &ask.method)?;
-        if let Some(key) = &asker.key {
-            app.replay(&asker.principal.id, key).await?;
+    let key = if matches!(door, Door::In(_)) { key(&method, &uri, &headers, pattern, &body)? } else { None };
+    let ask = Ask { app: Arc::clone(&app), id, method, uri, headers, names, query, body, ip, door, key };
+    if let Door::In(visitor) = &ask.door {
+        let who = &visitor.principal.id;
+        ask.app.allow_rate(who, &ask.method)?;
+        if let Some(key) = &ask.key {
+            ask.app.replay(who, key).await?;
         }
     }
     call(ask).await
+}
+
+/// The idempotency key, if there is one.
+fn key(method: &Method, uri: &Uri, headers: &HeaderMap, pattern: &str, body: &[u8]) -> Answered<Option<Key>> {
+    if *method != Method::POST {
+        return Ok(None);
+    }
+    let Some(value) = headers.get("idempotency-key") else { return Ok(None) };
+    let text = value.to_str().unwrap_or_default();
+    if text.is_empty() || text.len() > 100 || !text.chars().all(|letter| letter.is_ascii_graphic()) {
+        let detail = "Idempotency-Key has 1 to 100 visible characters without spaces";
+        return Err(Problem::new(Code::BadRequest, detail).into());
+    }
+    let address = uri.path_and_query().map_or("", http::uri::PathAndQuery::as_str);
+    let all = [address.as_bytes(), &[0], body].concat();
+    let route = format!("POST {}", pattern.trim_start_matches("/api/v1"));
+    Ok(Some(Key { text: text.to_owned(), route, body: sha256(&all) }))
 }
 
 /// The parameters behind the `?`, of which the route knows each.
@@ -145,7 +167,7 @@ fn parameters(query: &str, known: &[String]) -> Answered<Vec<(String, String)>> 
 }
 
 /// Waits until this server has seen what the client has.
-async fn catch_up(app: &App, headers: &http::HeaderMap) -> Answered<()> {
+async fn catch_up(app: &App, headers: &HeaderMap) -> Answered<()> {
     let Some(header) = headers.get("clockwright-min-seq") else { return Ok(()) };
     let wanted = header.to_str().ok().and_then(|text| text.parse::<i64>().ok());
     let wanted = wanted.ok_or_else(|| Problem::new(Code::BadRequest, "Clockwright-Min-Seq is no number"))?;

@@ -221,10 +221,6 @@ fn hidden(app: &App, principal: &Principal, name: &str) -> Problem {
         .filter(|project| sees(project))
         .map(|project| project.name.clone())
         .collect();
-    let problem =
-        Problem::new(Code::NotFound, format!("there is no project `{name}`, or you may not see it"));
-    match clockwright_model::nearest(name, names.iter().map(String::as_str)) {
-        Some(near) => problem.fix(format!("did you mean `{near}`?")),
-        None => problem,
-    }
+    Problem::new(Code::NotFound, format!("there is no project `{name}`, or you may not see it"))
+        .near(name, names.iter().map(String::as_str))
 }

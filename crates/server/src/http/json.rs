@@ -67,13 +67,10 @@ fn explain(pointer: &str, message: &str) -> Problem {
     };
     let mut quoted = rest.split('`');
     let field = quoted.next().unwrap_or_default();
-    let known: Vec<&str> = quoted.skip(1).step_by(2).collect();
-    let problem =
-        Problem::new(Code::UnknownField, format!("`{field}` is not known here")).at(pointer, message);
-    match clockwright_model::nearest(field, known.iter().copied()) {
-        Some(near) => problem.fix(format!("did you mean `{near}`?")),
-        None => problem,
-    }
+    let known = quoted.skip(1).step_by(2);
+    Problem::new(Code::UnknownField, format!("`{field}` is not known here"))
+        .at(pointer, message)
+        .near(field, known)
 }
 
 /// A value in which no key stands twice.

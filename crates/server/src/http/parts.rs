@@ -94,11 +94,7 @@ impl Part for TheJob {
         }
         let names = ask.app.catalogue.job_names(project);
         let problem = Problem::new(Code::NotFound, format!("the project `{project}` has no job `{name}`"));
-        Err(match clockwright_model::nearest(name, names.iter().map(String::as_str)) {
-            Some(near) => problem.fix(format!("did you mean `{near}`?")),
-            None => problem,
-        }
-        .into())
+        Err(problem.near(name, names.iter().map(String::as_str)).into())
     }
 
     fn describe(_: &mut Operation) {}

@@ -34,7 +34,7 @@ fn doors(routes: &mut Routes) {
     routes.get(Open, "/readyz", "May the server be sent requests?", system::ready);
     routes.get(Open, "/version", "Which program is it?", system::version);
     routes.post(Open, "/api/v1/session", "Sign in", session::begin);
-    routes.refuses(&[Code::SignInFailed, Code::LockedOut]);
+    routes.refuses(&[Code::SignInFailed]);
     routes.post(
         Open,
         "/api/v1/links/{token}",

@@ -26,7 +26,7 @@ mod sync;
 pub use jobs::{JobRow, JobState, Managed, NewJob, Origin, VersionRow};
 pub use journal::JournalFilter;
 pub use people::{LinkKind, LinkRow, SessionRow, TokenRow, UserKind, UserRow, UserState};
-pub use projects::{MemberKind, MemberRow, NewProject, ProjectRow};
+pub use projects::{MemberKind, MemberRow, ProjectRow};
 pub use requests::RequestRow;
 pub use sync::{DriftRow, SyncRow, SyncState, Wished};
 

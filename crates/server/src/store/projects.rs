@@ -42,21 +42,6 @@ pub struct ProjectRow {
     pub created: Millis,
 }
 
-/// A project to be made.
-#[derive(Debug, Clone, PartialEq, Eq, Default)]
-#[allow(missing_docs, reason = "as in ProjectRow")]
-pub struct NewProject {
-    pub name: String,
-    pub title: String,
-    pub note: String,
-    pub registry: String,
-    pub namespace: String,
-    pub store: String,
-    pub layout: String,
-    pub policy: Policy,
-    pub code_edit: bool,
-}
-
 words! {
     /// What a member is.
     MemberKind {
@@ -106,26 +91,12 @@ impl Store {
 }
 
 impl Change {
-    /// Makes a project; its id is the number of the record that comes next.
+    /// Makes a project; its id is the number of the record that comes next, whatever the row says.
     ///
     /// # Errors
     /// [`StoreError::Taken`]: its name, or its place in the registry, is another's.
-    pub async fn insert_project(&mut self, new: &NewProject) -> Result<ProjectRow, StoreError> {
-        let row = ProjectRow {
-            id: self.number().await?,
-            name: new.name.clone(),
-            title: new.title.clone(),
-            note: new.note.clone(),
-            registry: new.registry.clone(),
-            namespace: new.namespace.clone(),
-            store: new.store.clone(),
-            layout: new.layout.clone(),
-            policy: new.policy,
-            code_edit: new.code_edit,
-            control_mark: 0,
-            version: 1,
-            created: self.now(),
-        };
+    pub async fn insert_project(&mut self, row: ProjectRow) -> Result<ProjectRow, StoreError> {
+        let row = ProjectRow { id: self.number().await?, ..row };
         let mut sql = self.sql(
             "INSERT INTO CLOCKWRIGHT_PROJECT (id, name, alive, title, note, registry, namespace, store, layout, policy, code_edit, \
              control_mark, version, created)",

@@ -1,5 +1,6 @@
 //! Jobs: made, read, changed, taken back, listed. What is written here is the truth; the registry follows it.
 
+use super::paging::{self, Paging};
 use super::{conflict, done, target};
 use crate::app::{App, Told};
 use crate::decide::query::Query as Search;
@@ -47,11 +48,7 @@ pub(in crate::http) async fn list_all(
 
 /// A page is a place in an order, so it neither repeats nor skips a row that did not change.
 fn page(app: &App, projects: &[Arc<ProjectRow>], ask: &JobsAsk) -> Answered<Found<Page<Row>>> {
-    let limit = ask.limit.unwrap_or(USUAL);
-    if !(1..=LONGEST).contains(&limit) {
-        let problem = Problem::new(Code::Invalid, format!("`limit` is {limit}"));
-        return Err(problem.at("/limit", format!("is to be 1 to {LONGEST}")).into());
-    }
+    let limit = paging::limit(ask.limit)?;
     let search = Search::parse(ask.q.as_deref().unwrap_or_default())
         .map_err(|bad| Problem::new(Code::BadFilter, bad.to_string()).at("/q", bad.why))?;
     let order = Order::parse(ask.sort.as_deref().unwrap_or("name"))?;
@@ -563,31 +560,16 @@ async fn stale(app: &App, job: &JobRow, sent: i64, now: &VersionRow, mine: &NewJ
     Ok(problem.with("changes", changes))
 }
 
-#[derive(Debug, Default, Deserialize, IntoParams)]
-#[serde(deny_unknown_fields, default)]
-pub(in crate::http) struct VersionsAsk {
-    /// How many rows; 50 unless told, 1,000 at most.
-    limit: Option<u32>,
-    /// `next` of the page before.
-    after: Option<String>,
-}
-
 pub(in crate::http) async fn versions(
     app: Arc<App>,
     _: Granted<JobRead>,
     TheJob(job): TheJob,
-    Query(ask): Query<VersionsAsk>,
+    Query(ask): Query<Paging>,
 ) -> Answered<Found<Page<Version>>> {
     let limit = ask.limit.unwrap_or(USUAL).clamp(1, LONGEST);
-    let before = match ask.after.as_deref().map(str::parse::<i64>) {
-        None => i64::MAX,
-        Some(Ok(number)) => number,
-        Some(Err(_)) => return Err(Problem::new(Code::BadCursor, "`after` is no number of a version").into()),
-    };
+    let before = paging::number(ask.after.as_deref(), "number of a version")?.unwrap_or(i64::MAX);
     let mut rows = app.store.versions(job.id, before, limit + 1).await?;
-    let more = rows.len() > limit as usize;
-    rows.truncate(limit as usize);
-    let next = more.then(|| rows.last().map(|row| row.version.to_string())).flatten();
+    let next = paging::cut(&mut rows, limit, |row| row.version.to_string());
     let items =
         rows.into_iter().map(|row| Version { settings: None, yaml: None, ..view_version(row) }).collect();
     Ok(Found::new(Page { items, next, count: Some(job.version.unsigned_abs()), seq: app.catalogue.seq() }))

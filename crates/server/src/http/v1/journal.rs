@@ -1,5 +1,6 @@
 //! The journal, as people read it, and the look at its whole chain.
 
+use super::paging;
 use crate::app::App;
 use crate::decide::chain::{Link, Walk};
 use crate::http::answer::Found;
@@ -7,10 +8,10 @@ use crate::http::grant::Granted;
 use crate::http::parts::Query;
 use crate::http::refusal::Answered;
 use crate::store::JournalFilter;
+use clockwright_api::At;
 use clockwright_api::journal::{JournalActor, JournalRecord, JournalTarget, Verified};
-use clockwright_api::page::{LONGEST, Page, USUAL};
+use clockwright_api::page::Page;
 use clockwright_api::permission::kinds::{AuditAll, AuditRead};
-use clockwright_api::{At, Code, Problem};
 use serde::Deserialize;
 use std::sync::Arc;
 use utoipa::IntoParams;
@@ -48,18 +49,8 @@ pub(in crate::http) async fn of_project(
 }
 
 async fn page(app: &App, project: Option<i64>, ask: Ask) -> Answered<Found<Page<JournalRecord>>> {
-    let limit = ask.limit.unwrap_or(USUAL);
-    if !(1..=LONGEST).contains(&limit) {
-        let problem = Problem::new(Code::Invalid, format!("`limit` is {limit}"));
-        return Err(problem.at("/limit", format!("is to be 1 to {LONGEST}")).into());
-    }
-    let before = match ask.after.as_deref().map(str::parse) {
-        None => None,
-        Some(Ok(seq)) => Some(seq),
-        Some(Err(_)) => {
-            return Err(Problem::new(Code::BadCursor, "`after` is no number of the journal").into());
-        }
-    };
+    let limit = paging::limit(ask.limit)?;
+    let before = paging::number(ask.after.as_deref(), "number of the journal")?;
     let filter = JournalFilter {
         project,
         target: ask.target,
@@ -70,9 +61,7 @@ async fn page(app: &App, project: Option<i64>, ask: Ask) -> Answered<Found<Page<
         limit: limit + 1,
     };
     let mut links = app.store.journal(&filter).await?;
-    let more = links.len() > limit as usize;
-    links.truncate(limit as usize);
-    let next = more.then(|| links.last().map(|link| link.seq.to_string())).flatten();
+    let next = paging::cut(&mut links, limit, |link| link.seq.to_string());
     let items = links.into_iter().map(|link| view(app, link)).collect();
     Ok(Found::new(Page { items, next, count: None, seq: app.catalogue.seq() }))
 }

@@ -2,7 +2,7 @@
 
 use super::links::proved;
 use super::session::{themselves, view_person};
-use super::{done, target};
+use super::{TheId, conflict, done, target};
 use crate::app::{App, Told};
 use crate::decide::chain::sha256;
 use crate::http::answer::{Done, Found, Secret};
@@ -17,10 +17,8 @@ use clockwright_api::people::{
 };
 use clockwright_api::permission::kinds::{Own, OwnChange, TokenOwn};
 use clockwright_api::{At, Code, Permission, Problem};
-use serde::Deserialize;
 use serde_json::json;
 use std::sync::Arc;
-use utoipa::IntoParams;
 
 pub(in crate::http) async fn show(
     app: Arc<App>,
@@ -37,12 +35,27 @@ pub(in crate::http) async fn change(
     client: Client,
     Body(ask): Body<PersonChange>,
 ) -> Answered<Told<Found<Person>>> {
-    let (mut user, _) = themselves(&app, who.asker(), &client).await?;
-    let before = user.clone();
+    let (user, _) = themselves(&app, who.asker(), &client).await?;
+    let version = user.version;
+    save_profile(&app, who.asker(), user, version, ask, "your profile").await
+}
+
+/// Changes somebody's profile, if it still has that version; `what` names it where it has not.
+pub(in crate::http) async fn save_profile(
+    app: &App,
+    asker: &Asker,
+    before: UserRow,
+    version: i64,
+    ask: PersonChange,
+    what: &str,
+) -> Answered<Told<Found<Person>>> {
+    let mut user = UserRow { version, ..before.clone() };
     take(&mut user, ask);
-    let mut change = app.begin(who.asker()).await?;
+    let mut change = app.begin(asker).await?;
     if !change.update_user(&user).await? {
-        return Err(super::conflict("your profile", before.version, before.version + 1).into());
+        // Who was asked for no version has the one that was read, and somebody else was faster by one.
+        let current = if version == before.version { version + 1 } else { before.version };
+        return Err(conflict(what, version, current).into());
     }
     change.record(done(
         "user.update",
@@ -52,11 +65,11 @@ pub(in crate::http) async fn change(
         "",
     ));
     user.version += 1;
-    app.finish(change, who.asker(), Found::at(view_person(&user), user.version)).await
+    app.finish(change, asker, Found::at(view_person(&user), user.version)).await
 }
 
 /// Takes over what is to be changed.
-pub(in crate::http) fn take(user: &mut UserRow, ask: PersonChange) {
+fn take(user: &mut UserRow, ask: PersonChange) {
     if let Some(name) = ask.name {
         user.name = name.into();
     }
@@ -66,7 +79,7 @@ pub(in crate::http) fn take(user: &mut UserRow, ask: PersonChange) {
 }
 
 /// What differs, for the journal.
-pub(in crate::http) fn differences(before: &UserRow, after: &UserRow) -> serde_json::Value {
+fn differences(before: &UserRow, after: &UserRow) -> serde_json::Value {
     let pairs = [("name", &before.name, &after.name), ("mail", &before.mail, &after.mail)];
     pairs
         .into_iter()
@@ -88,7 +101,7 @@ pub(in crate::http) async fn set_password(
     user.password_at = Some(app.now());
     let mut change = app.begin(who.asker()).await?;
     if !change.update_user(&user).await? {
-        return Err(super::conflict("your account", user.version, user.version + 1).into());
+        return Err(conflict("your account", user.version, user.version + 1).into());
     }
     let ended =
         change.end_sessions(&user.id, session.as_ref().map_or("", |session| session.hash.as_str())).await?;
@@ -152,12 +165,6 @@ pub(in crate::http) async fn sessions(
         agent: row.agent,
     };
     Ok(Found::new(rows.into_iter().map(view).collect()))
-}
-
-#[derive(Debug, Deserialize, IntoParams)]
-pub(in crate::http) struct TheId {
-    /// The id.
-    id: String,
 }
 
 pub(in crate::http) async fn end_session(

@@ -4,6 +4,7 @@ pub(super) mod jobs;
 pub(super) mod journal;
 pub(crate) mod links;
 pub(super) mod me;
+mod paging;
 pub(super) mod people;
 pub(super) mod projects;
 pub(super) mod session;
@@ -12,7 +13,16 @@ pub(super) mod system;
 
 use crate::decide::chain::{Outcome, Record, Target};
 use clockwright_api::Problem;
+use serde::Deserialize;
 use serde_json::Value;
+use utoipa::IntoParams;
+
+/// An address that ends with an id.
+#[derive(Debug, Deserialize, IntoParams)]
+pub(in crate::http) struct TheId {
+    /// The id.
+    id: String,
+}
 
 /// A record of something that was done.
 pub(crate) fn done(

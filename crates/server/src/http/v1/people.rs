@@ -2,16 +2,17 @@
 //! link.
 
 use super::links::{make, new_user, proved};
-use super::me::{differences, issue, take, view_token};
+use super::me::{issue, save_profile, view_token};
+use super::paging::{self, Paging};
 use super::session::view_person;
-use super::{conflict, done, target};
+use super::{TheId, conflict, done, target};
 use crate::app::{App, Told};
 use crate::http::answer::{Created, Done, Found, Secret};
 use crate::http::grant::{Asker, Granted};
 use crate::http::parts::{Body, Matches, Named, Query};
 use crate::http::refusal::Answered;
 use crate::store::{Change, LinkKind, MemberKind, MemberRow, StoreError, UserKind, UserRow, UserState};
-use clockwright_api::page::{LONGEST, Page, USUAL};
+use clockwright_api::page::Page;
 use clockwright_api::people::{
     Invited, MadeToken, NewLink, NewPerson, NewToken, Person, PersonChange, TokenView,
 };
@@ -23,33 +24,6 @@ use std::sync::Arc;
 use utoipa::IntoParams;
 
 #[derive(Debug, Deserialize, IntoParams)]
-#[serde(deny_unknown_fields)]
-pub(in crate::http) struct Paging {
-    /// How many rows; 50 unless told, 1,000 at most.
-    limit: Option<u32>,
-    /// `next` of the page before.
-    after: Option<String>,
-}
-
-impl Paging {
-    fn limit(&self) -> Answered<u32> {
-        match self.limit.unwrap_or(USUAL) {
-            limit @ 1..=LONGEST => Ok(limit),
-            limit => {
-                let problem = Problem::new(Code::Invalid, format!("`limit` is {limit}"));
-                Err(problem.at("/limit", format!("is to be 1 to {LONGEST}")).into())
-            }
-        }
-    }
-}
-
-#[derive(Debug, Deserialize, IntoParams)]
-pub(in crate::http) struct TheId {
-    /// The id.
-    id: String,
-}
-
-#[derive(Debug, Deserialize, IntoParams)]
 pub(in crate::http) struct TheToken {
     /// The owner's id.
     id: String,
@@ -58,12 +32,10 @@ pub(in crate::http) struct TheToken {
 }
 
 async fn page(app: &App, services: bool, paging: &Paging) -> Answered<Found<Page<Person>>> {
-    let limit = paging.limit()?;
-    let after = paging.after.clone().unwrap_or_default();
-    let mut rows = app.store.users(services, &after, limit + 1).await?;
-    let more = rows.len() > limit as usize;
-    rows.truncate(limit as usize);
-    let next = more.then(|| rows.last().map(|row| row.login.clone())).flatten();
+    let limit = paging::limit(paging.limit)?;
+    let after = paging.after.as_deref().unwrap_or_default();
+    let mut rows = app.store.users(services, after, limit + 1).await?;
+    let next = paging::cut(&mut rows, limit, |row| row.login.clone());
     let items = rows.iter().map(view_person).collect();
     Ok(Found::new(Page { items, next, count: None, seq: app.catalogue.seq() }))
 }
@@ -185,23 +157,9 @@ pub(in crate::http) async fn change(
     Matches(version): Matches,
     Body(ask): Body<PersonChange>,
 ) -> Answered<Told<Found<Person>>> {
-    let mut user = find(&app, &id, false).await?;
-    let before = user.clone();
-    take(&mut user, ask);
-    user.version = version;
-    let mut change = app.begin(who.asker()).await?;
-    if !change.update_user(&user).await? {
-        return Err(conflict(&format!("`{}`", before.login), version, before.version).into());
-    }
-    change.record(done(
-        "user.update",
-        0,
-        target("user", &user.id, &user.login),
-        differences(&before, &user),
-        "",
-    ));
-    user.version += 1;
-    app.finish(change, who.asker(), Found::at(view_person(&user), user.version)).await
+    let user = find(&app, &id, false).await?;
+    let what = format!("`{}`", user.login);
+    save_profile(&app, who.asker(), user, version, ask, &what).await
 }
 
 /// Whoever is the only administrator cannot be taken away.

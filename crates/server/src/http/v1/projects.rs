@@ -7,7 +7,7 @@ use crate::http::answer::{Created, Done, Found};
 use crate::http::grant::{Asker, Asking, Granted};
 use crate::http::parts::{Body, Matches, Named, Query};
 use crate::http::refusal::Answered;
-use crate::store::{MemberKind, MemberRow, NewProject as Row, ProjectRow, StoreError};
+use crate::store::{MemberKind, MemberRow, ProjectRow, StoreError};
 use clockwright_api::permission::kinds::{
     MembersRead, ProjectCreate, ProjectMembers, ProjectRead, ProjectWrite, UserManage, UserRead,
 };
@@ -70,7 +70,8 @@ pub(in crate::http) async fn make(
     let name = ask.name.as_str().to_owned();
     let usual =
         |given: Option<clockwright_api::text::Name>| given.map_or_else(|| "home".to_owned(), Into::into);
-    let row = Row {
+    let row = ProjectRow {
+        id: 0,
         title: ask.title.map(Into::into).unwrap_or_default(),
         note: ask.note.map(Into::into).unwrap_or_default(),
         registry: usual(ask.registry),
@@ -80,11 +81,14 @@ pub(in crate::http) async fn make(
         policy: ask.policy,
         code_edit: ask.code_edit,
         name,
+        control_mark: 0,
+        version: 1,
+        created: app.now(),
     };
     known("registry", &row.registry, &app.registries.names())?;
     known("store", &row.store, &app.config.stores)?;
     let mut change = app.begin(who.asker()).await?;
-    let made = match change.insert_project(&row).await {
+    let made = match change.insert_project(row.clone()).await {
         Err(StoreError::Taken) => return Err(taken(&app, &row).into()),
         other => other?,
     };
@@ -110,7 +114,7 @@ fn known(key: &str, name: &str, names: &[String]) -> Answered<()> {
         .into())
 }
 
-fn taken(app: &App, row: &Row) -> Problem {
+fn taken(app: &App, row: &ProjectRow) -> Problem {
     if app.catalogue.project(&row.name).is_some() {
         return Problem::new(Code::NameTaken, format!("there is a project `{}`", row.name))
             .at("/name", "is in use");

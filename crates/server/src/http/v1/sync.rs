@@ -1,7 +1,7 @@
 //! How the registry agrees with the database: looked at, put right, decided by a person; and jobs that only the registry has.
 
 use super::jobs::{differences_of, name_of};
-use super::{done, target};
+use super::{TheId, done, paging, target};
 use crate::app::{App, Told};
 use crate::decide::sync::{Conflict, Verdict};
 use crate::http::answer::Found;
@@ -23,7 +23,6 @@ use serde::Deserialize;
 use serde_json::json;
 use std::collections::BTreeMap;
 use std::sync::Arc;
-use utoipa::IntoParams;
 
 /// Why a look failed, as an answer.
 fn refuse(failed: Failed) -> Refusal {
@@ -255,11 +254,7 @@ pub(in crate::http) async fn drifts(
 ) -> Answered<Found<Page<DriftView>>> {
     let project = Arc::clone(who.project()?);
     let limit = ask.limit.unwrap_or(USUAL).clamp(1, LONGEST);
-    let before = match ask.after.as_deref().map(str::parse::<i64>) {
-        None => i64::MAX,
-        Some(Ok(at)) => at,
-        Some(Err(_)) => return Err(Problem::new(Code::BadCursor, "`after` is no `next` of a page").into()),
-    };
+    let before = paging::number(ask.after.as_deref(), "`next` of a page")?.unwrap_or(i64::MAX);
     let job = match &ask.job {
         None => None,
         Some(name) => {
@@ -270,23 +265,15 @@ pub(in crate::http) async fn drifts(
         }
     };
     let mut rows = app.store.drifts(project.id, job, before, limit + 1).await?;
-    let more = rows.len() > limit as usize;
-    rows.truncate(limit as usize);
-    let next = more.then(|| rows.last().map(|row| row.found.to_string())).flatten();
+    let next = paging::cut(&mut rows, limit, |row| row.found.to_string());
     let items = rows.into_iter().map(|row| DriftView { had: None, ..view_drift(row) }).collect();
     Ok(Found::new(Page { items, next, count: None, seq: app.catalogue.seq() }))
-}
-
-#[derive(Debug, Deserialize, IntoParams)]
-pub(in crate::http) struct TheDrift {
-    /// Its id.
-    id: String,
 }
 
 pub(in crate::http) async fn drift(
     app: Arc<App>,
     who: Granted<SyncRead>,
-    Named(TheDrift { id }): Named<TheDrift>,
+    Named(TheId { id }): Named<TheId>,
 ) -> Answered<Found<DriftView>> {
     let missing = || Problem::new(Code::NotFound, format!("there is no record `{id}`"));
     let row = app.store.drift(who.project()?.id, &id).await?.ok_or_else(missing)?;

@@ -1,0 +1,41 @@
+//! Pages of rows that a database gives in an order: one row more than a page has is asked for, and tells whether there is another page.
+
+use crate::http::refusal::Answered;
+use clockwright_api::page::{LONGEST, USUAL};
+use clockwright_api::{Code, Problem};
+use serde::Deserialize;
+use utoipa::IntoParams;
+
+#[derive(Debug, Default, Deserialize, IntoParams)]
+#[serde(deny_unknown_fields, default)]
+pub(in crate::http) struct Paging {
+    /// How many rows; 50 unless told, 1,000 at most.
+    pub(super) limit: Option<u32>,
+    /// `next` of the page before.
+    pub(super) after: Option<String>,
+}
+
+/// How many rows the page has.
+pub(super) fn limit(asked: Option<u32>) -> Answered<u32> {
+    match asked.unwrap_or(USUAL) {
+        limit @ 1..=LONGEST => Ok(limit),
+        limit => {
+            let problem = Problem::new(Code::Invalid, format!("`limit` is {limit}"));
+            Err(problem.at("/limit", format!("is to be 1 to {LONGEST}")).into())
+        }
+    }
+}
+
+/// The number behind which the page begins; `what` it should be is named when it is none.
+pub(super) fn number(after: Option<&str>, what: &str) -> Answered<Option<i64>> {
+    let wrong = |_| Problem::new(Code::BadCursor, format!("`after` is no {what}"));
+    Ok(after.map(|text| text.parse().map_err(wrong)).transpose()?)
+}
+
+/// Takes the row away that is one too many; what to send as `after` for the next page, if there is one.
+pub(super) fn cut<T>(rows: &mut Vec<T>, limit: u32, place: impl Fn(&T) -> String) -> Option<String> {
+    let limit = limit as usize;
+    let more = rows.len() > limit;
+    rows.truncate(limit);
+    rows.last().filter(|_| more).map(place)
+}

@@ -59,6 +59,21 @@ impl fmt::Display for Layout {
 }
 
 impl Layout {
+    /// Its number, as options and stored settings write it: `2` or `3`.
+    #[must_use]
+    pub fn number(self) -> &'static str {
+        match self {
+            Layout::V2 => "2",
+            Layout::V3 => "3",
+        }
+    }
+
+    /// The layout of that number.
+    #[must_use]
+    pub fn numbered(text: &str) -> Option<Self> {
+        [Layout::V2, Layout::V3].into_iter().find(|layout| layout.number() == text)
+    }
+
     /// The layout that a `config` node is of; `None` when there is nothing in it.
     #[must_use]
     pub fn of(config: &[u8]) -> Option<Layout> {

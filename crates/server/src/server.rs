@@ -24,6 +24,8 @@ pub struct Server {
     address: SocketAddr,
     stop: watch::Sender<bool>,
     serving: JoinHandle<std::io::Result<()>>,
+    /// Keeps the registries equal to the database.
+    noticing: JoinHandle<()>,
 }
 
 /// Why a server does not start.
@@ -59,7 +61,6 @@ impl Server {
         let store = Store::open(database).await?;
         let listen = config.listen;
         let app = App::new(store, config, registries, clock).await?;
-        sync::notice::start(&app);
         let failed = |reason| StartError::Listen { address: listen, reason };
         let listener = TcpListener::bind(listen).await.map_err(failed)?;
         let address = listener.local_addr().map_err(failed)?;
@@ -72,7 +73,8 @@ impl Server {
             };
             axum::serve(listener, service).with_graceful_shutdown(stopped).await
         });
-        Ok(Self { app, address, stop, serving })
+        let noticing = tokio::spawn(sync::notice::watch(Arc::clone(&app)));
+        Ok(Self { app, address, stop, serving, noticing })
     }
 
     /// What its requests share.
@@ -89,6 +91,7 @@ impl Server {
 
     /// Takes no more connections, answers what is under way, ends the sessions with the registries, and closes the store.
     pub async fn stop(self) {
+        self.noticing.abort();
         self.stop.send_replace(true);
         if let Err(error) = self.serving.await {
             tracing::error!(%error, "the listener failed");

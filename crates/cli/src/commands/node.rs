@@ -48,11 +48,7 @@ pub(crate) struct NodeArgs {
 }
 
 fn layout(text: &str) -> Result<Layout, String> {
-    match text {
-        "2" => Ok(Layout::V2),
-        "3" => Ok(Layout::V3),
-        _ => Err("it is 2 (Elastic-Job 2.x) or 3 (ElasticJob 3.x)".into()),
-    }
+    Layout::numbered(text).ok_or_else(|| "it is 2 (Elastic-Job 2.x) or 3 (ElasticJob 3.x)".into())
 }
 
 fn on_loss(text: &str) -> Result<OnRegistryLoss, String> {

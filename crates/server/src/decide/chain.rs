@@ -12,7 +12,9 @@
 
 use aws_lc_rs::digest::{Context, SHA256};
 use clockwright_model::Millis;
-use serde_json::Value;
+use clockwright_settings::Change;
+use clockwright_settings::value::Value as Setting;
+use serde_json::{Value, json};
 
 /// What the first record stands on.
 pub const NOTHING: &str = "0000000000000000000000000000000000000000000000000000000000000000";
@@ -146,6 +148,15 @@ pub struct Record {
     pub changes: Value,
     /// Why, in the words of whoever did it.
     pub reason: String,
+}
+
+/// Settings that changed, as a record tells them: each key from what to what.
+#[must_use]
+pub fn told(changes: &[Change]) -> Value {
+    let value = |value: &Option<Setting>| value.as_ref().map_or(Value::Null, Setting::to_json);
+    let pair =
+        |change: &Change| (change.key.to_owned(), json!([value(&change.before), value(&change.after)]));
+    changes.iter().map(pair).collect()
 }
 
 /// A record in its place, as it is stored.
@@ -340,7 +351,6 @@ impl Walk {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use serde_json::json;
 
     fn record(action: &'static str, name: &str) -> Fields {
         let target = Target { kind: "job", id: "7".into(), name: name.into() };

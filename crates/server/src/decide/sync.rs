@@ -252,7 +252,9 @@ fn same(one: &JobSettings, other: &JobSettings) -> bool {
     canonical::diff(&without_overwrite(one.clone()), &without_overwrite(other.clone())).is_empty()
 }
 
-fn without_overwrite(settings: JobSettings) -> JobSettings {
+/// Settings as the database wishes them: whether they replace those in the registry is each instance's own word.
+#[must_use]
+pub fn without_overwrite(settings: JobSettings) -> JobSettings {
     JobSettings { overwrite: false, ..settings }
 }
 

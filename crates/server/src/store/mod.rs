@@ -38,6 +38,8 @@ use schema::SCHEMA;
 /// The control store, open.
 pub struct Store {
     db: Db,
+    /// See [`Store::plane`].
+    plane: String,
 }
 
 /// Why a store did not do what it was asked.
@@ -75,17 +77,18 @@ impl Store {
     /// # Errors
     /// Those of [`OpenError`]; none shows a password.
     pub async fn open(address: &str) -> Result<Self, OpenError> {
-        let store = Self { db: clockwright_sql::connect(address, &SCHEMA).await? };
-        store.plant().await.map_err(|error| OpenError::Failed {
+        let store = Self { db: clockwright_sql::connect(address, &SCHEMA).await?, plane: String::new() };
+        let plane = store.plant().await.map_err(|error| OpenError::Failed {
             path: "the control store".to_owned(),
             reason: error.to_string(),
             retry: RetryClass::Later,
         })?;
-        Ok(store)
+        Ok(Self { plane, ..store })
     }
 
-    /// Makes the two rows that are always there. Several servers may start at once: whoever comes second finds them.
-    async fn plant(&self) -> Result<(), StoreError> {
+    /// Makes the two rows that are always there, and returns the database's id. Several servers may start at once: whoever comes second
+    /// finds them.
+    async fn plant(&self) -> Result<String, StoreError> {
         for (look, plant) in [
             (
                 "SELECT id FROM CLOCKWRIGHT_HEAD WHERE id = 1",
@@ -111,7 +114,9 @@ impl Store {
                 Err(error) => return Err(error),
             }
         }
-        Ok(())
+        let rows = self.fetch(self.sql("SELECT cluster FROM CLOCKWRIGHT_TERM WHERE id = 1")).await?;
+        let row = rows.first().ok_or_else(|| StoreError::Refused("the term's row is missing".into()))?;
+        Ok(row.text(0)?)
     }
 
     /// Begins a change by this actor.
@@ -145,13 +150,9 @@ impl Store {
     }
 
     /// The id of this database, made with it: no other has it. A registry notes whose it is by this.
-    ///
-    /// # Errors
-    /// The database is away.
-    pub async fn plane(&self) -> Result<String, StoreError> {
-        let rows = self.fetch(self.sql("SELECT cluster FROM CLOCKWRIGHT_TERM WHERE id = 1")).await?;
-        let row = rows.first().ok_or_else(|| StoreError::Refused("the term's row is missing".into()))?;
-        Ok(row.text(0)?)
+    #[must_use]
+    pub fn plane(&self) -> &str {
+        &self.plane
     }
 
     /// Closes all connections, after what they are doing now.

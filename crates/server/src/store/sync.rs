@@ -131,6 +131,21 @@ impl Store {
         Ok(wished)
     }
 
+    /// The names of these jobs, removed ones too, in the order of their ids. They never change.
+    ///
+    /// # Errors
+    /// The database is away.
+    pub async fn names(&self, ids: &[i64]) -> Result<Vec<(i64, String)>, StoreError> {
+        if ids.is_empty() {
+            return Ok(Vec::new());
+        }
+        let mut sql = self.sql("SELECT id, name FROM CLOCKWRIGHT_JOB");
+        sql.must("id IN (");
+        sql.list(ids.iter().copied());
+        sql.text(" ORDER BY id");
+        self.fetch(sql).await?.iter().map(|row| Ok((row.int(0)?, row.text(1)?))).collect()
+    }
+
     /// How far the registry has followed these jobs.
     ///
     /// # Errors

@@ -7,19 +7,22 @@
 //! Where a watch is not one request (ZooKeeper before 3.6) there is none, and the sweep comes every half minute.
 
 use super::sweep::sweep;
-use super::write::{Failed, GROUP, write};
+use super::write::{Failed, GROUP, registry_of, write};
 use crate::app::App;
 use crate::store::{ProjectRow, SyncState};
 use clockwright_fleet::keys::{Key, Keys};
 use clockwright_registry::{Hint, SharedRegistry};
 use std::collections::BTreeSet;
-use std::sync::{Arc, Weak};
+use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::mpsc;
+use tokio::task::JoinSet;
 use tokio::time::{Instant, sleep, timeout_at};
 
 /// How long after a hint a job is looked at.
 const AFTER_HINT: Duration = Duration::from_millis(500);
+/// How long changes of projects are gathered.
+const GATHER: Duration = Duration::from_millis(50);
 /// How often all jobs are looked at.
 const EVERY: Duration = Duration::from_secs(1_800);
 /// The same where nothing can be watched.
@@ -27,65 +30,51 @@ const EVERY_UNWATCHED: Duration = Duration::from_secs(30);
 /// How long until it is tried again, when a registry or the database is away.
 const AGAIN: Duration = Duration::from_secs(5);
 
-/// Keeps the registries of all projects equal to the database, until the server ends.
-pub async fn watch(app: Weak<App>) {
-    let mut tasks = tokio::task::JoinSet::new();
+/// Keeps the registries of all projects equal to the database, until it is dropped.
+pub async fn watch(app: Arc<App>) {
+    let mut tasks = JoinSet::new();
     let mut known = BTreeSet::new();
     loop {
-        let Some(now) = app.upgrade() else { return };
-        let projects = now.catalogue.projects();
+        let projects = app.catalogue.projects();
         known.retain(|id| projects.iter().any(|project| project.id == *id));
         for project in projects {
             if known.insert(project.id) {
-                tasks.spawn(one(app.clone(), project.id));
+                tasks.spawn(one(Arc::clone(&app), project.id));
             }
         }
-        let seq = now.catalogue.seq();
-        let changed = now.catalogue.reached(seq + 1);
         // A project's task ends with it; the rest waits for what happens next.
         tokio::select! {
-            () = changed => {}
+            () = app.catalogue.reached(app.catalogue.seq() + 1) => {}
             Some(_) = tasks.join_next() => {}
         }
-        drop(now);
-        sleep(Duration::from_millis(50)).await;
+        sleep(GATHER).await;
     }
 }
 
-/// One project, until it or the server ends.
-async fn one(app: Weak<App>, project: i64) {
-    while let Some(now) = app.upgrade() {
-        let Some(row) = now.catalogue.project_of(project) else { return };
-        match session(&now, &row).await {
+/// One project, until it ends.
+async fn one(app: Arc<App>, project: i64) {
+    while let Some(row) = app.catalogue.project_of(project) {
+        match registry_of(&app, &row).await {
             Ok((registry, keys)) => follow(&app, &row, registry, &keys).await,
             Err(error) => {
                 tracing::debug!(project = row.name, %error, "a project's registry cannot be watched");
             }
         }
-        drop(now);
         sleep(AGAIN).await;
     }
 }
 
-async fn session(app: &App, project: &ProjectRow) -> Result<(SharedRegistry, Keys), Failed> {
-    let keys = Keys::new(&project.namespace).map_err(|_| Failed::Namespace(project.namespace.clone()))?;
-    Ok((app.registries.session(&project.registry).await?, keys))
-}
-
 /// One session with the registry: all jobs at its beginning and every half hour, one job after a hint.
-async fn follow(app: &Weak<App>, project: &ProjectRow, registry: SharedRegistry, keys: &Keys) {
+async fn follow(app: &App, project: &ProjectRow, registry: SharedRegistry, keys: &Keys) {
     let watched = registry.terms().recursive_watch;
     let mut hints = if watched { registry.watch(keys.root()).await.ok() } else { None };
     let every = if hints.is_some() { EVERY } else { EVERY_UNWATCHED };
     let mut session = registry.session();
     loop {
-        {
-            let Some(app) = app.upgrade() else { return };
-            let Some(row) = app.catalogue.project_of(project.id) else { return };
-            if let Err(error) = sweep(&app, &row, false).await {
-                tracing::debug!(project = row.name, %error, "a project's jobs cannot be looked at");
-                return;
-            }
+        let Some(row) = app.catalogue.project_of(project.id) else { return };
+        if let Err(error) = sweep(app, &row, false).await {
+            tracing::debug!(project = row.name, %error, "a project's jobs cannot be looked at");
+            return;
         }
         let next = Instant::now() + every;
         loop {
@@ -97,20 +86,15 @@ async fn follow(app: &Weak<App>, project: &ProjectRow, registry: SharedRegistry,
                     Err(_) => return,
                 },
             };
-            let Some(app) = app.upgrade() else { return };
-            match noticed {
-                Noticed::Everything => break,
-                Noticed::Jobs(names) => {
-                    let Some(row) = app.catalogue.project_of(project.id) else { return };
-                    // So many at once are nobody's edit: the guard of a sweep looks at them.
-                    if names.len() >= GROUP / 2 {
-                        break;
-                    }
-                    if let Err(error) = look_at(&app, &row, &names).await {
-                        tracing::debug!(project = row.name, %error, "a job cannot be looked at");
-                        return;
-                    }
-                }
+            // So many at once are nobody's edit: the guard of a sweep looks at them.
+            let Noticed::Jobs(names) = noticed else { break };
+            if names.len() >= GROUP / 2 {
+                break;
+            }
+            let Some(row) = app.catalogue.project_of(project.id) else { return };
+            if let Err(error) = look_at(app, &row, &names).await {
+                tracing::debug!(project = row.name, %error, "a job cannot be looked at");
+                return;
             }
         }
     }
@@ -152,10 +136,9 @@ async fn gather(hints: &mut Option<mpsc::UnboundedReceiver<Hint>>, keys: &Keys, 
         match timeout_at(deadline, receiver.recv()).await {
             Err(_) if names.is_empty() => return Noticed::Everything,
             Err(_) => return Noticed::Jobs(names),
-            Ok(None | Some(Hint::Everything)) => {
-                if matches!(hints.as_ref().map(mpsc::UnboundedReceiver::is_closed), Some(true)) {
-                    *hints = None;
-                }
+            Ok(Some(Hint::Everything)) => return Noticed::Everything,
+            Ok(None) => {
+                *hints = None;
                 return Noticed::Everything;
             }
             Ok(Some(Hint::Path(path))) => {
@@ -166,9 +149,4 @@ async fn gather(hints: &mut Option<mpsc::UnboundedReceiver<Hint>>, keys: &Keys, 
             }
         }
     }
-}
-
-/// Starts the task.
-pub fn start(app: &Arc<App>) {
-    tokio::spawn(watch(Arc::downgrade(app)));
 }

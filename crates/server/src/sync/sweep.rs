@@ -32,37 +32,38 @@ pub struct Swept {
 /// # Errors
 /// Nothing more was written; what was, is noted.
 pub async fn sweep(app: &App, project: &ProjectRow, confirmed: bool) -> Result<Swept, Failed> {
-    let ids: Vec<i64> = app.catalogue.jobs(project.id).iter().map(|job| job.id).collect();
-    let mut ids = ids;
+    let mut ids: Vec<i64> = app.catalogue.jobs(project.id).iter().map(|job| job.id).collect();
     ids.sort_unstable();
     let mut foreseen = Vec::with_capacity(ids.len());
     for group in ids.chunks(GROUP) {
         foreseen.extend(look_only(app, project, group).await?);
     }
-    let over: Vec<i64> =
-        foreseen.iter().filter(|synced| is_over_others(&synced.verdict)).map(|synced| synced.job).collect();
-    let held = !confirmed && exceeds(over.len(), ids.len());
-    let todo: Vec<i64> = ids.iter().copied().filter(|id| !held || !over.contains(id)).collect();
-    let mut swept = Swept { jobs: Vec::with_capacity(ids.len()), held };
+    let over = foreseen.iter().filter(|synced| is_over_others(&synced.verdict)).count();
+    let held = !confirmed && exceeds(over, ids.len());
+    let (mut todo, mut jobs, mut holds) = (Vec::new(), Vec::with_capacity(ids.len()), Vec::new());
+    for synced in foreseen {
+        if held && is_over_others(&synced.verdict) {
+            holds.push(synced.job);
+            jobs.push(Synced { state: SyncState::Held, ..synced });
+        } else if synced.settled {
+            jobs.push(synced);
+        } else {
+            todo.push(synced.job);
+        }
+    }
     for group in todo.chunks(GROUP) {
-        swept.jobs.extend(write(app, project, group).await?);
+        jobs.extend(write(app, project, group).await?);
     }
     if held {
-        hold(app, &over).await?;
-        swept.jobs.extend(
-            foreseen
-                .into_iter()
-                .filter(|synced| over.contains(&synced.job))
-                .map(|synced| Synced { state: SyncState::Held, ..synced }),
-        );
-        swept.jobs.sort_by_key(|synced| synced.job);
+        hold(app, &holds).await?;
         tracing::warn!(
             project = project.name,
-            jobs = over.len(),
+            jobs = over,
             "more would be written over than the guard allows: a person confirms"
         );
     }
-    Ok(swept)
+    jobs.sort_by_key(|synced| synced.job);
+    Ok(Swept { jobs, held })
 }
 
 /// What takes away what somebody else did there.

@@ -22,15 +22,16 @@
 
 use super::control::{self, Control, Standing};
 use crate::app::App;
-use crate::decide::chain::{Actor, Outcome, Record, Target, sha256};
-use crate::decide::sync::{Access, Base, Conflict, Copy, Drift, DriftKind, Verdict, Wish, decide};
+use crate::decide::chain::{Actor, Outcome, Record, Target, sha256, told};
+use crate::decide::sync::{
+    Access, Base, Conflict, Copy, Drift, DriftKind, Verdict, Wish, decide, without_overwrite,
+};
 use crate::registries::NoSession;
 use crate::store::{DriftRow, JobState, Managed, NewJob, ProjectRow, StoreError, SyncRow, SyncState, Wished};
 use clockwright_fleet::Layout;
 use clockwright_fleet::keys::{Key, Keys};
-use clockwright_model::{JobName, JobSettings};
+use clockwright_model::JobName;
 use clockwright_registry::{Access as NodeAccess, Error, Node, Op, Path, Registry, SharedRegistry};
-use clockwright_settings::Change;
 use serde_json::{Value, json};
 
 /// How often a group begins again after somebody else was faster.
@@ -47,6 +48,8 @@ pub struct Synced {
     pub state: SyncState,
     /// The verdict, for reports.
     pub verdict: Verdict,
+    /// True when all is as it should be and was noted so before: there is nothing to do.
+    pub settled: bool,
 }
 
 /// Why a group was not looked at, or not written.
@@ -91,6 +94,41 @@ struct Looked {
     access: Access,
 }
 
+impl Looked {
+    fn root_data(&self) -> &[u8] {
+        self.root.as_ref().map_or(&[], |root| &root.data)
+    }
+}
+
+/// One job, decided.
+struct Decided {
+    wished: Wished,
+    looked: Looked,
+    verdict: Verdict,
+    /// What is written, where the verdict writes.
+    text: Option<Text>,
+}
+
+/// A job's two nodes, as they are written.
+struct Text {
+    layout: Layout,
+    root: String,
+    config: String,
+}
+
+impl Decided {
+    /// All is as it should be, and was noted so before.
+    fn is_settled(&self) -> bool {
+        let noted = self.wished.sync.as_ref().map(|sync| sync.state);
+        self.verdict == Verdict::Nothing && noted == Some(state(&self.verdict))
+    }
+
+    fn synced(self) -> Synced {
+        let settled = self.is_settled();
+        Synced { job: self.wished.job.id, state: state(&self.verdict), verdict: self.verdict, settled }
+    }
+}
+
 /// Whose word counts where a person has to decide.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Word {
@@ -127,7 +165,7 @@ pub async fn write_by(
             continue;
         }
         let drifts = record(app, project, &decided).await?;
-        let ops = operations(project, &decided);
+        let ops = operations(&decided);
         if !ops.is_empty() {
             let data = serde_json::to_vec(&desk.mine()).unwrap_or_default();
             let all =
@@ -153,12 +191,7 @@ pub async fn look_only(app: &App, project: &ProjectRow, jobs: &[i64]) -> Result<
     for _ in 0..ATTEMPTS {
         let Some((_, looked)) = desk.control().await? else { continue };
         let decided = desk.decide(looked, Word::Policy).await?;
-        let synced = decided.into_iter().map(|(wished, _, verdict)| Synced {
-            job: wished.job.id,
-            state: state(&verdict),
-            verdict,
-        });
-        return Ok(synced.collect());
+        return Ok(decided.into_iter().map(Decided::synced).collect());
     }
     Err(Failed::Contended)
 }
@@ -169,30 +202,35 @@ struct Desk<'a> {
     project: &'a ProjectRow,
     registry: SharedRegistry,
     keys: Keys,
-    plane: String,
+    /// The greatest version of `control` that was seen.
     known: i64,
     jobs: &'a [i64],
     /// Names never change, so they may be older than all that is read later.
     names: Vec<(i64, JobName)>,
 }
 
+/// The session with a project's registry, and the project's paths there.
+///
+/// # Errors
+/// There is no session now, or the namespace is no path.
+pub async fn registry_of(app: &App, project: &ProjectRow) -> Result<(SharedRegistry, Keys), Failed> {
+    let keys = Keys::new(&project.namespace).map_err(|_| Failed::Namespace(project.namespace.clone()))?;
+    Ok((app.registries.session(&project.registry).await?, keys))
+}
+
 impl<'a> Desk<'a> {
     async fn open(app: &'a App, project: &'a ProjectRow, jobs: &'a [i64]) -> Result<Self, Failed> {
-        let keys = Keys::new(&project.namespace).map_err(|_| Failed::Namespace(project.namespace.clone()))?;
-        let registry = app.registries.session(&project.registry).await?;
-        let (plane, known) = (app.store.plane().await?, app.store.control_mark(project.id).await?);
-        let names = app.store.wished(jobs).await?;
-        let names = names
-            .iter()
-            .filter_map(|wished| Some((wished.job.id, JobName::new(&wished.job.name).ok()?)))
-            .collect();
-        Ok(Self { app, project, registry, keys, plane, known, jobs, names })
+        let (registry, keys) = registry_of(app, project).await?;
+        let known = app.store.control_mark(project.id).await?;
+        let names = app.store.names(jobs).await?;
+        let names = names.iter().filter_map(|(id, name)| Some((*id, JobName::new(name).ok()?))).collect();
+        Ok(Self { app, project, registry, keys, known, jobs, names })
     }
 
     /// What we write into `control`.
     fn mine(&self) -> Control {
         Control {
-            plane: self.plane.clone(),
+            plane: self.app.store.plane().to_owned(),
             url: self.app.config.public_url.clone(),
             term: 0,
             seq: self.app.catalogue.seq(),
@@ -203,7 +241,7 @@ impl<'a> Desk<'a> {
     async fn control(&self) -> Result<Option<(i32, Vec<(i64, Looked)>)>, Failed> {
         let (node, looked) =
             look(self.app, self.project, self.registry.as_ref(), &self.keys, &self.names).await?;
-        match control::standing(node.as_ref(), &self.plane, self.known) {
+        match control::standing(node.as_ref(), self.app.store.plane(), self.known) {
             Standing::Ours(number) => Ok(Some((number, looked))),
             Standing::None => {
                 control::make(self.registry.as_ref(), &self.keys, &self.mine()).await?;
@@ -215,18 +253,9 @@ impl<'a> Desk<'a> {
     }
 
     /// Steps 2 and 3.
-    async fn decide(
-        &self,
-        looked: Vec<(i64, Looked)>,
-        word: Word,
-    ) -> Result<Vec<(Wished, Looked, Verdict)>, Failed> {
+    async fn decide(&self, looked: Vec<(i64, Looked)>, word: Word) -> Result<Vec<Decided>, Failed> {
         let wished = self.app.store.wished(self.jobs).await?;
-        Ok(pair(wished, looked)
-            .map(|(wished, looked)| {
-                let verdict = by_word(word, judge(self.project, &wished, &looked));
-                (wished, looked, verdict)
-            })
-            .collect())
+        Ok(pair(wished, looked).map(|(wished, looked)| judge(self.project, word, wished, looked)).collect())
     }
 }
 
@@ -246,13 +275,9 @@ fn by_word(word: Word, verdict: Verdict) -> Verdict {
 }
 
 /// Takes over what the registry has, where the project wants that; true when anything was.
-async fn adopt(
-    app: &App,
-    project: &ProjectRow,
-    decided: &[(Wished, Looked, Verdict)],
-) -> Result<bool, Failed> {
+async fn adopt(app: &App, project: &ProjectRow, decided: &[Decided]) -> Result<bool, Failed> {
     let mut any = false;
-    for (wished, _, verdict) in decided {
+    for Decided { wished, verdict, .. } in decided {
         let Verdict::Adopt { settings, changes } = verdict else { continue };
         let mut change = app.store.begin(Actor::server("sync"), app.now()).await?;
         let new = NewJob::adopted(&wished.job, settings.as_ref().clone(), String::new());
@@ -267,7 +292,7 @@ async fn adopt(
             target: Target { kind: "job", id: wished.job.id.to_string(), name: wished.job.name.clone() },
             outcome: Outcome::Done,
             code: "",
-            changes: differences(changes),
+            changes: told(changes),
             reason: String::new(),
         });
         change.commit().await?;
@@ -320,10 +345,12 @@ fn pair(wished: Vec<Wished>, looked: Vec<(i64, Looked)>) -> impl Iterator<Item =
 }
 
 /// Step 3.
-fn judge(project: &ProjectRow, wished: &Wished, looked: &Looked) -> Verdict {
-    let Ok(settings) = wished.version.read(&looked.name) else { return Verdict::Nothing };
+fn judge(project: &ProjectRow, word: Word, wished: Wished, looked: Looked) -> Decided {
+    let Ok(settings) = wished.version.read(&looked.name) else {
+        return Decided { wished, looked, verdict: Verdict::Nothing, text: None };
+    };
     let wish = Wish {
-        settings: JobSettings { overwrite: false, ..settings },
+        settings: without_overwrite(settings),
         removed: wished.job.state == JobState::Removed,
         by_files: wished.job.managed == Managed::Files,
     };
@@ -332,41 +359,47 @@ fn judge(project: &ProjectRow, wished: &Wished, looked: &Looked) -> Verdict {
         Some(node) => Copy::There {
             config: node.data.to_vec(),
             digest: sha256(&node.data),
-            root: looked.root.as_ref().map(|root| root.data.to_vec()).unwrap_or_default(),
+            root: looked.root_data().to_vec(),
             access: looked.access,
         },
     };
-    decide(project.policy.settings, base(wished, &looked.name).as_ref(), &wish, &copy)
+    let base = base(&wished, &looked.name);
+    let verdict = by_word(word, decide(project.policy.settings, base.as_ref(), &wish, &copy));
+    let text = verdict.writes().then(|| {
+        let layout = layout_of(project, &wished, &looked);
+        let config = match &looked.config {
+            None => layout.write(&wish.settings),
+            Some(node) => layout.rewrite(&node.data, looked.root_data(), &wish.settings),
+        };
+        Text { layout, root: layout.root(&wish.settings).to_owned(), config }
+    });
+    Decided { wished, looked, verdict, text }
 }
 
 fn base(wished: &Wished, name: &JobName) -> Option<Base> {
     let sync = wished.sync.as_ref()?;
     let json: Value = serde_json::from_str(sync.base.as_deref()?).ok()?;
     let settings = clockwright_settings::canonical::from_json(name.clone(), &json).ok()?;
-    let layout = if sync.layout == "3" { Layout::V3 } else { Layout::V2 };
+    let layout = Layout::numbered(&sync.layout).unwrap_or_default();
     Some(Base { settings, wire_digest: sync.wire_digest.clone(), layout })
 }
 
 /// Step 4: what others wrote is kept before it is overwritten, and told once where it is only reported.
-async fn record(
-    app: &App,
-    project: &ProjectRow,
-    decided: &[(Wished, Looked, Verdict)],
-) -> Result<Vec<String>, Failed> {
+async fn record(app: &App, project: &ProjectRow, decided: &[Decided]) -> Result<Vec<String>, Failed> {
     let mut ids = Vec::new();
-    let told: Vec<_> = decided
+    let found: Vec<_> = decided
         .iter()
-        .filter_map(|(wished, looked, verdict)| match verdict {
+        .filter_map(|Decided { wished, looked, verdict, .. }| match verdict {
             Verdict::Overwrite(drift) => Some((wished, looked, drift, "repaired")),
             Verdict::Report(drift) if is_new(wished, looked) => Some((wished, looked, drift, "reported")),
             _ => None,
         })
         .collect();
-    if told.is_empty() {
+    if found.is_empty() {
         return Ok(ids);
     }
     let mut change = app.store.begin(Actor::server("sync"), app.now()).await?;
-    for (wished, looked, drift, verdict) in told {
+    for (wished, looked, drift, verdict) in found {
         let row = drift_row(app, project, wished, looked, drift, verdict);
         change.insert_drift(&row).await?;
         if verdict == "repaired" {
@@ -378,7 +411,7 @@ async fn record(
             target: Target { kind: "job", id: wished.job.id.to_string(), name: wished.job.name.clone() },
             outcome: Outcome::Done,
             code: "",
-            changes: json!({ "kind": drift.kind.word(), "drift": row.id, "settings": differences(&drift.changes) }),
+            changes: json!({ "kind": drift.kind.word(), "drift": row.id, "settings": told(&drift.changes) }),
             reason: drift.unreadable.clone().unwrap_or_default(),
         });
     }
@@ -415,85 +448,50 @@ fn drift_row(
         verdict: verdict.to_owned(),
         had,
         wanted: wished.version.settings.clone(),
-        changes: differences(&drift.changes).to_string(),
+        changes: told(&drift.changes).to_string(),
         author: "{}".to_owned(),
         done: None,
     }
 }
 
-fn differences(changes: &[Change]) -> Value {
-    let value = |value: &Option<clockwright_settings::value::Value>| {
-        value.as_ref().map_or(Value::Null, clockwright_settings::value::Value::to_json)
-    };
-    changes
-        .iter()
-        .map(|change| (change.key.to_owned(), json!([value(&change.before), value(&change.after)])))
-        .collect()
-}
-
 /// Step 5, without `control`.
-fn operations(project: &ProjectRow, decided: &[(Wished, Looked, Verdict)]) -> Vec<Op> {
+fn operations(decided: &[Decided]) -> Vec<Op> {
     let mut ops = Vec::new();
-    for (wished, looked, verdict) in decided {
-        if !verdict.writes() {
-            continue;
-        }
-        let Ok(settings) = wished.version.read(&looked.name) else { continue };
-        let settings = JobSettings { overwrite: false, ..settings };
-        let layout = layout_of(project, wished, looked);
-        let root = layout.root(&settings).as_bytes().to_vec();
+    for Decided { looked, text, .. } in decided {
+        let Some(Text { layout, root, config }) = text else { continue };
+        let (root_path, config_path) = looked.paths.clone();
         match &looked.root {
-            None => ops.push(Op::create(looked.paths.0.clone(), root)),
-            Some(node) if node.data != root && (layout == Layout::V3 || looked.config.is_none()) => {
-                ops.push(Op::set_if(looked.paths.0.clone(), root, node.stat.version));
+            None => ops.push(Op::create(root_path, root.clone())),
+            Some(node) if node.data != *root && (*layout == Layout::V3 || looked.config.is_none()) => {
+                ops.push(Op::set_if(root_path, root.clone(), node.stat.version));
             }
             Some(_) => {}
         }
-        match &looked.config {
-            None => ops.push(Op::create(looked.paths.1.clone(), layout.write(&settings))),
-            Some(node) => {
-                let before = looked.root.as_ref().map(|root| root.data.clone()).unwrap_or_default();
-                let text = layout.rewrite(&node.data, &before, &settings);
-                ops.push(Op::set_if(looked.paths.1.clone(), text, node.stat.version));
-            }
-        }
+        ops.push(match &looked.config {
+            None => Op::create(config_path, config.clone()),
+            Some(node) => Op::set_if(config_path, config.clone(), node.stat.version),
+        });
     }
     ops
 }
 
 /// The layout that a job is written in: the one that it was written in before, the one that it has, the project's, 2.x.
 fn layout_of(project: &ProjectRow, wished: &Wished, looked: &Looked) -> Layout {
-    let by_name = |name: &str| match name {
-        "3" => Some(Layout::V3),
-        "2" => Some(Layout::V2),
-        _ => None,
-    };
-    let before =
-        wished.sync.as_ref().filter(|sync| sync.base.is_some()).and_then(|sync| by_name(&sync.layout));
+    let before = wished.sync.as_ref().filter(|sync| sync.base.is_some());
+    let before = before.and_then(|sync| Layout::numbered(&sync.layout));
     before
         .or_else(|| looked.config.as_ref().and_then(|node| Layout::of(&node.data)))
-        .or_else(|| by_name(&project.layout))
+        .or_else(|| Layout::numbered(&project.layout))
         .unwrap_or_default()
 }
 
 /// Step 6.
-async fn note(
-    app: &App,
-    project: &ProjectRow,
-    decided: Vec<(Wished, Looked, Verdict)>,
-) -> Result<Vec<Synced>, Failed> {
+async fn note(app: &App, project: &ProjectRow, decided: Vec<Decided>) -> Result<Vec<Synced>, Failed> {
     let now = app.now();
-    let mut rows = Vec::new();
-    let mut synced = Vec::new();
-    for (wished, looked, verdict) in decided {
-        let state = state(&verdict);
-        if verdict != Verdict::Nothing || wished.sync.as_ref().is_none_or(|sync| sync.state != state) {
-            rows.push(row(project, &wished, &looked, &verdict, state, now));
-        }
-        synced.push(Synced { job: wished.job.id, state, verdict });
-    }
+    let news = decided.iter().filter(|decided| !decided.is_settled());
+    let rows: Vec<SyncRow> = news.map(|decided| row(project, decided, now)).collect();
     app.store.put_syncs(&rows).await?;
-    Ok(synced)
+    Ok(decided.into_iter().map(Decided::synced).collect())
 }
 
 fn state(verdict: &Verdict) -> SyncState {
@@ -508,14 +506,9 @@ fn state(verdict: &Verdict) -> SyncState {
     }
 }
 
-fn row(
-    project: &ProjectRow,
-    wished: &Wished,
-    looked: &Looked,
-    verdict: &Verdict,
-    state: SyncState,
-    now: i64,
-) -> SyncRow {
+fn row(project: &ProjectRow, decided: &Decided, now: i64) -> SyncRow {
+    let Decided { wished, looked, verdict, text } = decided;
+    let state = state(verdict);
     let seen = looked.config.as_ref().map(|node| sha256(&node.data)).unwrap_or_default();
     let before = wished.sync.clone().unwrap_or(SyncRow {
         job: wished.job.id,
@@ -529,23 +522,10 @@ fn row(
         error: String::new(),
         repeats: 0,
     });
-    let written = verdict.writes() || *verdict == Verdict::Record;
-    if !written {
-        return SyncRow { state, seen, ..before };
-    }
-    let layout = layout_of(project, wished, looked);
-    let wire_digest = match (&looked.config, wished.version.read(&looked.name)) {
-        _ if *verdict == Verdict::Record => seen.clone(),
-        (None, Ok(settings)) => {
-            sha256(layout.write(&JobSettings { overwrite: false, ..settings }).as_bytes())
-        }
-        (Some(node), Ok(settings)) => {
-            let root = looked.root.as_ref().map(|root| root.data.clone()).unwrap_or_default();
-            sha256(
-                layout.rewrite(&node.data, &root, &JobSettings { overwrite: false, ..settings }).as_bytes(),
-            )
-        }
-        (_, Err(_)) => String::new(),
+    let (wire_digest, layout) = match text {
+        Some(text) => (sha256(text.config.as_bytes()), text.layout),
+        None if *verdict == Verdict::Record => (seen, layout_of(project, wished, looked)),
+        None => return SyncRow { state, seen, ..before },
     };
     SyncRow {
         state,
@@ -553,7 +533,7 @@ fn row(
         base: Some(wished.version.settings.clone()),
         seen: wire_digest.clone(),
         wire_digest,
-        layout: if layout == Layout::V3 { "3" } else { "2" }.to_owned(),
+        layout: layout.number().to_owned(),
         synced: now,
         error: String::new(),
         ..before

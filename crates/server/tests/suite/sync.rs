@@ -7,6 +7,7 @@ use clockwright_model::JobName;
 use clockwright_registry::{ConnectOptions, Op, Path, Registry};
 use clockwright_server::store::{ProjectRow, SyncState};
 use clockwright_server::sync;
+use clockwright_testkit::patience::soon;
 use serde_json::{Value, json};
 use std::sync::Arc;
 
@@ -175,15 +176,9 @@ async fn a_job_that_the_registry_has_already_is_a_conflict(stage: &Stage) {
 async fn a_change_from_outside_is_healed_without_anybody_asking(stage: &Stage) {
     let (root, project) = project(stage, "repair").await;
     let job = make(stage, &root).await;
-    sync::notice::start(&stage.app);
+    let _noticing = tokio::spawn(sync::notice::watch(Arc::clone(&stage.app)));
     edit(stage, "cron", json!("0 0 9 * * ?")).await;
-    // Another task notices it; that is waited for, and not how long it takes.
-    let healed = async {
-        while config(stage).await.0["cron"] != CRON {
-            tokio::time::sleep(std::time::Duration::from_millis(20)).await;
-        }
-    };
-    tokio::time::timeout(std::time::Duration::from_secs(60), healed).await.expect("it is healed");
+    soon("it is healed", async || config(stage).await.0["cron"] == CRON).await;
     assert_eq!(stage.app.store.drifts(project.id, Some(job), i64::MAX, 10).await.unwrap().len(), 1);
 }
 

@@ -3,6 +3,7 @@
 use super::paging::{self, Paging};
 use super::{conflict, done, target};
 use crate::app::{App, Told};
+use crate::decide::chain::told;
 use crate::decide::query::Query as Search;
 use crate::http::answer::{Created, Found};
 use crate::http::grant::{Asker, Asking, Granted};
@@ -525,17 +526,6 @@ async fn save(
     let made = Found::at(definition(&project, &after, &version, None), after.version);
     let told = app.finish(change, who.asker(), made).await?;
     Ok(told.with("sync", sync::follow(app, &project, after.id).await))
-}
-
-/// What changed, for the journal: each key from what to what.
-fn told(changes: &[Change]) -> Value {
-    let value = |value: &Option<clockwright_settings::value::Value>| {
-        value.as_ref().map_or(Value::Null, clockwright_settings::value::Value::to_json)
-    };
-    changes
-        .iter()
-        .map(|change| (change.key.to_owned(), json!([value(&change.before), value(&change.after)])))
-        .collect()
 }
 
 /// Somebody else was faster: what they changed, and who they are.

@@ -3,21 +3,21 @@
 use super::jobs::{differences_of, name_of};
 use super::{TheId, done, paging, target};
 use crate::app::{App, Told};
-use crate::decide::sync::{Conflict, Verdict};
+use crate::decide::sync::{Conflict, Verdict, without_overwrite};
 use crate::http::answer::Found;
 use crate::http::grant::{Asker, Granted};
 use crate::http::parts::{Body, Named, Query, TheJob};
 use crate::http::refusal::{Answered, Refusal};
 use crate::store::{DriftRow, JobRow, NewJob, ProjectRow, StoreError, SyncState};
-use crate::sync::{Failed, Swept, Synced, Word, look_only, sweep, write, write_by};
+use crate::sync::{Failed, Swept, Synced, Word, look_only, registry_of, sweep, write, write_by};
 use clockwright_api::page::{LONGEST, Page, USUAL};
 use clockwright_api::permission::kinds::{ProjectWrite, SyncAdopt, SyncRead, SyncRun};
 use clockwright_api::sync::{Adopt, Adopted, DriftAsk, DriftView, JobState, JobSync, ProjectSync, Unmanaged};
 use clockwright_api::{At, Code, Problem};
 use clockwright_fleet::Layout;
-use clockwright_fleet::keys::{Key, Keys};
+use clockwright_fleet::keys::Key;
 use clockwright_model::{JobName, JobSettings};
-use clockwright_registry::{Path, Registry};
+use clockwright_registry::Path;
 use clockwright_settings::{Change, canonical};
 use serde::Deserialize;
 use serde_json::json;
@@ -302,7 +302,7 @@ struct Here {
 
 /// The configs of these jobs, as far as there are any.
 async fn find(app: &App, project: &ProjectRow, names: &[JobName]) -> Answered<Vec<Here>> {
-    let (registry, keys) = registry(app, project).await?;
+    let (registry, keys) = registry_of(app, project).await.map_err(refuse)?;
     let paths: Vec<Path> =
         names.iter().flat_map(|name| [keys.job(name), keys.of(name, &Key::Config)]).collect();
     let nodes = registry.read(&paths).await.map_err(|error| refuse(error.into()))?;
@@ -321,22 +321,15 @@ async fn find(app: &App, project: &ProjectRow, names: &[JobName]) -> Answered<Ve
                     .map(|_| settings)
                     .map_err(|error| error.to_string())
             })
-            .map(|settings| JobSettings { overwrite: false, ..settings });
+            .map(without_overwrite);
         here.push(Here { name: name.clone(), layout, settings });
     }
     Ok(here)
 }
 
-async fn registry(app: &App, project: &ProjectRow) -> Answered<(Arc<dyn Registry>, Keys)> {
-    let keys =
-        Keys::new(&project.namespace).map_err(|_| refuse(Failed::Namespace(project.namespace.clone())))?;
-    let registry = app.registries.session(&project.registry).await.map_err(|why| refuse(why.into()))?;
-    Ok((registry, keys))
-}
-
 /// The names that the registry has and the database has not.
 async fn strangers(app: &App, project: &ProjectRow) -> Answered<Vec<JobName>> {
-    let (registry, keys) = registry(app, project).await?;
+    let (registry, keys) = registry_of(app, project).await.map_err(refuse)?;
     let names = registry.list(keys.root()).await.map_err(|error| refuse(error.into()))?;
     let unknown = names.iter().filter(|name| app.catalogue.job(project.id, name).is_none());
     Ok(unknown.filter_map(|name| JobName::new(name).ok()).collect())
@@ -349,7 +342,7 @@ pub(in crate::http) async fn unmanaged(
     let project = Arc::clone(who.project()?);
     let names = strangers(&app, &project).await?;
     let found = find(&app, &project, &names).await?;
-    let (registry, keys) = registry(&app, &project).await?;
+    let (registry, keys) = registry_of(&app, &project).await.map_err(refuse)?;
     let parents: Vec<Path> = found.iter().map(|here| keys.of(&here.name, &Key::Instances)).collect();
     let instances = registry.lists(&parents).await.map_err(|error| refuse(error.into()))?;
     let views = found.into_iter().zip(instances).map(|(here, instances)| {
@@ -357,7 +350,7 @@ pub(in crate::http) async fn unmanaged(
             Ok(settings) => (Some(canonical::to_json(&settings)), String::new()),
             Err(why) => (None, why),
         };
-        let layout = if here.layout == Layout::V3 { "3" } else { "2" }.to_owned();
+        let layout = here.layout.number().to_owned();
         Unmanaged { name: here.name.as_str().to_owned(), layout, settings, why, instances }
     });
     Ok(Found::new(views.collect()))

@@ -38,7 +38,7 @@ impl Address {
             "mysql" | "mariadb" => refuse(not_built_in("mysql")),
             // The rest of the address may hold a password.
             _ if (1..20).contains(&scheme.len()) && scheme.chars().all(|c| c.is_ascii_alphanumeric()) => {
-                refuse(format!("`{scheme}:` is no database that this program knows"))
+                refuse(format!("`{scheme}:` is no store that this program knows"))
             }
             _ => refuse("an address begins with the kind of database and a colon".into()),
         }
@@ -46,7 +46,7 @@ impl Address {
 }
 
 fn not_built_in(feature: &str) -> String {
-    format!("this program was built without the feature `{feature}`, which speaks to that database")
+    format!("this kind of database needs the feature `{feature}`, without which this program was built")
 }
 
 /// Opens a store of this schema for writing, and makes or migrates its tables if need be. The folder of a file must exist, and so must the
@@ -77,7 +77,7 @@ mod tests {
     fn an_address_that_is_none_is_refused_without_a_password() {
         for (given, told) in [
             ("sqlite:", "names no file"),
-            ("oracle://me:pa55@host/db", "`oracle:` is no database"),
+            ("oracle://me:pa55@host/db", "`oracle:` is no store"),
             ("pa55 word", "begins with the kind"),
         ] {
             let error = Address::parse(given).expect_err(given).to_string();

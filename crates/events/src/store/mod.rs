@@ -39,7 +39,7 @@ mod tail;
 mod write;
 
 use crate::{Store, StoreError};
-use clockwright_sql::{Db, file};
+use clockwright_sql::{Address, Db, file};
 pub use late::LateStore;
 pub use retention::Retention;
 use schema::SCHEMA;
@@ -87,35 +87,14 @@ impl EventStore {
     }
 
     async fn connect_with(address: &str, read_only: bool) -> Result<Arc<Self>, StoreError> {
-        let scheme = address.split_once(':').map_or("", |(scheme, _)| scheme);
-        match (scheme, read_only) {
-            ("sqlite", _) if address == "sqlite::memory:" => Self::in_memory().await,
-            ("sqlite", _) => {
-                let path = &address["sqlite:".len()..];
-                let path = path.strip_prefix("//").unwrap_or(path);
-                if path.is_empty() {
-                    return Err(StoreError::Address("`sqlite:` names no file".into()));
-                }
-                if read_only { Self::open_read_only(path).await } else { Self::open(path).await }
-            }
-            #[cfg(feature = "postgres")]
-            ("postgres" | "postgresql", _) => {
-                Ok(schema::on_server(address, read_only).await?.shared(read_only))
-            }
-            #[cfg(feature = "mysql")]
-            ("mysql" | "mariadb", _) => Ok(schema::on_server(address, read_only).await?.shared(read_only)),
-            #[cfg(not(feature = "postgres"))]
-            ("postgres" | "postgresql", _) => Err(missing("postgres")),
-            #[cfg(not(feature = "mysql"))]
-            ("mysql" | "mariadb", _) => Err(missing("mysql")),
-            // The rest of the address may hold a password.
-            _ if scheme.chars().all(|c| c.is_ascii_alphanumeric())
-                && scheme.len() < 20
-                && !scheme.is_empty() =>
-            {
-                Err(StoreError::Address(format!("`{scheme}:` is no store of events that this program knows")))
-            }
-            _ => Err(StoreError::Address("an address begins with the kind of database and a colon".into())),
+        match Address::parse(address)? {
+            Address::Memory => Self::in_memory().await,
+            Address::File(path) if read_only => Self::open_read_only(path).await,
+            Address::File(path) => Self::open(path).await,
+            #[cfg(any(feature = "postgres", feature = "mysql"))]
+            Address::Server(address) => Ok(schema::on_server(&address, read_only).await?.shared(read_only)),
+            #[cfg(not(any(feature = "postgres", feature = "mysql")))]
+            Address::Server(_) => unreachable!("no such address is read"),
         }
     }
 
@@ -182,13 +161,6 @@ impl EventStore {
             batches: AtomicI64::new(first),
         }
     }
-}
-
-#[cfg(not(all(feature = "postgres", feature = "mysql")))]
-fn missing(feature: &str) -> StoreError {
-    StoreError::Address(format!(
-        "this kind of database needs the feature `{feature}`, without which this program was built"
-    ))
 }
 
 impl Store for EventStore {

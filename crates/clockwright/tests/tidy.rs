@@ -156,6 +156,43 @@ fn files() -> Vec<PathBuf> {
     found
 }
 
+/// Folders that decide: values in, values out.
+const PURE: &[&str] = &["crates/planner/src", "crates/engine/src/core", "crates/server/src/decide"];
+
+#[test]
+fn what_decides_reads_no_clock_does_no_io_and_is_not_asynchronous() {
+    let is_word = |line: &str, word: &str| {
+        line.split(|letter: char| !letter.is_alphanumeric() && letter != '_').any(|part| part == word)
+    };
+    for folder in PURE {
+        let folder = root().join(folder);
+        let files: Vec<PathBuf> = files().into_iter().filter(|file| file.starts_with(&folder)).collect();
+        assert!(!files.is_empty(), "{} is empty", folder.display());
+        for file in files {
+            let text = std::fs::read_to_string(&file).unwrap();
+            for (number, line) in
+                text.lines().enumerate().filter(|(_, line)| !line.trim_start().starts_with("//"))
+            {
+                let words =
+                    ["async", "await", "tokio", "sqlx", "axum"].iter().any(|word| is_word(line, word));
+                let clocks = ["Instant::now", "SystemTime::now", "Timestamp::now"]
+                    .iter()
+                    .any(|call| line.contains(call));
+                assert!(!words && !clocks, "{}:{}: {line}", file.display(), number + 1);
+            }
+        }
+    }
+}
+
+#[test]
+fn no_source_file_is_longer_than_700_lines() {
+    for file in files().into_iter().filter(|file| file.extension().is_some_and(|extension| extension == "rs"))
+    {
+        let lines = std::fs::read_to_string(&file).unwrap().lines().count();
+        assert!(lines <= 700, "{} has {lines} lines: what in it is a room of its own?", file.display());
+    }
+}
+
 /// The texts between backticks, outside of blocks, and the targets of links.
 fn named(text: &str) -> (Vec<String>, Vec<String>) {
     let (mut ticked, mut linked, mut in_block) = (Vec::new(), Vec::new(), false);

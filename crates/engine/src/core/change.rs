@@ -4,8 +4,9 @@
 //! one is carried out. A change that begins a run is a *claim*, whose life [`claim`](super::claim) tells; any other one only *advances*
 //! the cursor: over instants that get outcomes without a run, a trigger that comes to wait, or a claim whose owner is lost.
 
+use super::effective::Effective;
 use super::group::{Builder, Group};
-use super::job::{Effective, Local};
+use super::job::Local;
 use super::trouble::Doing;
 use super::{Mutation, Purpose, Turn};
 use bytes::Bytes;

@@ -30,8 +30,9 @@
 //! it writes, in [`outcome`](super::outcome); how records are made, in [`records`](super::records).
 
 use super::change::{Consequence, CursorChange, Kind};
+use super::effective::Effective;
 use super::group::Group;
-use super::job::{Active, BlockedBy, Effective, Local};
+use super::job::{Active, BlockedBy, Local};
 use super::outcome::{Completion, Ending};
 use super::trouble::Doing;
 use super::{Effect, Firing, Mutation, Purpose, RunStart, Turn};

@@ -31,9 +31,10 @@
 
 use super::change::CursorChange;
 use super::claim::CLAIM_BATCH;
+use super::effective::Effective;
 use super::firing::most_attempts;
 use super::group::{Builder, Step};
-use super::job::{Effective, Job, LatchKind, Local, Phase};
+use super::job::{Job, LatchKind, Local, Phase};
 use super::{Mutation, Turn};
 use clockwright_fleet::Layout;
 use clockwright_fleet::cursor::Claim;

@@ -14,7 +14,8 @@
 //! from there.
 
 use super::change::{CursorChange, owner_lost};
-use super::job::{BlockedBy, Effective, Local, Phase};
+use super::effective::Effective;
+use super::job::{BlockedBy, Local, Phase};
 use super::trouble::Doing;
 use super::{Effect, Mutation, Purpose, Turn};
 use bytes::Bytes;

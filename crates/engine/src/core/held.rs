@@ -21,8 +21,9 @@
 
 use super::Turn;
 use super::change::CursorChange;
+use super::effective::Effective;
 use super::firing::Proposal;
-use super::job::{Effective, ItemState, Job, Local};
+use super::job::{ItemState, Job, Local};
 use super::port::OnRegistryLoss;
 use clockwright_fleet::cursor::{Claim, Cursor};
 use clockwright_fleet::held::{Held, Resume};

@@ -1,18 +1,15 @@
 //! One job in one engine: what is believed about it, what it does here, and its effective settings.
 
+use super::effective::Effective;
 use super::held::Seen;
 use super::trouble::Trouble;
 use super::us::Us;
-use bytes::Bytes;
-use clockwright_fleet::Layout;
 use clockwright_fleet::cursor::{Kept, Rule};
 use clockwright_fleet::keys::Key;
 use clockwright_fleet::mirror::{CursorNode, ItemNodes, Mirror};
 use clockwright_model::{Exclusive, Fire, InstanceId, Item, JobName, JobSettings, Millis, Outcome, Reason};
 use clockwright_planner::Schedule;
-use clockwright_planner::sharding::Strategy;
-use clockwright_registry::{Node, Stat};
-use clockwright_settings::Usable;
+use clockwright_registry::Node;
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::Arc;
 
@@ -144,25 +141,6 @@ pub(crate) struct Latch {
 pub(crate) enum LatchKind {
     Election,
     Failover(Item),
-}
-
-/// Settings as the registry has them, parsed.
-pub(crate) struct Effective {
-    pub(crate) settings: JobSettings,
-    pub(crate) schedule: Schedule,
-    pub(crate) schedule_hash: u32,
-    pub(crate) rule: Arc<Rule>,
-    /// Since when the job has this schedule, by the registry's clock, as far as is known here.
-    pub(crate) schedule_since: Millis,
-    pub(crate) strategy: Strategy,
-    pub(crate) job_parameter: Arc<str>,
-    pub(crate) item_parameters: Vec<Option<Arc<str>>>,
-    /// When the settings were last written, by the registry's clock.
-    pub(crate) changed_at: Millis,
-    /// The config node's last transaction.
-    pub(crate) modified: i64,
-    /// What the job's root node said.
-    pub(crate) root: Bytes,
 }
 
 /// One item in this engine.
@@ -626,45 +604,6 @@ impl Job {
     }
 }
 
-impl Effective {
-    /// Reads and checks a config node.
-    fn read(
-        layout: Layout,
-        data: &[u8],
-        stat: Stat,
-        root: Bytes,
-        local: &JobSettings,
-    ) -> Result<Self, String> {
-        let settings = layout
-            .read(data, &root, Some(local))
-            .map_err(|error| format!("the config node is not usable: {error}"))?;
-        if settings.name != local.name {
-            return Err(format!("the config node is about another job, `{}`", settings.name));
-        }
-        let Usable { schedule, strategy, item_parameters } =
-            Usable::parse(&settings).map_err(|problems| {
-                let problems: Vec<String> = problems.iter().map(ToString::to_string).collect();
-                format!("the config node is not usable: {}", problems.join("; "))
-            })?;
-        let item_parameters =
-            (0..settings.sharding_total_count).map(|item| item_parameters.get(item).map(Arc::from)).collect();
-        let zone = settings.time_zone.as_deref().unwrap_or("");
-        Ok(Self {
-            rule: Arc::new(Rule { cron: settings.cron.clone(), zone: settings.time_zone.clone() }),
-            schedule_since: stat.modified_at,
-            schedule_hash: fnv(&[settings.cron.as_bytes(), zone.as_bytes()]),
-            schedule,
-            strategy,
-            job_parameter: settings.job_parameter.as_str().into(),
-            item_parameters,
-            changed_at: stat.modified_at,
-            modified: stat.modified,
-            root,
-            settings,
-        })
-    }
-}
-
 /// The item a key is about.
 pub(crate) fn item_of(key: &Key) -> Option<Item> {
     match key {
@@ -678,14 +617,6 @@ pub(crate) fn item_of(key: &Key) -> Option<Item> {
         | Key::Cursor(item) => Some(*item),
         _ => None,
     }
-}
-
-fn fnv(parts: &[&[u8]]) -> u32 {
-    let mut hash = 0x811c_9dc5_u32;
-    for byte in parts.iter().flat_map(|part| part.iter().chain(&[0xff])) {
-        hash = (hash ^ u32::from(*byte)).wrapping_mul(0x0100_0193);
-    }
-    hash
 }
 
 impl Us {

@@ -24,6 +24,7 @@
 mod change;
 mod claim;
 mod coordinate;
+mod effective;
 mod election;
 mod failover;
 mod firing;

@@ -16,8 +16,9 @@
 use super::Turn;
 use super::change::CursorChange;
 use super::claim::CLAIM_BATCH;
+use super::effective::Effective;
 use super::group::Step;
-use super::job::{Effective, Local, Phase};
+use super::job::{Local, Phase};
 use bytes::Bytes;
 use clockwright_fleet::Layout;
 use clockwright_fleet::keys::Key;

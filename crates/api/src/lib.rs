@@ -21,6 +21,6 @@ pub mod system;
 pub mod text;
 
 pub use at::At;
-pub use page::Page;
+pub use page::{List, Page};
 pub use permission::{Permission, Role};
 pub use problem::{Code, Problem};

@@ -306,3 +306,55 @@ fn of_journal(routes: &mut Routes) {
     );
     routes.refuses(&[Code::BadCursor]);
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::http::openapi::{document, names};
+    use serde_json::Value;
+    use std::collections::BTreeSet;
+
+    /// Every `$ref` in a document.
+    fn references(json: &Value, found: &mut BTreeSet<String>) {
+        match json {
+            Value::Object(map) => {
+                found.extend(map.get("$ref").and_then(Value::as_str).map(ToOwned::to_owned));
+                map.values().for_each(|value| references(value, found));
+            }
+            Value::Array(list) => list.iter().for_each(|value| references(value, found)),
+            _ => {}
+        }
+    }
+
+    #[test]
+    fn the_document_has_every_route_with_the_names_of_its_address_and_names_nothing_that_it_lacks() {
+        let (_, rows) = router();
+        let routes: Vec<_> =
+            rows.iter().map(|row| (row.method.as_str().to_ascii_lowercase(), row.path)).collect();
+        let json = serde_json::to_value(document("0", rows)).expect("it is plain data");
+        assert_eq!(json["openapi"], "3.1.0");
+        for (method, path) in &routes {
+            let operation = &json["paths"][path][method];
+            let parameters = operation["parameters"].as_array().cloned().unwrap_or_default();
+            let told: Vec<&str> = parameters
+                .iter()
+                .filter(|parameter| parameter["in"] == "path")
+                .filter_map(|parameter| parameter["name"].as_str())
+                .collect();
+            assert_eq!(told, names(path), "{method} {path}");
+            let answers = operation["responses"].as_object().expect("it answers");
+            assert!(answers.keys().any(|status| status.starts_with('2')), "{method} {path}");
+        }
+        let ids: BTreeSet<&str> = routes
+            .iter()
+            .filter_map(|(method, path)| json["paths"][path][method]["operationId"].as_str())
+            .collect();
+        assert_eq!(ids.len(), routes.len(), "each operation has an id of its own");
+        let mut found = BTreeSet::new();
+        references(&json, &mut found);
+        for reference in found {
+            let name = reference.strip_prefix("#/components/schemas/").unwrap_or(&reference);
+            assert!(json["components"]["schemas"].get(name).is_some(), "`{reference}` is nowhere");
+        }
+    }
+}

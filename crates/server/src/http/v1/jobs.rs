@@ -19,7 +19,7 @@ use clockwright_api::jobs::{
 use clockwright_api::page::{LONGEST, Page, USUAL};
 use clockwright_api::permission::kinds::{JobRead, JobWrite};
 use clockwright_api::problem::Detail;
-use clockwright_api::{At, Code, Permission, Problem};
+use clockwright_api::{At, Code, List, Permission, Problem};
 use clockwright_model::{JobName, JobSettings, SettingsError};
 use clockwright_planner::Schedule;
 use clockwright_settings::{Change, canonical};
@@ -616,7 +616,7 @@ pub(in crate::http) async fn differences(
     _: Granted<JobRead>,
     TheJob(job): TheJob,
     Named(TwoVersions { n, m }): Named<TwoVersions>,
-) -> Answered<Found<Vec<Difference>>> {
+) -> Answered<Found<List<Difference>>> {
     let name = name_of(&job)?;
     let (before, after) =
         (find_version(&app, &job, n).await?.read(&name)?, find_version(&app, &job, m).await?.read(&name)?);

@@ -16,7 +16,7 @@ use clockwright_api::people::{
     scopes,
 };
 use clockwright_api::permission::kinds::{Own, OwnChange, TokenOwn};
-use clockwright_api::{At, Code, Permission, Problem};
+use clockwright_api::{At, Code, List, Permission, Problem};
 use serde_json::json;
 use std::sync::Arc;
 
@@ -152,7 +152,7 @@ pub(in crate::http) async fn sessions(
     app: Arc<App>,
     who: Granted<Own>,
     client: Client,
-) -> Answered<Found<Vec<SessionView>>> {
+) -> Answered<Found<List<SessionView>>> {
     let (user, current) = themselves(&app, who.asker(), &client).await?;
     let rows = app.store.sessions(&user.id, app.now()).await?;
     let view = |row: crate::store::SessionRow| SessionView {
@@ -213,7 +213,7 @@ pub(in crate::http) async fn end_sessions(
     Ok(Done)
 }
 
-pub(in crate::http) async fn tokens(app: Arc<App>, who: Granted<Own>) -> Answered<Found<Vec<TokenView>>> {
+pub(in crate::http) async fn tokens(app: Arc<App>, who: Granted<Own>) -> Answered<Found<List<TokenView>>> {
     let rows = app.store.tokens(&who.asker().principal.id).await?;
     Ok(Found::new(rows.iter().map(|row| view_token(&app, row)).collect()))
 }

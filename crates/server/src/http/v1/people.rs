@@ -17,7 +17,7 @@ use clockwright_api::people::{
     Invited, MadeToken, NewLink, NewPerson, NewToken, Person, PersonChange, TokenView,
 };
 use clockwright_api::permission::kinds::{TokenManage, TokenRead, UserManage, UserRead};
-use clockwright_api::{Code, Problem, Role};
+use clockwright_api::{Code, List, Problem, Role};
 use serde::Deserialize;
 use serde_json::json;
 use std::sync::Arc;
@@ -323,7 +323,7 @@ pub(in crate::http) async fn tokens(
     app: Arc<App>,
     _: Granted<TokenRead>,
     Named(TheId { id }): Named<TheId>,
-) -> Answered<Found<Vec<TokenView>>> {
+) -> Answered<Found<List<TokenView>>> {
     let user = find(&app, &id, true).await?;
     let rows = app.store.tokens(&user.id).await?;
     Ok(Found::new(rows.iter().map(|row| view_token(&app, row)).collect()))

@@ -12,7 +12,7 @@ use clockwright_api::permission::kinds::{
     MembersRead, ProjectCreate, ProjectMembers, ProjectRead, ProjectWrite, UserManage, UserRead,
 };
 use clockwright_api::projects::{GiveRole, Layout, Member, NewProject, Project, ProjectChange};
-use clockwright_api::{At, Code, Problem, Role};
+use clockwright_api::{At, Code, List, Problem, Role};
 use serde::Deserialize;
 use serde_json::{Value, json};
 use std::sync::Arc;
@@ -52,7 +52,7 @@ fn layout_text(layout: Option<Layout>) -> String {
         .to_owned()
 }
 
-pub(in crate::http) async fn list(app: Arc<App>, who: Asking<ProjectRead>) -> Answered<Found<Vec<Project>>> {
+pub(in crate::http) async fn list(app: Arc<App>, who: Asking<ProjectRead>) -> Answered<Found<List<Project>>> {
     let rows = app.catalogue.projects().into_iter().filter(|row| who.may(row.id));
     Ok(Found::new(rows.map(|row| view(&app, who.asker(), &row)).collect()))
 }
@@ -223,12 +223,16 @@ pub(in crate::http) struct TheMember {
 pub(in crate::http) async fn members(
     app: Arc<App>,
     who: Granted<MembersRead>,
-) -> Answered<Found<Vec<Member>>> {
+) -> Answered<Found<List<Member>>> {
+    view_members(&app, who.project()?.id).await
+}
+
+async fn view_members(app: &App, project: i64) -> Answered<Found<List<Member>>> {
     let mut views = Vec::new();
-    for row in app.catalogue.members(who.project()?.id) {
-        views.push(view_member(&app, &row).await?);
+    for row in app.catalogue.members(project) {
+        views.push(view_member(app, &row).await?);
     }
-    Ok(Found::new(views))
+    Ok(Found::new(List(views)))
 }
 
 async fn view_member(app: &App, row: &MemberRow) -> Answered<Member> {
@@ -280,12 +284,11 @@ pub(in crate::http) async fn drop_member(
     unset(&app, who.asker(), project.id, &named).await
 }
 
-pub(in crate::http) async fn everywhere(app: Arc<App>, _: Granted<UserRead>) -> Answered<Found<Vec<Member>>> {
-    let mut views = Vec::new();
-    for row in app.catalogue.members(0) {
-        views.push(view_member(&app, &row).await?);
-    }
-    Ok(Found::new(views))
+pub(in crate::http) async fn everywhere(
+    app: Arc<App>,
+    _: Granted<UserRead>,
+) -> Answered<Found<List<Member>>> {
+    view_members(&app, 0).await
 }
 
 pub(in crate::http) async fn set_everywhere(

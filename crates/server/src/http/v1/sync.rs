@@ -13,7 +13,7 @@ use crate::sync::{Failed, Swept, Synced, Word, look_only, registry_of, sweep, wr
 use clockwright_api::page::{LONGEST, Page, USUAL};
 use clockwright_api::permission::kinds::{ProjectWrite, SyncAdopt, SyncRead, SyncRun};
 use clockwright_api::sync::{Adopt, Adopted, DriftAsk, DriftView, JobState, JobSync, ProjectSync, Unmanaged};
-use clockwright_api::{At, Code, Problem};
+use clockwright_api::{At, Code, List, Problem};
 use clockwright_fleet::Layout;
 use clockwright_fleet::keys::Key;
 use clockwright_model::{JobName, JobSettings};
@@ -338,7 +338,7 @@ async fn strangers(app: &App, project: &ProjectRow) -> Answered<Vec<JobName>> {
 pub(in crate::http) async fn unmanaged(
     app: Arc<App>,
     who: Granted<SyncRead>,
-) -> Answered<Found<Vec<Unmanaged>>> {
+) -> Answered<Found<List<Unmanaged>>> {
     let project = Arc::clone(who.project()?);
     let names = strangers(&app, &project).await?;
     let found = find(&app, &project, &names).await?;

@@ -27,18 +27,6 @@ pub struct Page<T> {
     pub seq: i64,
 }
 
-impl<T> Page<T> {
-    /// The same page of other rows.
-    pub fn map<U>(self, each: impl FnMut(T) -> U) -> Page<U> {
-        Page {
-            items: self.items.into_iter().map(each).collect(),
-            next: self.next,
-            count: self.count,
-            seq: self.seq,
-        }
-    }
-}
-
 /// A list that is whole.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(transparent)]

@@ -143,16 +143,6 @@ impl Registries {
         }
     }
 
-    /// Changes when a session with this registry begins or ends; `None` for one that is not configured.
-    #[must_use]
-    pub fn changes(&self, name: &str) -> Option<impl Future<Output = ()> + Send + use<>> {
-        let mut seen = self.entries.get(name)?.now.subscribe();
-        Some(async move {
-            // The sender lives as long as the registries.
-            let _ = seen.changed().await;
-        })
-    }
-
     /// Ends all sessions.
     pub async fn close(&self) {
         for entry in self.entries.values() {

@@ -347,26 +347,6 @@ impl Change {
         Ok(Some(row))
     }
 
-    /// Says whether a job may run, without a new version; false when it has another version by now than `before` says. A job that is removed
-    /// gives its name free.
-    ///
-    /// # Errors
-    /// The database is away.
-    pub async fn set_job_state(&mut self, before: &JobRow, state: JobState) -> Result<bool, StoreError> {
-        let mut sql = self.sql("UPDATE CLOCKWRIGHT_JOB SET state = ");
-        sql.bind(state.word());
-        sql.text(", changed = ");
-        sql.bind(self.now());
-        if state == JobState::Removed {
-            sql.text(", alive = ");
-            sql.bind(before.id.to_string());
-        }
-        sql.is("id = ", before.id);
-        sql.is("version = ", before.version);
-        sql.must("alive = ''");
-        Ok(self.execute(sql).await? == 1)
-    }
-
     fn row(&self, id: i64, project: i64, version: i64, state: JobState, new: &NewJob) -> JobRow {
         let settings = &new.settings;
         JobRow {

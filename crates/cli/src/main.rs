@@ -6,7 +6,9 @@ mod logging;
 mod output;
 
 use clap::{CommandFactory as _, FromArgMatches as _, Parser, Subcommand};
-use commands::{Global, cron, dev, file, host, job, ledger, node, reference, run, server, shard, stats};
+use commands::{
+    Global, config, cron, dev, file, host, job, ledger, node, reference, run, server, shard, stats,
+};
 use logging::LogArgs;
 use output::{Failure, talk};
 use std::process::ExitCode;
@@ -41,6 +43,9 @@ enum Command {
     Host(host::HostCommand),
     /// Serve people and programs: settings, operations and history of all projects, over REST
     Server(server::ServerArgs),
+    /// Ask how a server is set up
+    #[command(subcommand)]
+    Config(config::ConfigCommand),
     /// See what became of fires
     #[command(subcommand)]
     Run(run::RunCommand),
@@ -97,6 +102,7 @@ fn start(cli: Cli) -> Result<(), Failure> {
         Command::Shard(command) => block_on(shard::run(&global, command)),
         Command::Host(command) => block_on(host::run(&global, command)),
         Command::Server(args) => serve(&args.log.clone(), "info", server::run(global, args)),
+        Command::Config(command) => config::run(&global, &command),
         Command::Run(command) => block_on(run::run(&global, command)),
         Command::Ledger(args) => block_on(ledger::run(&global, args)),
         Command::Stats(args) => block_on(stats::run(&global, args)),

@@ -67,6 +67,7 @@ fn every_command_with_data_has_it_as_json_with_keys_in_camel_case() {
         said.insert(name.to_owned());
         (answer.code, data)
     };
+    assert_eq!(ask("config-show", &[]).0, 0);
     assert_eq!(ask("cron-next", &["0 0 12 * * ?"]).0, 0);
     assert_eq!(ask("run-get", &[&run]).0, 0);
     for line in [

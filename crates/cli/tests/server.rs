@@ -65,9 +65,40 @@ fn a_job_that_is_made_over_rest_is_run_by_a_node_and_a_restart_keeps_everything(
 }
 
 #[test]
-fn an_address_that_other_machines_reach_is_refused_without_a_proxy_that_speaks_tls() {
+fn s31_an_address_that_other_machines_reach_is_refused_without_tls() {
     let place = Place::new();
     let answer = place.run(&["server", "--listen", "0.0.0.0:0"]);
     assert_eq!(answer.code, 2);
-    assert!(answer.talk.contains("--trusted-proxy"), "{}", answer.talk);
+    for named in ["--listen: listen", "tls.cert", "trusted_proxies", "insecure_http"] {
+        assert!(answer.talk.contains(named), "{}", answer.talk);
+    }
+}
+
+#[test]
+fn a_configuration_is_checked_without_a_start_and_shown_with_where_each_value_is_from() {
+    let place = Place::new();
+    place.write("clockwright.yaml", "auth:\n  idle: 10m\ndatabase: postgres://cw:open-sesame@db/control\n");
+    let checked = place.run(&["server", "--check"]);
+    assert_eq!((checked.code, checked.talk.trim()), (0, "a server can start with this configuration"));
+    assert!(!place.path().join(".clockwright").exists(), "nothing was made");
+    let shown = place.run(&["config", "show", "--data", "elsewhere"]);
+    assert_eq!(shown.code, 0, "{shown:?}");
+    let line = |key: &str| {
+        let found = shown.out.lines().find(|line| line.starts_with(key));
+        found.unwrap_or_else(|| panic!("{shown:?}")).split_whitespace().map(str::to_owned).collect::<Vec<_>>()
+    };
+    assert_eq!(line("auth.idle"), ["auth.idle", "10m", "clockwright.yaml:2"]);
+    assert_eq!(line("database"), ["database", "postgres://cw:(set)@db/control", "clockwright.yaml:3"]);
+    assert_eq!(line("registry"), ["registry", "embedded:elsewhere/jobs", "default"]);
+    assert_eq!(line("data "), ["data", "elsewhere", "--data"]);
+    place.write("clockwright.yaml", "auth:\n  idel: 10m\nlisten: here\n");
+    for command in [&["server", "--check"][..], &["server"], &["config", "show"]] {
+        let refused = place.run(command);
+        assert_eq!(refused.code, 2, "{refused:?}");
+        assert!(
+            refused.talk.contains("clockwright.yaml:2: auth.idel is not known; did you mean `auth.idle`?"),
+            "{refused:?}"
+        );
+        assert!(refused.talk.contains("clockwright.yaml:3: listen is an address"), "{refused:?}");
+    }
 }

@@ -104,6 +104,16 @@ impl Address {
         }
     }
 
+    /// True when it names a user, for whom nodes are then made.
+    #[must_use]
+    pub fn has_credential(&self) -> bool {
+        match self {
+            #[cfg(feature = "zookeeper")]
+            Address::ZooKeeper { options, .. } => options.digest.is_some(),
+            Address::Embedded { .. } => false,
+        }
+    }
+
     /// Reads an address.
     ///
     /// # Errors

@@ -48,17 +48,12 @@ pub enum StartError {
 }
 
 impl Server {
-    /// Opens the store at an address, and listens.
+    /// Opens the store, and listens.
     ///
     /// # Errors
     /// Those of [`StartError`].
-    pub async fn start(
-        database: &str,
-        config: Config,
-        registries: Registries,
-        clock: Clock,
-    ) -> Result<Self, StartError> {
-        let store = Store::open(database).await?;
+    pub async fn start(config: Config, registries: Registries, clock: Clock) -> Result<Self, StartError> {
+        let store = Store::open(config.database.reveal()).await?;
         let listen = config.listen;
         let app = App::new(store, config, registries, clock).await?;
         let failed = |reason| StartError::Listen { address: listen, reason };

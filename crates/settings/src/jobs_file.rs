@@ -22,7 +22,7 @@ mod placeholders;
 mod spring;
 
 pub use crate::reference::reference;
-pub use crate::units::duration;
+pub use crate::units::{duration, say};
 
 use crate::table::{SCHEDULES, SETTINGS, find, unknown};
 use crate::value::Value;

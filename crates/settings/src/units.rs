@@ -37,7 +37,8 @@ pub fn duration(text: &str) -> Result<Millis, String> {
 }
 
 /// Says a duration as [`duration`] reads it.
-pub(crate) fn say(duration: Millis) -> String {
+#[must_use]
+pub fn say(duration: Millis) -> String {
     for (unit, name) in [(86_400_000, "d"), (3_600_000, "h"), (60_000, "m"), (1_000, "s")] {
         if duration > 0 && duration % unit == 0 {
             return format!("{}{name}", duration / unit);

@@ -7,46 +7,60 @@ use serde_saphyr::granit_parser::{Event, Parser, ScalarStyle};
 use std::collections::HashMap;
 
 /// Most nodes of a file, with every alias written out.
-pub(crate) const MAX_NODES: usize = 400_000;
+pub const MAX_NODES: usize = 400_000;
 /// Deepest nesting.
-pub(crate) const MAX_DEPTH: usize = 32;
+pub const MAX_DEPTH: usize = 32;
 
 /// One value of a document.
 #[derive(Debug, Clone, PartialEq)]
-pub(crate) struct Yaml {
+pub struct Yaml {
     /// Where it begins, from 1.
-    pub(crate) line: usize,
-    pub(crate) value: Value,
+    pub line: usize,
+    /// What it is.
+    pub value: Value,
 }
 
+/// What a value is.
 #[derive(Debug, Clone, PartialEq)]
-pub(crate) enum Value {
-    /// `plain` tells `true` from `"true"`.
+pub enum Value {
+    /// A text, a number, a truth value or nothing.
     Scalar {
+        /// As it was written.
         text: String,
+        /// Without quotes: this tells `true` from `"true"`.
         plain: bool,
     },
+    /// A list.
     List(Vec<Yaml>),
+    /// A map. A key may stand in it twice.
     Map(Vec<Entry>),
 }
 
 /// A key and its value.
 #[derive(Debug, Clone, PartialEq)]
-pub(crate) struct Entry {
-    pub(crate) key: String,
-    pub(crate) line: usize,
-    pub(crate) value: Yaml,
+pub struct Entry {
+    /// The key.
+    pub key: String,
+    /// The key's line, from 1.
+    pub line: usize,
+    /// The value.
+    pub value: Yaml,
 }
 
 /// What is wrong with a text that is no usable YAML, and on which line.
 #[derive(Debug, PartialEq)]
-pub(crate) struct Broken {
-    pub(crate) line: usize,
-    pub(crate) message: String,
+pub struct Broken {
+    /// The line, from 1.
+    pub line: usize,
+    /// What is wrong.
+    pub message: String,
 }
 
 /// Reads all documents of a text.
-pub(crate) fn documents(text: &str) -> Result<Vec<Yaml>, Broken> {
+///
+/// # Errors
+/// It is no YAML, or has more than its bounds.
+pub fn documents(text: &str) -> Result<Vec<Yaml>, Broken> {
     let mut builder = Builder::default();
     for event in Parser::new_from_str(text) {
         let (event, span) = event.map_err(|error| Broken {
@@ -60,12 +74,14 @@ pub(crate) fn documents(text: &str) -> Result<Vec<Yaml>, Broken> {
 
 impl Yaml {
     /// `null`, `~` or nothing.
-    pub(crate) fn is_null(&self) -> bool {
+    #[must_use]
+    pub fn is_null(&self) -> bool {
         matches!(&self.value, Value::Scalar { text, plain: true } if matches!(text.as_str(), "" | "~" | "null" | "Null" | "NULL"))
     }
 
     /// What it is, for error messages.
-    pub(crate) fn kind(&self) -> &'static str {
+    #[must_use]
+    pub fn kind(&self) -> &'static str {
         match &self.value {
             Value::Scalar { .. } if self.is_null() => "nothing",
             Value::Scalar { .. } => "a text",

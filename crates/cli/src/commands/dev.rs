@@ -65,16 +65,16 @@ pub(crate) async fn run(global: Global, args: DevArgs) -> Result<(), Failure> {
     let (registry, store): (_, Arc<dyn Sink>) = if args.in_memory {
         (Registry::in_memory(&args.namespace)?, SqliteStore::in_memory().await?)
     } else {
-        let registry = Registry::serve(&global.data, &args.namespace).await?;
+        let registry = Registry::serve(global.data(), &args.namespace).await?;
         let store: Arc<dyn Sink> = match &global.events {
             Some(address) => {
-                clockwright::scheduler::database(address, &global.data, history.keep.clone()).await?
+                clockwright::scheduler::database(address, global.data(), history.keep.clone()).await?
             }
-            None => clockwright::scheduler::file(&global.data, history.keep.clone()).await?,
+            None => clockwright::scheduler::file(global.data(), history.keep.clone()).await?,
         };
         (registry, store)
     };
-    let logs = if args.in_memory { None } else { args.history.logs(&global.data) };
+    let logs = if args.in_memory { None } else { args.history.logs(global.data()) };
     let printer = live::Printer::start();
     let look = live::Look::new(args.verbose);
     let sinks: Vec<Arc<dyn Sink>> = vec![store, Arc::new(live::Outcomes::new(printer.pen(), look))];
@@ -151,9 +151,9 @@ fn introduce(global: &Global, args: &DevArgs, names: &[JobName], schedulers: &[S
         talk("everything is in memory and gone at the end; Ctrl-C ends it");
     } else {
         let option = if args.namespace == DEFAULT_NAMESPACE {
-            format!("--data {}", global.data.display())
+            format!("--data {}", global.data().display())
         } else {
-            format!("--registry embedded:{}/{}", global.data.display(), args.namespace)
+            format!("--registry embedded:{}/{}", global.data().display(), args.namespace)
         };
         let option =
             if option == format!("--data {DEFAULT_DATA}") { String::new() } else { format!(" {option}") };

@@ -135,7 +135,7 @@ pub(crate) fn tell_partial(global: &Global) {
     if global.is_partial() {
         talk(&format!(
             "this is the record of this machine ({}); what other machines ran is in theirs, or all of it in one database with --events",
-            global.data.join(super::EVENTS_FILE).display()
+            global.data().join(super::EVENTS_FILE).display()
         ));
     }
 }

@@ -1,6 +1,7 @@
 //! The commands, one file per group.
 
 mod changes;
+pub(crate) mod config;
 mod crew;
 pub(crate) mod cron;
 pub(crate) mod dev;
@@ -34,7 +35,7 @@ use history::Store;
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
 use std::io::IsTerminal as _;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
@@ -47,16 +48,16 @@ pub(crate) const DEFAULT_DATA: &str = ".clockwright";
 #[derive(Debug, Args)]
 pub(crate) struct Global {
     /// The data folder of the `dev` or `node` on this machine that is meant: its registry, its outcomes and what its runs printed. `dev`
-    /// and `node` keep theirs there, and make it when it is missing
+    /// and `node` keep theirs there, and make it when it is missing. Default: .clockwright
     #[arg(
+        id = "data",
         long,
         global = true,
         env = "CLOCKWRIGHT_DATA",
-        default_value = DEFAULT_DATA,
         value_name = "FOLDER",
         help_heading = WHERE
     )]
-    pub(crate) data: PathBuf,
+    data_folder: Option<PathBuf>,
     /// Where jobs are coordinated: zookeeper://[user:password@]host:2181,host:2181/namespace, or embedded:FOLDER/namespace. Default:
     /// the namespace `jobs` of the registry in the data folder
     #[arg(
@@ -121,10 +122,15 @@ const WHERE: &str = "Where things are";
 const SILENCE: Duration = Duration::from_millis(700);
 
 impl Global {
+    /// The data folder.
+    pub(crate) fn data(&self) -> &Path {
+        self.data_folder.as_deref().unwrap_or(Path::new(DEFAULT_DATA))
+    }
+
     pub(crate) fn address(&self) -> Result<Address, Failure> {
         match &self.registry {
             Some(address) => Ok(Address::parse(address)?),
-            None => Ok(Address::embedded(&self.data, DEFAULT_NAMESPACE)?),
+            None => Ok(Address::embedded(self.data(), DEFAULT_NAMESPACE)?),
         }
     }
 
@@ -143,7 +149,7 @@ impl Global {
 
     /// Where history is.
     pub(crate) fn store(&self) -> Store<'_> {
-        Store { data: &self.data, events: self.events.as_deref() }
+        Store { data: self.data(), events: self.events.as_deref() }
     }
 
     /// The language of sentences for people; programs get English, which is what is stored.

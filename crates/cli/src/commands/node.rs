@@ -81,8 +81,8 @@ pub(crate) async fn run(global: Global, args: NodeArgs) -> Result<(), Failure> {
         .on_registry_loss(args.on_registry_loss)
         .history(args.history.clone().history())
         .events(match global.events.clone() {
-            Some(address) => Events::Database { address, folder: global.data.clone() },
-            None => Events::Folder(global.data.clone()),
+            Some(address) => Events::Database { address, folder: global.data().to_owned() },
+            None => Events::Folder(global.data().to_owned()),
         });
     if let Some(ip) = args.instance_ip {
         options = options.address(ip.to_string());
@@ -93,7 +93,7 @@ pub(crate) async fn run(global: Global, args: NodeArgs) -> Result<(), Failure> {
     if let Some(layout) = args.layout {
         options = options.layout(layout);
     }
-    if let Some(logs) = args.history.logs(&global.data) {
+    if let Some(logs) = args.history.logs(global.data()) {
         options = options.logs(logs);
     }
     if let Some(printer) = &printer {

@@ -26,6 +26,8 @@ pub(crate) enum ReferenceCommand {
     JobsFile,
     /// The page about the reasons of outcomes
     Reasons,
+    /// The page about a server's configuration
+    ServerConfig,
     /// The manual: a page for each command, into this folder
     Man {
         /// The folder, made when it is missing
@@ -38,6 +40,7 @@ pub(crate) fn reference(program: Command, command: &ReferenceCommand) -> Result<
     match command {
         ReferenceCommand::JobsFile => print(&clockwright::jobs_file::reference()),
         ReferenceCommand::Reasons => print(&clockwright_model::reason::reference()),
+        ReferenceCommand::ServerConfig => super::config::reference(),
         ReferenceCommand::Man { folder } => man(program, folder),
     }
 }

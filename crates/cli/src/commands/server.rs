@@ -1,30 +1,39 @@
 //! `clockwright server`: one control server.
 
+use super::config::{ConfigArgs, load};
 use super::{Global, Signals};
 use crate::logging::LogArgs;
-use crate::output::{Failure, now, talk};
+use crate::output::{Failure, now, talk, with_causes};
 use clap::Args;
 use clockwright::Registry;
+use clockwright::registry::{Address, ConnectError};
+use clockwright_registry::{Connect, Error};
 use clockwright_server::config::Config;
 use clockwright_server::registries::{Registries, Source};
 use clockwright_server::{Server, StartError, setup_link};
-use std::net::SocketAddr;
+use std::collections::BTreeMap;
 use std::sync::Arc;
+use tokio::sync::OnceCell;
 
 #[derive(Debug, Args)]
 pub(crate) struct ServerArgs {
-    /// Where it listens. Beyond this machine it is to stand behind a proxy that speaks TLS
-    #[arg(long, env = "CLOCKWRIGHT_LISTEN", default_value = "127.0.0.1:8899")]
-    listen: SocketAddr,
+    #[command(flatten)]
+    config: ConfigArgs,
+    /// Only say whether a server could start with this configuration
+    #[arg(long)]
+    check: bool,
+    /// Where it listens. Beyond this machine it speaks TLS itself, or is to stand behind a proxy that does. Default: 127.0.0.1:8899
+    #[arg(long, value_name = "ADDRESS")]
+    listen: Option<String>,
     /// Its address as browsers know it. Default: http:// and where it listens
-    #[arg(long, env = "CLOCKWRIGHT_PUBLIC_URL", value_name = "URL")]
+    #[arg(long, value_name = "URL")]
     public_url: Option<String>,
-    /// The address of a proxy whose X-Forwarded-For is believed; may be given again
-    #[arg(long, env = "CLOCKWRIGHT_TRUSTED_PROXIES", value_delimiter = ',', value_name = "IP")]
-    trusted_proxy: Vec<std::net::IpAddr>,
+    /// The address or the network of a proxy whose X-Forwarded-For is believed; may be given again
+    #[arg(long, value_name = "IP")]
+    trusted_proxy: Vec<String>,
     /// Where projects, jobs, people and the journal are: sqlite:FILE, postgres://USER:PASSWORD@HOST:PORT/DATABASE or mysql://….
     /// Default: control.db in the data folder
-    #[arg(long, env = "CLOCKWRIGHT_DATABASE", hide_env_values = true, value_name = "ADDRESS")]
+    #[arg(long, value_name = "ADDRESS")]
     database: Option<String>,
     #[command(flatten)]
     pub(crate) log: LogArgs,
@@ -32,23 +41,16 @@ pub(crate) struct ServerArgs {
 
 pub(crate) async fn run(global: Global, args: ServerArgs) -> Result<(), Failure> {
     let mut signals = Signals::catch()?;
-    let config = config(&args)?;
-    std::fs::create_dir_all(&global.data).map_err(|error| {
-        Failure::Failed(format!("cannot make the folder {}: {error}", global.data.display()))
+    let config = load(&global, &args.config, options(&args))?.config;
+    let addresses = addresses(&config)?;
+    if args.check {
+        talk("a server can start with this configuration");
+        return Ok(());
+    }
+    std::fs::create_dir_all(&config.data).map_err(|error| {
+        Failure::Failed(format!("cannot make the folder {}: {error}", config.data.display()))
     })?;
-    let home = home(&global).await?;
-    let database = args
-        .database
-        .clone()
-        .unwrap_or_else(|| format!("sqlite:{}", global.data.join("control.db").display()));
-    let server = Server::start(
-        &database,
-        config,
-        Registries::new([("home".to_owned(), source(home))].into()),
-        Arc::new(now),
-    )
-    .await
-    .map_err(failure)?;
+    let server = Server::start(config, registries(addresses).await?, Arc::new(now)).await.map_err(failure)?;
     if let Some(link) = setup_link(server.app()).await.map_err(|error| Failure::Failed(error.to_string()))? {
         talk("nobody can sign in yet: whoever opens this link within a day becomes the first administrator");
         talk(&format!("  {}", link.url));
@@ -60,36 +62,58 @@ pub(crate) async fn run(global: Global, args: ServerArgs) -> Result<(), Failure>
     Ok(())
 }
 
-fn config(args: &ServerArgs) -> Result<Config, Failure> {
-    if !args.listen.ip().is_loopback() && args.trusted_proxy.is_empty() {
-        return Err(Failure::Usage(format!(
-            "--listen {} is reached from other machines, and passwords would cross the network as they are: listen on 127.0.0.1, or \
-             name the proxy that speaks TLS with --trusted-proxy",
-            args.listen
-        )));
-    }
-    let public_url = args.public_url.clone().unwrap_or_else(|| format!("http://{}", args.listen));
-    Ok(Config {
-        listen: args.listen,
-        public_url: public_url.trim_end_matches('/').to_owned(),
-        trusted_proxies: args.trusted_proxy.clone(),
-        ..Config::default()
-    })
+/// What the command line says of keys of the configuration.
+fn options(args: &ServerArgs) -> Vec<(&'static str, &'static str, String)> {
+    let proxies = (!args.trusted_proxy.is_empty()).then(|| args.trusted_proxy.join(","));
+    [
+        ("--listen", "listen", args.listen.clone()),
+        ("--public-url", "public_url", args.public_url.clone()),
+        ("--trusted-proxy", "trusted_proxies", proxies),
+        ("--database", "database", args.database.clone()),
+    ]
+    .into_iter()
+    .filter_map(|(option, key, value)| Some((option, key, value?)))
+    .collect()
 }
 
-/// The registry `home`: the one that is named, or one in the data folder, which other processes of this machine find there. Projects have
-/// namespaces of their own in it.
-async fn home(global: &Global) -> Result<Registry, Failure> {
-    Ok(Registry::open_or_serve(&global.address()?, None).await?)
-}
-
-fn source(registry: Registry) -> Source {
-    let connect = move || {
-        let registry = registry.clone();
-        let session = async move { registry.session().await };
-        Box::pin(session) as futures::future::BoxFuture<'static, _>
+/// The addresses of all registries, by name.
+fn addresses(config: &Config) -> Result<BTreeMap<String, Address>, Failure> {
+    let home = std::iter::once(("home".to_owned(), &config.registry));
+    let others = config.registries.iter().map(|(name, address)| (name.clone(), address));
+    let read = |(name, address): (String, &clockwright_server::config::Secret)| {
+        let address = Address::parse(address.reveal())
+            .map_err(|error| Failure::Usage(format!("the registry `{name}`: {error}")))?;
+        Ok((name, address))
     };
-    Source { connect: Arc::new(connect), credential: false }
+    home.chain(others).map(read).collect()
+}
+
+/// The registries. `home` has to be there at the start; others may come later. One in a folder is opened by this process if nobody serves it,
+/// so that others of this machine find it there.
+async fn registries(addresses: BTreeMap<String, Address>) -> Result<Registries, Failure> {
+    let mut sources = BTreeMap::new();
+    for (name, address) in addresses {
+        let credential = address.has_credential();
+        let registry = Arc::new(OnceCell::new());
+        if name == "home" {
+            registry.get_or_try_init(|| Registry::open_or_serve(&address, None)).await?;
+        }
+        let connect: Connect = Arc::new(move || Box::pin(session(Arc::clone(&registry), address.clone())));
+        sources.insert(name, Source { connect, credential });
+    }
+    Ok(Registries::new(sources))
+}
+
+async fn session(
+    registry: Arc<OnceCell<Registry>>,
+    address: Address,
+) -> Result<clockwright_registry::SharedRegistry, Error> {
+    let opened = registry.get_or_try_init(|| Registry::open_or_serve(&address, None)).await;
+    let opened = opened.map_err(|error| match error {
+        ConnectError::Registry(error) => error,
+        other => Error::Unavailable(with_causes(&other)),
+    })?;
+    opened.session().await
 }
 
 fn failure(error: StartError) -> Failure {

@@ -1,20 +1,50 @@
 //! What an operator says of a server, and what follows from it for each request.
+//!
+//! A value comes from the command line, else from the environment, else from `clockwright.yaml`, else from the table. One table
+//! ([`table::KEYS`]) says each key's form, default and meaning; reading ([`read`]), the page of reference and `clockwright config show`
+//! are made from it. Everything that is wrong is told at once.
+
+mod check;
+mod network;
+pub mod read;
+mod reference;
+pub mod table;
+
+pub use network::Network;
+pub use read::{Loaded, Origin, Problem as Wrong, Problems, Said, Sources, read};
+pub use reference::reference;
 
 use crate::http::refusal::Answered;
 use clockwright_api::{Code, Problem};
 use clockwright_model::Millis;
 use http::HeaderMap;
-use std::net::{IpAddr, SocketAddr};
+use std::collections::BTreeMap;
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::path::PathBuf;
 
-/// How a server is set up.
+/// How a server is set up. Each field is what its key of the table says; the default is the table's.
 #[derive(Debug, Clone)]
 pub struct Config {
     /// Where it listens.
     pub listen: SocketAddr,
     /// Its address as browsers know it: `https://jobs.example.com`, without a slash at its end.
     pub public_url: String,
+    /// The data folder.
+    pub data: PathBuf,
+    /// Where projects, people and the journal are.
+    pub database: Secret,
+    /// The address of the registry `home`.
+    pub registry: Secret,
+    /// The addresses of other registries, by name.
+    pub registries: BTreeMap<String, Secret>,
+    /// The certificate chain, PEM.
+    pub tls_cert: Option<PathBuf>,
+    /// The certificate's key, PEM.
+    pub tls_key: Option<PathBuf>,
+    /// Passwords may cross the network as they are.
+    pub insecure_http: bool,
     /// Proxies whose `X-Forwarded-*` are believed.
-    pub trusted_proxies: Vec<IpAddr>,
+    pub trusted_proxies: Vec<Network>,
     /// How long a session lives without being used, milliseconds.
     pub session_idle: Millis,
     /// How long a session lives at most, milliseconds.
@@ -33,38 +63,78 @@ pub struct Config {
     pub sync_wait: Millis,
 }
 
+/// A text that may hold a password: it is never printed.
+#[derive(Clone, Default, PartialEq, Eq)]
+pub struct Secret(String);
+
+impl Secret {
+    /// The text itself, for whoever opens what it opens.
+    #[must_use]
+    pub fn reveal(&self) -> &str {
+        &self.0
+    }
+}
+
+impl From<String> for Secret {
+    fn from(text: String) -> Self {
+        Self(text)
+    }
+}
+
+impl std::fmt::Debug for Secret {
+    fn fmt(&self, out: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        out.write_str("(set)")
+    }
+}
+
 impl Default for Config {
+    /// What the table says.
     fn default() -> Self {
-        const DAY: Millis = 24 * 3_600_000;
-        Self {
-            listen: SocketAddr::from(([127, 0, 0, 1], 8899)),
-            public_url: "http://127.0.0.1:8899".to_owned(),
-            trusted_proxies: Vec::new(),
-            session_idle: 30 * 60_000,
-            session_longest: 12 * 3_600_000,
-            sessions: 10,
-            password_min: 12,
-            token_usual: 90 * DAY,
-            token_longest: 365 * DAY,
-            stores: vec!["home".to_owned()],
-            sync_wait: 2_000,
-        }
+        read(&Sources::default()).expect("the table's own values can be used").config
     }
 }
 
 impl Config {
+    /// What the table's values are put into. None of it counts: each field has a key, whose default is set over it.
+    fn blank() -> Self {
+        Self {
+            listen: SocketAddr::from((Ipv4Addr::LOCALHOST, 0)),
+            public_url: String::new(),
+            data: PathBuf::new(),
+            database: Secret::default(),
+            registry: Secret::default(),
+            registries: BTreeMap::new(),
+            tls_cert: None,
+            tls_key: None,
+            insecure_http: false,
+            trusted_proxies: Vec::new(),
+            session_idle: 0,
+            session_longest: 0,
+            sessions: 0,
+            password_min: 0,
+            token_usual: 0,
+            token_longest: 0,
+            stores: vec!["home".to_owned()],
+            sync_wait: 0,
+        }
+    }
+
     /// Who sent a request: the other end of the connection, or what a trusted proxy there says.
     #[must_use]
     pub fn client(&self, peer: IpAddr, headers: &HeaderMap) -> String {
-        if !self.trusted_proxies.contains(&peer) {
+        if !self.trusts(peer) {
             return peer.to_string();
         }
         let forwarded =
             headers.get("x-forwarded-for").and_then(|value| value.to_str().ok()).unwrap_or_default();
         // From the right: the last address that no proxy of ours has is who spoke to them. What stands before was said by that one.
         let addresses = forwarded.rsplit(',').filter_map(|part| part.trim().parse::<IpAddr>().ok());
-        let client = addresses.into_iter().find(|address| !self.trusted_proxies.contains(address));
+        let client = addresses.into_iter().find(|address| !self.trusts(*address));
         client.unwrap_or(peer).to_string()
+    }
+
+    fn trusts(&self, address: IpAddr) -> bool {
+        self.trusted_proxies.iter().any(|network| network.holds(address))
     }
 
     /// A change that comes by a cookie must come from our own pages.
@@ -118,7 +188,7 @@ mod tests {
     #[test]
     fn only_trusted_proxies_say_who_sent_a_request() {
         let proxy: IpAddr = [10, 0, 0, 1].into();
-        let config = Config { trusted_proxies: vec![proxy], ..Config::default() };
+        let config = Config { trusted_proxies: vec![proxy.into()], ..Config::default() };
         let said = headers(&[("x-forwarded-for", "6.6.6.6, 192.0.2.7, 10.0.0.1")]);
         assert_eq!(config.client(proxy, &said), "192.0.2.7");
         assert_eq!(config.client([10, 0, 0, 2].into(), &said), "10.0.0.2");

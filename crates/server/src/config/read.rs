@@ -1,0 +1,421 @@
+//! Reads what was said from all places into one configuration, or says everything that is wrong.
+
+use super::table::{Form, KEYS, Key};
+use super::{Config, check};
+use clockwright_settings::yaml::{self, Value as Node, Yaml};
+use std::collections::BTreeMap;
+use std::fmt;
+
+/// Where values come from.
+#[derive(Debug, Clone, Default)]
+pub struct Sources {
+    /// The file's name and text.
+    pub file: Option<(String, String)>,
+    /// The environment.
+    pub environment: BTreeMap<String, String>,
+    /// What the command line says: the option, the key that it means, and its value.
+    pub options: Vec<(&'static str, &'static str, String)>,
+}
+
+/// Where a value is from.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Origin {
+    /// The table.
+    Default,
+    /// A line of the file.
+    File(String, usize),
+    /// A variable of the environment.
+    Environment(String),
+    /// An option of the command line.
+    Option(&'static str),
+}
+
+impl fmt::Display for Origin {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Origin::Default => out.write_str("default"),
+            Origin::File(name, line) => write!(out, "{name}:{line}"),
+            Origin::Environment(name) => out.write_str(name),
+            Origin::Option(name) => out.write_str(name),
+        }
+    }
+}
+
+/// A value as it was said.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Said {
+    /// The key.
+    pub key: String,
+    /// The value; without passwords.
+    pub value: String,
+    /// Where it is from.
+    pub origin: Origin,
+}
+
+/// A configuration, and where each of its values is from.
+#[derive(Debug, Clone)]
+pub struct Loaded {
+    /// The configuration.
+    pub config: Config,
+    /// Each value, in the order of the table.
+    pub said: Vec<Said>,
+}
+
+/// One thing that is wrong.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Problem {
+    /// Where it was said; `None` for what was not said anywhere.
+    pub origin: Option<Origin>,
+    /// The key; empty for the file as a whole.
+    pub key: String,
+    /// What is wrong with it.
+    pub message: String,
+}
+
+impl Problem {
+    pub(super) fn of(key: &str, message: impl Into<String>) -> Self {
+        Self { origin: None, key: key.to_owned(), message: message.into() }
+    }
+
+    fn at(origin: Origin, key: &str, message: impl Into<String>) -> Self {
+        Self { origin: Some(origin), ..Self::of(key, message) }
+    }
+}
+
+impl fmt::Display for Problem {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if let Some(origin) = &self.origin {
+            write!(out, "{origin}: ")?;
+        }
+        if !self.key.is_empty() {
+            write!(out, "{} ", self.key)?;
+        }
+        out.write_str(&self.message)
+    }
+}
+
+/// Everything that is wrong.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{}", .0.iter().map(ToString::to_string).collect::<Vec<_>>().join("\n"))]
+pub struct Problems(pub Vec<Problem>);
+
+/// A value on its way: the key it is for, the name in the key, the text, and where it is from.
+struct Given {
+    key: &'static Key,
+    name: String,
+    text: String,
+    origin: Origin,
+}
+
+/// Reads a configuration.
+///
+/// # Errors
+/// Everything that is wrong, in the order of the places.
+pub fn read(sources: &Sources) -> Result<Loaded, Problems> {
+    let mut wrong = Vec::new();
+    let mut given = of_file(sources, &mut wrong);
+    of_environment(sources, &mut given);
+    of_options(sources, &mut given);
+    let mut config = Config::blank();
+    let mut said = Vec::new();
+    let data = given.get("data").map_or_else(|| default_of("data"), |given| given.text.clone());
+    for key in KEYS.iter().filter(|key| !key.name.ends_with(".NAME") && !given.contains_key(key.name)) {
+        let text = key.default.replace("{data}", &data);
+        take(
+            &mut config,
+            Given { key, name: String::new(), text, origin: Origin::Default },
+            &mut said,
+            &mut wrong,
+        );
+    }
+    for (_, value) in given {
+        take(&mut config, value, &mut said, &mut wrong);
+    }
+    if wrong.is_empty() {
+        wrong = check::finish(&mut config);
+        for problem in &mut wrong {
+            let origin = said.iter().find(|said| said.key == problem.key).map(|said| said.origin.clone());
+            problem.origin = origin.filter(|origin| *origin != Origin::Default);
+        }
+    }
+    if !wrong.is_empty() {
+        return Err(Problems(wrong));
+    }
+    for said in said.iter_mut().filter(|said| said.key == "public_url") {
+        said.value.clone_from(&config.public_url);
+    }
+    let place = |key: &str| KEYS.iter().position(|row| row.fits(key).is_some());
+    said.sort_by(|a, b| (place(&a.key), &a.key).cmp(&(place(&b.key), &b.key)));
+    Ok(Loaded { config, said })
+}
+
+fn default_of(name: &str) -> String {
+    KEYS.iter().find(|key| key.name == name).map_or("", |key| key.default).to_owned()
+}
+
+fn take(config: &mut Config, given: Given, said: &mut Vec<Said>, wrong: &mut Vec<Problem>) {
+    let Given { key, name, text, origin } = given;
+    let full = key.name.replace("NAME", &name);
+    let is_secret = key.form == Form::Secret;
+    let taken = unfolded(&text, is_secret)
+        .and_then(|text| {
+            key.form.read(&text).map_err(|message| if is_secret { message } else { shown(&text, &message) })
+        })
+        .and_then(|value| (key.take)(config, &name, value));
+    if let Err(message) = taken {
+        wrong.push(Problem::at(origin, &full, message));
+        return;
+    }
+    let value = if is_secret { without_password(&text) } else { text };
+    said.push(Said { key: full, value, origin });
+}
+
+/// A message that says what the value is to be, with what it is.
+fn shown(text: &str, message: &str) -> String {
+    if message.starts_with('`') { message.to_owned() } else { format!("{message}, not `{text}`") }
+}
+
+/// What is meant by `file:PATH`: what stands in that file, without the end of its last line.
+fn unfolded(text: &str, is_secret: bool) -> Result<String, String> {
+    match text.strip_prefix("file:").filter(|_| is_secret) {
+        None => Ok(text.to_owned()),
+        Some(path) => {
+            let read = std::fs::read_to_string(path)
+                .map_err(|error| format!("is in `{path}`, which cannot be read: {error}"))?;
+            Ok(read.trim_end_matches(['\n', '\r']).to_owned())
+        }
+    }
+}
+
+/// An address with its password covered.
+fn without_password(text: &str) -> String {
+    let Some((scheme, rest)) = text.split_once("://") else { return text.to_owned() };
+    let Some((user, place)) = rest.rsplit_once('@') else { return text.to_owned() };
+    match user.split_once(':') {
+        Some((name, _)) => format!("{scheme}://{name}:(set)@{place}"),
+        None => text.to_owned(),
+    }
+}
+
+fn of_environment(sources: &Sources, given: &mut BTreeMap<String, Given>) {
+    for key in KEYS {
+        let Some(variable) = key.variable() else { continue };
+        // As everywhere, a variable that is empty was not set.
+        let Some(text) = sources.environment.get(&variable).filter(|text| !text.is_empty()) else { continue };
+        let value =
+            Given { key, name: String::new(), text: text.clone(), origin: Origin::Environment(variable) };
+        given.insert(key.name.to_owned(), value);
+    }
+}
+
+fn of_options(sources: &Sources, given: &mut BTreeMap<String, Given>) {
+    for (option, name, text) in &sources.options {
+        let Some(key) = KEYS.iter().find(|key| key.name == *name) else { continue };
+        let value = Given { key, name: String::new(), text: text.clone(), origin: Origin::Option(option) };
+        given.insert(key.name.to_owned(), value);
+    }
+}
+
+fn of_file(sources: &Sources, wrong: &mut Vec<Problem>) -> BTreeMap<String, Given> {
+    let mut given = BTreeMap::new();
+    let Some((file, text)) = &sources.file else { return given };
+    let at = |line| Origin::File(file.clone(), line);
+    let mut documents = match yaml::documents(text) {
+        Ok(documents) => documents,
+        Err(broken) => {
+            wrong.push(Problem::at(at(broken.line), "", broken.message));
+            return given;
+        }
+    };
+    if let Some(second) = documents.get(1) {
+        wrong.push(Problem::at(at(second.line), "", "begins a second document; there is to be one"));
+    }
+    documents.truncate(1);
+    let mut leaves = Vec::new();
+    if let Some(root) = documents.pop().filter(|root| !root.is_null()) {
+        flatten(String::new(), root, &mut leaves);
+    }
+    for Leaf { name, line, text } in leaves {
+        let known = KEYS.iter().find_map(|key| Some((key, key.fits(&name)?.to_owned())));
+        match (known, text) {
+            (None, _) => wrong.push(Problem::at(at(line), &name, unknown(&name))),
+            (_, Err(message)) => wrong.push(Problem::at(at(line), &name, message)),
+            (Some((key, part)), Ok(text)) => {
+                let before = given.insert(name.clone(), Given { key, name: part, text, origin: at(line) });
+                if let Some(before) = before {
+                    wrong.push(Problem::at(
+                        at(line),
+                        &name,
+                        format!("stands twice; first at {}", before.origin),
+                    ));
+                }
+            }
+        }
+    }
+    given
+}
+
+/// A value of the file, under its whole name.
+struct Leaf {
+    name: String,
+    line: usize,
+    text: Result<String, String>,
+}
+
+fn flatten(name: String, node: Yaml, leaves: &mut Vec<Leaf>) {
+    let line = node.line;
+    let is_null = node.is_null();
+    let text = match node.value {
+        Node::Map(entries) => {
+            for entry in entries {
+                let inner = if name.is_empty() { entry.key } else { format!("{name}.{}", entry.key) };
+                let value = Yaml { line: entry.line, ..entry.value };
+                flatten(inner, value, leaves);
+            }
+            return;
+        }
+        Node::Scalar { .. } if is_null => Err("has no value; leave the key away, or give it one".to_owned()),
+        Node::Scalar { text, .. } => Ok(text),
+        Node::List(items) => {
+            let texts = items.into_iter().map(|item| match item.value {
+                Node::Scalar { text, .. } if !text.contains(',') => Ok(text),
+                _ => Err("is a list of plain texts".to_owned()),
+            });
+            texts.collect::<Result<Vec<_>, _>>().map(|texts| texts.join(","))
+        }
+    };
+    leaves.push(Leaf { name, line, text });
+}
+
+fn unknown(name: &str) -> String {
+    if name.is_empty() {
+        return "is to be a map of keys".to_owned();
+    }
+    let within: Vec<&str> =
+        KEYS.iter().map(|key| key.name).filter(|key| key.starts_with(&format!("{name}."))).collect();
+    if !within.is_empty() {
+        return format!("is a group of keys: {}", within.join(", "));
+    }
+    match clockwright_model::nearest(name, KEYS.iter().map(|key| key.name)) {
+        Some(near) => format!("is not known; did you mean `{near}`?"),
+        None => "is not known; docs/reference/server-config.md lists the keys".to_owned(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn of_text(text: &str) -> Sources {
+        Sources { file: Some(("clockwright.yaml".into(), text.into())), ..Sources::default() }
+    }
+
+    fn wrong(sources: &Sources) -> Vec<String> {
+        let Err(Problems(problems)) = read(sources) else { panic!("it is right") };
+        problems.iter().map(ToString::to_string).collect()
+    }
+
+    #[test]
+    fn a_server_needs_no_file() {
+        let loaded = read(&Sources::default()).expect("the table is right");
+        assert_eq!(loaded.config.public_url, "http://127.0.0.1:8899");
+        assert_eq!(loaded.config.database.reveal(), "sqlite:.clockwright/control.db");
+        assert_eq!(loaded.config.session_idle, 30 * 60_000);
+        assert!(loaded.said.iter().all(|said| said.origin == Origin::Default));
+    }
+
+    #[test]
+    fn the_command_line_counts_before_the_environment_and_that_before_the_file() {
+        let mut sources = of_text("auth:\n  idle: 10m\n  sessions: 3\nlisten: 127.0.0.1:1\ndata: x\n");
+        sources.environment = [
+            ("CLOCKWRIGHT_LISTEN", "127.0.0.1:2"),
+            ("CLOCKWRIGHT_AUTH_SESSIONS", "4"),
+            ("CLOCKWRIGHT_TOKEN_LONGEST", ""),
+        ]
+        .map(|(name, value)| (name.to_owned(), value.to_owned()))
+        .into();
+        sources.options = vec![("--listen", "listen", "127.0.0.1:3".to_owned())];
+        let loaded = read(&sources).expect("all is right");
+        let origin = |key: &str| {
+            let said = loaded.said.iter().find(|said| said.key == key).expect("it is there");
+            (said.value.clone(), said.origin.to_string())
+        };
+        assert_eq!(origin("listen"), ("127.0.0.1:3".into(), "--listen".into()));
+        assert_eq!(origin("auth.sessions"), ("4".into(), "CLOCKWRIGHT_AUTH_SESSIONS".into()));
+        assert_eq!(origin("auth.idle"), ("10m".into(), "clockwright.yaml:2".into()));
+        assert_eq!(origin("token.longest"), ("365d".into(), "default".into()));
+        assert_eq!(origin("database"), ("sqlite:x/control.db".into(), "default".into()));
+        assert_eq!((loaded.config.sessions, loaded.config.session_idle), (4, 600_000));
+    }
+
+    #[test]
+    fn everything_that_is_wrong_is_told_at_once_with_its_line_and_the_nearest_key() {
+        let text = "lisen: 127.0.0.1:1\nauth: {idle: soon, sessions: 0}\ntls: here\npublic_url:\ntoken:\n  default: 1d\n  default: 2d\n\
+                    insecure_http: yes\npublic_url: ftp://x\n";
+        assert_eq!(
+            wrong(&of_text(text)),
+            [
+                "clockwright.yaml:1: lisen is not known; did you mean `listen`?",
+                "clockwright.yaml:3: tls is a group of keys: tls.cert, tls.key",
+                "clockwright.yaml:4: public_url has no value; leave the key away, or give it one",
+                "clockwright.yaml:7: token.default stands twice; first at clockwright.yaml:6",
+                "clockwright.yaml:2: auth.idle `soon` is not a duration; write a number with a unit (ms, s, m, h, d), for example `30s` or `1h30m`",
+                "clockwright.yaml:2: auth.sessions is a number from 1 to 1000, not `0`",
+                "clockwright.yaml:8: insecure_http is `true` or `false`, not `yes`",
+                "clockwright.yaml:9: public_url is an address such as `https://jobs.example.com`, without a path",
+            ]
+        );
+        assert_eq!(wrong(&of_text("[1, 2]")), ["clockwright.yaml:1: is to be a map of keys"]);
+        assert!(wrong(&of_text("a: [1"))[0].contains("is not YAML"));
+    }
+
+    #[test]
+    fn s31_an_address_that_other_machines_reach_needs_tls_a_proxy_or_a_word_and_all_three_are_named() {
+        let refused = wrong(&of_text("listen: 192.0.2.1:8899\n"));
+        assert_eq!(refused.len(), 1);
+        for named in ["tls.cert", "trusted_proxies", "insecure_http: true", "clockwright.yaml:1: listen"] {
+            assert!(refused[0].contains(named), "{named} is not in {}", refused[0]);
+        }
+        for right in [
+            "listen: 192.0.2.1:8899\ntls: {cert: a, key: b}\n",
+            "listen: 192.0.2.1:8899\ntrusted_proxies: [10.0.0.0/8]\npublic_url: https://jobs.example.com\n",
+            "listen: 192.0.2.1:8899\ninsecure_http: true\n",
+        ] {
+            assert!(read(&of_text(right)).is_ok(), "{right}");
+        }
+        assert!(wrong(&of_text("tls: {cert: a}\n"))[0].contains("tls.key is missing"));
+        assert!(
+            wrong(&of_text("listen: 0.0.0.0:1\ninsecure_http: true\n"))[0].contains("public_url is missing")
+        );
+    }
+
+    #[test]
+    fn a_password_is_read_from_a_file_and_never_shown() {
+        let folder = tempfile::tempdir().expect("there is room");
+        let path = folder.path().join("database");
+        std::fs::write(&path, "postgres://cw:open-sesame@db/control\n").expect("it is written");
+        let text = format!(
+            "database: file:{}\nregistries:\n  dr: zookeeper://u:open-sesame@zk:2181/jobs\n",
+            path.display()
+        );
+        let loaded = read(&of_text(&text)).expect("all is right");
+        assert_eq!(loaded.config.database.reveal(), "postgres://cw:open-sesame@db/control");
+        assert_eq!(loaded.config.registries["dr"].reveal(), "zookeeper://u:open-sesame@zk:2181/jobs");
+        assert!(!format!("{loaded:?}").contains("sesame"), "{loaded:?}");
+        let shown = loaded.said.iter().find(|said| said.key == "registries.dr").expect("it is there");
+        assert_eq!(shown.value, "zookeeper://u:(set)@zk:2181/jobs");
+        assert!(wrong(&of_text("database: file:/nowhere/at/all\n"))[0].contains("cannot be read"));
+    }
+
+    #[test]
+    fn the_public_address_is_as_browsers_say_it() {
+        let loaded = read(&of_text("public_url: HTTPS://Jobs.Example.com:443/\n")).expect("it is right");
+        assert_eq!(loaded.config.public_url, "https://jobs.example.com");
+    }
+
+    #[test]
+    fn each_key_has_a_variable_of_its_own() {
+        let all: std::collections::BTreeSet<_> = KEYS.iter().filter_map(Key::variable).collect();
+        assert_eq!(all.len(), KEYS.iter().filter(|key| !key.name.ends_with(".NAME")).count());
+    }
+}

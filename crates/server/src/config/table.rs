@@ -1,0 +1,319 @@
+//! The keys of `clockwright.yaml`: only those that something honours.
+
+use super::{Config, Secret};
+use clockwright_model::Millis;
+use std::fmt::Display;
+use std::str::FromStr;
+
+/// One key.
+pub struct Key {
+    /// As it stands in the file, with a dot for each step in. A last part `NAME` stands for any name.
+    pub name: &'static str,
+    /// What it may be.
+    pub form: Form,
+    /// What it is unless told. `{data}` stands for the data folder; empty for nothing.
+    pub default: &'static str,
+    /// For the page of reference, where there is no default to be seen.
+    pub example: &'static str,
+    /// What it means.
+    pub help: &'static str,
+    /// Puts it in its place.
+    pub(super) take: fn(&mut Config, &str, Value) -> Result<(), String>,
+}
+
+/// What a value may be.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Form {
+    /// A text.
+    Text,
+    /// A text that may hold a password: it may stand in another file, and is not shown.
+    Secret,
+    /// Texts: a list, or with commas between them.
+    Texts,
+    /// `true` or `false`.
+    Flag,
+    /// A whole number between these, both included.
+    Number(i64, i64),
+    /// A duration between these, milliseconds.
+    Duration(Millis, Millis),
+}
+
+/// What was said.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Value {
+    /// A text.
+    Text(String),
+    /// Texts.
+    Texts(Vec<String>),
+    /// Yes or no.
+    Flag(bool),
+    /// A number, or milliseconds.
+    Number(i64),
+}
+
+const SECOND: Millis = 1_000;
+const MINUTE: Millis = 60 * SECOND;
+const HOUR: Millis = 60 * MINUTE;
+const DAY: Millis = 24 * HOUR;
+
+/// All keys, in the order of the page of reference.
+pub const KEYS: &[Key] = &[
+    Key {
+        name: "listen",
+        form: Form::Text,
+        default: "127.0.0.1:8899",
+        example: "",
+        help: "Where it listens. Beyond this machine only with `tls`, `trusted_proxies` or `insecure_http`.",
+        take: |config, _, value| {
+            parsed(&mut config.listen, value, "an address with a port such as `127.0.0.1:8899`")
+        },
+    },
+    Key {
+        name: "public_url",
+        form: Form::Text,
+        default: "",
+        example: "https://jobs.example.com",
+        help: "Its address as browsers know it. Unless told, made of `listen`. It must be told where `listen` names all addresses of \
+               the machine, or a proxy is in front.",
+        take: |config, _, value| public_url(config, value.text()),
+    },
+    Key {
+        name: "data",
+        form: Form::Text,
+        default: ".clockwright",
+        example: "",
+        help: "The data folder, made when it is missing.",
+        take: |config, _, value| parsed(&mut config.data, value, "a folder"),
+    },
+    Key {
+        name: "database",
+        form: Form::Secret,
+        default: "sqlite:{data}/control.db",
+        example: "",
+        help: "Where projects, jobs, people and the journal are: `sqlite:FILE`, `postgres://USER:PASSWORD@HOST:PORT/DATABASE` or \
+               `mysql://…`. Several servers share a PostgreSQL, MySQL or MariaDB.",
+        take: |config, _, value| secret(&mut config.database, value),
+    },
+    Key {
+        name: "registry",
+        form: Form::Secret,
+        default: "embedded:{data}/jobs",
+        example: "",
+        help: "The registry `home`, in which projects are unless they name another: `zookeeper://[USER:PASSWORD@]HOST:PORT,HOST:PORT/NAMESPACE` or \
+               `embedded:FOLDER/NAMESPACE`. Projects have namespaces of their own in it.",
+        take: |config, _, value| secret(&mut config.registry, value),
+    },
+    Key {
+        name: "registries.NAME",
+        form: Form::Secret,
+        default: "",
+        example: "zookeeper://zk4:2181/jobs",
+        help: "Another registry that projects may name.",
+        take: |config, name, value| {
+            let mut address = Secret::default();
+            secret(&mut address, value)?;
+            if name == "home" {
+                return Err("is the key `registry`".to_owned());
+            }
+            config.registries.insert(name.to_owned(), address);
+            Ok(())
+        },
+    },
+    Key {
+        name: "tls.cert",
+        form: Form::Text,
+        default: "",
+        example: "/etc/clockwright/chain.pem",
+        help: "The file with the certificate and those above it, PEM. It is read again on SIGHUP.",
+        take: |config, _, value| file(&mut config.tls_cert, value),
+    },
+    Key {
+        name: "tls.key",
+        form: Form::Text,
+        default: "",
+        example: "/etc/clockwright/key.pem",
+        help: "The file with the certificate's key, PEM.",
+        take: |config, _, value| file(&mut config.tls_key, value),
+    },
+    Key {
+        name: "trusted_proxies",
+        form: Form::Texts,
+        default: "",
+        example: "[10.0.0.7, 10.1.0.0/16]",
+        help: "Addresses and networks of proxies that speak TLS with browsers. Their `X-Forwarded-For` is believed, and nobody else's.",
+        take: |config, _, value| {
+            config.trusted_proxies =
+                value.texts().iter().map(|text| text.parse()).collect::<Result<_, _>>()?;
+            Ok(())
+        },
+    },
+    Key {
+        name: "insecure_http",
+        form: Form::Flag,
+        default: "false",
+        example: "",
+        help: "Lets passwords cross the network as they are. For tests only.",
+        take: |config, _, value| {
+            config.insecure_http = value == Value::Flag(true);
+            Ok(())
+        },
+    },
+    Key {
+        name: "sync.wait",
+        form: Form::Duration(0, MINUTE / 2),
+        default: "2s",
+        example: "",
+        help: "How long a save waits for the registry before it says `pending`.",
+        take: |config, _, value| number(&mut config.sync_wait, value),
+    },
+    Key {
+        name: "auth.idle",
+        form: Form::Duration(MINUTE, DAY),
+        default: "30m",
+        example: "",
+        help: "How long a session lives without being used.",
+        take: |config, _, value| number(&mut config.session_idle, value),
+    },
+    Key {
+        name: "auth.longest",
+        form: Form::Duration(MINUTE, 30 * DAY),
+        default: "12h",
+        example: "",
+        help: "How long a session lives at most.",
+        take: |config, _, value| number(&mut config.session_longest, value),
+    },
+    Key {
+        name: "auth.sessions",
+        form: Form::Number(1, 1_000),
+        default: "10",
+        example: "",
+        help: "How many sessions somebody has at most; the oldest ends.",
+        take: |config, _, value| number(&mut config.sessions, value),
+    },
+    Key {
+        name: "auth.password_min",
+        form: Form::Number(12, 64),
+        default: "12",
+        example: "",
+        help: "The shortest password, characters.",
+        take: |config, _, value| number(&mut config.password_min, value),
+    },
+    Key {
+        name: "token.default",
+        form: Form::Duration(HOUR, 365 * DAY),
+        default: "90d",
+        example: "",
+        help: "How long a token lives unless told.",
+        take: |config, _, value| number(&mut config.token_usual, value),
+    },
+    Key {
+        name: "token.longest",
+        form: Form::Duration(HOUR, 365 * DAY),
+        default: "365d",
+        example: "",
+        help: "How long a token lives at most.",
+        take: |config, _, value| number(&mut config.token_longest, value),
+    },
+];
+
+impl Key {
+    /// The variable of the environment that says it; none for keys with a name in them.
+    #[must_use]
+    pub fn variable(&self) -> Option<String> {
+        let named = self.name.ends_with(".NAME");
+        (!named).then(|| format!("CLOCKWRIGHT_{}", self.name.replace('.', "_").to_ascii_uppercase()))
+    }
+
+    /// The name in a key that has one: `dr` in `registries.dr`, empty in one that has none; `None` for a key of another kind.
+    pub(super) fn fits<'a>(&self, name: &'a str) -> Option<&'a str> {
+        let Some(head) = self.name.strip_suffix("NAME") else { return (self.name == name).then_some("") };
+        let part = name.strip_prefix(head)?;
+        let is_name = |letter: u8| letter.is_ascii_lowercase() || letter.is_ascii_digit() || letter == b'-';
+        (!part.is_empty() && part.len() <= 50 && part.bytes().all(is_name)).then_some(part)
+    }
+}
+
+impl Form {
+    /// Reads a text of this form.
+    pub(super) fn read(self, text: &str) -> Result<Value, String> {
+        Ok(match self {
+            Form::Text | Form::Secret => Value::Text(text.to_owned()),
+            Form::Texts => {
+                let parts = text.split(',').map(str::trim).filter(|part| !part.is_empty());
+                Value::Texts(parts.map(str::to_owned).collect())
+            }
+            Form::Flag if text == "true" || text == "false" => Value::Flag(text == "true"),
+            Form::Flag => return Err("is `true` or `false`".to_owned()),
+            Form::Number(least, most) => {
+                let number = text.parse().ok().filter(|number| (least..=most).contains(number));
+                Value::Number(number.ok_or_else(|| format!("is a number from {least} to {most}"))?)
+            }
+            Form::Duration(least, most) => {
+                let duration = clockwright_settings::jobs_file::duration(text)?;
+                if !(least..=most).contains(&duration) {
+                    let say = clockwright_settings::jobs_file::say;
+                    return Err(format!("is a duration from {} to {}", say(least), say(most)));
+                }
+                Value::Number(duration)
+            }
+        })
+    }
+}
+
+impl Value {
+    fn text(self) -> String {
+        match self {
+            Value::Text(text) => text,
+            _ => String::new(),
+        }
+    }
+
+    fn texts(self) -> Vec<String> {
+        match self {
+            Value::Texts(texts) => texts,
+            _ => Vec::new(),
+        }
+    }
+}
+
+fn parsed<T: FromStr>(place: &mut T, value: Value, what: &str) -> Result<(), String> {
+    *place = value.text().parse().map_err(|_| format!("is {what}"))?;
+    Ok(())
+}
+
+fn number<T: TryFrom<i64>>(place: &mut T, value: Value) -> Result<(), String>
+where
+    T::Error: Display,
+{
+    let Value::Number(number) = value else { return Err("is a number".to_owned()) };
+    *place = number.try_into().map_err(|error: T::Error| error.to_string())?;
+    Ok(())
+}
+
+fn secret(place: &mut Secret, value: Value) -> Result<(), String> {
+    *place = Secret::from(value.text());
+    Ok(())
+}
+
+fn file(place: &mut Option<std::path::PathBuf>, value: Value) -> Result<(), String> {
+    *place = Some(value.text()).filter(|text| !text.is_empty()).map(Into::into);
+    Ok(())
+}
+
+fn public_url(config: &mut Config, text: String) -> Result<(), String> {
+    let text = text.trim_end_matches('/');
+    if text.is_empty() {
+        config.public_url = String::new();
+        return Ok(());
+    }
+    let wrong = || "is an address such as `https://jobs.example.com`, without a path".to_owned();
+    let url = url::Url::parse(text).map_err(|_| wrong())?;
+    let is_bare =
+        url.path() == "/" && url.query().is_none() && url.fragment().is_none() && url.username().is_empty();
+    if !["http", "https"].contains(&url.scheme()) || !is_bare || url.host_str().is_none() {
+        return Err(wrong());
+    }
+    // As browsers say it in `Origin`: in small letters, without a port that goes without saying.
+    config.public_url = url.origin().ascii_serialization();
+    Ok(())
+}

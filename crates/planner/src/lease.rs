@@ -65,10 +65,16 @@ impl Lease {
         self.proven.map_or(0, |sent| sent + self.timeout * 2 / 3)
     }
 
+    /// From when on nothing new may be claimed; 0 without a session.
+    #[must_use]
+    pub fn valid_until(&self) -> Millis {
+        self.proven.map_or(0, |sent| sent + self.timeout / 2)
+    }
+
     /// Whether something new may be claimed.
     #[must_use]
     pub fn is_valid(&self, now: Millis) -> bool {
-        self.proven.is_some() && now < self.stop_at()
+        self.proven.is_some() && now < self.valid_until()
     }
 
     /// Whether the node is to be written now. The caller sends the write; until it is [`renewed`](Self::renewed) or
@@ -84,7 +90,7 @@ impl Lease {
 
     /// Whether the lease has just run out: true once, until it is proven again.
     pub fn lapse(&mut self, now: Millis) -> bool {
-        let lapses = self.proven.is_some() && !self.lapsed && now >= self.stop_at();
+        let lapses = self.proven.is_some() && !self.lapsed && now >= self.valid_until();
         self.lapsed |= lapses;
         lapses
     }
@@ -110,12 +116,8 @@ impl Lease {
     pub fn next_wake(&self) -> Option<Millis> {
         self.proven?;
         let renew = if self.in_flight { Millis::MAX } else { self.renew_at() };
-        let stop = if self.lapsed { Millis::MAX } else { self.stop_at() };
+        let stop = if self.lapsed { Millis::MAX } else { self.valid_until() };
         Some(renew.min(stop)).filter(|at| *at != Millis::MAX)
-    }
-
-    fn stop_at(&self) -> Millis {
-        self.proven.map_or(0, |sent| sent + self.timeout / 2)
     }
 
     fn renew_at(&self) -> Millis {

@@ -32,6 +32,8 @@ pub type Clock = Arc<dyn Fn() -> Millis + Send + Sync>;
 
 /// What all requests share.
 pub struct App {
+    /// The server's id, new at each start.
+    pub id: String,
     /// The database.
     pub store: Store,
     /// What lists and rights need, in memory.
@@ -81,6 +83,7 @@ impl App {
         catalogue.load(&store).await?;
         let changed = Arc::new(Notify::new());
         let app = Arc::new(Self {
+            id: uuid::Uuid::now_v7().to_string(),
             changed: Arc::clone(&changed),
             store,
             catalogue,
@@ -200,6 +203,11 @@ impl App {
         }
         let seq = self.commit(change).await?;
         Ok(Told { rendered: Rendered { seq: Some(seq), ..rendered }, kind: PhantomData })
+    }
+
+    /// A change was committed that nobody waits for: the catalogue takes it in at once.
+    pub fn changed(&self) {
+        self.changed.notify_one();
     }
 
     /// Commits a change, and waits until the catalogue has it; returns the number of its last record.

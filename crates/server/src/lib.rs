@@ -11,12 +11,14 @@
 //! - [`store`]: the database, and the journal that numbers what happens.
 //! - [`catalogue`]: projects, members and jobs in memory.
 //! - [`registries`]: one session with each of the operator's registries.
+//! - [`chores`]: what one server does for all.
 //! - [`sync`]: the registry is kept equal to the database.
 //! - [`identity`]: who comes in.
 //! - [`http`]: the interface.
 
 pub mod app;
 pub mod catalogue;
+pub mod chores;
 pub mod config;
 pub mod decide;
 pub mod http;

@@ -1,21 +1,25 @@
 //! One control server: it opens the store, listens, and leaves in order.
 
 use crate::app::{App, Clock};
+use crate::chores::lead::Lead;
 use crate::config::Config;
 use crate::decide::chain::Actor;
 use crate::http;
 use crate::http::refusal::{Answered, Refusal};
 use crate::http::v1::{done, links, target};
 use crate::registries::Registries;
-use crate::store::{LinkKind, Store, StoreError};
-use crate::sync;
+use crate::store::{LinkKind, ServerRow, Store, StoreError};
 use clockwright_api::people::NewLink;
 use serde_json::Value;
 use std::net::SocketAddr;
 use std::sync::Arc;
+use std::time::Duration;
 use tokio::net::TcpListener;
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
+
+/// How often a server says that it lives.
+const LIVES: Duration = Duration::from_secs(5);
 
 /// A running control server.
 #[derive(Debug)]
@@ -24,8 +28,9 @@ pub struct Server {
     address: SocketAddr,
     stop: watch::Sender<bool>,
     serving: JoinHandle<std::io::Result<()>>,
-    /// Keeps the registries equal to the database.
-    noticing: JoinHandle<()>,
+    lead: Lead,
+    /// Says that the server lives.
+    living: JoinHandle<()>,
 }
 
 /// Why a server does not start.
@@ -68,8 +73,9 @@ impl Server {
             };
             axum::serve(listener, service).with_graceful_shutdown(stopped).await
         });
-        let noticing = tokio::spawn(sync::notice::watch(Arc::clone(&app)));
-        Ok(Self { app, address, stop, serving, noticing })
+        let lead = Lead::start(Arc::clone(&app));
+        let living = tokio::spawn(live(Arc::clone(&app)));
+        Ok(Self { app, address, stop, serving, lead, living })
     }
 
     /// What its requests share.
@@ -86,13 +92,35 @@ impl Server {
 
     /// Takes no more connections, answers what is under way, ends the sessions with the registries, and closes the store.
     pub async fn stop(self) {
-        self.noticing.abort();
+        self.lead.stop().await;
+        self.living.abort();
         self.stop.send_replace(true);
         if let Err(error) = self.serving.await {
             tracing::error!(%error, "the listener failed");
         }
         self.app.registries.close().await;
+        // Who does not find the row any more need not wait for it to grow old.
+        let _ = self.app.store.server_gone(&self.app.id).await;
         self.app.store.close().await;
+    }
+}
+
+/// Says every few seconds that this server lives. What a server began that is silent for longer is taken up by another one.
+async fn live(app: Arc<App>) {
+    let host = rustix::system::uname().nodename().to_string_lossy().into_owned();
+    let row = ServerRow {
+        id: app.id.clone(),
+        host,
+        address: app.config.public_url.clone(),
+        version: env!("CARGO_PKG_VERSION").to_owned(),
+        started: app.now(),
+        seen: app.now(),
+    };
+    loop {
+        if let Err(error) = app.store.server_seen(&ServerRow { seen: app.now(), ..row.clone() }).await {
+            tracing::debug!(%error, "the others are told later that this server lives");
+        }
+        tokio::time::sleep(LIVES).await;
     }
 }
 

@@ -7,3 +7,4 @@ pub mod chain;
 pub mod permit;
 pub mod query;
 pub mod sync;
+pub mod term;

@@ -32,6 +32,9 @@ impl From<StoreError> for Refusal {
             }
             // A handler that expects it says what it means; nobody else may meet it.
             StoreError::Taken => Problem::new(Code::NameTaken, "there is one of that name already"),
+            StoreError::TermOver => {
+                Problem::new(Code::Internal, "the server did what only the one that leads may do")
+            }
             StoreError::Refused(why) => {
                 tracing::error!(why, "the database refuses a statement");
                 Problem::new(Code::Internal, "the database refused what the server asked of it")

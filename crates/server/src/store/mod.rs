@@ -21,6 +21,7 @@ mod people;
 mod projects;
 mod requests;
 mod schema;
+mod servers;
 mod sync;
 
 pub use jobs::{JobRow, JobState, Managed, NewJob, Origin, VersionRow};
@@ -28,6 +29,7 @@ pub use journal::JournalFilter;
 pub use people::{LinkKind, LinkRow, SessionRow, TokenRow, UserKind, UserRow, UserState};
 pub use projects::{MemberKind, MemberRow, ProjectRow};
 pub use requests::RequestRow;
+pub use servers::{ServerRow, TermRow};
 pub use sync::{DriftRow, SyncRow, SyncState, Wished};
 
 use crate::decide::chain::{self, Actor, Fields, NOTHING, Record};
@@ -54,6 +56,9 @@ pub enum StoreError {
     /// The answer of a commit was lost: it may have been done.
     #[error("nobody knows whether the database did it: {0}")]
     Unclear(String),
+    /// Another server leads by now: what an older term does comes to nothing.
+    #[error("another server leads by now")]
+    TermOver,
     /// A statement that the database refuses: a fault of this program.
     #[error("the database refuses a statement: {0}")]
     Refused(String),

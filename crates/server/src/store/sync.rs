@@ -164,11 +164,11 @@ impl Store {
     ///
     /// # Errors
     /// The database is away.
-    pub async fn put_syncs(&self, rows: &[SyncRow]) -> Result<(), StoreError> {
+    pub async fn put_syncs(&self, term: Option<i64>, rows: &[SyncRow]) -> Result<(), StoreError> {
         if rows.is_empty() {
             return Ok(());
         }
-        let mut tx = self.write().await?;
+        let mut tx = self.write_in(term).await?;
         let mut sql = self.sql("DELETE FROM CLOCKWRIGHT_SYNC");
         sql.must("job IN (");
         sql.list(rows.iter().map(|row| row.job));
@@ -237,8 +237,13 @@ impl Store {
     ///
     /// # Errors
     /// The database is away.
-    pub async fn mark_control(&self, project: i64, version: i64) -> Result<(), StoreError> {
-        let mut tx = self.write().await?;
+    pub async fn mark_control(
+        &self,
+        term: Option<i64>,
+        project: i64,
+        version: i64,
+    ) -> Result<(), StoreError> {
+        let mut tx = self.write_in(term).await?;
         let mut sql = self.sql("UPDATE CLOCKWRIGHT_PROJECT SET control_mark = ");
         sql.bind(version);
         sql.is("id = ", project);
@@ -271,11 +276,11 @@ impl Store {
     ///
     /// # Errors
     /// The database is away.
-    pub async fn drift_done(&self, ids: &[String], now: Millis) -> Result<(), StoreError> {
+    pub async fn drift_done(&self, term: Option<i64>, ids: &[String], now: Millis) -> Result<(), StoreError> {
         if ids.is_empty() {
             return Ok(());
         }
-        let mut tx = self.write().await?;
+        let mut tx = self.write_in(term).await?;
         let mut sql = self.sql("UPDATE CLOCKWRIGHT_DRIFT SET done = ");
         sql.bind(now);
         sql.must("id IN (");

@@ -29,17 +29,40 @@ pub struct Control {
     pub seq: i64,
 }
 
+impl Control {
+    /// As it is stored.
+    #[must_use]
+    pub fn bytes(&self) -> Vec<u8> {
+        serde_json::to_vec(self).unwrap_or_default()
+    }
+}
+
+/// The node of our own database, as it was found.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Ours {
+    /// Its version: the number of the last write.
+    pub version: i32,
+    /// The term of whoever wrote last.
+    pub term: i64,
+}
+
 /// The node's path.
 #[must_use]
 pub fn path(keys: &Keys) -> Path {
     keys.own_root().join("control")
 }
 
+/// Where the marks of requests are that were carried out, a child each.
+#[must_use]
+pub fn requests(keys: &Keys) -> Path {
+    path(keys).join("requests")
+}
+
 /// How the node stands to this database.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Standing {
-    /// It is ours; its version.
-    Ours(i32),
+    /// It is ours.
+    Ours(Ours),
     /// There is none.
     None,
     /// It is another database's, whose servers are found there.
@@ -63,7 +86,9 @@ pub fn standing(node: Option<&Node>, plane: &str, known: i64) -> Standing {
         Ok(control) if control.plane == plane && i64::from(node.stat.version) < known => {
             Standing::Older { found: node.stat.version, known }
         }
-        Ok(control) if control.plane == plane => Standing::Ours(node.stat.version),
+        Ok(control) if control.plane == plane => {
+            Standing::Ours(Ours { version: node.stat.version, term: control.term })
+        }
         Ok(control) => Standing::Another(control.url),
         Err(_) => Standing::Another("a node that no database of Clockwright wrote".to_owned()),
     }
@@ -74,13 +99,12 @@ pub fn standing(node: Option<&Node>, plane: &str, known: i64) -> Standing {
 /// # Errors
 /// The registry is away, or refuses.
 pub async fn make(registry: &dyn Registry, keys: &Keys, control: &Control) -> Result<(), Error> {
-    let data = serde_json::to_vec(control).unwrap_or_default();
     for root in [keys.root(), keys.own_root()] {
         for path in ancestors(root) {
             create(registry, path, Vec::new()).await?;
         }
     }
-    create(registry, path(keys), data).await
+    create(registry, path(keys), control.bytes()).await
 }
 
 /// A path and what is above it, the uppermost first.
@@ -111,7 +135,7 @@ mod tests {
     #[test]
     fn a_node_of_another_database_or_an_older_one_is_told_from_ours() {
         assert_eq!(standing(None, "a", 0), Standing::None);
-        assert_eq!(standing(Some(&node("a", 3)), "a", 3), Standing::Ours(3));
+        assert_eq!(standing(Some(&node("a", 3)), "a", 3), Standing::Ours(Ours { version: 3, term: 1 }));
         assert_eq!(standing(Some(&node("a", 2)), "a", 3), Standing::Older { found: 2, known: 3 });
         assert_eq!(standing(None, "a", 3), Standing::Older { found: -1, known: 3 });
         assert_eq!(standing(Some(&node("b", 9)), "a", 3), Standing::Another("https://there".into()));

@@ -7,7 +7,7 @@ pub mod sweep;
 pub mod write;
 
 pub use sweep::{Swept, sweep};
-pub use write::{Failed, Synced, Word, look_only, registry_of, write, write_by};
+pub use write::{By, Failed, Synced, Word, look_only, registry_of, write, write_by};
 
 use crate::app::App;
 use crate::store::{ProjectRow, SyncState};

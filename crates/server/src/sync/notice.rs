@@ -7,8 +7,9 @@
 //! Where a watch is not one request (ZooKeeper before 3.6) there is none, and the sweep comes every half minute.
 
 use super::sweep::sweep;
-use super::write::{Failed, GROUP, registry_of, write};
+use super::write::{By, Failed, GROUP, Word, registry_of, write_by};
 use crate::app::App;
+use crate::chores::{Term, Turn};
 use crate::store::{ProjectRow, SyncState};
 use clockwright_fleet::keys::{Key, Keys};
 use clockwright_registry::{Hint, SharedRegistry};
@@ -30,8 +31,8 @@ const EVERY_UNWATCHED: Duration = Duration::from_secs(30);
 /// How long until it is tried again, when a registry or the database is away.
 const AGAIN: Duration = Duration::from_secs(5);
 
-/// Keeps the registries of all projects equal to the database, until it is dropped.
-pub async fn watch(app: Arc<App>) {
+/// Keeps the registries of all projects equal to the database, as the chore of a term, until it is dropped.
+pub async fn watch(app: Arc<App>, term: Term) -> Turn {
     let mut tasks = JoinSet::new();
     let mut known = BTreeSet::new();
     loop {
@@ -39,7 +40,7 @@ pub async fn watch(app: Arc<App>) {
         known.retain(|id| projects.iter().any(|project| project.id == *id));
         for project in projects {
             if known.insert(project.id) {
-                tasks.spawn(one(Arc::clone(&app), project.id));
+                tasks.spawn(one(Arc::clone(&app), term.clone(), project.id));
             }
         }
         // A project's task ends with it; the rest waits for what happens next.
@@ -52,10 +53,10 @@ pub async fn watch(app: Arc<App>) {
 }
 
 /// One project, until it ends.
-async fn one(app: Arc<App>, project: i64) {
+async fn one(app: Arc<App>, term: Term, project: i64) {
     while let Some(row) = app.catalogue.project_of(project) {
         match registry_of(&app, &row).await {
-            Ok((registry, keys)) => follow(&app, &row, registry, &keys).await,
+            Ok((registry, keys)) => follow(&app, &term, &row, registry, &keys).await,
             Err(error) => {
                 tracing::debug!(project = row.name, %error, "a project's registry cannot be watched");
             }
@@ -65,14 +66,15 @@ async fn one(app: Arc<App>, project: i64) {
 }
 
 /// One session with the registry: all jobs at its beginning and every half hour, one job after a hint.
-async fn follow(app: &App, project: &ProjectRow, registry: SharedRegistry, keys: &Keys) {
+async fn follow(app: &App, term: &Term, project: &ProjectRow, registry: SharedRegistry, keys: &Keys) {
+    let by = By { word: Word::Policy, term: Some(term) };
     let watched = registry.terms().recursive_watch;
     let mut hints = if watched { registry.watch(keys.root()).await.ok() } else { None };
     let every = if hints.is_some() { EVERY } else { EVERY_UNWATCHED };
     let mut session = registry.session();
     loop {
         let Some(row) = app.catalogue.project_of(project.id) else { return };
-        if let Err(error) = sweep(app, &row, false).await {
+        if let Err(error) = sweep(app, &row, false, by).await {
             tracing::debug!(project = row.name, %error, "a project's jobs cannot be looked at");
             return;
         }
@@ -92,7 +94,7 @@ async fn follow(app: &App, project: &ProjectRow, registry: SharedRegistry, keys:
                 break;
             }
             let Some(row) = app.catalogue.project_of(project.id) else { return };
-            if let Err(error) = look_at(app, &row, &names).await {
+            if let Err(error) = look_at(app, &row, &names, by).await {
                 tracing::debug!(project = row.name, %error, "a job cannot be looked at");
                 return;
             }
@@ -101,7 +103,12 @@ async fn follow(app: &App, project: &ProjectRow, registry: SharedRegistry, keys:
 }
 
 /// Looks at a few jobs and puts right what is to be. What the guard holds stays held.
-async fn look_at(app: &App, project: &ProjectRow, names: &BTreeSet<String>) -> Result<(), Failed> {
+async fn look_at(
+    app: &App,
+    project: &ProjectRow,
+    names: &BTreeSet<String>,
+    by: By<'_>,
+) -> Result<(), Failed> {
     let mut ids: Vec<i64> =
         names.iter().filter_map(|name| Some(app.catalogue.job(project.id, name)?.id)).collect();
     ids.sort_unstable();
@@ -114,7 +121,7 @@ async fn look_at(app: &App, project: &ProjectRow, names: &BTreeSet<String>) -> R
         .map(|row| row.job)
         .collect();
     ids.retain(|id| !held.contains(id));
-    write(app, project, &ids).await.map(drop)
+    write_by(app, project, &ids, by).await.map(drop)
 }
 
 enum Noticed {

@@ -8,7 +8,7 @@
 //! made again or overwritten, none of them is: they are `held` until somebody confirms. What people saved themselves is written all the
 //! same.
 
-use super::write::{Failed, GROUP, Synced, look_only, write};
+use super::write::{By, Failed, GROUP, Synced, look_only, write_by};
 use crate::app::App;
 use crate::decide::sync::Verdict;
 use crate::store::{ProjectRow, SyncRow, SyncState};
@@ -31,7 +31,7 @@ pub struct Swept {
 ///
 /// # Errors
 /// Nothing more was written; what was, is noted.
-pub async fn sweep(app: &App, project: &ProjectRow, confirmed: bool) -> Result<Swept, Failed> {
+pub async fn sweep(app: &App, project: &ProjectRow, confirmed: bool, by: By<'_>) -> Result<Swept, Failed> {
     let mut ids: Vec<i64> = app.catalogue.jobs(project.id).iter().map(|job| job.id).collect();
     ids.sort_unstable();
     let mut foreseen = Vec::with_capacity(ids.len());
@@ -52,10 +52,10 @@ pub async fn sweep(app: &App, project: &ProjectRow, confirmed: bool) -> Result<S
         }
     }
     for group in todo.chunks(GROUP) {
-        jobs.extend(write(app, project, group).await?);
+        jobs.extend(write_by(app, project, group, by).await?);
     }
     if held {
-        hold(app, &holds).await?;
+        hold(app, &holds, by).await?;
         tracing::warn!(
             project = project.name,
             jobs = over,
@@ -75,7 +75,7 @@ fn exceeds(jobs: usize, all: usize) -> bool {
     jobs > GUARD_JOBS && jobs as f64 > all as f64 * GUARD_SHARE
 }
 
-async fn hold(app: &App, jobs: &[i64]) -> Result<(), Failed> {
+async fn hold(app: &App, jobs: &[i64], by: By<'_>) -> Result<(), Failed> {
     let rows: Vec<SyncRow> = app
         .store
         .syncs(jobs)
@@ -87,7 +87,8 @@ async fn hold(app: &App, jobs: &[i64]) -> Result<(), Failed> {
             ..row
         })
         .collect();
-    Ok(app.store.put_syncs(&rows).await?)
+    by.note(app.store.put_syncs(by.number(), &rows)).await?;
+    Ok(())
 }
 
 #[cfg(test)]

@@ -20,14 +20,17 @@
 //! | the registry is away | nothing; the jobs are `pending` |
 //! | the database is away | nothing is written: a copy of the wish is no wish |
 
-use super::control::{self, Control, Standing};
+use super::control::{self, Control, Ours, Standing};
 use crate::app::App;
+use crate::chores::Term;
 use crate::decide::chain::{Actor, Outcome, Record, Target, sha256, told};
 use crate::decide::sync::{
     Access, Base, Conflict, Copy, Drift, DriftKind, Verdict, Wish, decide, without_overwrite,
 };
 use crate::registries::NoSession;
-use crate::store::{DriftRow, JobState, Managed, NewJob, ProjectRow, StoreError, SyncRow, SyncState, Wished};
+use crate::store::{
+    Change, DriftRow, JobState, Managed, NewJob, ProjectRow, StoreError, SyncRow, SyncState, Wished,
+};
 use clockwright_fleet::Layout;
 use clockwright_fleet::keys::{Key, Keys};
 use clockwright_model::JobName;
@@ -80,6 +83,9 @@ pub enum Failed {
     /// Others were faster, again and again.
     #[error("others write there all the time")]
     Contended,
+    /// A greater term wrote there.
+    #[error("another server leads by now")]
+    TermOver,
     /// The project's namespace is no path.
     #[error("the namespace `{0}` is no path")]
     Namespace(String),
@@ -138,15 +144,54 @@ pub enum Word {
     Database,
 }
 
+/// In whose name a group is written.
+#[derive(Debug, Clone, Copy)]
+pub struct By<'a> {
+    /// Whose word counts.
+    pub word: Word,
+    /// The term of whoever leads; `None` for a request.
+    pub term: Option<&'a Term>,
+}
+
+impl By<'_> {
+    /// A request, which decides nothing.
+    pub const REQUEST: Self = Self { word: Word::Policy, term: None };
+    /// A person who says that the database is right.
+    pub const PERSON: Self = Self { word: Word::Database, term: None };
+
+    async fn begin(self, app: &App) -> Result<Change, StoreError> {
+        let actor = Actor::server("sync");
+        match self.term {
+            Some(term) => term.begin(app, actor).await,
+            None => app.store.begin(actor, app.now()).await,
+        }
+    }
+
+    /// Bookkeeping, within the term if there is one.
+    pub(super) async fn note<T>(
+        self,
+        what: impl Future<Output = Result<T, StoreError>>,
+    ) -> Result<T, StoreError> {
+        match self.term {
+            Some(term) => term.check(what).await,
+            None => what.await,
+        }
+    }
+
+    pub(super) fn number(self) -> Option<i64> {
+        self.term.map(Term::number)
+    }
+}
+
 /// Looks at jobs of one project and writes what is to be written, at most [`GROUP`] of them.
 ///
 /// # Errors
 /// Nothing was written, or nobody knows: the next look finds it.
 pub async fn write(app: &App, project: &ProjectRow, jobs: &[i64]) -> Result<Vec<Synced>, Failed> {
-    write_by(app, project, jobs, Word::Policy).await
+    write_by(app, project, jobs, By::REQUEST).await
 }
 
-/// As [`write()`], by a person's word.
+/// As [`write()`], in somebody's name.
 ///
 /// # Errors
 /// As `write`.
@@ -154,30 +199,32 @@ pub async fn write_by(
     app: &App,
     project: &ProjectRow,
     jobs: &[i64],
-    word: Word,
+    by: By<'_>,
 ) -> Result<Vec<Synced>, Failed> {
     let desk = Desk::open(app, project, jobs).await?;
     for _ in 0..ATTEMPTS {
-        let Some((version, looked)) = desk.control().await? else { continue };
-        let decided = desk.decide(looked, word).await?;
-        if adopt(app, project, &decided).await? {
+        let Some((found, looked)) = desk.control().await? else { continue };
+        let mine = desk.mine(found.term, by)?;
+        let decided = desk.decide(looked, by.word).await?;
+        if adopt(app, project, &decided, by).await? {
             // What the registry has is the wish now, which the next look finds.
             continue;
         }
-        let drifts = record(app, project, &decided).await?;
+        let drifts = record(app, project, &decided, by).await?;
         let ops = operations(&decided);
         if !ops.is_empty() {
-            let data = serde_json::to_vec(&desk.mine()).unwrap_or_default();
-            let all =
-                std::iter::once(Op::set_if(control::path(&desk.keys), data, version)).chain(ops).collect();
-            match desk.registry.commit(all).await {
-                Ok(_) => app.store.mark_control(project.id, i64::from(version) + 1).await?,
+            let set = Op::set_if(control::path(&desk.keys), mine.bytes(), found.version);
+            match desk.registry.commit(std::iter::once(set).chain(ops).collect()).await {
+                Ok(_) => {
+                    let mark = app.store.mark_control(by.number(), project.id, i64::from(found.version) + 1);
+                    by.note(mark).await?;
+                }
                 Err(Error::Conflict { .. }) => continue,
                 Err(error) => return Err(error.into()),
             }
         }
-        app.store.drift_done(&drifts, app.now()).await?;
-        return note(app, project, decided).await;
+        by.note(app.store.drift_done(by.number(), &drifts, app.now())).await?;
+        return note(app, project, decided, by).await;
     }
     Err(Failed::Contended)
 }
@@ -227,24 +274,28 @@ impl<'a> Desk<'a> {
         Ok(Self { app, project, registry, keys, known, jobs, names })
     }
 
-    /// What we write into `control`.
-    fn mine(&self) -> Control {
-        Control {
+    /// What is written into `control` where it says `found` as the term: a term writes itself in, and stops where it finds a greater one.
+    fn mine(&self, found: i64, by: By<'_>) -> Result<Control, Failed> {
+        if let Some(term) = by.term.filter(|term| term.number() < found) {
+            term.end();
+            return Err(Failed::TermOver);
+        }
+        Ok(Control {
             plane: self.app.store.plane().to_owned(),
             url: self.app.config.public_url.clone(),
-            term: 0,
+            term: by.number().unwrap_or(found),
             seq: self.app.catalogue.seq(),
-        }
+        })
     }
 
-    /// Step 1: the version of `control`, and what was found beside it; `None` when the node was made just now, and is to be read.
-    async fn control(&self) -> Result<Option<(i32, Vec<(i64, Looked)>)>, Failed> {
+    /// Step 1: `control`, and what was found beside it; `None` when the node was made just now, and is to be read.
+    async fn control(&self) -> Result<Option<(Ours, Vec<(i64, Looked)>)>, Failed> {
         let (node, looked) =
             look(self.app, self.project, self.registry.as_ref(), &self.keys, &self.names).await?;
         match control::standing(node.as_ref(), self.app.store.plane(), self.known) {
-            Standing::Ours(number) => Ok(Some((number, looked))),
+            Standing::Ours(found) => Ok(Some((found, looked))),
             Standing::None => {
-                control::make(self.registry.as_ref(), &self.keys, &self.mine()).await?;
+                control::make(self.registry.as_ref(), &self.keys, &self.mine(0, By::REQUEST)?).await?;
                 Ok(None)
             }
             Standing::Another(url) => Err(Failed::AnotherPlane(url)),
@@ -275,11 +326,11 @@ fn by_word(word: Word, verdict: Verdict) -> Verdict {
 }
 
 /// Takes over what the registry has, where the project wants that; true when anything was.
-async fn adopt(app: &App, project: &ProjectRow, decided: &[Decided]) -> Result<bool, Failed> {
+async fn adopt(app: &App, project: &ProjectRow, decided: &[Decided], by: By<'_>) -> Result<bool, Failed> {
     let mut any = false;
     for Decided { wished, verdict, .. } in decided {
         let Verdict::Adopt { settings, changes } = verdict else { continue };
-        let mut change = app.store.begin(Actor::server("sync"), app.now()).await?;
+        let mut change = by.begin(app).await?;
         let new = NewJob::adopted(&wished.job, settings.as_ref().clone(), String::new());
         if change.update_job(&wished.job, &new).await?.is_none() {
             // Somebody saved meanwhile: that is looked at next.
@@ -296,6 +347,7 @@ async fn adopt(app: &App, project: &ProjectRow, decided: &[Decided]) -> Result<b
             reason: String::new(),
         });
         change.commit().await?;
+        app.changed();
         any = true;
     }
     Ok(any)
@@ -385,7 +437,12 @@ fn base(wished: &Wished, name: &JobName) -> Option<Base> {
 }
 
 /// Step 4: what others wrote is kept before it is overwritten, and told once where it is only reported.
-async fn record(app: &App, project: &ProjectRow, decided: &[Decided]) -> Result<Vec<String>, Failed> {
+async fn record(
+    app: &App,
+    project: &ProjectRow,
+    decided: &[Decided],
+    by: By<'_>,
+) -> Result<Vec<String>, Failed> {
     let mut ids = Vec::new();
     let found: Vec<_> = decided
         .iter()
@@ -398,7 +455,7 @@ async fn record(app: &App, project: &ProjectRow, decided: &[Decided]) -> Result<
     if found.is_empty() {
         return Ok(ids);
     }
-    let mut change = app.store.begin(Actor::server("sync"), app.now()).await?;
+    let mut change = by.begin(app).await?;
     for (wished, looked, drift, verdict) in found {
         let row = drift_row(app, project, wished, looked, drift, verdict);
         change.insert_drift(&row).await?;
@@ -416,6 +473,7 @@ async fn record(app: &App, project: &ProjectRow, decided: &[Decided]) -> Result<
         });
     }
     change.commit().await?;
+    app.changed();
     Ok(ids)
 }
 
@@ -486,11 +544,16 @@ fn layout_of(project: &ProjectRow, wished: &Wished, looked: &Looked) -> Layout {
 }
 
 /// Step 6.
-async fn note(app: &App, project: &ProjectRow, decided: Vec<Decided>) -> Result<Vec<Synced>, Failed> {
+async fn note(
+    app: &App,
+    project: &ProjectRow,
+    decided: Vec<Decided>,
+    by: By<'_>,
+) -> Result<Vec<Synced>, Failed> {
     let now = app.now();
     let news = decided.iter().filter(|decided| !decided.is_settled());
     let rows: Vec<SyncRow> = news.map(|decided| row(project, decided, now)).collect();
-    app.store.put_syncs(&rows).await?;
+    by.note(app.store.put_syncs(by.number(), &rows)).await?;
     Ok(decided.into_iter().map(Decided::synced).collect())
 }
 

@@ -3,6 +3,7 @@
 
 mod identity;
 mod jobs;
+mod lead;
 mod projects;
 mod stage;
 mod sync;

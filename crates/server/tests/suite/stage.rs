@@ -54,6 +54,8 @@ pub(crate) struct Stage {
     pub(crate) registry: Embedded,
     router: axum::Router,
     time: Arc<AtomicI64>,
+    config: Config,
+    address: String,
     _folder: tempfile::TempDir,
 }
 
@@ -84,24 +86,15 @@ impl Stage {
             On::MariaDb => shared(Kind::MariaDb).database().await.unwrap(),
         };
         let time = Arc::new(AtomicI64::new(1_800_000_000_000));
-        let clock: Clock = {
-            let time = Arc::clone(&time);
-            Arc::new(move || time.load(Ordering::SeqCst))
-        };
         let registry = Embedded::in_memory();
-        let source = {
-            let registry = registry.clone();
-            let connect: Connect = Arc::new(move || {
-                let session = registry.connect(ConnectOptions::default());
-                Box::pin(async move { Ok(session? as SharedRegistry) })
-            });
-            Source { connect, credential: false }
-        };
-        let registries = Registries::new([("home".to_owned(), source)].into());
-        let store = Store::open(&address).await.unwrap();
-        let app = App::new(store, config, registries, clock).await.unwrap();
+        let app = open(&address, &config, &registry, &time).await;
         let router = clockwright_server::http::service(Arc::clone(&app));
-        Self { app, registry, router, time, _folder: folder }
+        Self { app, registry, router, time, config, address, _folder: folder }
+    }
+
+    /// Another server on the same database and registry.
+    pub(crate) async fn another(&self) -> Arc<App> {
+        open(&self.address, &self.config, &self.registry, &self.time).await
     }
 
     /// Lets time pass.
@@ -172,6 +165,22 @@ impl Stage {
         let body = if bytes.is_empty() { Value::Null } else { serde_json::from_slice(&bytes).unwrap() };
         Reply { status: parts.status, body, headers: parts.headers }
     }
+}
+
+async fn open(address: &str, config: &Config, registry: &Embedded, time: &Arc<AtomicI64>) -> Arc<App> {
+    let clock: Clock = {
+        let time = Arc::clone(time);
+        Arc::new(move || time.load(Ordering::SeqCst))
+    };
+    let registry = registry.clone();
+    let connect: Connect = Arc::new(move || {
+        let session = registry.connect(ConnectOptions::default());
+        Box::pin(async move { Ok(session? as SharedRegistry) })
+    });
+    let source = Source { connect, credential: false };
+    let registries = Registries::new([("home".to_owned(), source)].into());
+    let store = Store::open(address).await.unwrap();
+    App::new(store, config.clone(), registries, clock).await.unwrap()
 }
 
 impl Caller {

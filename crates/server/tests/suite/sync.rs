@@ -5,6 +5,7 @@ use clockwright_fleet::Layout;
 use clockwright_fleet::keys::{Key, Keys};
 use clockwright_model::JobName;
 use clockwright_registry::{ConnectOptions, Op, Path, Registry};
+use clockwright_server::chores::lead::Lead;
 use clockwright_server::store::{ProjectRow, SyncState};
 use clockwright_server::sync;
 use clockwright_testkit::patience::soon;
@@ -141,7 +142,7 @@ async fn a_registry_that_went_back_is_not_written(stage: &Stage) {
     make(stage, &root).await;
     let keys = Keys::new("billing").unwrap();
     // As if an older copy of the data had been put in its place.
-    stage.app.store.mark_control(project.id, 1_000).await.unwrap();
+    stage.app.store.mark_control(None, project.id, 1_000).await.unwrap();
     edit(stage, "cron", json!("0 0 9 * * ?")).await;
     let known = ProjectRow { control_mark: 1_000, ..project.as_ref().clone() };
     let job = stage.app.catalogue.job(project.id, "report").unwrap();
@@ -176,9 +177,10 @@ async fn a_job_that_the_registry_has_already_is_a_conflict(stage: &Stage) {
 async fn a_change_from_outside_is_healed_without_anybody_asking(stage: &Stage) {
     let (root, project) = project(stage, "repair").await;
     let job = make(stage, &root).await;
-    let _noticing = tokio::spawn(sync::notice::watch(Arc::clone(&stage.app)));
+    let lead = Lead::start(Arc::clone(&stage.app));
     edit(stage, "cron", json!("0 0 9 * * ?")).await;
     soon("it is healed", async || config(stage).await.0["cron"] == CRON).await;
+    lead.stop().await;
     assert_eq!(stage.app.store.drifts(project.id, Some(job), i64::MAX, 10).await.unwrap().len(), 1);
 }
 
@@ -208,6 +210,9 @@ async fn a_person_decides_between_what_is_wished_and_what_is_there(stage: &Stage
         .is(200);
     assert_eq!(config(stage).await.0["cron"], "0 0 9 * * ?");
     let drifts = stage.get(&root, "/projects/billing/drift?job=report").await.is(200);
+    for list in ["drift", "jobs/report/versions"] {
+        stage.get(&root, &format!("/projects/billing/{list}?limit=1001")).await.refused("invalid");
+    }
     let id = drifts["items"][0]["id"].as_str().unwrap();
     let drift = stage.get(&root, &format!("/projects/billing/drift/{id}")).await.is(200);
     assert!(drift["had"].as_str().unwrap().contains("0 0 10 * * ?"), "{drift:#}");

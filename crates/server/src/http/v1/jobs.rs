@@ -16,7 +16,7 @@ use crate::sync;
 use clockwright_api::jobs::{
     Definition, Difference, JobChange, JobRow as Row, JobsAsk, Rollback, RunTime, SyncView, Version, WholeJob,
 };
-use clockwright_api::page::{LONGEST, Page, USUAL};
+use clockwright_api::page::Page;
 use clockwright_api::permission::kinds::{JobRead, JobWrite};
 use clockwright_api::problem::Detail;
 use clockwright_api::{At, Code, List, Permission, Problem};
@@ -556,7 +556,7 @@ pub(in crate::http) async fn versions(
     TheJob(job): TheJob,
     Query(ask): Query<Paging>,
 ) -> Answered<Found<Page<Version>>> {
-    let limit = ask.limit.unwrap_or(USUAL).clamp(1, LONGEST);
+    let limit = paging::limit(ask.limit)?;
     let before = paging::number(ask.after.as_deref(), "number of a version")?.unwrap_or(i64::MAX);
     let mut rows = app.store.versions(job.id, before, limit + 1).await?;
     let next = paging::cut(&mut rows, limit, |row| row.version.to_string());

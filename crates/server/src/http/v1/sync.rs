@@ -9,8 +9,8 @@ use crate::http::grant::{Asker, Granted};
 use crate::http::parts::{Body, Named, Query, TheJob};
 use crate::http::refusal::{Answered, Refusal};
 use crate::store::{DriftRow, JobRow, NewJob, ProjectRow, StoreError, SyncState};
-use crate::sync::{Failed, Swept, Synced, Word, look_only, registry_of, sweep, write, write_by};
-use clockwright_api::page::{LONGEST, Page, USUAL};
+use crate::sync::{By, Failed, Swept, Synced, look_only, registry_of, sweep, write, write_by};
+use clockwright_api::page::Page;
 use clockwright_api::permission::kinds::{ProjectWrite, SyncAdopt, SyncRead, SyncRun};
 use clockwright_api::sync::{Adopt, Adopted, DriftAsk, DriftView, JobState, JobSync, ProjectSync, Unmanaged};
 use clockwright_api::{At, Code, List, Problem};
@@ -133,7 +133,7 @@ pub(in crate::http) async fn resolve(
     match ask.take {
         Side::Database => {
             note(&app, who.asker(), &project, &job, "sync.take-database").await?;
-            let synced = write_by(&app, &project, &[job.id], Word::Database).await.map_err(refuse)?;
+            let synced = write_by(&app, &project, &[job.id], By::PERSON).await.map_err(refuse)?;
             view(&app, &job, synced).await
         }
         Side::Registry => {
@@ -224,7 +224,7 @@ pub(in crate::http) async fn run_project(
     who: Granted<SyncRun>,
 ) -> Answered<Found<ProjectSync>> {
     let project = Arc::clone(who.project()?);
-    let swept = sweep(&app, &project, false).await.map_err(refuse)?;
+    let swept = sweep(&app, &project, false, By::REQUEST).await.map_err(refuse)?;
     Ok(report(&app, &project, swept))
 }
 
@@ -243,7 +243,7 @@ pub(in crate::http) async fn confirm(
     ));
     app.commit(change).await?;
     app.store.forget_control(project.id).await?;
-    let swept = sweep(&app, &project, true).await.map_err(refuse)?;
+    let swept = sweep(&app, &project, true, By::REQUEST).await.map_err(refuse)?;
     Ok(report(&app, &project, swept))
 }
 
@@ -253,7 +253,7 @@ pub(in crate::http) async fn drifts(
     Query(ask): Query<DriftAsk>,
 ) -> Answered<Found<Page<DriftView>>> {
     let project = Arc::clone(who.project()?);
-    let limit = ask.limit.unwrap_or(USUAL).clamp(1, LONGEST);
+    let limit = paging::limit(ask.limit)?;
     let before = paging::number(ask.after.as_deref(), "`next` of a page")?.unwrap_or(i64::MAX);
     let job = match &ask.job {
         None => None,

@@ -1,0 +1,143 @@
+//! Of several servers one leads, and what an older term does comes to nothing.
+
+use crate::stage::{Stage, on_each_database};
+use clockwright_fleet::keys::{Key, Keys};
+use clockwright_model::JobName;
+use clockwright_registry::{ConnectOptions, Op, Path, Registry};
+use clockwright_server::app::App;
+use clockwright_server::chores::lead::Lead;
+use clockwright_server::chores::{Term, now};
+use clockwright_server::decide::chain::Actor;
+use clockwright_server::store::{ServerRow, StoreError};
+use clockwright_server::sync::{self, By, Word};
+use clockwright_testkit::patience::soon;
+use serde_json::{Value, json};
+use std::sync::Arc;
+
+on_each_database! {
+    one_of_two_servers_leads_and_the_other_takes_over
+    a_leader_that_wakes_up_in_a_later_term_writes_nothing
+    a_database_is_led_from_one_registry_only
+    what_is_over_is_removed_and_what_lives_stays
+}
+
+async fn holder(app: &App) -> (i64, String) {
+    let row = app.store.term().await.unwrap();
+    (row.term, row.holder)
+}
+
+async fn read(stage: &Stage, path: &Path) -> Option<(Value, i64)> {
+    let registry = stage.registry.connect(ConnectOptions::default()).unwrap();
+    let node = registry.read(std::slice::from_ref(path)).await.unwrap().pop().flatten()?;
+    Some((serde_json::from_slice(&node.data).unwrap(), node.stat.owner))
+}
+
+fn seat() -> Path {
+    Path::new("/clockwright-server/leader").unwrap()
+}
+
+async fn one_of_two_servers_leads_and_the_other_takes_over(stage: &Stage) {
+    let (first, second) = (Arc::clone(&stage.app), stage.another().await);
+    let one = Lead::start(Arc::clone(&first));
+    soon("the first leads", async || holder(&first).await == (1, first.id.clone())).await;
+    let other = Lead::start(Arc::clone(&second));
+    // Its session ends as it would if it stood still or died.
+    let (words, session) = read(stage, &seat()).await.unwrap();
+    assert_eq!(words["server"], first.id);
+    first.registries.session("home").await.unwrap().close().await.unwrap();
+    stage.registry.expire(session);
+    soon("another term began", async || holder(&second).await.0 >= 2).await;
+    soon("whoever leads has the seat", async || {
+        let (_, holder) = holder(&second).await;
+        read(stage, &seat()).await.is_some_and(|(words, _)| words["server"] == holder)
+    })
+    .await;
+    // Who stops in order leaves the seat at once.
+    let (term, leader) = holder(&second).await;
+    let (leaves, stays, left) = if leader == first.id { (one, other, &second) } else { (other, one, &first) };
+    leaves.stop().await;
+    soon("the one that is left leads", async || holder(left).await == (term + 1, left.id.clone())).await;
+    stays.stop().await;
+    assert_eq!(read(stage, &seat()).await, None);
+}
+
+async fn a_leader_that_wakes_up_in_a_later_term_writes_nothing(stage: &Stage) {
+    let root = stage.admin().await;
+    stage.post(&root, "/projects", json!({ "name": "billing" })).await.is(201);
+    let job = json!({
+        "name": "report",
+        "settings": { "elasticJobClass": "com.example.Job", "cron": "0 0 1 * * ?" },
+    });
+    let made = stage.post(&root, "/projects/billing/jobs", job).await.is(201);
+    let ids = [made["id"].as_i64().unwrap()];
+    let project = stage.app.catalogue.project("billing").unwrap();
+    assert!(stage.app.store.has_home("here").await.unwrap());
+    let store = &stage.app.store;
+    let old = store.take_term("here", "the old one", 1).await.unwrap().unwrap();
+    // It believes in its term, since it stood still and has not looked at anything.
+    let old = Term::new(old, now() + 1_000_000);
+    let keys = Keys::new("billing").unwrap();
+    let (job, control) = (JobName::new("report").unwrap(), sync::control::path(&keys));
+    let config = keys.of(&job, &Key::Config);
+    let outsider = stage.registry.connect(ConnectOptions::default()).unwrap();
+    let edit = async || {
+        let mut json = read(stage, &config).await.unwrap().0;
+        json["cron"] = json!("0 0 9 * * ?");
+        outsider.commit(vec![Op::set(config.clone(), json.to_string())]).await.unwrap();
+    };
+    edit().await;
+    sync::write_by(&stage.app, &project, &ids, By { word: Word::Policy, term: Some(&old) }).await.unwrap();
+    assert_eq!(read(stage, &control).await.unwrap().0["term"], old.number(), "a term writes itself in");
+    let new = store.take_term("here", "the new one", 2).await.unwrap().unwrap();
+    let new = Term::new(new, now() + 1_000_000);
+    edit().await;
+    let head = store.head().await.unwrap();
+    let before = read(stage, &config).await;
+    let refused =
+        sync::write_by(&stage.app, &project, &ids, By { word: Word::Policy, term: Some(&old) }).await;
+    assert!(matches!(refused, Err(sync::Failed::Store(StoreError::TermOver))), "{refused:?}");
+    assert!(!old.holds(), "it knows now");
+    assert_eq!((store.head().await.unwrap(), read(stage, &config).await), (head, before), "I6");
+    sync::write_by(&stage.app, &project, &ids, By { word: Word::Policy, term: Some(&new) }).await.unwrap();
+    assert_eq!(read(stage, &control).await.unwrap().0["term"], new.number());
+    // The namespace itself is a fence too, where the database cannot be asked.
+    let revived = Term::new(old.number(), now() + 1_000_000);
+    let refused =
+        sync::write_by(&stage.app, &project, &ids, By { word: Word::Policy, term: Some(&revived) }).await;
+    assert_eq!(refused, Err(sync::Failed::TermOver));
+    assert!(matches!(revived.begin(&stage.app, Actor::server("sync")).await, Err(StoreError::TermOver)));
+}
+
+async fn a_database_is_led_from_one_registry_only(stage: &Stage) {
+    let store = &stage.app.store;
+    assert!(store.has_home("here").await.unwrap() && store.has_home("here").await.unwrap());
+    assert!(!store.has_home("there").await.unwrap());
+    assert_eq!(store.take_term("there", "a stranger", 1).await.unwrap(), None);
+    assert_eq!(store.term().await.unwrap().term, 0);
+}
+
+async fn what_is_over_is_removed_and_what_lives_stays(stage: &Stage) {
+    let (store, time) = (&stage.app.store, stage.app.now());
+    let root = stage.admin().await;
+    let server = |id: &str, seen| ServerRow {
+        id: id.to_owned(),
+        host: "host".to_owned(),
+        address: "http://host".to_owned(),
+        version: "1".to_owned(),
+        started: 1,
+        seen,
+    };
+    store.server_seen(&server("old", 1)).await.unwrap();
+    store.server_seen(&server("young", time)).await.unwrap();
+    store.has_home("here").await.unwrap();
+    let term = store.take_term("here", "one", 1).await.unwrap().unwrap();
+    assert_eq!(store.expire(term + 1, time).await, Err(StoreError::TermOver));
+    store.expire(term, time - 1).await.unwrap();
+    stage.get(&root, "/me").await.is(200);
+    let ids: Vec<String> = store.servers(0).await.unwrap().into_iter().map(|server| server.id).collect();
+    assert_eq!(ids, ["young"]);
+    stage.pass(31 * 24 * 3_600_000);
+    store.expire(term, stage.app.now()).await.unwrap();
+    assert!(store.servers(0).await.unwrap().is_empty());
+    stage.get(&root, "/me").await.refused("session-over");
+}

@@ -22,12 +22,14 @@
 
 mod error;
 mod held;
+mod hold;
 mod remove;
 mod trigger;
 mod write;
 
 pub use error::{AdminError, Serving};
 pub use held::From;
+pub use hold::Hold;
 pub use trigger::{Answer, Asked, AskedInstance, AskedItem, Triggered};
 
 use crate::config;
@@ -145,14 +147,7 @@ impl<'a> Admin<'a> {
         if item >= count {
             return Err(AdminError::NoSuchItem { job, item, count });
         }
-        let mut done = Done::default();
-        if disabled {
-            self.make(&self.keys.of(&job, &Key::Items)).await?;
-            self.make(&self.keys.of(&job, &Key::Item(item))).await?;
-        }
-        let want = if disabled { Want::There(b"") } else { Want::Absent };
-        done.count(self.change(&job, &Key::Disabled(item), want).await?);
-        Ok(done)
+        self.hold(&job, &Hold::Item { item, disabled }).await
     }
 
     /// Pauses a job: Clockwright instances claim nothing from now on, and record its due instants as skipped until it is resumed. Runs
@@ -162,8 +157,9 @@ impl<'a> Admin<'a> {
     /// There is no such job, or the registry did not answer.
     pub async fn pause(&self, job: &str, reason: &str) -> Result<Done, AdminError> {
         let job = view::find(self.registry, self.keys, job).await?;
-        let note = PauseNote { at: now(), by: self.actor.to_owned(), reason: reason.to_owned() };
-        let data = serde_json::to_vec(&note).expect("a note has only texts and a number");
+        let (by, reason) = (self.actor.to_owned(), reason.to_owned());
+        let note = PauseNote { at: now(), by, reason, ..PauseNote::default() };
+        let data = serde_json::to_vec(&note).expect("a note has only texts and numbers");
         let mut done = Done::default();
         done.count(self.change(&job, &Key::Paused, Want::There(&data)).await?);
         Ok(done)

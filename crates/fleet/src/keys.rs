@@ -26,6 +26,8 @@ pub enum Key {
     /// `servers/{ip}`: persistent; `DISABLED` or empty, in 3.x `DISABLED` or `ENABLED`. Written by each instance at start and by
     /// operators.
     Server(String),
+    /// `servers/{ip}/smoothstop`: ours; persistent flag of operators: instances there finish what they run and begin nothing.
+    SmoothStop(String),
     /// `instances`: persistent parent.
     Instances,
     /// `instances/{id}`: ephemeral of the instance; deleting it is the shutdown command. Empty, and `TRIGGER` asks it to fire now;
@@ -219,6 +221,7 @@ impl Key {
             Key::Config => "config".into(),
             Key::Servers => "servers".into(),
             Key::Server(ip) => format!("servers/{ip}"),
+            Key::SmoothStop(ip) => format!("servers/{ip}/smoothstop"),
             Key::Instances => "instances".into(),
             Key::Instance(id) => format!("instances/{id}"),
             Key::Triggers => "trigger".into(),
@@ -276,7 +279,11 @@ impl Key {
             ("", None) => Key::Job,
             ("config", None) => Key::Config,
             ("servers", None) => Key::Servers,
-            ("servers", Some(ip)) if !ip.contains('/') => Key::Server(ip.to_owned()),
+            ("servers", Some(rest)) => match rest.split_once('/') {
+                None => Key::Server(rest.to_owned()),
+                Some((ip, "smoothstop")) => Key::SmoothStop(ip.to_owned()),
+                Some(_) => Key::Other,
+            },
             ("instances", None) => Key::Instances,
             ("instances", Some(id)) if !id.contains('/') => Key::Instance(InstanceId::from_wire(id)),
             ("trigger", None) => Key::Triggers,
@@ -363,6 +370,7 @@ mod tests {
             Key::Config,
             Key::Servers,
             Key::Server("10.0.0.1".into()),
+            Key::SmoothStop("10.0.0.1".into()),
             Key::Instances,
             Key::Instance(InstanceId::of_process("10.0.0.1", 7, 1)),
             Key::Triggers,

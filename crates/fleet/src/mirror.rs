@@ -29,6 +29,8 @@ pub struct Mirror {
     pub config: Option<(Bytes, Stat)>,
     /// By address.
     pub servers: BTreeMap<String, ServerNode>,
+    /// Addresses whose instances begin nothing.
+    pub drained: BTreeSet<String>,
     /// By id.
     pub instances: BTreeMap<InstanceId, InstanceNode>,
     /// 3.x: instances that are to fire now.
@@ -55,7 +57,7 @@ pub struct Mirror {
     pub current_time: bool,
     /// By number.
     pub items: Vec<ItemNodes>,
-    /// The nodes by which operators hold something, where they are there: `paused`, servers, `disabled` of items.
+    /// The nodes by which operators hold something, where they are there: `paused`, servers and their `smoothstop`, `disabled` of items.
     pub operators: BTreeMap<Key, Stat>,
     /// An instance or one of `operators` was put in since whoever looks at them took this away.
     pub changed: bool,
@@ -278,8 +280,9 @@ impl Mirror {
         } else if node.is_none() && is_parent(key) {
             self.parents.remove(key);
         }
-        self.changed |= matches!(key, Key::Instance(_) | Key::Paused | Key::Server(_) | Key::Disabled(_));
-        if matches!(key, Key::Paused | Key::Server(_) | Key::Disabled(_)) {
+        let is_hold = matches!(key, Key::Paused | Key::Server(_) | Key::SmoothStop(_) | Key::Disabled(_));
+        self.changed |= is_hold || matches!(key, Key::Instance(_));
+        if is_hold {
             match node {
                 Some(node) => drop(self.operators.insert(key.clone(), node.stat)),
                 None => drop(self.operators.remove(key)),
@@ -297,6 +300,10 @@ impl Mirror {
                     self.servers.insert(ip.clone(), ServerNode { data: node.data.clone() });
                 }
                 None => drop(self.servers.remove(ip)),
+            },
+            Key::SmoothStop(ip) => match node {
+                Some(_) => drop(self.drained.insert(ip.clone())),
+                None => drop(self.drained.remove(ip)),
             },
             Key::Instance(id) => match node {
                 Some(node) => {

@@ -15,6 +15,12 @@ pub struct PauseNote {
     /// Why.
     #[serde(default)]
     pub reason: String,
+    /// It is a drain: whoever triggers the job by hand ends it.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub drain: bool,
+    /// What runs of the job is to be stopped at once.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub kill: bool,
 }
 
 impl PauseNote {

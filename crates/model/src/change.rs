@@ -52,6 +52,10 @@ pub enum ChangeKind {
     HostDisabled,
     /// It was enabled there.
     HostEnabled,
+    /// A host was drained: what runs there goes on, and nothing begins.
+    HostDrained,
+    /// That is over.
+    HostUndrained,
     /// An item was disabled.
     ItemDisabled,
     /// It was enabled.
@@ -65,7 +69,7 @@ pub enum ChangeKind {
 }
 
 /// Kind, its stored word, and its sentences; `{}` is the subject.
-const KINDS: [(ChangeKind, &str, &str, &str); 15] = {
+const KINDS: [(ChangeKind, &str, &str, &str); 17] = {
     use ChangeKind::*;
     [
         (Joined, "joined", "instance {} joined", "实例 {} 加入"),
@@ -93,6 +97,13 @@ const KINDS: [(ChangeKind, &str, &str, &str); 15] = {
         (Resumed, "resumed", "the job was resumed", "作业恢复"),
         (HostDisabled, "host_disabled", "the job was disabled on {}", "作业在 {} 上被禁用"),
         (HostEnabled, "host_enabled", "the job was enabled on {}", "作业在 {} 上启用"),
+        (
+            HostDrained,
+            "host_drained",
+            "{} was drained: it begins nothing more",
+            "{} 正在排空：不再开始新的运行",
+        ),
+        (HostUndrained, "host_undrained", "the drain of {} is over", "{} 的排空结束"),
         (ItemDisabled, "item_disabled", "item {} was disabled", "分片 {} 被禁用"),
         (ItemEnabled, "item_enabled", "item {} was enabled", "分片 {} 启用"),
         (
@@ -189,7 +200,7 @@ mod tests {
             assert_eq!(english.contains("x7"), chinese.contains("x7"));
             assert!(!english.contains("{}") && !chinese.contains("{}"));
         }
-        assert_eq!(words.len(), 15);
+        assert_eq!(words.len(), 17);
         assert_eq!(ChangeKind::parse("no"), None);
     }
 

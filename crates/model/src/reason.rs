@@ -141,6 +141,8 @@ reasons! {
     ItemDisabled "item_disabled" {} "the item was disabled" "该分片已被禁用";
     #[doc = " Skipped: an operator disabled the host that the instance is on."]
     HostDisabled "host_disabled" {} "the server was disabled" "该主机已被禁用";
+    #[doc = " Skipped: an operator drains the host that the instance is on."]
+    HostDrained "host_drained" {} "the server was drained" "该主机正在排空";
     #[doc = " Missed: no instance was there, or none owned the item."]
     NoInstance "no_instance" {} "no instance could run it" "没有可运行的实例";
     #[doc = " Missed: the instant was noticed too late, and the misfire policy is `skip`. In milliseconds."]

@@ -26,6 +26,7 @@ use clockwright_fleet::write::Write;
 use clockwright_model::{FailureKind, Fire, Item, Millis, Outcome, Reason, Settlement, Source};
 use clockwright_planner::{Blocked, DueInput, Range, Schedule, due};
 use clockwright_registry::{Commit, Error};
+use clockwright_runtime::StopReason;
 
 /// A fire whose runs lost their owners this often is given up: it probably kills them.
 const MAX_LOST_ATTEMPTS: u32 = 5;
@@ -133,6 +134,8 @@ impl Turn<'_> {
             Some(Reason::Paused { by: note.by.clone(), text: note.reason.clone() })
         } else if job.mirror.is_kept_off(self.us.me.ip()) {
             Some(Reason::HostDisabled {})
+        } else if job.mirror.drained.contains(self.us.me.ip()) {
+            Some(Reason::HostDrained {})
         } else {
             None
         };
@@ -144,6 +147,18 @@ impl Turn<'_> {
             }
         }
         job.off = off;
+        self.stop_killed();
+    }
+
+    /// Stops what runs of a job whose pause says so, each run once.
+    fn stop_killed(&mut self) {
+        if !self.job.mirror.paused.as_ref().is_some_and(|note| note.kill) {
+            return;
+        }
+        let stopped_to = std::mem::replace(&mut self.job.killed_to, self.us.sequence);
+        for run in self.job.live_runs().into_iter().filter(|run| *run > stopped_to) {
+            self.us.out.push(Effect::Stop { run, reason: StopReason::Cancelled });
+        }
     }
 
     /// What an item needs of which nothing runs here.

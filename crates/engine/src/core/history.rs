@@ -218,6 +218,7 @@ fn holds(mirror: &Mirror) -> BTreeMap<Key, Hold> {
 fn kinds(key: &Key) -> (ChangeKind, ChangeKind, String) {
     match key {
         Key::Server(ip) => (ChangeKind::HostDisabled, ChangeKind::HostEnabled, ip.clone()),
+        Key::SmoothStop(ip) => (ChangeKind::HostDrained, ChangeKind::HostUndrained, ip.clone()),
         Key::Disabled(item) => (ChangeKind::ItemDisabled, ChangeKind::ItemEnabled, item.to_string()),
         _ => (ChangeKind::Paused, ChangeKind::Resumed, String::new()),
     }

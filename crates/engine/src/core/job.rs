@@ -81,6 +81,10 @@ pub(crate) struct Job {
     pub(crate) vanished: Option<Millis>,
     /// Our instance node is gone, and this reading will tell whether that was a command.
     pub(crate) command: Option<u64>,
+    /// The trigger for which what holds the job was read once more.
+    pub(crate) off_read: i64,
+    /// What ran before this was told to stop, when a pause said so.
+    pub(crate) killed_to: u64,
     /// Why the job is off on this instance now (paused, server disabled).
     pub(crate) off: Option<Reason>,
     /// Why it was off the last time.
@@ -287,6 +291,8 @@ impl Job {
             served: None,
             vanished: None,
             command: None,
+            off_read: 0,
+            killed_to: 0,
             off: None,
             was_off: None,
             winding: false,

@@ -224,12 +224,17 @@ impl Turn<'_> {
     /// item from firing. The epoch is read first: what is read after it is not older, so a claim that checks it proves that they still
     /// are the owners, and that nobody has paused the job or disabled the server or an item of ours since.
     pub(super) fn read_plan(&mut self) {
-        if !self.job.plan_is_stale() || self.job.plan_reading.is_some() {
-            return;
+        if self.job.plan_is_stale() && self.job.plan_reading.is_none() {
+            self.read_plan_again();
         }
+    }
+
+    /// The same, whether or not it is known to be another one.
+    pub(super) fn read_plan_again(&mut self) {
         let count = self.job.count().max(self.job.mirror.items.len() as Item);
-        let server = Key::Server(self.us.me.ip().to_owned());
-        let mut keys = vec![Key::Epoch, Key::Paused, server];
+        let ip = self.us.me.ip();
+        let mut keys =
+            vec![Key::Epoch, Key::Paused, Key::Server(ip.to_owned()), Key::SmoothStop(ip.to_owned())];
         keys.extend((0..count).map(Key::Owner));
         keys.extend((0..count).filter(|item| self.job.owns(*item, &self.us.me)).map(Key::Disabled));
         let paths = keys.iter().map(|key| self.path(key)).collect();

@@ -56,6 +56,9 @@ impl Turn<'_> {
     /// Takes a trigger from its node: it is put into the cursor of each of our items, then the node is reset.
     pub(super) fn take_trigger(&mut self, effective: &Effective) {
         let Some(node) = self.waiting_trigger() else { return };
+        if self.may_be_on_again(&node) {
+            return;
+        }
         if self.job.triggered.0 != node.transaction {
             self.job.triggered = (node.transaction, Vec::new());
         }
@@ -80,6 +83,19 @@ impl Turn<'_> {
             return;
         }
         self.send_shares(changes);
+    }
+
+    /// Who asks for a fire may lift what holds the job in the same commit, and hints of one commit come one by one. So what holds it is
+    /// read once more before a fire is refused for it; true until that was done.
+    fn may_be_on_again(&mut self, node: &TriggerNode) -> bool {
+        if self.job.off.is_none() {
+            return false;
+        }
+        if self.job.plan_reading.is_none() && self.job.off_read != node.transaction {
+            self.job.off_read = node.transaction;
+            self.read_plan_again();
+        }
+        self.job.plan_reading.is_some()
     }
 
     fn share(&mut self, item: Item, trigger: &Fire, effective: &Effective) -> Share {

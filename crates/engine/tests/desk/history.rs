@@ -107,21 +107,24 @@ fn holds_are_told_with_who_and_why_and_their_ends() {
     desk.pass(1_000);
     desk.disable_item("a", 1, true);
     desk.disable("a", true);
+    desk.drain_host("a", "10.0.0.1", true);
     desk.pass(1_000);
     desk.resume("a");
     desk.disable_item("a", 1, false);
     desk.disable("a", false);
+    desk.drain_host("a", "10.0.0.1", false);
     desk.pass(1_000);
-    let begun = [of(Paused, ""), of(ItemDisabled, "1"), of(HostDisabled, "10.0.0.1")];
-    let ended = [of(Resumed, ""), of(ItemEnabled, "1"), of(HostEnabled, "10.0.0.1")];
+    let host = "10.0.0.1";
+    let begun = [of(Paused, ""), of(ItemDisabled, "1"), of(HostDisabled, host), of(HostDrained, host)];
+    let ended = [of(Resumed, ""), of(ItemEnabled, "1"), of(HostEnabled, host), of(HostUndrained, host)];
     let changes = desk.changes();
     let sorted = |part: &[(ChangeKind, String)]| {
         let mut part = part.to_vec();
         part.sort_by_key(|(kind, _)| kind.as_str());
         part
     };
-    assert_eq!(sorted(&changes[1..4]), sorted(&begun));
-    assert_eq!(sorted(&changes[4..]), sorted(&ended));
+    assert_eq!(sorted(&changes[1..5]), sorted(&begun));
+    assert_eq!(sorted(&changes[5..]), sorted(&ended));
     let paused = desk.whole_changes().into_iter().find(|change| change.kind == Paused).unwrap();
     assert_eq!((&*paused.by, &*paused.reason), ("ops", "audit"));
 }

@@ -1,7 +1,9 @@
 //! What operators do, and what must come of it.
 
 use super::stage::{Code, Desk, EACH_SECOND, NEVER, job};
+use clockwright_fleet::admin::Hold;
 use clockwright_fleet::keys::Key;
+use clockwright_fleet::pause::PauseNote;
 use clockwright_model::{
     FailureKind, Fire, Item, JobSettings, Millis, Misfire, Outcome, Reason, Retry, Settlement, TaskState,
 };
@@ -28,8 +30,9 @@ fn a_drain_ends_though_a_retry_waits() {
 
 #[test]
 fn nothing_is_claimed_after_a_pause_or_a_disabling_whose_hints_got_lost() {
-    let stop: [fn(&mut Desk); 3] = [
+    let stop: [fn(&mut Desk); 4] = [
         |desk| desk.pause("a"),
+        |desk| desk.drain_host("a", "10.0.0.1", true),
         |desk| desk.disable("a", true),
         |desk| (0..2).for_each(|item| desk.disable_item("a", item, true)),
     ];
@@ -65,6 +68,91 @@ fn a_trigger_of_a_paused_job_is_skipped_with_the_reason_and_fires_nothing_later(
     desk.resume("a");
     desk.pass(5_000);
     assert_eq!(desk.ran("a"), []);
+}
+
+#[test]
+fn instances_of_a_drained_host_finish_what_they_run_and_begin_nothing_until_that_is_over() {
+    let mut desk = Desk::new(&[job("a", EACH_SECOND, 2)]);
+    desk.code("a", Code::Waits);
+    desk.start();
+    desk.pass(1_500);
+    assert_eq!(desk.running("a").len(), 2);
+    desk.drain_host("a", "10.0.0.1", true);
+    desk.pass(2_000);
+    assert_eq!(desk.running("a").len(), 2, "what runs goes on");
+    desk.code("a", Code::Succeeds(0));
+    desk.end_all("a");
+    let before = desk.ran("a").len();
+    desk.pass(3_000);
+    desk.trigger("a");
+    desk.pass(1_000);
+    assert_eq!(desk.ran("a").len(), before, "nothing begins");
+    let drained = Outcome::Skipped { reason: Reason::HostDrained {} };
+    let triggers = of_triggers(&desk, "a");
+    assert!(triggers.len() == 2 && triggers.iter().all(|one| one.outcome == drained), "{triggers:?}");
+    desk.drain_host("a", "10.0.0.1", false);
+    desk.pass(2_500);
+    assert!(desk.ran("a").len() > before, "it goes on with the schedule");
+    let skipped = desk.outcomes("a").into_iter().filter(|one| one.outcome == drained).count();
+    assert!(skipped > 2, "what was due meanwhile is on record as skipped, and why");
+}
+
+#[test]
+fn a_drain_of_another_host_concerns_nobody_here() {
+    let mut desk = Desk::new(&[job("a", EACH_SECOND, 1)]);
+    desk.start();
+    desk.pass(500);
+    desk.write("a", &Key::Server("10.0.0.9".into()), "");
+    desk.drain_host("a", "10.0.0.9", true);
+    desk.pass(3_000);
+    assert!(desk.ran("a").len() > 2);
+}
+
+#[test]
+fn a_pause_that_says_so_ends_what_runs_and_that_is_on_record() {
+    let mut desk = Desk::new(&[job("a", EACH_SECOND, 2)]);
+    desk.code("a", Code::Waits);
+    desk.start();
+    desk.pass(1_500);
+    assert_eq!(desk.running("a").len(), 2);
+    let note = PauseNote { reason: "removal".into(), ..PauseNote::default() };
+    desk.hold("a", &Hold::Paused(Some(note.clone())));
+    desk.pass(2_000);
+    assert_eq!(desk.running("a").len(), 2, "a pause alone ends nothing");
+    desk.hold("a", &Hold::Paused(Some(PauseNote { kill: true, ..note })));
+    desk.pass(2_000);
+    assert_eq!(desk.running("a").len(), 0);
+    let killed = desk
+        .outcomes("a")
+        .into_iter()
+        .filter(|one| one.outcome == Outcome::Cancelled { reason: Reason::StoppedByHand {} });
+    assert_eq!(killed.count(), 2);
+    assert!(!desk.is_claimed("a", 0) && !desk.is_claimed("a", 1));
+}
+
+#[test]
+fn a_trigger_that_ends_a_drain_in_its_own_commit_fires_though_only_its_own_hint_has_come() {
+    let holds: [fn(&mut Desk); 2] = [
+        |desk| {
+            let note = PauseNote { drain: true, ..PauseNote::default() };
+            desk.hold("a", &Hold::Paused(Some(note)));
+        },
+        |desk| desk.drain_host("a", "10.0.0.1", true),
+    ];
+    for hold in holds {
+        let mut desk = Desk::new(&[job("a", NEVER, 2)]);
+        desk.start();
+        desk.pass(500);
+        hold(&mut desk);
+        desk.pass(1_000);
+        desk.delay_hints(|path| !path.as_str().contains("/instances/"));
+        desk.trigger_idle("a", "one");
+        desk.pass(1_000);
+        assert_eq!(desk.ran("a").len(), 2);
+        desk.trigger_idle("a", "one");
+        desk.pass(1_000);
+        assert_eq!(desk.ran("a").len(), 2, "once by its id");
+    }
 }
 
 #[test]

@@ -3,7 +3,7 @@
 use super::stage::Desk;
 use bytes::Bytes;
 use clockwright_fleet::Layout;
-use clockwright_fleet::admin::{Admin, AdminError, From};
+use clockwright_fleet::admin::{Admin, AdminError, From, Hold};
 use clockwright_fleet::cursor::Cursor;
 use clockwright_fleet::keys::Key;
 use clockwright_model::{Event, Execution, InstanceId, Item, JobName, JobSettings};
@@ -32,6 +32,11 @@ impl Desk {
         self.operate(async |admin| admin.trigger(job, None).await);
     }
 
+    /// Triggers a job of which nothing runs.
+    pub fn trigger_idle(&mut self, job: &str, id: &str) {
+        self.operate(async |admin| admin.trigger_idle(job, id).await);
+    }
+
     pub fn edit(&mut self, job: &str, edit: impl Fn(&mut JobSettings)) {
         self.operate(async |admin| admin.update(job, None, edit).await);
     }
@@ -47,6 +52,16 @@ impl Desk {
 
     pub fn disable_item(&mut self, job: &str, item: Item, disabled: bool) {
         self.operate(async |admin| admin.set_item_disabled(job, item, disabled).await);
+    }
+
+    /// Makes one thing that operators hold as it shall be.
+    pub fn hold(&mut self, job: &str, hold: &Hold) {
+        let job = JobName::new(job).unwrap();
+        self.operate(async |admin| admin.hold(&job, hold).await);
+    }
+
+    pub fn drain_host(&mut self, job: &str, ip: &str, drained: bool) {
+        self.hold(job, &Hold::Drained { ip: ip.to_owned(), drained });
     }
 
     /// Says from where a held item goes on.

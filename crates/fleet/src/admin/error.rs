@@ -1,6 +1,7 @@
 //! Why an operation was not carried out.
 
 use super::ATTEMPTS;
+use crate::pause::PauseNote;
 use crate::view::{InstanceKind, ViewError};
 use clockwright_model::{InstanceId, Item, JobName, SettingsError};
 use clockwright_registry::{Error, Path};
@@ -93,6 +94,22 @@ pub enum AdminError {
     NoInstance {
         /// The job.
         job: JobName,
+    },
+    /// Something of the job runs.
+    #[error("item(s) {} of job `{job}` run now", join(.items))]
+    Busy {
+        /// The job.
+        job: JobName,
+        /// Which, ascending.
+        items: Vec<Item>,
+    },
+    /// Somebody has paused the job.
+    #[error("job `{job}` is {}", .note.describe())]
+    Paused {
+        /// The job.
+        job: JobName,
+        /// Who, when and why.
+        note: PauseNote,
     },
     /// An id must be usable as the name of a node.
     #[error(

@@ -5,11 +5,11 @@ use crate::admin::write::Sent;
 use crate::keys::Key;
 use crate::layout::Layout;
 use crate::leases::Leases;
-use crate::mirror::{ItemNodes, Mirror};
+use crate::mirror::{CursorNode, ItemNodes, Mirror};
 use crate::pause::PauseNote;
 use crate::view::{self, InstanceKind, Look};
 use clockwright_model::{InstanceId, Item, JobName, Millis};
-use clockwright_registry::{Op, Path};
+use clockwright_registry::{Node, Op, Path};
 use serde::{Deserialize, Serialize};
 
 /// What was asked for, and what will come of it as far as can be seen.
@@ -20,6 +20,9 @@ pub struct Triggered {
     pub fire: String,
     /// A trigger with the same id was carried out before; nothing was asked again.
     pub repeated: bool,
+    /// That nothing ran was proved by the commit itself.
+    #[serde(skip)]
+    pub proved: bool,
     /// Who paused the job, when and why: nothing of it runs.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub paused: Option<PauseNote>,
@@ -89,6 +92,17 @@ impl Answer {
     }
 }
 
+/// What becomes of a trigger of a job of which something runs.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Busy {
+    /// It waits until the item is free.
+    Waits,
+    /// It is refused.
+    Refuses,
+}
+
+/// Most items that are proved to be idle.
+const PROVED: usize = 1_000;
 /// Most requests that are remembered before old ones are looked for.
 const REQUESTS: usize = 1_000;
 /// How long a request is remembered at least, milliseconds.
@@ -116,12 +130,28 @@ impl Admin<'_> {
     /// There is no such job, no instance of it is there, the id is of no use or was used for another job, or the registry did not answer.
     /// That nothing comes of it is no error: the answer says why.
     pub async fn trigger(&self, job: &str, id: Option<&str>) -> Result<Triggered, AdminError> {
-        let (job, mirror) = view::read(self.registry, self.keys, job).await?;
         let id = match id {
             Some(id) if is_usable(id) => id.to_owned(),
             Some(id) => return Err(AdminError::BadId(id.to_owned())),
             None => uuid::Uuid::new_v4().to_string(),
         };
+        self.ask(job, id, Busy::Waits).await
+    }
+
+    /// As [`trigger`](Self::trigger), but only of a job of which nothing runs and which nobody paused; drains of it end. That nothing runs is
+    /// proved by the commit itself, if every item can be proved to be free ([`Triggered::proved`]).
+    ///
+    /// # Errors
+    /// As `trigger`; something runs, or somebody has paused the job.
+    pub async fn trigger_idle(&self, job: &str, id: &str) -> Result<Triggered, AdminError> {
+        if !is_usable(id) {
+            return Err(AdminError::BadId(id.to_owned()));
+        }
+        self.ask(job, id.to_owned(), Busy::Refuses).await
+    }
+
+    async fn ask(&self, job: &str, id: String, busy: Busy) -> Result<Triggered, AdminError> {
+        let (job, mut mirror) = view::read(self.registry, self.keys, job).await?;
         for parent in [self.keys.own_root().clone(), self.keys.requests()] {
             self.make(&parent).await?;
         }
@@ -131,7 +161,7 @@ impl Admin<'_> {
         let request = self.keys.request(&id);
         let ours =
             Request { trigger: job.as_str().to_owned(), by: self.actor.to_owned(), at: now(), fire: None };
-        let (mut mirror, mut sent, mut unclear) = (mirror, Vec::new(), None);
+        let (mut sent, mut unclear) = (Vec::new(), None);
         for _ in 0..ATTEMPTS {
             let leases = Leases::read(self.registry, self.keys).await?;
             if let Some(node) = self.read(&request).await? {
@@ -151,11 +181,22 @@ impl Admin<'_> {
             let data = serde_json::to_vec(&made).expect("a request has only texts and a number");
             let mut ops = vec![Op::create(request.clone(), data.clone())];
             ops.extend(mirror.members().filter_map(|(id, ..)| self.op(&job, &mirror, id)));
+            let proof = match busy {
+                Busy::Waits => None,
+                Busy::Refuses => {
+                    self.demand_idle(&job, &mirror, &leases)?;
+                    let epoch = self.read(&self.keys.of(&job, &Key::Epoch)).await?;
+                    ops.extend(self.end_drains(&job, &mut mirror, epoch));
+                    self.proof(&job, &mirror, &leases, ops.len())
+                }
+            };
+            let proved = proof.is_some();
+            ops.extend(proof.into_iter().flatten());
             match self.send(ops).await? {
                 Sent::Done(commit) => {
                     self.forget_old().await?;
                     let fire = made.fire.unwrap_or_else(|| format!("{:x}", commit.transaction));
-                    return Ok(answer(fire, false, &mirror, &leases));
+                    return Ok(Triggered { proved, ..answer(fire, false, &mirror, &leases) });
                 }
                 Sent::Conflict => {}
                 Sent::Unclear(error) => (unclear, sent) = (Some(error), data),
@@ -165,6 +206,61 @@ impl Admin<'_> {
             }
         }
         Err(unclear.map_or(AdminError::Contended(request), AdminError::from))
+    }
+
+    /// Nothing of it runs, and nobody has paused it.
+    fn demand_idle(&self, job: &JobName, mirror: &Mirror, leases: &Leases) -> Result<(), AdminError> {
+        if let Some(note) = mirror.paused.clone().filter(|note| !note.drain) {
+            return Err(AdminError::Paused { job: job.clone(), note });
+        }
+        let look = Look::new(mirror, leases);
+        let items: Vec<Item> = (0..)
+            .zip(&mirror.items)
+            .filter_map(|(item, nodes)| look.is_running(nodes).then_some(item))
+            .collect();
+        if items.is_empty() { Ok(()) } else { Err(AdminError::Busy { job: job.clone(), items }) }
+    }
+
+    /// What ends the drains of a job and of its hosts; afterwards the mirror has none. The plan's epoch is set with it, so that whoever has
+    /// not heard of it yet reads anew before anything is decided.
+    fn end_drains(&self, job: &JobName, mirror: &mut Mirror, epoch: Option<Node>) -> Vec<Op> {
+        let mut keys: Vec<Key> = mirror.drained.iter().cloned().map(Key::SmoothStop).collect();
+        keys.extend(mirror.paused.as_ref().map(|_| Key::Paused));
+        let mut ops: Vec<Op> = keys
+            .iter()
+            .map(|key| Op::Delete {
+                path: self.keys.of(job, key),
+                version: mirror.operators.get(key).map(|stat| stat.version),
+            })
+            .collect();
+        if let Some(node) = epoch.filter(|_| !ops.is_empty()) {
+            ops.push(Op::set_if(self.keys.of(job, &Key::Epoch), node.data, node.stat.version));
+        }
+        (mirror.paused, mirror.drained) = (None, Default::default());
+        ops
+    }
+
+    /// What demands that no item runs when the commit is carried out: that the cursor of an item of ours is the one that was read, and of
+    /// any other that its mark can be made, which is deleted at once. `None` where that cannot be: a mark of the dead lies there, or there are
+    /// too many items for one commit.
+    fn proof(&self, job: &JobName, mirror: &Mirror, leases: &Leases, taken: usize) -> Option<Vec<Op>> {
+        let room = self.registry.terms().max_ops.saturating_sub(taken) / 2;
+        if mirror.items.len() > PROVED.min(room) {
+            return None;
+        }
+        let mut ops = Vec::new();
+        for (item, nodes) in (0..).zip(&mirror.items).filter(|(_, nodes)| nodes.exists) {
+            let is_ours = owner_of(nodes).is_some_and(|owner| leases.holds(owner));
+            match &nodes.cursor {
+                CursorNode::Known { version, .. } | CursorNode::Damaged { version, .. } if is_ours => {
+                    ops.push(Op::check_if(self.keys.of(job, &Key::Cursor(item)), *version));
+                }
+                _ if is_ours => ops.extend(absent(self.keys.of(job, &Key::Cursor(item)))),
+                _ if nodes.running.is_some() => return None,
+                _ => ops.extend(absent(self.keys.of(job, &Key::Running(item)))),
+            }
+        }
+        Some(ops)
     }
 
     /// What asks one instance; `None` when it is asked already.
@@ -193,6 +289,11 @@ impl Admin<'_> {
         self.delete_all(old.map(|(path, _)| path).collect()).await?;
         Ok(())
     }
+}
+
+/// Demands that a node is absent, and leaves it so.
+fn absent(path: Path) -> [Op; 2] {
+    [Op::create(path.clone(), ""), Op::delete(path)]
 }
 
 /// Whether an id can be the name of a node.
@@ -248,6 +349,7 @@ fn answer(fire: String, repeated: bool, mirror: &Mirror, leases: &Leases) -> Tri
     Triggered {
         fire,
         repeated,
+        proved: false,
         paused: mirror.paused.clone(),
         instances: instances.collect(),
         items: items.collect(),

@@ -23,6 +23,8 @@ pub(super) enum Written {
 pub(super) enum Want<'a> {
     /// There; made with this data when it is not, and left as it is otherwise.
     There(&'a [u8]),
+    /// There, with this data.
+    Is(&'a [u8]),
     /// With this data, if it is there.
     Says(&'a [u8]),
     /// Not there.
@@ -56,12 +58,17 @@ impl Admin<'_> {
             let as_asked = if unclear.is_some() { Written::Changed } else { Written::AsAsked };
             let op = match (want, node) {
                 // Somebody else may have made it with other data, after an answer that got lost.
-                (Want::There(data), Some(node)) if node.data[..] == *data => return Ok(as_asked),
+                (Want::There(data) | Want::Is(data) | Want::Says(data), Some(node))
+                    if node.data[..] == *data =>
+                {
+                    return Ok(as_asked);
+                }
                 (Want::There(_), Some(_)) => return Ok(Written::AsAsked),
-                (Want::There(data), None) => Op::create(path.clone(), data.to_vec()),
+                (Want::There(data) | Want::Is(data), None) => Op::create(path.clone(), data.to_vec()),
                 (Want::Says(_), None) => return Ok(Written::Gone),
-                (Want::Says(data), Some(node)) if node.data[..] == *data => return Ok(as_asked),
-                (Want::Says(data), Some(node)) => Op::set_if(path.clone(), data.to_vec(), node.stat.version),
+                (Want::Says(data) | Want::Is(data), Some(node)) => {
+                    Op::set_if(path.clone(), data.to_vec(), node.stat.version)
+                }
                 (Want::Absent, None) => return Ok(as_asked),
                 (Want::Absent, Some(node)) => {
                     Op::Delete { path: path.clone(), version: Some(node.stat.version) }

@@ -4,13 +4,14 @@
 //! - [`permission`]: what a person may do, and which role brings which permission.
 //! - [`text`]: names and texts that check themselves when they are read.
 //! - [`page`]: one page of a list; [`At`]: an instant.
-//! - [`people`], [`projects`], [`jobs`], [`journal`], [`sync`], [`system`]: what requests and answers are made of, by resource.
+//! - [`people`], [`projects`], [`jobs`], [`live`], [`journal`], [`sync`], [`system`]: what requests and answers are made of, by resource.
 //!
 //! Keys are camelCase, times are RFC 3339 in UTC. Nothing here does any input or output.
 
 mod at;
 pub mod jobs;
 pub mod journal;
+pub mod live;
 pub mod page;
 pub mod people;
 pub mod permission;

@@ -1,5 +1,6 @@
 //! Projects and who belongs to them.
 
+use crate::live::ProjectLive;
 use crate::text::{Name, Namespace, Note, ProjectName, Title};
 use crate::{At, Role};
 use serde::{Deserialize, Serialize};
@@ -109,6 +110,9 @@ pub struct Project {
     pub code_edit: bool,
     /// How many jobs it has.
     pub jobs: u64,
+    /// How its registry is followed, and what there is in it. Absent in lists.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub live: Option<ProjectLive>,
     /// Your role on it.
     pub role: Role,
     /// When it was made.

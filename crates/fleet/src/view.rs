@@ -5,21 +5,20 @@
 //! seen before or after. Whoever acts on a picture of settings says its [`settings_version`](JobView::settings_version) when it writes
 //! (see [`crate::admin`]); all else that is written states what it expects of the nodes at that moment, not of the picture.
 
+mod all;
 mod condition;
 mod dump;
 mod hosts;
-mod live;
 mod picture;
 mod shapes;
 
 pub use condition::Condition;
 pub use dump::dump;
 pub use hosts::{ServerBrief, java_instances, servers};
-pub use live::Live;
 pub(crate) use picture::Look;
 pub use picture::{brief, picture};
 pub use shapes::{
-    HeldView, InstanceKind, InstanceView, ItemStatus, ItemView, JobBrief, JobStatus, JobView, LastRun,
+    Facts, HeldView, InstanceKind, InstanceView, ItemStatus, ItemView, JobBrief, JobStatus, JobView, LastRun,
     ServerView,
 };
 
@@ -65,7 +64,7 @@ fn hint(nearest: Option<&str>) -> String {
 /// # Errors
 /// The registry did not answer.
 pub async fn jobs(registry: &dyn Registry, keys: &Keys) -> Result<Vec<JobBrief>, ViewError> {
-    let mirrors = live::read_briefly(registry, keys).await?;
+    let mirrors = all::read_briefly(registry, keys).await?;
     Ok(mirrors.iter().map(|(job, mirror)| brief(job, mirror)).collect())
 }
 

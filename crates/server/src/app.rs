@@ -9,6 +9,7 @@ use crate::http::openapi::Operation;
 use crate::http::refusal::{Answered, Refusal};
 use crate::identity::Identity;
 use crate::identity::password::Hashing;
+use crate::mirror::Mirrors;
 use crate::registries::Registries;
 use crate::store::{Change, Store, StoreError};
 use clockwright_api::{Code, Problem};
@@ -38,6 +39,8 @@ pub struct App {
     pub store: Store,
     /// What lists and rights need, in memory.
     pub catalogue: Catalogue,
+    /// The live state of all jobs, in memory.
+    pub mirrors: Mirrors,
     /// Who comes in.
     pub identity: Identity,
     /// The registries that projects may be in.
@@ -87,6 +90,7 @@ impl App {
             changed: Arc::clone(&changed),
             store,
             catalogue,
+            mirrors: Mirrors::default(),
             identity: Identity::default(),
             registries,
             hashing: Hashing::default(),

@@ -10,6 +10,7 @@
 //! - [`decide`]: values in, values out.
 //! - [`store`]: the database, and the journal that numbers what happens.
 //! - [`catalogue`]: projects, members and jobs in memory.
+//! - [`mirror`]: the live state of all jobs in memory.
 //! - [`registries`]: one session with each of the operator's registries.
 //! - [`chores`]: what one server does for all.
 //! - [`sync`]: the registry is kept equal to the database.
@@ -23,6 +24,7 @@ pub mod config;
 pub mod decide;
 pub mod http;
 pub mod identity;
+pub mod mirror;
 pub mod registries;
 pub mod server;
 pub mod store;

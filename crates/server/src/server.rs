@@ -7,6 +7,7 @@ use crate::decide::chain::Actor;
 use crate::http;
 use crate::http::refusal::{Answered, Refusal};
 use crate::http::v1::{done, links, target};
+use crate::mirror;
 use crate::registries::Registries;
 use crate::store::{LinkKind, ServerRow, Store, StoreError};
 use clockwright_api::people::NewLink;
@@ -31,6 +32,8 @@ pub struct Server {
     lead: Lead,
     /// Says that the server lives.
     living: JoinHandle<()>,
+    /// Keeps the live state of all jobs in memory.
+    mirroring: JoinHandle<()>,
 }
 
 /// Why a server does not start.
@@ -75,7 +78,8 @@ impl Server {
         });
         let lead = Lead::start(Arc::clone(&app));
         let living = tokio::spawn(live(Arc::clone(&app)));
-        Ok(Self { app, address, stop, serving, lead, living })
+        let mirroring = tokio::spawn(mirror::watch(Arc::clone(&app)));
+        Ok(Self { app, address, stop, serving, lead, living, mirroring })
     }
 
     /// What its requests share.
@@ -94,6 +98,7 @@ impl Server {
     pub async fn stop(self) {
         self.lead.stop().await;
         self.living.abort();
+        self.mirroring.abort();
         self.stop.send_replace(true);
         if let Err(error) = self.serving.await {
             tracing::error!(%error, "the listener failed");

@@ -1,7 +1,7 @@
 //! What is asked of all jobs of a namespace together: which servers there are, and whether instances of Java are among those that
 //! serve a job.
 
-use super::{ViewError, live};
+use super::{ViewError, all};
 use crate::keys::{Key, Keys};
 use crate::leases::Leases;
 use clockwright_model::{InstanceId, JobName};
@@ -29,7 +29,7 @@ pub struct ServerBrief {
 /// The registry did not answer.
 pub async fn servers(registry: &dyn Registry, keys: &Keys) -> Result<Vec<ServerBrief>, ViewError> {
     let mut servers = BTreeMap::<&str, ServerBrief>::new();
-    let jobs = live::read_briefly(registry, keys).await?;
+    let jobs = all::read_briefly(registry, keys).await?;
     for mirror in jobs.values() {
         for ip in mirror.servers.keys() {
             let server =

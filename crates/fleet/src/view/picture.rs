@@ -1,7 +1,7 @@
 //! From what is known about a job's nodes to what people see of them. Pure: one mirror and the leases make one picture.
 
 use super::shapes::{
-    HeldView, InstanceKind, InstanceView, ItemStatus, ItemView, JobBrief, JobStatus, JobView, LastRun,
+    Facts, HeldView, InstanceKind, InstanceView, ItemStatus, ItemView, JobBrief, JobStatus, JobView, LastRun,
     ServerView,
 };
 use crate::config::{self, v2, v3};
@@ -51,15 +51,11 @@ impl<'a> Look<'a> {
     }
 
     fn brief(&self, job: &JobName, settings: &Read) -> JobBrief {
-        let (status, reason) = match settings {
-            Err(reason) => (JobStatus::Degraded, Some(reason.clone())),
-            Ok((settings, _)) => {
-                match (self.peer_status(settings.sharding_total_count), &self.mirror.paused) {
-                    (JobStatus::Crashed, _) => (JobStatus::Crashed, None),
-                    (_, Some(note)) => (JobStatus::Paused, Some(note.describe())),
-                    (status, None) => (status, None),
-                }
-            }
+        let status = JobStatus::of(self.facts(settings));
+        let reason = match (status, settings, &self.mirror.paused) {
+            (JobStatus::Degraded, Err(reason), _) => Some(reason.clone()),
+            (JobStatus::Paused, _, Some(note)) => Some(note.describe()),
+            _ => None,
         };
         let settings = settings.as_ref().ok().map(|(settings, _)| settings);
         JobBrief {
@@ -73,18 +69,18 @@ impl<'a> Look<'a> {
         }
     }
 
-    /// The state as Elastic-Job's console computes it, but that a server without a node is kept off by nobody.
-    fn peer_status(&self, count: u32) -> JobStatus {
+    /// What the state is made of. A server without a node is kept off by nobody.
+    fn facts(&self, settings: &Read) -> Facts {
         let mirror = self.mirror;
-        if self.members.is_empty() {
-            return JobStatus::Crashed;
+        let count = settings.as_ref().map_or(0, |(settings, _)| settings.sharding_total_count);
+        let is_there = |item| mirror.owner(item).is_some_and(|owner| self.members.contains_key(owner));
+        Facts {
+            is_usable: settings.is_ok(),
+            has_members: !self.members.is_empty(),
+            is_off: !mirror.servers.is_empty() && mirror.servers.keys().all(|ip| mirror.is_kept_off(ip)),
+            is_paused: mirror.paused.is_some(),
+            is_owned: (0..count).all(is_there),
         }
-        if !mirror.servers.is_empty() && mirror.servers.keys().all(|ip| mirror.is_kept_off(ip)) {
-            return JobStatus::Disabled;
-        }
-        let owned =
-            (0..count).all(|item| mirror.owner(item).is_some_and(|owner| self.members.contains_key(owner)));
-        if owned { JobStatus::Ok } else { JobStatus::ShardingFlag }
     }
 
     fn picture(&self, job: &JobName, now: Millis) -> JobView {

@@ -22,7 +22,36 @@ pub enum JobStatus {
     Degraded,
 }
 
+/// What a job's state is made of.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[allow(clippy::struct_excessive_bools, reason = "each is a fact of its own")]
+pub struct Facts {
+    /// Its settings can be used.
+    pub is_usable: bool,
+    /// Instances are there.
+    pub has_members: bool,
+    /// It is kept off each host that it knows.
+    pub is_off: bool,
+    /// An operator paused it.
+    pub is_paused: bool,
+    /// Each item has an owner that is there.
+    pub is_owned: bool,
+}
+
 impl JobStatus {
+    /// The state as Elastic-Job's console computes it, with our two words.
+    #[must_use]
+    pub fn of(facts: Facts) -> Self {
+        match facts {
+            Facts { is_usable: false, .. } => JobStatus::Degraded,
+            Facts { has_members: false, .. } => JobStatus::Crashed,
+            Facts { is_paused: true, .. } => JobStatus::Paused,
+            Facts { is_off: true, .. } => JobStatus::Disabled,
+            Facts { is_owned: true, .. } => JobStatus::Ok,
+            Facts { is_owned: false, .. } => JobStatus::ShardingFlag,
+        }
+    }
+
     /// The word in output.
     #[must_use]
     pub fn as_str(self) -> &'static str {

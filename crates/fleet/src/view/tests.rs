@@ -261,38 +261,6 @@ async fn settings_by_which_no_instance_could_run_degrade_the_job() {
 }
 
 #[tokio::test]
-async fn a_live_picture_follows_the_hints_of_what_it_shows_and_no_others() {
-    let stage = Stage::new().await;
-    let mut live = Live::open(stage.session.clone(), stage.keys.clone()).await.unwrap();
-    let status = |live: &Live| live.jobs().map(|job| (job.job_name, job.status)).collect::<Vec<_>>();
-    assert_eq!(status(&live), [("myJob".to_owned(), JobStatus::Ok)]);
-    stage.put(&Key::Cursor(1), "").await;
-    stage.put(&Key::Sharding, "").await;
-    stage.put(&Key::Epoch, "").await;
-    assert_eq!(live.refresh().await.unwrap(), [], "cursors and epochs are no news to a list");
-
-    stage.put(&Key::Paused, "{}").await;
-    stage.die(B).await;
-    live.changed().await.unwrap();
-    assert_eq!(live.refresh().await.unwrap(), std::slice::from_ref(&stage.job));
-    assert_eq!(status(&live), [("myJob".to_owned(), JobStatus::Paused)]);
-    assert!(!live.leases().holds(&InstanceId::from_wire(B)));
-    assert_eq!(live.mirror(&stage.job).unwrap().members().count(), 1);
-
-    let other = JobName::new("other").unwrap();
-    let settings = JobSettings::new(other.clone(), JobKind::Simple, "0 0 12 * * ?", 1);
-    let config = Op::create(stage.keys.of(&other, &Key::Config), v2::write(&settings));
-    stage.commit(vec![Op::create(stage.keys.job(&other), ""), config]).await;
-    assert_eq!(live.refresh().await.unwrap(), std::slice::from_ref(&other));
-    assert_eq!(status(&live)[1], ("other".to_owned(), JobStatus::Crashed));
-    stage
-        .commit(vec![Op::delete(stage.keys.of(&other, &Key::Config)), Op::delete(stage.keys.job(&other))])
-        .await;
-    live.refresh().await.unwrap();
-    assert_eq!(status(&live).len(), 1);
-}
-
-#[tokio::test]
 async fn a_running_node_of_a_java_peer_counts_as_running() {
     let stage = Stage::new().await;
     stage.ephemeral(&Key::Running(0), "").await;

@@ -3,7 +3,7 @@
 use super::grant::Open;
 use super::openapi::Described;
 use super::route::Routes;
-use super::v1::{jobs, journal, links, me, people, projects, session, sync, system};
+use super::v1::{hosts, jobs, journal, links, live, me, people, projects, session, sync, system};
 use crate::app::App;
 use axum::Router;
 use clockwright_api::Code;
@@ -19,6 +19,7 @@ pub fn table() -> Routes {
     of_people(&mut routes);
     of_projects(&mut routes);
     of_jobs(&mut routes);
+    of_what_is_live(&mut routes);
     of_sync(&mut routes);
     of_journal(&mut routes);
     routes
@@ -219,6 +220,34 @@ fn of_jobs(routes: &mut Routes) {
         jobs::roll_back,
     );
     routes.refuses(&[Code::CodeNotAllowed, Code::ManagedByFiles, Code::JobRemoving]);
+}
+
+fn of_what_is_live(routes: &mut Routes) {
+    routes.get(
+        JobRead,
+        "/api/v1/projects/{project}/jobs/{job}/live",
+        "A job as the registry has it now",
+        live::show,
+    );
+    routes.refuses(&[Code::RegistryAway, Code::RegistryDenied]);
+    routes.get(
+        JobRead,
+        "/api/v1/projects/{project}/jobs/{job}/items",
+        "Where a job's items are, and which of them run",
+        live::items,
+    );
+    routes.refuses(&[Code::RegistryAway]);
+    routes.get(
+        JobRead,
+        "/api/v1/projects/{project}/jobs/{job}/instances",
+        "Who serves a job",
+        live::instances,
+    );
+    routes.refuses(&[Code::RegistryAway]);
+    routes.get(JobRead, "/api/v1/projects/{project}/hosts", "The hosts of a project", hosts::list);
+    routes.refuses(&[Code::RegistryAway]);
+    routes.get(JobRead, "/api/v1/projects/{project}/hosts/{ip}", "A host, with what is on it", hosts::show);
+    routes.refuses(&[Code::RegistryAway, Code::NoSuchHost]);
 }
 
 fn of_sync(routes: &mut Routes) {

@@ -4,6 +4,7 @@
 mod identity;
 mod jobs;
 mod lead;
+mod live;
 mod projects;
 mod stage;
 mod sync;

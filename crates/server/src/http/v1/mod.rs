@@ -1,8 +1,10 @@
 //! Handlers, one file a resource.
 
+pub(super) mod hosts;
 pub(super) mod jobs;
 pub(super) mod journal;
 pub(crate) mod links;
+pub(super) mod live;
 pub(super) mod me;
 mod paging;
 pub(super) mod people;

@@ -37,6 +37,7 @@ fn view(app: &App, asker: &Asker, row: &ProjectRow) -> Project {
         policy: row.policy,
         code_edit: row.code_edit,
         jobs: app.catalogue.jobs(row.id).len() as u64,
+        live: None,
         role: role.unwrap_or(Role::Viewer),
         created_at: At(row.created),
         version: row.version,
@@ -59,7 +60,8 @@ pub(in crate::http) async fn list(app: Arc<App>, who: Asking<ProjectRead>) -> An
 
 pub(in crate::http) async fn show(app: Arc<App>, who: Granted<ProjectRead>) -> Answered<Found<Project>> {
     let row = who.project()?;
-    Ok(Found::at(view(&app, who.asker(), row), row.version))
+    let live = Some(super::hosts::summary(&app.mirrors.of(row.id).read()));
+    Ok(Found::at(Project { live, ..view(&app, who.asker(), row) }, row.version))
 }
 
 pub(in crate::http) async fn make(

@@ -25,7 +25,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 /// Why a look failed, as an answer.
-fn refuse(failed: Failed) -> Refusal {
+pub(super) fn refuse(failed: Failed) -> Refusal {
     match failed {
         Failed::Store(error) => error.into(),
         Failed::AnotherPlane(url) => {

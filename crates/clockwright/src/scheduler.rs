@@ -377,6 +377,7 @@ impl Scheduler {
         engine.fixed_instance = options.name.is_some();
         engine.shutdown_grace = Millis::try_from(options.shutdown_grace.as_millis()).unwrap_or(Millis::MAX);
         engine.tokens_above = bus.greatest_token(registry.keys().namespace()).await;
+        engine.history = bus.stores().await;
         let engine = Engine::start(connector(registry), definitions, bus, engine).await?;
         let instance = define.instance.get_or_init(|| engine.instance().clone()).clone();
         Ok(Self { engine, instance, registry: registry.clone(), define, bus: own })

@@ -37,6 +37,9 @@ pub struct EngineOptions {
     /// Fencing tokens are above this: the greatest one on record, for the case that the registry lost what it had while nobody
     /// was there to notice.
     pub tokens_above: i64,
+    /// Which event stores this instance keeps history in, for those who look back: they are told what is elsewhere. Empty when it keeps
+    /// none; `None` when that is not known.
+    pub history: Option<Vec<String>>,
     /// Counts what the engine's sessions with the registry do.
     pub meter: Meter,
     /// Seed of run ids; must differ between engines.
@@ -60,6 +63,7 @@ impl EngineOptions {
             layout: None,
             on_registry_loss: OnRegistryLoss::default(),
             tokens_above: 0,
+            history: None,
             meter: Meter::default(),
             seed: u64::from_le_bytes(uuid::Uuid::new_v4().into_bytes()[..8].try_into().unwrap_or_default()),
         }

@@ -18,6 +18,7 @@ use async_trait::async_trait;
 use bytes::Bytes;
 use clockwright_fleet::Layout;
 use clockwright_fleet::keys::{Key, Keys};
+use clockwright_fleet::leases::Lease;
 use clockwright_model::{InstanceId, JobName, Millis};
 use clockwright_registry::generation::{Highest, ensure};
 use clockwright_registry::keeper::{Begin, KeeperOptions, Opened, Told};
@@ -92,7 +93,7 @@ async fn keep_as(
     let entry = Entry {
         keys: options.keys.clone(),
         me: options.instance.clone(),
-        mark: Bytes::from(format!("{:016x}", options.seed)),
+        lease: Lease { mark: format!("{:016x}", options.seed), history: options.history.clone() }.data(),
         taken: Mutex::new(None),
         inputs: inputs.clone(),
     };
@@ -128,7 +129,8 @@ async fn keep_as(
 struct Entry {
     keys: Keys,
     me: InstanceId,
-    mark: Bytes,
+    /// What stands in its lease node, by which it knows its own.
+    lease: Bytes,
     /// Since when another process has the id.
     taken: Mutex<Option<Instant>>,
     inputs: UnboundedSender<Message>,
@@ -170,13 +172,13 @@ impl Entry {
             let found = registry.read(&[lease.clone(), beat.clone()]).await?;
             let mut ops = Vec::new();
             if let Some(node) = &found[0] {
-                if node.data != self.mark {
+                if node.data != self.lease {
                     return Err(OpenError::Taken { timeout: registry.terms().timeout });
                 }
                 // An earlier session of this very process, which is over or about to be.
                 ops.push(Op::delete(lease.clone()));
             }
-            ops.push(Op::create_ephemeral(lease.clone(), self.mark.clone()));
+            ops.push(Op::create_ephemeral(lease.clone(), self.lease.clone()));
             if found[1].is_some() {
                 ops.push(Op::delete(beat.clone()));
             }

@@ -68,6 +68,15 @@ pub trait Sink: Send + Sync + 'static {
         Ok(0)
     }
 
+    /// Which store it keeps history in, as [`EventStore::identity`] says it; none when it keeps none that can be asked. Unless a sink says
+    /// otherwise, it keeps none.
+    ///
+    /// # Errors
+    /// It cannot say.
+    async fn identity(&self) -> Result<Option<String>, SinkError> {
+        Ok(None)
+    }
+
     /// Lets go of what it holds: connections, files, locks. Nothing is stored afterwards. [`Bus::close`] calls it last and waits for it. Unless a
     /// sink says otherwise, it has nothing to let go of.
     async fn close(&self) {}

@@ -251,6 +251,8 @@ async fn a_reader_makes_no_tables_and_a_newer_store_is_refused() {
         let store = EventStore::connect(&address).await.unwrap();
         put(&*store, [settled("j", 0, 1)]).await;
         let reader = EventStore::connect_read_only(&address).await.unwrap();
+        let identity = store.identity().await.unwrap();
+        assert_eq!((reader.identity().await.unwrap(), identity.len()), (identity, 32));
         assert_eq!(runs(&*reader, RunFilter::default()).await.len(), 1);
         let error = reader.store(&[Event::Settlement(settled("j", 1, 1))]).await.unwrap_err();
         assert!(error.to_string().contains("open for reading only"), "{error}");

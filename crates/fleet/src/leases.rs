@@ -5,9 +5,43 @@
 //! Clockwright, and whoever has none is not, or is gone.
 
 use crate::keys::Keys;
+use bytes::Bytes;
 use clockwright_model::InstanceId;
 use clockwright_registry::{Error, Node, Path, Registry};
+use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
+
+/// What a process writes into its lease node, once, when it starts: the same in each of its sessions.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Lease {
+    /// Tells it from other processes that have the same id.
+    pub mark: String,
+    /// Which event stores it keeps history in; empty when it keeps none. `None` when it did not know as it started.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub history: Option<Vec<String>>,
+}
+
+impl Lease {
+    /// What stands in the node.
+    #[must_use]
+    pub fn data(&self) -> Bytes {
+        serde_json::to_vec(self).unwrap_or_default().into()
+    }
+
+    /// Reads those of the processes that are there; what cannot be read is left out.
+    ///
+    /// # Errors
+    /// The registry did not answer.
+    pub async fn read_all(registry: &dyn Registry, keys: &Keys) -> Result<BTreeMap<InstanceId, Self>, Error> {
+        let nodes = registry.tree(&keys.leases()).await?;
+        let lease = |(path, node): (Path, Node)| {
+            let name = path.below(&keys.leases()).filter(|name| !name.is_empty())?;
+            Some((InstanceId::from_wire(name), serde_json::from_slice(&node.data).ok()?))
+        };
+        Ok(nodes.into_iter().filter_map(lease).collect())
+    }
+}
 
 /// The processes that are there, each with the session that its lease belongs to.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]

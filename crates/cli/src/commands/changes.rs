@@ -42,7 +42,7 @@ pub(super) async fn run(global: &Global, args: &ChangesArgs) -> Result<(), Failu
     }
     show(global.output, &answer.rows, |rows| list(rows, global.language()))?;
     tell_next(answer.next.as_ref());
-    tell_partial(global);
+    tell_partial(global, &store).await;
     Ok(())
 }
 

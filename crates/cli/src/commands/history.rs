@@ -5,9 +5,10 @@ use super::Global;
 use crate::output::{Failure, instant, talk};
 use clap::Args;
 use clockwright::scheduler::History;
-use clockwright::{KeepLogs, RunLogs};
+use clockwright::{Address, KeepLogs, Registry, RunLogs};
 use clockwright_events::{Cursor, EventStore, Page, Query as _, RunFilter};
-use clockwright_model::{Millis, nearest};
+use clockwright_fleet::leases::Lease;
+use clockwright_model::{InstanceId, Millis, nearest};
 use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
@@ -130,13 +131,58 @@ pub(crate) async fn tell_nearest(store: &EventStore, job: &str) -> Result<(), Fa
     Ok(())
 }
 
-/// Says that an answer is of this machine alone, where jobs run on others too.
-pub(crate) fn tell_partial(global: &Global) {
-    if global.is_partial() {
-        talk(&format!(
+/// Says what an answer does not see, where jobs run on other machines too: what instances keep in stores other than this one.
+pub(crate) async fn tell_partial(global: &Global, store: &EventStore) {
+    let Some(registry) = global.shared_registry() else { return };
+    let answer = tokio::time::timeout(PATIENCE, seen(&registry, store)).await;
+    match answer.ok().and_then(Result::ok).unwrap_or(Seen::Unknown) {
+        Seen::All => {}
+        Seen::But(elsewhere) => {
+            let names: Vec<&str> = elsewhere.iter().map(InstanceId::as_str).collect();
+            talk(&format!(
+                "not in this answer is what these ran, which keep history elsewhere: {}; give all the same --events",
+                shortened(&names),
+            ));
+        }
+        Seen::Unknown if global.has_shared_store() => {}
+        Seen::Unknown => talk(&format!(
             "this is the record of this machine ({}); what other machines ran is in theirs, or all of it in one database with --events",
             global.data().join(super::EVENTS_FILE).display()
-        ));
+        )),
+    }
+}
+
+/// How long instances are looked for, in an answer that does without.
+const PATIENCE: Duration = Duration::from_secs(3);
+
+/// What of the instances that are there now a store sees.
+enum Seen {
+    All,
+    But(Vec<InstanceId>),
+    /// None is there, or one did not know where it keeps history.
+    Unknown,
+}
+
+async fn seen(registry: &Address, store: &EventStore) -> Result<Seen, Failure> {
+    let registry = Registry::open(registry, None).await?;
+    let leases = Lease::read_all(&*registry.session().await?, registry.keys()).await?;
+    let here = store.identity().await?;
+    let keeps_elsewhere = |history: &Vec<String>| !history.is_empty() && !history.contains(&here);
+    let elsewhere = leases.iter().filter(|(_, lease)| lease.history.as_ref().is_some_and(keeps_elsewhere));
+    let elsewhere: Vec<InstanceId> = elsewhere.map(|(id, _)| id.clone()).collect();
+    if !elsewhere.is_empty() {
+        return Ok(Seen::But(elsewhere));
+    }
+    let known = !leases.is_empty() && leases.values().all(|lease| lease.history.is_some());
+    Ok(if known { Seen::All } else { Seen::Unknown })
+}
+
+/// The first few of many names.
+fn shortened(names: &[&str]) -> String {
+    const SHOWN: usize = 3;
+    match names.len().checked_sub(SHOWN) {
+        None | Some(0) => names.join(", "),
+        Some(more) => format!("{} and {more} more", names[..SHOWN].join(", ")),
     }
 }
 

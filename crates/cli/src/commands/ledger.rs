@@ -106,7 +106,7 @@ pub(crate) async fn run(global: &Global, args: LedgerArgs) -> Result<(), Failure
             ));
         }
     }
-    tell_partial(global);
+    tell_partial(global, &store).await;
     tell_losses(&store, args.from, to).await
 }
 

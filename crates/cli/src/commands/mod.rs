@@ -167,10 +167,15 @@ impl Global {
         }
     }
 
-    /// Whether history of other machines may be elsewhere than where we look.
-    pub(crate) fn is_partial(&self) -> bool {
-        let shared = matches!(&self.events, Some(address) if !address.starts_with("sqlite:"));
-        !shared && matches!(&self.registry, Some(address) if !address.starts_with("embedded:"))
+    /// The registry, where one was named that other machines use too.
+    pub(crate) fn shared_registry(&self) -> Option<Address> {
+        self.registry.as_ref().filter(|address| !address.starts_with("embedded:"))?;
+        self.address().ok()
+    }
+
+    /// Whether history is where other machines can write it too.
+    pub(crate) fn has_shared_store(&self) -> bool {
+        matches!(&self.events, Some(address) if !address.starts_with("sqlite:"))
     }
 }
 

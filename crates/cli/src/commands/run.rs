@@ -171,7 +171,7 @@ async fn show_page<R: Serialize>(
     }
     show(global.output, &rows, |rows| list(rows))?;
     tell_next(next);
-    tell_partial(global);
+    tell_partial(global, store).await;
     Ok(())
 }
 

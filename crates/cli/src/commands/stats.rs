@@ -71,7 +71,7 @@ pub(crate) async fn run(global: &Global, args: StatsArgs) -> Result<(), Failure>
         tell_nearest(&store, job).await?;
     }
     show(global.output, &rows, |rows| list(rows))?;
-    tell_partial(global);
+    tell_partial(global, &store).await;
     tell_losses(&store, from, to).await
 }
 

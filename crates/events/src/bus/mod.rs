@@ -174,14 +174,33 @@ impl Bus {
         }
     }
 
+    fn sinks(&self) -> Vec<Arc<dyn Sink>> {
+        let sinks = self
+            .inner
+            .as_ref()
+            .map(|inner| inner.sinks.lock().unwrap_or_else(PoisonError::into_inner).clone());
+        sinks.unwrap_or_default()
+    }
+
+    /// The stores that its sinks keep history in. `None` when one of them cannot say now. See [`Sink::identity`].
+    pub async fn stores(&self) -> Option<Vec<String>> {
+        let mut stores = Vec::new();
+        for sink in self.sinks() {
+            match sink.identity().await {
+                Ok(identity) => stores.extend(identity),
+                Err(error) => {
+                    tracing::debug!(sink = sink.name(), %error, "which store this is cannot be announced");
+                    return None;
+                }
+            }
+        }
+        Some(stores)
+    }
+
     /// The greatest fencing token that a sink knows of; one that cannot say is passed over, and said. See [`Sink::greatest_token`].
     pub async fn greatest_token(&self, namespace: &str) -> Token {
-        let sinks = match &self.inner {
-            Some(inner) => inner.sinks.lock().unwrap_or_else(PoisonError::into_inner).clone(),
-            None => return 0,
-        };
         let mut greatest = 0;
-        for sink in sinks {
+        for sink in self.sinks() {
             match sink.greatest_token(namespace).await {
                 Ok(token) => greatest = greatest.max(token),
                 Err(error) => tracing::warn!(

@@ -246,6 +246,12 @@ impl Sink for Spool {
         answer.unwrap_or_else(|_| Err(SinkError(format!("no answer within {patience:?}"))))
     }
 
+    async fn identity(&self) -> Result<Option<String>, SinkError> {
+        let patience = self.shared.options.patience;
+        let answer = tokio::time::timeout(patience, self.shared.inner.identity()).await;
+        answer.unwrap_or_else(|_| Err(SinkError(format!("no answer within {patience:?}"))))
+    }
+
     /// What is on disk stays there, and the folder is free for another process when this returns.
     async fn close(&self) {
         let task = self.task.lock().unwrap_or_else(PoisonError::into_inner).take();

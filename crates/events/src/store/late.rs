@@ -111,6 +111,14 @@ impl LateStore {
     }
 }
 
+impl LateStore {
+    /// The store, if it is open by now.
+    async fn opened(&self) -> Result<Arc<EventStore>, SinkError> {
+        let store = self.state.lock().await.store.clone();
+        store.ok_or_else(|| SinkError("the database is away".into()))
+    }
+}
+
 impl Place {
     async fn open(&self) -> Result<Arc<EventStore>, StoreError> {
         match self {
@@ -141,8 +149,11 @@ impl Sink for LateStore {
     }
 
     async fn greatest_token(&self, namespace: &str) -> Result<Token, SinkError> {
-        let store = self.state.lock().await.store.clone();
-        store.ok_or_else(|| SinkError("the database is away".into()))?.greatest_token(namespace).await
+        self.opened().await?.greatest_token(namespace).await
+    }
+
+    async fn identity(&self) -> Result<Option<String>, SinkError> {
+        Sink::identity(&*self.opened().await?).await
     }
 
     async fn close(&self) {

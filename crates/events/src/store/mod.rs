@@ -39,7 +39,7 @@ mod tail;
 mod write;
 
 use crate::{Store, StoreError};
-use clockwright_sql::{Address, Db, file};
+use clockwright_sql::{Address, Db, Sql, file};
 pub use late::LateStore;
 pub use retention::Retention;
 use schema::SCHEMA;
@@ -123,6 +123,17 @@ impl EventStore {
     /// [`StoreError::Open`], when memory or threads are short.
     pub async fn in_memory() -> Result<Arc<Self>, StoreError> {
         Ok(Self::on(file::in_memory(&SCHEMA).await?).shared(false))
+    }
+
+    /// Which store this is: a text made with it, the same for all that read and write it.
+    ///
+    /// # Errors
+    /// [`StoreError::Query`].
+    pub async fn identity(&self) -> Result<String, StoreError> {
+        let rows = self
+            .all(Sql::new(self.db.dialect(), "SELECT id FROM CLOCKWRIGHT_STORE"), |row| row.text(0))
+            .await?;
+        Ok(rows.into_iter().next().unwrap_or_default())
     }
 
     /// Folds what is to be counted, and closes all connections, after what they are doing now; a file's writer moves its log into the file.

@@ -69,6 +69,10 @@ impl Sink for EventStore {
         self.token_row(namespace).await.map_err(|error| SinkError(error.to_string()))
     }
 
+    async fn identity(&self) -> Result<Option<String>, SinkError> {
+        self.identity().await.map(Some).map_err(|error| SinkError(error.to_string()))
+    }
+
     /// The caller may still have questions, so the connections stay until the store is dropped or closed by name.
     async fn close(&self) {
         let _ = self.fold().await;

@@ -2,8 +2,8 @@
 
 use super::{T, id, job, put, runs, settled, unrun};
 use clockwright_events::{
-    ChangeFilter, EventStore, Loss, Page, Query, Retention, RunFilter, Sink, StatisticsRow, Store, Tail,
-    TailPage, Width, testing,
+    Bus, BusOptions, ChangeFilter, EventStore, Loss, Page, Query, Retention, RunFilter, Sink, StatisticsRow,
+    Store, Tail, TailPage, Width, testing,
 };
 use clockwright_model::{
     Change, ChangeKind, Event, FailureKind, InstanceId, Outcome, OutcomeKind, Reason, Settlement,
@@ -194,6 +194,17 @@ pub(crate) async fn the_greatest_token_of_a_namespace_is_known_whatever_comes_la
     // What a version recorded that kept no namespace belongs to all.
     put(&*store, [settled("j", 0, T)]).await;
     assert_eq!(greatest("m").await, 5);
+}
+
+pub(crate) async fn a_store_says_which_it_is_and_no_two_are_the_same(store: Arc<EventStore>) {
+    let identity = store.identity().await.unwrap();
+    assert_eq!(identity.len(), 32);
+    let other = EventStore::in_memory().await.unwrap();
+    assert_ne!(other.identity().await.unwrap(), identity);
+    let bus = Bus::start(vec![store, other.clone()], BusOptions::default());
+    assert_eq!(bus.stores().await, Some(vec![identity, other.identity().await.unwrap()]));
+    assert_eq!(Bus::silent().stores().await, Some(Vec::new()));
+    bus.close(std::time::Duration::from_secs(5)).await;
 }
 
 pub(crate) async fn durations_are_read_from_a_digest(store: Arc<EventStore>) {

@@ -57,6 +57,7 @@ macro_rules! store_suite {
             a_change_is_on_record_once_as_its_subject_tells_it
             changes_are_found_by_job_namespace_and_time_page_by_page
             the_greatest_token_of_a_namespace_is_known_whatever_comes_late
+            a_store_says_which_it_is_and_no_two_are_the_same
             durations_are_read_from_a_digest
             counts_are_the_same_before_and_after_they_are_folded
             the_tail_tells_each_outcome_once_in_the_order_of_storing

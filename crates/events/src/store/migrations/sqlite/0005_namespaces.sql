@@ -92,3 +92,7 @@ CREATE TABLE CLOCKWRIGHT_CHANGE (
 );
 CREATE INDEX CLOCKWRIGHT_CHANGE_JOB ON CLOCKWRIGHT_CHANGE (job_name, at_ms);
 CREATE INDEX CLOCKWRIGHT_CHANGE_AGE ON CLOCKWRIGHT_CHANGE (at_ms);
+
+-- Which store this is: one row, made with it. Instances announce it, so that whoever asks one store knows who writes into another.
+CREATE TABLE CLOCKWRIGHT_STORE (id TEXT NOT NULL PRIMARY KEY);
+INSERT INTO CLOCKWRIGHT_STORE (id) VALUES (lower(hex(randomblob(16))));

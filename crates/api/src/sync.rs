@@ -33,6 +33,9 @@ pub struct ProjectSync {
     pub counts: BTreeMap<String, u64>,
     /// The jobs that are not as they should be, by name.
     pub jobs: Vec<JobState>,
+    /// What was put right just now, by name; each state is the kind of what was found: `changed`, `missing`, `broken`, ….
+    #[serde(skip_serializing_if = "Vec::is_empty", default)]
+    pub mended: Vec<JobState>,
     /// True when more would be written over than the guard allows: somebody confirms.
     pub held: bool,
 }
@@ -60,7 +63,7 @@ pub struct DriftView {
     pub job: String,
     /// When it was found.
     pub found_at: At,
-    /// `changed`, `both`, `broken` or `foreign`.
+    /// `changed`, `both`, `broken`, `foreign`, `missing`, `open` or `denied`.
     pub kind: String,
     /// `repaired` or `reported`.
     pub verdict: String,
@@ -70,6 +73,9 @@ pub struct DriftView {
     /// Which settings differed, each from what the database said to what was there.
     #[schema(value_type = Object)]
     pub changes: Value,
+    /// Who may have written it, which is a guess, what the root node said, and when by the registry's clock.
+    #[schema(value_type = Object)]
+    pub author: Value,
     /// What was there, as text. Absent in lists.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub had: Option<String>,

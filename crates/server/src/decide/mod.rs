@@ -3,7 +3,10 @@
 //! Nothing in this folder is asynchronous, reads a clock, a database or a registry; `now` is an argument. That is held by a test of the
 //! repository.
 
+pub mod author;
 pub mod chain;
+pub mod group;
+pub mod pace;
 pub mod permit;
 pub mod query;
 pub mod sync;

@@ -30,6 +30,7 @@
 //! away that somebody else wrote is one that is recorded before ([`Verdict::overwrites`], I3). Only [`Verdict::Adopt`] changes
 //! the database (I4). No verdict writes settings of another name or layout (I10).
 
+use super::chain::sha256;
 use clockwright_api::projects::Outside;
 use clockwright_fleet::{Layout, config};
 use clockwright_model::JobSettings;
@@ -105,6 +106,8 @@ pub enum Verdict {
     },
     /// Keep what is there on record, then write the wish over it.
     Overwrite(Drift),
+    /// It was overwritten so often that it waits: see [`pace`](super::pace).
+    Wait(Drift),
     /// Keep what is there on record, and leave it.
     Report(Drift),
     /// What is there becomes the job's next version.
@@ -256,6 +259,15 @@ fn same(one: &JobSettings, other: &JobSettings) -> bool {
 #[must_use]
 pub fn without_overwrite(settings: JobSettings) -> JobSettings {
     JobSettings { overwrite: false, ..settings }
+}
+
+/// The digest of what a job's nodes say, by which it is known that nobody wrote there since. In 3.x the root is a part of the settings.
+#[must_use]
+pub fn digest(config: &[u8], root: &[u8]) -> String {
+    match Layout::of(config) {
+        Some(Layout::V3) => sha256(&[config, b"\0", root].concat()),
+        _ => sha256(config),
+    }
 }
 
 /// The layout of the config, where it is not the one that was last written.

@@ -308,6 +308,7 @@ impl Change {
         sql.rows(std::iter::once(values));
         self.execute(sql).await?;
         self.insert_version(&row, new).await?;
+        self.is_pending(row.id).await?;
         Ok(row)
     }
 
@@ -344,6 +345,7 @@ impl Change {
             return Ok(None);
         }
         self.insert_version(&row, new).await?;
+        self.is_pending(row.id).await?;
         Ok(Some(row))
     }
 

@@ -86,10 +86,10 @@ macro_rules! tables {
             "origin VARCHAR(8)", $c, " NOT NULL, based_on BIGINT, PRIMARY KEY (job, version))", $table, ";\n",
             // How the registry follows.
             "CREATE TABLE IF NOT EXISTS CLOCKWRIGHT_SYNC (job BIGINT NOT NULL, state VARCHAR(12)", $c, " NOT NULL, base_version BIGINT NOT NULL, ",
-            "base ", $long, ", base_digest VARCHAR(64)", $c, " NOT NULL, wire_digest VARCHAR(64)", $c, " NOT NULL, ",
-            "node_version BIGINT NOT NULL, node_tx BIGINT NOT NULL, layout VARCHAR(2)", $c, " NOT NULL, ",
+            "base ", $long, ", wire_digest VARCHAR(64)", $c, " NOT NULL, layout VARCHAR(2)", $c, " NOT NULL, ",
             "seen VARCHAR(64)", $c, " NOT NULL, synced BIGINT NOT NULL, tries BIGINT NOT NULL, next_try BIGINT NOT NULL, ",
-            "error VARCHAR(500)", $c, " NOT NULL, repeats BIGINT NOT NULL, PRIMARY KEY (job))", $table, ";\n",
+            "error VARCHAR(500)", $c, " NOT NULL, repeats BIGINT NOT NULL, over_digest VARCHAR(64)", $c, " NOT NULL, ",
+            "over_at BIGINT NOT NULL, PRIMARY KEY (job))", $table, ";\n",
             "CREATE INDEX CLOCKWRIGHT_SYNC_STATE ON CLOCKWRIGHT_SYNC (state, next_try);\n",
             "CREATE TABLE IF NOT EXISTS CLOCKWRIGHT_DRIFT (id VARCHAR(36)", $c, " NOT NULL, project BIGINT NOT NULL, job BIGINT NOT NULL, ",
             "name VARCHAR(100)", $c, " NOT NULL, found BIGINT NOT NULL, kind VARCHAR(20)", $c, " NOT NULL, ",

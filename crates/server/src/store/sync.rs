@@ -6,8 +6,11 @@
 use super::jobs::{JobRow, VersionRow, job, unknown, version};
 use super::{Change, Store, StoreError};
 use crate::decide::chain::words;
+use crate::decide::group::Notes;
+use crate::decide::pace::Repeats;
 use clockwright_model::Millis;
-use clockwright_sql::{Row, Value};
+use clockwright_sql::{Row, Sql, Tx, Value};
+use std::collections::BTreeMap;
 
 words! {
     /// How far the registry has followed a job.
@@ -50,8 +53,30 @@ pub struct SyncRow {
     pub synced: Millis,
     /// Why it does not, in words.
     pub error: String,
-    /// How often the same thing of somebody else was overwritten within an hour.
-    pub repeats: i64,
+    /// What was overwritten last.
+    pub over: Repeats,
+    /// When it is tried again by itself; 0 for not before something happens.
+    pub next_try: Millis,
+}
+
+impl SyncRow {
+    /// Of a job that nothing was written of yet.
+    #[must_use]
+    pub fn first(job: i64, state: SyncState) -> Self {
+        Self {
+            job,
+            state,
+            base_version: 0,
+            base: None,
+            wire_digest: String::new(),
+            layout: String::new(),
+            seen: String::new(),
+            synced: 0,
+            error: String::new(),
+            over: Repeats::default(),
+            next_try: 0,
+        }
+    }
 }
 
 /// What the database wishes of one job, and how far the registry has followed.
@@ -74,7 +99,7 @@ pub struct DriftRow {
     pub job: i64,
     pub name: String,
     pub found: Millis,
-    /// `changed`, `both`, `broken` or `foreign`.
+    /// `changed`, `both`, `broken`, `foreign`, `missing`, `open` or `denied`.
     pub kind: String,
     /// `repaired`, `reported` or `adopted`.
     pub verdict: String,
@@ -90,10 +115,13 @@ pub struct DriftRow {
     pub done: Option<Millis>,
 }
 
+/// How long whoever saved a job has to write it, before the server that leads does.
+const SAVED: Millis = 5_000;
 /// At most so many characters of what others wrote are kept.
 const LONGEST: usize = 64 * 1024;
 
-const SYNC: &str = "SELECT job, state, base_version, base, wire_digest, layout, seen, synced, error, repeats FROM CLOCKWRIGHT_SYNC";
+const SYNC: &str = "SELECT job, state, base_version, base, wire_digest, layout, seen, synced, error, over_digest, repeats, over_at, next_try \
+                    FROM CLOCKWRIGHT_SYNC";
 const DRIFT: &str = "SELECT id, project, job, name, found, kind, verdict, had, wanted, changes, author, done FROM CLOCKWRIGHT_DRIFT";
 
 impl Store {
@@ -160,42 +188,88 @@ impl Store {
         self.fetch(sql).await?.iter().map(sync).collect()
     }
 
-    /// Notes how far the registry has followed.
+    /// Notes how far the registry has followed: a job that got another version meanwhile is still to be written, and what is written closes what
+    /// was on record of it.
+    ///
+    /// # Errors
+    /// [`StoreError::TermOver`]; the database is away.
+    pub async fn noted(
+        &self,
+        term: Option<i64>,
+        project: i64,
+        notes: &Notes,
+        now: Millis,
+    ) -> Result<(), StoreError> {
+        let mut tx = self.write_in(term).await?;
+        let mut sql = self.sql("SELECT id, version FROM CLOCKWRIGHT_JOB");
+        sql.must("id IN (");
+        sql.list(notes.rows.iter().map(|(row, _)| row.job));
+        sql.text(" ORDER BY id");
+        if sql.dialect.is_postgres() || sql.dialect.is_mysql() {
+            // Who saves waits here, and finds what is noted.
+            sql.text(" FOR UPDATE");
+        }
+        let mut versions = BTreeMap::new();
+        for row in tx.fetch(sql).await? {
+            versions.insert(row.int(0)?, row.int(1)?);
+        }
+        let row = |(row, wished): &(SyncRow, i64)| match versions.get(&row.job) {
+            Some(version) if version == wished => row.clone(),
+            _ => SyncRow { state: SyncState::Pending, next_try: now, ..row.clone() },
+        };
+        let rows: Vec<SyncRow> = notes.rows.iter().map(row).collect();
+        put(&mut tx, &rows).await?;
+        let done = rows.iter().filter(|row| matches!(row.state, SyncState::Written | SyncState::Contended));
+        let done: Vec<i64> = done.filter(|row| row.next_try == 0).map(|row| row.job).collect();
+        if !done.is_empty() {
+            let mut sql = self.sql("UPDATE CLOCKWRIGHT_DRIFT SET done = ");
+            sql.bind(now);
+            sql.must("done IS NULL AND job IN (");
+            sql.list(done);
+            tx.execute(sql).await?;
+        }
+        let mut sql = self.sql("UPDATE CLOCKWRIGHT_PROJECT SET control_mark = ");
+        sql.bind(notes.mark);
+        sql.is("id = ", project);
+        sql.is("control_mark < ", notes.mark);
+        tx.execute(sql).await?;
+        Ok(tx.commit().await?)
+    }
+
+    /// Jobs that are to be written now, each with its project: saved and not written yet, or in a fight whose pause is over.
     ///
     /// # Errors
     /// The database is away.
-    pub async fn put_syncs(&self, term: Option<i64>, rows: &[SyncRow]) -> Result<(), StoreError> {
-        if rows.is_empty() {
-            return Ok(());
+    pub async fn due(&self, now: Millis, limit: u32) -> Result<Vec<(i64, i64)>, StoreError> {
+        let mut sql = self
+            .sql("SELECT j.project, s.job FROM CLOCKWRIGHT_SYNC s JOIN CLOCKWRIGHT_JOB j ON j.id = s.job");
+        sql.must("s.state IN ('pending', 'contended')");
+        sql.must("s.next_try > 0");
+        sql.is("s.next_try <= ", now);
+        sql.text(" ORDER BY s.next_try LIMIT ");
+        sql.bind(limit);
+        self.fetch(sql).await?.iter().map(|row| Ok((row.int(0)?, row.int(1)?))).collect()
+    }
+
+    /// These jobs could not be written; each is tried again later, the longer the oftener it failed.
+    ///
+    /// # Errors
+    /// [`StoreError::TermOver`]; the database is away.
+    pub async fn later(&self, term: i64, jobs: &[i64], why: &str, now: Millis) -> Result<(), StoreError> {
+        let mut tx = self.write_in(Some(term)).await?;
+        for (condition, wait) in [("tries < ", 6), ("tries >= ", 60)] {
+            let mut sql = self.sql("UPDATE CLOCKWRIGHT_SYNC SET error = ");
+            sql.bind(why.chars().take(500).collect::<String>());
+            sql.text(", next_try = ");
+            sql.bind(now + wait * 1_000);
+            sql.is(condition, 6i64);
+            sql.must("job IN (");
+            sql.list(jobs.iter().copied());
+            tx.execute(sql).await?;
         }
-        let mut tx = self.write_in(term).await?;
-        let mut sql = self.sql("DELETE FROM CLOCKWRIGHT_SYNC");
+        let mut sql = self.sql("UPDATE CLOCKWRIGHT_SYNC SET tries = tries + 1");
         sql.must("job IN (");
-        sql.list(rows.iter().map(|row| row.job));
-        tx.execute(sql).await?;
-        let mut sql = self.sql(
-            "INSERT INTO CLOCKWRIGHT_SYNC (job, state, base_version, base, base_digest, wire_digest, node_version, node_tx, layout, seen, \
-             synced, tries, next_try, error, repeats)",
-        );
-        sql.rows(rows.iter().map(|row| -> [Value<'_>; 15] {
-            [
-                row.job.into(),
-                row.state.word().into(),
-                row.base_version.into(),
-                Value::Text(row.base.as_deref().map(Into::into)),
-                "".into(),
-                row.wire_digest.as_str().into(),
-                0i64.into(),
-                0i64.into(),
-                row.layout.as_str().into(),
-                row.seen.as_str().into(),
-                row.synced.into(),
-                0i64.into(),
-                0i64.into(),
-                row.error.chars().take(500).collect::<String>().into(),
-                row.repeats.into(),
-            ]
-        }));
+        sql.list(jobs.iter().copied());
         tx.execute(sql).await?;
         Ok(tx.commit().await?)
     }
@@ -210,13 +284,14 @@ impl Store {
         Ok(self.fetch(sql).await?.first().map(|row| row.int(0)).transpose()?.unwrap_or_default())
     }
 
-    /// A person has said that the registry is the right one, though its `control` node is older than what was seen.
+    /// A person has said that the registry is the right one, whose `control` node has this version now.
     ///
     /// # Errors
     /// The database is away.
-    pub async fn forget_control(&self, project: i64) -> Result<(), StoreError> {
+    pub async fn set_control(&self, project: i64, version: i64) -> Result<(), StoreError> {
         let mut tx = self.write().await?;
-        let mut sql = self.sql("UPDATE CLOCKWRIGHT_PROJECT SET control_mark = 0");
+        let mut sql = self.sql("UPDATE CLOCKWRIGHT_PROJECT SET control_mark = ");
+        sql.bind(version);
         sql.is("id = ", project);
         tx.execute(sql).await?;
         Ok(tx.commit().await?)
@@ -231,25 +306,6 @@ impl Store {
         sql.is("project = ", project);
         sql.is("id = ", id.to_owned());
         self.fetch(sql).await?.first().map(drift).transpose()
-    }
-
-    /// Remembers the greatest version of a namespace's `control` node.
-    ///
-    /// # Errors
-    /// The database is away.
-    pub async fn mark_control(
-        &self,
-        term: Option<i64>,
-        project: i64,
-        version: i64,
-    ) -> Result<(), StoreError> {
-        let mut tx = self.write_in(term).await?;
-        let mut sql = self.sql("UPDATE CLOCKWRIGHT_PROJECT SET control_mark = ");
-        sql.bind(version);
-        sql.is("id = ", project);
-        sql.is("control_mark < ", version);
-        tx.execute(sql).await?;
-        Ok(tx.commit().await?)
     }
 
     /// What others wrote in a project, or in one job of it, before this instant, the newest first.
@@ -271,26 +327,41 @@ impl Store {
         sql.bind(limit);
         self.fetch(sql).await?.iter().map(drift).collect()
     }
-
-    /// Notes that what was found is dealt with.
-    ///
-    /// # Errors
-    /// The database is away.
-    pub async fn drift_done(&self, term: Option<i64>, ids: &[String], now: Millis) -> Result<(), StoreError> {
-        if ids.is_empty() {
-            return Ok(());
-        }
-        let mut tx = self.write_in(term).await?;
-        let mut sql = self.sql("UPDATE CLOCKWRIGHT_DRIFT SET done = ");
-        sql.bind(now);
-        sql.must("id IN (");
-        sql.list(ids.iter().map(String::as_str));
-        tx.execute(sql).await?;
-        Ok(tx.commit().await?)
-    }
 }
 
 impl Change {
+    /// Notes how far the registry has followed.
+    ///
+    /// # Errors
+    /// The database is away.
+    pub async fn put_syncs(&mut self, rows: &[SyncRow]) -> Result<(), StoreError> {
+        put(&mut self.tx, rows).await
+    }
+
+    /// A job has a version that the registry has not: whoever saves it writes it at once, and where that comes to nothing the server that leads does.
+    pub(super) async fn is_pending(&mut self, job: i64) -> Result<(), StoreError> {
+        let next_try = self.now() + SAVED;
+        let mut sql = self.sql("UPDATE CLOCKWRIGHT_SYNC SET state = 'pending', tries = 0, next_try = ");
+        sql.bind(next_try);
+        sql.is("job = ", job);
+        if self.execute(sql).await? == 0 {
+            let row = SyncRow { next_try, ..SyncRow::first(job, SyncState::Pending) };
+            put(&mut self.tx, &[row]).await?;
+        }
+        Ok(())
+    }
+
+    /// What is on record of these jobs and not dealt with.
+    ///
+    /// # Errors
+    /// The database is away.
+    pub async fn standing_drifts(&mut self, jobs: &[i64]) -> Result<Vec<DriftRow>, StoreError> {
+        let mut sql = self.sql(DRIFT);
+        sql.must("done IS NULL AND job IN (");
+        sql.list(jobs.iter().copied());
+        self.fetch(sql).await?.iter().map(drift).collect()
+    }
+
     /// Keeps what somebody else wrote.
     ///
     /// # Errors
@@ -321,6 +392,41 @@ impl Change {
     }
 }
 
+async fn put(tx: &mut Tx, rows: &[SyncRow]) -> Result<(), StoreError> {
+    if rows.is_empty() {
+        return Ok(());
+    }
+    let mut sql = Sql::new(tx.dialect(), "DELETE FROM CLOCKWRIGHT_SYNC");
+    sql.must("job IN (");
+    sql.list(rows.iter().map(|row| row.job));
+    tx.execute(sql).await?;
+    let mut sql = Sql::new(
+        tx.dialect(),
+        "INSERT INTO CLOCKWRIGHT_SYNC (job, state, base_version, base, wire_digest, layout, seen, synced, tries, next_try, error, \
+         repeats, over_digest, over_at)",
+    );
+    sql.rows(rows.iter().map(|row| -> [Value<'_>; 14] {
+        [
+            row.job.into(),
+            row.state.word().into(),
+            row.base_version.into(),
+            Value::Text(row.base.as_deref().map(Into::into)),
+            row.wire_digest.as_str().into(),
+            row.layout.as_str().into(),
+            row.seen.as_str().into(),
+            row.synced.into(),
+            0i64.into(),
+            row.next_try.into(),
+            row.error.chars().take(500).collect::<String>().into(),
+            row.over.count.into(),
+            row.over.digest.as_str().into(),
+            row.over.at.into(),
+        ]
+    }));
+    tx.execute(sql).await?;
+    Ok(())
+}
+
 fn sync(row: &Row) -> Result<SyncRow, StoreError> {
     let state = row.text(1)?;
     Ok(SyncRow {
@@ -333,7 +439,8 @@ fn sync(row: &Row) -> Result<SyncRow, StoreError> {
         seen: row.text(6)?,
         synced: row.int(7)?,
         error: row.text(8)?,
-        repeats: row.int(9)?,
+        over: Repeats { digest: row.text(9)?, count: row.int(10)?, at: row.int(11)? },
+        next_try: row.int(12)?,
     })
 }
 

@@ -8,10 +8,12 @@
 //! |---|---|
 //! | none | nobody manages the namespace yet: it is made |
 //! | our plane, version as remembered or greater | as it should be |
+//! | our plane, a greater number of the journal | the database lost what it had, or is an older copy: nothing is written until a person confirms |
 //! | our plane, a smaller version | the registry lost what it had, or is an older copy: nothing is written until a person confirms |
 //! | another plane | another database manages it: nothing is written |
 //! | text that is none of ours | somebody else's node: nothing is written |
 
+use crate::decide::group::Known;
 use clockwright_fleet::keys::Keys;
 use clockwright_registry::{Conflict, Error, Node, Op, Path, Registry};
 use serde::{Deserialize, Serialize};
@@ -46,6 +48,9 @@ pub struct Ours {
     pub term: i64,
 }
 
+/// What is said of a node that is none of ours.
+pub(super) const NOBODYS: &str = "a node that no database of Clockwright wrote";
+
 /// The node's path.
 #[must_use]
 pub fn path(keys: &Keys) -> Path {
@@ -67,6 +72,13 @@ pub enum Standing {
     None,
     /// It is another database's, whose servers are found there.
     Another(String),
+    /// It is ours, and a later state of this database wrote it.
+    Behind {
+        /// The journal's number that it says.
+        seq: i64,
+        /// The journal's number.
+        head: i64,
+    },
     /// It is ours, and older than what was written.
     Older {
         /// Its version.
@@ -76,21 +88,21 @@ pub enum Standing {
     },
 }
 
-/// How the node stands to the database with this id, which remembers this version.
+/// How the node stands to the database with this id, which knows this.
 #[must_use]
-pub fn standing(node: Option<&Node>, plane: &str, known: i64) -> Standing {
+pub fn standing(node: Option<&Node>, plane: &str, known: &Known) -> Standing {
+    let Known { mark, head, .. } = *known;
     let Some(node) = node else {
-        return if known > 0 { Standing::Older { found: -1, known } } else { Standing::None };
+        return if mark > 0 { Standing::Older { found: -1, known: mark } } else { Standing::None };
     };
     match serde_json::from_slice::<Control>(&node.data) {
-        Ok(control) if control.plane == plane && i64::from(node.stat.version) < known => {
-            Standing::Older { found: node.stat.version, known }
+        Ok(control) if control.plane != plane => Standing::Another(control.url),
+        Ok(_) if i64::from(node.stat.version) < mark => {
+            Standing::Older { found: node.stat.version, known: mark }
         }
-        Ok(control) if control.plane == plane => {
-            Standing::Ours(Ours { version: node.stat.version, term: control.term })
-        }
-        Ok(control) => Standing::Another(control.url),
-        Err(_) => Standing::Another("a node that no database of Clockwright wrote".to_owned()),
+        Ok(control) if control.seq > head => Standing::Behind { seq: control.seq, head },
+        Ok(control) => Standing::Ours(Ours { version: node.stat.version, term: control.term }),
+        Err(_) => Standing::Another(NOBODYS.to_owned()),
     }
 }
 
@@ -134,12 +146,16 @@ mod tests {
 
     #[test]
     fn a_node_of_another_database_or_an_older_one_is_told_from_ours() {
-        assert_eq!(standing(None, "a", 0), Standing::None);
-        assert_eq!(standing(Some(&node("a", 3)), "a", 3), Standing::Ours(Ours { version: 3, term: 1 }));
-        assert_eq!(standing(Some(&node("a", 2)), "a", 3), Standing::Older { found: 2, known: 3 });
-        assert_eq!(standing(None, "a", 3), Standing::Older { found: -1, known: 3 });
-        assert_eq!(standing(Some(&node("b", 9)), "a", 3), Standing::Another("https://there".into()));
+        let known = |mark, head| Known { wished: Vec::new(), head, mark };
+        let ours = |version| Standing::Ours(Ours { version, term: 1 });
+        assert_eq!(standing(None, "a", &known(0, 1)), Standing::None);
+        assert_eq!(standing(Some(&node("a", 3)), "a", &known(3, 1)), ours(3));
+        assert_eq!(standing(Some(&node("a", 2)), "a", &known(3, 1)), Standing::Older { found: 2, known: 3 });
+        assert_eq!(standing(None, "a", &known(3, 1)), Standing::Older { found: -1, known: 3 });
+        assert_eq!(standing(Some(&node("a", 3)), "a", &known(3, 0)), Standing::Behind { seq: 1, head: 0 });
+        let another = Standing::Another("https://there".into());
+        assert_eq!(standing(Some(&node("b", 9)), "a", &known(3, 1)), another);
         let rubbish = Node { data: "x".into(), stat: Stat::default() };
-        assert!(matches!(standing(Some(&rubbish), "a", 0), Standing::Another(_)));
+        assert!(matches!(standing(Some(&rubbish), "a", &known(0, 1)), Standing::Another(_)));
     }
 }

@@ -2,12 +2,15 @@
 //! is read and written.
 
 pub mod control;
+mod held;
 pub mod notice;
 pub mod sweep;
 pub mod write;
 
+pub use crate::decide::group::{Synced, Word};
+pub use held::confirm;
 pub use sweep::{Swept, sweep};
-pub use write::{By, Failed, Synced, Word, look_only, registry_of, write, write_by};
+pub use write::{By, Failed, look_only, registry_of, write, write_by};
 
 use crate::app::App;
 use crate::store::{ProjectRow, SyncState};
@@ -23,10 +26,9 @@ pub async fn follow(app: &App, project: &ProjectRow, job: i64) -> SyncView {
             || pending("the job is gone"),
             |synced| SyncView { state: synced.state.word().to_owned(), why: String::new() },
         ),
-        Ok(Err(Failed::Older { found, known })) => SyncView {
-            state: SyncState::Held.word().to_owned(),
-            why: Failed::Older { found, known }.to_string(),
-        },
+        Ok(Err(failed)) if failed.holds() => {
+            SyncView { state: SyncState::Held.word().to_owned(), why: failed.to_string() }
+        }
         Ok(Err(failed)) => pending(&failed.to_string()),
         Err(_) => pending("the registry has not answered yet"),
     }

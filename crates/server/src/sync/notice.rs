@@ -7,13 +7,14 @@
 //! Where a watch is not one request (ZooKeeper before 3.6) there is none, and the sweep comes every half minute.
 
 use super::sweep::sweep;
-use super::write::{By, Failed, GROUP, Word, registry_of, write_by};
+use super::write::{By, Failed, GROUP, registry_of, write_by};
 use crate::app::App;
 use crate::chores::{Term, Turn};
+use crate::decide::group::Word;
 use crate::store::{ProjectRow, SyncState};
 use clockwright_fleet::keys::{Key, Keys};
 use clockwright_registry::{Hint, SharedRegistry};
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::mpsc;
@@ -28,12 +29,15 @@ const GATHER: Duration = Duration::from_millis(50);
 const EVERY: Duration = Duration::from_secs(1_800);
 /// The same where nothing can be watched.
 const EVERY_UNWATCHED: Duration = Duration::from_secs(30);
+/// How often what is due is looked at.
+const DUE: Duration = Duration::from_secs(1);
 /// How long until it is tried again, when a registry or the database is away.
 const AGAIN: Duration = Duration::from_secs(5);
 
 /// Keeps the registries of all projects equal to the database, as the chore of a term, until it is dropped.
 pub async fn watch(app: Arc<App>, term: Term) -> Turn {
     let mut tasks = JoinSet::new();
+    tasks.spawn(catch_up(Arc::clone(&app), term.clone()));
     let mut known = BTreeSet::new();
     loop {
         let projects = app.catalogue.projects();
@@ -50,6 +54,36 @@ pub async fn watch(app: Arc<App>, term: Term) -> Turn {
         }
         sleep(GATHER).await;
     }
+}
+
+/// Jobs whose time has come, every second: what was saved and not written, and what was left alone for a while in a fight.
+async fn catch_up(app: Arc<App>, term: Term) {
+    loop {
+        match due(&app, &term).await {
+            Ok(()) => {}
+            Err(error) => tracing::debug!(%error, "what is due is looked at later"),
+        }
+        sleep(DUE).await;
+    }
+}
+
+async fn due(app: &App, term: &Term) -> Result<(), Failed> {
+    let mut projects: BTreeMap<i64, Vec<i64>> = BTreeMap::new();
+    for (project, job) in app.store.due(app.now(), GROUP as u32).await? {
+        projects.entry(project).or_default().push(job);
+    }
+    for (project, mut jobs) in projects {
+        jobs.sort_unstable();
+        let Some(project) = app.catalogue.project_of(project) else { continue };
+        let by = By { word: Word::Policy, term: Some(term) };
+        if let Err(failed) = write_by(app, &project, &jobs, by).await
+            && !failed.holds()
+        {
+            let why = failed.to_string();
+            by.note(app.store.later(term.number(), &jobs, &why, app.now())).await?;
+        }
+    }
+    Ok(())
 }
 
 /// One project, until it ends.

@@ -8,10 +8,12 @@
 //! made again or overwritten, none of them is: they are `held` until somebody confirms. What people saved themselves is written all the
 //! same.
 
-use super::write::{By, Failed, GROUP, Synced, look_only, write_by};
+use super::held;
+use super::write::{By, Failed, GROUP, look_only, write_by};
 use crate::app::App;
+use crate::decide::group::Synced;
 use crate::decide::sync::Verdict;
-use crate::store::{ProjectRow, SyncRow, SyncState};
+use crate::store::{ProjectRow, SyncState};
 
 /// More jobs than these, …
 pub const GUARD_JOBS: usize = 50;
@@ -36,7 +38,14 @@ pub async fn sweep(app: &App, project: &ProjectRow, confirmed: bool, by: By<'_>)
     ids.sort_unstable();
     let mut foreseen = Vec::with_capacity(ids.len());
     for group in ids.chunks(GROUP) {
-        foreseen.extend(look_only(app, project, group).await?);
+        match look_only(app, project, group).await {
+            Ok(looked) => foreseen.extend(looked),
+            Err(failed) if failed.holds() => {
+                held::hold(app, project, &ids, &failed.to_string(), by).await?;
+                return Err(failed);
+            }
+            Err(failed) => return Err(failed),
+        }
     }
     let over = foreseen.iter().filter(|synced| is_over_others(&synced.verdict)).count();
     let held = !confirmed && exceeds(over, ids.len());
@@ -55,12 +64,7 @@ pub async fn sweep(app: &App, project: &ProjectRow, confirmed: bool, by: By<'_>)
         jobs.extend(write_by(app, project, group, by).await?);
     }
     if held {
-        hold(app, &holds, by).await?;
-        tracing::warn!(
-            project = project.name,
-            jobs = over,
-            "more would be written over than the guard allows: a person confirms"
-        );
+        held::hold(app, project, &holds, "more would be written over than the guard allows", by).await?;
     }
     jobs.sort_by_key(|synced| synced.job);
     Ok(Swept { jobs, held })
@@ -73,22 +77,6 @@ fn is_over_others(verdict: &Verdict) -> bool {
 
 fn exceeds(jobs: usize, all: usize) -> bool {
     jobs > GUARD_JOBS && jobs as f64 > all as f64 * GUARD_SHARE
-}
-
-async fn hold(app: &App, jobs: &[i64], by: By<'_>) -> Result<(), Failed> {
-    let rows: Vec<SyncRow> = app
-        .store
-        .syncs(jobs)
-        .await?
-        .into_iter()
-        .map(|row| SyncRow {
-            state: SyncState::Held,
-            error: "more would be written over than the guard allows".to_owned(),
-            ..row
-        })
-        .collect();
-    by.note(app.store.put_syncs(by.number(), &rows)).await?;
-    Ok(())
 }
 
 #[cfg(test)]

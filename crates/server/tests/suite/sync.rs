@@ -6,7 +6,8 @@ use clockwright_fleet::keys::{Key, Keys};
 use clockwright_model::JobName;
 use clockwright_registry::{ConnectOptions, Op, Path, Registry};
 use clockwright_server::chores::lead::Lead;
-use clockwright_server::store::{ProjectRow, SyncState};
+use clockwright_server::decide::chain::{Actor, Outcome, Record, Target};
+use clockwright_server::store::{NewJob, ProjectRow, SyncState};
 use clockwright_server::sync;
 use clockwright_testkit::patience::soon;
 use serde_json::{Value, json};
@@ -18,7 +19,10 @@ on_each_database! {
     a_project_that_only_reports_leaves_what_others_wrote_and_tells_it_once
     a_look_at_what_is_as_it_should_be_writes_nothing
     another_databases_namespace_is_not_touched
-    a_registry_that_went_back_is_not_written
+    a_registry_that_went_back_is_held_until_somebody_confirms
+    a_database_that_went_back_is_held_until_somebody_confirms
+    a_fight_is_told_once_and_its_repairs_come_ever_later
+    what_was_saved_and_not_written_is_written_by_the_server_that_leads
     a_job_that_the_registry_has_already_is_a_conflict
     a_change_from_outside_is_healed_without_anybody_asking
     a_person_decides_between_what_is_wished_and_what_is_there
@@ -137,19 +141,105 @@ async fn another_databases_namespace_is_not_touched(stage: &Stage) {
     assert_eq!(failed, Err(sync::Failed::AnotherPlane("https://other.example.com".into())));
 }
 
-async fn a_registry_that_went_back_is_not_written(stage: &Stage) {
+async fn a_registry_that_went_back_is_held_until_somebody_confirms(stage: &Stage) {
     let (root, project) = project(stage, "repair").await;
     make(stage, &root).await;
-    let keys = Keys::new("billing").unwrap();
     // As if an older copy of the data had been put in its place.
-    stage.app.store.mark_control(None, project.id, 1_000).await.unwrap();
+    stage.app.store.set_control(project.id, 1_000).await.unwrap();
+    is_held_until_somebody_confirms(stage, &root).await;
+}
+
+async fn a_database_that_went_back_is_held_until_somebody_confirms(stage: &Stage) {
+    let (root, _) = project(stage, "repair").await;
+    make(stage, &root).await;
+    let control = sync::control::path(&Keys::new("billing").unwrap());
+    let node = outsider(stage).read(std::slice::from_ref(&control)).await.unwrap().pop().flatten().unwrap();
+    let mut json: Value = serde_json::from_slice(&node.data).unwrap();
+    // As if the journal had gone on from here once.
+    json["seq"] = json!(1_000_000);
+    outsider(stage).commit(vec![Op::set(control, json.to_string())]).await.unwrap();
+    is_held_until_somebody_confirms(stage, &root).await;
+}
+
+async fn is_held_until_somebody_confirms(stage: &Stage, root: &Caller) {
     edit(stage, "cron", json!("0 0 9 * * ?")).await;
-    let known = ProjectRow { control_mark: 1_000, ..project.as_ref().clone() };
-    let job = stage.app.catalogue.job(project.id, "report").unwrap();
-    let failed = sync::write(&stage.app, &known, &[job.id]).await;
-    assert!(matches!(failed, Err(sync::Failed::Older { known: 1_000, .. })), "{failed:?}");
+    let patch = json!({ "settings": { "cron": "0 0 2 * * ?" } });
+    let saved = stage.patch(&root.at(1), "/projects/billing/jobs/report", patch).await.is(200);
+    assert_eq!(saved["sync"]["state"], "held", "{saved:#}");
+    for _ in 0..2 {
+        stage.post(root, "/projects/billing/sync", json!({})).await.refused("registry-regressed");
+    }
     assert_eq!(config(stage).await.0["cron"], "0 0 9 * * ?");
-    assert!(outsider(stage).read(&[sync::control::path(&keys)]).await.unwrap()[0].is_some());
+    assert_eq!(stage.get(root, "/projects/billing/sync").await.is(200)["held"], true);
+    let told = stage.get(root, "/projects/billing/journal?action=sync.held").await.is(200);
+    assert_eq!(told["items"].as_array().unwrap().len(), 1, "it is told once: {told:#}");
+    let confirmed = stage.post(root, "/projects/billing/sync/confirm", json!({})).await.is(200);
+    assert_eq!(confirmed["counts"], json!({ "written": 1 }), "{confirmed:#}");
+    assert_eq!(config(stage).await.0["cron"], "0 0 2 * * ?");
+    let swept = stage.post(root, "/projects/billing/sync", json!({})).await.is(200);
+    assert_eq!((&swept["held"], &swept["counts"]), (&json!(false), &json!({ "written": 1 })));
+}
+
+async fn a_fight_is_told_once_and_its_repairs_come_ever_later(stage: &Stage) {
+    let (root, project) = project(stage, "repair").await;
+    let job = make(stage, &root).await;
+    let ours = config(stage).await.0;
+    let fight = async || {
+        edit(stage, "cron", json!("0 0 9 * * ?")).await;
+        sync::write(&stage.app, &project, &[job]).await.unwrap()[0].state
+    };
+    for state in [SyncState::Written, SyncState::Written, SyncState::Contended, SyncState::Contended] {
+        assert_eq!(fight().await, state);
+        stage.pass(1_000);
+    }
+    assert_eq!(config(stage).await.0["cron"], "0 0 9 * * ?", "the fourth time waits");
+    let shown = stage.get(&root, "/projects/billing/jobs/report/sync").await.is(200);
+    assert_eq!((&shown["state"], &shown["differences"][0]["key"]), (&json!("contended"), &json!("cron")));
+    let told = stage.get(&root, "/projects/billing/journal?action=sync.contended").await.is(200);
+    let told = told["items"].as_array().unwrap();
+    assert_eq!((told.len(), &told[0]["changes"]["author"]["guess"]), (1, &json!("command")), "{told:#?}");
+    assert_eq!(stage.app.store.drifts(project.id, Some(job), i64::MAX, 10).await.unwrap().len(), 3);
+    // Nobody asks: the server that leads knows when it is time.
+    let lead = Lead::start(Arc::clone(&stage.app));
+    stage.pass(60_000);
+    soon("it is put right again", async || config(stage).await.0 == ours).await;
+    lead.stop().await;
+    // After a long peace it is no fight any more.
+    stage.pass(61 * 60_000);
+    assert_eq!(sync::write(&stage.app, &project, &[job]).await.unwrap()[0].state, SyncState::Written);
+    assert_eq!(fight().await, SyncState::Written);
+}
+
+async fn what_was_saved_and_not_written_is_written_by_the_server_that_leads(stage: &Stage) {
+    let (root, project) = project(stage, "repair").await;
+    make(stage, &root).await;
+    let lead = Lead::start(Arc::clone(&stage.app));
+    soon("it leads", async || stage.app.store.term().await.unwrap().term == 1).await;
+    // As a server does that dies between the database and the registry.
+    let job = stage.app.catalogue.job(project.id, "report").unwrap();
+    let version = stage.app.store.version(job.id, 1).await.unwrap().unwrap();
+    let mut settings = version.read(&JobName::new("report").unwrap()).unwrap();
+    settings.cron = "0 0 2 * * ?".into();
+    let mut change = stage.app.store.begin(Actor::server("test"), stage.app.now()).await.unwrap();
+    let saved = change.update_job(&job, &NewJob::adopted(&job, settings, String::new())).await.unwrap();
+    assert_eq!(saved.unwrap().version, 2);
+    change.record(Record {
+        action: "job.update",
+        project: project.id,
+        target: Target { kind: "job", id: job.id.to_string(), name: job.name.clone() },
+        outcome: Outcome::Done,
+        code: "",
+        changes: Value::Null,
+        reason: String::new(),
+    });
+    change.commit().await.unwrap();
+    stage.pass(6_000);
+    soon("it is written", async || config(stage).await.0["cron"] == "0 0 2 * * ?").await;
+    soon("it is noted", async || {
+        stage.app.store.syncs(&[job.id]).await.unwrap()[0].state == SyncState::Written
+    })
+    .await;
+    lead.stop().await;
 }
 
 async fn a_job_that_the_registry_has_already_is_a_conflict(stage: &Stage) {

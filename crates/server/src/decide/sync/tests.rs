@@ -1,6 +1,5 @@
 #![allow(clippy::unwrap_used, reason = "tests")]
 use super::*;
-use crate::decide::chain::sha256;
 use clockwright_model::{JobKind, JobName, Retry};
 
 fn settings(cron: &str) -> JobSettings {
@@ -23,11 +22,11 @@ fn copy_of(layout: Layout, settings: &JobSettings) -> Copy {
 }
 
 fn there(config: Vec<u8>, root: Vec<u8>) -> Copy {
-    Copy::There { digest: sha256(&config), config, root, access: Access::Ours }
+    Copy::There { digest: digest(&config, &root), config, root, access: Access::Ours }
 }
 
 fn base_of(layout: Layout, settings: &JobSettings) -> Base {
-    let wire_digest = sha256(layout.write(settings).as_bytes());
+    let wire_digest = digest(layout.write(settings).as_bytes(), layout.root(settings).as_bytes());
     Base { settings: settings.clone(), wire_digest, layout }
 }
 

@@ -3,7 +3,7 @@
 use super::jobs::{differences_of, name_of};
 use super::{TheId, done, paging, target};
 use crate::app::{App, Told};
-use crate::decide::sync::{Conflict, Verdict, without_overwrite};
+use crate::decide::sync::{Access, Conflict, Verdict, without_overwrite};
 use crate::http::answer::Found;
 use crate::http::grant::{Asker, Granted};
 use crate::http::parts::{Body, Named, Query, TheJob};
@@ -33,6 +33,10 @@ pub(super) fn refuse(failed: Failed) -> Refusal {
         }
         Failed::Older { found, known } => {
             let detail = format!("`control` has version {found}, and {known} was seen there once");
+            Problem::new(Code::RegistryRegressed, detail).into()
+        }
+        Failed::Behind { seq, head } => {
+            let detail = format!("the journal ends at {head}, and the registry remembers {seq}");
             Problem::new(Code::RegistryRegressed, detail).into()
         }
         Failed::NoSession(why) => {
@@ -91,6 +95,10 @@ fn said(verdict: &Verdict) -> (&[Change], String) {
         Verdict::Overwrite(drift) | Verdict::Report(drift) => {
             (&drift.changes, drift.unreadable.clone().unwrap_or_default())
         }
+        Verdict::Wait(drift) => (
+            &drift.changes,
+            "somebody writes the same thing again and again; it is put right more and more slowly".to_owned(),
+        ),
         Verdict::Adopt { changes, .. } => (changes, String::new()),
         Verdict::Conflict(Conflict::FirstContact(changes)) => {
             (changes, "the registry had a job of that name before".to_owned())
@@ -100,7 +108,11 @@ fn said(verdict: &Verdict) -> (&[Change], String) {
             (&[], format!("the registry has it in the layout of {layout}"))
         }
         Verdict::Missing => (&[], "somebody deleted it from the registry".to_owned()),
-        Verdict::Protect(_) => (&[], "the node's access list is not ours".to_owned()),
+        Verdict::Protect(Access::Denied) => (
+            &[],
+            "the node's access list does not let the server write: give it to the server's user, or delete the node".to_owned(),
+        ),
+        Verdict::Protect(_) => (&[], "everybody may write the node".to_owned()),
         Verdict::CameBack => (&[], "it was removed, and an instance has made it again".to_owned()),
         _ => (&[], String::new()),
     }
@@ -213,7 +225,15 @@ fn report(app: &App, project: &ProjectRow, swept: Swept) -> Found<ProjectSync> {
     let mut report = ProjectSync { held: swept.held, ..ProjectSync::default() };
     for synced in swept.jobs {
         if let Some(job) = names.get(&synced.job) {
-            count(&mut report, job, synced.state, &said(&synced.verdict).1);
+            let why = said(&synced.verdict).1;
+            if let Some(kind) = synced.mended {
+                report.mended.push(JobState {
+                    name: job.name.clone(),
+                    state: kind.to_owned(),
+                    why: why.clone(),
+                });
+            }
+            count(&mut report, job, synced.state, &why);
         }
     }
     Found::new(report)
@@ -242,7 +262,7 @@ pub(in crate::http) async fn confirm(
         "",
     ));
     app.commit(change).await?;
-    app.store.forget_control(project.id).await?;
+    crate::sync::confirm(&app, &project).await.map_err(refuse)?;
     let swept = sweep(&app, &project, true, By::REQUEST).await.map_err(refuse)?;
     Ok(report(&app, &project, swept))
 }
@@ -289,6 +309,7 @@ fn view_drift(row: DriftRow) -> DriftView {
         verdict: row.verdict,
         done_at: row.done.map(At),
         changes: serde_json::from_str(&row.changes).unwrap_or_default(),
+        author: serde_json::from_str(&row.author).unwrap_or_default(),
         had: Some(row.had),
     }
 }

@@ -1,0 +1,156 @@
+//! Who may have written a config: always a guess, and said so.
+//!
+//! Each program has a hand of its own. Elastic-Job 2.x's console writes its own order of keys and `streamingProcess` on every job. An instance
+//! writes another order, and only when it starts with `overwrite`: then its node appears a moment later. Our own commands write an
+//! instance's order too, but are no instance. ElasticJob 3.0.5 has keys that earlier ones have not.
+
+use clockwright_fleet::Layout;
+use clockwright_model::Millis;
+use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value};
+
+/// An instance that appears so soon after a write may have written.
+const SOON: Millis = 5_000;
+
+/// Who may have written a config.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "guess", rename_all = "kebab-case")]
+pub enum Author {
+    /// Elastic-Job 2.x's console, or a program that uses its interface.
+    Console,
+    /// An instance at its start, with `overwrite`.
+    Instance {
+        /// Its id.
+        instance: String,
+    },
+    /// A command of ours.
+    Command,
+    /// ElasticJob 3.0.5.
+    ElasticJob305,
+    /// Nobody knows.
+    Unknown,
+}
+
+impl Author {
+    /// In words.
+    #[must_use]
+    pub fn words(&self) -> String {
+        match self {
+            Author::Console => "Elastic-Job's console".to_owned(),
+            Author::Instance { instance } => {
+                format!("the instance {instance}, which starts with `overwrite: true`")
+            }
+            Author::Command => "a command of Clockwright".to_owned(),
+            Author::ElasticJob305 => "ElasticJob 3.0.5".to_owned(),
+            Author::Unknown => "somebody".to_owned(),
+        }
+    }
+}
+
+/// Who may have written this config at this time; the job's instances, each with the time when it appeared.
+#[must_use]
+pub fn guess(config: &[u8], written: Millis, instances: &[(String, Millis)]) -> Author {
+    let starter = instances
+        .iter()
+        .filter(|(_, appeared)| (written..=written + SOON).contains(appeared))
+        .min_by_key(|(_, appeared)| *appeared);
+    let instance = || starter.map(|(id, _)| Author::Instance { instance: id.clone() });
+    match Layout::of(config) {
+        Some(Layout::V2) => {
+            let Ok(Value::Object(json)) = serde_json::from_slice(config) else { return Author::Unknown };
+            if is_of_console(&json) {
+                Author::Console
+            } else if is_of_instance(&json) {
+                instance().unwrap_or(Author::Command)
+            } else {
+                Author::Unknown
+            }
+        }
+        Some(Layout::V3) if has_key_of_305(config) => Author::ElasticJob305,
+        Some(Layout::V3) => instance().unwrap_or(Author::Unknown),
+        None => Author::Unknown,
+    }
+}
+
+/// The console writes the type before the class, and `streamingProcess` on every job.
+fn is_of_console(json: &Map<String, Value>) -> bool {
+    starts_with(json, &["jobName", "jobType", "jobClass", "cron"])
+        && json.contains_key("streamingProcess")
+        && !json.contains_key("overwrite")
+}
+
+/// Instances and our own commands write the class before the type, and end with what the console does not know.
+fn is_of_instance(json: &Map<String, Value>) -> bool {
+    starts_with(json, &["jobName", "jobClass", "jobType", "cron"])
+        && json.contains_key("overwrite")
+        && (json.get("jobType").and_then(Value::as_str) == Some("DATAFLOW")
+            || !json.contains_key("streamingProcess"))
+}
+
+fn starts_with(json: &Map<String, Value>, keys: &[&str]) -> bool {
+    json.len() >= keys.len() && json.keys().zip(keys).all(|(there, key)| there == key)
+}
+
+fn has_key_of_305(config: &[u8]) -> bool {
+    let text = String::from_utf8_lossy(config);
+    text.lines().any(|line| line.starts_with("jobExecutorThreadPoolSizeProviderType:"))
+        || text.contains("elasticjob.kernel.tracing.yaml")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use clockwright_model::{JobKind, JobName, JobSettings};
+
+    /// Written by Elastic-Job 2.1.5's console.
+    const CONSOLE: &str = r#"{"jobName":"myJob","jobType":"SIMPLE","jobClass":"lab.RunJob$MyJob","cron":"0/9 * * * * ?","shardingTotalCount":4,"shardingItemParameters":"","jobParameter":"","monitorExecution":true,"streamingProcess":false,"maxTimeDiffSeconds":-1,"monitorPort":-1,"failover":false,"misfire":true,"jobShardingStrategyClass":"","description":"","jobProperties":{"executor_service_handler":"a","job_exception_handler":"b"},"reconcileIntervalMinutes":10}"#;
+    /// Written by an instance of Elastic-Job 2.1.5.
+    const INSTANCE: &str = r#"{"jobName":"myJob","jobClass":"lab.RunJob$MyJob","jobType":"SIMPLE","cron":"0/5 * * * * ?","shardingTotalCount":3,"shardingItemParameters":"0\u003dA,1\u003dB,2\u003dC","jobParameter":"p","failover":true,"misfire":true,"description":"","jobProperties":{"job_exception_handler":"com.dangdang.ddframe.job.executor.handler.impl.DefaultJobExceptionHandler","executor_service_handler":"com.dangdang.ddframe.job.executor.handler.impl.DefaultExecutorServiceHandler"},"monitorExecution":true,"maxTimeDiffSeconds":60,"monitorPort":9888,"jobShardingStrategyClass":"","reconcileIntervalMinutes":10,"disabled":false,"overwrite":true}"#;
+    /// Written by ElasticJob 3.0.4, and by 3.0.5.
+    const YAML: [&str; 2] = [
+        "cron: 0/5 * * * * ?\ndescription: ''\ndisabled: false\nfailover: false\njobName: plain\njobParameter: ''\nmaxTimeDiffSeconds: -1\n\
+         misfire: true\nmonitorExecution: true\noverwrite: true\nshardingTotalCount: 3\nstaticSharding: false\n",
+        "cron: 0/5 * * * * ?\nfailover: true\njobExecutorThreadPoolSizeProviderType: CPU\njobName: plain\nmonitorExecution: true\n\
+         shardingTotalCount: 4\n",
+    ];
+
+    #[test]
+    fn each_program_is_known_by_its_hand() {
+        let nobody: &[(String, Millis)] = &[];
+        let one = [("10.0.0.1@-@7".to_owned(), 10_900)];
+        let started = Author::Instance { instance: "10.0.0.1@-@7".into() };
+        for (config, instances, author) in [
+            (CONSOLE, nobody, Author::Console),
+            (CONSOLE, &one[..], Author::Console),
+            (INSTANCE, &one[..], started.clone()),
+            (INSTANCE, nobody, Author::Command),
+            (YAML[0], &one[..], started),
+            (YAML[0], nobody, Author::Unknown),
+            (YAML[1], nobody, Author::ElasticJob305),
+            ("{\"jobName\":\"myJob\"}", nobody, Author::Unknown),
+            ("{ cut off", nobody, Author::Unknown),
+            ("", nobody, Author::Unknown),
+        ] {
+            assert_eq!(guess(config.as_bytes(), 10_000, instances), author, "{config}");
+        }
+    }
+
+    #[test]
+    fn what_we_write_ourselves_reads_as_a_command_of_ours() {
+        let name = JobName::new("report").expect("it is a name");
+        for kind in [JobKind::Simple, JobKind::Dataflow { streaming: true }] {
+            let mut settings = JobSettings::new(name.clone(), kind, "0 0 1 * * ?", 2);
+            settings.class = "com.example.Report".into();
+            let config = Layout::V2.write(&settings);
+            assert_eq!(guess(config.as_bytes(), 0, &[]), Author::Command, "{config}");
+        }
+    }
+
+    #[test]
+    fn an_instance_that_was_there_before_or_came_much_later_has_not_written() {
+        for appeared in [9_999, 15_001] {
+            let there = [("10.0.0.1@-@7".to_owned(), appeared)];
+            assert_eq!(guess(INSTANCE.as_bytes(), 10_000, &there), Author::Command);
+        }
+    }
+}

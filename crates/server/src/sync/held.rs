@@ -1,0 +1,80 @@
+//! What is held until a person confirms: more than the guard lets pass, a registry that went back, a database that did.
+
+use super::control::{self, Control};
+use super::write::{By, Failed, registry_of};
+use crate::app::App;
+use crate::decide::chain::{Outcome, Record, Target};
+use crate::store::{ProjectRow, SyncRow, SyncState};
+use clockwright_registry::{Conflict, Error, Op};
+use serde_json::json;
+
+/// How often the confirmed state is written anew after somebody else was faster.
+const ATTEMPTS: usize = 10;
+
+/// Notes that these jobs are held, and why; the journal tells it when one of them was not before.
+pub(super) async fn hold(
+    app: &App,
+    project: &ProjectRow,
+    jobs: &[i64],
+    why: &str,
+    by: By<'_>,
+) -> Result<(), Failed> {
+    let known = app.store.syncs(jobs).await?;
+    let row = |id: &i64| {
+        let there = known.iter().find(|row| row.job == *id).cloned();
+        let row = there.unwrap_or_else(|| SyncRow::first(*id, SyncState::Pending));
+        let is_new = row.state != SyncState::Held;
+        is_new.then(|| SyncRow { state: SyncState::Held, error: why.to_owned(), next_try: 0, ..row })
+    };
+    let rows: Vec<SyncRow> = jobs.iter().filter_map(row).collect();
+    if rows.is_empty() {
+        return Ok(());
+    }
+    let mut change = by.begin(app).await?;
+    change.put_syncs(&rows).await?;
+    change.record(Record {
+        action: "sync.held",
+        project: project.id,
+        target: Target { kind: "project", id: project.id.to_string(), name: project.name.clone() },
+        outcome: Outcome::Done,
+        code: "",
+        changes: json!({ "jobs": rows.len() }),
+        reason: why.to_owned(),
+    });
+    change.commit().await?;
+    app.changed();
+    tracing::warn!(project = project.name, jobs = rows.len(), why, "settings are held: a person confirms");
+    Ok(())
+}
+
+/// A person has said that registry and database belong together as they are: `control` says so from now on.
+///
+/// # Errors
+/// One of the two is away, or the namespace is another database's.
+pub async fn confirm(app: &App, project: &ProjectRow) -> Result<(), Failed> {
+    let (registry, keys) = registry_of(app, project).await?;
+    let path = control::path(&keys);
+    let (plane, url) = (app.store.plane().to_owned(), app.config.public_url.clone());
+    for _ in 0..ATTEMPTS {
+        let node = registry.read(std::slice::from_ref(&path)).await?.pop().flatten();
+        let (seq, _) = app.store.head().await?;
+        let found = node.as_ref().map(|node| serde_json::from_slice::<Control>(&node.data));
+        let term = match found {
+            None => 0,
+            Some(Ok(control)) if control.plane == plane => control.term,
+            Some(Ok(control)) => return Err(Failed::AnotherPlane(control.url)),
+            Some(Err(_)) => return Err(Failed::AnotherPlane(control::NOBODYS.to_owned())),
+        };
+        let mine = Control { plane: plane.clone(), url: url.clone(), term, seq };
+        let Some(node) = node else {
+            control::make(registry.as_ref(), &keys, &mine).await?;
+            continue;
+        };
+        match registry.commit(vec![Op::set_if(path.clone(), mine.bytes(), node.stat.version)]).await {
+            Ok(_) => return Ok(app.store.set_control(project.id, i64::from(node.stat.version) + 1).await?),
+            Err(Error::Conflict { conflict: Conflict::Version | Conflict::Missing, .. }) => {}
+            Err(error) => return Err(error.into()),
+        }
+    }
+    Err(Failed::Contended)
+}

@@ -37,8 +37,9 @@ const OUTCOMES: usize = 1_024;
 const COMMITS_IN_FLIGHT: usize = 8;
 /// Jobs read anew in a second at most, so that the backstop against lost hints stays cheap with thousands of jobs.
 const REFRESHES_PER_SECOND: usize = 30;
-/// Subtree readings on their way at once.
-const TREES_IN_FLIGHT: usize = 64;
+/// Subtrees that are read together, and such readings on their way at once.
+const TREES_AT_ONCE: usize = 32;
+const TREES_IN_FLIGHT: usize = 4;
 
 /// Everything that an engine does to the world.
 pub(crate) struct Shell {
@@ -306,10 +307,11 @@ impl Shell {
     /// Carries effects out, in order.
     pub(crate) fn apply(&mut self, effects: Vec<Effect>) {
         let mut reads: Vec<(u64, Vec<Path>)> = Vec::new();
+        let mut trees: Vec<(u64, Path)> = Vec::new();
         for effect in effects {
             match effect {
                 Effect::Read { id, paths } => reads.push((id, paths)),
-                Effect::Tree { id, root } => self.tree(id, root),
+                Effect::Tree { id, root } => trees.push((id, root)),
                 Effect::Commit { id, ops } => self.commit(id, ops),
                 Effect::Renew => self.renew(),
                 Effect::LeaseUntil(until) => drop(self.lease.send_replace(until)),
@@ -340,6 +342,10 @@ impl Shell {
         }
         if !reads.is_empty() {
             self.read(reads);
+        }
+        while !trees.is_empty() {
+            let rest = trees.split_off(trees.len().min(TREES_AT_ONCE));
+            self.trees(std::mem::replace(&mut trees, rest));
         }
     }
 
@@ -404,12 +410,30 @@ impl Shell {
         });
     }
 
-    fn tree(&self, id: u64, root: Path) {
-        let (registry, reply, trees) = (self.session.registry.clone(), self.reply(), self.trees.clone());
+    /// Reads subtrees together. One that cannot be read does not stand in the way of the others.
+    fn trees(&self, trees: Vec<(u64, Path)>) {
+        let (registry, reply, room) = (self.session.registry.clone(), self.reply(), self.trees.clone());
         tokio::spawn(async move {
-            let Ok(_permit) = trees.acquire_owned().await else { return };
-            let nodes = registry.tree(&root).await;
-            reply(Input::Tree { id, root, nodes });
+            let Ok(_permit) = room.acquire_owned().await else { return };
+            let roots: Vec<Path> = trees.iter().map(|(_, root)| root.clone()).collect();
+            match registry.trees(&roots).await {
+                Ok(found) => {
+                    for ((id, root), nodes) in trees.into_iter().zip(found) {
+                        reply(Input::Tree { id, root, nodes: Ok(nodes) });
+                    }
+                }
+                Err(_) if trees.len() > 1 => {
+                    for (id, root) in trees {
+                        let nodes = registry.tree(&root).await;
+                        reply(Input::Tree { id, root, nodes });
+                    }
+                }
+                Err(error) => {
+                    for (id, root) in trees {
+                        reply(Input::Tree { id, root, nodes: Err(error.clone()) });
+                    }
+                }
+            }
         });
     }
 

@@ -232,28 +232,32 @@ impl Registry for ZooKeeper {
 
     /// Level by level. Only nodes that said they have children are asked for them: most nodes are leaves.
     async fn tree(&self, path: &Path) -> Result<Vec<(Path, Node)>, Error> {
-        let mut tree = Vec::new();
-        let mut level = vec![path.clone()];
+        Ok(self.trees(std::slice::from_ref(path)).await?.pop().unwrap_or_default())
+    }
+
+    async fn trees(&self, paths: &[Path]) -> Result<Vec<Vec<(Path, Node)>>, Error> {
+        let mut trees: Vec<Vec<(Path, Node)>> = paths.iter().map(|_| Vec::new()).collect();
+        // Which tree each path of the level belongs to.
+        let (mut level, mut of) = (paths.to_vec(), (0..paths.len()).collect::<Vec<_>>());
         while !level.is_empty() {
             let nodes = self.nodes(&level).await?;
-            let found = level.into_iter().zip(nodes).filter_map(|(path, node)| Some((path, node?)));
-            let start = tree.len();
-            tree.extend(found);
-            let parents: Vec<&Path> = tree[start..]
-                .iter()
-                .filter(|(_, node)| node.stat.children > 0)
-                .map(|(path, _)| path)
+            let found = || level.iter().zip(&of).zip(&nodes);
+            let parents: Vec<(&Path, usize)> = found()
+                .filter(|(_, node)| node.as_ref().is_some_and(|node| node.stat.children > 0))
+                .map(|((path, tree), _)| (path, *tree))
                 .collect();
-            let children = self.children(&parents).await?;
-            level = parents
-                .iter()
-                .zip(children)
-                .flat_map(|(parent, names)| {
-                    names.into_iter().map(|name| parent.join(&name)).collect::<Vec<_>>()
-                })
-                .collect();
+            let children = self.children(&parents.iter().map(|(path, _)| *path).collect::<Vec<_>>()).await?;
+            let (mut next, mut next_of) = (Vec::new(), Vec::new());
+            for ((parent, tree), names) in parents.into_iter().zip(children) {
+                next.extend(names.iter().map(|name| parent.join(name)));
+                next_of.resize(next.len(), tree);
+            }
+            for ((path, tree), node) in level.into_iter().zip(of).zip(nodes) {
+                trees[tree].extend(node.map(|node| (path, node)));
+            }
+            (level, of) = (next, next_of);
         }
-        Ok(tree)
+        Ok(trees)
     }
 
     fn commit(&self, ops: Vec<Op>) -> CommitFuture {

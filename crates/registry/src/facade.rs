@@ -173,6 +173,14 @@ impl Registry for Facade {
         Ok(nodes)
     }
 
+    async fn trees(&self, paths: &[Path]) -> Result<Vec<Vec<(Path, Node)>>, Error> {
+        add(&self.meter.0.trees, paths.len());
+        let span = tracing::trace_span!("registry_trees", trees = paths.len());
+        let mut trees = self.meter.answered(self.inner.trees(paths).instrument(span).await)?;
+        trees.iter_mut().flatten().for_each(|(_, node)| self.raise(node));
+        Ok(trees)
+    }
+
     fn commit(&self, mut ops: Vec<Op>) -> CommitFuture {
         let count = ops.len();
         add(&self.meter.0.commits, 1);

@@ -63,6 +63,16 @@ pub trait Registry: Send + Sync + 'static {
     /// seen before or after, and each change also leads to a hint.
     async fn tree(&self, path: &Path) -> Result<Vec<(Path, Node)>, Error>;
 
+    /// As [`tree`](Self::tree), of several; answers are in the order of `paths`. All are read together, where that takes fewer
+    /// requests, and fail together.
+    async fn trees(&self, paths: &[Path]) -> Result<Vec<Vec<(Path, Node)>>, Error> {
+        let mut trees = Vec::with_capacity(paths.len());
+        for path in paths {
+            trees.push(self.tree(path).await?);
+        }
+        Ok(trees)
+    }
+
     /// Carries out all operations or none. The request is sent when this is called, not when the future is polled first;
     /// commits of one session take effect in the order of the calls.
     fn commit(&self, ops: Vec<Op>) -> CommitFuture;

@@ -69,6 +69,7 @@ macro_rules! registry_suite {
             a_commit_may_be_as_large_as_the_terms_allow
             a_commit_beyond_the_terms_is_refused
             a_tree_lists_parents_before_children
+            several_trees_are_read_in_the_order_asked
             children_are_listed_in_byte_order_and_absence_is_no_error
             the_children_of_thousands_of_nodes_are_listed_in_the_order_asked
             who_may_change_a_node_is_told
@@ -405,6 +406,24 @@ pub async fn a_tree_lists_parents_before_children(fixture: &dyn Fixture) {
         }
     }
     assert_eq!(one.tree(&root).await.expect("tree").len(), names.len() + 1);
+}
+
+/// [`clockwright_registry::Registry::trees`].
+pub async fn several_trees_are_read_in_the_order_asked(fixture: &dyn Fixture) {
+    let (one, root) = (fixture.connect().await, fixture.root());
+    let names = ["a", "a/b", "a/b/c", "b", "b/a", "b/c", "c"];
+    let ops = names.iter().map(|name| Op::create(root.join(name), name.to_string())).collect();
+    commit(&one, ops).await;
+    // One inside another, one twice, one that is not there.
+    let tops = ["b", "missing", "a/b", "a", "b", "c"].map(|top| root.join(top));
+    let mut each = Vec::new();
+    for top in &tops {
+        each.push(one.tree(top).await.expect("tree"));
+    }
+    let together = one.trees(&tops).await.expect("trees");
+    assert_eq!(together.iter().map(Vec::len).collect::<Vec<_>>(), [3, 0, 2, 3, 3, 1]);
+    assert_eq!(together, each);
+    assert_eq!(one.trees(&[]).await.expect("trees"), Vec::<Vec<_>>::new());
 }
 
 /// [`Registry::list`](clockwright_registry::Registry::list) and [`Registry::read`](clockwright_registry::Registry::read).

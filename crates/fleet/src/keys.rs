@@ -53,7 +53,7 @@ pub enum Key {
     /// `leader/sharding/necessary`: persistent flag; set by whoever sees a reason to reshard (in 3.x by the leader, or by one of ours
     /// whose Java leader has missed one), deleted by the leader with the plan.
     Necessary,
-    /// `leader/sharding/processing`: ephemeral of the leader while it writes a plan; nobody claims meanwhile.
+    /// `leader/sharding/processing`: ephemeral of the leader while it writes a plan in steps; nobody claims meanwhile.
     Processing,
     /// `leader/sharding/epoch`: ours; persistent. Set with each plan, and with whatever stops items from firing, so its version is the
     /// number of the last such change; every claim checks it.
@@ -72,7 +72,7 @@ pub enum Key {
     Items,
     /// `sharding/{item}`: persistent parent; made and deleted by the leader.
     Item(Item),
-    /// `sharding/{item}/instance`: persistent; the id of the owner. Rewritten by the leader in each plan.
+    /// `sharding/{item}/instance`: persistent; the id of the owner. Written by the leader with each plan that changes it.
     Owner(Item),
     /// `sharding/{item}/running`: ephemeral of the runner, only with `monitorExecution`. In 3.x its data is the runner's id, and with
     /// `failover` it is persistent; one of ours clears what the dead left.

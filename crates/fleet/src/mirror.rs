@@ -159,10 +159,10 @@ pub struct ItemNodes {
 pub struct OwnerNode {
     /// The owner.
     pub id: InstanceId,
-    /// The transaction of the plan, or of its batch.
-    pub created: i64,
+    /// The transaction of the plan that last wrote it, or of its batch.
+    pub planned: i64,
     /// When, by the registry's clock.
-    pub created_at: Millis,
+    pub planned_at: Millis,
 }
 
 /// The item's cursor.
@@ -355,8 +355,8 @@ impl Mirror {
             Key::Owner(item) => {
                 self.item_mut(*item).owner = node.map(|node| OwnerNode {
                     id: instance_of(&node.data),
-                    created: node.stat.created,
-                    created_at: node.stat.created_at,
+                    planned: node.stat.modified,
+                    planned_at: node.stat.modified_at,
                 });
             }
             Key::Running(item) => {

@@ -32,6 +32,9 @@ impl Turn<'_> {
         let mut builder = Builder::new(self.us, self.job);
         if job.mirror.leader.is_none() {
             builder.create_ephemeral(Key::ElectionInstance, self.us.me.as_str().to_owned());
+            if job.mirror.epoch.is_none() {
+                builder.create(Key::Epoch, Bytes::new());
+            }
         }
         if !self.us.mutated(Mutation::LatchNeverReleased) {
             builder.delete(Key::ElectionLatchNode(name));

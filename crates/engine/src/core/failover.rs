@@ -85,16 +85,17 @@ impl Turn<'_> {
     /// Reads all cursors once a process is gone that was in the job, if this instance puts up the marks.
     fn look_for_bereaved(&mut self) {
         let seen = (self.us.lease_changes, self.job.mirror.instances.len());
-        if std::mem::replace(&mut self.job.peers_seen, seen) == seen {
-            return;
+        if std::mem::replace(&mut self.job.peers_seen, seen) != seen {
+            let present = self.job.mirror.instances.keys();
+            let ours: Vec<InstanceId> =
+                present.filter(|id| self.us.leases.contains_key(*id)).cloned().collect();
+            let before = self.job.peers.len();
+            self.job.peers.retain(|id| self.us.leases.contains_key(id));
+            self.job.bereaved |= self.job.peers.len() < before;
+            self.job.peers.extend(ours);
         }
-        let present = self.job.mirror.instances.keys();
-        let ours: Vec<InstanceId> = present.filter(|id| self.us.leases.contains_key(*id)).cloned().collect();
-        let before = self.job.peers.len();
-        self.job.peers.retain(|id| self.us.leases.contains_key(id));
-        let lost = self.job.peers.len() < before;
-        self.job.peers.extend(ours);
-        if lost && self.is_marker() && !self.us.mutated(Mutation::OrphansOfDeadOwnersOnly) {
+        if self.job.bereaved && self.is_marker() && !self.us.mutated(Mutation::OrphansOfDeadOwnersOnly) {
+            self.job.bereaved = false;
             let items: Vec<Item> = (0..self.job.mirror.items.len() as Item).collect();
             self.read_items(&items);
         }

@@ -288,8 +288,9 @@ impl Turn<'_> {
             Step::Join => {
                 self.job.latch = None;
                 self.job.registered = true;
-                if self.leads() {
-                    // A new leader trusts nothing that it saw while somebody else led.
+                let as_read = !self.job.led && self.job.losses == self.us.lease_losses;
+                if self.leads() && !as_read {
+                    // A new leader trusts nothing that it saw while somebody else led, or before somebody died.
                     self.load();
                 }
             }

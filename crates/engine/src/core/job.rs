@@ -31,6 +31,10 @@ pub(crate) struct Job {
     pub(crate) reload: bool,
     /// A full reading came in since the session began.
     pub(crate) is_loaded: bool,
+    /// Another session led the job when it was last read as a whole, or was seen to lead it since then.
+    pub(crate) led: bool,
+    /// How many leases had gone when that reading was asked for.
+    pub(crate) losses: u64,
     /// Sequence number at which a coordination commit of ours last changed the mirror.
     pub(crate) touched: u64,
     pub(crate) effective: Option<Arc<Effective>>,
@@ -79,6 +83,8 @@ pub(crate) struct Job {
     pub(crate) served: Option<i64>,
     /// Our instance node or the config is gone since then (mono), and it is not clear yet why.
     pub(crate) vanished: Option<Millis>,
+    /// One of `peers` is gone, and its cursors were not read since.
+    pub(crate) bereaved: bool,
     /// Our instance node is gone, and this reading will tell whether that was a command.
     pub(crate) command: Option<u64>,
     /// The trigger for which what holds the job was read once more.
@@ -263,6 +269,8 @@ impl Job {
             load_waits: false,
             reload: false,
             is_loaded: false,
+            led: false,
+            losses: 0,
             touched: 0,
             effective: None,
             former: None,
@@ -291,6 +299,7 @@ impl Job {
             served: None,
             vanished: None,
             command: None,
+            bereaved: false,
             off_read: 0,
             killed_to: 0,
             off: None,
@@ -329,6 +338,7 @@ impl Job {
         self.peers.clear();
         self.command = None;
         self.vanished = None;
+        self.bereaved = false;
         self.plans.session_changed();
         self.marks_seen.clear();
         for item in &mut self.items {

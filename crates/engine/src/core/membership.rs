@@ -8,7 +8,7 @@ use clockwright_fleet::Layout;
 use clockwright_fleet::keys::Key;
 use clockwright_fleet::mirror::InstanceNode;
 use clockwright_fleet::write::Write;
-use clockwright_model::{JobSettings, Millis};
+use clockwright_model::{InstanceId, JobSettings, Millis};
 use clockwright_registry::Node;
 use std::collections::BTreeSet;
 
@@ -221,7 +221,7 @@ impl Turn<'_> {
     }
 }
 
-/// Adds what makes this instance a member: its server, its instance node, the flag that asks for a plan.
+/// Adds what makes this instance a member: its server, its instance node, the flag that asks a Java leader for a plan.
 pub(super) fn register(builder: &mut Builder<'_>) {
     let (us, job) = (builder.us, builder.job);
     let (ip, layout) = (us.me.ip().to_owned(), job.mirror.layout);
@@ -246,8 +246,11 @@ pub(super) fn register(builder: &mut Builder<'_>) {
     }
     let stays = job.effective.as_ref().is_some_and(|effective| effective.settings.static_sharding)
         && !job.mirror.items.is_empty();
-    // In 3.x the leader sees the instance come, and raises the flag itself.
-    if layout == Layout::V2 && !stays && !job.mirror.necessary {
+    // One of ours plans when it sees the instance come; in 3.x Java's leader sees it, and raises the flag itself.
+    let ours = |id: &InstanceId| *id == us.me || us.leases.contains_key(id);
+    let java =
+        !job.mirror.instances.keys().chain(job.mirror.leader.iter().map(|leader| &leader.id)).all(ours);
+    if java && layout == Layout::V2 && !stays && !job.mirror.necessary {
         builder.create(Key::Necessary, Bytes::new());
     }
 }

@@ -99,7 +99,7 @@ impl Plans {
         }
         let Some((flag, at)) = self.asked else { return };
         let owners = mirror.items.iter().filter_map(|nodes| nodes.owner.as_ref());
-        if let Some(plan) = owners.map(|owner| owner.created).filter(|created| *created > flag).min() {
+        if let Some(plan) = owners.map(|owner| owner.planned).filter(|planned| *planned > flag).min() {
             self.asked = None;
             self.answered.push((plan, at));
             if self.answered.len() > REMEMBERED {
@@ -146,8 +146,8 @@ impl Plans {
 
     /// From when on the instants of an item are its owner's to run.
     pub(crate) fn covers_from(&self, owner: &OwnerNode) -> Millis {
-        let answer = self.answered.iter().find(|(plan, _)| *plan == owner.created);
-        answer.map_or(owner.created_at, |(_, raised)| (*raised).min(owner.created_at))
+        let answer = self.answered.iter().find(|(plan, _)| *plan == owner.planned);
+        answer.map_or(owner.planned_at, |(_, raised)| (*raised).min(owner.planned_at))
     }
 }
 

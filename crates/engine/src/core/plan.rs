@@ -2,20 +2,27 @@
 //!
 //! # A plan
 //! ```text
+//! whole { missing items, check and bump the epoch, owners that change, delete necessary }
+//! ```
+//! is one commit where every member is ours and it fits into one. Nobody ever sees a part of it, so nothing says that it is under
+//! way. Beside Java peers, and for very large jobs, it is written in steps, with Java's flags up meanwhile:
+//! ```text
 //! begin { necessary, processing (ephemeral), missing items }        claims are held while `processing` exists
 //!   ► first batch { check and bump the epoch, owners… }             claims made under the plan before now fail
-//!   ► … more batches of owners …                                    only for very large jobs
+//!   ► … more batches of owners …
 //!   ► last batch { …, delete necessary, delete processing }
 //! ```
 //! The epoch's version is checked by the bump, so two leaders can never both write a plan; every claim checks it too, so a
 //! claim succeeds only under the plan that the claimer has seen. If the leader dies in between, `processing` vanishes with
 //! its session, `necessary` stays, and the next leader makes the plan from what it finds.
 //!
+//! A plan that answers a flag writes all owners, also those that stay: [`Plans`](super::mixed::Plans) tells by that which plan it was.
+//!
 //! A plan is due when the owners are not what the strategy says for the available instances and the item count, or when
 //! `necessary` exists. Items that run are not waited for when every member is ours: the next owner sees the claim and waits for
 //! its end. With a Java peer in the job the leader waits until nothing runs, as Java does.
 
-use super::group::{Builder, Step};
+use super::group::{Builder, Group, Step};
 use super::job::Job;
 use super::{Mutation, Turn};
 use bytes::Bytes;
@@ -73,6 +80,22 @@ impl Job {
         let moves = || (0..count).any(|item| self.mirror.owner(item) != target.owner(item));
         target.differs = surplus || (!stays && moves());
         Some(target)
+    }
+
+    /// The items that the job should have and that are not there.
+    fn missing_items(&self) -> impl Iterator<Item = Item> + use<'_> {
+        (0..self.count()).filter(|item| self.mirror.item(*item).is_none_or(|nodes| !nodes.exists))
+    }
+
+    /// Gives an item to this owner.
+    fn give(&self, item: Item, owner: Option<&InstanceId>) -> Option<Write> {
+        let (key, text) = (Key::Owner(item), owner.map(|owner| owner.as_str().to_owned()));
+        match (text, self.mirror.owner(item)) {
+            (Some(text), None) => Some(Write::create(key, text)),
+            (Some(text), Some(_)) => Some(Write::set(key, text)),
+            (None, Some(_)) => Some(Write::delete(key)),
+            (None, None) => None,
+        }
     }
 
     /// Something has changed, and who should own what may depend on it.
@@ -158,6 +181,13 @@ impl Turn<'_> {
         if (foreign && !self.may_plan_beside_java()) || (stale_blocks && self.something_runs()) {
             return;
         }
+        if !foreign
+            && self.job.mirror.processing.is_none()
+            && let Some(group) = self.whole_plan()
+        {
+            self.coordinate_with(Step::Plan, group);
+            return;
+        }
         let job = &*self.job;
         let mut builder = Builder::new(self.us, self.job);
         if !job.mirror.necessary {
@@ -169,22 +199,9 @@ impl Turn<'_> {
         if job.mirror.epoch.is_none() {
             builder.create(Key::Epoch, Bytes::new());
         }
-        let missing: Vec<Item> = (0..job.count())
-            .filter(|item| job.mirror.item(*item).is_none_or(|nodes| !nodes.exists))
-            .collect();
         let mut batches = VecDeque::new();
-        for item in missing {
-            builder.create(Key::Item(item), Bytes::new());
-            // The item's schedule counts from its birth, however long it takes until somebody can run it.
-            let effective = job.effective.as_ref();
-            let remembered = effective.and_then(|effective| self.remembered(item, effective));
-            let cursor = remembered.unwrap_or_else(|| {
-                let (hash, rule) = effective
-                    .map_or((0, None), |effective| (effective.schedule_hash, Some(effective.rule.clone())));
-                let generation = self.us.generation();
-                Box::new(Cursor { generation, ..Cursor::starting(self.now.wall, hash, rule) })
-            });
-            builder.push(Write::cursor(item, cursor, None));
+        for item in job.missing_items() {
+            self.create_item(&mut builder, item);
             if builder.len() >= PLAN_BATCH * 2 {
                 batches.push_back(builder.take().writes);
             }
@@ -194,6 +211,43 @@ impl Turn<'_> {
         }
         self.job.plan = Some(PlanInProgress { batches });
         self.continue_plan();
+    }
+
+    /// The plan as one commit; `None` when that is too large, or there is no epoch to bump: one that came together with its owners
+    /// might be read after them.
+    fn whole_plan(&mut self) -> Option<Group> {
+        let target = self.job.target()?;
+        let job = &*self.job;
+        let epoch = job.mirror.epoch?;
+        let mut builder = Builder::new(self.us, self.job);
+        for item in job.missing_items() {
+            self.create_item(&mut builder, item);
+        }
+        builder.push(Write::set_if(Key::Epoch, self.us.me.as_str().to_owned(), epoch));
+        for item in 0..(job.count().max(job.mirror.items.len() as Item)) {
+            let owner = target.owner(item);
+            if job.mirror.necessary || owner != job.mirror.owner(item) {
+                job.give(item, owner).into_iter().for_each(|write| builder.push(write));
+            }
+        }
+        if job.mirror.necessary {
+            builder.delete(Key::Necessary);
+        }
+        (builder.len() <= PLAN_BATCH * 2).then(|| builder.build())
+    }
+
+    fn create_item(&self, builder: &mut Builder<'_>, item: Item) {
+        builder.create(Key::Item(item), Bytes::new());
+        // The item's schedule counts from its birth, however long it takes until somebody can run it.
+        let effective = self.job.effective.as_ref();
+        let remembered = effective.and_then(|effective| self.remembered(item, effective));
+        let cursor = remembered.unwrap_or_else(|| {
+            let (hash, rule) = effective
+                .map_or((0, None), |effective| (effective.schedule_hash, Some(effective.rule.clone())));
+            let generation = self.us.generation();
+            Box::new(Cursor { generation, ..Cursor::starting(self.now.wall, hash, rule) })
+        });
+        builder.push(Write::cursor(item, cursor, None));
     }
 
     /// Sends the next batch of the plan under way.
@@ -221,16 +275,10 @@ impl Turn<'_> {
         let (Some(target), Some(epoch)) = (self.job.target(), self.job.mirror.epoch) else { return batches };
         let job = &*self.job;
         let count = job.count();
-        let owner = |item: Item| job.mirror.owner(item);
         let bump = |epoch: i32| Write::set_if(Key::Epoch, self.us.me.as_str().to_owned(), epoch);
         let mut writes = vec![bump(epoch)];
         for item in 0..(count.max(job.mirror.items.len() as Item)) {
-            if owner(item).is_some() {
-                writes.push(Write::delete(Key::Owner(item)));
-            }
-            if let Some(next) = target.owner(item) {
-                writes.push(Write::create(Key::Owner(item), next.as_str().to_owned()));
-            }
+            writes.extend(job.give(item, target.owner(item)));
             if writes.len() >= PLAN_BATCH * 2 {
                 batches.push_back(std::mem::take(&mut writes));
             }

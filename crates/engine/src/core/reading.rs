@@ -82,6 +82,9 @@ impl Core {
                 let Some(&number) = self.by_name.get(job) else { continue };
                 let Some(mut turn) = self.turn(number, now) else { continue };
                 if turn.job.put(id, &key, node.as_ref()) {
+                    if key == Key::ElectionInstance {
+                        turn.job.led |= turn.is_led_by_another();
+                    }
                     turn.touch();
                 } else {
                     self.us.read(vec![path]);
@@ -119,7 +122,11 @@ impl Core {
             Ok(nodes) => {
                 turn.accepted(Doing::Read);
                 let parsed = nodes.iter().filter_map(|(path, node)| Some((keys.parse(path)?.1, node)));
-                turn.job.loaded(id, &key, parsed)
+                let taken_in = turn.job.loaded(id, &key, parsed);
+                if taken_in && key == Key::Job {
+                    turn.job.led = turn.is_led_by_another();
+                }
+                taken_in
             }
         };
         if taken_in {
@@ -139,6 +146,7 @@ impl Core {
             let id = self.us.next();
             job.load_waits = false;
             job.loading = Some(id);
+            job.losses = self.us.lease_losses;
             let root = self.us.keys.job(&job.name);
             self.us.out.push(Effect::Tree { id, root });
         }
@@ -176,10 +184,11 @@ impl Core {
             return;
         }
         self.us.lease_changes += 1;
-        match session {
-            Some(session) => drop(self.us.leases.insert(instance, session)),
-            None => drop(self.us.leases.remove(&instance)),
-        }
+        let before = match session {
+            Some(session) => self.us.leases.insert(instance, session),
+            None => self.us.leases.remove(&instance),
+        };
+        self.us.lease_losses += u64::from(before.is_some());
         self.each(now, |turn| {
             turn.touch();
         });
@@ -187,6 +196,12 @@ impl Core {
 }
 
 impl Turn<'_> {
+    /// Whether another session leads the job, as far as the mirror shows.
+    fn is_led_by_another(&self) -> bool {
+        let session = self.us.session_id();
+        self.job.mirror.leader.as_ref().is_some_and(|leader| leader.session != session)
+    }
+
     /// A reading of one of the job's nodes failed.
     fn not_read(&mut self, id: u64) {
         self.job.plan_reading = self.job.plan_reading.filter(|reading| *reading != id);

@@ -23,8 +23,9 @@ pub(super) struct Us {
     /// When a lease was last read, and those that are being read for [`Turn::lease_is_known`](super::Turn).
     pub(crate) lease_read: BTreeMap<InstanceId, u64>,
     pub(crate) lease_asked: BTreeSet<InstanceId>,
-    /// How often a lease came or went.
+    /// How often a lease came or went, and how often one went.
     pub(crate) lease_changes: u64,
+    pub(crate) lease_losses: u64,
     /// The layout of the namespace's jobs when the session began.
     pub(crate) others: Option<Layout>,
     pub(crate) lease: Lease,
@@ -79,6 +80,7 @@ impl Us {
             lease_read: BTreeMap::new(),
             lease_asked: BTreeSet::new(),
             lease_changes: 0,
+            lease_losses: 0,
             others: None,
             lease: Lease::default(),
             clocks: Clocks::default(),

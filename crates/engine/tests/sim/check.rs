@@ -1,5 +1,6 @@
 //! The invariants, checked on every transaction and every start of a run. Names are those of the project's reliability notes.
 
+use bytes::Bytes;
 use clockwright_fleet::Layout;
 use clockwright_fleet::cursor::{Claim, Cursor, Gap};
 use clockwright_fleet::keys::{Key, Keys};
@@ -52,6 +53,8 @@ pub struct Checker {
     jobs: BTreeMap<String, JobSettings>,
     configs: BTreeMap<String, Vec<Config>>,
     items: BTreeMap<Place, ItemHistory>,
+    /// Who owned each item when the transaction that is looked at was carried out; the tree may be further by then.
+    owners: BTreeMap<Place, Bytes>,
     claims: BTreeMap<RunId, i64>,
     started: BTreeSet<RunId>,
     live: BTreeMap<Place, Vec<LiveRun>>,
@@ -73,6 +76,7 @@ impl Checker {
             jobs: jobs.iter().map(|job| (job.name.as_str().to_owned(), job.clone())).collect(),
             configs: BTreeMap::new(),
             items: BTreeMap::new(),
+            owners: BTreeMap::new(),
             claims: BTreeMap::new(),
             started: BTreeSet::new(),
             live: BTreeMap::new(),
@@ -100,6 +104,14 @@ impl Checker {
     /// A transaction was carried out; `tree` is what it left, `instance` who asked.
     pub fn observe(&mut self, txn: &Txn, tree: &Tree, instance: &str, wall: Millis) {
         self.wall = wall;
+        for change in &txn.changes {
+            let Some((job, Key::Owner(item))) = self.keys.parse(&change.path) else { continue };
+            let place = (job.to_owned(), item);
+            match &change.after {
+                Some(node) => drop(self.owners.insert(place, node.data.clone())),
+                None => drop(self.owners.remove(&place)),
+            }
+        }
         for change in &txn.changes {
             let Some((job, key)) = self.keys.parse(&change.path) else { continue };
             let job = job.to_owned();
@@ -276,9 +288,13 @@ impl Checker {
         }
         let job = clockwright_model::JobName::new(&place.0).expect("a job's name");
         let path = self.keys.of(&job, &Key::Owner(place.1));
-        let owned = |node: Option<&Node>| node.is_some_and(|node| &node.data[..] == instance.as_bytes());
-        let within = txn.changes.iter().any(|change| change.path == path && owned(change.before.as_ref()));
-        if new.attempt == 1 && new.source != Source::Failover && !owned(tree.get(&path)) && !within {
+        let owned = self.owners.get(place).is_some_and(|owner| owner[..] == *instance.as_bytes());
+        let before = |node: &Node| &node.data[..] == instance.as_bytes();
+        let within = txn
+            .changes
+            .iter()
+            .any(|change| change.path == path && change.before.as_ref().is_some_and(before));
+        if new.attempt == 1 && new.source != Source::Failover && !owned && !within {
             self.fail("M-S3", format!("{instance} claimed {} of {name}, which it does not own", new.fire));
         }
         if new.attempt == 1 && self.steady {

@@ -3,7 +3,7 @@
 use super::net::words;
 use super::scenario::{Fault, random_cron};
 use super::shell::Message;
-use super::world::{Event, PATIENCE, Sim, Undo};
+use super::world::{Event, Sim, Undo};
 use bytes::Bytes;
 use clockwright_engine::core::Input;
 use clockwright_fleet::Layout;
@@ -261,8 +261,8 @@ impl Sim {
         self.after(wait, Event::Boot { engine });
         if let Some(session) = session {
             // The session ends by its timeout; then the orphans are noticed, marked and taken, or settled by their owners.
-            let wait = self.scenario.timeout + PATIENCE;
-            self.after(wait, Event::Bereaved { dead, session });
+            let wait = self.scenario.timeout + 1_000;
+            self.after(wait, Event::Bereaved { dead, session, lived: true });
         }
     }
 

@@ -116,13 +116,15 @@ pub enum Event {
     Bereaved {
         dead: InstanceId,
         session: i64,
+        /// It still lived when this was looked at last.
+        lived: bool,
     },
 }
 
 /// How long after the healing the last crash comes, milliseconds: all have joined by then.
 pub const LAST_CRASH: Millis = 5_000;
 /// How long it may take from the end of a session until its orphans were noticed, marked and taken, milliseconds.
-pub const PATIENCE: Millis = 5_000;
+const PATIENCE: Millis = 5_000;
 
 /// The end of a fault.
 #[derive(Debug)]
@@ -283,9 +285,10 @@ impl Sim {
             Event::Undo { what } => self.undo(what),
             Event::Heal => self.heal(),
             Event::LastCrash => self.last_crash(),
-            Event::Bereaved { dead, session } if self.leader.lives(session) => {
-                // A quorum that has come back gave it its whole time once more.
-                self.after(PATIENCE, Event::Bereaved { dead, session });
+            Event::Bereaved { dead, session, lived } if lived || self.leader.lives(session) => {
+                // A quorum that has come back gave it its whole time once more; how long ago it ended is not known.
+                let lived = self.leader.lives(session);
+                self.after(PATIENCE, Event::Bereaved { dead, session, lived });
             }
             Event::Bereaved { dead, .. } => self.nothing_is_orphaned(&dead),
         }

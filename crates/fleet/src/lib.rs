@@ -14,6 +14,7 @@ pub mod layout;
 pub mod leases;
 pub mod mirror;
 pub mod pause;
+pub mod sorted;
 pub mod view;
 pub mod write;
 

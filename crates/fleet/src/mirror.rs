@@ -6,21 +6,23 @@
 //! There are two ways in. [`Mirror::put`] takes what was read, [`Mirror::take_in`] what was written by this process itself, so that
 //! nobody has to wait for the hints about that. [`Mirror::forget_cursor`] is the way back: what is not certain is read again.
 
-use crate::cursor::Cursor;
+use crate::cursor::{Cursor, Rule};
 use crate::keys::{Key, Keys};
 use crate::layout::Layout;
 use crate::pause::PauseNote;
+use crate::sorted::SortedMap;
 use crate::write::{Change, Value, Write};
 use bytes::Bytes;
 use clockwright_model::{InstanceId, Item, JobSettings, Millis, Reason, SettingsError};
 use clockwright_registry::{Commit, Mode, Node, OpResult, Path, Stat};
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 
 /// One job's nodes.
 #[derive(Debug, Default)]
 pub struct Mirror {
     /// Parents that are known to exist, so that a commit need not create them.
-    pub parents: BTreeSet<Key>,
+    pub parents: Parents,
     /// What the last config that was seen is of; before that, what was expected.
     pub layout: Layout,
     /// What the job's root node says.
@@ -28,11 +30,11 @@ pub struct Mirror {
     /// Its settings as they are written.
     pub config: Option<(Bytes, Stat)>,
     /// By address.
-    pub servers: BTreeMap<String, ServerNode>,
+    pub servers: SortedMap<String, ServerNode>,
     /// Addresses whose instances begin nothing.
     pub drained: BTreeSet<String>,
     /// By id.
-    pub instances: BTreeMap<InstanceId, InstanceNode>,
+    pub instances: SortedMap<InstanceId, InstanceNode>,
     /// 3.x: instances that are to fire now.
     pub triggers: BTreeMap<InstanceId, Stat>,
     /// Who leads.
@@ -58,9 +60,48 @@ pub struct Mirror {
     /// By number.
     pub items: Vec<ItemNodes>,
     /// The nodes by which operators hold something, where they are there: `paused`, servers and their `smoothstop`, `disabled` of items.
-    pub operators: BTreeMap<Key, Stat>,
+    pub operators: SortedMap<Key, Stat>,
     /// An instance or one of `operators` was put in since whoever looks at them took this away.
     pub changed: bool,
+    /// That of the last cursor that came in; cursors with the same one share it.
+    rule: Option<Arc<Rule>>,
+}
+
+/// Which of a job's parents are known to exist.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Parents(u16);
+
+impl Parents {
+    const ALL: [Key; 13] = [
+        Key::Job,
+        Key::Servers,
+        Key::Instances,
+        Key::Leader,
+        Key::Election,
+        Key::ElectionLatch,
+        Key::Sharding,
+        Key::Failover,
+        Key::FailoverItems,
+        Key::FailoverLatch,
+        Key::Items,
+        Key::SystemTime,
+        Key::Triggers,
+    ];
+
+    fn bit(key: &Key) -> u16 {
+        Self::ALL.iter().position(|parent| parent == key).map_or(0, |place| 1 << place)
+    }
+
+    /// Whether this one is.
+    #[must_use]
+    pub fn contains(self, key: &Key) -> bool {
+        self.0 & Self::bit(key) != 0
+    }
+
+    fn put(&mut self, key: &Key, is_there: bool) {
+        let bit = Self::bit(key);
+        self.0 = if is_there { self.0 | bit } else { self.0 & !bit };
+    }
 }
 
 /// The node of a server.
@@ -275,16 +316,12 @@ impl Mirror {
 
     /// Takes in what a node is now.
     pub fn put(&mut self, key: &Key, node: Option<&Node>) {
-        if node.is_some() && is_parent(key) {
-            self.parents.insert(key.clone());
-        } else if node.is_none() && is_parent(key) {
-            self.parents.remove(key);
-        }
+        self.parents.put(key, node.is_some());
         let is_hold = matches!(key, Key::Paused | Key::Server(_) | Key::SmoothStop(_) | Key::Disabled(_));
         self.changed |= is_hold || matches!(key, Key::Instance(_));
         if is_hold {
             match node {
-                Some(node) => drop(self.operators.insert(key.clone(), node.stat)),
+                Some(node) => self.operators.insert(key.clone(), node.stat),
                 None => drop(self.operators.remove(key)),
             }
         }
@@ -353,11 +390,12 @@ impl Mirror {
     fn put_item(&mut self, key: &Key, node: Option<&Node>) {
         match key {
             Key::Owner(item) => {
-                self.item_mut(*item).owner = node.map(|node| OwnerNode {
-                    id: instance_of(&node.data),
+                let owner = node.map(|node| OwnerNode {
+                    id: self.shared(instance_of(&node.data)),
                     planned: node.stat.modified,
                     planned_at: node.stat.modified_at,
                 });
+                self.item_mut(*item).owner = owner;
             }
             Key::Running(item) => {
                 self.item_mut(*item).running = node.map(|node| Mark {
@@ -372,17 +410,19 @@ impl Mirror {
                 self.item_mut(*item).failovering = node.map(|node| instance_of(&node.data));
             }
             Key::Cursor(item) => {
-                self.item_mut(*item).cursor = match node {
+                let cursor = match node {
                     None => CursorNode::Absent,
                     Some(node) => match Cursor::from_bytes(&node.data) {
                         Err(error) => {
                             CursorNode::Damaged { version: node.stat.version, reason: error.to_string() }
                         }
-                        Ok(cursor) => {
+                        Ok(mut cursor) => {
+                            self.share_rule(&mut cursor);
                             CursorNode::known(Box::new(cursor), node.stat.version, node.stat.modified)
                         }
                     },
                 };
+                self.item_mut(*item).cursor = cursor;
             }
             _ => {}
         }
@@ -423,7 +463,8 @@ impl Mirror {
 
     fn wrote(&mut self, key: &Key, value: Value, stat: Stat, commit: &Commit, writer: Writer) {
         match (key, value) {
-            (Key::Cursor(item), Value::Cursor(cursor)) => {
+            (Key::Cursor(item), Value::Cursor(mut cursor)) => {
+                self.share_rule(&mut cursor);
                 self.item_mut(*item).cursor = CursorNode::known(cursor, stat.version, commit.transaction);
             }
             (key, value) => {
@@ -445,6 +486,19 @@ impl Mirror {
     /// Believes nothing of an item's cursor any more, until it is read again.
     pub fn forget_cursor(&mut self, item: Item) {
         self.item_mut(item).cursor = CursorNode::Unread;
+    }
+
+    /// The same id, as an instance of the job has it.
+    fn shared(&self, id: InstanceId) -> InstanceId {
+        self.instances.get_key_value(&id).map_or(id, |(known, _)| known.clone())
+    }
+
+    fn share_rule(&mut self, cursor: &mut Cursor) {
+        if self.rule == cursor.rule {
+            cursor.rule.clone_from(&self.rule);
+        } else {
+            self.rule.clone_from(&cursor.rule);
+        }
     }
 
     /// Forgets everything below a node, before a fresh reading of that subtree is put in. Cursors that are known stay
@@ -524,25 +578,6 @@ fn put_name(names: &mut BTreeMap<String, i64>, name: &str, node: Option<&Node>) 
 
 fn instance_of(data: &[u8]) -> InstanceId {
     InstanceId::from_wire(&String::from_utf8_lossy(data))
-}
-
-fn is_parent(key: &Key) -> bool {
-    matches!(
-        key,
-        Key::Job
-            | Key::Servers
-            | Key::Instances
-            | Key::Leader
-            | Key::Election
-            | Key::ElectionLatch
-            | Key::Sharding
-            | Key::Failover
-            | Key::FailoverItems
-            | Key::FailoverLatch
-            | Key::Items
-            | Key::SystemTime
-            | Key::Triggers
-    )
 }
 
 #[cfg(test)]

@@ -12,7 +12,8 @@ use std::sync::Arc;
 
 /// Settings as the registry has them, parsed.
 pub(crate) struct Effective {
-    pub(crate) settings: JobSettings,
+    /// The local ones themselves where they say the same.
+    pub(crate) settings: Arc<JobSettings>,
     pub(crate) schedule: Schedule,
     pub(crate) schedule_hash: u32,
     pub(crate) rule: Arc<Rule>,
@@ -36,7 +37,7 @@ impl Effective {
         data: &[u8],
         stat: Stat,
         root: Bytes,
-        local: &JobSettings,
+        local: &Arc<JobSettings>,
     ) -> Result<Self, String> {
         let settings = layout
             .read(data, &root, Some(local))
@@ -51,6 +52,7 @@ impl Effective {
             })?;
         let item_parameters =
             (0..settings.sharding_total_count).map(|item| item_parameters.get(item).map(Arc::from)).collect();
+        let settings = if settings == **local { local.clone() } else { Arc::new(settings) };
         let zone = settings.time_zone.as_deref().unwrap_or("");
         Ok(Self {
             rule: Arc::new(Rule { cron: settings.cron.clone(), zone: settings.time_zone.clone() }),

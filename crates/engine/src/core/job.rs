@@ -1,4 +1,4 @@
-//! One job in one engine: what is believed about it, what it does here, and its effective settings.
+//! One job in one engine: what is believed about it, and what it does here.
 
 use super::effective::Effective;
 use super::held::Seen;
@@ -19,7 +19,7 @@ pub(crate) struct Job {
     pub(crate) number: usize,
     pub(crate) name: JobName,
     /// The settings that this process has for it.
-    pub(crate) local: JobSettings,
+    pub(crate) local: Arc<JobSettings>,
     /// Sequence number at which it came: what was asked for before may be about another job of its name.
     since: u64,
     pub(crate) mirror: Mirror,
@@ -262,7 +262,7 @@ impl Job {
         Self {
             number,
             name: local.name.clone(),
-            local,
+            local: Arc::new(local),
             since,
             mirror: Mirror::default(),
             loading: None,
@@ -453,6 +453,7 @@ impl Job {
         for index in 0..count {
             self.keep_newer(id, index as Item, old.items.get_mut(index));
         }
+        self.mirror.items.shrink_to_fit();
         self.is_loaded = true;
         if let Some(latch) = self.latch.as_mut().filter(|latch| latch.name.is_some()) {
             // What is read whole is newer than the place in the queue.
@@ -536,8 +537,11 @@ impl Job {
                 }
                 let count = effective.settings.sharding_total_count as usize;
                 if self.items.len() < count {
+                    self.items.reserve_exact(count - self.items.len());
                     self.items.resize_with(count, ItemState::default);
                 }
+                let nodes = &mut self.mirror.items;
+                nodes.reserve_exact(count.saturating_sub(nodes.len()));
                 self.effective = Some(Arc::new(effective));
                 self.degraded = None;
             }

@@ -22,8 +22,8 @@ impl Turn<'_> {
     pub(super) fn configure(&mut self) -> bool {
         let job = &*self.job;
         let wanted = match &job.mirror.config {
-            None => Some(job.local.clone()),
-            Some((data, _)) if data.is_empty() => Some(job.local.clone()),
+            None => Some((*job.local).clone()),
+            Some((data, _)) if data.is_empty() => Some((*job.local).clone()),
             Some(_) if job.local.overwrite && !job.has_configured => {
                 let class = job.effective.as_ref().map(|effective| effective.settings.class.clone());
                 Some(with_class(&job.local, class))
@@ -188,7 +188,7 @@ impl Turn<'_> {
         let present: BTreeSet<i64> = job.mirror.instances.values().map(|node| node.stat.created).collect();
         job.foreign.retain(|created, _| present.contains(created));
         let mut asked = Vec::new();
-        for (id, node) in &job.mirror.instances {
+        for (id, node) in job.mirror.instances.iter() {
             if !self.us.leases.contains_key(id) && !job.foreign.contains_key(&node.stat.created) {
                 asked.push((id.clone(), node.stat.created));
             }

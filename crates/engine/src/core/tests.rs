@@ -91,7 +91,7 @@ fn a_new_session_reads_all_anew_whatever_was_under_way() {
 #[test]
 fn an_answer_that_was_asked_for_before_a_job_came_back_is_not_taken_for_its_own() {
     let mut core = core(1);
-    let settings = core.jobs[0].as_ref().unwrap().local.clone();
+    let settings = core.jobs[0].as_ref().unwrap().local.as_ref().clone();
     let (former, root) = loads(core.settle(NOW)).remove(0);
     core.step(Input::Remove { job: 0, until: NOW.mono }, NOW);
     assert!(matches!(core.settle(NOW)[..], [Effect::Removed { job: 0 }]));

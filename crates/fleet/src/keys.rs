@@ -6,6 +6,7 @@
 
 use clockwright_model::{InstanceId, Item, JobName};
 use clockwright_registry::{Path, PathError};
+use std::fmt;
 
 /// The paths of one namespace.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -193,11 +194,9 @@ impl Keys {
     /// A node below a job.
     #[must_use]
     pub fn of(&self, job: &JobName, key: &Key) -> Path {
-        let relative = key.relative();
-        if relative.is_empty() {
-            self.job(job)
-        } else {
-            self.root.join(&[job.as_str(), "/", &relative].concat())
+        match key {
+            Key::Job | Key::Other => self.job(job),
+            key => self.root.join_shown(format_args!("{job}/{}", Relative(key))),
         }
     }
 
@@ -213,53 +212,6 @@ impl Keys {
 }
 
 impl Key {
-    /// The path relative to the job; empty for the job itself.
-    #[must_use]
-    pub fn relative(&self) -> String {
-        match self {
-            Key::Job | Key::Other => String::new(),
-            Key::Config => "config".into(),
-            Key::Servers => "servers".into(),
-            Key::Server(ip) => format!("servers/{ip}"),
-            Key::SmoothStop(ip) => format!("servers/{ip}/smoothstop"),
-            Key::Instances => "instances".into(),
-            Key::Instance(id) => format!("instances/{id}"),
-            Key::Triggers => "trigger".into(),
-            Key::Trigger(id) => format!("trigger/{id}"),
-            Key::Leader => "leader".into(),
-            Key::Election => "leader/election".into(),
-            Key::ElectionLatch => "leader/election/latch".into(),
-            Key::ElectionLatchNode(name) => format!("leader/election/latch/{name}"),
-            Key::ElectionInstance => "leader/election/instance".into(),
-            Key::Sharding => "leader/sharding".into(),
-            Key::Necessary => "leader/sharding/necessary".into(),
-            Key::Processing => "leader/sharding/processing".into(),
-            Key::Epoch => "leader/sharding/epoch".into(),
-            Key::Failover => "leader/failover".into(),
-            Key::FailoverItems => "leader/failover/items".into(),
-            Key::FailoverItem(item) => format!("leader/failover/items/{item}"),
-            Key::FailoverLatch => "leader/failover/latch".into(),
-            Key::FailoverLatchNode(name) => format!("leader/failover/latch/{name}"),
-            Key::Items => "sharding".into(),
-            Key::Item(item) => format!("sharding/{item}"),
-            Key::Owner(item) => format!("sharding/{item}/instance"),
-            Key::Running(item) => format!("sharding/{item}/running"),
-            Key::Misfire(item) => format!("sharding/{item}/misfire"),
-            Key::Disabled(item) => format!("sharding/{item}/disabled"),
-            Key::Taken(item) => format!("sharding/{item}/failover"),
-            Key::Failovering(item) => format!("sharding/{item}/failovering"),
-            Key::Cursor(item) => format!("sharding/{item}/cursor"),
-            Key::Guarantee => "guarantee".into(),
-            Key::Started => "guarantee/started".into(),
-            Key::StartedItem(item) => format!("guarantee/started/{item}"),
-            Key::Completed => "guarantee/completed".into(),
-            Key::CompletedItem(item) => format!("guarantee/completed/{item}"),
-            Key::SystemTime => "systemTime".into(),
-            Key::CurrentTime => "systemTime/current".into(),
-            Key::Paused => "paused".into(),
-        }
-    }
-
     /// The node of this name in the place of one whose name was not whole yet: the registry completes those of latches.
     #[must_use]
     pub fn named(self, name: &str) -> Self {
@@ -353,6 +305,56 @@ impl Key {
                 }
             }
         })
+    }
+}
+
+/// Shows the path of a key relative to its job; empty for the job itself.
+struct Relative<'a>(&'a Key);
+
+impl fmt::Display for Relative<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.0 {
+            Key::Job | Key::Other => Ok(()),
+            Key::Config => f.write_str("config"),
+            Key::Servers => f.write_str("servers"),
+            Key::Server(ip) => write!(f, "servers/{ip}"),
+            Key::SmoothStop(ip) => write!(f, "servers/{ip}/smoothstop"),
+            Key::Instances => f.write_str("instances"),
+            Key::Instance(id) => write!(f, "instances/{id}"),
+            Key::Triggers => f.write_str("trigger"),
+            Key::Trigger(id) => write!(f, "trigger/{id}"),
+            Key::Leader => f.write_str("leader"),
+            Key::Election => f.write_str("leader/election"),
+            Key::ElectionLatch => f.write_str("leader/election/latch"),
+            Key::ElectionLatchNode(name) => write!(f, "leader/election/latch/{name}"),
+            Key::ElectionInstance => f.write_str("leader/election/instance"),
+            Key::Sharding => f.write_str("leader/sharding"),
+            Key::Necessary => f.write_str("leader/sharding/necessary"),
+            Key::Processing => f.write_str("leader/sharding/processing"),
+            Key::Epoch => f.write_str("leader/sharding/epoch"),
+            Key::Failover => f.write_str("leader/failover"),
+            Key::FailoverItems => f.write_str("leader/failover/items"),
+            Key::FailoverItem(item) => write!(f, "leader/failover/items/{item}"),
+            Key::FailoverLatch => f.write_str("leader/failover/latch"),
+            Key::FailoverLatchNode(name) => write!(f, "leader/failover/latch/{name}"),
+            Key::Items => f.write_str("sharding"),
+            Key::Item(item) => write!(f, "sharding/{item}"),
+            Key::Owner(item) => write!(f, "sharding/{item}/instance"),
+            Key::Running(item) => write!(f, "sharding/{item}/running"),
+            Key::Misfire(item) => write!(f, "sharding/{item}/misfire"),
+            Key::Disabled(item) => write!(f, "sharding/{item}/disabled"),
+            Key::Taken(item) => write!(f, "sharding/{item}/failover"),
+            Key::Failovering(item) => write!(f, "sharding/{item}/failovering"),
+            Key::Cursor(item) => write!(f, "sharding/{item}/cursor"),
+            Key::Guarantee => f.write_str("guarantee"),
+            Key::Started => f.write_str("guarantee/started"),
+            Key::StartedItem(item) => write!(f, "guarantee/started/{item}"),
+            Key::Completed => f.write_str("guarantee/completed"),
+            Key::CompletedItem(item) => write!(f, "guarantee/completed/{item}"),
+            Key::SystemTime => f.write_str("systemTime"),
+            Key::CurrentTime => f.write_str("systemTime/current"),
+            Key::Paused => f.write_str("paused"),
+        }
     }
 }
 

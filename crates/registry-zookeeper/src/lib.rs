@@ -352,7 +352,8 @@ fn commit_answer(ops: &[Op], answer: &Answer) -> Result<Commit, Error> {
     if items.len() != ops.len() {
         return Err(unclear("the server's answer has another length than the commit"));
     }
-    let results = items.into_iter().map(|item| match item {
+    let results = items.into_iter().zip(ops).map(|(item, op)| match item {
+        Item::Created(path) if path == op.path().as_str() => Ok(OpResult::Created(op.path().clone())),
         Item::Created(path) => match Path::new(path) {
             Ok(path) => Ok(OpResult::Created(path)),
             Err(error) => Err(unclear(&error.to_string())),

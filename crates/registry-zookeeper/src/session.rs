@@ -475,7 +475,9 @@ impl Task {
             xid::PING | xid::AUTH => return Ok(()),
             xid::NOTIFICATION => {
                 let (kind, _state, path) = (reader.int()?, reader.int()?, reader.text()?);
-                self.publish(kind, path);
+                if path.starts_with('/') {
+                    self.publish(kind, path);
+                }
                 return Ok(());
             }
             _ => {}
@@ -534,9 +536,7 @@ impl Task {
     }
 
     fn publish(&mut self, kind: i32, path: &str) {
-        // Names that the servers tell are taken as they are.
-        let names = path.trim_start_matches('/');
-        let path = if names.is_empty() { Path::root() } else { Path::root().join(names) };
+        let path = Path::from_wire(path);
         let modern = self.shared.modern.load(Ordering::Relaxed);
         self.subscribers.retain(|subscriber| {
             if path.below(&subscriber.root).is_none() {

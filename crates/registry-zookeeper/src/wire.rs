@@ -85,6 +85,12 @@ impl Writer {
         Self(vec![0; 4])
     }
 
+    /// Makes room, so that what follows is not moved while it grows.
+    fn reserve(mut self, bytes: usize) -> Self {
+        self.0.reserve(bytes);
+        self
+    }
+
     /// Starts the frame of a request; its id is put in by [`set_xid`] when it is sent.
     pub(crate) fn request(operation: i32) -> Self {
         Self::new().int(0).int(operation)
@@ -216,7 +222,8 @@ pub(crate) enum Acl {
 /// A commit as one multi. `create` is the operation of ZooKeeper 3.4, whose answer has no stat: the transaction's number
 /// is in the answer's header.
 pub(crate) fn multi(ops: &[Op], acl: Acl) -> Vec<u8> {
-    let mut writer = Writer::request(op::MULTI);
+    let bytes = ops.iter().map(Op::weight).sum();
+    let mut writer = Writer::request(op::MULTI).reserve(bytes);
     for op in ops {
         writer = write_op(writer, op, acl);
     }

@@ -26,10 +26,11 @@
 //!
 //! **End.** When the batcher is dropped, what was submitted still travels, and every group gets its result.
 
-use crate::{Commit, Error, Op, Path, SharedRegistry, Terms};
+use crate::{Commit, Error, Op, SharedRegistry, Terms};
 use futures::stream::{FuturesUnordered, StreamExt as _};
-use std::collections::hash_map::Entry;
+use std::collections::hash_map::{DefaultHasher, Entry};
 use std::collections::{HashMap, HashSet, VecDeque};
+use std::hash::{BuildHasherDefault, Hash, Hasher};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use tokio::sync::mpsc;
 
@@ -57,9 +58,41 @@ struct Group {
 
 /// One node that a group depends on.
 struct Touch {
-    path: Path,
+    node: Place,
     writes: bool,
 }
+
+/// Stands for a node's path: two nodes that have the same one by chance wait for each other without need.
+#[derive(Clone, Copy, PartialEq, Eq, Hash)]
+struct Place(u64);
+
+impl Place {
+    fn of(path: &str) -> Self {
+        let mut hasher = DefaultHasher::new();
+        path.hash(&mut hasher);
+        Self(hasher.finish())
+    }
+}
+
+/// A [`Place`] is a hash already.
+#[derive(Default)]
+struct Hashed(u64);
+
+impl Hasher for Hashed {
+    fn finish(&self) -> u64 {
+        self.0
+    }
+
+    fn write(&mut self, bytes: &[u8]) {
+        bytes.iter().for_each(|byte| self.0 = self.0 << 8 | u64::from(*byte));
+    }
+
+    fn write_u64(&mut self, hash: u64) {
+        self.0 = hash;
+    }
+}
+
+type Known = BuildHasherDefault<Hashed>;
 
 impl Batcher {
     /// A batcher that keeps at most `in_flight` transactions (at least 1) on their way at once. It starts a task, so it must
@@ -286,9 +319,11 @@ impl Group {
         let mut touches = Vec::with_capacity(2 * ops.len());
         for op in &ops {
             let writes = !matches!(op, Op::Check { .. });
-            touches.push(Touch { path: op.path().clone(), writes });
-            if matches!(op, Op::Create { .. } | Op::Delete { .. }) {
-                touches.extend(op.path().parent().map(|path| Touch { path, writes: false }));
+            touches.push(Touch { node: Place::of(op.path().as_str()), writes });
+            if let Op::Create { path, .. } | Op::Delete { path, .. } = op
+                && let Some(parent) = path.parent_text()
+            {
+                touches.push(Touch { node: Place::of(parent), writes: false });
             }
         }
         Self { ops, weight, touches, done }
@@ -305,7 +340,7 @@ impl Group {
 /// Which nodes are touched, and how often.
 #[derive(Default)]
 struct Holds {
-    paths: HashMap<Path, Hold>,
+    nodes: HashMap<Place, Hold, Known>,
 }
 
 #[derive(Default, PartialEq, Eq)]
@@ -316,23 +351,23 @@ struct Hold {
 
 impl Holds {
     fn blocks(&self, group: &Group) -> bool {
-        !self.paths.is_empty()
+        !self.nodes.is_empty()
             && group
                 .touches
                 .iter()
-                .any(|touch| self.paths.get(&touch.path).is_some_and(|hold| touch.writes || hold.writers > 0))
+                .any(|touch| self.nodes.get(&touch.node).is_some_and(|hold| touch.writes || hold.writers > 0))
     }
 
     fn add(&mut self, group: &Group) {
         for touch in &group.touches {
-            let hold = self.paths.entry(touch.path.clone()).or_default();
+            let hold = self.nodes.entry(touch.node).or_default();
             *hold.side(touch) += 1;
         }
     }
 
     fn remove(&mut self, group: &Group) {
         for touch in &group.touches {
-            let Entry::Occupied(mut hold) = self.paths.entry(touch.path.clone()) else { continue };
+            let Entry::Occupied(mut hold) = self.nodes.entry(touch.node) else { continue };
             *hold.get_mut().side(touch) -= 1;
             if *hold.get() == Hold::default() {
                 hold.remove();
@@ -365,18 +400,18 @@ fn halve(mut groups: Vec<Group>) -> Vec<Vec<Group>> {
 
 /// True when neither part touches what the other one writes.
 fn independent(one: &[Group], other: &[Group]) -> bool {
-    let written: HashSet<&Path> = writes(one).collect();
-    let written_by_other: HashSet<&Path> = writes(other).collect();
-    touched(one).all(|path| !written_by_other.contains(path))
-        && touched(other).all(|path| !written.contains(path))
+    let written: HashSet<Place, Known> = writes(one).collect();
+    let written_by_other: HashSet<Place, Known> = writes(other).collect();
+    touched(one).all(|node| !written_by_other.contains(&node))
+        && touched(other).all(|node| !written.contains(&node))
 }
 
-fn writes(groups: &[Group]) -> impl Iterator<Item = &Path> {
-    groups.iter().flat_map(|group| &group.touches).filter(|touch| touch.writes).map(|touch| &touch.path)
+fn writes(groups: &[Group]) -> impl Iterator<Item = Place> {
+    groups.iter().flat_map(|group| &group.touches).filter(|touch| touch.writes).map(|touch| touch.node)
 }
 
-fn touched(groups: &[Group]) -> impl Iterator<Item = &Path> {
-    groups.iter().flat_map(|group| &group.touches).map(|touch| &touch.path)
+fn touched(groups: &[Group]) -> impl Iterator<Item = Place> {
+    groups.iter().flat_map(|group| &group.touches).map(|touch| touch.node)
 }
 
 #[cfg(test)]

@@ -3,7 +3,7 @@
 
 use super::*;
 use crate::{
-    Access, CommitFuture, Conflict, ConnectOptions, Embedded, Hint, Node, OpResult, Registry, Session,
+    Access, CommitFuture, Conflict, ConnectOptions, Embedded, Hint, Node, OpResult, Path, Registry, Session,
 };
 use async_trait::async_trait;
 use proptest::prelude::*;

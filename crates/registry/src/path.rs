@@ -1,6 +1,6 @@
 //! Absolute paths of nodes.
 
-use std::fmt;
+use std::fmt::{self, Write as _};
 use std::sync::Arc;
 
 /// An absolute path: `/`, or `/name/name…` with no empty, `.` or `..` name and no control character.
@@ -38,6 +38,13 @@ impl Path {
         Ok(Self(text.into()))
     }
 
+    /// Takes a path as a registry tells it, without looking at it again.
+    #[must_use]
+    pub fn from_wire(text: &str) -> Self {
+        debug_assert!(text.starts_with('/'), "bad path {text:?}");
+        Self(text.into())
+    }
+
     /// The root, `/`.
     #[must_use]
     pub fn root() -> Self {
@@ -52,11 +59,21 @@ impl Path {
             !names.is_empty() && !names.starts_with('/') && !names.ends_with('/'),
             "bad name {names:?}"
         );
-        if &*self.0 == "/" {
-            Self(format!("/{names}").into())
-        } else {
-            Self(format!("{}/{names}", self.0).into())
-        }
+        Self([self.begin(), "/", names].concat().into())
+    }
+
+    /// As [`join`](Self::join), of what `names` shows.
+    #[must_use]
+    pub fn join_shown(&self, names: impl fmt::Display) -> Self {
+        let mut text = String::with_capacity(self.0.len() + 64);
+        let shown = write!(text, "{}/{names}", self.begin());
+        debug_assert!(shown.is_ok(), "a string takes everything");
+        Self(text.into())
+    }
+
+    /// What a path below this one begins with, up to its `/`.
+    fn begin(&self) -> &str {
+        if &*self.0 == "/" { "" } else { &self.0 }
     }
 
     /// The path as text.
@@ -68,11 +85,15 @@ impl Path {
     /// The path of the parent; `None` for the root.
     #[must_use]
     pub fn parent(&self) -> Option<Self> {
-        let (parent, name) = self.0.rsplit_once('/')?;
-        match (parent, name) {
+        self.parent_text().map(|parent| Self(parent.into()))
+    }
+
+    /// The text of the parent's path.
+    pub(crate) fn parent_text(&self) -> Option<&str> {
+        match self.0.rsplit_once('/')? {
             ("", "") => None,
-            ("", _) => Some(Self::root()),
-            (parent, _) => Some(Self(parent.into())),
+            ("", _) => Some("/"),
+            (parent, _) => Some(parent),
         }
     }
 

@@ -90,9 +90,24 @@ impl Backend {
 
     /// How many requests ZooKeeper has received since its start; 0 for the others.
     pub(crate) fn requests(&self) -> anyhow::Result<f64> {
+        self.counted(&["zk_packets_received"])
+    }
+
+    /// How many watch events ZooKeeper has delivered since its start; 0 for the others.
+    pub(crate) fn events(&self) -> anyhow::Result<f64> {
+        self.counted(&[
+            "zk_sum_node_created_watch_count",
+            "zk_sum_node_changed_watch_count",
+            "zk_sum_node_deleted_watch_count",
+            "zk_sum_node_children_watch_count",
+        ])
+    }
+
+    /// The sum of these numbers of the server.
+    fn counted(&self, names: &[&str]) -> anyhow::Result<f64> {
         let Some(server) = self.server() else { return Ok(0.0) };
         let numbers = server.mntr()?;
-        Ok(numbers.get("zk_packets_received").and_then(|number| number.parse().ok()).unwrap_or_default())
+        Ok(names.iter().filter_map(|name| numbers.get(*name)?.parse::<f64>().ok()).sum())
     }
 }
 

@@ -12,6 +12,7 @@ mod backend;
 mod child;
 mod events;
 mod fleet;
+mod herd;
 mod lateness;
 mod machine;
 mod memory;
@@ -76,12 +77,13 @@ impl Scale {
 type Run = fn(Scale) -> BoxFuture<'static, anyhow::Result<Vec<Row>>>;
 
 /// All measurements, by name.
-const MEASUREMENTS: [(&str, Run); 12] = [
+const MEASUREMENTS: [(&str, Run); 13] = [
     ("lateness", |scale| Box::pin(lateness::run(scale))),
     ("throughput", |scale| Box::pin(throughput::run(scale))),
     ("takeover", |scale| Box::pin(takeover::run(scale))),
     ("memory", |scale| Box::pin(memory::run(scale))),
     ("start", |scale| Box::pin(start::run(scale))),
+    ("herd", |scale| Box::pin(herd::run(scale))),
     ("events", |scale| Box::pin(events::ingest::run(scale))),
     ("events-publish", |scale| Box::pin(events::publish::run(scale))),
     ("events-java", |scale| Box::pin(events::java::run(scale))),
@@ -97,7 +99,7 @@ const ONLY_NAMED: [&str; 2] = ["events", "peers"];
 const USAGE: &str =
     "usage: clockwright-benches [--quick | --smoke] [--on PLACE] [--output table|json] [NAME…]
 
-names: lateness throughput takeover memory start; all of these without a name
+names: lateness throughput takeover memory start herd; all of these without a name
        events events-publish events-java events-retention events-partitions events-queries: the event store
        peers: beside Java Elastic-Job, needs a JDK and what e2e/java-peer/build.sh makes
 --quick          fewer pairs, shorter samples and less history

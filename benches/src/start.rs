@@ -4,7 +4,8 @@
 //! In a *fresh* namespace everything is created: settings, election, plan. The floor is the bare creation of the very same
 //! nodes, one commit for each job, through the same batcher. In an *existing* namespace the same instance comes back after
 //! a clean shutdown. The floor is the bare reading of all of it, a subtree for each job, 64 at once, as the engine does.
-//! The first fire comes with the first second that begins after the first jobs are scheduled.
+//! Nothing is due meanwhile. The first fire is timed in starts of their own, of jobs that are due every second: it comes with the
+//! first second that begins after the first jobs are scheduled.
 
 use crate::Scale;
 use crate::backend::{Backend, Kind};
@@ -14,6 +15,7 @@ use crate::report::Row;
 use crate::stats::median;
 use anyhow::Context as _;
 use bytes::Bytes;
+use clockwright_events::Bus;
 use clockwright_fleet::keys::Keys;
 use clockwright_registry::{Batcher, Node, Op, Path, SharedRegistry};
 use futures::StreamExt as _;
@@ -30,14 +32,17 @@ pub(crate) async fn run(scale: Scale) -> anyhow::Result<Vec<Row>> {
         let (mut fresh, mut again) = (Arm::default(), Arm::default());
         for round in 0..scale.pick(5, 3, 1) {
             let namespace = backend.namespace(&format!("bench-{round}"));
-            fresh.product(start(&backend, &namespace, jobs).await?);
+            let firing = backend.namespace(&format!("firing-{round}"));
+            fresh.scheduled.push(millis(scheduled(&backend, &namespace, jobs).await?));
+            fresh.fired.push(millis(fired(&backend, &firing, jobs).await?));
             let registry = backend.connector(SESSION)().await?;
             let root = Keys::new(&namespace)?.root().clone();
             let nodes = registry.tree(&root).await?;
             fresh.floor.push(millis(
                 create(&registry, &root, &nodes, &backend.namespace(&format!("bare-{round}"))).await?,
             ));
-            again.product(start(&backend, &namespace, jobs).await?);
+            again.scheduled.push(millis(scheduled(&backend, &namespace, jobs).await?));
+            again.fired.push(millis(fired(&backend, &firing, jobs).await?));
             again.floor.push(millis(read(&registry, &root).await?));
             registry.close().await?;
         }
@@ -55,11 +60,6 @@ struct Arm {
 }
 
 impl Arm {
-    fn product(&mut self, (scheduled, fired): (Duration, Duration)) {
-        self.scheduled.push(millis(scheduled));
-        self.fired.push(millis(fired));
-    }
-
     fn rows(self, what: &str, jobs: usize, kind: Kind, floor: &str) -> [Row; 2] {
         let ratio =
             median(self.scheduled.iter().zip(&self.floor).map(|(scheduled, floor)| scheduled / floor));
@@ -76,7 +76,20 @@ impl Arm {
     }
 }
 
-async fn start(backend: &Backend, namespace: &str, jobs: usize) -> anyhow::Result<(Duration, Duration)> {
+/// From the start of an engine until it owns all items.
+async fn scheduled(backend: &Backend, namespace: &str, jobs: usize) -> anyhow::Result<Duration> {
+    let never = |_| "0 0 0 1 1 ? 2099".to_owned();
+    let definitions = fleet::jobs("start", jobs, ITEMS, never, &fleet::no_op())?;
+    let began = Instant::now();
+    let engine = fleet::engine(backend.connector(SESSION), namespace, definitions, Bus::silent(), 0).await?;
+    fleet::owns(&engine, jobs * ITEMS as usize).await?;
+    let took = began.elapsed();
+    engine.shutdown().await;
+    Ok(took)
+}
+
+/// From the start of an engine until the first body starts.
+async fn fired(backend: &Backend, namespace: &str, jobs: usize) -> anyhow::Result<Duration> {
     let store = Store::open().await?;
     let starts = Collected::new();
     let note = starts.clone();
@@ -89,7 +102,6 @@ async fn start(backend: &Backend, namespace: &str, jobs: usize) -> anyhow::Resul
     let began = Instant::now();
     let engine = fleet::engine(backend.connector(SESSION), namespace, definitions, store.bus(), 0).await?;
     fleet::owns(&engine, jobs * ITEMS as usize).await?;
-    let scheduled = began.elapsed();
     let deadline = began + Duration::from_secs(60);
     while starts.len() == 0 {
         anyhow::ensure!(Instant::now() < deadline, "nothing fired within a minute");
@@ -97,7 +109,7 @@ async fn start(backend: &Backend, namespace: &str, jobs: usize) -> anyhow::Resul
     }
     engine.shutdown().await;
     let first = starts.take().into_iter().min().context("something fired")?;
-    Ok((scheduled, first - began))
+    Ok(first - began)
 }
 
 /// Creates the same nodes elsewhere, as persistent ones.

@@ -13,6 +13,7 @@ fn every_measurement_runs_and_gives_rows_with_values() {
         "takeover",
         "memory",
         "start",
+        "herd",
         "events",
         "events-publish",
         "events-queries",

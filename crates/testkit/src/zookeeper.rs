@@ -190,6 +190,12 @@ impl ZkServer {
             .collect())
     }
 
+    /// The id of its process while it runs.
+    #[must_use]
+    pub fn process_id(&self) -> Option<u32> {
+        self.process.lock().as_ref().map(Child::id)
+    }
+
     /// What the server has carried out since its data directory was made, from its transaction log, in order. Failed
     /// transactions are left out.
     ///

@@ -143,21 +143,26 @@ pub struct JobRow {
     pub name: String,
     /// What it runs, as `elasticJobType` says it.
     pub kind: String,
+    /// What the registry says: `OK`, `PAUSED`, `DISABLED`, `CRASHED`, `SHARDING_FLAG` or `DEGRADED`. Absent while it has not the job, or is not seen.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub status: Option<String>,
+    /// Why it is paused or degraded.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub reason: Option<String>,
     /// `online`, `offline` or `removing`.
     pub state: String,
     /// Who defines it: `console` or `files`.
     pub managed: String,
     /// True when it was changed by hand although files define it.
     pub diverged: bool,
-    /// Its schedule; empty for a job that only runs when it is triggered.
-    pub cron: String,
-    /// The zone of its schedule; empty for that of its machines.
-    pub zone: String,
-    /// When it fires next, by its schedule alone.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub next_fire_at: Option<At>,
-    /// How many items it has.
-    pub items: i64,
+    /// When it fires.
+    pub schedule: Timing,
+    /// How its items stand.
+    pub items: ItemCounts,
+    /// How many instances serve it.
+    pub instances: u64,
+    /// How many hosts it knows.
+    pub hosts: u64,
     /// For people.
     pub title: String,
     /// Words to find it by.
@@ -168,6 +173,33 @@ pub struct JobRow {
     pub version: i64,
     /// When it last changed.
     pub changed_at: At,
+}
+
+/// When a job fires.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct Timing {
+    /// Its schedule; empty for a job that only runs when it is triggered.
+    pub cron: String,
+    /// The zone of its schedule; empty for that of its machines.
+    pub zone: String,
+    /// When it fires next, by its schedule alone.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub next_fire_at: Option<At>,
+}
+
+/// How a job's items stand: how many it is to have, and how many of those that the registry has.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct ItemCounts {
+    /// It is to have.
+    pub total: u64,
+    /// Run now, as far as their marks tell.
+    pub running: u64,
+    /// Are disabled.
+    pub disabled: u64,
+    /// Have no owner that is there.
+    pub unowned: u64,
 }
 
 /// One version of a job.

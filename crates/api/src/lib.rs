@@ -4,11 +4,12 @@
 //! - [`permission`]: what a person may do, and which role brings which permission.
 //! - [`text`]: names and texts that check themselves when they are read.
 //! - [`page`]: one page of a list; [`At`]: an instant.
-//! - [`people`], [`projects`], [`jobs`], [`live`], [`journal`], [`sync`], [`system`]: what requests and answers are made of, by resource.
+//! - [`people`], [`projects`], [`jobs`], [`live`], [`history`], [`stream`], [`journal`], [`sync`], [`system`]: what requests and answers are made of, by resource.
 //!
 //! Keys are camelCase, times are RFC 3339 in UTC. Nothing here does any input or output.
 
 mod at;
+pub mod history;
 pub mod jobs;
 pub mod journal;
 pub mod live;
@@ -17,6 +18,7 @@ pub mod people;
 pub mod permission;
 pub mod problem;
 pub mod projects;
+pub mod stream;
 pub mod sync;
 pub mod system;
 pub mod text;

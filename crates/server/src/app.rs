@@ -3,6 +3,7 @@
 use crate::catalogue::Catalogue;
 use crate::config::Config;
 use crate::decide::chain::Actor;
+use crate::histories::Histories;
 use crate::http::answer::{Answer, Rendered};
 use crate::http::grant::{Asker, Key};
 use crate::http::openapi::Operation;
@@ -19,10 +20,14 @@ use std::collections::HashMap;
 use std::marker::PhantomData;
 use std::sync::{Arc, Mutex, PoisonError, Weak};
 use std::time::Duration;
-use tokio::sync::{Notify, Semaphore, SemaphorePermit};
+use tokio::sync::{Notify, Semaphore, SemaphorePermit, watch};
 
 /// How many requests are under way at most.
 const ROOM: usize = 512;
+/// How many streams are open at most, …
+const STREAMS: usize = 500;
+/// … and how many of one person or program.
+const STREAMS_EACH: usize = 10;
 /// How often the journal is looked at for what others did.
 const FOLLOW: Duration = Duration::from_millis(500);
 /// How long an answer waits for the catalogue to have what it says.
@@ -41,6 +46,8 @@ pub struct App {
     pub catalogue: Catalogue,
     /// The live state of all jobs, in memory.
     pub mirrors: Mirrors,
+    /// The event stores that projects may have their history in.
+    pub histories: Histories,
     /// Who comes in.
     pub identity: Identity,
     /// The registries that projects may be in.
@@ -55,11 +62,33 @@ pub struct App {
     rates: Mutex<HashMap<(String, bool), Bucket>>,
     /// Failed sign-ins that were recorded, and when.
     told: Mutex<HashMap<(String, String), Millis>>,
+    /// Streams that are open, by whose they are.
+    streams: Arc<Mutex<HashMap<String, usize>>>,
+    leaving: watch::Sender<bool>,
 }
 
 impl std::fmt::Debug for App {
     fn fmt(&self, out: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         out.debug_struct("App").field("config", &self.config).finish_non_exhaustive()
+    }
+}
+
+/// The room of one stream.
+#[derive(Debug)]
+pub struct StreamSlot {
+    streams: Arc<Mutex<HashMap<String, usize>>>,
+    who: String,
+}
+
+impl Drop for StreamSlot {
+    fn drop(&mut self) {
+        let mut streams = self.streams.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(count) = streams.get_mut(&self.who) {
+            *count -= 1;
+            if *count == 0 {
+                streams.remove(&self.who);
+            }
+        }
     }
 }
 
@@ -93,12 +122,15 @@ impl App {
             mirrors: Mirrors::default(),
             identity: Identity::default(),
             registries,
+            histories: Histories::of_config(&config),
             hashing: Hashing::default(),
             config,
             clock,
             room: Semaphore::new(ROOM),
             rates: Mutex::default(),
             told: Mutex::default(),
+            streams: Arc::default(),
+            leaving: watch::Sender::new(false),
         });
         tokio::spawn(follow(Arc::downgrade(&app), changed));
         Ok(app)
@@ -148,6 +180,33 @@ impl App {
         }
         bucket.room -= 1_000;
         Ok(())
+    }
+
+    /// Room for one more stream of somebody, until it is dropped.
+    ///
+    /// # Errors
+    /// `too-many-streams`.
+    pub fn stream_slot(&self, who: &str) -> Answered<StreamSlot> {
+        let mut streams = self.streams.lock().unwrap_or_else(PoisonError::into_inner);
+        let (all, theirs) = (streams.values().sum::<usize>(), streams.get(who).copied().unwrap_or(0));
+        if all >= STREAMS || theirs >= STREAMS_EACH {
+            let detail =
+                format!("{theirs} of your streams are open, and {STREAMS_EACH} may be; {STREAMS} in all");
+            return Err(Problem::new(Code::TooManyStreams, detail).retry(5).into());
+        }
+        *streams.entry(who.to_owned()).or_default() += 1;
+        Ok(StreamSlot { streams: Arc::clone(&self.streams), who: who.to_owned() })
+    }
+
+    /// Turns true when the server leaves: what goes on is to end.
+    #[must_use]
+    pub fn leaving(&self) -> watch::Receiver<bool> {
+        self.leaving.subscribe()
+    }
+
+    /// The server leaves.
+    pub fn leave(&self) {
+        self.leaving.send_replace(true);
     }
 
     /// Is a failed sign-in to be recorded? One a minute, login and address is, and at most 50 a second in all.

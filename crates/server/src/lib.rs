@@ -14,6 +14,7 @@
 //! - [`registries`]: one session with each of the operator's registries.
 //! - [`chores`]: what one server does for all.
 //! - [`sync`]: the registry is kept equal to the database.
+//! - [`histories`]: the event stores, which have what happened.
 //! - [`identity`]: who comes in.
 //! - [`http`]: the interface.
 
@@ -22,6 +23,7 @@ pub mod catalogue;
 pub mod chores;
 pub mod config;
 pub mod decide;
+pub mod histories;
 pub mod http;
 pub mod identity;
 pub mod mirror;

@@ -99,6 +99,7 @@ impl Server {
         self.lead.stop().await;
         self.living.abort();
         self.mirroring.abort();
+        self.app.leave();
         self.stop.send_replace(true);
         if let Err(error) = self.serving.await {
             tracing::error!(%error, "the listener failed");

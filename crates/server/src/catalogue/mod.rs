@@ -6,17 +6,20 @@
 //!
 //! Projects and members are few and are loaded whole when one of them changed. Jobs are loaded one by one.
 
+use crate::decide::chain::Link;
 use crate::store::{JobRow, JournalFilter, MemberKind, MemberRow, ProjectRow, Store, StoreError};
 use clockwright_api::Role;
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::{Arc, PoisonError, RwLock};
-use tokio::sync::watch;
+use tokio::sync::{broadcast, watch};
 
 /// Everything that lists need, in memory.
 #[derive(Debug)]
 pub struct Catalogue {
     rows: RwLock<Rows>,
     seq: watch::Sender<i64>,
+    /// Hands records on whose changes are in here.
+    feed: broadcast::Sender<Arc<Link>>,
 }
 
 #[derive(Debug, Default)]
@@ -28,12 +31,14 @@ struct Rows {
     job_names: BTreeMap<(i64, String), i64>,
 }
 
+/// How many records wait for whoever listens; who is slower is told that there were more.
+pub const FEED: usize = 256;
 /// How many rows are loaded at once.
 const BATCH: u32 = 2_000;
 
 impl Default for Catalogue {
     fn default() -> Self {
-        Self { rows: RwLock::default(), seq: watch::Sender::new(0) }
+        Self { rows: RwLock::default(), seq: watch::Sender::new(0), feed: broadcast::Sender::new(FEED) }
     }
 }
 
@@ -88,6 +93,10 @@ impl Catalogue {
                 }
             }
             self.reach(last);
+            for record in records {
+                // Nobody may be listening.
+                let _ = self.feed.send(Arc::new(record));
+            }
         }
         Ok(())
     }
@@ -103,6 +112,12 @@ impl Catalogue {
 
     fn reach(&self, seq: i64) {
         self.seq.send_if_modified(|there| std::mem::replace(there, seq.max(*there)) != seq.max(*there));
+    }
+
+    /// The records that are followed from now on.
+    #[must_use]
+    pub fn records(&self) -> broadcast::Receiver<Arc<Link>> {
+        self.feed.subscribe()
     }
 
     /// The number of the last record whose change is in here.

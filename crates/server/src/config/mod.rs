@@ -37,6 +37,10 @@ pub struct Config {
     pub registry: Secret,
     /// The addresses of other registries, by name.
     pub registries: BTreeMap<String, Secret>,
+    /// The address of the event store `home`.
+    pub store: Secret,
+    /// The addresses of other event stores, by name.
+    pub stores: BTreeMap<String, Secret>,
     /// The certificate chain, PEM.
     pub tls_cert: Option<PathBuf>,
     /// The certificate's key, PEM.
@@ -57,8 +61,6 @@ pub struct Config {
     pub token_usual: Millis,
     /// How long a token lives at most, milliseconds.
     pub token_longest: Millis,
-    /// The names of the event stores that a project may have its history in.
-    pub stores: Vec<String>,
     /// How long a save waits for the registry, milliseconds.
     pub sync_wait: Millis,
 }
@@ -104,6 +106,8 @@ impl Config {
             database: Secret::default(),
             registry: Secret::default(),
             registries: BTreeMap::new(),
+            store: Secret::default(),
+            stores: BTreeMap::new(),
             tls_cert: None,
             tls_key: None,
             insecure_http: false,
@@ -114,7 +118,6 @@ impl Config {
             password_min: 0,
             token_usual: 0,
             token_longest: 0,
-            stores: vec!["home".to_owned()],
             sync_wait: 0,
         }
     }

@@ -120,6 +120,31 @@ pub const KEYS: &[Key] = &[
         },
     },
     Key {
+        name: "store",
+        form: Form::Secret,
+        default: "sqlite:{data}/events.db",
+        example: "",
+        help: "The event store `home`, which has the history of projects unless they name another: `sqlite:FILE`, \
+               `postgres://USER:PASSWORD@HOST:PORT/DATABASE` or `mysql://…`. It is the one that the instances write to.",
+        take: |config, _, value| secret(&mut config.store, value),
+    },
+    Key {
+        name: "stores.NAME",
+        form: Form::Secret,
+        default: "",
+        example: "postgres://clockwright:PASSWORD@db2/events",
+        help: "Another event store that projects may name.",
+        take: |config, name, value| {
+            let mut address = Secret::default();
+            secret(&mut address, value)?;
+            if name == "home" {
+                return Err("is the key `store`".to_owned());
+            }
+            config.stores.insert(name.to_owned(), address);
+            Ok(())
+        },
+    },
+    Key {
         name: "tls.cert",
         form: Form::Text,
         default: "",

@@ -15,6 +15,38 @@ pub trait Answer: Send + 'static {
     fn describe(operation: &mut Operation);
 }
 
+/// What a handler gives: an answer that is whole, or one that goes on.
+pub trait Reply: Send + 'static {
+    /// As a response.
+    fn respond(self) -> Response<Body>;
+    /// What the document says of it.
+    fn describe(operation: &mut Operation);
+}
+
+impl<T: Answer> Reply for T {
+    fn respond(self) -> Response<Body> {
+        self.render().response()
+    }
+
+    fn describe(operation: &mut Operation) {
+        T::describe(operation);
+    }
+}
+
+/// An answer of events, which nothing on its way is to keep or to hold back.
+#[must_use]
+pub fn events(body: Body) -> Response<Body> {
+    let mut response = Response::new(body);
+    for (name, value) in [
+        (CONTENT_TYPE, "text/event-stream"),
+        (CACHE_CONTROL, "no-store"),
+        (HeaderName::from_static("x-accel-buffering"), "no"),
+    ] {
+        response.headers_mut().insert(name, HeaderValue::from_static(value));
+    }
+    response
+}
+
 /// An answer as it is sent, and as it is kept for who asks again with the same key.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Rendered {

@@ -51,7 +51,7 @@ pub(super) async fn serve<C, F>(
 ) -> Response<Body>
 where
     C: FnOnce(Ask) -> F,
-    F: Future<Output = Answered<Rendered>>,
+    F: Future<Output = Answered<Response<Body>>>,
 {
     let id = uuid::Uuid::now_v7().to_string();
     let method = request.method().clone();
@@ -63,7 +63,7 @@ where
         Err(_) => Err(Problem::new(Code::Internal, "the server failed at this request").into()),
     };
     let (response, code) = match answered {
-        Ok(rendered) => (rendered.response(), None),
+        Ok(response) => (response, None),
         Err(Refusal::Replay(rendered)) => {
             let mut response = rendered.response();
             response.headers_mut().insert("idempotency-replayed", HeaderValue::from_static("true"));
@@ -91,10 +91,10 @@ async fn answer<C, F>(
     known: &[String],
     request: Request,
     call: C,
-) -> Answered<Rendered>
+) -> Answered<Response<Body>>
 where
     C: FnOnce(Ask) -> F,
-    F: Future<Output = Answered<Rendered>>,
+    F: Future<Output = Answered<Response<Body>>>,
 {
     let _room =
         app.room().ok_or_else(|| Problem::new(Code::Busy, "too many requests are under way").retry(1))?;

@@ -38,6 +38,16 @@ impl Operation {
         self.answers.push((status, text.to_owned(), Some(name)));
     }
 
+    /// It answers events of forms that it [knows](Self::knows).
+    pub fn answers_events(&mut self, text: &str) {
+        self.answers.push((200, format!("`text/event-stream`: {text}"), None));
+    }
+
+    /// The document has this form, although no body is of it alone.
+    pub fn knows<T: ToSchema>(&mut self) {
+        self.schema::<T>();
+    }
+
     /// It answers without a body.
     pub fn answers_nothing(&mut self, status: u16, text: &str) {
         self.answers.push((status, text.to_owned(), None));

@@ -10,7 +10,7 @@
 //! matrix of rights are made from the same rows.
 
 use crate::app::App;
-use crate::http::answer::{Answer, Rendered};
+use crate::http::answer::Reply;
 use crate::http::ask::Ask;
 use crate::http::frame;
 use crate::http::grant::{Anyone, Asking, Grant, Granted, Open};
@@ -18,18 +18,19 @@ use crate::http::openapi::{Described, Operation};
 use crate::http::parts::Part;
 use crate::http::refusal::Answered;
 use axum::Router;
+use axum::body::Body;
 use axum::routing::{MethodFilter, MethodRouter, on};
 use clockwright_api::Permission;
 use clockwright_api::permission::{Kind, Looks};
 use futures::future::BoxFuture;
-use http::Method;
+use http::{Method, Response};
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
 /// A function that answers a request whose sender was granted `K`.
 pub trait Endpoint<K, Args>: Send + Sync + 'static {
-    /// Grants, reads the parts, calls, renders.
-    fn call(self: Arc<Self>, ask: Ask) -> BoxFuture<'static, Answered<Rendered>>;
+    /// Grants, reads the parts, calls, makes the response.
+    fn call(self: Arc<Self>, ask: Ask) -> BoxFuture<'static, Answered<Response<Body>>>;
     /// What the document says of it.
     fn describe(operation: &mut Operation);
     /// The permission that its first argument proves.
@@ -49,17 +50,17 @@ macro_rules! endpoint {
             F: Fn(Arc<App>, G, $($part,)*) -> Fut + Send + Sync + 'static,
             Fut: Future<Output = Answered<Out>> + Send + 'static,
             G: Proves<K> + 'static,
-            Out: Answer,
+            Out: Reply,
             $($part: Part + 'static,)*
         {
-            fn call(self: Arc<Self>, ask: Ask) -> BoxFuture<'static, Answered<Rendered>> {
+            fn call(self: Arc<Self>, ask: Ask) -> BoxFuture<'static, Answered<Response<Body>>> {
                 Box::pin(async move {
                     // Before anything of the request is read, so that who may not learns nothing of what is wrong with it.
                     let grant = G::make(&ask)?;
                     $( #[allow(non_snake_case, reason = "the part of that name")] let $part = $part::read(&ask)?; )*
                     let app = Arc::clone(&ask.app);
                     drop(ask);
-                    Ok(self(app, grant, $($part,)*).await?.render())
+                    Ok(self(app, grant, $($part,)*).await?.respond())
                 })
             }
 

@@ -3,7 +3,9 @@
 use super::grant::Open;
 use super::openapi::Described;
 use super::route::Routes;
-use super::v1::{hosts, jobs, journal, links, live, me, people, projects, session, sync, system};
+use super::v1::{
+    history, hosts, jobs, journal, links, live, me, people, projects, session, stream, sync, system,
+};
 use crate::app::App;
 use axum::Router;
 use clockwright_api::Code;
@@ -20,6 +22,7 @@ pub fn table() -> Routes {
     of_projects(&mut routes);
     of_jobs(&mut routes);
     of_what_is_live(&mut routes);
+    of_history(&mut routes);
     of_sync(&mut routes);
     of_journal(&mut routes);
     routes
@@ -223,6 +226,8 @@ fn of_jobs(routes: &mut Routes) {
 }
 
 fn of_what_is_live(routes: &mut Routes) {
+    routes.get(JobRead, "/api/v1/stream", "What changes, as it happens", stream::listen);
+    routes.refuses(&[Code::BadCursor, Code::BadFilter, Code::Invalid, Code::TooManyStreams]);
     routes.get(
         JobRead,
         "/api/v1/projects/{project}/jobs/{job}/live",
@@ -248,6 +253,57 @@ fn of_what_is_live(routes: &mut Routes) {
     routes.refuses(&[Code::RegistryAway]);
     routes.get(JobRead, "/api/v1/projects/{project}/hosts/{ip}", "A host, with what is on it", hosts::show);
     routes.refuses(&[Code::RegistryAway, Code::NoSuchHost]);
+}
+
+fn of_history(routes: &mut Routes) {
+    const PAGES: &[Code] = &[Code::BadCursor, Code::Invalid];
+    routes.get(HistoryRead, "/api/v1/runs", "Outcomes in all projects that one may see", history::all);
+    routes.refuses(PAGES);
+    routes.get(HistoryRead, "/api/v1/runs/{id}", "All that is known of one run", history::show);
+    routes.get(HistoryRead, "/api/v1/projects/{project}/runs", "Outcomes in a project", history::of_project);
+    routes.refuses(PAGES);
+    routes.get(
+        HistoryRead,
+        "/api/v1/projects/{project}/jobs/{job}/runs",
+        "Outcomes of a job",
+        history::of_job,
+    );
+    routes.refuses(PAGES);
+    routes.get(
+        HistoryRead,
+        "/api/v1/projects/{project}/jobs/{job}/attempts",
+        "Attempts of a job, those of Elastic-Job's instances too",
+        history::attempts,
+    );
+    routes.refuses(PAGES);
+    routes.get(
+        HistoryRead,
+        "/api/v1/projects/{project}/jobs/{job}/ledger",
+        "Every due instant of a job with its one outcome, and those that have none",
+        history::ledger,
+    );
+    routes.refuses(&[Code::Invalid, Code::NoSuchItem]);
+    routes.get(
+        HistoryRead,
+        "/api/v1/projects/{project}/stats",
+        "How fires of a project ended, counted",
+        history::project_stats,
+    );
+    routes.refuses(&[Code::Invalid]);
+    routes.get(
+        HistoryRead,
+        "/api/v1/projects/{project}/jobs/{job}/stats",
+        "How fires of a job ended, counted",
+        history::job_stats,
+    );
+    routes.refuses(&[Code::Invalid]);
+    routes.get(
+        HistoryRead,
+        "/api/v1/projects/{project}/losses",
+        "What could not be kept of a project's history",
+        history::losses,
+    );
+    routes.refuses(&[Code::Invalid]);
 }
 
 fn of_sync(routes: &mut Routes) {

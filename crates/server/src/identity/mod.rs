@@ -69,6 +69,19 @@ impl Identity {
     /// # Errors
     /// The database is away.
     pub async fn open(&self, app: &App, headers: &HeaderMap, ip: &str) -> Answered<Door> {
+        self.enter(app, headers, Some(ip)).await
+    }
+
+    /// Looks again who they are whose request goes on. That is no use of their session or token.
+    ///
+    /// # Errors
+    /// The database is away.
+    pub async fn look(&self, app: &App, headers: &HeaderMap) -> Answered<Door> {
+        self.enter(app, headers, None).await
+    }
+
+    /// From where it is used; `None` when this is no use of it.
+    async fn enter(&self, app: &App, headers: &HeaderMap, ip: Option<&str>) -> Answered<Door> {
         let (secret, is_token) = match (bearer(headers), app.cookie(headers)) {
             (Some(token), _) => (token, true),
             (None, Some(cookie)) => (cookie, false),
@@ -87,19 +100,25 @@ impl Identity {
         };
         Ok(match opened {
             Opened::Nothing(code) => Door::Over(code),
-            Opened::Session(it) => self.by_session(app, &it, now).await?,
+            Opened::Session(it) => self.by_session(app, &it, ip.is_some(), now).await?,
             Opened::Token(it) => self.by_token(app, &it, ip, now).await?,
         })
     }
 
-    async fn by_session(&self, app: &App, it: &(SessionRow, UserRow), now: Millis) -> Answered<Door> {
+    async fn by_session(
+        &self,
+        app: &App,
+        it: &(SessionRow, UserRow),
+        is_use: bool,
+        now: Millis,
+    ) -> Answered<Door> {
         let (session, user) = it;
         let idle = app.config.session_idle;
         let is_over = session.ended.is_some() || now >= session.ends || now - session.seen >= idle + NOTED;
         if is_over || user.state != UserState::Active {
             return Ok(Door::Over(Code::SessionOver));
         }
-        if self.is_to_be_noted(&session.hash, now) {
+        if is_use && self.is_to_be_noted(&session.hash, now) {
             app.store.session_seen(&session.hash, now).await?;
         }
         let (everywhere, projects) = app.catalogue.roles(&user.id, &session.groups);
@@ -112,12 +131,20 @@ impl Identity {
         }))
     }
 
-    async fn by_token(&self, app: &App, it: &(TokenRow, UserRow), ip: &str, now: Millis) -> Answered<Door> {
+    async fn by_token(
+        &self,
+        app: &App,
+        it: &(TokenRow, UserRow),
+        ip: Option<&str>,
+        now: Millis,
+    ) -> Answered<Door> {
         let (token, user) = it;
         if token.ended.is_some() || now >= token.expires || user.state != UserState::Active {
             return Ok(Door::Over(Code::TokenExpired));
         }
-        if self.is_to_be_noted(&token.id, now) {
+        if let Some(ip) = ip
+            && self.is_to_be_noted(&token.id, now)
+        {
             app.store.token_used(&token.id, ip, now).await?;
         }
         let (everywhere, projects) = app.catalogue.roles(&user.id, &[]);

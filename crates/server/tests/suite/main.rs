@@ -1,10 +1,12 @@
 //! What the interface does, on each of the three databases: every test is run on SQLite, PostgreSQL and MariaDB.
 #![allow(clippy::unwrap_used, missing_docs, reason = "tests")]
 
+mod history;
 mod identity;
 mod jobs;
 mod lead;
 mod live;
 mod projects;
 mod stage;
+mod stream;
 mod sync;

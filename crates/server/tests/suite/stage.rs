@@ -1,12 +1,15 @@
 //! A server without a socket, on a database of its own, with a clock that the test turns, and people who ask it.
 
+use clockwright_events::EventStore;
 use clockwright_model::Millis;
 use clockwright_registry::{Connect, ConnectOptions, Embedded, SharedRegistry};
 use clockwright_server::app::{App, Clock};
 use clockwright_server::config::Config;
 use clockwright_server::registries::{Registries, Source};
 use clockwright_server::store::Store;
+use clockwright_testkit::patience::PATIENCE;
 use clockwright_testkit::sql::{Kind, shared};
+use futures::StreamExt;
 use http::{Method, Request, StatusCode};
 use serde_json::{Value, json};
 use std::sync::Arc;
@@ -67,6 +70,51 @@ pub(crate) struct Reply {
     pub(crate) headers: http::HeaderMap,
 }
 
+/// A stream that somebody listens to.
+pub(crate) struct Listening {
+    body: axum::body::BodyDataStream,
+    rest: String,
+}
+
+/// One event of it.
+#[derive(Debug, Clone)]
+pub(crate) struct Event {
+    pub(crate) name: String,
+    pub(crate) id: Option<i64>,
+    pub(crate) data: Value,
+}
+
+impl Listening {
+    /// The next event; `None` at the end.
+    pub(crate) async fn next(&mut self) -> Option<Event> {
+        loop {
+            if let Some((text, rest)) = self.rest.split_once("\n\n") {
+                let field =
+                    |key: &str| text.lines().find_map(|line| line.strip_prefix(key)?.strip_prefix(": "));
+                let event = Event {
+                    name: field("event").unwrap().to_owned(),
+                    id: field("id").map(|id| id.parse().unwrap()),
+                    data: serde_json::from_str(field("data").unwrap()).unwrap(),
+                };
+                self.rest = rest.to_owned();
+                return Some(event);
+            }
+            let chunk = tokio::time::timeout(PATIENCE, self.body.next()).await.expect("an event comes")?;
+            self.rest += std::str::from_utf8(&chunk.unwrap()).unwrap();
+        }
+    }
+
+    /// The next event of this name; others are passed over.
+    pub(crate) async fn until(&mut self, name: &str) -> Event {
+        loop {
+            let event = self.next().await.unwrap_or_else(|| panic!("the stream ended before `{name}`"));
+            if event.name == name {
+                return event;
+            }
+        }
+    }
+}
+
 /// Somebody who asks.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Caller {
@@ -85,6 +133,8 @@ impl Stage {
             On::Postgres => shared(Kind::Postgres).database().await.unwrap(),
             On::MariaDb => shared(Kind::MariaDb).database().await.unwrap(),
         };
+        let store = format!("sqlite:{}", folder.path().join("events.db").display()).into();
+        let config = Config { store, ..config };
         let time = Arc::new(AtomicI64::new(1_800_000_000_000));
         let registry = Embedded::in_memory();
         let app = open(&address, &config, &registry, &time).await;
@@ -95,6 +145,11 @@ impl Stage {
     /// Another server on the same database and registry.
     pub(crate) async fn another(&self) -> Arc<App> {
         open(&self.address, &self.config, &self.registry, &self.time).await
+    }
+
+    /// The event store `home`, as instances write it.
+    pub(crate) async fn history(&self) -> Arc<EventStore> {
+        EventStore::connect(self.app.config.store.reveal()).await.unwrap()
     }
 
     /// Lets time pass.
@@ -144,6 +199,26 @@ impl Stage {
 
     pub(crate) async fn delete(&self, who: &Caller, path: &str) -> Reply {
         self.ask(who, Method::DELETE, path, None).await
+    }
+
+    /// Listens to a stream; a problem is a reply.
+    pub(crate) async fn listen(&self, who: &Caller, path: &str) -> Result<Listening, Reply> {
+        let mut request = Request::builder().method(Method::GET).uri(format!("/api/v1{path}"));
+        for (name, value) in &who.headers {
+            request = request.header(name, value);
+        }
+        let request = request.body(axum::body::Body::empty()).unwrap();
+        let (parts, body) = self.router.clone().oneshot(request).await.unwrap().into_parts();
+        if parts.status == StatusCode::OK {
+            assert_eq!(parts.headers["content-type"], "text/event-stream");
+            return Ok(Listening { body: body.into_data_stream(), rest: String::new() });
+        }
+        let bytes = axum::body::to_bytes(body, usize::MAX).await.unwrap();
+        Err(Reply {
+            status: parts.status,
+            body: serde_json::from_slice(&bytes).unwrap(),
+            headers: parts.headers,
+        })
     }
 
     pub(crate) async fn ask(&self, who: &Caller, method: Method, path: &str, body: Option<Value>) -> Reply {

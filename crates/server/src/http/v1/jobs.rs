@@ -1,6 +1,7 @@
 //! Jobs: made, read, changed, taken back, listed. What is written here is the truth; the registry follows it.
 
 use super::paging::{self, Paging};
+use super::rows::{self, words};
 use super::{conflict, done, target};
 use crate::app::{App, Told};
 use crate::decide::chain::told;
@@ -21,7 +22,6 @@ use clockwright_api::permission::kinds::{JobRead, JobWrite};
 use clockwright_api::problem::Detail;
 use clockwright_api::{At, Code, List, Permission, Problem};
 use clockwright_model::{JobName, JobSettings, SettingsError};
-use clockwright_planner::Schedule;
 use clockwright_settings::{Change, canonical};
 use serde::Deserialize;
 use serde_json::{Map, Value, json};
@@ -67,8 +67,7 @@ fn page(app: &App, projects: &[Arc<ProjectRow>], ask: &JobsAsk) -> Answered<Foun
     let next = (start + shown.len() < rows.len())
         .then(|| shown.last().map(|(place, ..)| order.text(place)))
         .flatten();
-    let now = app.now();
-    let items = shown.iter().map(|(_, project, job)| row(project, job, now)).collect();
+    let items = shown.iter().map(|(_, project, job)| rows::row(app, project, job)).collect();
     Ok(Found::new(Page { items, next, count: Some(count), seq: app.catalogue.seq() }))
 }
 
@@ -123,33 +122,6 @@ impl Order {
             _ => Err(Problem::new(Code::BadCursor, "`after` is no place in this order").into()),
         }
     }
-}
-
-fn row(project: &ProjectRow, job: &JobRow, now: i64) -> Row {
-    let zone = Some(job.zone.as_str()).filter(|zone| !zone.is_empty());
-    let fires = job.state == JobState::Online;
-    let next = fires.then(|| Schedule::parse(&job.cron, zone).ok()?.next_after(now)).flatten();
-    Row {
-        project: project.name.clone(),
-        name: job.name.clone(),
-        kind: job.kind.clone(),
-        state: job.state.word().to_owned(),
-        managed: job.managed.word().to_owned(),
-        diverged: job.diverged,
-        cron: job.cron.clone(),
-        zone: job.zone.clone(),
-        next_fire_at: next.map(At),
-        items: job.items,
-        title: job.title.clone(),
-        tags: words(&job.tags),
-        owner: job.owner.clone(),
-        version: job.version,
-        changed_at: At(job.changed),
-    }
-}
-
-fn words(text: &str) -> Vec<String> {
-    text.split_whitespace().map(str::to_owned).collect()
 }
 
 pub(in crate::http) async fn show(

@@ -1,5 +1,6 @@
 //! Handlers, one file a resource.
 
+pub(super) mod history;
 pub(super) mod hosts;
 pub(super) mod jobs;
 pub(super) mod journal;
@@ -9,7 +10,9 @@ pub(super) mod me;
 mod paging;
 pub(super) mod people;
 pub(super) mod projects;
+mod rows;
 pub(super) mod session;
+pub(super) mod stream;
 pub(super) mod sync;
 pub(super) mod system;
 

@@ -88,7 +88,7 @@ pub(in crate::http) async fn make(
         created: app.now(),
     };
     known("registry", &row.registry, &app.registries.names())?;
-    known("store", &row.store, &app.config.stores)?;
+    known("store", &row.store, &app.histories.names())?;
     let mut change = app.begin(who.asker()).await?;
     let made = match change.insert_project(row.clone()).await {
         Err(StoreError::Taken) => return Err(taken(&app, &row).into()),
@@ -149,7 +149,7 @@ pub(in crate::http) async fn change(
         after.note = text.into();
     }
     if let Some(store) = ask.store {
-        known("store", store.as_str(), &app.config.stores)?;
+        known("store", store.as_str(), &app.histories.names())?;
         note("store", json!(before.store), json!(store));
         after.store = store.into();
     }

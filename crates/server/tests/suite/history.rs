@@ -1,0 +1,154 @@
+//! What happened, from the event stores, for those who may see it.
+
+use crate::stage::{Caller, Stage, on_each_database};
+use clockwright_events::{Loss, Sink, testing};
+use clockwright_model::{Event, FailureKind, Fire, JobName, Millis, Outcome, Reason, RunId, Settlement};
+use serde_json::{Value, json};
+
+on_each_database! {
+    outcomes_come_in_pages_and_what_is_asked_for_narrows
+    of_a_store_that_projects_share_each_sees_their_own
+    a_ledger_shows_each_due_instant_with_its_outcome_or_that_it_has_none
+    fires_are_counted_and_what_could_not_be_kept_is_told
+}
+
+const HOUR: Millis = 3_600_000;
+const NOW: Millis = 1_800_000_000_000;
+const J: &str = "/projects/billing/jobs/report";
+
+async fn project(stage: &Stage, root: &Caller, name: &str) {
+    stage.post(root, "/projects", json!({ "name": name })).await.is(201);
+    let settings = json!({ "elasticJobClass": "com.example.Job", "cron": "0 0 * * * ?", "timeZone": "UTC" });
+    let job = json!({ "name": "report", "settings": settings });
+    stage.post(root, &format!("/projects/{name}/jobs"), job).await.is(201);
+}
+
+/// The fire of so many hours ago.
+fn settled(namespace: &str, hours: Millis, outcome: Outcome) -> Settlement {
+    let fire = NOW - hours * HOUR;
+    Settlement {
+        namespace: namespace.into(),
+        job: JobName::new("report").unwrap(),
+        fire: Fire::Scheduled(fire),
+        run_id: Some(RunId::new(fire, namespace.len() as u128)),
+        start: Some(fire + 5),
+        at: fire + 1_000,
+        outcome,
+        ..testing::settlement(1)
+    }
+}
+
+fn failed() -> Outcome {
+    Outcome::Failed { kind: FailureKind::Job, reason: Reason::stored(None, None, "the disk is full") }
+}
+
+async fn put(stage: &Stage, settlements: Vec<Settlement>) {
+    let events: Vec<Event> = settlements.into_iter().map(Event::from).collect();
+    stage.history().await.store(&events).await.unwrap();
+}
+
+fn fires(page: &Value) -> Vec<&str> {
+    page["items"].as_array().unwrap().iter().map(|row| row["fireAt"].as_str().unwrap()).collect()
+}
+
+async fn outcomes_come_in_pages_and_what_is_asked_for_narrows(stage: &Stage) {
+    let root = stage.admin().await;
+    project(stage, &root, "billing").await;
+    let mut all: Vec<_> = (1..=5).map(|hours| settled("billing", hours, Outcome::Succeeded)).collect();
+    all[2].outcome = failed();
+    put(stage, all).await;
+    for place in ["/runs", "/projects/billing/runs", &format!("{J}/runs")] {
+        let (mut after, mut seen) = (String::new(), Vec::new());
+        loop {
+            let page = stage.get(&root, &format!("{place}?limit=2{after}")).await.is(200);
+            seen.extend(fires(&page).into_iter().map(str::to_owned));
+            let Some(next) = page["next"].as_str() else { break };
+            after = format!("&after={next}");
+        }
+        let expected: Vec<_> = (3..=7).rev().map(|hour| format!("2027-01-15T0{hour}:00:00.000Z")).collect();
+        assert_eq!(seen, expected, "{place}");
+    }
+    let one = stage.get(&root, "/runs?outcome=failed&text=DISK").await.is(200);
+    let row = &one["items"][0];
+    assert_eq!((&row["project"], &row["outcome"]), (&json!("billing"), &json!("failed")));
+    assert_eq!((&row["reason"], &row["failure"]), (&json!("the disk is full"), &json!("job")));
+    let span = "/runs?from=2027-01-15T05:00:00Z&to=2027-01-15T06:00:00Z";
+    assert_eq!(fires(&stage.get(&root, span).await.is(200)), ["2027-01-15T05:00:00.000Z"]);
+    let run = stage.get(&root, &format!("/runs/{}", row["run"].as_str().unwrap())).await.is(200);
+    assert_eq!(run["outcome"]["reason"], "the disk is full");
+    let wrong = stage.get(&root, "/runs?outcome=lost").await.refused("invalid");
+    assert!(wrong["errors"][0]["message"].as_str().unwrap().contains("succeeded"), "{wrong:#}");
+    stage.get(&root, "/runs?after=rubbish").await.refused("bad-cursor");
+    stage.get(&root, &format!("{J}/runs?job=other")).await.refused("unknown-parameter");
+    stage.get(&root, "/runs/none").await.refused("not-found");
+}
+
+async fn of_a_store_that_projects_share_each_sees_their_own(stage: &Stage) {
+    let root = stage.admin().await;
+    project(stage, &root, "billing").await;
+    project(stage, &root, "payroll").await;
+    let viewer = stage.somebody(&root, "vera", None).await;
+    stage.put(&root, "/projects/billing/members/user/vera", json!({ "role": "viewer" })).await.is(200);
+    let theirs = settled("payroll", 1, failed());
+    let run = theirs.run_id.unwrap();
+    // What kept no namespace may be anybody's of the two.
+    put(stage, vec![theirs, settled("billing", 2, Outcome::Succeeded), settled("", 3, Outcome::Succeeded)])
+        .await;
+    put(stage, vec![settled("gone", 4, Outcome::Succeeded)]).await;
+    assert_eq!(fires(&stage.get(&viewer, "/runs").await.is(200)), ["2027-01-15T06:00:00.000Z"]);
+    assert_eq!(fires(&stage.get(&root, "/runs").await.is(200)).len(), 3);
+    stage.get(&viewer, &format!("/runs/{run}")).await.refused("not-found");
+    stage.get(&root, &format!("/runs/{run}")).await.is(200);
+    for place in ["runs", "stats", "losses", "jobs/report/runs", "jobs/report/ledger", "jobs/report/attempts"]
+    {
+        stage.get(&viewer, &format!("/projects/payroll/{place}")).await.refused("not-found");
+        stage.get(&viewer, &format!("/projects/billing/{place}")).await.is(200);
+    }
+    let attempts = stage.get(&viewer, &format!("{J}/attempts")).await.is(200);
+    assert_eq!(attempts["shared"], true, "the tables of attempts know no project");
+}
+
+async fn a_ledger_shows_each_due_instant_with_its_outcome_or_that_it_has_none(stage: &Stage) {
+    let root = stage.admin().await;
+    project(stage, &root, "billing").await;
+    put(stage, [5, 4, 1].map(|hours| settled("billing", hours, Outcome::Succeeded)).into()).await;
+    let ledger = stage.get(&root, &format!("{J}/ledger")).await.is(200);
+    assert_eq!(ledger["settled"].as_array().unwrap().len(), 3);
+    let open = json!([{
+        "item": 0, "from": "2027-01-15T05:00:00.000Z", "to": "2027-01-15T06:00:00.000Z", "count": 2, "gap": "open"
+    }]);
+    assert_eq!(ledger["open"], open);
+    assert_eq!(ledger["beginsAt"], "2027-01-15T03:00:00.000Z");
+    stage.get(&root, &format!("{J}/ledger?item=7")).await.refused("no-such-item");
+    stage
+        .get(&root, &format!("{J}/ledger?from=2027-01-15T05:00:00Z&to=2027-01-15T05:00:00Z"))
+        .await
+        .refused("invalid");
+}
+
+async fn fires_are_counted_and_what_could_not_be_kept_is_told(stage: &Stage) {
+    let root = stage.admin().await;
+    project(stage, &root, "billing").await;
+    put(stage, vec![settled("billing", 2, Outcome::Succeeded), settled("billing", 1, failed())]).await;
+    for place in ["/projects/billing/stats", &format!("{J}/stats")] {
+        let counts = stage.get(&root, place).await.is(200);
+        assert_eq!(counts[0]["at"], "2027-01-15T06:00:00.000Z", "{place}: {counts:#}");
+        assert_eq!((&counts[0]["succeeded"], &counts[1]["failed"]), (&json!(1), &json!(1)));
+        let days = stage.get(&root, &format!("{place}?width=day")).await.is(200);
+        assert_eq!((&days[0]["succeeded"], &days[0]["failed"]), (&json!(1), &json!(1)));
+        stage.get(&root, &format!("{place}?width=minute")).await.refused("invalid");
+    }
+    let loss = Loss {
+        id: RunId(7),
+        from: NOW - HOUR,
+        to: NOW - HOUR + 1,
+        statuses: 1,
+        executions: 2,
+        settlements: 3,
+        failures: 4,
+        reason: "the queue was full".into(),
+    };
+    stage.history().await.record_loss(&loss).await.unwrap();
+    let losses = stage.get(&root, "/projects/billing/losses").await.is(200);
+    assert_eq!((&losses[0]["failures"], &losses[0]["reason"]), (&json!(4), &json!("the queue was full")));
+}

@@ -7,6 +7,8 @@
 //! * **Runs** come from the job programs' own log. A run is the records that share a run id. Its interval goes from its
 //!   start record to its last sign of life: the end record, or for a killed run its last beat. That is a lower bound for
 //!   the true end, so an overlap that is found is real. Descendants of a run belong to it.
+//! * **The rules** are those of `clockwright_planner::invariants` wherever one of them says it; what is compared here is what only
+//!   real processes have: their own witness, clocks, and what is on disk after they were killed.
 //! * **Settlements** come from the event stores of all nodes. The same settlement in several stores is one.
 //! * **Nemesis** intervals say when something was broken on purpose, and excuse lateness and a second attempt at a fire
 //!   that had ended without being reported. They excuse nothing else.
@@ -22,6 +24,7 @@ mod tests;
 
 use crate::record::Record;
 use clockwright_model::{Item, Millis, Misfire, Settlement};
+use clockwright_planner::invariants::Dispositions;
 use std::collections::BTreeMap;
 use std::fmt;
 
@@ -48,16 +51,16 @@ pub fn check(history: &History) -> Report {
                 format!("{} runs of an unknown item", runs.len()),
             ),
         }
-        runs::check_overlap(&mut report, job, *item, runs);
-        runs::check_tokens(&mut report, job, *item, runs);
+        runs::check_among_themselves(&mut report, job, *item, runs);
     }
     let none = Vec::new();
+    let nothing = Dispositions::default();
     let settled = outcomes::by_item(history, &known, &mut report);
     for plan in &history.plans {
         for item in 0..plan.items {
             let key = (plan.job.clone(), item);
             let runs = runs.get(&key).unwrap_or(&none);
-            outcomes::check(&mut report, history, plan, item, runs, settled.get(&key));
+            outcomes::check(&mut report, history, plan, item, runs, settled.get(&key).unwrap_or(&nothing));
             outcomes::check_convergence(&mut report, history, plan, item, runs);
         }
     }
@@ -202,7 +205,7 @@ pub struct Report {
     /// Runs that came to an end by themselves.
     pub completed: u64,
     /// Required fires by the word of their outcome. `unrecorded` is a completed run without a settlement: its node died
-    /// before it could store one.
+    /// before it could store one, and nobody has claimed the item since.
     pub outcomes: BTreeMap<&'static str, u64>,
     /// Lateness of first attempts that no nemesis touches.
     pub calm: Lateness,

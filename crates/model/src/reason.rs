@@ -139,6 +139,8 @@ reasons! {
     Paused "paused" { by: String, text: String } "the job was paused[ by {by}][: {text}]" "作业已暂停[，操作人：{by}][，原因：{text}]";
     #[doc = " Skipped: the item was disabled, or all instances that may run it."]
     ItemDisabled "item_disabled" {} "the item was disabled" "该分片已被禁用";
+    #[doc = " Skipped: a trigger waited for the item, and the job has fewer items by now."]
+    ItemGone "item_gone" {} "the job has no such item any more" "作业已没有该分片";
     #[doc = " Skipped: an operator disabled the host that the instance is on."]
     HostDisabled "host_disabled" {} "the server was disabled" "该主机已被禁用";
     #[doc = " Skipped: an operator drains the host that the instance is on."]

@@ -3,57 +3,23 @@
 use super::runs::{Run, name};
 use super::{Check, History, Plan, Report};
 use clockwright_model::{FailureKind, Fire, Item, Millis, Misfire, Outcome, Settlement};
+use clockwright_planner::invariants::{Dispositions, describe, span};
 use std::collections::{BTreeMap, HashMap, HashSet};
 
-/// The settlements of one item.
-#[derive(Default)]
-pub(super) struct Settled<'a> {
-    /// Of due instants and ranges of them, by their first instant; none of them overlap.
-    scheduled: Vec<&'a Settlement>,
-    /// Of triggers.
-    triggers: Vec<&'a Settlement>,
-}
-
 /// Sorts settlements by item. The same one from several stores is one; two that cannot both be true are violations.
-pub(super) fn by_item<'a>(
-    history: &'a History,
+pub(super) fn by_item(
+    history: &History,
     known: &BTreeMap<&str, &Plan>,
     report: &mut Report,
-) -> BTreeMap<(String, Item), Settled<'a>> {
-    let mut seen = HashMap::<String, &Settlement>::new();
-    let mut settled = BTreeMap::<(String, Item), Settled<'a>>::new();
+) -> BTreeMap<(String, Item), Dispositions> {
+    let mut settled = BTreeMap::<(String, Item), Dispositions>::new();
     for settlement in &history.settlements {
         let (job, item) = (settlement.job.as_str(), settlement.item);
         if known.get(job).is_none_or(|plan| item >= plan.items) {
-            report.violation(
-                Check::Phantom,
-                job,
-                item,
-                format!("{} settles an unknown item", describe(settlement)),
-            );
-            continue;
-        }
-        if let Some(first) = seen.get(settlement.key().as_str()) {
-            if !same(first, settlement) {
-                let text = format!("two outcomes: {} and {}", describe(first), describe(settlement));
-                report.violation(Check::Disposition, job, item, text);
-            }
-            continue;
-        }
-        seen.insert(settlement.key(), settlement);
-        let of_item = settled.entry((job.to_owned(), item)).or_default();
-        match settlement.fire {
-            Fire::Scheduled(_) => of_item.scheduled.push(settlement),
-            Fire::Trigger { .. } => of_item.triggers.push(settlement),
-        }
-    }
-    for ((job, item), of_item) in &mut settled {
-        of_item.scheduled.sort_by_key(|settlement| span(settlement));
-        for pair in of_item.scheduled.windows(2) {
-            if span(pair[1]).0 <= span(pair[0]).1 {
-                let text = format!("two outcomes: {} and {}", describe(pair[0]), describe(pair[1]));
-                report.violation(Check::Disposition, job, *item, text);
-            }
+            let text = format!("{} settles an unknown item", describe(settlement));
+            report.violation(Check::Phantom, job, item, text);
+        } else if let Err(violation) = settled.entry((job.to_owned(), item)).or_default().add(settlement) {
+            report.violation(Check::Disposition, job, item, violation.message);
         }
     }
     settled
@@ -66,7 +32,7 @@ pub(super) fn check(
     plan: &Plan,
     item: Item,
     runs: &[Run],
-    settled: Option<&Settled<'_>>,
+    settled: &Dispositions,
 ) {
     let mut by_fire = HashMap::<&Fire, Vec<&Run>>::new();
     for run in runs {
@@ -75,13 +41,11 @@ pub(super) fn check(
     let mut item = ItemCheck { report, history, plan, item, by_fire };
     item.phantoms(runs);
     item.twice();
-    let nothing = Settled::default();
-    let settled = settled.unwrap_or(&nothing);
-    for settlement in settled.scheduled.iter().chain(&settled.triggers) {
+    for settlement in settled.scheduled().chain(settled.triggers()) {
         item.truth(settlement);
     }
-    item.dispositions(&settled.scheduled);
-    item.triggers(&settled.triggers);
+    item.dispositions(&settled.scheduled().collect::<Vec<_>>());
+    item.triggers(&settled.triggers().collect::<Vec<_>>());
 }
 
 /// C9: the item completes a run that began after healing, and in time.
@@ -173,6 +137,8 @@ impl ItemCheck<'_> {
                 self.wrong(Check::Disposition, text);
             }
         }
+        // Whoever settles a later fire has found, and put on record, what the cursor said of the earlier ones.
+        let last = settled.last().map_or(Millis::MIN, |settlement| span(settlement).1);
         let mut settled = settled.iter().peekable();
         for &at in plan.due.iter().filter(|at| (plan.required.0..=plan.required.1).contains(*at)) {
             self.report.fires += 1;
@@ -182,7 +148,7 @@ impl ItemCheck<'_> {
             let covered = settled.peek().filter(|settlement| span(settlement).0 <= at);
             let word = match (covered, self.by_fire.get(&Fire::Scheduled(at))) {
                 (Some(settlement), _) => settlement.outcome.word(),
-                (None, Some(runs)) if runs.iter().any(|run| run.code.is_some()) => "unrecorded",
+                (None, Some(runs)) if at > last && runs.iter().any(|run| run.code.is_some()) => "unrecorded",
                 (None, runs) => {
                     let runs =
                         runs.map(|runs| runs.iter().map(|run| name(run)).collect::<Vec<_>>().join(", "));
@@ -305,39 +271,4 @@ impl ItemCheck<'_> {
             self.wrong(Check::Phantom, format!("{} triggers ran where {most} were asked for", fires.len()));
         }
     }
-}
-
-/// Two records of one outcome. The words of the reason may differ: a registry keeps a shortened form of them.
-fn same(one: &Settlement, other: &Settlement) -> bool {
-    let kind = |settlement: &Settlement| match &settlement.outcome {
-        Outcome::Failed { kind, .. } => Some(*kind),
-        _ => None,
-    };
-    let into = |settlement: &Settlement| match &settlement.outcome {
-        Outcome::Coalesced { into } => Some(into.clone()),
-        _ => None,
-    };
-    let decided = |settlement: &Settlement| (settlement.run_id, settlement.attempt);
-    // Who settles for a dead owner need not know the owner's token.
-    let tokens = one.token == other.token || one.token == 0 || other.token == 0;
-    tokens
-        && one.outcome.word() == other.outcome.word()
-        && kind(one) == kind(other)
-        && into(one) == into(other)
-        && decided(one) == decided(other)
-}
-
-/// First and last instant that a settlement is about.
-fn span(settlement: &Settlement) -> (Millis, Millis) {
-    let last = settlement.fire.time();
-    (settlement.range.map_or(last, |(first, _)| first), last)
-}
-
-/// A settlement in words.
-fn describe(settlement: &Settlement) -> String {
-    let Settlement { fire, range, outcome, attempt, instance, .. } = settlement;
-    let range = range.map(|(first, count)| format!("{count} fires from {first} to ")).unwrap_or_default();
-    let reason = outcome.reason();
-    let reason = if reason.is_empty() { reason } else { format!(" ({reason})") };
-    format!("{range}fire {fire} recorded by {instance} as {} in attempt {attempt}{reason}", outcome.word())
 }

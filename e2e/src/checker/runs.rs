@@ -3,6 +3,7 @@
 use super::{Check, History, Lateness, Report, Violation};
 use crate::record::{Kind, Record};
 use clockwright_model::{Fire, Item, Millis, RunId, Token};
+use clockwright_planner::invariants::{ObservedRun, m_s4_one_unfenced_run, m_s6_attempts_grow};
 use std::collections::{BTreeMap, HashMap, HashSet};
 
 /// One run, as its own records tell it.
@@ -122,49 +123,29 @@ fn begun(record: &Record, fire: Fire) -> Run {
     }
 }
 
-/// C5: the intervals of an item's runs are disjoint. One sweep in the order of their starts; the longest-lived run so far is
-/// the one to compare with.
-pub(super) fn check_overlap(report: &mut Report, job: &str, item: Item, runs: &[Run]) {
-    let mut longest: Option<&Run> = None;
-    for run in runs {
-        match longest {
-            Some(before) if run.start_ns < before.last_ns => {
-                let by = (before.last_ns - run.start_ns) / 1_000_000;
-                let (id, other) = (name(run), name(before));
-                report.violation(
-                    Check::Overlap,
-                    job,
-                    item,
-                    format!("{id} began {by} ms before the end of {other}"),
-                );
-            }
-            _ if run.overlap => {
-                let text = format!("{} found the item's lock held by a live process", name(run));
-                report.violation(Check::Overlap, job, item, text);
-            }
-            _ => {}
-        }
-        longest = longest.filter(|before| before.last_ns >= run.last_ns).or(Some(run));
+/// C5 and C6: no two of an item's runs overlap, and their tokens and attempts grow; M-S2, M-S4 and M-S6 of the invariants.
+pub(super) fn check_among_themselves(report: &mut Report, job: &str, item: Item, runs: &[Run]) {
+    let seen: Vec<ObservedRun> = runs.iter().map(observed).collect();
+    for violation in m_s4_one_unfenced_run(&seen) {
+        report.violation(Check::Overlap, job, item, violation.message);
+    }
+    for run in runs.iter().filter(|run| run.overlap) {
+        let text = format!("{} found the item's lock held by a live process", name(run));
+        report.violation(Check::Overlap, job, item, text);
+    }
+    for violation in m_s6_attempts_grow(&seen) {
+        report.violation(Check::Token, job, item, violation.message);
     }
 }
 
-/// C6: in the order of their starts, tokens strictly grow, and so do the attempts at one fire.
-pub(super) fn check_tokens(report: &mut Report, job: &str, item: Item, runs: &[Run]) {
-    let mut attempts = HashMap::<&Fire, &Run>::new();
-    let mut greatest: Option<&Run> = None;
-    for run in runs {
-        if let Some(before) = greatest.filter(|before| before.token >= run.token) {
-            let (token, old) = (run.token, before.token);
-            let text = format!("{} has token {token} after {} had {old}", name(run), name(before));
-            report.violation(Check::Token, job, item, text);
-        } else {
-            greatest = Some(run);
-        }
-        if let Some(before) = attempts.insert(&run.fire, run).filter(|before| before.attempt >= run.attempt) {
-            let (now, old) = (run.attempt, before.attempt);
-            let text = format!("{} is attempt {now} after {} was {old}", name(run), name(before));
-            report.violation(Check::Token, job, item, text);
-        }
+fn observed(run: &Run) -> ObservedRun {
+    ObservedRun {
+        name: name(run),
+        fire: run.fire.clone(),
+        attempt: run.attempt,
+        token: run.token,
+        start: run.start_ns,
+        end: run.last_ns,
     }
 }
 

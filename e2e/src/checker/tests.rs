@@ -151,10 +151,10 @@ fn good() -> History {
             }
         }
     }
-    // The store of a second node knows some of the same settlements, and one node died with what it had not stored yet.
+    // The store of a second node knows some of the same settlements, and one node died at the end with what it had not stored yet.
     let again: Vec<_> = builder.history.settlements.iter().step_by(7).cloned().collect();
     builder.history.settlements.extend(again);
-    let unstored = format!("all/1/{}", T0 + 19_000);
+    let unstored = format!("all/1/{}", T0 + (FIRES - 1) * 1_000);
     builder.history.settlements.retain(|settlement| settlement.key() != unstored);
     builder.history
 }
@@ -356,6 +356,10 @@ const SPOILED: &[(&str, Check, Spoil)] = &[
             record.wall_ms += 100;
         }
         h.records.extend(copy);
+    }),
+    ("a run that ended and is nowhere on record though its item went on", Check::Disposition, |h, fire| {
+        let missing = format!("all/0/{}", fire.time());
+        h.settlements.retain(|settlement| settlement.key() != missing);
     }),
     ("a settled instant that was not due", Check::Phantom, |h, fire| {
         let mut odd = settlement(h, "skip", 0, &fire).clone();

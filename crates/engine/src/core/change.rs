@@ -16,6 +16,7 @@ use clockwright_fleet::keys::Key;
 use clockwright_fleet::mirror::ItemNodes;
 use clockwright_fleet::write::Write;
 use clockwright_model::{FailureKind, InstanceId, Item, Outcome, Reason, Settlement};
+use clockwright_planner::lifecycle::{Event, State};
 use clockwright_registry::{Commit, Error};
 
 /// One item's part of a claim, or of a commit that advances cursors.
@@ -220,9 +221,11 @@ impl Turn<'_> {
     pub(super) fn advance(&mut self, mut changes: Vec<CursorChange>, by_plan: bool) {
         for change in &mut changes {
             self.carry(change);
+            let from = self.job.life(change.item);
             let state = self.job.item_mut(change.item);
             if matches!(state.local, Local::Idle) {
                 state.local = Local::Claiming;
+                self.job.stepped(change.item, from, Event::Write);
             } else {
                 state.is_advancing = true;
             }
@@ -261,7 +264,10 @@ impl Turn<'_> {
             let state = self.job.item_mut(consequence.item);
             state.is_advancing = false;
             match &mut state.local {
-                local @ Local::Claiming => *local = Local::Idle,
+                local @ Local::Claiming => {
+                    *local = Local::Idle;
+                    self.job.stepped(consequence.item, State::Claiming, Event::WriteDone);
+                }
                 Local::Running(active) | Local::Backoff { active, .. } | Local::Ended { active, .. } => {
                     active.version = version.unwrap_or(active.version);
                 }

@@ -40,6 +40,7 @@ use clockwright_fleet::cursor::Claim;
 use clockwright_fleet::keys::Key;
 use clockwright_fleet::write::Write;
 use clockwright_model::{Exclusive, Fire, Item, Millis, RunId, Settlement, ShardContext, Source, TaskId};
+use clockwright_planner::lifecycle::{Event, State};
 use clockwright_registry::{Commit, Error};
 use clockwright_runtime::{RunEnd, RunResult, StopReason};
 use std::sync::Arc;
@@ -84,8 +85,11 @@ impl Turn<'_> {
         while claims.peek().is_some() {
             let mut group: Vec<CursorChange> = claims.by_ref().take(CLAIM_BATCH).collect();
             for claim in &mut group {
+                self.passes_nothing(claim, effective);
                 self.carry(claim);
+                let from = self.job.life(claim.item);
                 self.job.item_mut(claim.item).local = Local::Claiming;
+                self.job.stepped(claim.item, from, Event::Write);
             }
             let latch = latch.take();
             let leaves_latch = latch.is_some();
@@ -116,24 +120,26 @@ impl Turn<'_> {
             }
         };
         self.accepted(Doing::Claim);
+        for consequence in &consequences {
+            self.token_grows(consequence.item, commit.transaction);
+        }
         self.take_in(writes, &commit);
         self.start(consequences);
     }
 
     /// Claims that were not carried out, or of which that is not known: the items are read anew and decided anew.
     pub(super) fn not_claimed(&mut self, items: &[Item], error: &Error) {
+        let event = if error.is_unknown() { Event::WriteUnknown } else { Event::WriteRefused };
         let job = &mut *self.job;
         for item in items {
+            let from = job.life(*item);
             let state = job.item_mut(*item);
-            debug_assert!(
-                matches!(state.local, Local::Claiming),
-                "what runs of item {item} would be forgotten"
-            );
             state.local = Local::Idle;
             state.claim_after = self.now.mono + REST;
             // An unclear claim may have been carried out; a retry leaves the attempt before it open.
             state.loose = true;
             job.mirror.forget_cursor(*item);
+            job.stepped(*item, from, event);
         }
         self.wake_at_mono(self.now.mono + REST);
         match error {
@@ -174,10 +180,12 @@ impl Turn<'_> {
             self.us.runs.insert(active.run, (self.job.number, item));
             runs.push(RunStart { run: active.run, context: self.context(item, &active, &effective) });
             self.record_start(item, &active);
+            let from = self.job.life(item);
             let state = self.job.item_mut(item);
             state.loose = false;
             state.orphan_since = None;
             state.local = Local::Running(Box::new(active));
+            self.job.stepped(item, from, Event::Began);
         }
         if runs.is_empty() {
             return;
@@ -193,9 +201,10 @@ impl Turn<'_> {
     fn active(&mut self, item: Item, task_id: &Arc<str>, firing: u64, taken: bool) -> Option<Active> {
         let cursor = &self.job.mirror.item(item)?.cursor;
         let (version, claim) = (cursor.version()?, cursor.cursor()?.running()?.clone());
+        let miscounts = taken && self.us.mutated(Mutation::TakeoverMiscountsVersions);
         Some(Active {
             run: self.us.next(),
-            version,
+            version: version + i32::from(miscounts),
             task_id: task_id.clone(),
             start: self.now.wall,
             taken,
@@ -257,15 +266,19 @@ impl Turn<'_> {
             Ending::LeaseLost => return self.lost(item, &active),
         };
         self.record_end(item, &active, &outcome);
-        self.job.item_mut(item).local = match self.next_attempt_at(item, &active, &outcome) {
+        let (event, local) = match self.next_attempt_at(item, &active, &outcome) {
             Some(until) => {
                 // The next attempt is a firing of its own.
-                self.close_run(active.firing, item, &outcome);
+                if !self.us.mutated(Mutation::RetriedFiringStaysOpen) {
+                    self.close_run(active.firing, item, &outcome);
+                }
                 active.firing = 0;
-                Local::Backoff { active, until }
+                (Event::RunFailed, Local::Backoff { active, until })
             }
-            None => Local::Ended { active, outcome, committing: false },
+            None => (Event::RunEnded, Local::Ended { active, outcome, committing: false }),
         };
+        self.job.item_mut(item).local = local;
+        self.job.stepped(item, State::Running, event);
     }
 
     /// A run that was stopped because the lease ran out. Its claim stays as it is: this instance, if its session lives on, or
@@ -279,6 +292,7 @@ impl Turn<'_> {
         state.lost = Some(active.claim.run_id);
         state.loose = true;
         self.job.mirror.forget_cursor(item);
+        self.job.stepped(item, State::Running, Event::LeaseLost);
     }
 
     /// Writes outcomes into cursors.
@@ -316,11 +330,12 @@ impl Turn<'_> {
         for item in items {
             let Some(state) = self.job.items.get_mut(*item as usize) else { continue };
             let Local::Ended { committing, .. } = &mut state.local else { continue };
-            *committing = false;
             if error.is_none() {
                 self.close(*item, true);
             } else {
+                *committing = false;
                 self.job.mirror.forget_cursor(*item);
+                self.job.stepped(*item, State::Completing, Event::WriteRefused);
                 reads.push(*item);
             }
         }
@@ -336,9 +351,12 @@ impl Turn<'_> {
     /// The item is free again here. `counted`: the outcome is the fire's; otherwise somebody took the item over before.
     fn close(&mut self, item: Item, counted: bool) {
         let state = self.job.item_mut(item);
-        let Local::Ended { active, outcome, .. } = std::mem::take(&mut state.local) else { return };
+        let Local::Ended { active, outcome, committing } = std::mem::take(&mut state.local) else { return };
         state.blocked_until = self.now.wall;
         state.blocked_by = BlockedBy::Busy;
+        let (from, event) =
+            if committing { (State::Completing, Event::WriteDone) } else { (State::Ended, Event::Passed) };
+        self.job.stepped(item, from, event);
         self.close_run(active.firing, item, &outcome);
         if counted {
             let settlement = self.settlement(item, &active.claim, outcome, Some(active.start));

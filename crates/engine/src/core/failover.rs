@@ -58,6 +58,12 @@ impl Turn<'_> {
         }
         self.look_for_bereaved();
         self.notice_orphans();
+        let after = self.job.op_after;
+        if self.now.mono < after {
+            // What was refused is not asked again at once.
+            self.wake_at_mono(after);
+            return;
+        }
         let marker = self.is_marker();
         if marker && failover {
             self.yield_to_java();

@@ -326,7 +326,8 @@ impl Turn<'_> {
         if claim.cursor.schedule != effective.schedule_hash {
             // What was due under the schedule before is placed first.
             let until = effective.schedule_since.min(self.now.wall);
-            if let Some(former) = self.job.former_schedule(claim.cursor.rule.as_ref())
+            if !self.us.mutated(Mutation::ReplacedScheduleIsForgotten)
+                && let Some(former) = self.job.former_schedule(claim.cursor.rule.as_ref())
                 && let Some(run) = self.place(&mut claim, &former, until, effective)
             {
                 return self.claim_run(claim, run);
@@ -520,7 +521,7 @@ impl Turn<'_> {
             return false;
         }
         let Some(nodes) = job.mirror.item(item) else { return false };
-        let cursor = match &nodes.cursor {
+        let mut cursor = match &nodes.cursor {
             CursorNode::Known { cursor, .. } => cursor.clone(),
             CursorNode::Absent | CursorNode::Damaged { .. } => return true,
             CursorNode::Unread => {
@@ -532,6 +533,11 @@ impl Turn<'_> {
         };
         let version = nodes.cursor.version();
         let Some(claim) = cursor.running().cloned() else {
+            if let Some(waits) = cursor.pending.take() {
+                let skipped = self.never_ran(item, waits, Outcome::Skipped { reason: Reason::ItemGone {} });
+                self.advance_each(vec![CursorChange::new(item, cursor, version).telling(vec![skipped])]);
+                return false;
+            }
             self.record_inherited(item);
             if !self.all_stored(item) {
                 // Nobody could find the outcomes once the cursor is gone.

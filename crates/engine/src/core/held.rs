@@ -244,6 +244,9 @@ impl Turn<'_> {
 
     /// Adds what is known here to cursors of items that are not ours, or that run: who owns them may know less.
     fn add_what_is_known(&mut self, effective: &Effective) {
+        if self.claims_rest() {
+            return;
+        }
         let mut changes = Vec::new();
         for item in 0..self.job.count() {
             let job = &*self.job;

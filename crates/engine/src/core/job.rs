@@ -9,6 +9,7 @@ use clockwright_fleet::keys::Key;
 use clockwright_fleet::mirror::{CursorNode, ItemNodes, Mirror};
 use clockwright_model::{Exclusive, Fire, InstanceId, Item, JobName, JobSettings, Millis, Outcome, Reason};
 use clockwright_planner::Schedule;
+use clockwright_planner::lifecycle::{Event, State};
 use clockwright_registry::Node;
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::Arc;
@@ -341,7 +342,9 @@ impl Job {
         self.bereaved = false;
         self.plans.session_changed();
         self.marks_seen.clear();
-        for item in &mut self.items {
+        for number in 0..self.items.len() as Item {
+            let from = self.life(number);
+            let item = &mut self.items[number as usize];
             item.reading = None;
             item.orphan_since = None;
             item.was_mine = false;
@@ -354,6 +357,9 @@ impl Job {
                 local @ Local::Claiming => *local = Local::Idle,
                 Local::Ended { committing, .. } => *committing = false,
                 Local::Idle | Local::Running(_) | Local::Backoff { .. } => {}
+            }
+            if matches!(from, State::Claiming | State::Completing) {
+                self.stepped(number, from, Event::SessionLost);
             }
         }
     }

@@ -1,8 +1,8 @@
 //! Membership: the job's config node, joining a job, leaving it, and who the others are.
 
-use super::Turn;
 use super::group::{Builder, Step};
 use super::job::{Latch, LatchKind, Phase};
+use super::{Mutation, Turn};
 use bytes::Bytes;
 use clockwright_fleet::Layout;
 use clockwright_fleet::keys::Key;
@@ -24,7 +24,10 @@ impl Turn<'_> {
         let wanted = match &job.mirror.config {
             None => Some((*job.local).clone()),
             Some((data, _)) if data.is_empty() => Some((*job.local).clone()),
-            Some(_) if job.local.overwrite && !job.has_configured => {
+            Some(_)
+                if job.local.overwrite
+                    && (!job.has_configured || self.us.mutated(Mutation::OverwritesAtEachLook)) =>
+            {
                 let class = job.effective.as_ref().map(|effective| effective.settings.class.clone());
                 Some(with_class(&job.local, class))
             }

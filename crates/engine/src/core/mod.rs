@@ -39,6 +39,7 @@ mod mixed;
 mod outcome;
 mod plan;
 mod port;
+mod proof;
 mod reading;
 mod records;
 mod roster;

@@ -11,6 +11,7 @@ use super::{Mutation, Turn};
 use clockwright_fleet::mirror::CursorNode;
 use clockwright_fleet::write::Write;
 use clockwright_model::{ErrorHandler, FailureKind, Item, Millis, Outcome, Reason, Source};
+use clockwright_planner::lifecycle::{Event, State};
 use clockwright_runtime::{RunResult, StopReason};
 
 /// What the end of a run means.
@@ -81,6 +82,9 @@ impl Turn<'_> {
             return Some(Reason::LeftBeforeRetry {});
         }
         let disabled = self.job.mirror.item(item).is_some_and(|nodes| nodes.disabled);
+        if self.us.mutated(Mutation::RetryOutlivesPause) {
+            return None;
+        }
         match self.job.off.clone() {
             Some(Reason::Paused { by, text }) => Some(Reason::PausedBeforeRetry { by, text }),
             Some(_) => Some(Reason::DisabledBeforeRetry {}),
@@ -93,6 +97,7 @@ impl Turn<'_> {
         if let Local::Backoff { active, .. } = std::mem::take(&mut state.local) {
             let outcome = Outcome::Failed { kind: FailureKind::Job, reason };
             state.local = Local::Ended { active, outcome, committing: false };
+            self.job.stepped(item, State::Backoff, Event::RetryOver);
         }
     }
 
@@ -106,8 +111,10 @@ impl Turn<'_> {
         let state = &mut job.items[item as usize];
         let Local::Ended { active, outcome, committing } = &mut state.local else { return Completion::Wait };
         let nodes = job.mirror.items.get(item as usize);
-        if item >= count && active.claim.session != session && nodes.is_none_or(|nodes| !nodes.exists) {
+        let gone = item >= count && !self.us.mutated(Mutation::RemovedItemIsWaitedFor);
+        if gone && active.claim.session != session && nodes.is_none_or(|nodes| !nodes.exists) {
             // The item was removed while we had no session; whoever removed it gave the run up.
+            job.mirror.item_mut(item).cursor = CursorNode::Absent;
             return Completion::Over { counted: false };
         }
         let (version, mut cursor) = match nodes.map(|nodes| &nodes.cursor) {
@@ -138,6 +145,7 @@ impl Turn<'_> {
         let failed = matches!(outcome, Outcome::Failed { .. });
         state.keep(stored, &mut cursor, &[]);
         writes.push(Write::cursor(item, cursor, Some(version)));
+        self.job.stepped(item, State::Ended, Event::Write);
         if !(keep_running && failed) {
             self.lower_marks(writes, item);
         }

@@ -233,29 +233,39 @@ pub enum OnRegistryLoss {
     Hold,
 }
 
-/// A defect of a peer, put back on purpose. Numbers are those of the project's list of Elastic-Job defects.
+/// A defect put back on purpose, where no wrapper around the core could carry it. Numbers with E are those of the project's list
+/// of Elastic-Job defects, numbers with M those of faults of its own that it had.
 #[doc(hidden)]
 #[allow(missing_docs, reason = "each name says what it breaks")]
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Mutation {
-    NonLeaderWaitsForever,      // E1
-    NewLeaderTrustsOldPlan,     // E2
-    StaleRunningBlocksReshard,  // E3
-    FailedItemStaysRunning,     // E4
-    LatchNeverReleased,         // E5
-    HintsAreTrusted,            // E6
-    ReconnectIsShutdown,        // E7
-    ReconnectClearsRunning,     // E8
-    UnknownIsIgnored,           // E9: what became of a write is not asked
-    ClaimIgnoresPlan,           // E10
-    NoFireIdentity,             // E11
-    FailoverNeedsOwnerAlive,    // E12
-    FailoverOfFinishedWork,     // E13
-    MisfireRunsTwice,           // E16
-    MisfireForgottenOnTakeover, // E17
-    LeaseFromNow,               // lease = answer + T instead of request + 2T/3
-    CompletionIgnoresToken,     // a stale owner's completion counts
-    OrphansOfDeadOwnersOnly,    // a claim whose item has moved to a living owner is not suspected
-    DyingTakerIsJava,           // whoever is listed without a lease is a Java peer
-    RemovedJobKeepsClaims,      // a job that is removed is forgotten though a claim of it may be open
+    NonLeaderWaitsForever,       // E1
+    NewLeaderTrustsOldPlan,      // E2
+    StaleRunningBlocksReshard,   // E3
+    FailedItemStaysRunning,      // E4
+    LatchNeverReleased,          // E5
+    HintsAreTrusted,             // E6
+    ReconnectIsShutdown,         // E7
+    ReconnectClearsRunning,      // E8
+    UnknownIsIgnored,            // E9: what became of a write is not asked
+    ClaimIgnoresPlan,            // E10
+    NoFireIdentity,              // E11
+    FailoverNeedsOwnerAlive,     // E12
+    FailoverOfFinishedWork,      // E13
+    MisfireRunsTwice,            // E16
+    MisfireForgottenOnTakeover,  // E17
+    LeaseFromNow,                // lease = answer + T instead of request + 2T/3
+    CompletionIgnoresToken,      // a stale owner's completion counts
+    OrphansOfDeadOwnersOnly,     // M33: a claim whose item has moved to a living owner is not suspected
+    OverwritesAtEachLook,        // M2: settings are overwritten whenever they differ
+    RetryOutlivesPause,          // M5: a pause does not end the wait for a retry
+    WaitingTriggerIsDropped,     // M9: of two triggers of a busy item one has no outcome
+    RetriedFiringStaysOpen,      // M10
+    RefusalIsRepeated,           // M12: what is denied is asked again at once
+    LostAttemptStaysRunning,     // M13
+    ReplacedScheduleIsForgotten, // M14: what was due under it gets no outcome
+    TakeoverMiscountsVersions,   // M16
+    RemovedItemIsWaitedFor,      // M18: a run's outcome waits for an item that is gone
+    DyingTakerIsJava,            // M34: whoever is listed without a lease is a Java peer
+    RemovedJobKeepsClaims,       // a job that is removed is forgotten though a claim of it may be open
 }

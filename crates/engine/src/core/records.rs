@@ -1,7 +1,7 @@
 //! What goes on record: executions, status traces and settlements, built from what the engine knows.
 
 use super::job::{Active, ItemState};
-use super::{Effect, Turn};
+use super::{Effect, Mutation, Turn};
 use clockwright_fleet::cursor::{Claim, Cursor, Gap, Kept};
 use clockwright_model::{
     Event, Execution, Fire, Item, Millis, Outcome, Reason, RunId, Settlement, Source, StatusTrace, TaskId,
@@ -104,6 +104,9 @@ impl Turn<'_> {
 
     /// Ends the record of an attempt whose instance is gone, and can no longer do so itself.
     pub(super) fn record_lost(&mut self, item: Item, claim: &Claim, reason: &Reason) {
+        if self.us.mutated(Mutation::LostAttemptStaysRunning) {
+            return;
+        }
         let owner = &claim.owner;
         let event = Execution {
             id: claim.run_id,

@@ -7,18 +7,19 @@
 //! | is free | runs at once |
 //! | is busy | waits in the cursor, and runs as soon as the item is free, here or at its next owner |
 //! | is busy, and another trigger waits already | that one is coalesced into this one |
+//! | was taken away from the job while one waited | is skipped, with the reason |
 //! | is disabled, or the job is paused, drained, or disabled here | is skipped, with the reason |
 //!
 //! A trigger is first put into the cursors of all items, with the outcomes that it causes, and only then is its node reset or
 //! deleted; so a crash in between repeats a step instead of losing one. An instance that leaves takes the trigger first: its node
 //! goes with it, while the cursors stay for the next owners.
 
-use super::Turn;
 use super::change::CursorChange;
 use super::claim::CLAIM_BATCH;
 use super::effective::Effective;
-use super::group::Step;
+use super::group::{Builder, Step};
 use super::job::{Local, Phase};
+use super::{Mutation, Turn};
 use bytes::Bytes;
 use clockwright_fleet::Layout;
 use clockwright_fleet::keys::Key;
@@ -75,11 +76,21 @@ impl Turn<'_> {
             }
         }
         if changes.is_empty() {
+            let after = self.job.op_after;
+            if self.now.mono < after {
+                self.wake_at_mono(after);
+                return;
+            }
             let reset = match self.job.mirror.layout {
                 Layout::V2 => Write::set_if(Key::Instance(self.us.me.clone()), Bytes::new(), node.version),
                 Layout::V3 => Write::delete(Key::Trigger(self.us.me.clone())),
             };
-            self.coordinate_with(Step::Other, reset);
+            // Who has heard nothing of a new plan does not know all of its items.
+            let mut builder = Builder::new(self.us, self.job);
+            builder.check_plan();
+            builder.push(reset);
+            let group = builder.build();
+            self.coordinate_with(Step::Other, group);
             return;
         }
         self.send_shares(changes);
@@ -105,12 +116,22 @@ impl Turn<'_> {
             return Share::None;
         };
         let taken = nodes.taken.as_ref().is_some_and(|taker| *taker != self.us.me);
-        if !job.owns(item, &self.us.me) || taken || job.triggered.1.contains(&item) {
+        if !job.owns(item, &self.us.me) {
             return Share::None;
         }
+        if taken {
+            // Its cursor is in other hands until what was left of it has run again.
+            return Share::Wait;
+        }
         let state = &job.items[item as usize];
-        let unclear = state.is_advancing || matches!(state.local, Local::Claiming | Local::Ended { .. });
-        if unclear || !(state.was_mine || nodes.disabled) {
+        if state.is_advancing || matches!(state.local, Local::Claiming) {
+            // It may be on its way into the cursor, and not arrive there.
+            return Share::Wait;
+        }
+        if job.triggered.1.contains(&item) {
+            return Share::None;
+        }
+        if matches!(state.local, Local::Ended { .. }) || !(state.was_mine || nodes.disabled) {
             return Share::Wait;
         }
         if matches!(nodes.cursor, CursorNode::Unread) {
@@ -137,6 +158,7 @@ impl Turn<'_> {
             None => {
                 // One that is put in once more, since the answer to the first time was unclear, is no other one.
                 let before = cursor.pending.replace(trigger.clone()).filter(|before| before != trigger);
+                let before = before.filter(|_| !self.us.mutated(Mutation::WaitingTriggerIsDropped));
                 let into = Outcome::Coalesced { into: trigger.clone() };
                 before.into_iter().map(|before| self.never_ran(item, before, into.clone())).collect()
             }
@@ -156,7 +178,7 @@ impl Turn<'_> {
     }
 
     /// The outcome of a trigger's fire that no run came of.
-    fn never_ran(&self, item: Item, fire: Fire, outcome: Outcome) -> Settlement {
+    pub(super) fn never_ran(&self, item: Item, fire: Fire, outcome: Outcome) -> Settlement {
         Settlement { fire, outcome, source: Source::Trigger, ..self.blank(item) }
     }
 

@@ -4,8 +4,8 @@
 //! operator changed, a node that grew too large, a server that is read-only: doing the same again at once fails the same way, for
 //! hours perhaps, and for each of thousands of jobs.
 
-use super::Turn;
 use super::job::Job;
+use super::{Mutation, Turn};
 use clockwright_model::Millis;
 use clockwright_registry::Error;
 
@@ -47,7 +47,8 @@ impl Job {
 impl Turn<'_> {
     /// Something was not done. Returns when it may be tried again (mono).
     pub(super) fn refused(&mut self, doing: Doing, error: &Error) -> Millis {
-        if !matches!(error, Error::Denied(_) | Error::Refused(_)) {
+        let refused = matches!(error, Error::Denied(_) | Error::Refused(_));
+        if !refused || self.us.mutated(Mutation::RefusalIsRepeated) {
             // The registry is away, for all jobs alike; that is told once, by whoever keeps the session.
             self.wake_at_mono(self.now.mono + FIRST);
             return self.now.mono + FIRST;

@@ -176,6 +176,14 @@ impl Us {
         u128::from(half()) << 64 | u128::from(half())
     }
 
+    /// Whether any defect is put back.
+    pub(crate) fn is_mutated(&self) -> bool {
+        #[cfg(feature = "mutations")]
+        return self.options.mutation.is_some();
+        #[cfg(not(feature = "mutations"))]
+        false
+    }
+
     /// Whether a defect is put back; never outside the simulation's own build.
     #[cfg(feature = "mutations")]
     pub(crate) fn mutated(&self, mutation: Mutation) -> bool {

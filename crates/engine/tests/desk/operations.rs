@@ -1,6 +1,6 @@
 //! What operators do, and what must come of it.
 
-use super::stage::{Code, Desk, EACH_SECOND, NEVER, job};
+use super::stage::{Code, Desk, EACH_SECOND, NEVER, SESSION, job};
 use clockwright_fleet::admin::Hold;
 use clockwright_fleet::keys::Key;
 use clockwright_fleet::pause::PauseNote;
@@ -208,6 +208,52 @@ fn each_of_four_triggers_of_a_busy_item_has_an_outcome() {
     let fires: BTreeSet<String> =
         of_triggers(&desk, "a").iter().map(|settled| settled.fire.to_string()).collect();
     assert_eq!(fires.len(), 4, "{:?}", desk.outcomes("a"));
+}
+
+#[test]
+fn a_trigger_that_waits_for_an_item_which_the_job_loses_is_skipped_with_the_reason() {
+    let mut desk = Desk::new(&[job("a", NEVER, 2)]);
+    desk.code("a", Code::Waits);
+    desk.start();
+    desk.pass(500);
+    desk.trigger("a");
+    desk.pass(500);
+    desk.trigger("a");
+    desk.pass(500);
+    desk.edit("a", |settings| settings.sharding_total_count = 1);
+    desk.pass(500);
+    desk.end_all("a");
+    desk.pass(2_000);
+    let of_the_gone = of_triggers(&desk, "a").into_iter().filter(|settled| settled.item == 1);
+    let outcomes: Vec<Outcome> = of_the_gone.map(|settled| settled.outcome).collect();
+    assert_eq!(outcomes, [Outcome::Succeeded, Outcome::Skipped { reason: Reason::ItemGone {} }]);
+}
+
+#[test]
+fn a_trigger_waits_for_an_item_that_another_instance_has_taken_over() {
+    let mut desk = Desk::new(&[JobSettings { failover: true, ..job("a", NEVER, 6) }]);
+    desk.code("a", Code::Waits);
+    let (_first, second) = (desk.start(), desk.start());
+    desk.pass(1_000);
+    desk.trigger("a");
+    let orphans = desk.owns(second, "a");
+    desk.kill(second);
+    let again = |desk: &Desk| desk.running("a").into_iter().filter(|run| run.attempt == 2).count();
+    desk.pass_until(3 * SESSION, "all are taken over", |desk| again(desk) == orphans.len());
+    let third = desk.start();
+    desk.pass(1_000);
+    let moved: Vec<Item> = orphans.into_iter().filter(|item| desk.owns(third, "a").contains(item)).collect();
+    assert!(!moved.is_empty(), "no item that was taken over belongs to somebody else");
+    desk.trigger("a");
+    desk.pass(1_000);
+    desk.code("a", Code::Succeeds(100));
+    desk.end_all("a");
+    desk.pass(5_000);
+    for item in moved {
+        let outcomes: Vec<Settlement> =
+            of_triggers(&desk, "a").into_iter().filter(|settled| settled.item == item).collect();
+        assert_eq!(outcomes.len(), 2, "item {item}: {outcomes:?}");
+    }
 }
 
 #[test]

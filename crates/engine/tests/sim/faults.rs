@@ -1,7 +1,7 @@
 //! What goes wrong, what operators do meanwhile, and the healing.
 
 use super::net::words;
-use super::scenario::{Fault, random_cron};
+use super::scenario::{Fault, Loss, random_cron};
 use super::shell::Message;
 use super::world::{Event, Sim, Undo};
 use bytes::Bytes;
@@ -98,7 +98,61 @@ impl Sim {
                     }
                 }
             }
+            Fault::Denied => {
+                if !self.engines[engine].denied {
+                    self.engines[engine].denied = true;
+                    let wait = self.world.rng.range(1_000, 5_000);
+                    self.after(wait, Event::Undo { what: Undo::Denied(engine) });
+                }
+            }
+            Fault::Renegotiate => {
+                // The servers' new limit; clients hear of it when they are connected again.
+                self.scenario.timeout = (self.scenario.timeout / 2).max(1_500);
+                for engine in 0..self.engines.len() {
+                    if let Some(connection) = &mut self.engines[engine].connection {
+                        connection.up = false;
+                        let number = connection.number;
+                        self.notice(engine, number);
+                    }
+                }
+            }
             _ => self.interfere(kind, engine),
+        }
+    }
+
+    /// The registry comes back without what it knew, or with what it knew some time ago, and knows no session. Everybody hears so
+    /// at once: nobody could end the runs of a process that does not.
+    pub fn lose_data(&mut self, loss: Loss) {
+        let hears = |engine: &super::shell::Engine| {
+            engine
+                .connection
+                .as_ref()
+                .is_none_or(|connection| connection.up && !connection.noticed && !connection.cut)
+                && !engine.paused
+                && !engine.partitioned
+        };
+        if self.outage || !self.engines.iter().all(hears) {
+            if !self.healed {
+                self.after(200, Event::Loss(loss));
+            }
+            return;
+        }
+        self.note(|| format!("the registry loses {loss:?}"));
+        let before = match loss {
+            Loss::Everything => 0,
+            Loss::TheLatest => self.leader.log.len() * 7 / 10,
+        };
+        self.lost_in = Some(self.leader.log.len());
+        self.leader.go_back_to(before);
+        for engine in 0..self.engines.len() {
+            let each = &mut self.engines[engine];
+            each.expired_at = Some(self.world.now);
+            each.unsteady_at = self.world.now;
+            if let Some(connection) = &each.connection {
+                let (life, connection) = (each.life, connection.number);
+                let wait = self.world.rng.range(1, 12);
+                self.after(wait, Event::Deliver { engine, life, message: Message::Lost { connection } });
+            }
         }
     }
 
@@ -230,19 +284,28 @@ impl Sim {
                 self.note(|| format!("engine {engine}'s server gives up"));
                 self.notice(engine, number);
             }
-            Undo::Outage => {
+            Undo::Outage if self.outage => {
                 self.note(|| "the quorum is back".to_owned());
                 self.quorum_is_back();
             }
+            // It was healed before its time.
+            Undo::Outage => {}
             Undo::Server(path) => {
                 let enabled = self.layout().server(false);
                 self.retry_operation(vec![Op::set(path.clone(), enabled)], Undo::Server(path));
+            }
+            Undo::Denied(engine) => {
+                self.engines[engine].denied = false;
+                self.engines[engine].unsteady_at = self.world.now;
             }
             Undo::Node(path) => self.retry_operation(vec![Op::delete(path.clone())], Undo::Node(path)),
         }
     }
 
     fn retry_operation(&mut self, ops: Vec<Op>, again: Undo) {
+        if let Undo::Node(path) = &again {
+            self.nothing_waits_in_a_pause(path);
+        }
         if self.outage {
             self.after(500, Event::Undo { what: again });
         } else {
@@ -275,6 +338,7 @@ impl Sim {
         }
         for engine in 0..self.engines.len() {
             self.engines[engine].partitioned = false;
+            self.engines[engine].denied = false;
             self.engines[engine].offset = self.engines[engine].offset.clamp(-500, 500);
             self.resume(engine);
             let cut = self.engines[engine]

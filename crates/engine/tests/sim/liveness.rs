@@ -1,21 +1,90 @@
 //! What must be true some time after everything was healed.
 
+use super::shell::Message;
 use super::world::Sim;
+use clockwright_engine::core::Input;
 use clockwright_fleet::cursor::Cursor;
 use clockwright_fleet::keys::Key;
 use clockwright_model::{InstanceId, Item, JobName};
+use clockwright_planner::invariants::m_s5_plan_total;
 use clockwright_planner::sharding::{Strategy, descending};
+use clockwright_registry::Path;
 use clockwright_testkit::sim::subtree;
-use std::collections::BTreeMap;
 
 impl Sim {
     /// L1 to L6, and that every outcome is on record.
     pub fn converged(&mut self) {
-        let mut cursors = BTreeMap::new();
         for job in self.scenario.jobs.clone() {
-            self.job_converged(&job.name, &mut cursors);
+            self.job_converged(&job.name);
         }
-        self.check.records_are_complete(&cursors);
+        let alive = self.engines.iter().filter(|engine| engine.serves());
+        let lives: Vec<_> = alive.map(|engine| (engine.number, engine.life)).collect();
+        let wall = self.world.wall();
+        self.check.records_are_complete(&lives, wall);
+    }
+
+    /// Asks everybody to leave, now that all is calm.
+    pub fn close(&mut self) {
+        self.note(|| "ALL LEAVE".to_owned());
+        self.closing = true;
+        for engine in 0..self.engines.len() {
+            let life = self.engines[engine].life;
+            self.engines[engine].leaving = true;
+            self.deliver(engine, life, Message::Input(Input::Shutdown));
+        }
+    }
+
+    /// Whoever was asked to leave has left, and nothing is there that makes sense only while somebody is.
+    pub fn all_have_left(&mut self) {
+        let stay = self.engines.iter().filter(|engine| engine.core.is_some());
+        let stay: Vec<String> = stay.map(|engine| engine.id.to_string()).collect();
+        if !stay.is_empty() {
+            self.check.fail("L12", format!("{} do not leave", stay.join(", ")));
+        }
+        let of_the_living = |key: &Key| {
+            matches!(
+                key,
+                Key::Instance(_)
+                    | Key::ElectionInstance
+                    | Key::Running(_)
+                    | Key::Taken(_)
+                    | Key::FailoverItem(_)
+            )
+        };
+        let left = self
+            .leader
+            .tree
+            .keys()
+            .find(|path| self.keys.parse(path).is_some_and(|(_, key)| of_the_living(&key)));
+        if let Some(path) = left {
+            self.check.fail("L12", format!("all have left, and {path} is still there"));
+        }
+    }
+
+    /// In a job that is paused for a while no claim stays open without a run: the wait for a next attempt has ended.
+    pub fn nothing_waits_in_a_pause(&mut self, path: &Path) {
+        let Some((job, Key::Paused)) = self.keys.parse(path) else { return };
+        let job = JobName::new(job).expect("the name of a job");
+        let (now, wall) = (self.world.now, self.world.wall());
+        let since = self.leader.tree.get(path).map_or(wall, |node| node.stat.modified_at);
+        if wall - since < 4_000 || self.outage || now - self.back_at < 3_000 || self.scenario.lost_hints > 0 {
+            return;
+        }
+        let open = self.check.witness.cursors().filter(|((of, _), _)| *of == job);
+        let open: Vec<_> =
+            open.filter_map(|((_, item), cursor)| Some((*item, cursor.running()?.clone()))).collect();
+        for (item, claim) in open {
+            let owner = self.engines.iter().find(|engine| engine.id == claim.owner && engine.is_steady(now));
+            if owner.is_some_and(|owner| owner.holds(claim.session))
+                && self.check.rests(&job, item, claim.run, wall, 2_500)
+            {
+                let words = format!(
+                    "{} of {job}/{item} waits for another attempt though the job is paused",
+                    claim.fire
+                );
+                self.check.fail("L10", words);
+            }
+        }
     }
 
     /// L4: nothing that an instance left unfinished waits for somebody to notice.
@@ -35,7 +104,7 @@ impl Sim {
         }
     }
 
-    fn job_converged(&mut self, job: &JobName, cursors: &mut BTreeMap<(String, Item), Cursor>) {
+    fn job_converged(&mut self, job: &JobName) {
         let alive: Vec<InstanceId> =
             self.engines.iter().filter(|engine| engine.serves()).map(|engine| engine.id.clone()).collect();
         let leader = self.leader.tree.get(&self.keys.of(job, &Key::ElectionInstance));
@@ -50,11 +119,11 @@ impl Sim {
         if members != expected {
             self.check.fail("L6", format!("members of {job} are {members:?}, alive are {expected:?}"));
         }
-        let Some((settings, schedule)) = self.check.settings(job.as_str()) else {
+        let Some(policy) = self.check.witness.history.settings(job) else {
             self.check.fail("L1", format!("{job} has no settings"));
             return;
         };
-        let (count, schedule) = (settings.sharding_total_count, schedule.clone());
+        let (count, schedule) = (policy.items, policy.schedule.clone());
         let owners: Vec<Option<InstanceId>> = (0..count)
             .map(|item| self.leader.tree.get(&self.keys.of(job, &Key::Owner(item))))
             .map(|node| node.map(|node| InstanceId::from_wire(&String::from_utf8_lossy(&node.data))))
@@ -62,9 +131,11 @@ impl Sim {
         let target = Strategy::Average.assign(job.as_str(), &members, count, &owners);
         let target: Vec<Option<InstanceId>> =
             target.iter().map(|place| place.map(|place| members[place].clone())).collect();
+        if let Err(violation) = m_s5_plan_total(&owners, &alive) {
+            self.check.fail(violation.id, format!("{job}: {}", violation.message));
+        }
         if owners != target {
-            self.check
-                .fail("L2/M-S5", format!("the owners of {job} are {owners:?}, and should be {target:?}"));
+            self.check.fail("L2", format!("the owners of {job} are {owners:?}, and should be {target:?}"));
         }
         for item in 0..count {
             let cursor = self.leader.tree.get(&self.keys.of(job, &Key::Cursor(item)));
@@ -83,14 +154,13 @@ impl Sim {
                     }
                     let old = |at: i64| at < self.world.wall() - 8_000;
                     if let Some(run) = cursor.running().filter(|run| old(run.at)) {
-                        let live = self.check.live_runs(job.as_str(), item);
+                        let live = self.check.witness.history.running(job, item);
                         let words = format!(
                             "{} of {job}/{item} is claimed by {} since {}; {live} run",
                             run.fire, run.owner, run.at
                         );
                         self.check.fail("L4", words);
                     }
-                    cursors.insert((job.as_str().to_owned(), item), cursor);
                 }
                 None => self.check.fail("L3", format!("{job}/{item} never ran")),
             }

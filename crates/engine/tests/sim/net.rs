@@ -9,8 +9,9 @@ use super::shell::Message;
 use super::world::{Event, Sim};
 use bytes::Bytes;
 use clockwright_engine::core::Input;
+use clockwright_fleet::keys::Key;
 use clockwright_model::Millis;
-use clockwright_registry::{Error, Hint, Node, Op, Path};
+use clockwright_registry::{Conflict, Error, Hint, Node, Op, Path};
 use clockwright_testkit::sim::{Replica, subtree};
 use std::rc::Rc;
 
@@ -149,11 +150,17 @@ impl Sim {
         };
         let lost = self.world.rng.chance(self.scenario.lost_answers) && !self.healed;
         let wall = self.world.wall();
-        let result = if lost && self.world.rng.chance(500) {
+        let denied = self.engines[engine].denied && !matches!(request.ask, Ask::Renew { .. });
+        let result = if denied {
+            let life = (engine, self.engines[engine].life);
+            self.check.denied(life, self.scenario.jobs.len());
+            Err(Error::Denied("an access list keeps it from writing".to_owned()))
+        } else if lost && self.world.rng.chance(500) {
             Err(Error::Unknown("the request was lost".to_owned()))
         } else {
             let result = self.leader.commit(session, &ops, wall);
             if let Err(error) = &result {
+                self.knows_what_it_wrote(id, error);
                 self.note(|| format!("engine {engine}: refused: {error}"));
             }
             self.leader.touch(session, self.world.now);
@@ -171,6 +178,35 @@ impl Sim {
             _ => unreachable!("only commits are committed"),
         });
         self.send_answer(id);
+    }
+
+    /// Nobody is refused for the version of a cursor that it wrote itself, and knows to have written.
+    fn knows_what_it_wrote(&mut self, id: u64, error: &Error) {
+        let Error::Conflict { index, path, conflict: Conflict::Version } = error else { return };
+        let Request { engine, session, ask: Ask::Commit { groups }, .. } = &self.requests[&id] else {
+            return;
+        };
+        let Some((_, Key::Cursor(_))) = self.keys.parse(path) else { return };
+        let mut last = 0;
+        let group = groups.iter().find(|(_, ops)| {
+            last += ops.len();
+            *index < last
+        });
+        let earlier = groups.iter().flat_map(|(_, ops)| ops).take(*index);
+        if earlier.filter(|op| !matches!(op, Op::Check { .. })).any(|op| op.path() == path) {
+            // An earlier group of the same transaction was in its way.
+            return;
+        }
+        let knew = group.and_then(|(id, _)| self.engines[*engine].knew.get(id)).copied().unwrap_or(0);
+        let Some(node) = self.leader.tree.get(path) else { return };
+        let by = self.leader.log[node.stat.modified as usize - 1].session;
+        if by == *session && node.stat.modified <= knew && self.check.was_heard(node.stat.modified) {
+            let words = format!(
+                "engine {engine} is refused at {path}, which it wrote itself in {}",
+                node.stat.modified
+            );
+            self.check.fail("L11", words);
+        }
     }
 
     /// Brings the engine's server to some point between what the session saw and the truth, and returns its tree.
@@ -363,6 +399,10 @@ impl Sim {
         self.leader.touch(session, self.world.now);
         self.engines[engine].unsteady_at = self.world.now;
         self.note(|| format!("engine {engine} is connected again"));
+        let granted = self.scenario.timeout;
+        if self.leader.grant(session, granted) && self.scenario.seam != Some(Seam::TimeoutIsForgotten) {
+            self.deliver(engine, life, Message::Input(Input::Timeout(granted)));
+        }
         self.deliver(engine, life, Message::Input(Input::Hint(Hint::Everything)));
         self.send_waiting(engine);
     }
@@ -408,8 +448,14 @@ impl Sim {
             self.after(wait, Event::Dial { engine, life });
             return;
         }
+        if !self.has_an_id_of_its_own(engine) {
+            let wait = self.world.rng.range(100, 300);
+            self.after(wait, Event::Dial { engine, life });
+            return;
+        }
         let session = self.leader.open_session(self.scenario.timeout, self.world.now);
         let id = self.engines[engine].id.clone();
+        let mark = self.engines[engine].mark();
         self.engines[engine].sessions.insert(session, id.clone());
         let sent = self.engines[engine].now(self.world.now).mono;
         let wall = self.world.wall();
@@ -423,7 +469,7 @@ impl Sim {
             if self.leader.tree.contains_key(&path) {
                 ops.push(Op::delete(path.clone()));
             }
-            ops.push(Op::create_ephemeral(path, Bytes::new()));
+            ops.push(Op::create_ephemeral(path, mark.clone()));
         }
         self.leader.commit(session, &ops, wall).expect("a lease can be written");
         self.note(|| format!("engine {engine} gets session {session:x}"));
@@ -463,6 +509,7 @@ impl Sim {
             held: Vec::new(),
         });
         self.engines[engine].dialing = false;
+        self.engines[engine].named = true;
         self.engines[engine].unsteady_at = now;
         if self.scenario.seam != Some(Seam::OneLeaseForAllSessions) {
             self.engines[engine].lease = Rc::default();
@@ -475,7 +522,7 @@ impl Sim {
             Message::Input(Input::Connected {
                 session,
                 timeout,
-                generation: 0,
+                generation: i64::from(self.lost_in.is_some()),
                 lease_sent: sent,
                 layout: None,
             }),
@@ -485,6 +532,7 @@ impl Sim {
     /// The quorum is back: what waited for it goes on, and each session has its whole timeout again.
     pub fn quorum_is_back(&mut self) {
         self.outage = false;
+        self.back_at = self.world.now;
         self.leader.touch_all(self.world.now);
         for engine in 0..self.engines.len() {
             let Some(connection) = &mut self.engines[engine].connection else { continue };

@@ -61,6 +61,7 @@ impl Sim {
         let number = each.jobs.iter().position(Option::is_none).expect("the place that it had");
         each.jobs[number] = Some(job.clone());
         let settings = Box::new(settings.clone());
+        self.check.adds((engine, life), job);
         self.deliver(engine, life, Message::Input(Input::Add { job: number, settings }));
     }
 }

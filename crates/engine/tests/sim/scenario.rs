@@ -27,6 +27,10 @@ pub enum Fault {
     Expiry,
     /// An engine leaves a job, and serves it again later.
     RemoveJob,
+    /// An access list keeps an engine from writing.
+    Denied,
+    /// The servers start again and grant sessions less time than before.
+    Renegotiate,
 }
 
 /// A defect that is put back around the core: in the shell, or in what reaches it.
@@ -38,9 +42,24 @@ pub enum Seam {
     StoredBeforeItIs,
     /// The registry's time is never seen.
     ClockIsTrusted,
+    /// M7: a process with our id is taken for an earlier one of ours.
+    TwinIsOurselves,
+    /// M8: whatever begins is called a whole firing, for which others wait.
+    EveryFiringIsWhole,
+    /// M35: that the session is granted less time is not told.
+    TimeoutIsForgotten,
 }
 
-pub const ALL_FAULTS: [Fault; 17] = [
+/// What a registry knows that has lost its data.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Loss {
+    /// Nothing.
+    Everything,
+    /// What it knew earlier.
+    TheLatest,
+}
+
+pub const ALL_FAULTS: [Fault; 19] = [
     Fault::Crash,
     Fault::Pause,
     Fault::Partition,
@@ -58,6 +77,8 @@ pub const ALL_FAULTS: [Fault; 17] = [
     Fault::Leave,
     Fault::Expiry,
     Fault::RemoveJob,
+    Fault::Denied,
+    Fault::Renegotiate,
 ];
 
 /// One seed's setting.
@@ -87,6 +108,10 @@ pub struct Scenario {
     /// One more engine dies once all is healed, in the middle of runs, and another comes before its session has ended.
     pub last_crash: bool,
     pub failures: u64,
+    /// The first two engines are processes of one address and one number, as in containers.
+    pub twins: bool,
+    /// The registry loses data while all are connected.
+    pub loss: Option<Loss>,
     pub mutation: Option<Mutation>,
     pub seam: Option<Seam>,
     /// What jobs are made in.
@@ -115,6 +140,8 @@ impl Scenario {
             longest_run: 300,
             last_crash: false,
             failures: 0,
+            twins: false,
+            loss: None,
             mutation: None,
             seam: None,
             layout: None,
@@ -132,10 +159,17 @@ impl Scenario {
         }
         let lost_hints = if rng.chance(500) { rng.pick(&[10, 50, 300]) } else { 0 };
         let heal_at = rng.range(20_000, 35_000);
-        let jobs = rng.range(1, 4) as usize;
+        let count = rng.range(1, 4) as usize;
+        let jobs: Vec<JobSettings> = (0..count).map(|n| random_job(rng, n)).collect();
+        // Since when a schedule counts that an engine wrote itself is told by its own clock until it reads the node.
+        let overwrites = jobs.iter().any(|job| job.overwrite);
+        faults.retain(|fault| !(overwrites && *fault == Fault::ClockStep));
+        let loss = if rng.chance(60) { Some(rng.pick(&[Loss::Everything, Loss::TheLatest])) } else { None };
+        // An item that comes back after it was taken away looks as if it had gone back, to who missed that; it is held then.
+        faults.retain(|fault| !(loss.is_some() && *fault == Fault::EditCount));
         Self {
             engines: rng.range(3, 6) as usize,
-            jobs: (0..jobs).map(|n| random_job(rng, n)).collect(),
+            jobs,
             timeout: rng.pick(&[3_000, 4_500, 6_000]),
             faults,
             fault_every: rng.pick(&[1_500, 3_000, 6_000]),
@@ -146,16 +180,24 @@ impl Scenario {
             lost_answers: rng.pick(&[0, 0, 5, 30]),
             lag: rng.pick(&[0, 100, 500]),
             shared: rng.chance(500),
-            clock_offset: rng.pick(&[0, 0, 20, 1_500]),
+            clock_offset: if overwrites { 0 } else { rng.pick(&[0, 0, 20, 1_500]) },
             longest_run: rng.pick(&[100, 800, 3_000, 9_000]),
             failures: rng.pick(&[0, 50, 300]),
-            clock_ahead: if rng.chance(100) { 3_600_000 } else { 0 },
+            clock_ahead: if rng.chance(100) && !overwrites { 3_600_000 } else { 0 },
             longest_stop: rng.pick(&[100, 100, 5_000]),
             last_crash: rng.chance(500),
+            twins: rng.chance(150),
+            loss,
             mutation: None,
             seam: None,
             layout: None,
         }
+    }
+
+    /// These faults and no others, one soon after the other.
+    pub fn suffers(&mut self, faults: &[Fault]) {
+        self.faults = faults.to_vec();
+        self.fault_every = self.fault_every.min(3_000);
     }
 }
 
@@ -175,6 +217,7 @@ fn random_job(rng: &mut Rng, number: usize) -> JobSettings {
         Misfire::FireAll { cap: 3, window: 20_000 },
     ]);
     job.monitor_execution = rng.chance(700);
+    job.overwrite = rng.chance(200);
     job.exclusive = if rng.chance(800) { Exclusive::Strict } else { Exclusive::BestEffort };
     if rng.chance(300) {
         job.retry = Retry { max_attempts: 3, backoff: 300, max_backoff: 1_000 };

@@ -7,7 +7,7 @@
 use super::net::{Ask, Connection};
 use super::scenario::Seam;
 use super::world::{Event, LAST_CRASH, Sim};
-use clockwright_engine::core::{Core, CoreOptions, Effect, Firing, Input, Now};
+use clockwright_engine::core::{Core, CoreOptions, Effect, Firing, Input, Now, OnRegistryLoss};
 use clockwright_model::{Event as Record, FailureKind, InstanceId, JobName, Millis, RunId, Settlement};
 use clockwright_registry::{Commit, Error, Hint, Op, Path};
 use clockwright_runtime::{RunEnd, RunResult, StopReason};
@@ -15,6 +15,9 @@ use clockwright_testkit::sim::EPOCH;
 use std::cell::Cell;
 use std::collections::{BTreeMap, VecDeque};
 use std::rc::Rc;
+
+/// An instant that is at most this late counts as on time, milliseconds.
+pub const TOLERANCE: Millis = 1_000;
 
 /// What reaches a process.
 #[derive(Debug)]
@@ -35,7 +38,7 @@ pub enum Message {
 }
 
 struct Run {
-    job: String,
+    job: JobName,
     item: u32,
     run_id: RunId,
     strict: bool,
@@ -78,6 +81,13 @@ pub struct Engine {
     pub shut: bool,
     /// When its session last ended before its time.
     pub expired_at: Option<Millis>,
+    /// An access list keeps it from writing.
+    pub denied: bool,
+    /// It has had a session in this life, under an id that is its own.
+    pub named: bool,
+    /// Which of its own transactions it knew of when it sent each commit.
+    pub knew: BTreeMap<u64, i64>,
+    heard: i64,
     processes: u32,
 }
 
@@ -109,6 +119,10 @@ impl Engine {
             partitioned: false,
             shut: false,
             expired_at: None,
+            denied: false,
+            named: false,
+            knew: BTreeMap::new(),
+            heard: 0,
             processes: 100,
         }
     }
@@ -123,6 +137,22 @@ impl Engine {
         Now { wall: EPOCH + now + self.offset, mono: 1_000_000 + now }
     }
 
+    /// What it writes into its lease, so that it knows its own.
+    pub fn mark(&self) -> String {
+        format!("{}.{}", self.number, self.life)
+    }
+
+    /// Nothing was in its way for a while.
+    pub fn is_steady(&self, now: Millis) -> bool {
+        let connected = self.connection.as_ref().is_some_and(|c| c.up && !c.noticed && !c.cut);
+        self.serves() && connected && !self.paused && !self.denied && now - self.unsteady_at > 3_000
+    }
+
+    /// Its session is this one.
+    pub fn holds(&self, session: i64) -> bool {
+        self.connection.as_ref().is_some_and(|connection| connection.session == session)
+    }
+
     /// The process is there and works.
     pub fn serves(&self) -> bool {
         self.core.is_some() && !self.leaving
@@ -134,22 +164,14 @@ impl Sim {
         if self.engines[engine].core.is_some() {
             return;
         }
-        let seed = self.world.rng.next();
-        let options = CoreOptions {
-            keys: self.keys.clone(),
-            instance: self.engines[engine].id.clone(),
-            hostname: format!("host{engine}"),
-            seed,
-            tolerance: 1_000,
-            layout: self.scenario.layout,
-            on_registry_loss: clockwright_engine::core::OnRegistryLoss::Continue,
-            mutation: self.scenario.mutation,
-        };
-        let core = Core::new(options, self.scenario.jobs.clone());
+        self.engines[engine].core = Some(self.new_core(engine));
         let each = &mut self.engines[engine];
         each.life += 1;
-        each.core = Some(core);
         each.jobs = self.scenario.jobs.iter().map(|job| Some(job.name.clone())).collect();
+        each.named = false;
+        each.denied = false;
+        each.knew.clear();
+        each.heard = 0;
         each.paused = false;
         each.leaving = false;
         each.shut = false;
@@ -168,6 +190,38 @@ impl Sim {
         self.after(wait, Event::Resync { engine, life });
     }
 
+    fn new_core(&mut self, engine: usize) -> Core {
+        let options = CoreOptions {
+            keys: self.keys.clone(),
+            instance: self.engines[engine].id.clone(),
+            hostname: format!("host{engine}"),
+            seed: self.world.rng.next(),
+            tolerance: TOLERANCE,
+            layout: self.scenario.layout,
+            on_registry_loss: OnRegistryLoss::Continue,
+            mutation: self.scenario.mutation,
+        };
+        Core::new(options, self.scenario.jobs.clone())
+    }
+
+    /// Whether nobody else has the engine's id. At its start it takes one of its own when somebody has.
+    pub fn has_an_id_of_its_own(&mut self, engine: usize) -> bool {
+        let each = &self.engines[engine];
+        let lease = self.leader.tree.get(&self.keys.lease(&each.id));
+        let taken = lease.is_some_and(|lease| lease.data[..] != *each.mark().as_bytes());
+        if !taken || self.scenario.seam == Some(Seam::TwinIsOurselves) {
+            return true;
+        }
+        if each.named {
+            return false;
+        }
+        let id = each.id.with_suffix(&format!("{}x{}", each.number, each.life));
+        self.note(|| format!("engine {engine} finds its id taken, and calls itself {id}"));
+        self.engines[engine].id = id;
+        self.engines[engine].core = Some(self.new_core(engine));
+        true
+    }
+
     /// The process is gone, with all it knew and ran.
     pub fn kill(&mut self, engine: usize) {
         self.note(|| format!("engine {engine} dies"));
@@ -179,8 +233,9 @@ impl Sim {
         (each.stored, each.durable_at) = (0, 0);
         each.recorded.clear();
         let runs = std::mem::take(&mut each.runs);
+        let wall = self.world.wall();
         for run in runs.into_values() {
-            self.check.stop(&run.job, run.item, run.run_id);
+            self.check.stop(&run.job, run.item, run.run_id, wall);
         }
         // What is on its way arrives or does not; nobody hears of it.
         let gone: Vec<u64> =
@@ -276,6 +331,9 @@ impl Sim {
         match result {
             Ok(commit) => {
                 let mut results = commit.results.into_iter();
+                let life = (engine, self.engines[engine].life);
+                self.check.heard(life, commit.transaction);
+                self.engines[engine].heard = commit.transaction;
                 for (id, ops) in groups {
                     let results = results.by_ref().take(ops.len()).collect();
                     let commit = Commit { transaction: commit.transaction, results };
@@ -354,7 +412,9 @@ impl Sim {
             Effect::Tree { id, root } => self.ask(engine, Ask::Tree { id, root, first: Vec::new() }),
             Effect::Commit { id, ops } => {
                 self.note(|| format!("engine {engine} sends {id}: {}", super::net::words(&ops)));
-                self.engines[engine].waiting.push_back((id, ops));
+                let each = &mut self.engines[engine];
+                each.knew.insert(id, each.heard);
+                each.waiting.push_back((id, ops));
             }
             Effect::Renew => {
                 let sent = self.engines[engine].now(self.world.now).mono;
@@ -402,7 +462,10 @@ impl Sim {
                 let wait = each.durable_at - self.world.now;
                 self.after(wait, Event::Durable { engine, life });
             }
-            Effect::Record(_) | Effect::RecordAgain(_) => {}
+            Effect::Record(record) | Effect::RecordAgain(record) => {
+                let life = (engine, self.engines[engine].life);
+                self.check.trace(life, &record);
+            }
             Effect::Tell(notice) => {
                 self.note(|| format!("engine {engine} says: {:?} {}", notice.job, notice.text));
             }
@@ -423,12 +486,14 @@ impl Sim {
             self.leader.end_session(session);
         }
         for settlement in std::mem::take(&mut self.engines[engine].recorded) {
-            self.check.record(settlement);
+            self.check.record(&settlement);
         }
         let wait = self.world.rng.range(200, 3_000);
         self.kill(engine);
-        self.engines[engine].rename();
-        self.after(wait, Event::Boot { engine });
+        if !self.closing {
+            self.engines[engine].rename();
+            self.after(wait, Event::Boot { engine });
+        }
     }
 
     /// The lease of the session reaches until this, perhaps earlier than before.
@@ -456,7 +521,9 @@ impl Sim {
     }
 
     /// Starts the runs of a firing. The supervisor of an exclusive run refuses when the lease is over already.
-    fn start(&mut self, engine: usize, firing: Firing) {
+    fn start(&mut self, engine: usize, mut firing: Firing) {
+        firing.whole |= self.scenario.seam == Some(Seam::EveryFiringIsWhole);
+        self.check.begin(&firing);
         let life = self.engines[engine].life;
         let mono = self.engines[engine].now(self.world.now).mono;
         for start in firing.runs {
@@ -470,14 +537,14 @@ impl Sim {
                 self.after(0, Event::Deliver { engine, life, message });
                 continue;
             }
-            let job = context.job.as_str().to_owned();
+            let job = context.job;
             self.note(|| {
                 format!(
                     "engine {engine} RUNS {job}/{} {} attempt {}",
                     context.item, context.fire, context.attempt
                 )
             });
-            self.check.start(engine, &job, context.item, context.run_id, context.token);
+            self.check.start(&job, context.item, context.run_id, context.token);
             let longest = if self.healed { 150 } else { self.scenario.longest_run };
             let long = if self.world.rng.chance(800) { longest / 5 + 2 } else { longest };
             let takes = self.world.rng.range(1, long + 1);
@@ -508,7 +575,11 @@ impl Sim {
             return;
         }
         let Some(state) = each.runs.remove(&run) else { return };
-        self.check.stop(&state.job, state.item, state.run_id);
+        let wall = self.world.wall();
+        self.check.stop(&state.job, state.item, state.run_id, wall);
+        if state.end == RunResult::Stopped(StopReason::LeaseLost) {
+            self.check.lost(&state.job, state.item);
+        }
         self.note(|| format!("engine {engine}: {}/{} is over: {:?}", state.job, state.item, state.end));
         let message = Message::Input(Input::RunEnded { run, end: RunEnd::silent(state.end) });
         self.deliver(engine, life, message);

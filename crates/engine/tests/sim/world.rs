@@ -7,7 +7,7 @@ use super::check::Checker;
 use super::scenario::Scenario;
 use super::shell::{Engine, Message};
 use clockwright_engine::core::Input;
-use clockwright_fleet::keys::Keys;
+use clockwright_fleet::keys::{Key, Keys};
 use clockwright_model::{InstanceId, JobName, Millis};
 use clockwright_registry::{Op, Path};
 use clockwright_testkit::sim::{Change, Leader, Rng, World};
@@ -113,6 +113,8 @@ pub enum Event {
     Heal,
     /// The last crash, after everything was healed, and the time by which what it left must have been seen to.
     LastCrash,
+    /// The registry loses data.
+    Loss(super::scenario::Loss),
     Bereaved {
         dead: InstanceId,
         session: i64,
@@ -126,6 +128,9 @@ pub const LAST_CRASH: Millis = 5_000;
 /// How long it may take from the end of a session until its orphans were noticed, marked and taken, milliseconds.
 const PATIENCE: Millis = 5_000;
 
+/// How long it may take until everybody has left who was asked to, milliseconds.
+const LEAVING: Millis = 10_000;
+
 /// The end of a fault.
 #[derive(Debug)]
 pub enum Undo {
@@ -135,6 +140,7 @@ pub enum Undo {
     Outage,
     Server(Path),
     Node(Path),
+    Denied(usize),
 }
 
 /// A simulation that ran.
@@ -157,6 +163,12 @@ pub struct Sim {
     pub requests: BTreeMap<u64, super::net::Request>,
     pub check: Checker,
     pub healed: bool,
+    /// All engines were asked to leave; none starts again.
+    pub closing: bool,
+    /// When the quorum was last back.
+    pub back_at: Millis,
+    /// The transaction that is no transaction, but the loss of data.
+    pub lost_in: Option<usize>,
     pub observed: usize,
 }
 
@@ -173,6 +185,9 @@ impl Sim {
             requests: BTreeMap::new(),
             check,
             healed: false,
+            closing: false,
+            back_at: 0,
+            lost_in: None,
             observed: 0,
             scenario,
         };
@@ -183,6 +198,12 @@ impl Sim {
             sim.engines.push(Engine::new(engine, offset));
             let at = sim.world.rng.range(0, 3_000);
             sim.at(at, Event::Boot { engine });
+        }
+        if sim.scenario.twins {
+            sim.engines[1].id = sim.engines[0].id.clone();
+        }
+        if let Some(loss) = sim.scenario.loss {
+            sim.at(sim.scenario.heal_at - 8_000, Event::Loss(loss));
         }
         sim.at(50, Event::Expire);
         if !sim.scenario.faults.is_empty() {
@@ -198,21 +219,17 @@ impl Sim {
 
     /// Runs to the end, or to the first violation.
     pub fn run(mut self) -> Verdict {
-        let mut violation = None;
-        while let Some(event) = self.world.take(self.scenario.end_at) {
-            if self.world.spins() {
-                violation = Some("L0: the engines spin without time going by".to_owned());
-                break;
-            }
-            self.handle(event);
-            self.observe();
-            violation = self.check.violation();
-            if violation.is_some() {
-                break;
-            }
-        }
+        let mut violation = self.pass(self.scenario.end_at);
         if violation.is_none() {
             self.converged();
+            violation = self.check.violation();
+        }
+        if violation.is_none() {
+            self.close();
+            violation = self.pass(self.scenario.end_at + LEAVING);
+        }
+        if violation.is_none() {
+            self.all_have_left();
             violation = self.check.violation();
         }
         if let Some(words) = &violation {
@@ -225,8 +242,24 @@ impl Sim {
             events: self.world.events(),
             trace: self.world.into_trace(),
             starts: self.check.starts,
-            completions: self.check.completions,
+            completions: self.check.witness.completions,
         }
+    }
+
+    /// Lets time go by until then, or until the first violation.
+    fn pass(&mut self, until: Millis) -> Option<String> {
+        while let Some(event) = self.world.take(until) {
+            if self.world.spins() {
+                return Some("L0: the engines spin without time going by".to_owned());
+            }
+            self.handle(event);
+            self.observe();
+            let violation = self.check.violation();
+            if violation.is_some() {
+                return violation;
+            }
+        }
+        None
     }
 
     pub fn at(&mut self, at: Millis, event: Event) {
@@ -277,7 +310,7 @@ impl Sim {
                 {
                     each.stored += 1;
                     let settlements = each.stored;
-                    self.check.record(settlement);
+                    self.check.record(&settlement);
                     self.deliver(engine, life, Message::Input(Input::Stored { settlements }));
                 }
             }
@@ -285,12 +318,26 @@ impl Sim {
             Event::Undo { what } => self.undo(what),
             Event::Heal => self.heal(),
             Event::LastCrash => self.last_crash(),
+            Event::Loss(loss) => self.lose_data(loss),
             Event::Bereaved { dead, session, lived } if lived || self.leader.lives(session) => {
                 // A quorum that has come back gave it its whole time once more; how long ago it ended is not known.
                 let lived = self.leader.lives(session);
                 self.after(PATIENCE, Event::Bereaved { dead, session, lived });
             }
             Event::Bereaved { dead, .. } => self.nothing_is_orphaned(&dead),
+        }
+    }
+
+    /// Tells the checker who writes settings.
+    fn count_settings(&mut self, index: usize, life: Option<(usize, u64)>) {
+        let Some(life) = life else { return };
+        for change in &self.leader.log[index].changes {
+            if let Some((job, Key::Config)) = self.keys.parse(&change.path)
+                && change.after.is_some()
+            {
+                let job = JobName::new(job).expect("the name of a job");
+                self.check.configures(life, &job);
+            }
         }
     }
 
@@ -305,8 +352,14 @@ impl Sim {
             let instance =
                 owner.map_or(String::new(), |engine| engine.sessions[&session].as_str().to_owned());
             let steady = owner.is_some_and(|engine| self.world.now - engine.unsteady_at > 2_000);
-            self.check.steady = steady && self.scenario.lost_hints == 0;
-            self.check.observe(&self.leader.log[index], &self.leader.tree, &instance, wall);
+            self.check.hears = (steady && self.scenario.lost_hints == 0).then_some(2_000);
+            let life = owner.map(|engine| (engine.number, engine.life));
+            if self.lost_in == Some(index) {
+                self.check.data_lost(&self.leader.log[index], wall);
+            } else {
+                self.check.observe(&self.leader.log[index], wall);
+            }
+            self.count_settings(index, life);
             let mut mixed = Vec::new();
             for change in &self.leader.log[index].changes {
                 mixed.extend_from_slice(change.path.as_str().as_bytes());
@@ -342,6 +395,7 @@ impl Sim {
         if !self.outage {
             for session in self.leader.overdue(self.world.now) {
                 self.note(|| format!("session {session:x} expires"));
+                self.check.expired(session);
                 self.leader.end_session(session);
                 self.session_expired(session);
             }

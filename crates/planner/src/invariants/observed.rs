@@ -1,106 +1,94 @@
-//! What an observer of a running system writes down.
+//! What is seen of a system, in its plainest form.
 
-use clockwright_model::{Fire, InstanceId, Item, JobName, Millis, Source, Token};
+use crate::Schedule;
+use clockwright_model::{
+    Fire, InstanceId, Item, JobName, Millis, Misfire, Outcome, RunId, Settlement, Source, Token,
+};
 
-/// One run of the job's own code.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct ObservedRun {
-    /// The job.
-    pub job: JobName,
-    /// The item.
-    pub item: Item,
-    /// The fire.
-    pub fire: Fire,
-    /// From 1.
-    pub attempt: u32,
-    /// Its fencing token.
-    pub token: Token,
-    /// Who ran it.
-    pub instance: InstanceId,
-    /// When it began, by the observer's one clock.
-    pub start: Millis,
-    /// When it ended; `None` while it runs.
-    pub end: Option<Millis>,
-    /// From when on nothing it does counts any more: its lease was over. `None` if never.
-    pub fenced: Option<Millis>,
+/// Who wrote something into the registry, and when.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Write {
+    /// The writer's session; 0 for operators.
+    pub session: i64,
+    /// The registry's number of the transaction.
+    pub transaction: i64,
+    /// The registry's calendar, epoch milliseconds.
+    pub wall: Millis,
+    /// After how many milliseconds the writer has surely heard of somebody else's change; `None` when that cannot be said.
+    pub hears: Option<Millis>,
 }
 
-/// A plan that was written.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct PlanObserved {
-    /// The job.
-    pub job: JobName,
-    /// Grows with each plan of the job.
-    pub epoch: i64,
-    /// Who wrote it.
-    pub leader: InstanceId,
-    /// Owner by item; its length is the job's count.
-    pub assignment: Vec<Option<InstanceId>>,
-    /// The instances that the leader saw as available.
-    pub members: Vec<InstanceId>,
+/// A version of a job's settings, as far as the rules ask.
+#[derive(Debug, Clone)]
+pub struct Policy {
+    /// When the job is due.
+    pub schedule: Schedule,
+    /// What cursors call that schedule.
+    pub id: u32,
+    /// When these settings were written, epoch milliseconds.
+    pub since: Millis,
+    /// How many items there are.
+    pub items: Item,
+    /// What happens to late instants.
+    pub misfire: Misfire,
+    /// Whether what a dead owner left runs again.
+    pub failover: bool,
+    /// Whether no two runs of an item may overlap.
+    pub strict: bool,
+    /// How many attempts a fire has whose owners are lost.
+    pub lost_attempts: u32,
+    /// How late an instant still counts as on time, milliseconds.
+    pub tolerance: Millis,
 }
 
-/// A claim that was accepted.
+/// A claim of an item: one attempt at one fire.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ClaimObserved {
-    /// The job.
-    pub job: JobName,
-    /// The item.
-    pub item: Item,
     /// The fire.
     pub fire: Fire,
     /// From 1.
     pub attempt: u32,
-    /// The token that the claim got.
-    pub token: Token,
-    /// Who claimed.
-    pub instance: InstanceId,
+    /// The attempt's identity.
+    pub run: RunId,
+    /// Who claims.
+    pub owner: InstanceId,
+    /// In which session.
+    pub session: i64,
     /// Why.
     pub source: Source,
-    /// The time at which the claimer decided what is due.
+    /// When that was decided, by the claimer's clock.
     pub decided_at: Millis,
+    /// How it ended; `None` while it goes on.
+    pub outcome: Option<Outcome>,
 }
 
-/// A completion that somebody tried to write.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct CompletionObserved {
-    /// The job.
-    pub job: JobName,
-    /// The item.
-    pub item: Item,
-    /// The fire.
-    pub fire: Fire,
-    /// The attempt it is about.
-    pub attempt: u32,
-    /// The token of that attempt.
-    pub token: Token,
-    /// Whether the registry took it.
-    pub accepted: bool,
-    /// True when it decides the fire; false when the attempt failed and another one will follow.
-    pub last: bool,
-}
-
-/// A cursor that was written.
+/// What an item's cursor says.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct CursorObserved {
-    /// The job.
-    pub job: JobName,
-    /// The item.
-    pub item: Item,
-    /// The registry's version of the node, which grows with each write.
-    pub version: i64,
     /// Every instant up to and including this is settled or is the fire of `run`.
     pub settled: Millis,
-    /// Which schedule `settled` is about, as told to [`History::schedule`](super::History::schedule).
+    /// Which schedule `settled` is about; see [`Policy::id`].
     pub schedule: u32,
-    /// The fire of the last claim.
-    pub run: Option<Fire>,
-    /// What became of the instants that this write passed over.
+    /// The last claim.
+    pub run: Option<ClaimObserved>,
+    /// A trigger that waits.
+    pub pending: Option<Fire>,
+    /// What became of the instants that the last change passed over.
     pub gap: Vec<GapObserved>,
+    /// Outcomes on their way to the record.
+    pub kept: Vec<Settlement>,
+}
+
+impl CursorObserved {
+    /// The claim that goes on.
+    #[must_use]
+    pub fn running(&self) -> Option<&ClaimObserved> {
+        self.run.as_ref().filter(|claim| claim.outcome.is_none())
+    }
 }
 
 /// Instants that were passed over together.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct GapObserved {
     /// The first of them.
     pub from: Millis,
@@ -108,15 +96,34 @@ pub struct GapObserved {
     pub to: Millis,
     /// How many, capped at [`RANGE_COUNT_CAP`](crate::RANGE_COUNT_CAP).
     pub count: u64,
+    /// What became of them.
+    pub outcome: Outcome,
 }
 
-/// What was disabled.
+/// A run of the job's own code, by times of one clock that all runs share.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ObservedRun {
+    /// In words, for a violation.
+    pub name: String,
+    /// Its fire.
+    pub fire: Fire,
+    /// From 1.
+    pub attempt: u32,
+    /// Its fencing token.
+    pub token: Token,
+    /// When it began.
+    pub start: u64,
+    /// When it ended, or counted for nothing any more; the greatest number while it goes on.
+    pub end: u64,
+}
+
+/// What was switched off.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub enum Scope {
     /// All of a job.
     Job(JobName),
     /// One item of a job.
     Item(JobName, Item),
-    /// All instances of a job on a server (an IP).
-    Server(JobName, String),
+    /// All instances of a job on a host (an IP).
+    Host(JobName, String),
 }

@@ -151,6 +151,34 @@ impl Leader {
         self.sessions.iter().filter(|(_, state)| over(state)).map(|(id, _)| *id).collect()
     }
 
+    /// Grants a session this timeout (milliseconds) from now on; true when that is another one than before.
+    pub fn grant(&mut self, session: i64, timeout: Millis) -> bool {
+        let Some(state) = self.sessions.get_mut(&session) else { return false };
+        std::mem::replace(&mut state.timeout, timeout) != timeout
+    }
+
+    /// Loses what came after the first `transactions`: the tree is as it was then, without what belonged to sessions, and there is
+    /// no session any more. The log goes on, with one transaction that undoes the others, as clients see numbers go on whose base
+    /// was raised.
+    pub fn go_back_to(&mut self, transactions: usize) {
+        let mut then = Replica::default();
+        then.advance(&self.log, transactions);
+        then.tree.retain(|_, node| node.stat.owner == 0);
+        let now = std::mem::replace(&mut self.tree, then.tree.clone());
+        let mut changes = Vec::new();
+        for (path, before) in now.iter().rev() {
+            if !then.tree.contains_key(path) {
+                changes.push(Change { path: path.clone(), before: Some(before.clone()), after: None });
+            }
+        }
+        for (path, after) in then.tree {
+            let before = now.get(&path).cloned();
+            changes.push(Change { path, before, after: Some(after) });
+        }
+        self.sessions.clear();
+        self.log.push(Txn { zxid: self.log.len() as i64 + 1, session: 0, changes });
+    }
+
     /// Ends a session: its ephemeral nodes go in one transaction.
     pub fn end_session(&mut self, session: i64) {
         if self.sessions.remove(&session).is_none() {

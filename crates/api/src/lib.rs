@@ -4,7 +4,7 @@
 //! - [`permission`]: what a person may do, and which role brings which permission.
 //! - [`text`]: names and texts that check themselves when they are read.
 //! - [`page`]: one page of a list; [`At`]: an instant.
-//! - [`people`], [`projects`], [`jobs`], [`live`], [`history`], [`stream`], [`journal`], [`sync`], [`system`]: what requests and answers are made of, by resource.
+//! - [`people`], [`projects`], [`jobs`], [`live`], [`history`], [`stream`], [`journal`], [`operations`], [`sync`], [`system`]: what requests and answers are made of, by resource.
 //!
 //! Keys are camelCase, times are RFC 3339 in UTC. Nothing here does any input or output.
 
@@ -13,6 +13,7 @@ pub mod history;
 pub mod jobs;
 pub mod journal;
 pub mod live;
+pub mod operations;
 pub mod page;
 pub mod people;
 pub mod permission;

@@ -212,6 +212,12 @@ impl Problem {
         }))
     }
 
+    /// One that was kept.
+    #[must_use]
+    pub fn of(body: ProblemBody) -> Self {
+        Self(Box::new(body))
+    }
+
     /// With something that is wrong in the body.
     #[must_use]
     pub fn at(mut self, pointer: impl Into<String>, message: impl Into<String>) -> Self {

@@ -196,7 +196,7 @@ impl Keys {
     pub fn of(&self, job: &JobName, key: &Key) -> Path {
         match key {
             Key::Job | Key::Other => self.job(job),
-            key => self.root.join_shown(format_args!("{job}/{}", Relative(key))),
+            key => self.root.join_shown(format_args!("{job}/{key}")),
         }
     }
 
@@ -308,12 +308,10 @@ impl Key {
     }
 }
 
-/// Shows the path of a key relative to its job; empty for the job itself.
-struct Relative<'a>(&'a Key);
-
-impl fmt::Display for Relative<'_> {
+/// Its path relative to the job; empty for the job itself.
+impl fmt::Display for Key {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self.0 {
+        match self {
             Key::Job | Key::Other => Ok(()),
             Key::Config => f.write_str("config"),
             Key::Servers => f.write_str("servers"),

@@ -11,6 +11,7 @@ use crate::http::refusal::{Answered, Refusal};
 use crate::identity::Identity;
 use crate::identity::password::Hashing;
 use crate::mirror::Mirrors;
+use crate::ops::Desk;
 use crate::registries::Registries;
 use crate::store::{Change, Store, StoreError};
 use clockwright_api::{Code, Problem};
@@ -52,6 +53,8 @@ pub struct App {
     pub identity: Identity,
     /// The registries that projects may be in.
     pub registries: Registries,
+    /// What operators do.
+    pub ops: Desk,
     /// The room for passwords.
     pub hashing: Hashing,
     /// How it is set up.
@@ -123,6 +126,7 @@ impl App {
             identity: Identity::default(),
             registries,
             histories: Histories::of_config(&config),
+            ops: Desk::default(),
             hashing: Hashing::default(),
             config,
             clock,

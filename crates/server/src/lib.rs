@@ -15,6 +15,7 @@
 //! - [`chores`]: what one server does for all.
 //! - [`sync`]: the registry is kept equal to the database.
 //! - [`histories`]: the event stores, which have what happened.
+//! - [`ops`]: what operators do.
 //! - [`identity`]: who comes in.
 //! - [`http`]: the interface.
 
@@ -27,6 +28,7 @@ pub mod histories;
 pub mod http;
 pub mod identity;
 pub mod mirror;
+pub mod ops;
 pub mod registries;
 pub mod server;
 pub mod store;

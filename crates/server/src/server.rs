@@ -8,6 +8,7 @@ use crate::http;
 use crate::http::refusal::{Answered, Refusal};
 use crate::http::v1::{done, links, target};
 use crate::mirror;
+use crate::ops;
 use crate::registries::Registries;
 use crate::store::{LinkKind, ServerRow, Store, StoreError};
 use clockwright_api::people::NewLink;
@@ -34,6 +35,8 @@ pub struct Server {
     living: JoinHandle<()>,
     /// Keeps the live state of all jobs in memory.
     mirroring: JoinHandle<()>,
+    /// Carries on operations of its own that rest.
+    resuming: JoinHandle<()>,
 }
 
 /// Why a server does not start.
@@ -79,7 +82,8 @@ impl Server {
         let lead = Lead::start(Arc::clone(&app));
         let living = tokio::spawn(live(Arc::clone(&app)));
         let mirroring = tokio::spawn(mirror::watch(Arc::clone(&app)));
-        Ok(Self { app, address, stop, serving, lead, living, mirroring })
+        let resuming = tokio::spawn(ops::resume::watch(Arc::clone(&app)));
+        Ok(Self { app, address, stop, serving, lead, living, mirroring, resuming })
     }
 
     /// What its requests share.
@@ -100,6 +104,7 @@ impl Server {
         self.living.abort();
         self.mirroring.abort();
         self.app.leave();
+        self.resuming.abort();
         self.stop.send_replace(true);
         if let Err(error) = self.serving.await {
             tracing::error!(%error, "the listener failed");

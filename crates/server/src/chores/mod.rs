@@ -9,6 +9,7 @@ pub mod lead;
 
 use crate::app::App;
 use crate::decide::chain::Actor;
+use crate::ops;
 use crate::store::{Change, StoreError};
 use crate::sync;
 use clockwright_model::Millis;
@@ -27,6 +28,11 @@ pub const ALL: &[Chore] = &[
         name: "sync",
         pause: Duration::from_secs(1),
         turn: |app, term| Box::pin(sync::notice::watch(app, term)),
+    },
+    Chore {
+        name: "operations",
+        pause: ops::resume::EVERY,
+        turn: |app, _| Box::pin(async move { Ok(ops::resume::of_the_dead(&app).await?) }),
     },
     Chore {
         name: "expiry",

@@ -6,6 +6,8 @@
 pub mod author;
 pub mod chain;
 pub mod group;
+pub mod hold;
+pub mod ops;
 pub mod pace;
 pub mod permit;
 pub mod query;

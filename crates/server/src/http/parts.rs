@@ -9,6 +9,7 @@ use crate::store::JobRow;
 use clockwright_api::{Code, Problem};
 use serde::de::DeserializeOwned;
 use std::sync::Arc;
+use std::time::Duration;
 use utoipa::{IntoParams, ToSchema};
 
 /// A part of a request.
@@ -124,6 +125,26 @@ impl Part for Matches {
 
     fn describe(operation: &mut Operation) {
         operation.header("If-Match", "the ETag that was read", true);
+    }
+}
+
+/// How long an operation's end is waited for: `Prefer: wait=N`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Wait(pub Option<Duration>);
+
+/// The longest of them; a request does not take longer.
+const LONGEST_WAIT: u64 = 25;
+
+impl Part for Wait {
+    fn read(ask: &Ask) -> Answered<Self> {
+        // What is preferred and not known is passed over, as RFC 7240 has it.
+        let parts = ask.header("prefer").unwrap_or_default().split(',');
+        let wait = parts.filter_map(|part| part.trim().strip_prefix("wait=")?.parse::<u64>().ok()).next();
+        Ok(Self(wait.map(|seconds| Duration::from_secs(seconds.min(LONGEST_WAIT)))))
+    }
+
+    fn describe(operation: &mut Operation) {
+        operation.header("Prefer", "`wait=N`: how many seconds its end is waited for", false);
     }
 }
 

@@ -4,7 +4,8 @@ use super::grant::Open;
 use super::openapi::Described;
 use super::route::Routes;
 use super::v1::{
-    history, hosts, jobs, journal, links, live, me, people, projects, session, stream, sync, system,
+    history, hosts, jobs, journal, links, live, me, operations, people, projects, session, stream, sync,
+    system,
 };
 use crate::app::App;
 use axum::Router;
@@ -23,6 +24,7 @@ pub fn table() -> Routes {
     of_jobs(&mut routes);
     of_what_is_live(&mut routes);
     of_history(&mut routes);
+    of_operations(&mut routes);
     of_sync(&mut routes);
     of_journal(&mut routes);
     routes
@@ -304,6 +306,61 @@ fn of_history(routes: &mut Routes) {
         history::losses,
     );
     routes.refuses(&[Code::Invalid]);
+}
+
+fn of_operations(routes: &mut Routes) {
+    const AWAY: &[Code] =
+        &[Code::RegistryAway, Code::RegistryDenied, Code::RegistryOfAnotherPlane, Code::RegistryRegressed];
+    macro_rules! on {
+        ($kind:ident $path:literal, $($verb:literal $title:literal $handler:ident [$($code:ident),*],)*) => { $(
+            routes.post($kind, concat!("/api/v1/projects/{project}", $path, $verb), $title, operations::$handler);
+            routes.refuses(AWAY);
+            routes.refuses(&[Code::JobRemoving $(, Code::$code)*]);
+        )* };
+    }
+    on!(JobOperate "/jobs/{job}/",
+        "trigger" "Let a job fire now" trigger [ItemsRunning, JobPaused, JobOffline, NoLiveInstance],
+        "offline" "Put a job offline: it runs nowhere until it is online" offline [],
+        "online" "Put a job online" online [],
+        "pause" "Pause a job: nothing of it begins" pause [],
+        "resume" "End a job's pause and drain, or the drain of one of its hosts" resume [],
+        "drain" "Drain a job or one of its hosts: what runs ends, nothing begins" drain [NoSuchHost],
+        "disable" "Disable a job, or keep it off a host" disable [NoSuchHost],
+        "enable" "Enable a job, or let it on a host again" enable [NoSuchHost],
+        "rebalance" "Share a job's items out anew" rebalance [StaticSharding, NoLiveInstance],
+        "shutdown" "Let instances give a job up; their processes go on" shutdown [NoSuchHost],
+        "items/{i}/disable" "Leave an item out" disable_item [NoSuchItem],
+        "items/{i}/enable" "Take an item in again" enable_item [NoSuchItem],
+    );
+    on!(JobOperate "/hosts/{ip}/",
+        "disable" "Disable a host in all jobs" disable_host [NoSuchHost],
+        "enable" "Enable a host in all jobs" enable_host [NoSuchHost],
+        "drain" "Drain a host: what runs there ends, nothing begins" drain_host [NoSuchHost],
+        "resume" "End the drain of a host" resume_host [NoSuchHost],
+        "shutdown" "Let the instances on a host give all jobs up" shutdown_host [NoSuchHost],
+    );
+    routes.delete(
+        JobRemove,
+        "/api/v1/projects/{project}/jobs/{job}",
+        "Remove a job from the registry; its versions and its history stay",
+        operations::remove,
+    );
+    routes.refuses(AWAY);
+    routes.refuses(&[Code::JobRemoving, Code::ItemsRunning, Code::StillServed, Code::ManagedByFiles]);
+    routes.get(
+        JobRead,
+        "/api/v1/projects/{project}/holds",
+        "What stands still by somebody's wish",
+        operations::holds,
+    );
+    routes.get(JobRead, "/api/v1/operations", "Operations, the newest first", operations::list);
+    routes.get(JobRead, "/api/v1/operations/{id}", "How far an operation is", operations::show);
+    routes.post(
+        JobOperate,
+        "/api/v1/operations/{id}/cancel",
+        "Ask for an operation's end before the time; what was done by then stays",
+        operations::cancel,
+    );
 }
 
 fn of_sync(routes: &mut Routes) {

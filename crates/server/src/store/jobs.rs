@@ -194,6 +194,12 @@ impl NewJob {
         }
     }
 
+    /// What a job is to be when only its settings change, by an operation.
+    #[must_use]
+    pub fn again(job: &JobRow, settings: JobSettings, reason: String) -> Self {
+        Self { origin: Origin::Api, ..Self::adopted(job, settings, reason) }
+    }
+
     /// A job that the registry has, to be taken over as a new one.
     #[must_use]
     pub fn found(settings: JobSettings, reason: String) -> Self {
@@ -347,6 +353,22 @@ impl Change {
         self.insert_version(&row, new).await?;
         self.is_pending(row.id).await?;
         Ok(Some(row))
+    }
+
+    /// Moves a job from one state to another; false when it is not in that one. One that is removed leaves its name to others.
+    ///
+    /// # Errors
+    /// The database is away.
+    pub async fn set_job_state(&mut self, id: i64, from: JobState, to: JobState) -> Result<bool, StoreError> {
+        let mut sql = self.sql("UPDATE CLOCKWRIGHT_JOB SET state = ");
+        sql.bind(to.word());
+        sql.text(", alive = ");
+        sql.bind(if to == JobState::Removed { id.to_string() } else { String::new() });
+        sql.text(", changed = ");
+        sql.bind(self.now());
+        sql.is("id = ", id);
+        sql.is("state = ", from.word());
+        Ok(self.execute(sql).await? == 1)
     }
 
     fn row(&self, id: i64, project: i64, version: i64, state: JobState, new: &NewJob) -> JobRow {

@@ -15,8 +15,10 @@
 //!   one wait for it.
 //! - A commit whose answer is lost is [`StoreError::Unclear`]: only a look tells. Nobody concludes anything from it.
 
+mod holds;
 mod jobs;
 mod journal;
+mod operations;
 mod people;
 mod projects;
 mod requests;
@@ -26,6 +28,7 @@ mod sync;
 
 pub use jobs::{JobRow, JobState, Managed, NewJob, Origin, VersionRow};
 pub use journal::JournalFilter;
+pub use operations::{OperationRow, OperationState};
 pub use people::{LinkKind, LinkRow, SessionRow, TokenRow, UserKind, UserRow, UserState};
 pub use projects::{MemberKind, MemberRow, ProjectRow};
 pub use requests::RequestRow;

@@ -1,11 +1,13 @@
 //! What the interface does, on each of the three databases: every test is run on SQLite, PostgreSQL and MariaDB.
 #![allow(clippy::unwrap_used, missing_docs, reason = "tests")]
 
+mod fleet;
 mod history;
 mod identity;
 mod jobs;
 mod lead;
 mod live;
+mod operations;
 mod projects;
 mod stage;
 mod stream;

@@ -2,7 +2,7 @@
 
 use clockwright_events::EventStore;
 use clockwright_model::Millis;
-use clockwright_registry::{Connect, ConnectOptions, Embedded, SharedRegistry};
+use clockwright_registry::{Connect, ConnectOptions, Embedded, Error, SharedRegistry};
 use clockwright_server::app::{App, Clock};
 use clockwright_server::config::Config;
 use clockwright_server::registries::{Registries, Source};
@@ -13,7 +13,7 @@ use futures::StreamExt;
 use http::{Method, Request, StatusCode};
 use serde_json::{Value, json};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicI64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicI64, Ordering};
 use tower::ServiceExt;
 
 pub(crate) const PASSWORD: &str = "correct horse battery staple";
@@ -55,6 +55,8 @@ pub(crate) struct Stage {
     pub(crate) app: Arc<App>,
     /// The registry `home`, as anybody else may reach it.
     pub(crate) registry: Embedded,
+    /// Whether the registry `far`, which is the same one, can be reached.
+    pub(crate) far: Arc<AtomicBool>,
     router: axum::Router,
     time: Arc<AtomicI64>,
     config: Config,
@@ -136,15 +138,15 @@ impl Stage {
         let store = format!("sqlite:{}", folder.path().join("events.db").display()).into();
         let config = Config { store, ..config };
         let time = Arc::new(AtomicI64::new(1_800_000_000_000));
-        let registry = Embedded::in_memory();
-        let app = open(&address, &config, &registry, &time).await;
+        let (registry, far) = (Embedded::in_memory(), Arc::new(AtomicBool::new(false)));
+        let app = open(&address, &config, &registry, &far, &time).await;
         let router = clockwright_server::http::service(Arc::clone(&app));
-        Self { app, registry, router, time, config, address, _folder: folder }
+        Self { app, registry, far, router, time, config, address, _folder: folder }
     }
 
     /// Another server on the same database and registry.
     pub(crate) async fn another(&self) -> Arc<App> {
-        open(&self.address, &self.config, &self.registry, &self.time).await
+        open(&self.address, &self.config, &self.registry, &self.far, &self.time).await
     }
 
     /// The event store `home`, as instances write it.
@@ -242,18 +244,32 @@ impl Stage {
     }
 }
 
-async fn open(address: &str, config: &Config, registry: &Embedded, time: &Arc<AtomicI64>) -> Arc<App> {
+async fn open(
+    address: &str,
+    config: &Config,
+    registry: &Embedded,
+    far: &Arc<AtomicBool>,
+    time: &Arc<AtomicI64>,
+) -> Arc<App> {
     let clock: Clock = {
         let time = Arc::clone(time);
         Arc::new(move || time.load(Ordering::SeqCst))
     };
-    let registry = registry.clone();
-    let connect: Connect = Arc::new(move || {
-        let session = registry.connect(ConnectOptions::default());
-        Box::pin(async move { Ok(session? as SharedRegistry) })
-    });
-    let source = Source { connect, credential: false };
-    let registries = Registries::new([("home".to_owned(), source)].into());
+    let source = |reached: Arc<AtomicBool>| {
+        let registry = registry.clone();
+        let connect: Connect = Arc::new(move || {
+            let session = if reached.load(Ordering::SeqCst) {
+                registry.connect(ConnectOptions::default())
+            } else {
+                Err(Error::Unavailable("far away".into()))
+            };
+            Box::pin(async move { Ok(session? as SharedRegistry) })
+        });
+        Source { connect, credential: false }
+    };
+    let near = source(Arc::new(AtomicBool::new(true)));
+    let registries =
+        Registries::new([("home".to_owned(), near), ("far".to_owned(), source(Arc::clone(far)))].into());
     let store = Store::open(address).await.unwrap();
     App::new(store, config.clone(), registries, clock).await.unwrap()
 }

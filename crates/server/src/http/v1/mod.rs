@@ -7,6 +7,7 @@ pub(super) mod journal;
 pub(crate) mod links;
 pub(super) mod live;
 pub(super) mod me;
+pub(super) mod operations;
 mod paging;
 pub(super) mod people;
 pub(super) mod projects;

@@ -28,30 +28,7 @@ use std::sync::Arc;
 pub(super) fn refuse(failed: Failed) -> Refusal {
     match failed {
         Failed::Store(error) => error.into(),
-        Failed::AnotherPlane(url) => {
-            Problem::new(Code::RegistryOfAnotherPlane, format!("the namespace is managed from {url}")).into()
-        }
-        Failed::Older { found, known } => {
-            let detail = format!("`control` has version {found}, and {known} was seen there once");
-            Problem::new(Code::RegistryRegressed, detail).into()
-        }
-        Failed::Behind { seq, head } => {
-            let detail = format!("the journal ends at {head}, and the registry remembers {seq}");
-            Problem::new(Code::RegistryRegressed, detail).into()
-        }
-        Failed::NoSession(why) => {
-            tracing::warn!(%why, "a registry is away");
-            Problem::new(Code::RegistryAway, "the project's registry cannot be reached now").retry(5).into()
-        }
-        Failed::Registry(clockwright_registry::Error::Denied { .. }) => {
-            Problem::new(Code::RegistryDenied, "the registry does not let the server write there").into()
-        }
-        other => {
-            tracing::warn!(error = %other, "a look at a registry failed");
-            Problem::new(Code::RegistryAway, "the project's registry did not answer as it should")
-                .retry(5)
-                .into()
-        }
+        failed => failed.problem().into(),
     }
 }
 

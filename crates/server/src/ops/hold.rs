@@ -1,0 +1,55 @@
+//! R and C of what only holds: the nodes of each job are made as all wishes together want them.
+
+use super::fail::Point;
+use super::look::{Site, failed};
+use super::run::{Stopped, Work};
+use super::{Ended, Place, view};
+use crate::decide::hold::{Found, Hold, Key, starts, stops};
+use crate::store::OperationState;
+use crate::sync::{self, Failed};
+
+use clockwright_fleet::admin::{Admin, Hold as Node};
+
+/// Makes the nodes of all jobs that it concerns as they shall be, and reads back what was done.
+pub(super) async fn carry(work: &mut Work<'_>) -> Result<Ended, Stopped> {
+    let site = Site::open(work.app, work.project).await?;
+    let places = work.places(&site).await?;
+    if let [place] = &places[..]
+        && place.id != 0
+        && site.job(&place.name).await?.is_none()
+    {
+        // Its settings were saved while the registry was away, and it is to be held from its first moment on.
+        sync::follow(work.app, work.project, place.id).await;
+    }
+    let lift = work.progress.lift.clone();
+    let mut outcome = work.outcome();
+    for place in &places {
+        outcome.changed += make(work, &site, place, &lift).await?;
+    }
+    work.pass(Point::Written)?;
+    for place in &places {
+        let left = steps(work, &site, place, &lift).await?;
+        outcome.nodes.extend(left.iter().map(|step| view::node(place, step)));
+    }
+    let state = if outcome.nodes.is_empty() { OperationState::Done } else { OperationState::Partial };
+    Ok(Ended { state, ..Ended::done(outcome) })
+}
+
+/// Writes what is missing in one job; returns how many nodes were changed.
+pub(super) async fn make(work: &Work<'_>, site: &Site, place: &Place, lift: &[Key]) -> Result<u64, Failed> {
+    let admin = Admin::new(&*site.registry, &site.keys).by(&work.ask.who.name);
+    let mut changed = 0;
+    for step in steps(work, site, place, lift).await? {
+        changed += admin.hold(&place.name, &step).await.map_err(failed)?.changed as u64;
+    }
+    Ok(changed)
+}
+
+async fn steps(work: &Work<'_>, site: &Site, place: &Place, lift: &[Key]) -> Result<Vec<Node>, Failed> {
+    let Some((mirror, leases)) = site.job(&place.name).await? else { return Ok(Vec::new()) };
+    let holds: Vec<Hold> = work.app.store.holds(work.project.id, Some(place.id)).await?;
+    let found = Found::of(&mirror, &leases);
+    let mut steps = stops(&holds, &found);
+    steps.extend(starts(&holds, lift, &found));
+    Ok(steps)
+}

@@ -1,0 +1,129 @@
+//! What a look at the registry tells of a job, or of a host in all jobs.
+
+use super::Place;
+use crate::app::App;
+use crate::decide::group::Known;
+use crate::decide::ops::Seen;
+use crate::store::ProjectRow;
+use crate::sync::control::{self, Standing};
+use crate::sync::{Failed, registry_of};
+use clockwright_fleet::admin::AdminError;
+use clockwright_fleet::keys::{Key, Keys};
+use clockwright_fleet::leases::Leases;
+use clockwright_fleet::mirror::Mirror;
+use clockwright_fleet::view::{self, ViewError};
+use clockwright_model::JobName;
+use clockwright_registry::{Error, Path, SharedRegistry};
+use std::time::Duration;
+
+/// How long a look may take before the registry counts as away.
+const PATIENCE: Duration = Duration::from_secs(2);
+
+/// A project's registry, whose namespace this database may write.
+pub(super) struct Site {
+    pub(super) registry: SharedRegistry,
+    pub(super) keys: Keys,
+}
+
+impl Site {
+    /// Opens it.
+    ///
+    /// # Errors
+    /// The registry is away, another database manages the namespace, or it is older than what was written there.
+    pub(super) async fn open(app: &App, project: &ProjectRow) -> Result<Self, Failed> {
+        let work = async {
+            let (registry, keys) = registry_of(app, project).await?;
+            let node = registry.read(&[control::path(&keys)]).await?.pop().flatten();
+            // What was written there is in the database by now.
+            let mark = app.store.control_mark(project.id).await?;
+            let (head, _) = app.store.head().await?;
+            let known = Known { wished: Vec::new(), head, mark };
+            match control::standing(node.as_ref(), app.store.plane(), &known) {
+                Standing::Ours(_) | Standing::None => Ok(Self { registry, keys }),
+                Standing::Behind { seq, head } => Err(Failed::Behind { seq, head }),
+                Standing::Another(url) => Err(Failed::AnotherPlane(url)),
+                Standing::Older { found, known } => Err(Failed::Older { found, known }),
+            }
+        };
+        match tokio::time::timeout(PATIENCE, work).await {
+            Ok(opened) => opened,
+            Err(_) => Err(Error::Unavailable("it does not answer".into()).into()),
+        }
+    }
+
+    /// All nodes of a job; `None` when the registry has no such job.
+    ///
+    /// # Errors
+    /// The registry is away.
+    pub(super) async fn job(&self, name: &JobName) -> Result<Option<(Mirror, Leases)>, Failed> {
+        let mirror = match view::read(&*self.registry, &self.keys, name.as_str()).await {
+            Ok((_, mirror)) => mirror,
+            Err(ViewError::Registry(error)) => return Err(error.into()),
+            Err(_) => return Ok(None),
+        };
+        Ok(Some((mirror, Leases::read(&*self.registry, &self.keys).await?)))
+    }
+
+    /// The jobs that know a host, also those that only the registry has.
+    ///
+    /// # Errors
+    /// The registry is away.
+    pub(super) async fn jobs_of(&self, app: &App, project: i64, ip: &str) -> Result<Vec<Place>, Failed> {
+        let names = self.registry.list(self.keys.root()).await?;
+        let names: Vec<JobName> = names.iter().filter_map(|name| JobName::new(name).ok()).collect();
+        let paths: Vec<Path> =
+            names.iter().map(|name| self.keys.of(name, &Key::Server(ip.to_owned()))).collect();
+        let nodes = self.registry.read(&paths).await?;
+        let known = names.into_iter().zip(nodes).filter_map(|(name, node)| node.map(|_| name));
+        let place = |name: JobName| {
+            let id = app.catalogue.job(project, name.as_str()).map_or(0, |job| job.id);
+            Place { name, id }
+        };
+        Ok(known.map(place).collect())
+    }
+
+    /// What concerns a host, over all jobs that know it: its instances, and what they run.
+    ///
+    /// # Errors
+    /// The registry is away.
+    pub(super) async fn host(&self, places: &[Place], ip: &str) -> Result<Seen, Failed> {
+        let mut seen = Seen::default();
+        for place in places {
+            let Some((mirror, leases)) = self.job(&place.name).await? else { continue };
+            let here = Seen::of(&mirror, &leases);
+            let hosts = here.found.hosts.into_iter().filter(|(host, _)| host == ip);
+            seen.found.hosts.extend(hosts);
+            seen.instances.extend(here.instances.into_iter().filter(|instance| instance.ip == ip));
+            seen.running.extend(here.running.into_iter().filter(|running| is_on(&running.instance, ip)));
+        }
+        if places.is_empty() {
+            // The nearest that is known is named by whoever refuses.
+            for host in view::servers(&*self.registry, &self.keys).await.unwrap_or_default() {
+                seen.found.hosts.insert(host.ip, Default::default());
+            }
+        }
+        Ok(seen)
+    }
+}
+
+/// Whether an instance is on a host, by its id.
+pub(super) fn is_on(instance: &str, ip: &str) -> bool {
+    clockwright_model::InstanceId::from_wire(instance).ip() == ip
+}
+
+/// Why a write failed: the registry, or what stands against it.
+pub(super) fn failed(error: AdminError) -> Failed {
+    match error {
+        AdminError::View(ViewError::Registry(error)) => error.into(),
+        _ => Failed::Contended,
+    }
+}
+
+/// Whether the registry may do it later.
+pub(super) fn is_away(failed: &Failed) -> bool {
+    match failed {
+        Failed::NoSession(_) | Failed::Contended => true,
+        Failed::Registry(error) => !matches!(error, Error::Denied { .. }),
+        _ => false,
+    }
+}

@@ -1,0 +1,235 @@
+//! R, C and T2: what was begun is carried out and ended.
+
+use super::fail::{Crashed, Point};
+use super::look::{Site, is_away};
+use super::{Ask, Ended, Live, Place, Progress, Then, action, acts, hold, remove, trigger, view};
+use crate::app::App;
+use crate::decide::chain::{Outcome as Ending, Record, Target};
+use crate::decide::ops::Act;
+use crate::http::answer::Rendered;
+use crate::http::refusal::Answered;
+use crate::store::{JobState, OperationRow, OperationState, ProjectRow};
+use crate::sync::{self, Failed};
+use clockwright_api::Problem;
+use clockwright_api::operations::Outcome;
+use clockwright_model::JobName;
+use serde_json::json;
+use std::sync::Arc;
+
+/// An operation that is being carried out.
+pub(super) struct Work<'a> {
+    pub(super) app: &'a App,
+    pub(super) project: &'a ProjectRow,
+    pub(super) row: &'a OperationRow,
+    pub(super) ask: &'a Ask,
+    pub(super) progress: Progress,
+}
+
+/// Why it did not come to an end here.
+pub(super) enum Stopped {
+    /// The registry is away.
+    Away(Failed),
+    /// The database is, or the test lets the server crash: somebody takes it over.
+    Left,
+}
+
+impl From<Crashed> for Stopped {
+    fn from(_: Crashed) -> Self {
+        Stopped::Left
+    }
+}
+
+impl From<Failed> for Stopped {
+    fn from(failed: Failed) -> Self {
+        match failed {
+            Failed::Store(error) => {
+                tracing::warn!(%error, "an operation rests: the database is away");
+                Stopped::Left
+            }
+            failed => Stopped::Away(failed),
+        }
+    }
+}
+
+impl Work<'_> {
+    /// Whether somebody asked for its end before the time. It may also be another server's by now.
+    pub(super) async fn is_cancelled(&self) -> Result<bool, Stopped> {
+        match self.app.store.operation(&self.row.id).await {
+            Ok(Some(row)) if row.server == self.row.server => Ok(row.cancelled),
+            Ok(_) => Err(Stopped::Left),
+            Err(_) => Ok(false),
+        }
+    }
+
+    pub(super) fn pass(&self, point: Point) -> Result<(), Stopped> {
+        Ok(self.app.ops.failpoints.pass(point)?)
+    }
+
+    /// The job that it is about.
+    pub(super) fn place(&self) -> Option<Place> {
+        Some(Place { name: JobName::new(&self.ask.job).ok()?, id: self.row.job })
+    }
+
+    /// The jobs that it is about.
+    pub(super) async fn places(&self, site: &Site) -> Result<Vec<Place>, Failed> {
+        if self.row.job != 0 {
+            return Ok(self.place().into_iter().collect());
+        }
+        site.jobs_of(self.app, self.project.id, self.ask.act.host().unwrap_or_default()).await
+    }
+
+    /// What is told in any case.
+    pub(super) fn outcome(&self) -> Outcome {
+        Outcome {
+            still_held: self.progress.still_held.clone(),
+            warnings: self.progress.warnings.clone(),
+            version: self.progress.version,
+            ..Outcome::default()
+        }
+    }
+}
+
+/// Carries an operation of this control server out, as far as that is possible now.
+pub(super) async fn run(app: Arc<App>, row: OperationRow, _live: Option<Live>) {
+    let Ok(ask) = serde_json::from_str::<Ask>(&row.ask) else {
+        tracing::error!(operation = row.id, "an operation of a later program is left alone");
+        return;
+    };
+    let Some(project) = app.catalogue.project_of(row.project) else {
+        tracing::warn!(operation = row.id, "an operation's project is gone");
+        return;
+    };
+    let progress = serde_json::from_str(&row.done).unwrap_or_default();
+    let mut work = Work { app: &app, project: &project, row: &row, ask: &ask, progress };
+    let ended = match carry(&mut work).await {
+        Ok(ended) => ended,
+        Err(Stopped::Left) => return,
+        Err(Stopped::Away(failed)) if ask.act.is_wish() && is_away(&failed) => {
+            tracing::info!(operation = row.id, error = %failed, "an operation waits for its registry");
+            if let Err(error) = app.store.put_off(&row.id, &row.server).await {
+                tracing::warn!(%error, "an operation rests: the database is away");
+            }
+            return;
+        }
+        Err(Stopped::Away(failed)) => Ended::failed(&failed.problem(), work.outcome()),
+    };
+    if let Err(error) = end(&app, &work, ended).await {
+        tracing::warn!(operation = row.id, ?error, "an operation's end cannot be written: it is made again");
+    }
+}
+
+async fn carry(work: &mut Work<'_>) -> Result<Ended, Stopped> {
+    work.pass(Point::Begun)?;
+    let ended = match &work.ask.act {
+        Act::Trigger => trigger::carry(work).await?,
+        Act::Shutdown { target } => acts::shutdown(work, target.as_deref()).await?,
+        Act::Rebalance => acts::rebalance(work).await?,
+        Act::Remove { mode, wait, .. } => remove::carry(work, *mode, *wait).await?,
+        Act::Drain { host, wait } => {
+            let held = hold::carry(work).await?;
+            acts::wait_for_idleness(work, held, host.as_deref(), *wait).await?
+        }
+        Act::Offline => {
+            let held = hold::carry(work).await?;
+            settings(work, held).await?
+        }
+        Act::Online => {
+            // Settings first: hosts that are enabled before would be disabled again by whoever starts meanwhile.
+            let synced = settings(work, Ended::done(Outcome::default())).await?;
+            let held = hold::carry(work).await?;
+            Ended { outcome: Outcome { sync: synced.outcome.sync, ..held.outcome }, ..held }
+        }
+        _ => hold::carry(work).await?,
+    };
+    work.pass(Point::Checked)?;
+    Ok(ended)
+}
+
+/// Has the registry follow the job's settings.
+async fn settings(work: &Work<'_>, ended: Ended) -> Result<Ended, Stopped> {
+    let sync = sync::follow(work.app, work.project, work.row.job).await;
+    Ok(Ended { outcome: Outcome { sync: Some(sync), ..ended.outcome }, ..ended })
+}
+
+/// T2.
+async fn end(app: &App, work: &Work<'_>, ended: Ended) -> Answered<()> {
+    let (row, ask) = (work.row, work.ask);
+    let mut change = app.begin_as(ask.who.actor()).await?;
+    let answer = serde_json::to_string(&ended.outcome).unwrap_or_default();
+    if !change.end_operation(&row.id, &row.server, ended.state, &answer).await? {
+        return Ok(());
+    }
+    match ended.then {
+        Then::Nothing => {}
+        Then::Gone => drop(change.set_job_state(row.job, JobState::Removing, JobState::Removed).await?),
+        Then::Restore => {
+            let before = work.progress.state_before.as_deref().and_then(JobState::of);
+            let before = before.unwrap_or(JobState::Online);
+            change.set_job_state(row.job, JobState::Removing, before).await?;
+        }
+        Then::Lift => {}
+    }
+    change.number().await?;
+    match ended.then {
+        Then::Nothing => {}
+        Then::Gone => change.delete_holds(row.project, row.job).await?,
+        Then::Lift => {
+            for key in &work.progress.lift {
+                change.delete_hold(row.project, key).await?;
+            }
+        }
+        Then::Restore => {
+            for key in &work.progress.made {
+                change.delete_hold(row.project, key).await?;
+            }
+        }
+    }
+    if let Some((who, key)) = &ask.key {
+        let shown = OperationRow {
+            state: ended.state,
+            answer: Some(answer.clone()),
+            ended: Some(change.now()),
+            ..row.clone()
+        };
+        let rendered = rendered(app, &shown, &ended);
+        let text = serde_json::to_string(&rendered).unwrap_or_default();
+        change.answer_request(who, key, rendered.status, &text).await?;
+    }
+    let (target, is_host) = if row.job == 0 {
+        let ip = ask.act.host().unwrap_or_default().to_owned();
+        (Target { kind: "host", id: String::new(), name: ip }, true)
+    } else {
+        (Target { kind: "job", id: row.job.to_string(), name: ask.job.clone() }, false)
+    };
+    let problem = ended.outcome.problem.as_ref();
+    change.record(Record {
+        action: action(&ask.act, is_host),
+        project: row.project,
+        target,
+        outcome: match ended.state {
+            OperationState::Partial | OperationState::Cancelled => Ending::Partial,
+            OperationState::Failed => Ending::Failed,
+            _ => Ending::Done,
+        },
+        code: problem
+            .and_then(|body| clockwright_api::Code::named(&body.code))
+            .map_or("", |code| code.name()),
+        changes: json!({ "operation": row.id, "changed": ended.outcome.changed, "fire": ended.outcome.fire }),
+        reason: ask.reason.clone(),
+    });
+    app.commit(change).await?;
+    Ok(())
+}
+
+/// The answer as whoever asks again by the same key gets it.
+fn rendered(app: &App, row: &OperationRow, ended: &Ended) -> Rendered {
+    use crate::http::answer::Answer;
+    match &ended.outcome.problem {
+        Some(body) => {
+            let problem = Problem::of(body.clone());
+            let status = http::StatusCode::from_u16(problem.status).unwrap_or_default();
+            Rendered { kind: "application/problem+json".to_owned(), ..Rendered::json(status, &problem) }
+        }
+        None => super::Operated::of(view(app, row)).render(),
+    }
+}

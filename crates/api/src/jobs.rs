@@ -163,6 +163,9 @@ pub struct JobRow {
     pub instances: u64,
     /// How many hosts it knows.
     pub hosts: u64,
+    /// How it last ended, if it ever did under Clockwright.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub last: Option<Last>,
     /// For people.
     pub title: String,
     /// Words to find it by.
@@ -173,6 +176,24 @@ pub struct JobRow {
     pub version: i64,
     /// When it last changed.
     pub changed_at: At,
+}
+
+/// How a job or an item last ended.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct Last {
+    /// `succeeded`, `failed`, `skipped`, `coalesced`, `missed` or `cancelled`: that of the newest outcome.
+    pub outcome: String,
+    /// When that was decided.
+    pub at: At,
+    /// How long the success took, milliseconds.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub took: Option<i64>,
+    /// How often it failed in a row; of a job, the item that did so most often.
+    pub streak: u64,
+    /// When it last succeeded.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub good_at: Option<At>,
 }
 
 /// When a job fires.
@@ -252,8 +273,8 @@ pub struct JobsAsk {
     pub limit: Option<u32>,
     /// `next` of the page before.
     pub after: Option<String>,
-    /// Words that name, title, owner or tags contain, and qualifiers: `state:offline kind:script tag:nightly`.
+    /// Words that name, title, owner or tags contain, and qualifiers: `status:crashed kind:script tag:nightly next:<1h`.
     pub q: Option<String>,
-    /// `name` or `changed`; with `-` before it, backwards.
+    /// `name`, `changed`, `next`, `status` or `last`; with `-` before it, backwards.
     pub sort: Option<String>,
 }

@@ -4,11 +4,12 @@
 //! - [`permission`]: what a person may do, and which role brings which permission.
 //! - [`text`]: names and texts that check themselves when they are read.
 //! - [`page`]: one page of a list; [`At`]: an instant.
-//! - [`people`], [`projects`], [`jobs`], [`live`], [`history`], [`stream`], [`journal`], [`operations`], [`sync`], [`system`]: what requests and answers are made of, by resource.
+//! - [`people`], [`projects`], [`jobs`], [`live`], [`find`], [`history`], [`stream`], [`journal`], [`operations`], [`sync`], [`system`]: what requests and answers are made of, by resource.
 //!
 //! Keys are camelCase, times are RFC 3339 in UTC. Nothing here does any input or output.
 
 mod at;
+pub mod find;
 pub mod history;
 pub mod jobs;
 pub mod journal;

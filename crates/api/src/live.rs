@@ -2,6 +2,7 @@
 //! happened before that instant.
 
 use crate::At;
+use crate::jobs::Last;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use std::borrow::Cow;
@@ -230,6 +231,9 @@ pub struct ItemCell {
     pub taken_by: Option<String>,
     /// Whoever ran it is gone before the end, and nobody has taken it over yet.
     pub orphaned: bool,
+    /// How it last ended, if it ever did under Clockwright.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub last: Option<Last>,
 }
 
 /// One host of a project, over all of its jobs.

@@ -8,10 +8,12 @@ use crate::http::answer::{Answer, Rendered};
 use crate::http::grant::{Asker, Key};
 use crate::http::openapi::Operation;
 use crate::http::refusal::{Answered, Refusal};
+use crate::http::v1::lists::Lists;
 use crate::identity::Identity;
 use crate::identity::password::Hashing;
 use crate::mirror::Mirrors;
 use crate::ops::Desk;
+use crate::outcomes::Outcomes;
 use crate::registries::Registries;
 use crate::store::{Change, Store, StoreError};
 use clockwright_api::{Code, Problem};
@@ -47,6 +49,10 @@ pub struct App {
     pub catalogue: Catalogue,
     /// The live state of all jobs, in memory.
     pub mirrors: Mirrors,
+    /// How jobs last ended, in memory.
+    pub outcomes: Outcomes,
+    /// Orders of lists.
+    pub lists: Lists,
     /// The event stores that projects may have their history in.
     pub histories: Histories,
     /// Who comes in.
@@ -123,6 +129,8 @@ impl App {
             store,
             catalogue,
             mirrors: Mirrors::default(),
+            outcomes: Outcomes::default(),
+            lists: Lists::default(),
             identity: Identity::default(),
             registries,
             histories: Histories::of_config(&config),
@@ -347,7 +355,10 @@ async fn follow(app: Weak<App>, changed: Arc<Notify>) {
         let _ = tokio::time::timeout(FOLLOW, changed.notified()).await;
         let Some(app) = app.upgrade() else { return };
         match app.catalogue.follow(&app.store).await {
-            Ok(()) => away = false,
+            Ok(()) => {
+                away = false;
+                app.catalogue.index().await;
+            }
             Err(error) if !away => {
                 away = true;
                 tracing::warn!(%error, "the journal cannot be followed: lists stay as they were");

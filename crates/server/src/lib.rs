@@ -11,6 +11,7 @@
 //! - [`store`]: the database, and the journal that numbers what happens.
 //! - [`catalogue`]: projects, members and jobs in memory.
 //! - [`mirror`]: the live state of all jobs in memory.
+//! - [`outcomes`]: how jobs last ended, in memory.
 //! - [`registries`]: one session with each of the operator's registries.
 //! - [`chores`]: what one server does for all.
 //! - [`sync`]: the registry is kept equal to the database.
@@ -29,6 +30,7 @@ pub mod http;
 pub mod identity;
 pub mod mirror;
 pub mod ops;
+pub mod outcomes;
 pub mod registries;
 pub mod server;
 pub mod store;

@@ -9,6 +9,7 @@ use crate::http::refusal::{Answered, Refusal};
 use crate::http::v1::{done, links, target};
 use crate::mirror;
 use crate::ops;
+use crate::outcomes;
 use crate::registries::Registries;
 use crate::store::{LinkKind, ServerRow, Store, StoreError};
 use clockwright_api::people::NewLink;
@@ -37,6 +38,8 @@ pub struct Server {
     mirroring: JoinHandle<()>,
     /// Carries on operations of its own that rest.
     resuming: JoinHandle<()>,
+    /// Keeps the last outcomes of all jobs in memory.
+    recalling: JoinHandle<()>,
 }
 
 /// Why a server does not start.
@@ -83,7 +86,8 @@ impl Server {
         let living = tokio::spawn(live(Arc::clone(&app)));
         let mirroring = tokio::spawn(mirror::watch(Arc::clone(&app)));
         let resuming = tokio::spawn(ops::resume::watch(Arc::clone(&app)));
-        Ok(Self { app, address, stop, serving, lead, living, mirroring, resuming })
+        let recalling = tokio::spawn(outcomes::watch(Arc::clone(&app)));
+        Ok(Self { app, address, stop, serving, lead, living, mirroring, resuming, recalling })
     }
 
     /// What its requests share.
@@ -103,6 +107,7 @@ impl Server {
         self.lead.stop().await;
         self.living.abort();
         self.mirroring.abort();
+        self.recalling.abort();
         self.app.leave();
         self.resuming.abort();
         self.stop.send_replace(true);

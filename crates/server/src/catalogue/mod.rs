@@ -6,10 +6,15 @@
 //!
 //! Projects and members are few and are loaded whole when one of them changed. Jobs are loaded one by one.
 
+pub mod grams;
+pub mod index;
+
 use crate::decide::chain::Link;
+use crate::decide::query::text_of;
 use crate::store::{JobRow, JournalFilter, MemberKind, MemberRow, ProjectRow, Store, StoreError};
 use clockwright_api::Role;
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+use index::Texts;
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use std::sync::{Arc, PoisonError, RwLock};
 use tokio::sync::{broadcast, watch};
 
@@ -29,6 +34,7 @@ struct Rows {
     members: Vec<MemberRow>,
     jobs: BTreeMap<i64, Arc<JobRow>>,
     job_names: BTreeMap<(i64, String), i64>,
+    texts: Texts,
 }
 
 /// How many records wait for whoever listens; who is slower is told that there were more.
@@ -197,6 +203,30 @@ impl Catalogue {
         names.filter_map(|(_, id)| rows.jobs.get(id).cloned()).collect()
     }
 
+    /// The same, each with the text that it is searched by.
+    #[must_use]
+    pub fn jobs_with_texts(&self, project: i64) -> Vec<(Arc<JobRow>, Arc<str>)> {
+        let rows = self.read();
+        let names = rows.job_names.range((project, String::new())..(project + 1, String::new()));
+        let found = names
+            .filter_map(|(_, id)| Some((Arc::clone(rows.jobs.get(id)?), Arc::clone(rows.texts.of(*id)?))));
+        found.collect()
+    }
+
+    /// The jobs whose texts may contain a word; `None` when all are to be looked at.
+    #[must_use]
+    pub fn may_contain(&self, word: &str) -> Option<HashSet<i64>> {
+        self.read().texts.may_contain(word)
+    }
+
+    /// Makes the index of texts anew, aside, if it is time to.
+    pub async fn index(&self) {
+        let Some(order) = self.write().texts.order(std::time::Instant::now()) else { return };
+        if let Ok((grams, number)) = tokio::task::spawn_blocking(move || order.make()).await {
+            self.write().texts.made(grams, number);
+        }
+    }
+
     /// The names of a project's jobs.
     #[must_use]
     pub fn job_names(&self, project: &str) -> Vec<String> {
@@ -218,6 +248,7 @@ impl Rows {
     fn put_job(&mut self, job: JobRow) {
         if job.state == crate::store::JobState::Removed {
             self.jobs.remove(&job.id);
+            self.texts.drop(job.id);
             let name = (job.project, job.name);
             if self.job_names.get(&name) == Some(&job.id) {
                 self.job_names.remove(&name);
@@ -225,6 +256,7 @@ impl Rows {
             return;
         }
         self.job_names.insert((job.project, job.name.clone()), job.id);
+        self.texts.put(job.id, text_of(&job).into());
         self.jobs.insert(job.id, Arc::new(job));
     }
 }

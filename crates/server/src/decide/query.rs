@@ -1,9 +1,10 @@
 //! Words of a search: bare ones are contained somewhere in what people call a job, qualifiers narrow.
 //!
 //! `nightly state:offline tag:"month end" -kind:script`: each word must hold; one with `-` before it must not. A word with spaces stands in
-//! quotes. Letters are compared without their case.
+//! quotes. Letters are compared without their case. `next:<1h` is due within an hour, `next:>1h` is not.
 
 use crate::store::JobRow;
+use clockwright_model::Millis;
 
 /// A search, understood.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
@@ -16,6 +17,8 @@ struct Word {
     not: bool,
     what: What,
     text: String,
+    /// Of a word about a time.
+    within: Millis,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -29,9 +32,13 @@ enum What {
     Cron,
     Zone,
     Project,
+    Status,
+    Host,
+    Outcome,
+    Next,
 }
 
-const QUALIFIERS: [(&str, What); 8] = [
+const QUALIFIERS: [(&str, What); 13] = [
     ("state", What::State),
     ("kind", What::Kind),
     ("tag", What::Tag),
@@ -40,7 +47,49 @@ const QUALIFIERS: [(&str, What); 8] = [
     ("cron", What::Cron),
     ("zone", What::Zone),
     ("project", What::Project),
+    ("status", What::Status),
+    ("host", What::Host),
+    // Elastic-Job's word for the same.
+    ("server", What::Host),
+    ("outcome", What::Outcome),
+    ("next", What::Next),
 ];
+
+/// What stands between the texts of a job that are searched together. No word has it.
+const BETWEEN: char = '\u{1}';
+
+/// A job that may be looked for.
+pub struct Subject<'a> {
+    /// The job, as the database has it.
+    pub job: &'a JobRow,
+    /// Its project's name.
+    pub project: &'a str,
+    /// Its [text](text_of).
+    pub text: &'a str,
+    /// What the time is.
+    pub now: Millis,
+    /// What else may be asked of it.
+    pub live: &'a dyn Live,
+}
+
+/// What a search may ask of a job that the database does not have.
+pub trait Live {
+    /// What the registry says of it.
+    fn status(&self) -> Option<&'static str>;
+    /// Does it know this host?
+    fn is_on(&self, host: &str) -> bool;
+    /// How it last ended.
+    fn outcome(&self) -> Option<&'static str>;
+    /// When it fires next.
+    fn fires_next(&self) -> Option<Millis>;
+}
+
+/// The texts of a job that bare words are looked for in, in small letters.
+#[must_use]
+pub fn text_of(job: &JobRow) -> String {
+    let between = BETWEEN.to_string();
+    [&job.name, &job.title, &job.owner, &job.tags].map(|text| text.to_lowercase()).join(&between)
+}
 
 /// A word that cannot be understood.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -76,16 +125,45 @@ impl Query {
             if value.is_empty() {
                 return Err(BadWord { word: raw, why: "nothing stands behind the colon".to_owned() });
             }
-            words.push(Word { not, what, text: value.to_lowercase() });
+            let text = value.to_lowercase();
+            let within = if what == What::Next { within(&raw, &text)? } else { 0 };
+            words.push(Word { not, what, text, within });
         }
         Ok(Self { words })
     }
 
     /// Is it one of those that are looked for?
     #[must_use]
-    pub fn holds(&self, job: &JobRow, project: &str) -> bool {
-        self.words.iter().all(|word| word.holds(job, project) != word.not)
+    pub fn holds(&self, subject: &Subject<'_>) -> bool {
+        self.words.iter().all(|word| word.holds(subject) != word.not)
     }
+
+    /// What each of those that are looked for contains in its [text](text_of).
+    pub fn contained(&self) -> impl Iterator<Item = &str> {
+        self.words
+            .iter()
+            .filter(|word| word.what == What::Anything && !word.not)
+            .map(|word| word.text.as_str())
+    }
+}
+
+/// `<90m` and the like, milliseconds.
+fn within(word: &str, text: &str) -> Result<Millis, BadWord> {
+    let read = || {
+        let rest = text.strip_prefix(['<', '>'])?;
+        let unit = match rest.chars().last()? {
+            's' => 1_000,
+            'm' => 60_000,
+            'h' => 3_600_000,
+            'd' => 86_400_000,
+            _ => return None,
+        };
+        rest.get(..rest.len() - 1)?.parse::<u32>().ok().map(|count| Millis::from(count) * unit)
+    };
+    read().ok_or_else(|| BadWord {
+        word: word.to_owned(),
+        why: "is to be `next:<1h` or `next:>1h`, with s, m, h or d".to_owned(),
+    })
 }
 
 fn qualifier(word: &str, name: &str) -> Result<What, BadWord> {
@@ -126,14 +204,13 @@ fn split(text: &str) -> Result<Vec<String>, BadWord> {
 }
 
 impl Word {
-    fn holds(&self, job: &JobRow, project: &str) -> bool {
+    fn holds(&self, subject: &Subject<'_>) -> bool {
+        let Subject { job, project, live, .. } = subject;
         let text = self.text.as_str();
         let contains = |field: &str| field.to_lowercase().contains(text);
         let is = |field: &str| field.to_lowercase() == text;
         match self.what {
-            What::Anything => {
-                contains(&job.name) || contains(&job.title) || contains(&job.owner) || contains(&job.tags)
-            }
+            What::Anything => !text.contains(BETWEEN) && subject.text.contains(text),
             What::State => is(job.state.word()),
             What::Kind => is(&job.kind),
             What::Tag => job.tags.split_whitespace().any(is),
@@ -142,6 +219,13 @@ impl Word {
             What::Cron => contains(&job.cron),
             What::Zone => contains(&job.zone),
             What::Project => is(project),
+            What::Status => live.status().is_some_and(is),
+            What::Host => live.is_on(text),
+            What::Outcome => live.outcome().is_some_and(is),
+            What::Next => {
+                let soon = live.fires_next().is_some_and(|at| at - subject.now <= self.within);
+                soon == text.starts_with('<')
+            }
         }
     }
 }
@@ -177,9 +261,31 @@ mod tests {
         }
     }
 
+    struct Crashed;
+
+    impl Live for Crashed {
+        fn status(&self) -> Option<&'static str> {
+            Some("CRASHED")
+        }
+
+        fn is_on(&self, host: &str) -> bool {
+            host == "10.0.0.1"
+        }
+
+        fn outcome(&self) -> Option<&'static str> {
+            Some("failed")
+        }
+
+        fn fires_next(&self) -> Option<Millis> {
+            Some(1_000 + 3_600_000)
+        }
+    }
+
     #[test]
     fn words_are_contained_and_qualifiers_narrow() {
-        let holds = |text: &str| Query::parse(text).unwrap().holds(&job(), "money");
+        let (job, text) = (job(), text_of(&job()));
+        let subject = Subject { job: &job, project: "money", text: &text, now: 1_000, live: &Crashed };
+        let holds = |text: &str| Query::parse(text).unwrap().holds(&subject);
         for yes in [
             "",
             "BILL",
@@ -191,10 +297,24 @@ mod tests {
             "\"daily bill\"",
             "project:money",
             "cron:\"0 0 1\"",
+            "status:crashed outcome:failed",
+            "host:10.0.0.1 server:10.0.0.1",
+            "next:<1h -next:>1h next:>30m",
         ] {
             assert!(holds(yes), "{yes}");
         }
-        for no in ["weekly", "state:online", "-bill", "tag:mon", "project:x"] {
+        for no in [
+            "weekly",
+            "state:online",
+            "-bill",
+            "tag:mon",
+            "project:x",
+            "status:ok",
+            "host:10.0.0.2",
+            "next:<30m",
+            "日报the",
+            "\"日报\u{1}the\"",
+        ] {
             assert!(!holds(no), "{no}");
         }
     }
@@ -206,6 +326,9 @@ mod tests {
             "`stat:` is none of the qualifiers; did you mean `state:`?"
         );
         assert_eq!(Query::parse("tag:").unwrap_err().word, "tag:");
+        for wrong in ["next:1h", "next:<1", "next:<h", "next:<日"] {
+            assert!(Query::parse(wrong).unwrap_err().why.contains("next:<1h"), "{wrong}");
+        }
         assert!(Query::parse("\"a b").unwrap_err().why.contains("not closed"));
         assert_eq!(Query::parse("12:30").unwrap().words.len(), 1);
     }

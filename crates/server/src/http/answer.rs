@@ -47,6 +47,16 @@ pub fn events(body: Body) -> Response<Body> {
     response
 }
 
+/// An answer of lines of JSON, as they come.
+#[must_use]
+pub fn lines(body: Body) -> Response<Body> {
+    let mut response = Response::new(body);
+    for (name, value) in [(CONTENT_TYPE, "application/x-ndjson"), (CACHE_CONTROL, "no-store")] {
+        response.headers_mut().insert(name, HeaderValue::from_static(value));
+    }
+    response
+}
+
 /// An answer as it is sent, and as it is kept for who asks again with the same key.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Rendered {

@@ -4,8 +4,8 @@ use super::grant::Open;
 use super::openapi::Described;
 use super::route::Routes;
 use super::v1::{
-    history, hosts, jobs, journal, links, live, me, operations, people, projects, session, stream, sync,
-    system,
+    find, history, hosts, jobs, journal, links, lists, live, me, operations, people, projects, session,
+    stream, sync, system,
 };
 use crate::app::App;
 use axum::Router;
@@ -178,9 +178,9 @@ fn of_projects(routes: &mut Routes) {
 }
 
 fn of_jobs(routes: &mut Routes) {
-    routes.get(JobRead, "/api/v1/jobs", "List the jobs of all projects that one may see", jobs::list_all);
+    routes.get(JobRead, "/api/v1/jobs", "List the jobs of all projects that one may see", lists::all);
     routes.refuses(&[Code::BadCursor, Code::BadFilter]);
-    routes.get(JobRead, "/api/v1/projects/{project}/jobs", "List a project's jobs", jobs::list);
+    routes.get(JobRead, "/api/v1/projects/{project}/jobs", "List a project's jobs", lists::of_project);
     routes.refuses(&[Code::BadCursor, Code::BadFilter]);
     routes.post(JobWrite, "/api/v1/projects/{project}/jobs", "Make a job", jobs::make);
     routes.refuses(&[Code::NameTaken, Code::CodeNotAllowed, Code::JobExistsInRegistry]);
@@ -228,6 +228,11 @@ fn of_jobs(routes: &mut Routes) {
 }
 
 fn of_what_is_live(routes: &mut Routes) {
+    routes.get(JobRead, "/api/v1/overview", "How everything stands that one may see", find::overview);
+    routes.get(JobRead, "/api/v1/search", "Find projects, jobs and hosts by some letters", find::search);
+    routes.refuses(&[Code::BadFilter]);
+    routes.get(Own, "/api/v1/schedules/next", "When a schedule fires", find::next_fires);
+    routes.refuses(&[Code::Invalid]);
     routes.get(JobRead, "/api/v1/stream", "What changes, as it happens", stream::listen);
     routes.refuses(&[Code::BadCursor, Code::BadFilter, Code::Invalid, Code::TooManyStreams]);
     routes.get(

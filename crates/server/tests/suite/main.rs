@@ -6,6 +6,7 @@ mod history;
 mod identity;
 mod jobs;
 mod lead;
+mod lists;
 mod live;
 mod operations;
 mod projects;

@@ -203,6 +203,19 @@ impl Stage {
         self.ask(who, Method::DELETE, path, None).await
     }
 
+    /// The text of an answer that is no JSON.
+    pub(crate) async fn text(&self, who: &Caller, path: &str) -> String {
+        let mut request = Request::builder().uri(format!("/api/v1{path}"));
+        for (name, value) in &who.headers {
+            request = request.header(name, value);
+        }
+        let request = request.body(axum::body::Body::empty()).unwrap();
+        let response = self.router.clone().oneshot(request).await.unwrap();
+        assert_eq!(response.status(), StatusCode::OK);
+        let bytes = axum::body::to_bytes(response.into_body(), usize::MAX).await.unwrap();
+        String::from_utf8(bytes.to_vec()).unwrap()
+    }
+
     /// Listens to a stream; a problem is a reply.
     pub(crate) async fn listen(&self, who: &Caller, path: &str) -> Result<Listening, Reply> {
         let mut request = Request::builder().method(Method::GET).uri(format!("/api/v1{path}"));

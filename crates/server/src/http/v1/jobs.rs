@@ -1,13 +1,12 @@
 //! Jobs: made, read, changed, taken back, listed. What is written here is the truth; the registry follows it.
 
 use super::paging::{self, Paging};
-use super::rows::{self, words};
+use super::rows::words;
 use super::{conflict, done, target};
 use crate::app::{App, Told};
 use crate::decide::chain::told;
-use crate::decide::query::Query as Search;
 use crate::http::answer::{Created, Found};
-use crate::http::grant::{Asker, Asking, Granted};
+use crate::http::grant::{Asker, Granted};
 use crate::http::parts::{Body, Matches, Named, Query, TheJob};
 use crate::http::refusal::Answered;
 use crate::store::{
@@ -15,7 +14,7 @@ use crate::store::{
 };
 use crate::sync;
 use clockwright_api::jobs::{
-    Definition, Difference, JobChange, JobRow as Row, JobsAsk, Rollback, RunTime, SyncView, Version, WholeJob,
+    Definition, Difference, JobChange, Rollback, RunTime, SyncView, Version, WholeJob,
 };
 use clockwright_api::page::Page;
 use clockwright_api::permission::kinds::{JobRead, JobWrite};
@@ -27,102 +26,6 @@ use serde::Deserialize;
 use serde_json::{Map, Value, json};
 use std::sync::Arc;
 use utoipa::IntoParams;
-
-pub(in crate::http) async fn list(
-    app: Arc<App>,
-    who: Granted<JobRead>,
-    Query(ask): Query<JobsAsk>,
-) -> Answered<Found<Page<Row>>> {
-    let project = Arc::clone(who.project()?);
-    page(&app, &[project], &ask)
-}
-
-pub(in crate::http) async fn list_all(
-    app: Arc<App>,
-    who: Asking<JobRead>,
-    Query(ask): Query<JobsAsk>,
-) -> Answered<Found<Page<Row>>> {
-    let projects: Vec<_> =
-        app.catalogue.projects().into_iter().filter(|project| who.may(project.id)).collect();
-    page(&app, &projects, &ask)
-}
-
-/// A page is a place in an order, so it neither repeats nor skips a row that did not change.
-fn page(app: &App, projects: &[Arc<ProjectRow>], ask: &JobsAsk) -> Answered<Found<Page<Row>>> {
-    let limit = paging::limit(ask.limit)?;
-    let search = Search::parse(ask.q.as_deref().unwrap_or_default())
-        .map_err(|bad| Problem::new(Code::BadFilter, bad.to_string()).at("/q", bad.why))?;
-    let order = Order::parse(ask.sort.as_deref().unwrap_or("name"))?;
-    let after = ask.after.as_deref().map(|text| order.place(text)).transpose()?;
-    let mut rows: Vec<(Place, &ProjectRow, Arc<JobRow>)> = Vec::new();
-    for project in projects {
-        let jobs = app.catalogue.jobs(project.id).into_iter().filter(|job| search.holds(job, &project.name));
-        rows.extend(jobs.map(|job| (order.of(&job, &project.name), project.as_ref(), job)));
-    }
-    let count = rows.len() as u64;
-    rows.sort_by(|(one, ..), (other, ..)| order.compare(one, other));
-    let start =
-        after.map_or(0, |after| rows.partition_point(|(place, ..)| order.compare(place, &after).is_le()));
-    let shown = &rows[start..rows.len().min(start + limit as usize)];
-    let next = (start + shown.len() < rows.len())
-        .then(|| shown.last().map(|(place, ..)| order.text(place)))
-        .flatten();
-    let items = shown.iter().map(|(_, project, job)| rows::row(app, project, job)).collect();
-    Ok(Found::new(Page { items, next, count: Some(count), seq: app.catalogue.seq() }))
-}
-
-/// An order of jobs.
-#[derive(Debug, Clone, Copy)]
-struct Order {
-    by_change: bool,
-    backwards: bool,
-}
-
-/// Where a job stands in it: what it is ordered by, then its name and its project.
-type Place = (i64, String, String);
-
-impl Order {
-    fn parse(text: &str) -> Answered<Self> {
-        let (backwards, name) = text.strip_prefix('-').map_or((false, text), |name| (true, name));
-        match name {
-            "name" => Ok(Self { by_change: false, backwards }),
-            "changed" => Ok(Self { by_change: true, backwards }),
-            _ => {
-                let problem = Problem::new(Code::Invalid, format!("`{name}` is no order"));
-                Err(problem
-                    .at("/sort", "is to be `name` or `changed`, with `-` before it for backwards")
-                    .into())
-            }
-        }
-    }
-
-    fn of(self, job: &JobRow, project: &str) -> Place {
-        (if self.by_change { job.changed } else { 0 }, job.name.clone(), project.to_owned())
-    }
-
-    fn compare(self, one: &Place, other: &Place) -> std::cmp::Ordering {
-        if self.backwards { other.cmp(one) } else { one.cmp(other) }
-    }
-
-    fn text(self, place: &Place) -> String {
-        use base64::Engine;
-        let json = json!([self.by_change, self.backwards, place.0, place.1, place.2]);
-        base64::engine::general_purpose::URL_SAFE_NO_PAD.encode(json.to_string())
-    }
-
-    fn place(self, text: &str) -> Answered<Place> {
-        use base64::Engine;
-        let bytes = base64::engine::general_purpose::URL_SAFE_NO_PAD.decode(text).unwrap_or_default();
-        match serde_json::from_slice::<(bool, bool, i64, String, String)>(&bytes) {
-            Ok((by_change, backwards, at, name, project))
-                if by_change == self.by_change && backwards == self.backwards =>
-            {
-                Ok((at, name, project))
-            }
-            _ => Err(Problem::new(Code::BadCursor, "`after` is no place in this order").into()),
-        }
-    }
-}
 
 pub(in crate::http) async fn show(
     app: Arc<App>,

@@ -143,7 +143,11 @@ pub(in crate::http) async fn items(
     let picture = mirror.read();
     let as_of = as_of(&picture)?;
     let row = row(&picture, project, &job)?;
-    let items = row.all_items().map(|(number, item)| cell(&picture, row, number, item)).collect();
+    let items = row.all_items().map(|(number, item)| {
+        let last = app.outcomes.item(project, &job.name, number).map(super::rows::last);
+        ItemCell { last, ..cell(&picture, row, number, item) }
+    });
+    let items = items.collect();
     Ok(Found::new(Now { items, as_of }))
 }
 
@@ -167,6 +171,7 @@ fn cell(picture: &Picture, row: &Row, number: Item, item: ItemRow) -> ItemCell {
         since: running.then_some(At(item.since)),
         taken_by: name(item.taken),
         orphaned: item.is_orphaned(),
+        last: None,
     }
 }
 

@@ -1,10 +1,12 @@
 //! Handlers, one file a resource.
 
+pub(super) mod find;
 pub(super) mod history;
 pub(super) mod hosts;
 pub(super) mod jobs;
 pub(super) mod journal;
 pub(crate) mod links;
+pub(crate) mod lists;
 pub(super) mod live;
 pub(super) mod me;
 pub(super) mod operations;

@@ -1,20 +1,20 @@
-//! A row of a list of jobs: what the database wishes, joined with what the registry has.
+//! A row of a list of jobs: what the database wishes, joined with what the registry has and with how it last ended.
 
 use crate::app::App;
 use crate::mirror::Picture;
 use crate::store::{JobRow, JobState, ProjectRow};
 use clockwright_api::At;
-use clockwright_api::jobs::{ItemCounts, JobRow as Row, Timing};
+use clockwright_api::jobs::{ItemCounts, JobRow as Row, Last, Timing};
 use clockwright_model::Millis;
 use clockwright_planner::Schedule;
 
 /// The row of a job.
 pub(super) fn row(app: &App, project: &ProjectRow, job: &JobRow) -> Row {
-    joined(project, job, &app.mirrors.of(project.id).read(), app.now())
+    joined(app, project, job, &app.mirrors.of(project.id).read(), app.now())
 }
 
 /// The same, where the project's picture is at hand.
-pub(super) fn joined(project: &ProjectRow, job: &JobRow, picture: &Picture, now: Millis) -> Row {
+pub(super) fn joined(app: &App, project: &ProjectRow, job: &JobRow, picture: &Picture, now: Millis) -> Row {
     let live = picture.job(&job.name);
     let (status, reason) = live.map(crate::mirror::row::Row::status).unzip();
     let items = live.map(|row| row.items(&picture.names, &picture.leases)).unwrap_or_default();
@@ -40,11 +40,22 @@ pub(super) fn joined(project: &ProjectRow, job: &JobRow, picture: &Picture, now:
         },
         instances: live.map_or(0, |row| row.members().count() as u64),
         hosts: live.map_or(0, |row| row.hosts.len() as u64),
+        last: app.outcomes.last(project, &job.name).map(last),
         title: job.title.clone(),
         tags: words(&job.tags),
         owner: job.owner.clone(),
         version: job.version,
         changed_at: At(job.changed),
+    }
+}
+
+pub(super) fn last(last: crate::outcomes::Last) -> Last {
+    Last {
+        outcome: last.outcome.to_owned(),
+        at: last.at,
+        took: last.took,
+        streak: last.streak.into(),
+        good_at: last.good,
     }
 }
 

@@ -15,7 +15,7 @@
 //! - **Ends.** The server leaves: `bye` with `shutdown`. The session or token is over: `signedOut`. The project that was asked for may not be
 //!   seen any more: `notAllowed`. The reader is gone: the place is free at once.
 
-use super::rows;
+use super::{lists, rows};
 use crate::app::{App, StreamSlot};
 use crate::decide::chain::Link;
 use crate::decide::permit::{self, Answer, Place, Principal};
@@ -28,7 +28,7 @@ use crate::http::parts::{Part, Query};
 use crate::http::refusal::Answered;
 use crate::identity::Door;
 use crate::mirror::Moved;
-use crate::store::{JobRow, JournalFilter, ProjectRow};
+use crate::store::{JournalFilter, ProjectRow};
 use axum::body::{Body, Bytes};
 use clockwright_api::permission::kinds::JobRead;
 use clockwright_api::stream::{Age, Bye, Changed, Crowd, Hello, Resync, StreamAsk};
@@ -102,8 +102,7 @@ pub(in crate::http) async fn listen(
     listener: Listener,
     Query(ask): Query<StreamAsk>,
 ) -> Answered<Stream> {
-    let search = Search::parse(ask.q.as_deref().unwrap_or_default())
-        .map_err(|bad| Problem::new(Code::BadFilter, bad.to_string()).at("/q", bad.why))?;
+    let search = lists::search(ask.q.as_deref())?;
     let kinds = Kinds::parse(ask.kinds.as_deref())?;
     let principal = Arc::clone(&who.asker().principal);
     let project = match &ask.project {
@@ -402,7 +401,7 @@ impl Flow {
         let project = self.app.catalogue.project_of(fields.project);
         let job = of_job.then(|| self.app.catalogue.job(fields.project, &fields.target_name)).flatten();
         if let (Some(project), Some(job)) = (&project, &job) {
-            if !self.wanted.search.holds(job, &project.name) {
+            if !lists::finds(&self.app, &self.wanted.search, project, job) {
                 return String::new();
             }
             if self.wanted.kinds.live && self.shown {
@@ -429,24 +428,17 @@ impl Flow {
             return String::new();
         }
         let projects = self.projects();
-        let mut found: Vec<(&ProjectRow, Arc<JobRow>)> = Vec::new();
-        for project in &projects {
-            let jobs = self.app.catalogue.jobs(project.id).into_iter();
-            found.extend(
-                jobs.filter(|job| self.wanted.search.holds(job, &project.name))
-                    .map(|job| (project.as_ref(), job)),
-            );
-        }
+        let found = lists::found(&self.app, &projects, &self.wanted.search);
         if found.len() <= CROWD {
             return found
                 .into_iter()
-                .map(|(project, job)| event("live", None, &rows::row(&self.app, project, &job)))
+                .map(|entry| event("live", None, &rows::row(&self.app, &entry.project, &entry.job)))
                 .collect();
         }
         let mut counts: BTreeMap<String, BTreeMap<String, u64>> = BTreeMap::new();
-        for (project, job) in found {
-            let status = rows::row(&self.app, project, &job).status.unwrap_or_default();
-            *counts.entry(project.name.clone()).or_default().entry(status).or_default() += 1;
+        for entry in found {
+            let status = rows::row(&self.app, &entry.project, &entry.job).status.unwrap_or_default();
+            *counts.entry(entry.project.name.clone()).or_default().entry(status).or_default() += 1;
         }
         event("live", None, &Crowd { counts })
     }
@@ -457,7 +449,9 @@ impl Flow {
         for (project, name) in std::mem::take(&mut self.moved) {
             let Some(row) = self.app.catalogue.project_of(project) else { continue };
             let Some(job) = self.app.catalogue.job(project, &name) else { continue };
-            if self.may(Permission::JobRead, project) && self.wanted.search.holds(&job, &row.name) {
+            if self.may(Permission::JobRead, project)
+                && lists::finds(&self.app, &self.wanted.search, &row, &job)
+            {
                 text += &event("live", None, &rows::row(&self.app, &row, &job));
             }
         }

@@ -1,0 +1,356 @@
+//! Lists of jobs: filtered, ordered, in pages or as lines, counted exactly. All of it is answered from memory.
+//!
+//! An order is made when it is asked for, and kept until a job changes, or for a second where it depends on the time or on what the registry
+//! says. A page is a place in it, so it never expires: it neither repeats nor skips a row that stays where it was.
+
+use super::paging;
+use super::rows;
+use crate::app::App;
+use crate::decide::query::{Live, Query as Search, Subject, text_of};
+use crate::http::answer::{Reply, lines};
+use crate::http::ask::Ask;
+use crate::http::grant::{Asking, Granted};
+use crate::http::openapi::Operation;
+use crate::http::parts::{Part, Query};
+use crate::http::refusal::Answered;
+use crate::store::{JobRow, ProjectRow};
+use axum::body::{Body, Bytes};
+use clockwright_api::jobs::{JobRow as Row, JobsAsk};
+use clockwright_api::page::Page;
+use clockwright_api::permission::kinds::JobRead;
+use clockwright_api::{Code, Problem};
+use clockwright_fleet::view::JobStatus;
+use clockwright_model::Millis;
+use http::Response;
+use serde_json::json;
+use std::collections::{HashMap, HashSet};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, Instant};
+
+/// How long an order is kept that depends on more than the database.
+const KEPT: Duration = Duration::from_secs(1);
+/// How many rows are written at once where they are lines.
+const AT_ONCE: usize = 256;
+
+/// What jobs are ordered by.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+enum Sort {
+    Name,
+    Changed,
+    Next,
+    Status,
+    Last,
+}
+
+const SORTS: [(&str, Sort); 5] = [
+    ("name", Sort::Name),
+    ("changed", Sort::Changed),
+    ("next", Sort::Next),
+    ("status", Sort::Status),
+    ("last", Sort::Last),
+];
+
+impl Sort {
+    fn name(self) -> &'static str {
+        SORTS.iter().find(|(_, sort)| *sort == self).map_or("", |(name, _)| name)
+    }
+}
+
+/// Orders that are kept.
+#[derive(Debug, Default)]
+pub struct Lists(Mutex<HashMap<Sort, Arc<Order>>>);
+
+#[derive(Debug)]
+struct Order {
+    seq: i64,
+    made: Instant,
+    rows: Vec<Entry>,
+}
+
+/// A job in its place.
+#[derive(Debug, Clone)]
+pub(super) struct Entry {
+    value: i64,
+    pub(super) job: Arc<JobRow>,
+    pub(super) project: Arc<ProjectRow>,
+    text: Arc<str>,
+}
+
+/// Where a job stands: what it is ordered by, then its name and its project.
+type Place = (i64, String, String);
+
+impl Entry {
+    fn key(&self) -> (i64, &str, &str) {
+        (self.value, &self.job.name, &self.project.name)
+    }
+}
+
+impl Lists {
+    fn order(&self, app: &App, sort: Sort) -> Arc<Order> {
+        let mut kept = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let seq = app.catalogue.seq();
+        let is_lasting = matches!(sort, Sort::Name | Sort::Changed);
+        if let Some(order) = kept.get(&sort)
+            && order.seq == seq
+            && (is_lasting || order.made.elapsed() < KEPT)
+        {
+            return Arc::clone(order);
+        }
+        let mut rows = Vec::new();
+        let now = app.now();
+        for project in app.catalogue.projects() {
+            for (job, text) in app.catalogue.jobs_with_texts(project.id) {
+                let value = value(app, sort, &project, &job, now);
+                rows.push(Entry { value, job, project: Arc::clone(&project), text });
+            }
+        }
+        rows.sort_by(|one, other| one.key().cmp(&other.key()));
+        let order = Arc::new(Order { seq, made: Instant::now(), rows });
+        kept.insert(sort, Arc::clone(&order));
+        order
+    }
+}
+
+/// What a job is ordered by. What needs somebody comes first.
+fn value(app: &App, sort: Sort, project: &ProjectRow, job: &JobRow, now: Millis) -> i64 {
+    let facts = Facts { app, project, job };
+    match sort {
+        Sort::Name => 0,
+        Sort::Changed => job.changed,
+        Sort::Next => rows::next_fire(job, now).unwrap_or(i64::MAX),
+        Sort::Status => match facts.status() {
+            Some(JobStatus::Degraded) => 0,
+            Some(JobStatus::Crashed) => 1,
+            Some(JobStatus::ShardingFlag) => 2,
+            None => 3,
+            Some(JobStatus::Disabled) => 4,
+            Some(JobStatus::Paused) => 5,
+            Some(JobStatus::Ok) => 6,
+        },
+        Sort::Last => app.outcomes.last(project, &job.name).map_or(i64::MIN, |last| last.at.0),
+    }
+}
+
+/// What else a search may ask of a job; looked up only when it does.
+struct Facts<'a> {
+    app: &'a App,
+    project: &'a ProjectRow,
+    job: &'a JobRow,
+}
+
+impl Facts<'_> {
+    fn status(&self) -> Option<JobStatus> {
+        self.app.mirrors.of(self.project.id).read().job(&self.job.name).map(|row| row.status().0)
+    }
+}
+
+impl Live for Facts<'_> {
+    fn status(&self) -> Option<&'static str> {
+        self.status().map(JobStatus::as_str)
+    }
+
+    fn is_on(&self, host: &str) -> bool {
+        let mirror = self.app.mirrors.of(self.project.id);
+        let picture = mirror.read();
+        let Some(number) = picture.names.find(host) else { return false };
+        let knows = |row: &crate::mirror::row::Row| {
+            row.hosts.iter().any(|(known, _)| *known == number) || row.members().any(|one| one.host == number)
+        };
+        number != 0 && picture.job(&self.job.name).is_some_and(knows)
+    }
+
+    fn outcome(&self) -> Option<&'static str> {
+        self.app.outcomes.last(self.project, &self.job.name).map(|last| last.outcome)
+    }
+
+    fn fires_next(&self) -> Option<Millis> {
+        rows::next_fire(self.job, self.app.now())
+    }
+}
+
+/// Is it one of those that are looked for?
+pub(super) fn finds(app: &App, search: &Search, project: &ProjectRow, job: &JobRow) -> bool {
+    holds(app, search, project, job, &text_of(job))
+}
+
+fn holds(app: &App, search: &Search, project: &ProjectRow, job: &JobRow, text: &str) -> bool {
+    let facts = Facts { app, project, job };
+    search.holds(&Subject { job, project: &project.name, text, now: app.now(), live: &facts })
+}
+
+/// The jobs of these projects that a search finds, by name.
+pub(super) fn found(app: &App, projects: &[Arc<ProjectRow>], search: &Search) -> Vec<Entry> {
+    Chosen::new(app, projects, search).of(&app.lists.order(app, Sort::Name)).cloned().collect()
+}
+
+/// Which rows of an order are shown.
+struct Chosen<'a> {
+    app: &'a App,
+    search: &'a Search,
+    projects: HashSet<i64>,
+    /// Only these may contain all words.
+    only: Option<HashSet<i64>>,
+}
+
+impl<'a> Chosen<'a> {
+    fn new(app: &'a App, projects: &[Arc<ProjectRow>], search: &'a Search) -> Self {
+        let each = search.contained().filter_map(|word| app.catalogue.may_contain(word));
+        let only = each.reduce(|one, other| one.intersection(&other).copied().collect());
+        Self { app, search, projects: projects.iter().map(|project| project.id).collect(), only }
+    }
+
+    fn of(&'a self, order: &'a Order) -> impl DoubleEndedIterator<Item = &'a Entry> {
+        order.rows.iter().filter(|entry| {
+            self.projects.contains(&entry.project.id)
+                && self.only.as_ref().is_none_or(|only| only.contains(&entry.job.id))
+                && holds(self.app, self.search, &entry.project, &entry.job, &entry.text)
+        })
+    }
+}
+
+/// Does whoever asks want all rows as lines, and no pages?
+#[derive(Debug, Clone, Copy)]
+pub(in crate::http) struct AsLines(bool);
+
+impl Part for AsLines {
+    fn read(ask: &Ask) -> Answered<Self> {
+        let accept = ask.header(http::header::ACCEPT).unwrap_or_default();
+        Ok(Self(accept.split(',').any(|kind| kind.trim().starts_with("application/x-ndjson"))))
+    }
+
+    fn describe(operation: &mut Operation) {
+        operation.header("Accept", "`application/x-ndjson` for all rows as lines, without pages", false);
+    }
+}
+
+/// A page, or all rows as lines.
+pub(in crate::http) enum Listed {
+    Page(Page<Row>),
+    Lines(Body),
+}
+
+impl Reply for Listed {
+    fn respond(self) -> Response<Body> {
+        match self {
+            Self::Page(page) => crate::http::answer::Found::new(page).respond(),
+            Self::Lines(body) => lines(body),
+        }
+    }
+
+    fn describe(operation: &mut Operation) {
+        operation.answers::<Page<Row>>(200, "what was asked for");
+    }
+}
+
+pub(in crate::http) async fn of_project(
+    app: Arc<App>,
+    who: Granted<JobRead>,
+    Query(ask): Query<JobsAsk>,
+    as_lines: AsLines,
+) -> Answered<Listed> {
+    let project = Arc::clone(who.project()?);
+    list(&app, &[project], &ask, as_lines)
+}
+
+pub(in crate::http) async fn all(
+    app: Arc<App>,
+    who: Asking<JobRead>,
+    Query(ask): Query<JobsAsk>,
+    as_lines: AsLines,
+) -> Answered<Listed> {
+    let projects: Vec<_> =
+        app.catalogue.projects().into_iter().filter(|project| who.may(project.id)).collect();
+    list(&app, &projects, &ask, as_lines)
+}
+
+fn list(
+    app: &Arc<App>,
+    projects: &[Arc<ProjectRow>],
+    ask: &JobsAsk,
+    AsLines(as_lines): AsLines,
+) -> Answered<Listed> {
+    let limit = paging::limit(ask.limit)? as usize;
+    let search = search(ask.q.as_deref())?;
+    let way = Way::parse(ask.sort.as_deref().unwrap_or("name"))?;
+    let after = ask.after.as_deref().map(|text| way.place(text)).transpose()?;
+    let order = app.lists.order(app, way.sort);
+    let chosen = Chosen::new(app, projects, &search);
+    let mut rows: Vec<Entry> = chosen.of(&order).cloned().collect();
+    if way.backwards {
+        rows.reverse();
+    }
+    let count = rows.len();
+    let start = after.map_or(0, |after| rows.partition_point(|entry| !way.is_behind(entry, &after)));
+    if as_lines {
+        return Ok(Listed::Lines(written(Arc::clone(app), rows.split_off(start))));
+    }
+    let shown = &rows[start..count.min(start + limit)];
+    let next = shown.last().filter(|_| start + shown.len() < count).map(|entry| way.text(entry));
+    let items = shown.iter().map(|entry| rows::row(app, &entry.project, &entry.job)).collect();
+    let seq = app.catalogue.seq();
+    Ok(Listed::Page(Page { items, next, count: Some(count as u64), seq }))
+}
+
+pub(super) fn search(text: Option<&str>) -> Answered<Search> {
+    let read = Search::parse(text.unwrap_or_default());
+    Ok(read.map_err(|bad| Problem::new(Code::BadFilter, bad.to_string()).at("/q", bad.why))?)
+}
+
+/// Rows as lines, as quickly as they are read.
+fn written(app: Arc<App>, rows: Vec<Entry>) -> Body {
+    let chunks = futures::stream::unfold((app, rows.into_iter()), |(app, mut rows)| async move {
+        let mut text = String::new();
+        for entry in rows.by_ref().take(AT_ONCE) {
+            text += &serde_json::to_string(&rows::row(&app, &entry.project, &entry.job)).unwrap_or_default();
+            text.push('\n');
+        }
+        (!text.is_empty()).then_some((Ok::<_, std::convert::Infallible>(Bytes::from(text)), (app, rows)))
+    });
+    Body::from_stream(chunks)
+}
+
+/// A way through an order.
+#[derive(Debug, Clone, Copy)]
+struct Way {
+    sort: Sort,
+    backwards: bool,
+}
+
+impl Way {
+    fn parse(text: &str) -> Answered<Self> {
+        let (backwards, name) = text.strip_prefix('-').map_or((false, text), |name| (true, name));
+        if let Some((_, sort)) = SORTS.iter().find(|(known, _)| *known == name) {
+            return Ok(Self { sort: *sort, backwards });
+        }
+        let names = SORTS.map(|(name, _)| name).join("`, `");
+        let problem = Problem::new(Code::Invalid, format!("`{name}` is no order"));
+        Err(problem
+            .at("/sort", format!("is to be one of `{names}`, with `-` before it for backwards"))
+            .into())
+    }
+
+    fn is_behind(self, entry: &Entry, (value, name, project): &Place) -> bool {
+        let order = entry.key().cmp(&(*value, name.as_str(), project.as_str()));
+        if self.backwards { order.is_lt() } else { order.is_gt() }
+    }
+
+    fn text(self, entry: &Entry) -> String {
+        use base64::Engine;
+        let (value, name, project) = entry.key();
+        let json = json!([self.sort.name(), self.backwards, value, name, project]);
+        base64::engine::general_purpose::URL_SAFE_NO_PAD.encode(json.to_string())
+    }
+
+    fn place(self, text: &str) -> Answered<Place> {
+        use base64::Engine;
+        let bytes = base64::engine::general_purpose::URL_SAFE_NO_PAD.decode(text).unwrap_or_default();
+        match serde_json::from_slice::<(String, bool, i64, String, String)>(&bytes) {
+            Ok((sort, backwards, value, name, project))
+                if sort == self.sort.name() && backwards == self.backwards =>
+            {
+                Ok((value, name, project))
+            }
+            _ => Err(Problem::new(Code::BadCursor, "`after` is no place in this order").into()),
+        }
+    }
+}

@@ -1,0 +1,176 @@
+//! Lists of jobs: what narrows them, in which orders they come, and how they are written; and what is looked at first.
+
+use crate::stage::{Caller, Stage, on_each_database};
+use clockwright_events::{Sink, testing};
+use clockwright_fleet::keys::{Key, Keys};
+use clockwright_model::{
+    Event, FailureKind, Fire, InstanceId, JobName, Millis, Outcome, Reason, RunId, Settlement,
+};
+use clockwright_registry::{ConnectOptions, Op, Registry};
+use clockwright_server::{mirror, outcomes};
+use clockwright_testkit::patience::soon;
+use serde_json::{Value, json};
+use std::sync::Arc;
+
+on_each_database! {
+    a_list_is_ordered_and_narrowed_by_what_lives_and_by_what_happened
+    a_list_can_be_had_as_lines
+    what_is_looked_at_first_shows_what_one_may_see
+    the_next_instants_of_a_schedule_are_told
+}
+
+const NOW: Millis = 1_800_000_000_000;
+const JOBS: &str = "/projects/billing/jobs";
+
+/// Three jobs: `noon` is served and well, `night` is served and failed twice, `ämter-日报` is served by nobody.
+async fn project(stage: &Stage) -> (Caller, Arc<dyn Registry>) {
+    let root = stage.admin().await;
+    stage.post(&root, "/projects", json!({ "name": "billing" })).await.is(201);
+    for (name, cron) in [("night", "0 0 2 * * ?"), ("noon", "0 30 8 * * ?"), ("ämter-日报", "0 0 12 * * ?")]
+    {
+        let settings = json!({ "elasticJobClass": "com.example.Job", "cron": cron, "timeZone": "UTC" });
+        stage
+            .post(&root, JOBS, json!({ "name": name, "settings": settings, "tags": ["month_end"] }))
+            .await
+            .is(201);
+    }
+    let java: Arc<dyn Registry> = stage.registry.connect(ConnectOptions::default()).unwrap();
+    let (keys, id) = (Keys::new("billing").unwrap(), "10.0.0.1@-@7");
+    for name in ["night", "noon"] {
+        let job = JobName::new(name).unwrap();
+        let of = |key: Key| keys.of(&job, &key);
+        let ops = vec![
+            Op::create(of(Key::Instances), ""),
+            Op::create_ephemeral(of(Key::Instance(InstanceId::from_wire(id))), ""),
+            Op::create(of(Key::Servers), ""),
+            Op::create(of(Key::Server("10.0.0.1".into())), ""),
+            Op::create(of(Key::Items), ""),
+            Op::create(of(Key::Item(0)), ""),
+            Op::create(of(Key::Owner(0)), id),
+        ];
+        java.commit(ops).await.unwrap();
+    }
+    let settled = |job: &str, fire: Millis, outcome: Outcome| {
+        Event::from(Settlement {
+            namespace: "billing".into(),
+            job: JobName::new(job).unwrap(),
+            fire: Fire::Scheduled(fire),
+            run_id: Some(RunId::new(fire, job.len() as u128)),
+            start: Some(fire),
+            at: fire + 2_000,
+            outcome,
+            ..testing::settlement(1)
+        })
+    };
+    let failed = || Outcome::Failed { kind: FailureKind::Job, reason: Reason::stored(None, None, "full") };
+    let events = [
+        settled("night", NOW - 9_000, failed()),
+        settled("night", NOW - 8_000, failed()),
+        settled("noon", NOW - 7_000, Outcome::Succeeded),
+    ];
+    stage.history().await.store(&events).await.unwrap();
+    tokio::spawn(mirror::watch(Arc::clone(&stage.app)));
+    tokio::spawn(outcomes::watch(Arc::clone(&stage.app)));
+    soon("all of it is known", async || {
+        let page = stage.get(&root, &format!("{JOBS}?q=noon")).await.is(200);
+        page["items"][0]["status"] == "OK" && page["items"][0]["last"].is_object()
+    })
+    .await;
+    (root, java)
+}
+
+fn names(page: &Value) -> Vec<&str> {
+    page["items"].as_array().unwrap().iter().map(|row| row["name"].as_str().unwrap()).collect()
+}
+
+async fn a_list_is_ordered_and_narrowed_by_what_lives_and_by_what_happened(stage: &Stage) {
+    let (root, _java) = project(stage).await;
+    let get = async |rest: &str| stage.get(&root, &format!("{JOBS}?{rest}")).await.is(200);
+    for (sort, expected) in [
+        ("name", ["night", "noon", "ämter-日报"]),
+        ("-name", ["ämter-日报", "noon", "night"]),
+        ("next", ["noon", "ämter-日报", "night"]),
+        ("status", ["ämter-日报", "night", "noon"]),
+        ("-last", ["noon", "night", "ämter-日报"]),
+    ] {
+        assert_eq!(names(&get(&format!("sort={sort}")).await), expected, "{sort}");
+        // The same, a page of one row each.
+        let (mut seen, mut after) = (Vec::new(), String::new());
+        loop {
+            let page = get(&format!("sort={sort}&limit=1{after}")).await;
+            assert_eq!(page["count"], 3);
+            seen.extend(names(&page).into_iter().map(str::to_owned));
+            let Some(next) = page["next"].as_str() else { break };
+            after = format!("&after={next}");
+        }
+        assert_eq!(seen, expected, "{sort}, by pages");
+    }
+    for (query, expected) in [
+        ("status:crashed", &["ämter-日报"][..]),
+        ("-status:crashed host:10.0.0.1", &["night", "noon"]),
+        ("server:10.0.0.2", &[]),
+        ("outcome:failed", &["night"]),
+        ("next:<1h", &["noon"]),
+        ("next:>1h -%E6%97%A5%E6%8A%A5", &["night"]),
+        ("month_", &["night", "noon", "ämter-日报"]),
+        ("%C3%84MTER", &["ämter-日报"]),
+    ] {
+        let query = query.replace(' ', "+").replace('<', "%3C").replace('>', "%3E");
+        assert_eq!(names(&get(&format!("q={query}")).await), expected, "{query}");
+    }
+    let night = get("q=night").await["items"][0].clone();
+    assert_eq!((&night["last"]["outcome"], &night["last"]["streak"]), (&json!("failed"), &json!(2)));
+    assert_eq!((&night["items"]["total"], &night["items"]["unowned"]), (&json!(1), &json!(0)));
+    assert_eq!((&night["instances"], &night["hosts"]), (&json!(1), &json!(1)));
+    let items = stage.get(&root, &format!("{JOBS}/noon/items")).await.is(200);
+    assert_eq!(items["items"][0]["last"]["took"], 2_000);
+    stage.get(&root, &format!("{JOBS}?sort=size")).await.refused("invalid");
+    let place = get("sort=next&limit=1").await["next"].as_str().unwrap().to_owned();
+    stage.get(&root, &format!("{JOBS}?sort=status&after={place}")).await.refused("bad-cursor");
+    stage.get(&root, &format!("{JOBS}?q=next:soon")).await.refused("bad-filter");
+}
+
+async fn a_list_can_be_had_as_lines(stage: &Stage) {
+    let root = stage.admin().await;
+    stage.post(&root, "/projects", json!({ "name": "billing" })).await.is(201);
+    for number in 0..3 {
+        let settings = json!({ "elasticJobClass": "com.example.Job", "cron": "0 0 1 * * ?" });
+        stage
+            .post(&root, JOBS, json!({ "name": format!("job{number}"), "settings": settings }))
+            .await
+            .is(201);
+    }
+    let lines = stage.text(&root.with("accept", "application/x-ndjson"), "/jobs?limit=1&q=-job1").await;
+    let rows: Vec<Value> = lines.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+    let names: Vec<&str> = rows.iter().map(|row| row["name"].as_str().unwrap()).collect();
+    assert_eq!(names, ["job0", "job2"], "all of them, whatever the length of a page");
+}
+
+async fn what_is_looked_at_first_shows_what_one_may_see(stage: &Stage) {
+    let (root, _java) = project(stage).await;
+    let overview = stage.get(&root, "/overview").await.is(200);
+    assert_eq!(overview["statuses"], json!({ "CRASHED": 1, "OK": 2 }));
+    assert_eq!((&overview["jobs"], &overview["states"]), (&json!(3), &json!({ "online": 3 })));
+    assert_eq!(overview["crashed"][0]["name"], "ämter-日报");
+    assert_eq!(overview["failing"], json!([]), "two in a row are not three");
+    assert_eq!(overview["asOf"], "2027-01-15T08:00:00.000Z");
+    let hits = stage.get(&root, "/search?q=n").await.is(200);
+    let kinds: Vec<_> = hits.as_array().unwrap().iter().map(|hit| (&hit["kind"], &hit["name"])).collect();
+    let job = json!("job");
+    assert_eq!(kinds[..2], [(&json!("project"), &json!("billing")), (&job, &json!("night"))]);
+    let hosts = stage.get(&root, "/search?q=10.0").await.is(200);
+    assert_eq!((&hosts[0]["kind"], &hosts[0]["name"]), (&json!("host"), &json!("10.0.0.1")));
+    let stranger = stage.somebody(&root, "vera", None).await;
+    assert_eq!(stage.get(&stranger, "/search?q=n").await.is(200), json!([]));
+    assert_eq!(stage.get(&stranger, "/overview").await.is(200)["jobs"], 0);
+}
+
+async fn the_next_instants_of_a_schedule_are_told(stage: &Stage) {
+    let root = stage.admin().await;
+    let ask = "/schedules/next?cron=0+0+2+*+*+%3F&zone=Asia/Shanghai&n=2&from=2027-01-15T00:00:00Z";
+    let next = stage.get(&root, ask).await.is(200);
+    assert_eq!(next["fires"], json!(["2027-01-15T18:00:00.000Z", "2027-01-16T18:00:00.000Z"]));
+    stage.get(&root, "/schedules/next?cron=0+61+*+*+*+%3F").await.refused("invalid");
+    stage.get(&root, "/schedules/next?cron=0+0+2+*+*+%3F&n=1001").await.refused("invalid");
+    stage.get(&Caller::default(), ask).await.refused("not-signed-in");
+}

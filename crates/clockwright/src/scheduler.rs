@@ -11,6 +11,7 @@ use clockwright_events::{
 };
 use clockwright_fleet::{Layout, view};
 use clockwright_model::{InstanceId, Millis, NameError, SettingsError, ShardContext};
+use clockwright_runtime::limits::{self, SpareThread};
 use clockwright_runtime::{RunLogs, Stream, guard};
 use std::fmt;
 use std::path::{Path, PathBuf};
@@ -216,6 +217,9 @@ pub enum SchedulerError {
     /// Events cannot wait on disk for their database.
     #[error(transparent)]
     Spool(#[from] SpoolError),
+    /// The system gives this process no more threads.
+    #[error("cannot start another thread: {}", limits::described(.0))]
+    Threads(std::io::Error),
     /// The engine did not start.
     #[error(transparent)]
     Engine(#[from] StartError),
@@ -304,6 +308,7 @@ pub struct Scheduler {
     define: Define,
     /// The bus to close at the end, when it is ours.
     bus: Option<Bus>,
+    _thread: SpareThread,
 }
 
 /// How many instances this process has started: each has an id of its own.
@@ -334,6 +339,7 @@ impl Scheduler {
         options: SchedulerOptions,
     ) -> Result<Self, SchedulerError> {
         guard::end_if_supervisor();
+        let thread = SpareThread::keep().map_err(SchedulerError::Threads)?;
         let address = options.address.unwrap_or_else(net::server_address);
         let number = STARTED.fetch_add(1, Ordering::Relaxed);
         let instance = match &options.name {
@@ -380,7 +386,7 @@ impl Scheduler {
         engine.history = bus.stores().await;
         let engine = Engine::start(connector(registry), definitions, bus, engine).await?;
         let instance = define.instance.get_or_init(|| engine.instance().clone()).clone();
-        Ok(Self { engine, instance, registry: registry.clone(), define, bus: own })
+        Ok(Self { engine, instance, registry: registry.clone(), define, bus: own, _thread: thread })
     }
 
     /// The instance's id.

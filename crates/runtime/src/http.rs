@@ -20,7 +20,7 @@
 //! up to it.
 
 use crate::function::{CancelSignal, hold, millis};
-use crate::{Control, Output, RunEnd, RunResult, RunSpec, Runtime, Stream};
+use crate::{Control, Output, RunEnd, RunResult, RunSpec, Runtime, Stream, limits};
 use async_trait::async_trait;
 use clockwright_model::{FailureKind, Reason, ShardContext};
 use clockwright_settings::HttpSettings;
@@ -28,10 +28,11 @@ use clockwright_settings::http::Redirect;
 use encoding_rs::{Decoder, Encoding, UTF_8};
 use reqwest::header::{CONNECTION, CONTENT_TYPE, HeaderMap, LOCATION};
 use reqwest::redirect::{Attempt, Policy};
-use reqwest::{Client, Method, Response, StatusCode, Url};
+use reqwest::{Client, Method, RequestBuilder, Response, StatusCode, Url};
 use std::error::Error;
 use std::fmt::Write;
 use std::sync::{Mutex, OnceLock, PoisonError};
+use tokio::time::Instant;
 
 /// How many redirects are followed, one after the other.
 const HOPS: usize = 10;
@@ -105,7 +106,7 @@ impl HttpRuntime {
                 request = request.header(CONTENT_TYPE, content_type);
             }
         }
-        let mut response = request.send().await.map_err(|error| self.failure(&error))?;
+        let mut response = self.send(request).await.map_err(|error| self.failure(&error))?;
         let quote = read(&mut response, output).await.map_err(|error| self.failure(&error))?;
         let status = response.status();
         if let Some(place) = sent_on(&response) {
@@ -117,6 +118,29 @@ impl HttpRuntime {
             return Err(Failure { kind: FailureKind::Job, reason });
         }
         Ok(())
+    }
+
+    /// Sends a request. Where the system has no room for one more connection, it waits for others to end.
+    async fn send(&self, mut request: RequestBuilder) -> Result<Response, reqwest::Error> {
+        let deadline = Instant::now() + limits::ROOM;
+        loop {
+            let again = request.try_clone();
+            let answer = request.send().await;
+            // One that was sent on has been carried out by whoever did so.
+            let unsent =
+                |error: &reqwest::Error| error.is_connect() && error.url() == Some(&self.settings.uri);
+            match (answer, again) {
+                (Err(error), Some(again))
+                    if unsent(&error)
+                        && limits::shortage_behind(&error).is_some()
+                        && Instant::now() < deadline =>
+                {
+                    tokio::time::sleep(limits::LOOK).await;
+                    request = again;
+                }
+                (answer, _) => return answer,
+            }
+        }
     }
 
     /// Where the request goes, without the secrets that a URI may carry.
@@ -137,6 +161,10 @@ impl HttpRuntime {
                     text.push_str(
                         "; http.tls.ca names a file of the certificates that are trusted, such as this server's own",
                     );
+                }
+                if let Some(shortage) = limits::shortage_behind(error) {
+                    text.push_str("; ");
+                    text.push_str(shortage);
                 }
                 (FailureKind::Start, Reason::HttpNoConnection { place, text })
             }

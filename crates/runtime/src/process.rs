@@ -17,12 +17,11 @@ use crate::control::stop_request;
 use crate::function::{millis, timeout_failure};
 use crate::output::{HEAD, Output, TAIL};
 use crate::wire::{Cause, End, Frames, Order, Report, Request, Status};
-use crate::{Control, RunEnd, RunResult, RunSpec, Runtime, StopReason, boottime, guard, tree};
+use crate::{Control, RunEnd, RunResult, RunSpec, Runtime, StopReason, boottime, guard, limits, tree};
 use async_trait::async_trait;
 use clockwright_model::{FailureKind, Millis, Reason, SettingsError, ShardContext};
 use clockwright_settings::script::CONTEXT_VARIABLE;
 use clockwright_settings::{CommandLine, ContextIn, ScriptSettings};
-use rustix::io::Errno;
 use rustix::process::{Pid, Signal, kill_process_group};
 use std::collections::BTreeMap;
 use std::ffi::OsString;
@@ -33,7 +32,8 @@ use std::process::{ExitStatus, Stdio};
 use std::time::Duration;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::process::{Child, ChildStdin, ChildStdout, Command};
-use tokio::sync::{Semaphore, watch};
+use tokio::sync::{Semaphore, SemaphorePermit, watch};
+use tokio::time::Instant;
 
 /// Every variable that a run gets from us begins with this, and no other one that does is inherited.
 const PREFIX: &str = "CLOCKWRIGHT_";
@@ -41,12 +41,11 @@ const PREFIX: &str = "CLOCKWRIGHT_";
 const OVERDUE: Millis = 3_000;
 /// How long it is tried to kill what a dead supervisor left behind.
 const SWEEP: Duration = Duration::from_secs(10);
-/// How long a start waits for others to end where the system has no room for one more.
-const ROOM: Duration = Duration::from_secs(10);
-/// How often it tries again meanwhile.
-const LOOK: Duration = Duration::from_millis(50);
-/// Starting a process holds a thread for about a millisecond; more at once would not be faster.
-static STARTS: Semaphore = Semaphore::const_new(4);
+/// How many runs are between the start of their supervisor and that of their program. More at once would not be faster, and where the system
+/// has no room for all, supervisors would have what their programs need.
+static STARTS: Semaphore = Semaphore::const_new(8);
+/// How long such a run keeps its place at most: a program on a file system that hangs must not hold up others.
+const STARTING: Duration = Duration::from_secs(1);
 
 /// This very program, even if its file was replaced meanwhile.
 const SELF: &str = "/proc/self/exe";
@@ -148,7 +147,7 @@ impl ProcessRuntime {
             argv,
             env,
             directory: self.settings.directory.clone(),
-            open_files: crate::limits::of_programs(),
+            open_files: limits::of_programs(),
             timeout: spec.timeout,
             grace: spec.grace,
             lease,
@@ -167,83 +166,97 @@ impl ProcessRuntime {
             }
         }
         command.env(guard::MARK, "1");
-        let deadline = tokio::time::Instant::now() + ROOM;
-        loop {
-            let permit = STARTS.acquire().await.map_err(io::Error::other)?;
-            let start = move || {
-                let started = command.spawn();
-                (command, started)
-            };
-            let started;
-            (command, started) = tokio::task::spawn_blocking(start).await?;
-            drop(permit);
-            match started {
-                Err(error) if shortage(&error).is_some() && tokio::time::Instant::now() < deadline => {
-                    tokio::time::sleep(LOOK).await;
+        tokio::task::spawn_blocking(move || command.spawn()).await?
+    }
+
+    /// Starts the program and follows it to its end, unless there is no room for it.
+    async fn attempt(&self, spec: &RunSpec, control: &mut Control) -> Attempt {
+        let starting = tokio::select! {
+            place = STARTS.acquire() => place.ok(),
+            reason = stop_request(&mut control.stop) => {
+                return Attempt::Ended(RunEnd::silent(RunResult::Stopped(reason)));
+            }
+        };
+        let lease = control.lease.as_mut().map(|lease| *lease.borrow_and_update());
+        let request = self.request(spec, lease);
+        let started = self.start().await.and_then(|mut child| {
+            let pipes = child.stdin.take().zip(child.stdout.take());
+            pipes.map(|pipes| (child, pipes)).ok_or_else(|| io::Error::other("it has no pipes"))
+        });
+        match started {
+            Ok((child, (orders, reports))) => {
+                let output = control.output.clone();
+                let supervisor = &self.supervisor.program;
+                let held =
+                    Held { spec, supervisor, child, orders, output, starting, asked: None, group: None };
+                held.run(request, reports, control).await
+            }
+            Err(error) => {
+                let program = self.supervisor.program.display();
+                let text = format!("cannot start the supervisor `{program}`: {}", limits::described(&error));
+                match limits::shortage(&error) {
+                    Some(_) => Attempt::NoRoom(text),
+                    None => Attempt::Ended(failed(FailureKind::Start, text)),
                 }
-                started => return started,
             }
         }
     }
+}
+
+/// What came of one try to run a program.
+enum Attempt {
+    Ended(RunEnd),
+    /// Nothing was started: the system has no room, as this text says.
+    NoRoom(String),
 }
 
 #[async_trait]
 impl Runtime for ProcessRuntime {
     async fn run(&self, spec: RunSpec, mut control: Control) -> RunEnd {
-        if let Some(reason) = control.verdict() {
-            return RunEnd::silent(RunResult::Stopped(reason));
-        }
         if let Some(problem) = self.supervisor.problem() {
             return failed(FailureKind::Start, problem.to_owned());
         }
-        let lease = control.lease.as_mut().map(|lease| *lease.borrow_and_update());
-        let request = self.request(&spec, lease);
-        let pipes = match self.start().await {
-            Ok(mut child) => {
-                child.stdin.take().zip(child.stdout.take()).map(|pipes| (child, pipes)).ok_or(None)
+        let deadline = Instant::now() + limits::ROOM;
+        loop {
+            if let Some(reason) = control.verdict() {
+                return RunEnd::silent(RunResult::Stopped(reason));
             }
-            Err(error) => Err(Some(error)),
-        };
-        let (child, (orders, reports)) = match pipes {
-            Ok(started) => started,
-            Err(error) => {
-                let error = error.map_or_else(|| "it has no pipes".to_owned(), |error| described(&error));
-                let program = self.supervisor.program.display();
-                return failed(
-                    FailureKind::Start,
-                    format!("cannot start the supervisor `{program}`: {error}"),
-                );
+            match self.attempt(&spec, &mut control).await {
+                Attempt::Ended(end) => return end,
+                Attempt::NoRoom(text) if Instant::now() >= deadline => {
+                    return failed(FailureKind::Start, text);
+                }
+                Attempt::NoRoom(_) => tokio::time::sleep(limits::LOOK).await,
             }
-        };
-        let output = control.output.clone();
-        let supervisor = &self.supervisor.program;
-        let held = Held { spec, supervisor, child, orders, output, asked: None, group: None };
-        held.run(request, reports, control).await
+        }
     }
 }
 
 /// A run that a supervisor holds.
 struct Held<'a> {
-    spec: RunSpec,
+    spec: &'a RunSpec,
     supervisor: &'a Path,
     child: Child,
     /// Must stay open: its end tells the supervisor that this process is dead.
     orders: ChildStdin,
     output: Output,
+    /// Its place among those that start, until its program runs.
+    starting: Option<SemaphorePermit<'static>>,
     asked: Option<StopReason>,
     /// The program's process group, from its start until nothing is left of it: then the number may be another's.
     group: Option<Pid>,
 }
 
 impl Held<'_> {
-    async fn run(mut self, request: Request, reports: ChildStdout, control: Control) -> RunEnd {
+    async fn run(mut self, request: Request, reports: ChildStdout, control: &mut Control) -> Attempt {
         let lease = control.lease.clone();
         let end = self.follow(request, reports, control).await;
         let status = self.child.wait().await;
         match end {
+            Some(End { status: Status::NoRoom(text), .. }) => Attempt::NoRoom(text),
             Some(end) => {
                 self.group = None;
-                RunEnd::silent(result(&end, &self.spec, self.asked))
+                Attempt::Ended(RunEnd::silent(result(&end, self.spec, self.asked)))
             }
             None => {
                 self.clean_up().await;
@@ -262,7 +275,7 @@ impl Held<'_> {
                         RunResult::Failed { kind: FailureKind::OwnerLost, reason: supervisor_death(status) }
                     }
                 };
-                RunEnd::silent(result)
+                Attempt::Ended(RunEnd::silent(result))
             }
         }
     }
@@ -272,9 +285,10 @@ impl Held<'_> {
         &mut self,
         request: Request,
         mut reports: ChildStdout,
-        mut control: Control,
+        control: &mut Control,
     ) -> Option<End> {
         let mut overdue = Overdue::of(&request);
+        let release = Instant::now() + STARTING;
         self.order(&Order::Run(Box::new(request))).await;
         let mut frames = Frames::default();
         loop {
@@ -298,6 +312,7 @@ impl Held<'_> {
                     overdue.lease = Some(until);
                     self.order(&Order::Lease(until)).await;
                 }
+                () = tokio::time::sleep_until(release), if self.starting.is_some() => self.starting = None,
                 () = overdue.wait() => overdue.kill(&mut self.child),
             }
         }
@@ -316,7 +331,7 @@ impl Held<'_> {
         loop {
             let Some((kind, payload)) = frames.next().map_err(drop)? else { return Ok(None) };
             match Report::decode(kind, payload).map_err(drop)? {
-                Report::Started(pid) => self.group = Pid::from_raw(pid),
+                Report::Started(pid) => (self.group, self.starting) = (Pid::from_raw(pid), None),
                 Report::Printed { stream, bytes } => self.output.print(stream, &bytes),
                 Report::Lost(bytes) => self.output.lose(bytes),
                 Report::Ended(end) => return Ok(Some(end)),
@@ -415,7 +430,7 @@ fn variables(context: &ShardContext) -> impl Iterator<Item = (String, String)> {
 /// What the end of a run means.
 fn result(end: &End, spec: &RunSpec, asked: Option<StopReason>) -> RunResult {
     match (end.cause, &end.status) {
-        (_, Status::NotStarted(reason)) => RunResult::Failed {
+        (_, Status::NotStarted(reason) | Status::NoRoom(reason)) => RunResult::Failed {
             kind: FailureKind::Start,
             reason: Reason::NotStarted { text: reason.clone() },
         },
@@ -435,27 +450,6 @@ fn result(end: &End, spec: &RunSpec, asked: Option<StopReason>) -> RunResult {
     }
 }
 
-/// What the system has no room for, and where that is set, if that is why something did not start.
-fn shortage(error: &io::Error) -> Option<&'static str> {
-    match Errno::from_io_error(error)? {
-        Errno::MFILE => Some(
-            "this process may have no more open files, of which each running script takes three: `ulimit -n`, or LimitNOFILE of a systemd unit",
-        ),
-        Errno::NFILE => Some("the machine may have no more open files: `sysctl fs.file-max`"),
-        Errno::AGAIN => Some(
-            "no more processes may be started, of which each running script takes two: `ulimit -u`, TasksMax of a systemd unit, or the \
-             container's limit of pids",
-        ),
-        Errno::NOMEM => Some("there is no memory for one more process"),
-        _ => None,
-    }
-}
-
-fn described(error: &io::Error) -> String {
-    let shortage = shortage(error).map_or(String::new(), |shortage| format!("; {shortage}"));
-    format!("{error}{shortage}")
-}
-
 fn supervisor_death(status: io::Result<ExitStatus>) -> Reason {
     let how = status.map_or_else(|error| error.to_string(), |status| status.to_string());
     Reason::SupervisorDied { how }
@@ -463,19 +457,4 @@ fn supervisor_death(status: io::Result<ExitStatus>) -> Reason {
 
 fn failed(kind: FailureKind, text: String) -> RunEnd {
     RunEnd::silent(RunResult::Failed { kind, reason: Reason::NotStarted { text } })
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_limit_that_is_met_is_named_with_the_place_where_it_is_set() {
-        let told = |errno: Errno| described(&errno.into());
-        assert!(
-            told(Errno::MFILE).contains("Too many open files") && told(Errno::MFILE).contains("`ulimit -n`")
-        );
-        assert!(told(Errno::AGAIN).contains("TasksMax"));
-        assert!(!told(Errno::NOENT).contains(';'));
-    }
 }

@@ -41,6 +41,7 @@
 
 use crate::clock::boottime;
 use crate::guard;
+use crate::limits;
 use crate::output::Stream;
 use crate::relay::Relay;
 use crate::tree;
@@ -115,7 +116,7 @@ fn supervise(arguments: &[OsString]) -> io::Result<()> {
     let mut relay = Relay::new(request.head, request.tail, boottime());
     let end = match Task::start(arguments, &request) {
         Ok(task) => task.hold(&mut line, &mut relay)?,
-        Err(reason) => End { cause: None, status: Status::NotStarted(reason) },
+        Err(status) => End { cause: None, status },
     };
     relay.report(&Report::Ended(end));
     line.flush(&mut relay)
@@ -224,16 +225,18 @@ struct Task {
 }
 
 impl Task {
-    /// Starts the program; the error is for people.
-    fn start(arguments: &[OsString], request: &Request) -> Result<Self, String> {
-        request.open_files.into_iter().for_each(crate::limits::lower_open_files);
+    /// Starts the program, or says what became of it instead.
+    fn start(arguments: &[OsString], request: &Request) -> Result<Self, Status> {
+        request.open_files.into_iter().for_each(limits::lower_open_files);
         let (child, start) = spawn(arguments, request).map_err(|error| {
             let place = request.directory.as_ref().map(|path| format!(" in directory `{}`", path.display()));
-            format!("cannot run `{}`{}: {error}", request.argv[0], place.unwrap_or_default())
+            let place = place.unwrap_or_default();
+            let text = format!("cannot run `{}`{place}: {}", request.argv[0], limits::described(&error));
+            if limits::shortage(&error).is_some() { Status::NoRoom(text) } else { Status::NotStarted(text) }
         })?;
         Self::hold_on(child, start, request).map_err(|error| {
             tree::descendants().iter().for_each(|process| process.signal(Signal::KILL));
-            format!("cannot watch over `{}`: {error}", request.argv[0])
+            Status::NotStarted(format!("cannot watch over `{}`: {error}", request.argv[0]))
         })
     }
 

@@ -77,6 +77,8 @@ pub(crate) enum Status {
     Killed(i32),
     /// It never ran, and why.
     NotStarted(String),
+    /// The system has no room for it now, and nothing was started: this text says of what.
+    NoRoom(String),
 }
 
 /// Why a supervisor ended a run.

@@ -8,6 +8,7 @@ use clap::Args;
 use clockwright::Registry;
 use clockwright::registry::{Address, ConnectError};
 use clockwright_registry::{Connect, Error};
+use clockwright_runtime::limits::SpareThread;
 use clockwright_server::config::Config;
 use clockwright_server::registries::{Registries, Source};
 use clockwright_server::{Server, StartError, setup_link};
@@ -50,6 +51,7 @@ pub(crate) async fn run(global: Global, args: ServerArgs) -> Result<(), Failure>
     std::fs::create_dir_all(&config.data).map_err(|error| {
         Failure::Failed(format!("cannot make the folder {}: {error}", config.data.display()))
     })?;
+    let _thread = SpareThread::keep()?;
     let server = Server::start(config, registries(addresses).await?, Arc::new(now)).await.map_err(failure)?;
     if let Some(link) = setup_link(server.app()).await.map_err(|error| Failure::Failed(error.to_string()))? {
         talk("nobody can sign in yet: whoever opens this link within a day becomes the first administrator");

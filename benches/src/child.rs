@@ -89,7 +89,7 @@ async fn hold(wishes: Wishes) -> anyhow::Result<()> {
     }));
     let mut jobs =
         fleet::jobs(&wishes.prefix, asked.jobs, asked.items, |_| asked.cron.clone(), &(body as _))?;
-    jobs.iter_mut().for_each(|job| job.settings.failover = wishes.failover);
+    jobs.iter_mut().for_each(|job| Arc::make_mut(&mut job.settings).failover = wishes.failover);
     let connect = backend::zookeeper(place.address, place.session_timeout);
     let engine = fleet::engine(connect, &place.namespace, jobs, Bus::silent(), wishes.number).await?;
     fleet::owns(&engine, wishes.owned).await?;

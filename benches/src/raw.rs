@@ -170,7 +170,7 @@ fn cursors(session: i64) -> (Bytes, Bytes) {
         outcome,
     };
     let bytes = |outcome| {
-        let run = Some(claim(outcome));
+        let run = Some(Box::new(claim(outcome)));
         let cursor = Cursor { run, ..Cursor::starting(at, u32::MAX, None) };
         Bytes::from(cursor.to_bytes())
     };

@@ -250,7 +250,7 @@ impl Loop {
             Some(place) if place.leaving => Err(AddError::Leaving(name)),
             Some(_) => Err(AddError::Taken(name)),
             None => {
-                let settings = Box::new(job.settings.clone());
+                let settings = job.settings.clone();
                 let job = self.shell.admit(job);
                 self.core.step(Input::Add { job, settings }, now);
                 Ok(())

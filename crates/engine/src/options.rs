@@ -8,6 +8,7 @@ use clockwright_model::{InstanceId, JobName, JobSettings, Millis, SettingsError}
 use clockwright_registry::{Error, Meter};
 use clockwright_runtime::SharedRuntime;
 use clockwright_settings::Usable;
+use std::sync::Arc;
 use std::time::Duration;
 
 /// How an engine is set up.
@@ -74,7 +75,7 @@ impl EngineOptions {
 #[derive(Clone)]
 pub struct JobDefinition {
     /// Its settings as this process knows them.
-    pub settings: JobSettings,
+    pub settings: Arc<JobSettings>,
     /// What runs its items.
     pub runtime: SharedRuntime,
     /// Called around each firing on this instance.
@@ -88,8 +89,14 @@ pub struct JobDefinition {
 impl JobDefinition {
     /// A job without listeners.
     #[must_use]
-    pub fn new(settings: JobSettings, runtime: SharedRuntime) -> Self {
-        Self { settings, runtime, listeners: Vec::new(), once: Vec::new(), on_failure: Vec::new() }
+    pub fn new(settings: impl Into<Arc<JobSettings>>, runtime: SharedRuntime) -> Self {
+        Self {
+            settings: settings.into(),
+            runtime,
+            listeners: Vec::new(),
+            once: Vec::new(),
+            on_failure: Vec::new(),
+        }
     }
 
     /// Whether code around the runs wants to know of them.

@@ -252,7 +252,7 @@ async fn triggered(mut definition: JobDefinition) -> Vec<Settlement> {
     let embedded = Embedded::in_memory();
     let recorder = Recorder::new();
     let bus = Bus::start(vec![recorder.clone()], BusOptions::default());
-    definition.settings.retry = Retry { max_attempts: 2, backoff: 10, max_backoff: 10 };
+    Arc::make_mut(&mut definition.settings).retry = Retry { max_attempts: 2, backoff: 10, max_backoff: 10 };
     let items = definition.settings.sharding_total_count as usize;
     let engine = Engine::start(connector(&embedded), vec![definition], bus, options(0)).await.unwrap();
     owns(&engine, items).await;

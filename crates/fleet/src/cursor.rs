@@ -36,9 +36,10 @@ use clockwright_model::{
     FailureKind, Fire, InstanceId, Item, JobName, Millis, Outcome, Reason, RunId, Settlement, Source, Token,
 };
 use serde::{Deserialize, Serialize};
+use std::borrow::Cow;
 use std::sync::Arc;
 
-/// What a cursor node says.
+/// What a cursor node says. An engine keeps one for each of its items: what most of them lack has a place of its own.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Cursor {
     /// Every scheduled instant up to and including this has an outcome, or is the fire of `run`.
@@ -50,7 +51,7 @@ pub struct Cursor {
     /// cursor was written by a version that did not say.
     pub rule: Option<Arc<Rule>>,
     /// The last claim, if there was one.
-    pub run: Option<Claim>,
+    pub run: Option<Box<Claim>>,
     /// A manual trigger that waits for the item to become free.
     pub pending: Option<Fire>,
     /// Ranges of instants that the last change of `settled` passed over, and what became of them.
@@ -58,7 +59,7 @@ pub struct Cursor {
     /// Earlier outcomes of the item that may not be on record yet, oldest first; see the module.
     pub kept: Vec<Kept>,
     /// Nothing is claimed, since it is not certain from where the item is to go on.
-    pub held: Option<Held>,
+    pub held: Option<Box<Held>>,
     /// When somebody said last from where a held item goes on, epoch milliseconds; 0: never.
     pub resumed: Millis,
     /// The registry's generation ([`clockwright_registry::generation`]) that somebody vouched for this cursor in.
@@ -208,7 +209,7 @@ impl Cursor {
     /// The claim that has no outcome yet.
     #[must_use]
     pub fn running(&self) -> Option<&Claim> {
-        self.run.as_ref().filter(|claim| claim.outcome.is_none())
+        self.run.as_deref().filter(|claim| claim.outcome.is_none())
     }
 
     /// The node's data.
@@ -217,15 +218,15 @@ impl Cursor {
         let wire = CursorWire {
             settled: self.settled,
             schedule: self.schedule,
-            cron: self.rule.as_ref().map(|rule| rule.cron.clone()),
-            zone: self.rule.as_ref().and_then(|rule| rule.zone.clone()),
+            cron: self.rule.as_ref().map(|rule| rule.cron.as_str().into()),
+            zone: self.rule.as_ref().and_then(|rule| Some(rule.zone.as_deref()?.into())),
             run: self.run.as_ref().map(|claim| ClaimWire {
                 fire: claim.fire.to_string(),
                 attempt: claim.attempt,
                 run: claim.run_id.to_string(),
-                owner: claim.owner.as_str().to_owned(),
+                owner: claim.owner.as_str().into(),
                 session: claim.session,
-                source: claim.source.as_str().to_owned(),
+                source: claim.source.as_str().into(),
                 at: claim.at,
                 token: claim.token,
                 outcome: claim.outcome.as_ref().map(OutcomeWire::of),
@@ -242,7 +243,7 @@ impl Cursor {
                 })
                 .collect(),
             kept: self.kept.iter().map(KeptWire::of).collect(),
-            held: self.held.as_ref().map(HeldWire::of),
+            held: self.held.as_deref().map(HeldWire::of),
             resumed: self.resumed,
             generation: self.generation,
         };
@@ -259,7 +260,7 @@ impl Cursor {
         let bad = |what: &str| CursorError(format!("bad {what}"));
         let run = match wire.run {
             None => None,
-            Some(claim) => Some(Claim {
+            Some(claim) => Some(Box::new(Claim {
                 fire: claim.fire.parse().map_err(|_| bad("fire"))?,
                 attempt: claim.attempt,
                 run_id: RunId::parse(&claim.run).ok_or_else(|| bad("run id"))?,
@@ -269,7 +270,7 @@ impl Cursor {
                 at: claim.at,
                 token: claim.token,
                 outcome: claim.outcome.map(OutcomeWire::read).transpose()?,
-            }),
+            })),
         };
         let pending =
             wire.pending.map(|text| text.parse()).transpose().map_err(|_| bad("pending trigger"))?;
@@ -279,7 +280,8 @@ impl Cursor {
             .map(|gap| Ok(Gap { from: gap.from, to: gap.to, count: gap.count, outcome: gap.outcome.read()? }))
             .collect::<Result<_, CursorError>>()?;
         let kept = wire.kept.into_iter().map(KeptWire::read).collect::<Result<_, CursorError>>()?;
-        let rule = wire.cron.map(|cron| Arc::new(Rule { cron, zone: wire.zone }));
+        let zone = wire.zone.map(Cow::into_owned);
+        let rule = wire.cron.map(|cron| Arc::new(Rule { cron: cron.into_owned(), zone }));
         Ok(Self {
             settled: wire.settled,
             schedule: wire.schedule,
@@ -288,7 +290,7 @@ impl Cursor {
             pending,
             gap,
             kept,
-            held: wire.held.map(HeldWire::read),
+            held: wire.held.map(|held| Box::new(held.read())),
             resumed: wire.resumed,
             generation: wire.generation,
         })
@@ -304,15 +306,15 @@ pub struct CursorError(String);
 const MAX_REASON: usize = 200;
 
 #[derive(Serialize, Deserialize)]
-struct CursorWire {
+struct CursorWire<'a> {
     settled: Millis,
     schedule: u32,
     #[serde(skip_serializing_if = "Option::is_none", default)]
-    cron: Option<String>,
+    cron: Option<Cow<'a, str>>,
     #[serde(skip_serializing_if = "Option::is_none", default)]
-    zone: Option<String>,
+    zone: Option<Cow<'a, str>>,
     #[serde(skip_serializing_if = "Option::is_none", default)]
-    run: Option<ClaimWire>,
+    run: Option<ClaimWire<'a>>,
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pending: Option<String>,
     #[serde(skip_serializing_if = "Vec::is_empty", default)]
@@ -328,13 +330,13 @@ struct CursorWire {
 }
 
 #[derive(Serialize, Deserialize)]
-struct ClaimWire {
+struct ClaimWire<'a> {
     fire: String,
     attempt: u32,
     run: String,
-    owner: String,
+    owner: Cow<'a, str>,
     session: i64,
-    source: String,
+    source: Cow<'a, str>,
     at: Millis,
     #[serde(skip_serializing_if = "is_unknown", default)]
     token: Token,
@@ -526,15 +528,15 @@ mod tests {
                 settled: 5_000,
                 schedule: 2,
                 rule: Some(Arc::new(Rule { cron: "0 0 9 * * ?".into(), zone: Some("Europe/Berlin".into()) })),
-                run: Some(claim(None)),
+                run: Some(Box::new(claim(None))),
                 pending: None,
                 gap: vec![gap],
                 kept: vec![kept(Some(RunId::new(4_000, 6)), None), kept(None, Some((1_000, 3)))],
-                held: Some(Held {
+                held: Some(Box::new(Held {
                     reason: Reason::CursorUnreadable { text: "oops".into() },
                     at: 7,
                     resume: None,
-                }),
+                })),
                 resumed: 0,
                 generation: 1 << 48,
             },
@@ -542,15 +544,15 @@ mod tests {
                 settled: 5_000,
                 schedule: u32::MAX,
                 rule: Some(Arc::new(Rule { cron: String::new(), zone: None })),
-                run: Some(claim(Some(failed))),
+                run: Some(Box::new(claim(Some(failed)))),
                 pending: Some(Fire::Trigger { at: 6, id: "t7".into() }),
                 gap: vec![],
                 kept: vec![],
-                held: Some(Held {
+                held: Some(Box::new(Held {
                     reason: Reason::CursorGone {},
                     at: 7,
                     resume: Some(Resume { from: 5, at: 9, by: "anna".into() }),
-                }),
+                })),
                 resumed: 3,
                 generation: 0,
             },

@@ -52,8 +52,8 @@ const REST: Millis = 20;
 
 impl Turn<'_> {
     /// A new claim of this instance.
-    pub(super) fn new_claim(&mut self, fire: Fire, attempt: u32, source: Source) -> Claim {
-        Claim {
+    pub(super) fn new_claim(&mut self, fire: Fire, attempt: u32, source: Source) -> Box<Claim> {
+        Box::new(Claim {
             fire,
             attempt,
             run_id: RunId::new(self.now.wall, self.us.random()),
@@ -63,7 +63,7 @@ impl Turn<'_> {
             at: self.now.wall,
             token: 0,
             outcome: None,
-        }
+        })
     }
 
     /// Claims items, in groups. Takeovers travel by themselves: they prove the owner dead, and nothing of the plan.
@@ -275,7 +275,7 @@ impl Turn<'_> {
                 active.firing = 0;
                 (Event::RunFailed, Local::Backoff { active, until })
             }
-            None => (Event::RunEnded, Local::Ended { active, outcome, committing: false }),
+            None => (Event::RunEnded, Local::Ended { active, outcome: Box::new(outcome), committing: false }),
         };
         self.job.item_mut(item).local = local;
         self.job.stepped(item, State::Running, event);
@@ -289,7 +289,7 @@ impl Turn<'_> {
         self.close_run(active.firing, item, &outcome);
         let state = self.job.item_mut(item);
         state.local = Local::Idle;
-        state.lost = Some(active.claim.run_id);
+        state.lost = Some(Box::new(active.claim.run_id));
         state.loose = true;
         self.job.mirror.forget_cursor(item);
         self.job.stepped(item, State::Running, Event::LeaseLost);
@@ -359,7 +359,7 @@ impl Turn<'_> {
         self.job.stepped(item, from, event);
         self.close_run(active.firing, item, &outcome);
         if counted {
-            let settlement = self.settlement(item, &active.claim, outcome, Some(active.start));
+            let settlement = self.settlement(item, &active.claim, *outcome, Some(active.start));
             let log = active.log;
             self.settle(Settlement { log, ..settlement });
         } else {

@@ -557,7 +557,8 @@ impl Turn<'_> {
     /// Whether a claim of our own was never started: its answer was unclear, and only the read-back showed that it had been
     /// carried out.
     fn never_started(&self, item: Item, claim: &Claim) -> bool {
-        self.us.is_our_session(claim.session) && self.job.items[item as usize].lost != Some(claim.run_id)
+        self.us.is_our_session(claim.session)
+            && self.job.items[item as usize].lost.as_deref() != Some(&claim.run_id)
     }
 
     /// Java's mark that an instant passed while an item ran.

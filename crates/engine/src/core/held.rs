@@ -171,7 +171,7 @@ impl Turn<'_> {
             recall(state.seen, state.claim(), &mut cursor);
         }
         let resume = self.policy(&reason);
-        cursor.held.get_or_insert(Held { reason, at: self.now.wall, resume });
+        cursor.held.get_or_insert_with(|| Box::new(Held { reason, at: self.now.wall, resume }));
         cursor.generation = self.us.generation();
         CursorChange::new(item, cursor, version)
     }
@@ -285,7 +285,7 @@ pub(super) fn recall(seen: Option<Seen>, claim: Option<&Claim>, cursor: &mut Cur
         cursor.run = None;
     }
     if let Some(claim) = claim.filter(|claim| lacks(cursor, claim)) {
-        cursor.run = Some(claim.clone());
+        cursor.run = Some(Box::new(claim.clone()));
     }
 }
 

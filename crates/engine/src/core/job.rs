@@ -154,7 +154,7 @@ pub(crate) enum LatchKind {
     Failover(Item),
 }
 
-/// One item in this engine.
+/// One item in this engine. There are ten thousands of them: what is rarely there has a place of its own.
 #[derive(Default)]
 pub(crate) struct ItemState {
     pub(crate) local: Local,
@@ -178,7 +178,7 @@ pub(crate) struct ItemState {
     /// No claim before this (mono), after a failure.
     pub(crate) claim_after: Millis,
     /// The attempt that was stopped here because the lease ran out.
-    pub(crate) lost: Option<clockwright_model::RunId>,
+    pub(crate) lost: Option<Box<clockwright_model::RunId>>,
     /// A claim of ours may be open in the cursor though nothing of it runs here: its answer was unclear, or the lease ran out.
     /// As long as this session lives nobody else may end it.
     pub(crate) loose: bool,
@@ -221,7 +221,7 @@ pub(crate) enum Local {
     /// Its code failed; the next attempt follows at `until` (mono).
     Backoff { active: Box<Active>, until: Millis },
     /// It ended; the outcome is on its way to the cursor, or waits for that.
-    Ended { active: Box<Active>, outcome: Outcome, committing: bool },
+    Ended { active: Box<Active>, outcome: Box<Outcome>, committing: bool },
 }
 
 /// A claim of ours that was carried out.
@@ -259,11 +259,11 @@ pub struct JobStatus {
 }
 
 impl Job {
-    pub(crate) fn new(number: usize, local: JobSettings, since: u64) -> Self {
+    pub(crate) fn new(number: usize, local: Arc<JobSettings>, since: u64) -> Self {
         Self {
             number,
             name: local.name.clone(),
-            local: Arc::new(local),
+            local,
             since,
             mirror: Mirror::default(),
             loading: None,

@@ -64,6 +64,7 @@ use clockwright_runtime::{RunEnd, StopReason};
 use job::Job;
 use std::cmp::Reverse;
 use std::collections::HashMap;
+use std::sync::Arc;
 use turn::Turn;
 use us::Us;
 
@@ -103,7 +104,7 @@ enum Purpose {
 impl Core {
     /// An engine that will run these jobs. Their numbers are their positions.
     #[must_use]
-    pub fn new(options: CoreOptions, jobs: Vec<JobSettings>) -> Self {
+    pub fn new(options: CoreOptions, jobs: Vec<Arc<JobSettings>>) -> Self {
         let by_name =
             jobs.iter().enumerate().map(|(number, settings)| (settings.name.clone(), number)).collect();
         let jobs = jobs.into_iter().enumerate().map(|(number, settings)| Some(Job::new(number, settings, 0)));
@@ -127,7 +128,7 @@ impl Core {
             Input::RunEnded { run, end } => self.run_ended(run, end, now),
             Input::Stored { settlements } => self.us.stored = self.us.stored.max(settlements),
             Input::Refresh(job) => self.refresh(job, now),
-            Input::Add { job, settings } => self.add(job, *settings, now),
+            Input::Add { job, settings } => self.add(job, settings, now),
             Input::Remove { job, until } => self.remove(job, until, now),
             Input::Shutdown => self.shutdown(now),
             Input::ShutdownNow => self.shutdown_now(now),

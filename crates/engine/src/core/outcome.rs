@@ -95,7 +95,7 @@ impl Turn<'_> {
     pub(super) fn give_up_retry(&mut self, item: Item, reason: Reason) {
         let state = self.job.item_mut(item);
         if let Local::Backoff { active, .. } = std::mem::take(&mut state.local) {
-            let outcome = Outcome::Failed { kind: FailureKind::Job, reason };
+            let outcome = Box::new(Outcome::Failed { kind: FailureKind::Job, reason });
             state.local = Local::Ended { active, outcome, committing: false };
             self.job.stepped(item, State::Backoff, Event::RetryOver);
         }
@@ -140,9 +140,9 @@ impl Turn<'_> {
                 matches!(claim.outcome, Some(Outcome::Failed { kind: FailureKind::OwnerLost, .. }));
             return Completion::Over { counted: ours && !given_up };
         }
-        claim.outcome = Some(outcome.clone());
+        claim.outcome = Some((**outcome).clone());
         *committing = true;
-        let failed = matches!(outcome, Outcome::Failed { .. });
+        let failed = matches!(**outcome, Outcome::Failed { .. });
         state.keep(stored, &mut cursor, &[]);
         writes.push(Write::cursor(item, cursor, Some(version)));
         self.job.stepped(item, State::Ended, Event::Write);
@@ -159,7 +159,7 @@ impl Turn<'_> {
                 let lost = active.claim.run_id;
                 let state = self.job.item_mut(item);
                 state.local = Local::Idle;
-                state.lost = Some(lost);
+                state.lost = Some(Box::new(lost));
                 self.job.mirror.forget_cursor(item);
                 self.touch();
             }

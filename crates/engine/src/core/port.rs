@@ -5,6 +5,7 @@ use clockwright_fleet::keys::Keys;
 use clockwright_model::{Event, InstanceId, JobName, JobSettings, Millis, ShardContext};
 use clockwright_registry::{Commit, Error, Hint, Node, Op, Path};
 use clockwright_runtime::{RunEnd, StopReason};
+use std::sync::Arc;
 
 /// What the clocks say.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -88,7 +89,7 @@ pub enum Input {
         /// Its number: the place of one that was [`Removed`](Effect::Removed), or a new one.
         job: usize,
         /// Its settings as this process knows them.
-        settings: Box<JobSettings>,
+        settings: Arc<JobSettings>,
     },
     /// Leave this job; [`Effect::Removed`] tells when that is done.
     Remove {

@@ -51,6 +51,7 @@ use super::{Core, Effect, Now, Turn};
 use clockwright_fleet::Layout;
 use clockwright_model::{JobName, JobSettings, Millis};
 use clockwright_runtime::StopReason;
+use std::sync::Arc;
 
 /// How an engine has a job.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -71,7 +72,7 @@ impl Core {
     }
 
     /// Serves one more job. Its number and its name are free.
-    pub(super) fn add(&mut self, number: usize, settings: JobSettings, now: Now) {
+    pub(super) fn add(&mut self, number: usize, settings: Arc<JobSettings>, now: Now) {
         let since = self.us.next();
         self.by_name.insert(settings.name.clone(), number);
         let layout = self.layout_of_new();

@@ -24,7 +24,7 @@ fn core(jobs: usize) -> Core {
         #[cfg(feature = "mutations")]
         mutation: None,
     };
-    let mut core = Core::new(options, (0..jobs).map(settings).collect());
+    let mut core = Core::new(options, (0..jobs).map(settings).map(Arc::new).collect());
     core.step(
         Input::Connected { session: 1, timeout: 10_000, generation: 0, lease_sent: NOW.mono, layout: None },
         NOW,
@@ -91,11 +91,11 @@ fn a_new_session_reads_all_anew_whatever_was_under_way() {
 #[test]
 fn an_answer_that_was_asked_for_before_a_job_came_back_is_not_taken_for_its_own() {
     let mut core = core(1);
-    let settings = core.jobs[0].as_ref().unwrap().local.as_ref().clone();
+    let settings = core.jobs[0].as_ref().unwrap().local.clone();
     let (former, root) = loads(core.settle(NOW)).remove(0);
     core.step(Input::Remove { job: 0, until: NOW.mono }, NOW);
     assert!(matches!(core.settle(NOW)[..], [Effect::Removed { job: 0 }]));
-    core.step(Input::Add { job: 0, settings: Box::new(settings) }, NOW);
+    core.step(Input::Add { job: 0, settings }, NOW);
     let (own, _) = loads(core.settle(NOW)).remove(0);
     let mut answer = |id| {
         core.step(Input::Tree { id, root: root.clone(), nodes: Ok(Vec::new()) }, NOW);

@@ -187,7 +187,7 @@ impl Witness {
         CursorObserved {
             settled: cursor.settled,
             schedule: cursor.schedule,
-            run: cursor.run.as_ref().map(claim),
+            run: cursor.run.as_deref().map(claim),
             pending: cursor.pending.clone(),
             gap: gap.collect(),
             kept: kept.collect(),

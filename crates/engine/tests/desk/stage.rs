@@ -21,6 +21,7 @@ use clockwright_testkit::sim::{EPOCH, Shared, subtree};
 use std::cell::Cell;
 use std::collections::BTreeMap;
 use std::rc::Rc;
+use std::sync::Arc;
 
 /// How long an event is lost with its process, milliseconds: the bus stores a batch that often.
 pub const STORED_AFTER: Millis = 50;
@@ -197,7 +198,7 @@ impl Desk {
             #[cfg(feature = "mutations")]
             mutation: None,
         };
-        let core = Core::new(options, jobs.to_vec());
+        let core = Core::new(options, jobs.iter().cloned().map(Arc::new).collect());
         let names = jobs.iter().map(|job| Some(job.name.as_str().to_owned())).collect();
         let who = Who(number);
         self.instances.push(Instance::new(id, core, names, offset, self.now));

@@ -8,6 +8,7 @@ use clockwright_fleet::keys::Key;
 use clockwright_model::JobName;
 use clockwright_registry::Node;
 use clockwright_testkit::sim::subtree;
+use std::sync::Arc;
 
 impl Sim {
     /// An engine is to leave one of the jobs that it has.
@@ -60,7 +61,7 @@ impl Sim {
         let (Some(settings), true) = (settings, each.life == life && each.serves()) else { return };
         let number = each.jobs.iter().position(Option::is_none).expect("the place that it had");
         each.jobs[number] = Some(job.clone());
-        let settings = Box::new(settings.clone());
+        let settings = Arc::new(settings.clone());
         self.check.adds((engine, life), job);
         self.deliver(engine, life, Message::Input(Input::Add { job: number, settings }));
     }

@@ -15,6 +15,7 @@ use clockwright_testkit::sim::EPOCH;
 use std::cell::Cell;
 use std::collections::{BTreeMap, VecDeque};
 use std::rc::Rc;
+use std::sync::Arc;
 
 /// An instant that is at most this late counts as on time, milliseconds.
 pub const TOLERANCE: Millis = 1_000;
@@ -201,7 +202,7 @@ impl Sim {
             on_registry_loss: OnRegistryLoss::Continue,
             mutation: self.scenario.mutation,
         };
-        Core::new(options, self.scenario.jobs.clone())
+        Core::new(options, self.scenario.jobs.iter().cloned().map(Arc::new).collect())
     }
 
     /// Whether nobody else has the engine's id. At its start it takes one of its own when somebody has.

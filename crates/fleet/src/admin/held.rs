@@ -74,7 +74,7 @@ impl Admin<'_> {
             };
             let since = since.or(cursor.held.as_ref().map(|held| held.at)).unwrap_or(at);
             let resume = Some(Resume { from, at, by: self.actor.to_owned() });
-            cursor.held = Some(Held { reason, at: since, resume });
+            cursor.held = Some(Box::new(Held { reason, at: since, resume }));
             match self.send(vec![Op::set_if(path.clone(), cursor.to_bytes(), found)]).await? {
                 Sent::Done(_) => return Ok(Done { changed: 1, unchanged: 0 }),
                 Sent::Conflict => {}

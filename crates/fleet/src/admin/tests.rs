@@ -74,7 +74,7 @@ impl Stage {
             token: 0,
             outcome: None,
         };
-        let cursor = Cursor { run: Some(claim), ..Cursor::starting(1_000, 0, None) };
+        let cursor = Cursor { run: Some(Box::new(claim)), ..Cursor::starting(1_000, 0, None) };
         self.put(Op::create(self.path(&Key::Cursor(item)), cursor.to_bytes())).await;
     }
 

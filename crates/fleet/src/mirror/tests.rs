@@ -167,7 +167,7 @@ async fn a_claim_that_was_taken_in_has_its_token_and_its_completion_keeps_it() {
     let mut cursor = Cursor::starting(NOW, 1, None);
     cursor.gap =
         vec![Gap { from: 1, to: 2, count: 2, outcome: Outcome::Coalesced { into: Fire::Scheduled(NOW) } }];
-    cursor.run = Some(stage.claim(None, 0));
+    cursor.run = Some(Box::new(stage.claim(None, 0)));
     let commit = stage
         .write(vec![
             Write::check(Key::Epoch, 0),
@@ -180,7 +180,7 @@ async fn a_claim_that_was_taken_in_has_its_token_and_its_completion_keeps_it() {
     let token = nodes.cursor.cursor().unwrap().running().unwrap().token;
     assert_eq!(token, commit.transaction);
     assert!(nodes.running.as_ref().unwrap().is_of(&stage.me(), stage.session.terms().session));
-    cursor.run = Some(stage.claim(Some(Outcome::Succeeded), token));
+    cursor.run = Some(Box::new(stage.claim(Some(Outcome::Succeeded), token)));
     stage.write(vec![Write::cursor(0, Box::new(cursor), Some(1)), Write::delete(Key::Running(0))]).await;
     let nodes = stage.mirror.item(0).unwrap();
     assert!(nodes.running.is_none());

@@ -157,7 +157,7 @@ impl<'a> Look<'a> {
                 || cursor.and_then(Cursor::running).is_some_and(|claim| !self.leases.holds(&claim.owner)),
             waiting_trigger: cursor.and_then(|cursor| cursor.pending.as_ref()).and_then(trigger_id),
             misfired: nodes.misfire,
-            last: cursor.and_then(|cursor| cursor.run.as_ref()).map(last_run),
+            last: cursor.and_then(|cursor| cursor.run.as_deref()).map(last_run),
             next_fire: next_fire.filter(|_| status != ItemStatus::Disabled && !is_held),
         }
     }

@@ -97,7 +97,7 @@ fn claim(fire: Millis, outcome: Option<Outcome>) -> Cursor {
         token: 0,
         outcome,
     };
-    Cursor { run: Some(claim), ..Cursor::starting(fire, 0, None) }
+    Cursor { run: Some(Box::new(claim)), ..Cursor::starting(fire, 0, None) }
 }
 
 #[tokio::test]

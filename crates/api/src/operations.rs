@@ -2,9 +2,11 @@
 
 use crate::At;
 use crate::jobs::SyncView;
-use crate::problem::ProblemBody;
+use crate::problem::{Code, ProblemBody};
 use crate::text::Reason;
 use serde::{Deserialize, Serialize};
+use serde_json::Value;
+use std::collections::BTreeMap;
 use utoipa::{IntoParams, ToSchema};
 
 /// What every operation takes.
@@ -115,6 +117,9 @@ pub struct Operation {
 pub struct Outcome {
     /// How many nodes were changed, or of a dry run would be.
     pub changed: u64,
+    /// True when it was not so already: a wish was made or lifted, or the job was changed.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub news: bool,
     /// The nodes, as `job: node := what it is to say`; of a dry run, of what is only partly done, and of what is still to be done.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub nodes: Vec<String>,
@@ -148,6 +153,129 @@ pub struct Outcome {
     /// Of a rebalance: the number of the plan before, and after it or `null` where the leader makes it at the next fire.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub plan: Option<Plans>,
+    /// Of many jobs: what came of each.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub bulk: Option<BulkOutcome>,
+}
+
+/// What is to be done with many jobs.
+#[derive(Debug, Clone, Deserialize, Serialize, ToSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct Bulk {
+    /// What.
+    pub action: Action,
+    /// With which.
+    pub select: Select,
+    /// Why; not empty unless it is a dry run.
+    pub reason: Reason,
+    /// True to see what would be done, and to do nothing.
+    #[serde(default)]
+    pub dry_run: bool,
+    /// What the dry run answered; needed for more than 20 jobs.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub expect: Option<String>,
+}
+
+/// What can be done with many jobs at once.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, Serialize, ToSchema)]
+#[serde(rename_all = "lowercase")]
+#[allow(missing_docs, reason = "each is the operation of that name")]
+pub enum Action {
+    Disable,
+    Enable,
+    Pause,
+    Resume,
+    Offline,
+    Online,
+    Trigger,
+    Rebalance,
+}
+
+/// Which jobs.
+#[derive(Debug, Clone, Deserialize, Serialize, ToSchema)]
+#[serde(rename_all = "lowercase")]
+pub enum Select {
+    /// Those that this search finds.
+    Q(String),
+    /// These.
+    Jobs(Vec<NamedJob>),
+}
+
+/// A job by its name.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize, Serialize, ToSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct NamedJob {
+    /// Its project.
+    pub project: String,
+    /// Its name.
+    pub name: String,
+}
+
+/// What came of an operation on many jobs.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "camelCase", default)]
+pub struct BulkOutcome {
+    /// How many jobs were selected that may be operated.
+    pub count: u64,
+    /// How many are done.
+    pub done: u64,
+    /// Of a dry run: the first 100 of them.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub jobs: Vec<NamedJob>,
+    /// How many were refused, by code.
+    pub codes: BTreeMap<String, u64>,
+    /// Of a dry run: what the real call is to send.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub expect: Option<String>,
+    /// The body that takes back what this call changed.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<Object>)]
+    pub undo: Option<Value>,
+    /// What came of each job.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub results: Vec<PerJob>,
+}
+
+/// What came of one of many jobs.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct PerJob {
+    /// The job.
+    #[serde(flatten)]
+    pub job: NamedJob,
+    /// The state of its operation; `refused` when it was not begun.
+    pub state: String,
+    /// Why it was not done.
+    #[serde(skip_serializing_if = "String::is_empty", default)]
+    pub code: String,
+    /// True when it was not so already.
+    #[serde(skip_serializing_if = "std::ops::Not::not", default)]
+    pub news: bool,
+    /// Its own operation.
+    #[serde(skip_serializing_if = "String::is_empty", default)]
+    pub operation: String,
+}
+
+impl PerJob {
+    /// A job that was refused.
+    #[must_use]
+    pub fn refused(job: NamedJob, code: Code) -> Self {
+        let (state, code) = ("refused".to_owned(), code.name().to_owned());
+        Self { job, state, code, news: false, operation: String::new() }
+    }
+
+    /// A job whose operation is this one.
+    #[must_use]
+    pub fn of(job: NamedJob, operation: &Operation) -> Self {
+        let problem = operation.result.problem.as_ref();
+        Self {
+            job,
+            state: operation.state.clone(),
+            code: problem.map(|body| body.code.clone()).unwrap_or_default(),
+            news: operation.result.news,
+            operation: operation.id.clone(),
+        }
+    }
 }
 
 /// The number of a plan before and after a rebalance.

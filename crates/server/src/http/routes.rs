@@ -358,6 +358,8 @@ fn of_operations(routes: &mut Routes) {
         "What stands still by somebody's wish",
         operations::holds,
     );
+    routes.post(JobOperate, "/api/v1/bulk", "Do one thing with many jobs", operations::bulk);
+    routes.refuses(&[Code::BadFilter, Code::SelectionChanged]);
     routes.get(JobRead, "/api/v1/operations", "Operations, the newest first", operations::list);
     routes.get(JobRead, "/api/v1/operations/{id}", "How far an operation is", operations::show);
     routes.post(

@@ -11,6 +11,8 @@ pub enum Point {
     Written,
     /// What was written is read back.
     Checked,
+    /// Of many jobs a group is done, which is not noted yet.
+    Grouped,
 }
 
 /// The place where the next operation ends as if its control server had died; set by tests alone.

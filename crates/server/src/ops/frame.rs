@@ -232,6 +232,7 @@ async fn begin(app: &App, asker: &Asker, asked: &Asked, before: &Before, id: &st
     for gone in holds.iter().filter(|hold| !then.contains(hold)) {
         change.delete_hold(asked.project.id, &gone.key).await?;
     }
+    progress.news = state.is_some() || then != holds;
     progress.still_held = told(app, asked, &then, &wishes);
     progress.lift.clone_from(&wishes.lift);
     let row = OperationRow { id: id.to_owned(), ..operation(app, asker, asked, &progress, change.now()) };

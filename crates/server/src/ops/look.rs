@@ -12,7 +12,7 @@ use clockwright_fleet::keys::{Key, Keys};
 use clockwright_fleet::leases::Leases;
 use clockwright_fleet::mirror::Mirror;
 use clockwright_fleet::view::{self, ViewError};
-use clockwright_model::JobName;
+use clockwright_model::{InstanceId, JobName};
 use clockwright_registry::{Error, Path, SharedRegistry};
 use std::time::Duration;
 
@@ -64,6 +64,37 @@ impl Site {
         Ok(Some((mirror, Leases::read(&*self.registry, &self.keys).await?)))
     }
 
+    /// The nodes by which these jobs are held, and who is there.
+    ///
+    /// # Errors
+    /// The registry is away.
+    pub(super) async fn holds(&self, names: &[JobName]) -> Result<(Vec<Mirror>, Leases), Failed> {
+        const PARENTS: [Key; 3] = [Key::Servers, Key::Instances, Key::Items];
+        let parents: Vec<Path> =
+            names.iter().flat_map(|name| PARENTS.iter().map(|parent| self.keys.of(name, parent))).collect();
+        let children = self.registry.lists(&parents).await?;
+        let mut wanted = Vec::new();
+        for (place, lists) in children.chunks(PARENTS.len()).enumerate() {
+            wanted.extend([Key::Config, Key::Paused].map(|key| (place, key)));
+            let [hosts, instances, items] = lists else { continue };
+            for ip in hosts {
+                wanted.extend([Key::Server(ip.clone()), Key::SmoothStop(ip.clone())].map(|key| (place, key)));
+            }
+            let instances = instances.iter().map(|id| Key::Instance(InstanceId::from_wire(id)));
+            let items = items.iter().filter_map(|item| item.parse().ok()).map(Key::Disabled);
+            wanted.extend(instances.chain(items).map(|key| (place, key)));
+        }
+        let paths: Vec<Path> = wanted.iter().map(|(place, key)| self.keys.of(&names[*place], key)).collect();
+        let nodes = self.registry.read(&paths).await?;
+        let mut mirrors: Vec<Mirror> = names.iter().map(|_| Mirror::default()).collect();
+        for ((place, key), node) in wanted.iter().zip(&nodes) {
+            if let Some(node) = node {
+                mirrors[*place].put(key, Some(node));
+            }
+        }
+        Ok((mirrors, Leases::read(&*self.registry, &self.keys).await?))
+    }
+
     /// The jobs that know a host, also those that only the registry has.
     ///
     /// # Errors
@@ -108,7 +139,7 @@ impl Site {
 
 /// Whether an instance is on a host, by its id.
 pub(super) fn is_on(instance: &str, ip: &str) -> bool {
-    clockwright_model::InstanceId::from_wire(instance).ip() == ip
+    InstanceId::from_wire(instance).ip() == ip
 }
 
 /// Why a write failed: the registry, or what stands against it.

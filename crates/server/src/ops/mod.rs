@@ -22,6 +22,7 @@
 //! together want them, and starts only what a wish of its own had stopped: whichever comes last leaves the nodes as they shall be.
 
 mod acts;
+mod bulk;
 mod fail;
 mod frame;
 mod hold;
@@ -29,11 +30,14 @@ mod look;
 mod remove;
 pub mod resume;
 mod run;
+mod sweep;
 mod trigger;
 mod view;
 
+pub use bulk::bulk;
 pub use fail::{Failpoints, Point};
 pub use frame::{Asked, carry_out};
+pub use sweep::sweep;
 pub use view::{Operated, hold_view, view};
 
 use crate::decide::chain::{Actor, ActorKind, Via};
@@ -100,6 +104,8 @@ struct Progress {
     /// What stands still all the same, as it was told.
     still_held: Vec<clockwright_api::operations::HoldView>,
     warnings: Vec<String>,
+    /// Whether a wish or the job was changed by it: it was not so already.
+    news: bool,
     /// The job's version, where it was changed.
     version: Option<i64>,
     /// The job's state before a removal.

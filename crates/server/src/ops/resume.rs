@@ -6,6 +6,7 @@
 //!
 //! What waits for its registry, or whose end could not be written, is tried again by the server that it is of.
 
+use super::bulk;
 use super::run::run;
 use crate::app::App;
 use crate::store::{OperationRow, OperationState, StoreError};
@@ -67,7 +68,10 @@ async fn take(app: &Arc<App>, row: OperationRow) -> Result<(), StoreError> {
         tracing::info!(operation = row.id, kind = row.kind, "an operation goes on");
         let mine = OperationRow { server: app.id.clone(), state: OperationState::Running, ..row };
         // A drain may take long; what comes next does not wait for it.
-        drop(tokio::spawn(run(Arc::clone(app), mine, Some(live))));
+        match mine.kind.as_str() {
+            bulk::KIND => drop(tokio::spawn(bulk::run(Arc::clone(app), mine, Some(live)))),
+            _ => drop(tokio::spawn(run(Arc::clone(app), mine, Some(live)))),
+        }
     }
     Ok(())
 }

@@ -8,9 +8,8 @@ use crate::decide::chain::{Outcome as Ending, Record, Target};
 use crate::decide::ops::Act;
 use crate::http::answer::Rendered;
 use crate::http::refusal::Answered;
-use crate::store::{JobState, OperationRow, OperationState, ProjectRow};
+use crate::store::{Change, JobState, OperationRow, OperationState, ProjectRow, StoreError};
 use crate::sync::{self, Failed};
-use clockwright_api::Problem;
 use clockwright_api::operations::Outcome;
 use clockwright_model::JobName;
 use serde_json::json;
@@ -83,6 +82,7 @@ impl Work<'_> {
         Outcome {
             still_held: self.progress.still_held.clone(),
             warnings: self.progress.warnings.clone(),
+            news: self.progress.news,
             version: self.progress.version,
             ..Outcome::default()
         }
@@ -185,15 +185,13 @@ async fn end(app: &App, work: &Work<'_>, ended: Ended) -> Answered<()> {
         }
     }
     if let Some((who, key)) = &ask.key {
-        let shown = OperationRow {
+        let ended_row = OperationRow {
             state: ended.state,
             answer: Some(answer.clone()),
             ended: Some(change.now()),
             ..row.clone()
         };
-        let rendered = rendered(app, &shown, &ended);
-        let text = serde_json::to_string(&rendered).unwrap_or_default();
-        change.answer_request(who, key, rendered.status, &text).await?;
+        keep_answer(app, &mut change, &ended_row, who, key).await?;
     }
     let (target, is_host) = if row.job == 0 {
         let ip = ask.act.host().unwrap_or_default().to_owned();
@@ -221,15 +219,23 @@ async fn end(app: &App, work: &Work<'_>, ended: Ended) -> Answered<()> {
     Ok(())
 }
 
-/// The answer as whoever asks again by the same key gets it.
-fn rendered(app: &App, row: &OperationRow, ended: &Ended) -> Rendered {
+/// Keeps the answer for whoever asks again by the same key.
+pub(super) async fn keep_answer(
+    app: &App,
+    change: &mut Change,
+    row: &OperationRow,
+    who: &str,
+    key: &str,
+) -> Result<(), StoreError> {
     use crate::http::answer::Answer;
-    match &ended.outcome.problem {
+    let value = view(app, row);
+    let rendered = match &value.result.problem {
         Some(body) => {
-            let problem = Problem::of(body.clone());
-            let status = http::StatusCode::from_u16(problem.status).unwrap_or_default();
-            Rendered { kind: "application/problem+json".to_owned(), ..Rendered::json(status, &problem) }
+            let status = http::StatusCode::from_u16(body.status).unwrap_or_default();
+            Rendered { kind: "application/problem+json".to_owned(), ..Rendered::json(status, body) }
         }
-        None => super::Operated::of(view(app, row)).render(),
-    }
+        None => super::Operated::of(value).render(),
+    };
+    let text = serde_json::to_string(&rendered).unwrap_or_default();
+    change.answer_request(who, key, rendered.status, &text).await
 }

@@ -25,6 +25,12 @@ impl Operated {
     pub fn of(value: Operation) -> Self {
         Self { value, seq: None }
     }
+
+    /// The operation.
+    #[must_use]
+    pub fn operation(&self) -> &Operation {
+        &self.value
+    }
 }
 
 impl Answer for Operated {
@@ -63,6 +69,7 @@ pub fn view(app: &App, row: &OperationRow) -> Operation {
                 still_held: progress.still_held,
                 warnings: progress.warnings,
                 version: progress.version,
+                news: progress.news,
                 ..Outcome::default()
             }
         }

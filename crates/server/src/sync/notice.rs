@@ -11,6 +11,7 @@ use super::write::{By, Failed, GROUP, registry_of, write_by};
 use crate::app::App;
 use crate::chores::{Term, Turn};
 use crate::decide::group::Word;
+use crate::ops;
 use crate::store::{ProjectRow, SyncState};
 use clockwright_fleet::keys::{Key, Keys};
 use clockwright_registry::{Hint, SharedRegistry};
@@ -112,6 +113,10 @@ async fn follow(app: &App, term: &Term, project: &ProjectRow, registry: SharedRe
             tracing::debug!(project = row.name, %error, "a project's jobs cannot be looked at");
             return;
         }
+        if let Err(error) = ops::sweep(app, &row, &app.catalogue.jobs(row.id)).await {
+            tracing::debug!(project = row.name, %error, "what holds a project's jobs cannot be looked at");
+            return;
+        }
         let next = Instant::now() + every;
         loop {
             let noticed = tokio::select! {
@@ -128,7 +133,11 @@ async fn follow(app: &App, term: &Term, project: &ProjectRow, registry: SharedRe
                 break;
             }
             let Some(row) = app.catalogue.project_of(project.id) else { return };
-            if let Err(error) = look_at(app, &row, &names, by).await {
+            let looked = match look_at(app, &row, &names, by).await {
+                Ok(()) => look_at_holds(app, &row, &names).await,
+                failed => failed,
+            };
+            if let Err(error) = looked {
                 tracing::debug!(project = row.name, %error, "a job cannot be looked at");
                 return;
             }
@@ -158,6 +167,12 @@ async fn look_at(
     write_by(app, project, &ids, by).await.map(drop)
 }
 
+/// Looks at what holds a few jobs.
+async fn look_at_holds(app: &App, project: &ProjectRow, names: &BTreeSet<String>) -> Result<(), Failed> {
+    let jobs: Vec<_> = names.iter().filter_map(|name| app.catalogue.job(project.id, name)).collect();
+    ops::sweep(app, project, &jobs).await
+}
+
 enum Noticed {
     /// It is time for all, or anything may have changed.
     Everything,
@@ -165,7 +180,15 @@ enum Noticed {
     Jobs(BTreeSet<String>),
 }
 
-/// Waits for a hint that concerns settings, and then for those that come with it.
+/// Whether a node is of a job's settings, or holds it.
+fn concerns(key: &Key) -> bool {
+    matches!(
+        key,
+        Key::Job | Key::Config | Key::Paused | Key::Server(_) | Key::SmoothStop(_) | Key::Disabled(_)
+    )
+}
+
+/// Waits for a hint that concerns settings or holds, and then for those that come with it.
 async fn gather(hints: &mut Option<mpsc::UnboundedReceiver<Hint>>, keys: &Keys, until: Instant) -> Noticed {
     let mut names = BTreeSet::new();
     let mut deadline = until;
@@ -183,7 +206,7 @@ async fn gather(hints: &mut Option<mpsc::UnboundedReceiver<Hint>>, keys: &Keys, 
                 return Noticed::Everything;
             }
             Ok(Some(Hint::Path(path))) => {
-                let Some((job, Key::Job | Key::Config)) = keys.parse(&path) else { continue };
+                let Some((job, _)) = keys.parse(&path).filter(|(_, key)| concerns(key)) else { continue };
                 if names.insert(job.to_owned()) && names.len() == 1 {
                     deadline = until.min(Instant::now() + AFTER_HINT);
                 }

@@ -1,8 +1,10 @@
 //! What the interface does, on each of the three databases: every test is run on SQLite, PostgreSQL and MariaDB.
 #![allow(clippy::unwrap_used, missing_docs, reason = "tests")]
 
+mod bulk;
 mod fleet;
 mod history;
+mod holds;
 mod identity;
 mod jobs;
 mod lead;

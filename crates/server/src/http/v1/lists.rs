@@ -169,7 +169,7 @@ impl Live for Facts<'_> {
 }
 
 /// Is it one of those that are looked for?
-pub(super) fn finds(app: &App, search: &Search, project: &ProjectRow, job: &JobRow) -> bool {
+pub(crate) fn finds(app: &App, search: &Search, project: &ProjectRow, job: &JobRow) -> bool {
     holds(app, search, project, job, &text_of(job))
 }
 

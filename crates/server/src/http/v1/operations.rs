@@ -11,7 +11,9 @@ use crate::http::parts::{Body, Named, Query, TheJob, Wait};
 use crate::http::refusal::Answered;
 use crate::ops::{Asked, Operated, carry_out, hold_view, view};
 use crate::store::JobRow;
-use clockwright_api::operations::{Drain, HoldView, Operate, OperateHost, Operation, Removal, Shutdown};
+use clockwright_api::operations::{
+    Bulk, Drain, HoldView, Operate, OperateHost, Operation, Removal, Shutdown,
+};
 use clockwright_api::page::Page;
 use clockwright_api::permission::Kind;
 use clockwright_api::permission::kinds::{JobOperate, JobRead, JobRemove};
@@ -216,6 +218,15 @@ pub(in crate::http) async fn show(
     Ok(Operated::of(view(&app, &row)))
 }
 
+pub(in crate::http) async fn bulk(
+    app: Arc<App>,
+    who: Asking<JobOperate>,
+    Wait(wait): Wait,
+    Body(ask): Body<Bulk>,
+) -> Answered<Operated> {
+    crate::ops::bulk(&app, who.asker(), ask, wait).await
+}
+
 pub(in crate::http) async fn cancel(
     app: Arc<App>,
     who: Asking<JobOperate>,
@@ -223,8 +234,11 @@ pub(in crate::http) async fn cancel(
 ) -> Answered<Operated> {
     let missing = || Problem::new(Code::NotFound, format!("there is no operation `{id}`"));
     let row = app.store.operation(&id).await?.ok_or_else(missing)?;
-    let who = who.on(&app, row.project, &format!("operation `{id}`"))?;
-    let mut change = app.begin(who.asker()).await?;
+    let asker = who.asker().clone();
+    if row.by != asker.principal.id {
+        who.on(&app, row.project, &format!("operation `{id}`"))?;
+    }
+    let mut change = app.begin(&asker).await?;
     if change.cancel_operation(&id).await? {
         change.record(Record {
             action: "operation.cancel",

@@ -1,4 +1,4 @@
-//! How many files this process may have open, and a thread that it has whatever others take.
+//! How many files this process may have open, a thread that it has whatever others take, and that nobody reads its memory.
 //!
 //! # Files
 //! Each run holds some descriptors: two pipes and a log for a script, a connection for a request. Systems give a process 1,024 of them unless
@@ -12,7 +12,7 @@
 //! [`SpareThread`] sees to it that one is always there.
 
 use rustix::io::Errno;
-use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
+use rustix::process::{DumpableBehavior, Resource, Rlimit, getrlimit, set_dumpable_behavior, setrlimit};
 use std::error::Error;
 use std::io;
 use std::sync::OnceLock;
@@ -74,6 +74,14 @@ impl Drop for SpareThread {
     fn drop(&mut self) {
         self.0.abort();
     }
+}
+
+/// Keeps what this process has in memory from files and from others: no core is written, and nobody but root may look into it. Call it before
+/// anything secret is read.
+pub fn keep_memory_private() {
+    // Where the system knows neither, there is nothing else to be done.
+    let _ = set_dumpable_behavior(DumpableBehavior::NotDumpable);
+    let _ = setrlimit(Resource::Core, Rlimit { current: Some(0), maximum: Some(0) });
 }
 
 /// What a program is to get that this process starts, if that is another limit than its own.

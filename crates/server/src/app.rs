@@ -6,6 +6,7 @@ use crate::decide::chain::Actor;
 use crate::histories::Histories;
 use crate::http::answer::{Answer, Rendered};
 use crate::http::grant::{Asker, Key};
+use crate::http::limit::Limits;
 use crate::http::openapi::Operation;
 use crate::http::refusal::{Answered, Refusal};
 use crate::http::v1::lists::Lists;
@@ -18,15 +19,13 @@ use crate::registries::Registries;
 use crate::store::{Change, Store, StoreError};
 use clockwright_api::{Code, Problem};
 use clockwright_model::Millis;
-use http::{HeaderMap, Method};
+use http::HeaderMap;
 use std::collections::HashMap;
 use std::marker::PhantomData;
 use std::sync::{Arc, Mutex, PoisonError, Weak};
 use std::time::Duration;
 use tokio::sync::{Notify, Semaphore, SemaphorePermit, watch};
 
-/// How many requests are under way at most.
-const ROOM: usize = 512;
 /// How many streams are open at most, …
 const STREAMS: usize = 500;
 /// … and how many of one person or program.
@@ -63,12 +62,13 @@ pub struct App {
     pub ops: Desk,
     /// The room for passwords.
     pub hashing: Hashing,
+    /// How often who may ask.
+    pub limits: Limits,
     /// How it is set up.
-    pub config: Config,
+    pub config: Arc<Config>,
     clock: Clock,
     changed: Arc<Notify>,
     room: Semaphore,
-    rates: Mutex<HashMap<(String, bool), Bucket>>,
     /// Failed sign-ins that were recorded, and when.
     told: Mutex<HashMap<(String, String), Millis>>,
     /// Streams that are open, by whose they are.
@@ -101,14 +101,6 @@ impl Drop for StreamSlot {
     }
 }
 
-/// Room for requests that fills again with time.
-#[derive(Debug, Clone, Copy)]
-struct Bucket {
-    /// Thousandths of a request.
-    room: i64,
-    at: Millis,
-}
-
 impl App {
     /// On an open store, with everything loaded.
     ///
@@ -136,10 +128,10 @@ impl App {
             histories: Histories::of_config(&config),
             ops: Desk::default(),
             hashing: Hashing::default(),
-            config,
+            room: Semaphore::new(config.requests),
+            config: Arc::new(config),
             clock,
-            room: Semaphore::new(ROOM),
-            rates: Mutex::default(),
+            limits: Limits::default(),
             told: Mutex::default(),
             streams: Arc::default(),
             leaving: watch::Sender::new(false),
@@ -167,31 +159,6 @@ impl App {
         let all = headers.get_all(http::header::COOKIE);
         let mut pairs = all.iter().filter_map(|value| value.to_str().ok()).flat_map(|text| text.split(';'));
         pairs.find_map(|pair| pair.trim().strip_prefix(name)?.strip_prefix('=').map(str::to_owned))
-    }
-
-    /// Lets somebody ask so often and no more often: 50 reads a second with 200 at once, 10 changes with 50.
-    ///
-    /// # Errors
-    /// `rate-limited`.
-    pub fn allow_rate(&self, who: &str, method: &Method) -> Answered<()> {
-        let writes = *method != Method::GET;
-        let (a_second, at_once) = if writes { (10, 50) } else { (50, 200) };
-        let now = self.now();
-        let mut rates = self.rates.lock().unwrap_or_else(PoisonError::into_inner);
-        if rates.len() > 10_000 {
-            rates.retain(|_, bucket| now - bucket.at < 60_000);
-        }
-        let bucket =
-            rates.entry((who.to_owned(), writes)).or_insert(Bucket { room: at_once * 1_000, at: now });
-        bucket.room = (bucket.room + (now - bucket.at).max(0) * a_second).min(at_once * 1_000);
-        bucket.at = now;
-        if bucket.room < 1_000 {
-            let detail =
-                format!("{a_second} {} a second are answered", if writes { "changes" } else { "reads" });
-            return Err(Problem::new(Code::RateLimited, detail).retry(1).into());
-        }
-        bucket.room -= 1_000;
-        Ok(())
     }
 
     /// Room for one more stream of somebody, until it is dropped.

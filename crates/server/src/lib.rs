@@ -19,6 +19,7 @@
 //! - [`ops`]: what operators do.
 //! - [`identity`]: who comes in.
 //! - [`http`]: the interface.
+//! - [`listen`]: the sockets, and TLS.
 
 pub mod app;
 pub mod catalogue;
@@ -28,6 +29,7 @@ pub mod decide;
 pub mod histories;
 pub mod http;
 pub mod identity;
+pub mod listen;
 pub mod mirror;
 pub mod ops;
 pub mod outcomes;
@@ -36,4 +38,4 @@ pub mod server;
 pub mod store;
 pub mod sync;
 
-pub use server::{Server, StartError, setup_link};
+pub use server::{Server, StartError, setup_link, tls};

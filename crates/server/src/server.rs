@@ -7,6 +7,8 @@ use crate::decide::chain::Actor;
 use crate::http;
 use crate::http::refusal::{Answered, Refusal};
 use crate::http::v1::{done, links, target};
+use crate::listen::tls::{Tls, TlsError};
+use crate::listen::{self, Listening};
 use crate::mirror;
 use crate::ops;
 use crate::outcomes;
@@ -29,8 +31,9 @@ const LIVES: Duration = Duration::from_secs(5);
 pub struct Server {
     app: Arc<App>,
     address: SocketAddr,
+    tls: Option<Arc<Tls>>,
     stop: watch::Sender<bool>,
-    serving: JoinHandle<std::io::Result<()>>,
+    serving: JoinHandle<()>,
     lead: Lead,
     /// Says that the server lives.
     living: JoinHandle<()>,
@@ -51,6 +54,9 @@ pub enum StartError {
     /// The database does not answer.
     #[error("the control store does not load: {0}")]
     Load(#[from] StoreError),
+    /// The certificate cannot be used.
+    #[error(transparent)]
+    Tls(#[from] TlsError),
     /// The address is not to be had.
     #[error("cannot listen on {address}: {reason}")]
     Listen {
@@ -67,33 +73,45 @@ impl Server {
     /// # Errors
     /// Those of [`StartError`].
     pub async fn start(config: Config, registries: Registries, clock: Clock) -> Result<Self, StartError> {
+        // Before anything is opened: what is wrong here is wrong on every start.
+        let tls = tls(&config)?;
         let store = Store::open(config.database.reveal()).await?;
         let listen = config.listen;
         let app = App::new(store, config, registries, clock).await?;
         let failed = |reason| StartError::Listen { address: listen, reason };
         let listener = TcpListener::bind(listen).await.map_err(failed)?;
         let address = listener.local_addr().map_err(failed)?;
-        let (stop, mut stopped) = watch::channel(false);
-        let service = http::service(Arc::clone(&app)).into_make_service_with_connect_info::<SocketAddr>();
-        let serving = tokio::spawn(async move {
-            let stopped = async move {
-                // The sender lives as long as the server.
-                let _ = stopped.wait_for(|stop| *stop).await;
-            };
-            axum::serve(listener, service).with_graceful_shutdown(stopped).await
-        });
+        let (stop, stopped) = watch::channel(false);
+        let serving = tokio::spawn(listen::serve(Listening {
+            listener,
+            tls: tls.clone(),
+            router: http::service(Arc::clone(&app)),
+            stop: stopped,
+            config: Arc::clone(&app.config),
+        }));
         let lead = Lead::start(Arc::clone(&app));
         let living = tokio::spawn(live(Arc::clone(&app)));
         let mirroring = tokio::spawn(mirror::watch(Arc::clone(&app)));
         let resuming = tokio::spawn(ops::resume::watch(Arc::clone(&app)));
         let recalling = tokio::spawn(outcomes::watch(Arc::clone(&app)));
-        Ok(Self { app, address, stop, serving, lead, living, mirroring, resuming, recalling })
+        Ok(Self { app, address, tls, stop, serving, lead, living, mirroring, resuming, recalling })
     }
 
     /// What its requests share.
     #[must_use]
     pub fn app(&self) -> &Arc<App> {
         &self.app
+    }
+
+    /// Reads the certificate again, for the connections from now on; false where there is none.
+    ///
+    /// # Errors
+    /// It cannot be used, and the one of before stays.
+    pub fn read_again(&self) -> Result<bool, TlsError> {
+        match &self.tls {
+            Some(tls) => tls.read_again().map(|()| true),
+            None => Ok(false),
+        }
     }
 
     /// Where it listens.
@@ -137,6 +155,17 @@ async fn live(app: Arc<App>) {
             tracing::debug!(%error, "the others are told later that this server lives");
         }
         tokio::time::sleep(LIVES).await;
+    }
+}
+
+/// What handshakes are made with, if it speaks TLS itself.
+///
+/// # Errors
+/// The certificate cannot be used.
+pub fn tls(config: &Config) -> Result<Option<Arc<Tls>>, TlsError> {
+    match (&config.tls_cert, &config.tls_key) {
+        (Some(cert), Some(key)) => Ok(Some(Arc::new(Tls::read(cert, key)?))),
+        _ => Ok(None),
     }
 }
 

@@ -28,6 +28,12 @@ pub(crate) enum ReferenceCommand {
     Reasons,
     /// The page about a server's configuration
     ServerConfig,
+    /// The document of the interface, OpenAPI 3.1
+    Openapi,
+    /// The page about who may call which route
+    Permissions,
+    /// The page about problems
+    Problems,
     /// The manual: a page for each command, into this folder
     Man {
         /// The folder, made when it is missing
@@ -41,6 +47,9 @@ pub(crate) fn reference(program: Command, command: &ReferenceCommand) -> Result<
         ReferenceCommand::JobsFile => print(&clockwright::jobs_file::reference()),
         ReferenceCommand::Reasons => print(&clockwright_model::reason::reference()),
         ReferenceCommand::ServerConfig => super::config::reference(),
+        ReferenceCommand::Openapi => print(clockwright_server::http::reference::openapi()),
+        ReferenceCommand::Permissions => print(&clockwright_server::http::reference::permissions()),
+        ReferenceCommand::Problems => print(&clockwright_server::http::reference::problems()),
         ReferenceCommand::Man { folder } => man(program, folder),
     }
 }

@@ -13,6 +13,7 @@ use clockwright_server::config::Config;
 use clockwright_server::registries::{Registries, Source};
 use clockwright_server::{Server, StartError, setup_link};
 use std::collections::BTreeMap;
+use std::io::IsTerminal as _;
 use std::sync::Arc;
 use tokio::sync::OnceCell;
 
@@ -44,10 +45,12 @@ pub(crate) async fn run(global: Global, args: ServerArgs) -> Result<(), Failure>
     let mut signals = Signals::catch()?;
     let config = load(&global, &args.config, options(&args))?.config;
     let addresses = addresses(&config)?;
+    clockwright_server::tls(&config).map_err(|error| Failure::Usage(error.to_string()))?;
     if args.check {
         talk("a server can start with this configuration");
         return Ok(());
     }
+    clockwright_runtime::limits::keep_memory_private();
     std::fs::create_dir_all(&config.data).map_err(|error| {
         Failure::Failed(format!("cannot make the folder {}: {error}", config.data.display()))
     })?;
@@ -58,7 +61,13 @@ pub(crate) async fn run(global: Global, args: ServerArgs) -> Result<(), Failure>
         talk(&format!("  {}", link.url));
     }
     talk(&format!("serving at {}   Ctrl-C ends it", server.app().config.public_url));
-    signals.next().await;
+    while signals.next().await == "SIGHUP" && !std::io::stderr().is_terminal() {
+        match server.read_again() {
+            Ok(true) => tracing::info!("the certificate was read again"),
+            Ok(false) => tracing::info!("SIGHUP: there is no certificate to be read again"),
+            Err(error) => tracing::error!(%error, "the certificate stays as it was"),
+        }
+    }
     talk("answering what is under way, then leaving");
     server.stop().await;
     Ok(())

@@ -14,6 +14,7 @@ pub use network::Network;
 pub use read::{Loaded, Origin, Problem as Wrong, Problems, Said, Sources, read};
 pub use reference::reference;
 
+use crate::decide::limits::Rate;
 use crate::http::refusal::Answered;
 use clockwright_api::{Code, Problem};
 use clockwright_model::Millis;
@@ -63,6 +64,24 @@ pub struct Config {
     pub token_longest: Millis,
     /// How long a save waits for the registry, milliseconds.
     pub sync_wait: Millis,
+    /// How many sign-ins of one login may fail in a minute.
+    pub per_login: i64,
+    /// How many sign-ins from one address may fail in a minute.
+    pub per_address: i64,
+    /// How long a login waits at most after failures in a row, milliseconds.
+    pub lock_longest: Millis,
+    /// How many connections there are at most.
+    pub connections: usize,
+    /// How many of them from one address.
+    pub connections_per_address: usize,
+    /// How long the head of a request may take, milliseconds.
+    pub head: Millis,
+    /// How many requests are under way at most.
+    pub requests: usize,
+    /// How often somebody may look.
+    pub reads: Rate,
+    /// How often somebody may change something.
+    pub changes: Rate,
 }
 
 /// A text that may hold a password: it is never printed.
@@ -119,6 +138,15 @@ impl Config {
             token_usual: 0,
             token_longest: 0,
             sync_wait: 0,
+            per_login: 0,
+            per_address: 0,
+            lock_longest: 0,
+            connections: 0,
+            connections_per_address: 0,
+            head: 0,
+            requests: 0,
+            reads: Rate { a_second: 0, at_once: 0 },
+            changes: Rate { a_second: 0, at_once: 0 },
         }
     }
 
@@ -136,7 +164,8 @@ impl Config {
         client.unwrap_or(peer).to_string()
     }
 
-    fn trusts(&self, address: IpAddr) -> bool {
+    /// Is this a proxy that is believed?
+    pub(crate) fn trusts(&self, address: IpAddr) -> bool {
         self.trusted_proxies.iter().any(|network| network.holds(address))
     }
 

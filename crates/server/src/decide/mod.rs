@@ -7,6 +7,7 @@ pub mod author;
 pub mod chain;
 pub mod group;
 pub mod hold;
+pub mod limits;
 pub mod ops;
 pub mod pace;
 pub mod permit;

@@ -20,13 +20,14 @@ use crate::decide::chain::sha256;
 use crate::http::answer::Rendered;
 use crate::http::ask::Ask;
 use crate::http::grant::Key;
+use crate::http::limit::{Counted, Told};
 use crate::http::refusal::{Answered, Refusal};
 use crate::identity::{self, Door};
 use axum::body::Body;
 use axum::extract::Request;
 use clockwright_api::{Code, Problem};
 use futures::FutureExt;
-use http::header::{CONTENT_TYPE, HeaderName, HeaderValue, RETRY_AFTER};
+use http::header::{CONTENT_TYPE, HeaderName, HeaderValue, RETRY_AFTER, STRICT_TRANSPORT_SECURITY};
 use http::{HeaderMap, Method, Response, Uri};
 use std::collections::BTreeMap;
 use std::panic::AssertUnwindSafe;
@@ -35,6 +36,8 @@ use std::time::Duration;
 
 /// Longest time of a request, from its first byte to its answer.
 const LONGEST: Duration = Duration::from_secs(30);
+/// The longest address, bytes.
+const LONGEST_ADDRESS: usize = 8 << 10;
 /// The largest body, bytes.
 const LARGEST: usize = 1 << 20;
 /// How long a request waits for what its sender has seen elsewhere.
@@ -55,7 +58,9 @@ where
 {
     let id = uuid::Uuid::now_v7().to_string();
     let method = request.method().clone();
-    let work = answer(Arc::clone(&app), id.clone(), pattern, names, &known, request, call);
+    let mut told = None;
+    let row = Row { pattern, names, known: &known };
+    let work = answer(Arc::clone(&app), id.clone(), row, request, &mut told, call);
     let work = AssertUnwindSafe(tokio::time::timeout(LONGEST, work)).catch_unwind();
     let answered = match work.await {
         Ok(Ok(answered)) => answered,
@@ -80,26 +85,42 @@ where
     } else {
         tracing::debug!(request = id, %method, route = pattern, status, code, "a request was answered");
     }
-    dress(response, &id, app.catalogue.seq())
+    let mut response = dress(response, &id, &app);
+    if let Some(told) = told {
+        told.tell(response.headers_mut());
+    }
+    response
+}
+
+/// The row of the table that a request is for, and what stands in its address where the pattern has names.
+struct Row<'a> {
+    pattern: &'static str,
+    names: BTreeMap<String, String>,
+    /// The parameters that it knows.
+    known: &'a [String],
 }
 
 async fn answer<C, F>(
     app: Arc<App>,
     id: String,
-    pattern: &'static str,
-    names: BTreeMap<String, String>,
-    known: &[String],
+    row: Row<'_>,
     request: Request,
+    told: &mut Option<Told>,
     call: C,
 ) -> Answered<Response<Body>>
 where
     C: FnOnce(Ask) -> F,
     F: Future<Output = Answered<Response<Body>>>,
 {
+    let Row { pattern, names, known } = row;
     let _room =
         app.room().ok_or_else(|| Problem::new(Code::Busy, "too many requests are under way").retry(1))?;
     let peer = identity::peer(&request);
     let (parts, body) = request.into_parts();
+    if parts.uri.path_and_query().is_some_and(|address| address.as_str().len() > LONGEST_ADDRESS) {
+        let detail = format!("the address has more than {LONGEST_ADDRESS} bytes");
+        return Err(Problem::new(Code::BadRequest, detail).into());
+    }
     let query = parameters(parts.uri.query().unwrap_or_default(), known)?;
     let body = axum::body::to_bytes(body, LARGEST).await.map_err(|error| {
         let text = error.to_string();
@@ -124,7 +145,10 @@ where
     let ask = Ask { app: Arc::clone(&app), id, method, uri, headers, names, query, body, ip, door, key };
     if let Door::In(visitor) = &ask.door {
         let who = &visitor.principal.id;
-        ask.app.allow_rate(who, &ask.method)?;
+        let counted = if ask.method == Method::GET { Counted::Read } else { Counted::Change };
+        let (allowed, standing) = ask.app.limits.take(who, counted, &ask.app.config, ask.app.now());
+        *told = Some(standing);
+        allowed?;
         if let Some(key) = &ask.key {
             ask.app.replay(who, key).await?;
         }
@@ -199,7 +223,7 @@ pub fn refuse(mut problem: Problem, id: &str) -> Response<Body> {
 
 /// The headers that every answer has.
 #[must_use]
-pub fn dress(mut response: Response<Body>, id: &str, seq: i64) -> Response<Body> {
+pub fn dress(mut response: Response<Body>, id: &str, app: &App) -> Response<Body> {
     let headers = response.headers_mut();
     for (name, value) in [
         (
@@ -213,9 +237,12 @@ pub fn dress(mut response: Response<Body>, id: &str, seq: i64) -> Response<Body>
     ] {
         headers.insert(HeaderName::from_static(name), HeaderValue::from_static(value));
     }
+    if app.config.is_secure() {
+        headers.insert(STRICT_TRANSPORT_SECURITY, HeaderValue::from_static("max-age=31536000"));
+    }
     if let Ok(id) = HeaderValue::from_str(id) {
         headers.insert("clockwright-request", id);
     }
-    headers.entry("clockwright-seq").or_insert_with(|| seq.into());
+    headers.entry("clockwright-seq").or_insert_with(|| app.catalogue.seq().into());
     response
 }

@@ -20,6 +20,8 @@ use std::sync::Arc;
 pub trait Grant: Sized + Send {
     /// The permission that it proves.
     type Kind: Kind;
+    /// True where it is asked of each row, by the handler.
+    const ASKS: bool = false;
     /// Grants it, or says why not.
     ///
     /// # Errors
@@ -130,6 +132,7 @@ impl<K: Kind> Granted<K> {
 
 impl<K: Kind> Grant for Asking<K> {
     type Kind = K;
+    const ASKS: bool = true;
 
     fn make(ask: &Ask) -> Answered<Self> {
         Ok(Self { ask: ask.asker()?, kind: PhantomData })

@@ -6,8 +6,10 @@ pub mod ask;
 pub mod frame;
 pub mod grant;
 pub mod json;
+pub mod limit;
 pub mod openapi;
 pub mod parts;
+pub mod reference;
 pub mod refusal;
 pub mod route;
 pub mod routes;
@@ -37,5 +39,5 @@ async fn no_method(State(app): State<Arc<App>>, request: Request) -> axum::respo
 
 fn nowhere(app: &App, problem: Problem) -> axum::response::Response {
     let id = uuid::Uuid::now_v7().to_string();
-    frame::dress(frame::refuse(problem, &id), &id, app.catalogue.seq())
+    frame::dress(frame::refuse(problem, &id), &id, app)
 }

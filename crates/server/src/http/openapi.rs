@@ -103,6 +103,8 @@ pub struct Described {
     pub title: &'static str,
     /// What it needs; `None` for nothing.
     pub needs: Option<Permission>,
+    /// True where it is asked of each row, and not before.
+    pub asks: bool,
     /// The rest.
     pub operation: Operation,
 }

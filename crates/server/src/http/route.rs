@@ -8,6 +8,56 @@
 //!
 //! A route that is read by GET takes a permission that only looks: another one is no [`Looks`]. Router, document, page of permissions and
 //! matrix of rights are made from the same rows.
+//!
+//! A handler that takes its permission fits its row:
+//!
+//! ```
+//! use clockwright_api::permission::kinds::{JobRead, JobWrite};
+//! use clockwright_server::app::App;
+//! use clockwright_server::http::{answer::Done, grant::Granted, refusal::Answered, route::Routes};
+//! use std::sync::Arc;
+//!
+//! async fn look(_: Arc<App>, _: Granted<JobRead>) -> Answered<Done> { Ok(Done) }
+//! async fn change(_: Arc<App>, _: Granted<JobWrite>) -> Answered<Done> { Ok(Done) }
+//! Routes::default().get(JobRead, "/look", "Look", look);
+//! Routes::default().post(JobWrite, "/change", "Change", change);
+//! ```
+//!
+//! One that takes none does not compile:
+//!
+//! ```compile_fail,E0277
+//! use clockwright_api::permission::kinds::JobRead;
+//! use clockwright_server::app::App;
+//! use clockwright_server::http::{answer::Done, refusal::Answered, route::Routes};
+//! use std::sync::Arc;
+//!
+//! async fn look(_: Arc<App>) -> Answered<Done> { Ok(Done) }
+//! Routes::default().get(JobRead, "/look", "Look", look);
+//! ```
+//!
+//! Neither does one of another permission:
+//!
+//! ```compile_fail,E0277
+//! use clockwright_api::permission::kinds::{JobRead, JobWrite};
+//! use clockwright_server::app::App;
+//! use clockwright_server::http::{answer::Done, grant::Granted, refusal::Answered, route::Routes};
+//! use std::sync::Arc;
+//!
+//! async fn change(_: Arc<App>, _: Granted<JobWrite>) -> Answered<Done> { Ok(Done) }
+//! Routes::default().post(JobRead, "/change", "Change", change);
+//! ```
+//!
+//! Nor does a GET that could change something:
+//!
+//! ```compile_fail,E0277
+//! use clockwright_api::permission::kinds::JobWrite;
+//! use clockwright_server::app::App;
+//! use clockwright_server::http::{answer::Done, grant::Granted, refusal::Answered, route::Routes};
+//! use std::sync::Arc;
+//!
+//! async fn change(_: Arc<App>, _: Granted<JobWrite>) -> Answered<Done> { Ok(Done) }
+//! Routes::default().get(JobWrite, "/change", "Change", change);
+//! ```
 
 use crate::app::App;
 use crate::http::answer::Reply;
@@ -35,6 +85,8 @@ pub trait Endpoint<K, Args>: Send + Sync + 'static {
     fn describe(operation: &mut Operation);
     /// The permission that its first argument proves.
     fn needs() -> Option<Permission>;
+    /// True where the handler asks it of each row.
+    fn asks() -> bool;
 }
 
 /// A grant that proves `K`.
@@ -71,6 +123,10 @@ macro_rules! endpoint {
 
             fn needs() -> Option<Permission> {
                 G::needs()
+            }
+
+            fn asks() -> bool {
+                G::ASKS
             }
         }
     };
@@ -163,7 +219,14 @@ impl Routes {
         let mut operation = Operation::default();
         E::describe(&mut operation);
         let known: Arc<[String]> = operation.names().into();
-        self.rows.push(Described { method: method.clone(), path, title, needs: E::needs(), operation });
+        self.rows.push(Described {
+            method: method.clone(),
+            path,
+            title,
+            needs: E::needs(),
+            asks: E::asks(),
+            operation,
+        });
         let endpoint = Arc::new(endpoint);
         let handler = move |state: axum::extract::State<Arc<App>>,
                             names: axum::extract::RawPathParams,

@@ -39,6 +39,8 @@ fn doors(routes: &mut Routes) {
     routes.get(Open, "/livez", "Is the server alive?", system::alive);
     routes.get(Open, "/readyz", "May the server be sent requests?", system::ready);
     routes.get(Open, "/version", "Which program is it?", system::version);
+    routes.get(Open, "/openapi.json", "The document of this interface", system::document);
+    routes.get(Open, "/problems/{code}", "What a problem means, and what to do about it", system::problem);
     routes.post(Open, "/api/v1/session", "Sign in", session::begin);
     routes.refuses(&[Code::SignInFailed]);
     routes.post(

@@ -4,6 +4,7 @@
 //! token that ends elsewhere is over here a few seconds later, and one that ends here at once ([`Identity::forget`]). Roles are not
 //! kept with them: they are those of the catalogue at each request.
 
+pub(crate) mod guess;
 pub mod password;
 pub mod secret;
 

@@ -15,6 +15,7 @@
 //!   one wait for it.
 //! - A commit whose answer is lost is [`StoreError::Unclear`]: only a look tells. Nobody concludes anything from it.
 
+mod guesses;
 mod holds;
 mod jobs;
 mod journal;
@@ -26,6 +27,7 @@ mod schema;
 mod servers;
 mod sync;
 
+pub use guesses::{Charged, Guess};
 pub use jobs::{JobRow, JobState, Managed, NewJob, Origin, VersionRow};
 pub use journal::JournalFilter;
 pub use operations::{OperationRow, OperationState};

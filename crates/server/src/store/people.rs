@@ -252,24 +252,6 @@ impl Store {
         self.note(sql).await
     }
 
-    /// Counts a failed sign-in, or forgets those before; `locked_until` is when the next one is looked at.
-    ///
-    /// # Errors
-    /// The database is away.
-    pub async fn sign_in_counted(
-        &self,
-        id: &str,
-        failed: i64,
-        locked_until: Option<Millis>,
-    ) -> Result<(), StoreError> {
-        let mut sql = self.sql("UPDATE CLOCKWRIGHT_USER SET failed = ");
-        sql.bind(failed);
-        sql.text(", locked_until = ");
-        sql.bind(locked_until);
-        sql.is("id = ", id.to_owned());
-        self.note(sql).await
-    }
-
     async fn note(&self, sql: Sql<'_>) -> Result<(), StoreError> {
         let mut tx: Tx = self.write().await?;
         tx.execute(sql).await?;

@@ -139,6 +139,9 @@ macro_rules! tables {
             "who VARCHAR(36)", $c, " NOT NULL, role ", $long, " NOT NULL, at BIGINT NOT NULL, expires BIGINT NOT NULL, used BIGINT, ",
             "PRIMARY KEY (hash))", $table, ";\n",
             "CREATE INDEX CLOCKWRIGHT_LINK_EXPIRES ON CLOCKWRIGHT_LINK (expires);\n",
+            // Failed sign-ins of this minute.
+            "CREATE TABLE IF NOT EXISTS CLOCKWRIGHT_GUESS (kind VARCHAR(5)", $c, " NOT NULL, who VARCHAR(64)", $c, " NOT NULL, ",
+            "slot BIGINT NOT NULL, tries BIGINT NOT NULL, PRIMARY KEY (kind, who))", $table, ";\n",
             // Who is told.
             "CREATE TABLE IF NOT EXISTS CLOCKWRIGHT_RULE (id VARCHAR(36)", $c, " NOT NULL, project BIGINT NOT NULL, name VARCHAR(100)", $c, " NOT NULL, ",
             "kind VARCHAR(20)", $c, " NOT NULL, what ", $long, " NOT NULL, severity VARCHAR(8)", $c, " NOT NULL, ",

@@ -6,7 +6,11 @@ use serde_json::json;
 on_each_database! {
     the_first_administrator_comes_in_by_a_link_that_works_once
     a_failed_sign_in_says_nothing_but_that_it_failed
-    a_login_waits_after_failures_and_is_not_locked_for_good
+    s03_a_login_waits_after_failures_and_is_not_locked_for_good
+    s03_guesses_that_come_at_once_all_count
+    s03_whose_login_others_guess_comes_in_from_a_browser_that_is_known
+    s03_a_place_that_fails_too_often_waits_for_the_next_minute_whomever_it_guesses
+    s36_who_asks_too_often_is_told_how_they_stand_and_to_come_again
     a_session_ends_when_it_is_idle_and_when_its_owner_ends_it
     an_eleventh_session_ends_the_oldest
     a_change_by_cookie_from_another_site_is_refused
@@ -53,7 +57,7 @@ async fn a_failed_sign_in_says_nothing_but_that_it_failed(stage: &Stage) {
     );
 }
 
-async fn a_login_waits_after_failures_and_is_not_locked_for_good(stage: &Stage) {
+async fn s03_a_login_waits_after_failures_and_is_not_locked_for_good(stage: &Stage) {
     let root = stage.admin().await;
     stage.somebody(&root, "lina", None).await;
     let nobody = Caller::default();
@@ -65,8 +69,91 @@ async fn a_login_waits_after_failures_and_is_not_locked_for_good(stage: &Stage) 
     }
     let right = json!({ "login": "lina", "password": PASSWORD });
     stage.post(&nobody, "/session", right.clone()).await.refused("sign-in-failed");
-    stage.pass(2_000);
+    stage.pass(60_000);
+    stage.post(&nobody, "/session", right.clone()).await.is(200);
+    // Twelve in a row over many minutes: it waits longer than a minute then.
+    for _ in 0..12 {
+        stage.post(&nobody, "/session", wrong("lina")).await.refused("sign-in-failed");
+        stage.pass(15 * 60_000);
+    }
+    stage.post(&nobody, "/session", wrong("lina")).await.refused("sign-in-failed");
+    stage.pass(2 * 60_000);
+    stage.post(&nobody, "/session", right.clone()).await.refused("sign-in-failed");
+    stage.pass(15 * 60_000);
     stage.post(&nobody, "/session", right).await.is(200);
+}
+
+fn wrong(login: &str) -> serde_json::Value {
+    json!({ "login": login, "password": "wrong wrong wrong" })
+}
+
+async fn s03_guesses_that_come_at_once_all_count(stage: &Stage) {
+    let root = stage.admin().await;
+    stage.somebody(&root, "lina", None).await;
+    let nobody = Caller::default();
+    let replies =
+        futures::future::join_all((0..8).map(|_| stage.post(&nobody, "/session", wrong("lina")))).await;
+    for reply in &replies {
+        reply.refused("sign-in-failed");
+    }
+    let lina = stage.app.store.user_of_login("lina").await.unwrap().unwrap();
+    assert_eq!(lina.failed, 5, "those that came later were not looked at");
+    assert!(lina.locked_until.is_some_and(|until| until > stage.app.now()));
+}
+
+async fn s03_whose_login_others_guess_comes_in_from_a_browser_that_is_known(stage: &Stage) {
+    let root = stage.admin().await;
+    let lina = stage.somebody(&root, "lina", None).await;
+    let nobody = Caller::default();
+    for _ in 0..8 {
+        stage.post(&nobody, "/session", wrong("lina")).await.refused("sign-in-failed");
+    }
+    let right = json!({ "login": "lina", "password": PASSWORD });
+    stage.post(&nobody, "/session", right.clone()).await.refused("sign-in-failed");
+    stage.post(&root, "/session", right.clone()).await.refused("sign-in-failed");
+    stage.post(&lina, "/session", right).await.is(200);
+}
+
+async fn s03_a_place_that_fails_too_often_waits_for_the_next_minute_whomever_it_guesses(stage: &Stage) {
+    let root = stage.admin().await;
+    stage.somebody(&root, "lina", None).await;
+    let nobody = Caller::default();
+    for guess in 0..20 {
+        stage.post(&nobody, "/session", wrong(&format!("guess{guess}"))).await.refused("sign-in-failed");
+    }
+    for login in ["lina", "nobody"] {
+        let reply = stage.post(&nobody, "/session", json!({ "login": login, "password": PASSWORD })).await;
+        reply.refused("locked-out");
+        assert_eq!(reply.headers["retry-after"], "60");
+    }
+    stage.post(&root, "/me/step-up", json!({ "password": PASSWORD })).await.refused("locked-out");
+    stage.pass(60_000);
+    stage.post(&nobody, "/session", json!({ "login": "lina", "password": PASSWORD })).await.is(200);
+}
+
+async fn s36_who_asks_too_often_is_told_how_they_stand_and_to_come_again(stage: &Stage) {
+    let root = stage.admin().await;
+    let reply = stage.get(&root, "/me").await;
+    reply.is(200);
+    assert_eq!(reply.headers["ratelimit-policy"], "\"reads\";q=200;w=4");
+    assert_eq!(reply.headers["ratelimit"], "\"reads\";r=199;t=1");
+    let change = || stage.delete(&root, "/me/sessions/none");
+    for left in (0..50).rev() {
+        let reply = change().await;
+        assert_eq!(
+            reply.headers["ratelimit"].to_str().unwrap().split(';').nth(1),
+            Some(format!("r={left}").as_str())
+        );
+    }
+    let reply = change().await;
+    reply.refused("rate-limited");
+    assert_eq!(
+        (&reply.headers["retry-after"], &reply.headers["ratelimit"]),
+        (&"1".parse().unwrap(), &"\"changes\";r=0;t=5".parse().unwrap())
+    );
+    stage.get(&root, "/me").await.is(200);
+    stage.pass(100);
+    change().await.refused("not-found");
 }
 
 async fn a_session_ends_when_it_is_idle_and_when_its_owner_ends_it(stage: &Stage) {

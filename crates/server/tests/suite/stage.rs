@@ -205,15 +205,47 @@ impl Stage {
 
     /// The text of an answer that is no JSON.
     pub(crate) async fn text(&self, who: &Caller, path: &str) -> String {
-        let mut request = Request::builder().uri(format!("/api/v1{path}"));
-        for (name, value) in &who.headers {
-            request = request.header(name, value);
-        }
-        let request = request.body(axum::body::Body::empty()).unwrap();
-        let response = self.router.clone().oneshot(request).await.unwrap();
+        let response = self.response(who, Method::GET, &format!("/api/v1{path}"), None).await;
         assert_eq!(response.status(), StatusCode::OK);
         let bytes = axum::body::to_bytes(response.into_body(), usize::MAX).await.unwrap();
         String::from_utf8(bytes.to_vec()).unwrap()
+    }
+
+    /// The answer to a request of any kind.
+    pub(crate) async fn response(
+        &self,
+        who: &Caller,
+        method: Method,
+        path: &str,
+        body: Option<(Option<&str>, Vec<u8>)>,
+    ) -> http::Response<axum::body::Body> {
+        let mut request = Request::builder().method(method).uri(path);
+        for (name, value) in &who.headers {
+            request = request.header(name, value);
+        }
+        let (kind, body) = body.unwrap_or_default();
+        if let Some(kind) = kind {
+            request = request.header("content-type", kind);
+        }
+        self.router.clone().oneshot(request.body(axum::body::Body::from(body)).unwrap()).await.unwrap()
+    }
+
+    /// The status of an answer, and its body where it is JSON. What is no JSON, such as a stream, is not waited for.
+    pub(crate) async fn look(
+        &self,
+        who: &Caller,
+        method: Method,
+        path: &str,
+        body: Option<(Option<&str>, Vec<u8>)>,
+    ) -> (u16, Value) {
+        let response = self.response(who, method, path, body).await;
+        let status = response.status().as_u16();
+        let kind = response.headers().get("content-type").and_then(|kind| kind.to_str().ok());
+        if !kind.is_some_and(|kind| kind == "application/json" || kind == "application/problem+json") {
+            return (status, Value::Null);
+        }
+        let bytes = axum::body::to_bytes(response.into_body(), usize::MAX).await.unwrap();
+        (status, serde_json::from_slice(&bytes).unwrap())
     }
 
     /// Listens to a stream; a problem is a reply.

@@ -9,6 +9,7 @@ use crate::http::answer::{Done, Found, Secret};
 use crate::http::grant::{Asker, Granted};
 use crate::http::parts::{Body, Client, Named};
 use crate::http::refusal::Answered;
+use crate::identity::guess::{self, Claim, Look};
 use crate::identity::{password, secret};
 use crate::store::{TokenRow, UserRow};
 use clockwright_api::people::{
@@ -95,7 +96,7 @@ pub(in crate::http) async fn set_password(
     Body(ask): Body<ChangePassword>,
 ) -> Answered<Done> {
     let (mut user, session) = themselves(&app, who.asker(), &client).await?;
-    prove(&app, &user, &ask.old, "/old").await?;
+    prove(&app, &user, &ask.old, &client, "/old").await?;
     password::check(ask.password.reveal(), app.config.password_min, &[&user.login, &user.name, &user.mail])?;
     user.password = app.hashing.hash(ask.password.reveal().to_owned()).await?;
     user.password_at = Some(app.now());
@@ -118,9 +119,16 @@ pub(in crate::http) async fn set_password(
 }
 
 /// It is their password, or the request is refused.
-async fn prove(app: &App, user: &UserRow, password: &Password, pointer: &str) -> Answered<()> {
-    let (fits, _) = app.hashing.verify(password.reveal().to_owned(), Some(user.password.clone())).await?;
-    if fits {
+async fn prove(
+    app: &App,
+    user: &UserRow,
+    password: &Password,
+    client: &Client,
+    pointer: &str,
+) -> Answered<()> {
+    // Their session is no reason not to count: whoever sits at it may be somebody else.
+    let claim = Claim { login: &user.login, user: Some(user), password, ip: &client.ip, session: None };
+    if guess::look(app, claim).await? != Look::Wrong {
         return Ok(());
     }
     Err(Problem::new(Code::SignInFailed, "the password is another one").at(pointer, "is not yours").into())
@@ -136,7 +144,7 @@ pub(in crate::http) async fn step_up(
     let Some(session) = session else {
         return Err(Problem::new(Code::NotAllowed, "a token proves nothing about who holds it").into());
     };
-    prove(&app, &user, &ask.password, "/password").await?;
+    prove(&app, &user, &ask.password, &client, "/password").await?;
     let mut change = app.begin(who.asker()).await?;
     change.session_proved(&session.hash).await?;
     change.record(done("session.step-up", 0, target("user", &user.id, &user.login), json!(null), ""));

@@ -1,8 +1,7 @@
 //! Signing in and out.
 //!
 //! A failed sign-in says nothing but that it failed: not whether the login is somebody's, whether it waits, nor whether the password was
-//! right; and each of these takes the same work. From the fifth failure in a row on a login waits, 2 s, 4 s, up to a quarter of an hour; nobody
-//! is locked for good.
+//! right; and each of these takes the same work (`identity/guess.rs`).
 
 use super::{done, target};
 use crate::app::App;
@@ -12,19 +11,15 @@ use crate::http::grant::{Anyone, Asker, Granted};
 use crate::http::openapi::Operation;
 use crate::http::parts::{Body, Client};
 use crate::http::refusal::Answered;
+use crate::identity::guess::{self, Claim, Look};
 use crate::identity::secret;
-use crate::store::{Change, SessionRow, UserKind, UserRow, UserState};
+use crate::store::{Change, SessionRow, UserRow};
 use clockwright_api::people::{Person, Session, SignIn};
 use clockwright_api::permission::kinds::{Own, OwnChange};
 use clockwright_api::{At, Code, Problem};
 use clockwright_model::Millis;
 use serde_json::{Value, json};
 use std::sync::Arc;
-
-/// From this many failures in a row on a login waits.
-const PATIENT: i64 = 5;
-/// How long it waits at most, milliseconds.
-const LONGEST_WAIT: Millis = 15 * 60_000;
 
 /// A session that began: who it is, and the cookie.
 pub(in crate::http) struct SignedIn {
@@ -50,23 +45,13 @@ pub(in crate::http) async fn begin(
     client: Client,
 ) -> Answered<SignedIn> {
     let login = ask.login.as_str();
-    let now = app.now();
     let user = app.store.user_of_login(login).await?;
-    let may = user.as_ref().filter(|user| user.kind == UserKind::Local && user.state == UserState::Active);
-    let waits = user.as_ref().and_then(|user| user.locked_until).is_some_and(|until| until > now);
-    let hash = may.map(|user| user.password.clone());
-    let (fits, weak) = app.hashing.verify(ask.password.reveal().to_owned(), hash).await?;
-    let Some(user) = may.filter(|_| fits && !waits) else {
-        if let Some(user) = user.filter(|_| !waits) {
-            let failed = user.failed + 1;
-            app.store.sign_in_counted(&user.id, failed, wait(failed).map(|wait| now + wait)).await?;
-        }
+    let (user_ref, session) = (user.as_ref(), client.session.as_deref());
+    let claim = Claim { login, user: user_ref, password: &ask.password, ip: &client.ip, session };
+    let (Look::Right { weak }, Some(user)) = (guess::look(&app, claim).await?, &user) else {
         failed(&app, &anyone, login).await?;
         return Err(Problem::new(Code::SignInFailed, "the sign-in failed").into());
     };
-    if user.failed > 0 {
-        app.store.sign_in_counted(&user.id, 0, None).await?;
-    }
     let mut user = user.clone();
     let actor = person(&anyone.actor, &user);
     let mut change = app.begin_as(actor).await?;
@@ -75,11 +60,6 @@ pub(in crate::http) async fn begin(
         change.update_user(&user).await?;
     }
     start(&app, change, &user, &client, Vec::new(), "password", app.config.session_longest).await
-}
-
-/// How long the next sign-in waits after so many failures in a row.
-fn wait(failed: i64) -> Option<Millis> {
-    (failed >= PATIENT).then(|| (2_000i64 << (failed - PATIENT).min(10)).min(LONGEST_WAIT))
 }
 
 /// One record for each minute and login is enough: guessing must not fill the journal.
@@ -230,17 +210,4 @@ pub(in crate::http) async fn end(
         app.identity.forget();
     }
     Ok(SignedOut(cookie(&app, "", 0)))
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_login_waits_longer_with_each_failure_and_never_for_good() {
-        assert_eq!(wait(4), None);
-        assert_eq!(wait(5), Some(2_000));
-        assert_eq!(wait(6), Some(4_000));
-        assert_eq!(wait(60), Some(LONGEST_WAIT));
-    }
 }

@@ -1,0 +1,129 @@
+//! The sockets: TLS, slow and crowding clients, leaving.
+
+use clockwright_server::Server;
+use clockwright_server::config::{Config, Sources, read};
+use clockwright_server::registries::Registries;
+use rustls::pki_types::ServerName;
+use rustls::{ClientConfig, RootCertStore};
+use std::path::Path;
+use std::sync::Arc;
+use std::time::Duration;
+use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
+use tokio::net::TcpStream;
+use tokio_rustls::TlsConnector;
+
+/// A server with a socket, set up by this file besides its folder.
+async fn start(folder: &Path, text: &str) -> Server {
+    let text = format!("listen: 127.0.0.1:0\ndata: {}\n{text}", folder.display());
+    let config: Config =
+        read(&Sources { file: Some(("clockwright.yaml".into(), text)), ..Sources::default() })
+            .unwrap()
+            .config;
+    Server::start(config, Registries::default(), Arc::new(|| 1_800_000_000_000)).await.unwrap()
+}
+
+/// A new certificate in the folder, and a client that trusts it alone.
+fn certify(folder: &Path) -> TlsConnector {
+    let made = rcgen::generate_simple_self_signed(["localhost".to_owned()]).unwrap();
+    std::fs::write(folder.join("cert.pem"), made.cert.pem()).unwrap();
+    std::fs::write(folder.join("key.pem"), made.signing_key.serialize_pem()).unwrap();
+    let mut roots = RootCertStore::empty();
+    roots.add(made.cert.der().clone()).unwrap();
+    let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
+    let config = ClientConfig::builder_with_provider(provider)
+        .with_safe_default_protocol_versions()
+        .unwrap()
+        .with_root_certificates(roots)
+        .with_no_client_auth();
+    TlsConnector::from(Arc::new(config))
+}
+
+async fn connect(server: &Server) -> TcpStream {
+    TcpStream::connect(server.address()).await.unwrap()
+}
+
+/// All that comes after this was sent; empty where the connection was cut without an answer.
+async fn answer(mut stream: impl AsyncRead + AsyncWrite + Unpin, request: &[u8]) -> String {
+    // Whoever is hung up on may not even get rid of all that they have to say.
+    let _ = stream.write_all(request).await;
+    let mut answer = Vec::new();
+    let _ = stream.read_to_end(&mut answer).await;
+    String::from_utf8_lossy(&answer).into_owned()
+}
+
+const ALIVE: &[u8] = b"GET /livez HTTP/1.1\r\nhost: localhost\r\nconnection: close\r\n\r\n";
+
+#[tokio::test(flavor = "multi_thread")]
+async fn s31_browsers_are_answered_over_tls_and_told_to_stay_there_and_a_new_certificate_needs_no_restart() {
+    let folder = tempfile::tempdir().unwrap();
+    let old = certify(folder.path());
+    let file = |name: &str| folder.path().join(name).display().to_string();
+    let text = format!(
+        "public_url: https://localhost\ntls:\n  cert: {}\n  key: {}\n",
+        file("cert.pem"),
+        file("key.pem")
+    );
+    let server = start(folder.path(), &text).await;
+    let name = || ServerName::try_from("localhost").unwrap();
+    let said = answer(old.connect(name(), connect(&server).await).await.unwrap(), ALIVE).await;
+    assert!(said.starts_with("HTTP/1.1 200 OK\r\n"), "{said}");
+    for header in [
+        "strict-transport-security: max-age=31536000",
+        "content-security-policy: default-src 'self'; frame-ancestors 'none'; base-uri 'none'; form-action 'self'",
+        "x-content-type-options: nosniff",
+        "referrer-policy: no-referrer",
+        "cross-origin-opener-policy: same-origin",
+        "cross-origin-resource-policy: same-origin",
+    ] {
+        assert!(said.contains(header), "{header} is not in {said}");
+    }
+    assert!(!said.to_lowercase().contains("access-control-"), "s13: no page of another site reads an answer");
+    assert!(!answer(connect(&server).await, ALIVE).await.contains("HTTP"), "nothing is said without TLS");
+
+    let new = certify(folder.path());
+    assert!(server.read_again().unwrap());
+    assert!(old.connect(name(), connect(&server).await).await.is_err());
+    assert!(new.connect(name(), connect(&server).await).await.is_ok());
+    std::fs::write(folder.path().join("cert.pem"), "rubbish").unwrap();
+    assert!(server.read_again().unwrap_err().to_string().contains("cert.pem"));
+    assert!(new.connect(name(), connect(&server).await).await.is_ok(), "the one of before stays");
+    server.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn s15_who_is_slow_or_says_too_much_before_a_request_is_hung_up_on() {
+    let folder = tempfile::tempdir().unwrap();
+    let server = start(folder.path(), "limits: {head: 200ms}\n").await;
+    let slow = tokio::time::timeout(
+        Duration::from_secs(20),
+        answer(connect(&server).await, b"GET /livez HTTP/1.1\r\nho"),
+    );
+    let said = slow.await.expect("the connection is cut");
+    assert!(!said.contains("200 OK"), "{said}");
+    let large = [b"GET /livez HTTP/1.1\r\nx: ".as_slice(), &[b'a'; 64 << 10], b"\r\n\r\n"].concat();
+    let said = answer(connect(&server).await, &large).await;
+    assert!(said.is_empty() || said.starts_with("HTTP/1.1 431"), "{said}");
+    let long =
+        format!("GET /livez?{} HTTP/1.1\r\nhost: localhost\r\nconnection: close\r\n\r\n", "a".repeat(9_000));
+    let said = answer(connect(&server).await, long.as_bytes()).await;
+    assert!(said.starts_with("HTTP/1.1 400") && said.contains("8192 bytes"), "{said}");
+    assert!(answer(connect(&server).await, ALIVE).await.starts_with("HTTP/1.1 200"));
+    server.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn s15_an_address_has_no_more_connections_than_it_may_and_a_server_that_leaves_waits_for_none_that_is_idle()
+ {
+    let folder = tempfile::tempdir().unwrap();
+    let server = start(folder.path(), "limits: {connections_per_address: 2}\n").await;
+    let mut open = Vec::new();
+    for _ in 0..2 {
+        let mut stream = connect(&server).await;
+        stream.write_all(b"GET /livez HTTP/1.1\r\nhost: localhost\r\n\r\n").await.unwrap();
+        assert_eq!(stream.read_u8().await.unwrap(), b'H', "it is taken, and stays open");
+        open.push(stream);
+    }
+    assert_eq!(answer(connect(&server).await, ALIVE).await, "");
+    let left = tokio::time::timeout(Duration::from_secs(10), server.stop());
+    left.await.expect("open connections are told, and end");
+}

@@ -166,6 +166,9 @@ pub struct JobRow {
     /// How it last ended, if it ever did under Clockwright.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub last: Option<Last>,
+    /// How its newest fires ended, up to 20, the newest first. Only when it was asked for, and the event store answers.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub outcomes: Option<Vec<String>>,
     /// For people.
     pub title: String,
     /// Words to find it by.
@@ -277,4 +280,6 @@ pub struct JobsAsk {
     pub q: Option<String>,
     /// `name`, `changed`, `next`, `status` or `last`; with `-` before it, backwards.
     pub sort: Option<String>,
+    /// `outcomes`: how the newest fires of each row ended as well. Not with lines.
+    pub include: Option<String>,
 }

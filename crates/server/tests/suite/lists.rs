@@ -122,6 +122,11 @@ async fn a_list_is_ordered_and_narrowed_by_what_lives_and_by_what_happened(stage
     assert_eq!((&night["last"]["outcome"], &night["last"]["streak"]), (&json!("failed"), &json!(2)));
     assert_eq!((&night["items"]["total"], &night["items"]["unowned"]), (&json!(1), &json!(0)));
     assert_eq!((&night["instances"], &night["hosts"]), (&json!(1), &json!(1)));
+    assert_eq!(night.get("outcomes"), None, "nobody asked for them");
+    let with = get("include=outcomes").await;
+    assert_eq!(with["items"][0]["outcomes"], json!(["failed", "failed"]));
+    assert_eq!(with["items"][2]["outcomes"], json!([]));
+    stage.get(&root, &format!("{JOBS}?include=everything")).await.refused("invalid");
     let items = stage.get(&root, &format!("{JOBS}/noon/items")).await.is(200);
     assert_eq!(items["items"][0]["last"]["took"], 2_000);
     stage.get(&root, &format!("{JOBS}?sort=size")).await.refused("invalid");

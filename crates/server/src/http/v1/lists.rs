@@ -19,8 +19,10 @@ use clockwright_api::jobs::{JobRow as Row, JobsAsk};
 use clockwright_api::page::Page;
 use clockwright_api::permission::kinds::JobRead;
 use clockwright_api::{Code, Problem};
+use clockwright_events::{Page as Leaf, RunFilter};
 use clockwright_fleet::view::JobStatus;
 use clockwright_model::Millis;
+use futures::{StreamExt, stream};
 use http::Response;
 use serde_json::json;
 use std::collections::{HashMap, HashSet};
@@ -31,6 +33,11 @@ use std::time::{Duration, Instant};
 const KEPT: Duration = Duration::from_secs(1);
 /// How many rows are written at once where they are lines.
 const AT_ONCE: usize = 256;
+
+/// How many of its newest outcomes a row has.
+const NEWEST: u32 = 20;
+/// How many jobs' outcomes are asked for at once.
+const UNDER_WAY: usize = 8;
 
 /// What jobs are ordered by.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -249,7 +256,7 @@ pub(in crate::http) async fn of_project(
     as_lines: AsLines,
 ) -> Answered<Listed> {
     let project = Arc::clone(who.project()?);
-    list(&app, &[project], &ask, as_lines)
+    list(&app, &[project], &ask, as_lines).await
 }
 
 pub(in crate::http) async fn all(
@@ -260,10 +267,10 @@ pub(in crate::http) async fn all(
 ) -> Answered<Listed> {
     let projects: Vec<_> =
         app.catalogue.projects().into_iter().filter(|project| who.may(project.id)).collect();
-    list(&app, &projects, &ask, as_lines)
+    list(&app, &projects, &ask, as_lines).await
 }
 
-fn list(
+async fn list(
     app: &Arc<App>,
     projects: &[Arc<ProjectRow>],
     ask: &JobsAsk,
@@ -271,6 +278,14 @@ fn list(
 ) -> Answered<Listed> {
     let limit = paging::limit(ask.limit)? as usize;
     let search = search(ask.q.as_deref())?;
+    let with_outcomes = match ask.include.as_deref() {
+        None => false,
+        Some("outcomes") if !as_lines => true,
+        Some(other) => {
+            let problem = Problem::new(Code::Invalid, format!("`{other}` cannot be included"));
+            return Err(problem.at("/include", "is to be `outcomes`, and not with lines").into());
+        }
+    };
     let way = Way::parse(ask.sort.as_deref().unwrap_or("name"))?;
     let after = ask.after.as_deref().map(|text| way.place(text)).transpose()?;
     let order = app.lists.order(app, way.sort);
@@ -286,7 +301,12 @@ fn list(
     }
     let shown = &rows[start..count.min(start + limit)];
     let next = shown.last().filter(|_| start + shown.len() < count).map(|entry| way.text(entry));
-    let items = shown.iter().map(|entry| rows::row(app, &entry.project, &entry.job)).collect();
+    let mut items: Vec<Row> = shown.iter().map(|entry| rows::row(app, &entry.project, &entry.job)).collect();
+    if with_outcomes {
+        let newest = stream::iter(shown.to_vec()).map(|entry| newest(app, entry)).buffered(UNDER_WAY);
+        let newest: Vec<_> = newest.collect().await;
+        items.iter_mut().zip(newest).for_each(|(row, newest)| row.outcomes = newest);
+    }
     let seq = app.catalogue.seq();
     Ok(Listed::Page(Page { items, next, count: Some(count as u64), seq }))
 }
@@ -296,9 +316,22 @@ pub(super) fn search(text: Option<&str>) -> Answered<Search> {
     Ok(read.map_err(|bad| Problem::new(Code::BadFilter, bad.to_string()).at("/q", bad.why))?)
 }
 
+/// How the newest fires of a job ended. A store that is away leaves the list without them.
+async fn newest(app: &App, entry: Entry) -> Option<Vec<String>> {
+    let history = app.histories.of(&entry.project.store).await.ok()?;
+    let filter = RunFilter {
+        namespaces: vec![entry.project.namespace.clone()],
+        jobs: vec![entry.job.name.clone()],
+        ..RunFilter::default()
+    };
+    let page = history.runs(&filter, &Leaf::first(NEWEST)).await.ok()?;
+    let own = page.rows.into_iter().filter(|row| row.namespace == entry.project.namespace);
+    Some(own.map(|row| row.outcome.as_str().to_owned()).collect())
+}
+
 /// Rows as lines, as quickly as they are read.
 fn written(app: Arc<App>, rows: Vec<Entry>) -> Body {
-    let chunks = futures::stream::unfold((app, rows.into_iter()), |(app, mut rows)| async move {
+    let chunks = stream::unfold((app, rows.into_iter()), |(app, mut rows)| async move {
         let mut text = String::new();
         for entry in rows.by_ref().take(AT_ONCE) {
             text += &serde_json::to_string(&rows::row(&app, &entry.project, &entry.job)).unwrap_or_default();

@@ -41,6 +41,7 @@ pub(super) fn joined(app: &App, project: &ProjectRow, job: &JobRow, picture: &Pi
         instances: live.map_or(0, |row| row.members().count() as u64),
         hosts: live.map_or(0, |row| row.hosts.len() as u64),
         last: app.outcomes.last(project, &job.name).map(last),
+        outcomes: None,
         title: job.title.clone(),
         tags: words(&job.tags),
         owner: job.owner.clone(),

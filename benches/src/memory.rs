@@ -25,7 +25,7 @@ pub(crate) async fn run(scale: Scale) -> anyhow::Result<Vec<Row>> {
                 mebibytes(small.resident),
                 mebibytes(large.resident)
             ));
-        rows.push(row.aim("≤ 20 KiB", each <= 20.0));
+        rows.push(row.aim("≤ 10 KiB", each <= 10.0));
         let cores = std::thread::available_parallelism()?.get() as f64;
         let (threads, more) = (small.threads as f64, large.threads as f64);
         rows.push(

@@ -184,6 +184,9 @@ reasons! {
     #[doc = " Failed, `owner_lost`: as `owner_died`, and the fire was tried as often as it may be."]
     OwnerDiedForGood "owner_died_for_good" { owner: String }
         "its instance {owner} died while it ran; attempts are used up" "运行期间实例 {owner} 已失联，且重试次数已用尽";
+    #[doc = " Failed, `owner_lost`: as `owner_died` or `own_lease_lost`, and the job, the item or the host was off before it could run again."]
+    InterruptedWhileOff "interrupted_while_off" {}
+        "it was interrupted, and nothing was to begin any more" "运行被中断，且已不允许再次启动";
     #[doc = " Failed, `owner_lost`: as `owner_died`, and the job has fewer items by now."]
     OwnerDiedItemGone "owner_died_item_gone" { owner: String }
         "its instance {owner} died while it ran, and the job has no such item any more" "运行期间实例 {owner} 已失联，且作业已没有该分片";

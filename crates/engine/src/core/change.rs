@@ -210,6 +210,16 @@ impl Turn<'_> {
         }
     }
 
+    /// 3.x: adds the deletion of the mark of a dead process that had taken an item over whose claim is given up. It would be taken for
+    /// what a Java instance has left.
+    fn lower_mark_of_taker(&self, builder: &mut Builder<'_>, item: Item) {
+        let there = |id| self.us.leases.contains_key(id) || self.job.mirror.instances.contains_key(id);
+        let mark = self.job.mirror.item(item).and_then(|nodes| nodes.failovering.as_ref());
+        if mark.is_some_and(|taker| !there(taker)) {
+            builder.delete(Key::Failovering(item));
+        }
+    }
+
     /// Advances cursors, each by itself.
     pub(super) fn advance_each(&mut self, changes: Vec<CursorChange>) {
         for change in changes {
@@ -240,6 +250,7 @@ impl Turn<'_> {
             consequences.push(self.write(&mut builder, change));
             if kind == Kind::GivesUp {
                 self.lower_marks(&mut builder.group.writes, item);
+                self.lower_mark_of_taker(&mut builder, item);
             }
         }
         let group = builder.build();

@@ -195,7 +195,8 @@ impl Turn<'_> {
                         && (!self.us.mutated(Mutation::FailoverNeedsOwnerAlive)
                             || job.mirror.instances.contains_key(&claim.owner))
                 }
-                None => marker && self.java_left(nodes),
+                // Of an item that is held nobody knows whose the mark is: its claim may be lost.
+                None => marker && !self.is_held(item) && self.java_left(nodes),
             };
             if !reread || known || !left {
                 continue;

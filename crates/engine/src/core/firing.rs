@@ -186,16 +186,14 @@ impl Turn<'_> {
             }
             job.mirror.forget_cursor(item);
         }
-        if mine && self.track_disabled(item) {
-            return Proposal::Nothing;
-        }
+        let disabled = mine && self.track_disabled(item);
         let job = &*self.job;
         let Some(nodes) = job.mirror.item(item) else { return Proposal::Nothing };
         let state = &job.items[item as usize];
         if matches!(nodes.cursor, CursorNode::Unread) {
             return if state.reading.is_some() { Proposal::Nothing } else { Proposal::Read };
         }
-        if !mine {
+        if !mine || disabled {
             return self.tie_up(item, effective, held);
         }
         self.record_inherited(item);
@@ -219,10 +217,11 @@ impl Turn<'_> {
             Previous::Again(claim) => return Proposal::Claim(*claim),
             Previous::Running => return self.wait_for_end(item),
             Previous::Wait => return Proposal::Nothing,
+            Previous::GivenUp(_) if !self.may_end_claims() => return Proposal::Nothing,
             Previous::Over(_) | Previous::GivenUp(_) => {}
         }
         self.job.item_mut(item).watching = false;
-        if held {
+        if held && matches!(previous, Previous::Over(_)) {
             return Proposal::Nothing;
         }
         let rest = self.job.items[item as usize].claim_after;
@@ -240,28 +239,46 @@ impl Turn<'_> {
         }
     }
 
-    /// Ends a claim of ours of which nothing runs, on an item that belongs to somebody else by now and waits for us.
+    /// Ends a claim of which nothing runs: ours, on an item that belongs to somebody else by now and waits for us; or anybody's, on an
+    /// item of ours that is disabled.
     fn tie_up(&mut self, item: Item, effective: &Effective, held: bool) -> Proposal {
         if self.is_held(item) {
             return Proposal::Nothing;
         }
-        let session = self.us.session_id();
         let (base, _) = self.base_cursor(item, effective);
-        if base.running().is_none_or(|claim| claim.owner != self.us.me || claim.session != session) {
+        if !base.running().is_some_and(|claim| self.is_ours(claim)) {
             self.job.item_mut(item).loose = false;
-            return Proposal::Nothing;
+            if base.running().is_none() || !self.job.owns(item, &self.us.me) {
+                return Proposal::Nothing;
+            }
         }
         match self.previous(item, base, effective) {
-            _ if held => Proposal::Nothing,
-            Previous::Again(claim) => Proposal::Claim(*claim),
-            Previous::GivenUp(change) => Proposal::Advance(*change),
-            Previous::Over(_) | Previous::Running | Previous::Wait => Proposal::Nothing,
+            Previous::Again(claim) if !held => Proposal::Claim(*claim),
+            Previous::GivenUp(change) if self.may_end_claims() => Proposal::Advance(*change),
+            _ => Proposal::Nothing,
         }
+    }
+
+    /// Whether claims of which nothing runs may be given up: nothing begins by that, so that it is done also where nothing may begin.
+    fn may_end_claims(&self) -> bool {
+        self.us.may_claim(self.now) && self.job.degraded.is_none() && !self.claims_rest()
+    }
+
+    /// A claim of ours that only we may end, as our session lives.
+    fn is_ours(&self, claim: &Claim) -> bool {
+        claim.owner == self.us.me && self.us.is_our_session(claim.session)
+    }
+
+    /// Whether no further attempt at a claim's fire is to begin: by nobody, or not by us, who alone may end it.
+    fn is_off(&self, item: Item, claim: &Claim) -> bool {
+        let job = &*self.job;
+        let disabled = job.mirror.item(item).is_some_and(|nodes| nodes.disabled);
+        let here = job.off.is_some() || job.phase == Phase::ShutDown;
+        disabled || job.mirror.paused.is_some() || (here && self.is_ours(claim))
     }
 
     /// Of a job that is being left: ends a claim of ours of which nothing runs; see [`roster`](super::roster).
     fn let_go(&mut self, item: Item, effective: &Effective) -> Proposal {
-        let session = self.us.session_id();
         if !self.job.item_mut(item).loose || !self.job.is_clear() || self.claims_rest() {
             return Proposal::Nothing;
         }
@@ -270,8 +287,9 @@ impl Turn<'_> {
             return Proposal::Nothing;
         }
         let (base, version) = self.base_cursor(item, effective);
-        let ours = |claim: &Claim| claim.owner == self.us.me && claim.session == session;
-        if !base.running().is_some_and(ours) || self.us.mutated(Mutation::RemovedJobKeepsClaims) {
+        if !base.running().is_some_and(|claim| self.is_ours(claim))
+            || self.us.mutated(Mutation::RemovedJobKeepsClaims)
+        {
             self.job.item_mut(item).loose = false;
             return Proposal::Nothing;
         }
@@ -483,7 +501,8 @@ impl Turn<'_> {
         if !own && (!self.orphaned_long_enough(item) || !self.lease_is_known(item, &claim)) {
             return Previous::Wait;
         }
-        let may_again = claim.attempt < most_attempts(effective);
+        let off = self.is_off(item, &claim);
+        let may_again = claim.attempt < most_attempts(effective) && !off;
         let again = effective.settings.failover && may_again;
         if again && !own {
             // The failover path takes it: Java peers can see that, and another instance may be quicker.
@@ -496,6 +515,7 @@ impl Turn<'_> {
         }
         let owner = claim.owner.to_string();
         let reason = match (own, effective.settings.failover) {
+            _ if off => Reason::InterruptedWhileOff {},
             (true, false) => Reason::OwnLeaseLost {},
             (true, true) => Reason::OwnLeaseLostForGood {},
             (false, false) => Reason::OwnerDied { owner },

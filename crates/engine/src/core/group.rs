@@ -213,8 +213,11 @@ impl Turn<'_> {
         let writer = Writer { session: self.us.session_id(), now: self.now.wall };
         job.mirror.take_in(writes, commit, writer);
         if config {
-            job.read_settings();
+            // Only the registry says when that was, and since when the schedule counts.
+            let path = self.path(&Key::Config);
+            self.us.read(vec![path]);
         }
+        let job = &mut *self.job;
         if plan {
             job.plans.note(&job.mirror);
         }

@@ -20,7 +20,7 @@
 //! who lost their sessions together are back. A run that goes on meanwhile is put into the cursor by who runs it, and ends there.
 
 use super::Turn;
-use super::change::CursorChange;
+use super::change::{CursorChange, Kind};
 use super::effective::Effective;
 use super::firing::Proposal;
 use super::job::{ItemState, Job, Local};
@@ -209,6 +209,8 @@ impl Turn<'_> {
         let mut claim = CursorChange::new(item, cursor, version);
         self.settle_blocked(&mut claim, effective, resume.from, Blocked::Off(&held.reason));
         claim.cursor.settled = resume.from;
+        // A mark of the dead is of a run that is not known any more; it would be taken for what a Java instance has left.
+        claim.kind = Kind::GivesUp;
         Some(claim)
     }
 

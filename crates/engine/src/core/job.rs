@@ -529,8 +529,10 @@ impl Job {
     pub(super) fn read_settings(&mut self) {
         let Some((data, stat)) = self.mirror.config.clone() else { return };
         let root = self.mirror.root.clone().unwrap_or_default();
-        let known =
-            |effective: &Arc<Effective>| effective.modified == stat.modified && effective.root == root;
+        let known = |effective: &Arc<Effective>| {
+            (effective.modified, effective.changed_at) == (stat.modified, stat.modified_at)
+                && effective.root == root
+        };
         if self.effective.as_ref().is_some_and(known) {
             return;
         }
@@ -538,7 +540,11 @@ impl Job {
             Ok(mut effective) => {
                 // A change of something else is none of the schedule.
                 let before = self.effective.as_ref().filter(|before| before.rule == effective.rule);
-                if let Some(before) = before {
+                // Unless it is what this process wrote, and was dated by its own clock until now.
+                let redated = |before: &&Arc<Effective>| {
+                    before.modified == effective.modified && before.changed_at != effective.changed_at
+                };
+                if let Some(before) = before.filter(|before| !redated(before)) {
                     effective.schedule_since = before.schedule_since;
                 }
                 let count = effective.settings.sharding_total_count as usize;

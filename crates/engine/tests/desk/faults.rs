@@ -3,7 +3,7 @@
 use super::stage::{Code, Desk, EACH_SECOND, Live, NEVER, REFRESH, SESSION, Who, job};
 use clockwright_fleet::Layout;
 use clockwright_fleet::keys::Key;
-use clockwright_model::{Event, Exclusive, Fire, JobSettings, Misfire, Outcome, Retry, Source};
+use clockwright_model::{Event, Exclusive, Fire, JobSettings, Misfire, Outcome, Reason, Retry, Source};
 use clockwright_registry::Op;
 use clockwright_testkit::sim::EPOCH;
 
@@ -135,6 +135,25 @@ fn a_machine_whose_clock_is_an_hour_ahead_runs_nothing_ahead_of_its_time() {
 }
 
 #[test]
+fn a_schedule_counts_since_the_registry_has_it_whatever_the_clock_of_who_wrote_it_says() {
+    let overwrite = |cron: &str| JobSettings { overwrite: true, ..job("a", cron, 2) };
+    let mut desk = Desk::new(&[overwrite(EACH_SECOND)]);
+    let first = desk.start_serving(&[overwrite(NEVER)], 0);
+    desk.pass(2_500);
+    let since = desk.now;
+    desk.start_with_clock(4_000);
+    desk.pass(500);
+    desk.leave(first);
+    desk.pass(15_000);
+    for item in 0..2 {
+        for second in since / 1_000 + 1..desk.now / 1_000 {
+            let fire = Fire::Scheduled(EPOCH + second * 1_000);
+            assert!(desk.outcome("a", item, &fire).is_some(), "nothing says what became of {fire} of {item}");
+        }
+    }
+}
+
+#[test]
 fn a_clock_that_differs_by_more_than_a_job_allows_is_told_once_though_it_does_no_harm() {
     for (behind, allowed, told) in [(4_000, 3, 1), (4_000, 5, 0), (4_000, -1, 0), (-4_000, 3, 1)] {
         let mut desk =
@@ -205,6 +224,70 @@ fn an_exclusive_run_is_over_before_others_take_its_item_when_the_lease_was_delet
     desk.delete_lease(who);
     desk.pass(2 * SESSION);
     assert_eq!(desk.running("a").len(), 2);
+}
+
+/// One of two instances whose run was stopped since its lease ran out, and which has its session still.
+fn interrupted() -> (Desk, Who, u32) {
+    let mut desk = Desk::new(&[with_failover(job("a", NEVER, 2))]);
+    desk.code("a", Code::Waits);
+    let all = [desk.start(), desk.start()];
+    desk.pass(1_000);
+    let (_, others) = leader_and_others(&desk, "a", &all);
+    desk.trigger("a");
+    let item = desk.owns(others[0], "a")[0];
+    desk.cut(others[0]);
+    desk.pass_until(SESSION, "its lease is over", |desk| desk.running("a").len() == 1);
+    (desk, others[0], item)
+}
+
+#[test]
+fn a_claim_of_which_nothing_runs_is_ended_by_its_owner_though_nothing_may_begin() {
+    let stop: [fn(&mut Desk, Who, u32); 4] = [
+        |desk, _, _| desk.pause("a"),
+        |desk, _, item| desk.disable_item("a", item, true),
+        |desk, _, _| desk.disable("a", true),
+        |desk, who, _| desk.shut_down("a", &desk.id(who)),
+    ];
+    for (case, stop) in stop.into_iter().enumerate() {
+        let (mut desk, who, item) = interrupted();
+        stop(&mut desk, who, item);
+        desk.mend(who);
+        desk.pass(SESSION);
+        assert!(!desk.is_claimed("a", item), "case {case}: whoever waits for the item waits for ever");
+        let outcomes: Vec<_> =
+            desk.outcomes("a").into_iter().filter(|settled| settled.item == item).collect();
+        assert_eq!(outcomes.len(), 1, "case {case}: {outcomes:?}");
+        let what = &outcomes[0].outcome;
+        assert!(matches!(what, Outcome::Failed { reason: Reason::InterruptedWhileOff {}, .. }), "{what:?}");
+    }
+}
+
+#[test]
+fn a_drain_ends_though_an_instance_died_while_it_ran_an_item() {
+    for disabled in [false, true] {
+        let mut desk = Desk::new(&[with_failover(job("a", NEVER, 2))]);
+        desk.code("a", Code::Waits);
+        let all = [desk.start(), desk.start()];
+        desk.pass(1_000);
+        let (_, others) = leader_and_others(&desk, "a", &all);
+        desk.trigger("a");
+        let item = desk.owns(others[0], "a")[0];
+        if disabled {
+            desk.disable_item("a", item, true);
+        } else {
+            desk.pause("a");
+        }
+        desk.kill(others[0]);
+        desk.pass_until(3 * SESSION, "its claim is ended", |desk| !desk.is_claimed("a", item));
+        desk.end_all("a");
+        desk.disable_item("a", item, false);
+        if !disabled {
+            desk.resume("a");
+        }
+        desk.pass(SESSION);
+        assert_eq!(desk.ran("a").len(), 2, "what was given up does not run again");
+        assert_eq!(desk.text("a", &Key::FailoverItem(item)), None);
+    }
 }
 
 #[test]

@@ -107,11 +107,6 @@ impl Checker {
         self.witness.history.stopped(job, item, run_id);
     }
 
-    /// The run that was over did not end by itself: it waits for no attempt of its own instance.
-    pub fn lost(&mut self, job: &JobName, item: Item) {
-        self.over.remove(&(job.clone(), item));
-    }
-
     /// A session has ended by its timeout.
     pub fn expired(&mut self, session: i64) {
         let seen = self.witness.history.expired(session);

@@ -183,6 +183,10 @@ impl Sim {
     /// Nobody is refused for the version of a cursor that it wrote itself, and knows to have written.
     fn knows_what_it_wrote(&mut self, id: u64, error: &Error) {
         let Error::Conflict { index, path, conflict: Conflict::Version } = error else { return };
+        if self.lost_in.is_some() {
+            // A next attempt is asked for with the version of before the loss; that is refused once, and read.
+            return;
+        }
         let Request { engine, session, ask: Ask::Commit { groups }, .. } = &self.requests[&id] else {
             return;
         };

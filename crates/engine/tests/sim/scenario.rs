@@ -161,12 +161,10 @@ impl Scenario {
         let heal_at = rng.range(20_000, 35_000);
         let count = rng.range(1, 4) as usize;
         let jobs: Vec<JobSettings> = (0..count).map(|n| random_job(rng, n)).collect();
-        // Since when a schedule counts that an engine wrote itself is told by its own clock until it reads the node.
-        let overwrites = jobs.iter().any(|job| job.overwrite);
-        faults.retain(|fault| !(overwrites && *fault == Fault::ClockStep));
         let loss = if rng.chance(60) { Some(rng.pick(&[Loss::Everything, Loss::TheLatest])) } else { None };
         // An item that comes back after it was taken away looks as if it had gone back, to who missed that; it is held then.
         faults.retain(|fault| !(loss.is_some() && *fault == Fault::EditCount));
+        let end_at = heal_at + converges_within(lost_hints > 0, faults.contains(&Fault::Denied));
         Self {
             engines: rng.range(3, 6) as usize,
             jobs,
@@ -174,16 +172,15 @@ impl Scenario {
             faults,
             fault_every: rng.pick(&[1_500, 3_000, 6_000]),
             heal_at,
-            // Lost hints are made up for by the next full reading, which may be 30 s away.
-            end_at: heal_at + if lost_hints > 0 { 45_000 } else { 22_000 },
+            end_at,
             lost_hints,
             lost_answers: rng.pick(&[0, 0, 5, 30]),
             lag: rng.pick(&[0, 100, 500]),
             shared: rng.chance(500),
-            clock_offset: if overwrites { 0 } else { rng.pick(&[0, 0, 20, 1_500]) },
+            clock_offset: rng.pick(&[0, 0, 20, 1_500]),
             longest_run: rng.pick(&[100, 800, 3_000, 9_000]),
             failures: rng.pick(&[0, 50, 300]),
-            clock_ahead: if rng.chance(100) && !overwrites { 3_600_000 } else { 0 },
+            clock_ahead: if rng.chance(100) { 3_600_000 } else { 0 },
             longest_stop: rng.pick(&[100, 100, 5_000]),
             last_crash: rng.chance(500),
             twins: rng.chance(150),
@@ -198,6 +195,17 @@ impl Scenario {
     pub fn suffers(&mut self, faults: &[Fault]) {
         self.faults = faults.to_vec();
         self.fault_every = self.fault_every.min(3_000);
+    }
+}
+
+/// How long after the healing everything is as it should be, milliseconds.
+fn converges_within(loses_hints: bool, denies: bool) -> Millis {
+    match (loses_hints, denies) {
+        // Lost hints are made up for by the next full reading, which may be 30 s away.
+        (true, _) => 45_000,
+        // What was denied often is tried again after up to 30 s.
+        (false, true) => 37_000,
+        (false, false) => 22_000,
     }
 }
 

@@ -578,9 +578,6 @@ impl Sim {
         let Some(state) = each.runs.remove(&run) else { return };
         let wall = self.world.wall();
         self.check.stop(&state.job, state.item, state.run_id, wall);
-        if state.end == RunResult::Stopped(StopReason::LeaseLost) {
-            self.check.lost(&state.job, state.item);
-        }
         self.note(|| format!("engine {engine}: {}/{} is over: {:?}", state.job, state.item, state.end));
         let message = Message::Input(Input::RunEnded { run, end: RunEnd::silent(state.end) });
         self.deliver(engine, life, message);

@@ -221,7 +221,10 @@ impl History {
         if let Some(policy) =
             self.policies.get(&place.0).and_then(|policies| policies.last()).filter(|_| by_rule)
         {
-            let again = policy.failover && place.1 < policy.items && old.attempt < policy.lost_attempts;
+            // What was switched off begins nothing any more, and whoever drains waits for its end.
+            let off = outcome.why() == Some(&Reason::InterruptedWhileOff {});
+            let again =
+                policy.failover && place.1 < policy.items && old.attempt < policy.lost_attempts && !off;
             hold(!again, "M-S6", || {
                 format!("{fire} was given up after attempt {}, though failover is on", old.attempt)
             })?;

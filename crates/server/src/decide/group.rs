@@ -21,24 +21,23 @@
 //! | somebody else deletes a config and makes it again between 1 and 5 | its version may be the same: what they wrote is lost unseen. Nobody of Elastic-Job does that but to an empty config |
 //! | the registry is away | nothing; the jobs are `pending` |
 //! | the database is away | nothing is written: a copy of the wish is no wish |
+//! | what is read is older than what another server wrote and noted | it is looked again after a write, before the registry is said to have gone back |
 //! | a server of an older term wakes up | it finds a greater term in `control`, or its version is another one |
 //!
 //! # What always holds
 //! The version of a job that is written never falls (I1). Two commits never carry the same version of `control` (I5). A chore's commit of
 //! one term never follows one of a greater term (I6). The rest is of the decision.
 
-use super::pace::Repeats;
-use super::sync::{
-    Access, Base, Conflict, Copy, Drift, DriftKind, Verdict, Wish, decide, digest, without_overwrite,
-};
-use crate::store::{JobRow, JobState, Managed, ProjectRow, SyncRow, SyncState, Wished};
+mod one;
+
+use super::sync::{Access, Verdict, digest};
+use crate::store::{JobRow, ProjectRow, SyncRow, SyncState, Wished};
 use crate::sync::control::{self, Control, Ours, Standing};
-use clockwright_fleet::Layout;
 use clockwright_fleet::keys::Keys;
 use clockwright_model::{JobName, JobSettings, Millis};
-use clockwright_registry::{Node, Op, Path};
+use clockwright_registry::{Node, Op};
 use clockwright_settings::Change;
-use serde_json::Value;
+use one::{Decided, judge};
 use std::collections::BTreeMap;
 
 /// How often a group begins again after somebody else was faster.
@@ -130,6 +129,8 @@ impl Looked {
 pub struct Known {
     /// The jobs, in the order of their ids.
     pub wished: Vec<Wished>,
+    /// Those of which something is on record that is not dealt with.
+    pub standing: Vec<i64>,
     /// The number of the journal's last record.
     pub head: i64,
     /// The greatest version of `control` that was seen.
@@ -143,6 +144,8 @@ pub enum Step {
     Look,
     /// Read what is wished, the journal's number and the mark.
     Ask,
+    /// Commit something that changes nothing: what is read after its answer is no older than what was known before.
+    Prove,
     /// Make `control` and the namespace.
     Make(Control),
     /// What the registry has becomes the next version of these jobs.
@@ -166,7 +169,7 @@ pub enum News {
     Looked(Option<Node>, Vec<Looked>),
     /// Of [`Step::Ask`].
     Asked(Known),
-    /// [`Step::Make`] or [`Step::Adopt`] is over: it is looked again.
+    /// [`Step::Prove`], [`Step::Make`] or [`Step::Adopt`] is over: it is looked again.
     Again,
     /// Of [`Step::Record`].
     Recorded,
@@ -276,26 +279,6 @@ pub struct Synced {
     pub settled: bool,
 }
 
-/// One job, decided.
-#[derive(Debug)]
-struct Decided {
-    wished: Wished,
-    paths: (Path, Path),
-    looked: Looked,
-    verdict: Verdict,
-    repeats: Repeats,
-    /// What is written, where the verdict writes.
-    text: Option<Text>,
-}
-
-/// A job's two nodes, as they are written.
-#[derive(Debug)]
-struct Text {
-    layout: Layout,
-    root: String,
-    config: String,
-}
-
 /// A group on its way.
 #[derive(Debug)]
 pub struct Group {
@@ -311,6 +294,10 @@ pub struct Group {
     /// What was put right of each job.
     mended: BTreeMap<i64, &'static str>,
     mark: i64,
+    /// The journal's number.
+    head: i64,
+    /// `control` had this version at least before it was looked at last.
+    floor: i64,
     now: Millis,
 }
 
@@ -330,6 +317,8 @@ impl Group {
             recorded: BTreeMap::new(),
             mended: BTreeMap::new(),
             mark: 0,
+            head: 0,
+            floor: 0,
             now: 0,
         };
         (group, first)
@@ -371,13 +360,19 @@ impl Group {
 
     /// Step 3, and what it leads to.
     fn decide(&mut self, known: Known) -> Step {
-        let standing = control::standing(self.control.as_ref(), &self.frame.plane.0, &known);
+        let mark = if self.floor > 0 { self.floor } else { known.mark };
+        let standing = control::standing(self.control.as_ref(), &self.frame.plane.0, mark, known.head);
         self.mark = known.mark;
         self.ours = match standing {
             Standing::Ours(ours) => Some(ours),
             Standing::None if self.frame.looks_only => None,
             Standing::None => return Step::Make(self.mine(0, known.head)),
             Standing::Another(url) => return Step::Stop(Stop::AnotherPlane(url)),
+            Standing::Older { known, .. } if self.floor < known => {
+                // Another server may have written since the look, or the session may lag behind.
+                self.floor = known;
+                return Step::Prove;
+            }
             Standing::Older { found, known } => return Step::Stop(Stop::Older { found, known }),
             Standing::Behind { seq, head } => return Step::Stop(Stop::Behind { seq, head }),
         };
@@ -385,15 +380,13 @@ impl Group {
         if is_older && !self.frame.mutated(Mutation::ChoresWithoutTerm) {
             return Step::Stop(Stop::TermOver);
         }
-        self.decided = self.judge(known.wished);
-        let head = known.head;
-        self.known = Some(Known { wished: Vec::new(), head, mark: known.mark });
+        self.decided = self.judge(known.wished, &known.standing);
+        self.head = known.head;
         if self.frame.looks_only {
             return self.done();
         }
         let adoptions: Vec<Adoption> = self.decided.iter().filter_map(Decided::adoption).collect();
         if !adoptions.is_empty() {
-            self.known = None;
             return Step::Adopt(adoptions);
         }
         let found: Vec<Finding> =
@@ -409,14 +402,20 @@ impl Group {
         Step::Record(found)
     }
 
-    fn judge(&self, wished: Vec<Wished>) -> Vec<Decided> {
+    fn judge(&self, wished: Vec<Wished>, standing: &[i64]) -> Vec<Decided> {
         let mut looked = self.frame.names.iter().zip(&self.looked);
         // Both are in the order of ids, and a job that is wished was looked at.
         let pairs = wished.into_iter().filter_map(|wished| {
             let ((_, name), found) = looked.by_ref().find(|((id, _), _)| *id == wished.job.id)?;
             Some((name, wished, found.clone()))
         });
-        pairs.map(|(name, wished, looked)| judge(&self.frame, name, wished, looked, self.now)).collect()
+        let judged = pairs.map(|(name, wished, looked)| {
+            let stands = standing.contains(&wished.job.id) || self.recorded.contains_key(&wished.job.id);
+            let mut decided = judge(&self.frame, name, wished, looked, self.now);
+            decided.stands = stands;
+            decided
+        });
+        judged.collect()
     }
 
     /// What is written into `control` where `found` is the term that it says.
@@ -427,13 +426,12 @@ impl Group {
 
     /// Step 5.
     fn commit(&mut self) -> Step {
-        let head = self.known.take().map_or(0, |known| known.head);
         let ops: Vec<Op> = self.decided.iter().flat_map(Decided::operations).collect();
         let Some(ours) = self.ours.filter(|_| !ops.is_empty()) else { return self.note() };
         if self.frame.names.len() > 1 && ops.iter().map(Op::weight).sum::<usize>() > BYTES {
             return Step::Stop(Stop::Split);
         }
-        let mine = self.mine(ours.term, head);
+        let mine = self.mine(ours.term, self.head);
         let set = Op::set_if(control::path(&self.frame.keys), mine.bytes(), ours.version);
         let all = std::iter::once(set).filter(|_| !self.frame.mutated(Mutation::LeavesControl)).chain(ops);
         Step::Commit(all.collect())
@@ -442,7 +440,9 @@ impl Group {
     fn committed(&mut self, committed: &Committed) -> Step {
         match committed {
             Committed::Done => {
-                self.mark = self.ours.map_or(self.mark, |ours| i64::from(ours.version) + 1);
+                if !self.frame.mutated(Mutation::LeavesControl) {
+                    self.mark = self.ours.map_or(self.mark, |ours| i64::from(ours.version) + 1);
+                }
                 for decided in &self.decided {
                     if let Some(kind) = decided.mends() {
                         self.mended.entry(decided.wished.job.id).or_insert(kind);
@@ -485,206 +485,4 @@ impl Group {
         });
         Step::Done(synced.collect())
     }
-}
-
-/// What a person's word makes of a verdict.
-fn by_word(word: Word, verdict: Verdict) -> Verdict {
-    let overwrite = |changes| Verdict::Overwrite(Drift { kind: DriftKind::Both, changes, unreadable: None });
-    match (word, verdict) {
-        (Word::Policy, verdict) => verdict,
-        (Word::Database, Verdict::Conflict(Conflict::FirstContact(changes) | Conflict::Both(changes))) => {
-            overwrite(changes)
-        }
-        (Word::Database, Verdict::Adopt { changes, .. }) => overwrite(changes),
-        (Word::Database, Verdict::Report(drift)) => Verdict::Overwrite(drift),
-        (Word::Database, Verdict::Missing) => Verdict::Recreate,
-        (Word::Database, verdict) => verdict,
-    }
-}
-
-fn judge(frame: &Frame, name: &JobName, wished: Wished, looked: Looked, now: Millis) -> Decided {
-    use clockwright_fleet::keys::Key;
-    let paths = (frame.keys.job(name), frame.keys.of(name, &Key::Config));
-    let sync = wished.sync.as_ref();
-    let before = sync.map(|sync| sync.over.clone()).unwrap_or_default();
-    let Ok(settings) = wished.version.read(name) else {
-        return Decided { wished, paths, looked, verdict: Verdict::Nothing, repeats: before, text: None };
-    };
-    let wish = Wish {
-        settings: without_overwrite(settings),
-        removed: wished.job.state == JobState::Removed,
-        by_files: wished.job.managed == Managed::Files,
-    };
-    let copy = match &looked.config {
-        None => Copy::None,
-        Some(node) => Copy::There {
-            config: node.data.to_vec(),
-            digest: looked.digest(),
-            root: looked.root_data().to_vec(),
-            access: looked.access,
-        },
-    };
-    let base = base(&wished, name);
-    let verdict = by_word(frame.word, decide(frame.project.policy.settings, base.as_ref(), &wish, &copy));
-    let (verdict, repeats) = match verdict {
-        Verdict::Overwrite(drift) if frame.word == Word::Policy => {
-            match before.again(&looked.digest(), now) {
-                Some(repeats) => (Verdict::Overwrite(drift), repeats),
-                None => (Verdict::Wait(drift), before),
-            }
-        }
-        verdict => (verdict, before),
-    };
-    let text = verdict.writes().then(|| {
-        let layout = layout_of(&frame.project, &wished, &looked);
-        let config = match &looked.config {
-            None => layout.write(&wish.settings),
-            Some(node) => layout.rewrite(&node.data, looked.root_data(), &wish.settings),
-        };
-        Text { layout, root: layout.root(&wish.settings).to_owned(), config }
-    });
-    Decided { wished, paths, looked, verdict, repeats, text }
-}
-
-fn base(wished: &Wished, name: &JobName) -> Option<Base> {
-    let sync = wished.sync.as_ref()?;
-    let json: Value = serde_json::from_str(sync.base.as_deref()?).ok()?;
-    let settings = clockwright_settings::canonical::from_json(name.clone(), &json).ok()?;
-    let layout = Layout::numbered(&sync.layout).unwrap_or_default();
-    Some(Base { settings, wire_digest: sync.wire_digest.clone(), layout })
-}
-
-/// The layout that a job is written in: the one that it was written in before, the one that it has, the project's, 2.x.
-fn layout_of(project: &ProjectRow, wished: &Wished, looked: &Looked) -> Layout {
-    let before = wished.sync.as_ref().filter(|sync| sync.base.is_some());
-    let before = before.and_then(|sync| Layout::numbered(&sync.layout));
-    before
-        .or_else(|| looked.config.as_ref().and_then(|node| Layout::of(&node.data)))
-        .or_else(|| Layout::numbered(&project.layout))
-        .unwrap_or_default()
-}
-
-impl Decided {
-    fn state(&self, now: Millis) -> SyncState {
-        match &self.verdict {
-            Verdict::Report(_) | Verdict::Missing | Verdict::CameBack => SyncState::Reported,
-            Verdict::Conflict(_) => SyncState::Conflict,
-            Verdict::Protect(_) => SyncState::Denied,
-            Verdict::Adopt { .. } => SyncState::Pending,
-            Verdict::Wait(_) => SyncState::Contended,
-            _ if self.repeats.is_fight(now) => SyncState::Contended,
-            _ => SyncState::Written,
-        }
-    }
-
-    /// All is as it should be, and was noted so before.
-    fn is_settled(&self, now: Millis) -> bool {
-        let Some(sync) = &self.wished.sync else { return false };
-        let waits = matches!(self.verdict, Verdict::Wait(_));
-        let stays = self.verdict == Verdict::Nothing && sync.next_try == 0 || waits && sync.next_try > 0;
-        stays && sync.state == self.state(now)
-    }
-
-    fn adoption(&self) -> Option<Adoption> {
-        let Verdict::Adopt { settings, changes } = &self.verdict else { return None };
-        let job = self.wished.job.clone();
-        Some(Adoption { job, settings: settings.as_ref().clone(), changes: changes.clone() })
-    }
-
-    /// What is put right by the commit.
-    fn mends(&self) -> Option<&'static str> {
-        match &self.verdict {
-            Verdict::Overwrite(drift) => Some(drift.kind.word()),
-            Verdict::Recreate => Some("missing"),
-            Verdict::Restore { .. } => Some("lost"),
-            Verdict::Protect(Access::Open) => Some("open"),
-            _ => None,
-        }
-    }
-
-    /// What is to be on record before the commit, unless it is.
-    fn finding(&self, now: Millis, recorded: &BTreeMap<i64, (String, &'static str)>) -> Option<Finding> {
-        let id = self.wished.job.id;
-        let sync = self.wished.sync.as_ref();
-        let is_new = sync.is_none_or(|sync| sync.seen != self.looked.digest());
-        let was_denied = sync.is_some_and(|sync| sync.state == SyncState::Denied);
-        let (kind, changes, why) = match &self.verdict {
-            Verdict::Overwrite(drift) => told(drift),
-            Verdict::Report(drift) if is_new => told(drift),
-            Verdict::Missing if is_new => ("missing", Vec::new(), String::new()),
-            Verdict::Recreate => ("missing", Vec::new(), String::new()),
-            Verdict::Restore { lost } => ("lost", Vec::new(), lost.join(", ")),
-            Verdict::Protect(Access::Open) => ("open", Vec::new(), String::new()),
-            Verdict::Protect(Access::Denied) if is_new || !was_denied => {
-                ("denied", Vec::new(), String::new())
-            }
-            _ => return None,
-        };
-        if recorded.get(&id).is_some_and(|there| *there == (self.looked.digest(), kind)) {
-            return None;
-        }
-        Some(Finding {
-            job: (id, self.wished.job.name.clone()),
-            kind,
-            repaired: self.mends().is_some(),
-            is_drift: !matches!(self.verdict, Verdict::Restore { .. }),
-            changes,
-            why,
-            had: self.looked.config.clone(),
-            root: self.looked.root_data().to_vec(),
-            wanted: self.wished.version.settings.clone(),
-            fight: self.repeats.count == super::pace::FIGHT && self.repeats.at == now,
-        })
-    }
-
-    fn operations(&self) -> Vec<Op> {
-        let (root_path, config_path) = self.paths.clone();
-        if let (Verdict::Protect(Access::Open), Some(node)) = (&self.verdict, &self.looked.config) {
-            // What it says stays as it is: that is decided when it is ours again.
-            let delete = Op::Delete { path: config_path.clone(), version: Some(node.stat.version) };
-            return vec![delete, Op::create(config_path, node.data.clone())];
-        }
-        let Some(Text { layout, root, config }) = &self.text else { return Vec::new() };
-        let mut ops = Vec::with_capacity(2);
-        match &self.looked.root {
-            None => ops.push(Op::create(root_path, root.clone())),
-            Some(node) if node.data != *root && (*layout == Layout::V3 || self.looked.config.is_none()) => {
-                ops.push(Op::set_if(root_path, root.clone(), node.stat.version));
-            }
-            Some(_) => {}
-        }
-        ops.push(match &self.looked.config {
-            None => Op::create(config_path, config.clone()),
-            Some(node) => Op::set_if(config_path, config.clone(), node.stat.version),
-        });
-        ops
-    }
-
-    fn row(&self, frame: &Frame, now: Millis) -> SyncRow {
-        let state = self.state(now);
-        let seen = self.looked.digest();
-        let before = self.wished.sync.clone().unwrap_or_else(|| SyncRow::first(self.wished.job.id, state));
-        let next_try = if matches!(self.verdict, Verdict::Wait(_)) { self.repeats.next() } else { 0 };
-        let before = SyncRow { over: self.repeats.clone(), next_try, state, error: String::new(), ..before };
-        let (wire_digest, layout) = match &self.text {
-            Some(text) => (digest(text.config.as_bytes(), text.root.as_bytes()), text.layout),
-            None if self.verdict == Verdict::Record => {
-                (seen, layout_of(&frame.project, &self.wished, &self.looked))
-            }
-            None => return SyncRow { seen, ..before },
-        };
-        SyncRow {
-            base_version: self.wished.version.version,
-            base: Some(self.wished.version.settings.clone()),
-            seen: wire_digest.clone(),
-            wire_digest,
-            layout: layout.number().to_owned(),
-            synced: now,
-            ..before
-        }
-    }
-}
-
-fn told(drift: &Drift) -> (&'static str, Vec<Change>, String) {
-    (drift.kind.word(), drift.changes.clone(), drift.unreadable.clone().unwrap_or_default())
 }

@@ -2,7 +2,6 @@
 
 use super::Place;
 use crate::app::App;
-use crate::decide::group::Known;
 use crate::decide::ops::Seen;
 use crate::store::ProjectRow;
 use crate::sync::control::{self, Standing};
@@ -13,7 +12,7 @@ use clockwright_fleet::leases::Leases;
 use clockwright_fleet::mirror::Mirror;
 use clockwright_fleet::view::{self, ViewError};
 use clockwright_model::{InstanceId, JobName};
-use clockwright_registry::{Error, Path, SharedRegistry};
+use clockwright_registry::{Error, Op, Path, SharedRegistry};
 use std::time::Duration;
 
 /// How long a look may take before the registry counts as away.
@@ -33,16 +32,24 @@ impl Site {
     pub(super) async fn open(app: &App, project: &ProjectRow) -> Result<Self, Failed> {
         let work = async {
             let (registry, keys) = registry_of(app, project).await?;
-            let node = registry.read(&[control::path(&keys)]).await?.pop().flatten();
-            // What was written there is in the database by now.
             let mark = app.store.control_mark(project.id).await?;
-            let (head, _) = app.store.head().await?;
-            let known = Known { wished: Vec::new(), head, mark };
-            match control::standing(node.as_ref(), app.store.plane(), &known) {
-                Standing::Ours(_) | Standing::None => Ok(Self { registry, keys }),
-                Standing::Behind { seq, head } => Err(Failed::Behind { seq, head }),
-                Standing::Another(url) => Err(Failed::AnotherPlane(url)),
-                Standing::Older { found, known } => Err(Failed::Older { found, known }),
+            let mut is_proven = false;
+            loop {
+                let node = registry.read(&[control::path(&keys)]).await?.pop().flatten();
+                // What was written there is in the database by now.
+                let (head, _) = app.store.head().await?;
+                return match control::standing(node.as_ref(), app.store.plane(), mark, head) {
+                    Standing::Ours(_) | Standing::None => Ok(Self { registry, keys }),
+                    Standing::Behind { seq, head } => Err(Failed::Behind { seq, head }),
+                    Standing::Another(url) => Err(Failed::AnotherPlane(url)),
+                    Standing::Older { .. } if !is_proven => {
+                        // The session may lag behind: what is read after a write does not.
+                        is_proven = true;
+                        registry.commit(vec![Op::check(Path::root())]).await?;
+                        continue;
+                    }
+                    Standing::Older { found, known } => Err(Failed::Older { found, known }),
+                };
             }
         };
         match tokio::time::timeout(PATIENCE, work).await {

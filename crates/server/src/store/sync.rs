@@ -236,6 +236,20 @@ impl Store {
         Ok(tx.commit().await?)
     }
 
+    /// Those of these jobs of which something is on record that is not dealt with.
+    ///
+    /// # Errors
+    /// The database is away.
+    pub async fn standing(&self, jobs: &[i64]) -> Result<Vec<i64>, StoreError> {
+        if jobs.is_empty() {
+            return Ok(Vec::new());
+        }
+        let mut sql = self.sql("SELECT DISTINCT job FROM CLOCKWRIGHT_DRIFT");
+        sql.must("done IS NULL AND job IN (");
+        sql.list(jobs.iter().copied());
+        self.fetch(sql).await?.iter().map(|row| Ok(row.int(0)?)).collect()
+    }
+
     /// Jobs that are to be written now, each with its project: saved and not written yet, or in a fight whose pause is over.
     ///
     /// # Errors

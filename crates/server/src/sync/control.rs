@@ -13,7 +13,6 @@
 //! | another plane | another database manages it: nothing is written |
 //! | text that is none of ours | somebody else's node: nothing is written |
 
-use crate::decide::group::Known;
 use clockwright_fleet::keys::Keys;
 use clockwright_registry::{Conflict, Error, Node, Op, Path, Registry};
 use serde::{Deserialize, Serialize};
@@ -88,10 +87,9 @@ pub enum Standing {
     },
 }
 
-/// How the node stands to the database with this id, which knows this.
+/// How the node stands to the database with this id, which has seen this version, and whose journal ends at this number.
 #[must_use]
-pub fn standing(node: Option<&Node>, plane: &str, known: &Known) -> Standing {
-    let Known { mark, head, .. } = *known;
+pub fn standing(node: Option<&Node>, plane: &str, mark: i64, head: i64) -> Standing {
     let Some(node) = node else {
         return if mark > 0 { Standing::Older { found: -1, known: mark } } else { Standing::None };
     };
@@ -146,16 +144,15 @@ mod tests {
 
     #[test]
     fn a_node_of_another_database_or_an_older_one_is_told_from_ours() {
-        let known = |mark, head| Known { wished: Vec::new(), head, mark };
         let ours = |version| Standing::Ours(Ours { version, term: 1 });
-        assert_eq!(standing(None, "a", &known(0, 1)), Standing::None);
-        assert_eq!(standing(Some(&node("a", 3)), "a", &known(3, 1)), ours(3));
-        assert_eq!(standing(Some(&node("a", 2)), "a", &known(3, 1)), Standing::Older { found: 2, known: 3 });
-        assert_eq!(standing(None, "a", &known(3, 1)), Standing::Older { found: -1, known: 3 });
-        assert_eq!(standing(Some(&node("a", 3)), "a", &known(3, 0)), Standing::Behind { seq: 1, head: 0 });
+        assert_eq!(standing(None, "a", 0, 1), Standing::None);
+        assert_eq!(standing(Some(&node("a", 3)), "a", 3, 1), ours(3));
+        assert_eq!(standing(Some(&node("a", 2)), "a", 3, 1), Standing::Older { found: 2, known: 3 });
+        assert_eq!(standing(None, "a", 3, 1), Standing::Older { found: -1, known: 3 });
+        assert_eq!(standing(Some(&node("a", 3)), "a", 3, 0), Standing::Behind { seq: 1, head: 0 });
         let another = Standing::Another("https://there".into());
-        assert_eq!(standing(Some(&node("b", 9)), "a", &known(3, 1)), another);
+        assert_eq!(standing(Some(&node("b", 9)), "a", 3, 1), another);
         let rubbish = Node { data: "x".into(), stat: Stat::default() };
-        assert!(matches!(standing(Some(&rubbish), "a", &known(0, 1)), Standing::Another(_)));
+        assert!(matches!(standing(Some(&rubbish), "a", 0, 1), Standing::Another(_)));
     }
 }

@@ -14,7 +14,7 @@ use crate::registries::NoSession;
 use crate::store::{Change, DriftRow, NewJob, ProjectRow, StoreError};
 use clockwright_fleet::keys::{Key, Keys};
 use clockwright_model::JobName;
-use clockwright_registry::{Access as NodeAccess, Error, Node, Path, SharedRegistry};
+use clockwright_registry::{Access as NodeAccess, Error, Node, Op, Path, SharedRegistry};
 use futures::FutureExt;
 use futures::future::BoxFuture;
 use serde_json::json;
@@ -219,6 +219,10 @@ impl<'a> Desk<'a> {
             let news = match step {
                 Step::Look => self.look().await?,
                 Step::Ask => News::Asked(self.ask().await?),
+                Step::Prove => {
+                    self.registry.commit(vec![Op::check(Path::root())]).await?;
+                    News::Again
+                }
                 Step::Make(control) => {
                     control::make(self.registry.as_ref(), &self.keys, &control).await?;
                     News::Again
@@ -294,8 +298,9 @@ impl<'a> Desk<'a> {
         let store = &self.app.store;
         let mark = store.control_mark(self.project.id).await?;
         let wished = store.wished(self.jobs).await?;
+        let standing = store.standing(self.jobs).await?;
         let (head, _) = store.head().await?;
-        Ok(Known { wished, head, mark })
+        Ok(Known { wished, standing, head, mark })
     }
 
     /// Takes over what the registry has.

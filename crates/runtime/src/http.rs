@@ -131,9 +131,7 @@ impl HttpRuntime {
                 |error: &reqwest::Error| error.is_connect() && error.url() == Some(&self.settings.uri);
             match (answer, again) {
                 (Err(error), Some(again))
-                    if unsent(&error)
-                        && limits::shortage_behind(&error).is_some()
-                        && Instant::now() < deadline =>
+                    if unsent(&error) && shortage(&error).is_some() && Instant::now() < deadline =>
                 {
                     tokio::time::sleep(limits::LOOK).await;
                     request = again;
@@ -162,7 +160,7 @@ impl HttpRuntime {
                         "; http.tls.ca names a file of the certificates that are trusted, such as this server's own",
                     );
                 }
-                if let Some(shortage) = limits::shortage_behind(error) {
+                if let Some(shortage) = shortage(error) {
                     text.push_str("; ");
                     text.push_str(shortage);
                 }
@@ -209,6 +207,11 @@ impl Failure {
     fn start(text: String) -> Self {
         Self { kind: FailureKind::Start, reason: Reason::NotStarted { text } }
     }
+}
+
+/// What the system has no room for, if that is behind an error.
+fn shortage(error: &(dyn Error + 'static)) -> Option<&'static str> {
+    error.downcast_ref().and_then(limits::shortage).or_else(|| shortage(error.source()?))
 }
 
 /// Whether one more redirect is followed.

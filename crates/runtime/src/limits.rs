@@ -13,7 +13,6 @@
 
 use rustix::io::Errno;
 use rustix::process::{DumpableBehavior, Resource, Rlimit, getrlimit, set_dumpable_behavior, setrlimit};
-use std::error::Error;
 use std::io;
 use std::sync::OnceLock;
 use std::time::Duration;
@@ -110,11 +109,6 @@ pub(crate) fn shortage(error: &io::Error) -> Option<&'static str> {
         Errno::NOMEM => Some("there is no memory for one more process"),
         _ => None,
     }
-}
-
-/// As [`shortage`], of what is behind an error.
-pub(crate) fn shortage_behind(error: &(dyn Error + 'static)) -> Option<&'static str> {
-    error.downcast_ref().and_then(shortage).or_else(|| shortage_behind(error.source()?))
 }
 
 /// What the system says, and what may be done about it where it has no room.

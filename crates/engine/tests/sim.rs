@@ -217,7 +217,7 @@ mutations! {
     finds_a_completion_without_its_token: Mutation CompletionIgnoresToken,
     finds_that_only_items_of_dead_owners_are_suspected: Mutation OrphansOfDeadOwnersOnly,
     finds_that_a_dying_taker_of_ours_is_taken_for_java: Mutation DyingTakerIsJava,
-    finds_that_a_job_is_left_with_claims_open: Mutation RemovedJobKeepsClaims,
+    finds_that_a_job_is_left_with_claims_open: Mutation RemovedJobKeepsClaims [RemoveJob Denied Partition],
     finds_that_the_end_of_a_session_leaves_runs_their_lease: Seam OneLeaseForAllSessions [Expiry],
     finds_that_an_outcome_leaves_the_cursor_before_it_is_stored: Seam StoredBeforeItIs [Crash],
     finds_that_a_clock_which_is_ahead_is_trusted: Seam ClockIsTrusted,

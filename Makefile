@@ -6,7 +6,7 @@ CARGO := cargo
 RUN_DATA := $(TARGET)/run
 
 .DEFAULT_GOAL := help
-.PHONY: help run test test-interop test-interop-quick bench bench-events bench-peers dist publish-check lint rust zookeeper databases
+.PHONY: help run test test-interop test-interop-quick bench bench-events bench-peers dist publish-check lint rust zookeeper databases oidc
 
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-18s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -19,7 +19,7 @@ run: rust ## Run the example: this machine's packages, checked in 4 parts by 3 i
 	@PATH="$(abspath $(TARGET))/debug:$$PATH" clockwright dev -f examples/verify-packages/jobs.yaml \
 	    --data $(RUN_DATA) --fire-now $(RUN_ARGS)
 
-test: rust zookeeper databases ## Check the format and the lints, then run every test: unit, conformance, simulation, end to end
+test: rust zookeeper databases oidc ## Check the format and the lints, then run every test: unit, conformance, simulation, end to end
 	$(CARGO) fmt --all --check
 	$(CARGO) clippy --workspace --all-targets --features clockwright-engine/mutations,clockwright-server/mutations -- -D warnings
 	$(CARGO) clippy -p clockwright --no-default-features -- -D warnings
@@ -68,6 +68,9 @@ rust:
 
 zookeeper:
 	@sh scripts/install-zookeeper.sh
+
+oidc:
+	@sh scripts/install-oidc.sh
 
 databases:
 	@sh scripts/install-databases.sh

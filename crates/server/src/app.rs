@@ -11,6 +11,7 @@ use crate::http::openapi::Operation;
 use crate::http::refusal::{Answered, Refusal};
 use crate::http::v1::lists::Lists;
 use crate::identity::Identity;
+use crate::identity::oidc::Provider;
 use crate::identity::password::Hashing;
 use crate::mirror::Mirrors;
 use crate::ops::Desk;
@@ -62,6 +63,8 @@ pub struct App {
     pub ops: Desk,
     /// The room for passwords.
     pub hashing: Hashing,
+    /// What is known of the identity provider.
+    pub provider: Provider,
     /// How often who may ask.
     pub limits: Limits,
     /// How it is set up.
@@ -131,6 +134,7 @@ impl App {
             room: Semaphore::new(config.requests),
             config: Arc::new(config),
             clock,
+            provider: Provider::default(),
             limits: Limits::default(),
             told: Mutex::default(),
             streams: Arc::default(),
@@ -155,7 +159,12 @@ impl App {
     /// The secret of the session's cookie.
     #[must_use]
     pub fn cookie(&self, headers: &HeaderMap) -> Option<String> {
-        let name = self.config.cookie_name();
+        self.cookie_of(headers, self.config.cookie_name())
+    }
+
+    /// What a cookie of this name holds.
+    #[must_use]
+    pub fn cookie_of(&self, headers: &HeaderMap, name: &str) -> Option<String> {
         let all = headers.get_all(http::header::COOKIE);
         let mut pairs = all.iter().filter_map(|value| value.to_str().ok()).flat_map(|text| text.split(';'));
         pairs.find_map(|pair| pair.trim().strip_prefix(name)?.strip_prefix('=').map(str::to_owned))

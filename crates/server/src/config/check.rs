@@ -38,6 +38,20 @@ pub(super) fn finish(config: &mut Config) -> Vec<Problem> {
     } else if config.tls_cert.is_some() && !config.is_secure() {
         refuse("public_url", "begins with `https://` where `tls` is set");
     }
+    if let Some(oidc) = &config.oidc {
+        for (key, given) in [
+            ("oidc.issuer", &oidc.issuer),
+            ("oidc.client", &oidc.client),
+            ("oidc.secret", &oidc.secret.reveal().to_owned()),
+        ] {
+            if given.is_empty() {
+                refuse(key, "is missing: other keys of `oidc` are there");
+            }
+        }
+        if !config.oidc_scopes.split(' ').any(|scope| scope == "openid") {
+            refuse("oidc.scopes", "has to have `openid` in it");
+        }
+    }
     if config.session_idle > config.session_longest {
         refuse("auth.idle", "is longer than `auth.longest`");
     }

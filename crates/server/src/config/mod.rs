@@ -64,6 +64,14 @@ pub struct Config {
     pub token_longest: Millis,
     /// How long a save waits for the registry, milliseconds.
     pub sync_wait: Millis,
+    /// The identity provider, if there is one.
+    pub oidc: Option<Oidc>,
+    /// What is asked for there.
+    pub oidc_scopes: String,
+    /// The claim that names groups.
+    pub oidc_groups: String,
+    /// Who may sign in by a password.
+    pub local: Local,
     /// How many sign-ins of one login may fail in a minute.
     pub per_login: i64,
     /// How many sign-ins from one address may fail in a minute.
@@ -82,6 +90,28 @@ pub struct Config {
     pub reads: Rate,
     /// How often somebody may change something.
     pub changes: Rate,
+}
+
+/// An identity provider.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Oidc {
+    /// Its address, as it calls itself.
+    pub issuer: String,
+    /// What we are called there.
+    pub client: String,
+    /// What we prove that by.
+    pub secret: Secret,
+    /// How they must have proved who they are; empty for any way.
+    pub require_acr: String,
+}
+
+/// Who may sign in by a password.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Local {
+    /// Those who have one, while there is no identity provider.
+    UntilOidc,
+    /// Those who have one.
+    Always,
 }
 
 /// A text that may hold a password: it is never printed.
@@ -138,6 +168,10 @@ impl Config {
             token_usual: 0,
             token_longest: 0,
             sync_wait: 0,
+            oidc: None,
+            oidc_scopes: String::new(),
+            oidc_groups: String::new(),
+            local: Local::UntilOidc,
             per_login: 0,
             per_address: 0,
             lock_longest: 0,
@@ -192,6 +226,12 @@ impl Config {
             .into())
     }
 
+    /// True when people may sign in by a password.
+    #[must_use]
+    pub fn lets_locals_in(&self) -> bool {
+        self.oidc.is_none() || self.local == Local::Always
+    }
+
     /// True when browsers speak to it over TLS.
     #[must_use]
     pub fn is_secure(&self) -> bool {
@@ -202,6 +242,12 @@ impl Config {
     #[must_use]
     pub fn cookie_name(&self) -> &'static str {
         if self.is_secure() { "__Host-clockwright" } else { "clockwright-http" }
+    }
+
+    /// The name of the cookie that a browser keeps while it is at the identity provider.
+    #[must_use]
+    pub fn errand_name(&self) -> &'static str {
+        if self.is_secure() { "__Host-clockwright-errand" } else { "clockwright-http-errand" }
     }
 }
 

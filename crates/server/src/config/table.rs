@@ -1,6 +1,6 @@
 //! The keys of `clockwright.yaml`: only those that something honours.
 
-use super::{Config, Secret};
+use super::{Config, Local, Oidc, Secret};
 use clockwright_model::Millis;
 use std::fmt::Display;
 use std::str::FromStr;
@@ -30,6 +30,8 @@ pub enum Form {
     Secret,
     /// Texts: a list, or with commas between them.
     Texts,
+    /// One of these words.
+    Word(&'static [&'static str]),
     /// `true` or `false`.
     Flag,
     /// A whole number between these, both included.
@@ -248,6 +250,84 @@ pub const KEYS: &[Key] = &[
         take: |config, _, value| number(&mut config.lock_longest, value),
     },
     Key {
+        name: "auth.local",
+        form: Form::Word(&["until_oidc", "always"]),
+        default: "until_oidc",
+        example: "",
+        help: "Who may sign in by a password: nobody once there is an identity provider, or whoever has one. Links of the first administrator and \
+               of a rescue work either way.",
+        take: |config, _, value| {
+            config.local = if value.text() == "always" { Local::Always } else { Local::UntilOidc };
+            Ok(())
+        },
+    },
+    Key {
+        name: "oidc.issuer",
+        form: Form::Text,
+        default: "",
+        example: "https://id.example.com/realms/main",
+        help: "The identity provider (OpenID Connect) that people sign in at. It sends them back to `{public_url}/api/v1/oidc/callback`.",
+        take: |config, _, value| {
+            let issuer = value.text();
+            if issuer.is_empty() {
+                return Ok(());
+            }
+            let url = url::Url::parse(&issuer).map_err(|error| format!("is no address: {error}"))?;
+            let is_here = ["127.0.0.1", "[::1]", "localhost"].contains(&url.host_str().unwrap_or_default());
+            if url.scheme() != "https" && !is_here {
+                return Err("begins with `https://`".to_owned());
+            }
+            config.oidc.get_or_insert_default().issuer = issuer;
+            Ok(())
+        },
+    },
+    Key {
+        name: "oidc.client",
+        form: Form::Text,
+        default: "",
+        example: "clockwright",
+        help: "What this server is called there.",
+        take: |config, _, value| of_oidc(config, value, |oidc| &mut oidc.client),
+    },
+    Key {
+        name: "oidc.secret",
+        form: Form::Secret,
+        default: "",
+        example: "file:/etc/clockwright/oidc-secret",
+        help: "What it proves that by.",
+        take: |config, _, value| {
+            let text = value.text();
+            if !text.is_empty() {
+                config.oidc.get_or_insert_default().secret = Secret::from(text);
+            }
+            Ok(())
+        },
+    },
+    Key {
+        name: "oidc.scopes",
+        form: Form::Text,
+        default: "openid profile email",
+        example: "",
+        help: "What is asked for there, with spaces. Some providers tell groups only when they are asked for `groups`.",
+        take: |config, _, value| text(&mut config.oidc_scopes, value),
+    },
+    Key {
+        name: "oidc.groups",
+        form: Form::Text,
+        default: "groups",
+        example: "",
+        help: "The claim that names somebody's groups. Roles are given to groups like to people: `PUT …/members/group/{name}`.",
+        take: |config, _, value| text(&mut config.oidc_groups, value),
+    },
+    Key {
+        name: "oidc.require_acr",
+        form: Form::Text,
+        default: "",
+        example: "mfa",
+        help: "How people must have proved who they are there (`acr`), for example by a second factor.",
+        take: |config, _, value| of_oidc(config, value, |oidc| &mut oidc.require_acr),
+    },
+    Key {
         name: "token.default",
         form: Form::Duration(HOUR, 365 * DAY),
         default: "90d",
@@ -355,6 +435,8 @@ impl Form {
                 let parts = text.split(',').map(str::trim).filter(|part| !part.is_empty());
                 Value::Texts(parts.map(str::to_owned).collect())
             }
+            Form::Word(words) if words.contains(&text) => Value::Text(text.to_owned()),
+            Form::Word(words) => return Err(format!("is one of {}", words.join(", "))),
             Form::Flag if text == "true" || text == "false" => Value::Flag(text == "true"),
             Form::Flag => return Err("is `true` or `false`".to_owned()),
             Form::Number(least, most) => {
@@ -403,6 +485,11 @@ where
     Ok(())
 }
 
+fn text(place: &mut String, value: Value) -> Result<(), String> {
+    *place = value.text();
+    Ok(())
+}
+
 fn secret(place: &mut Secret, value: Value) -> Result<(), String> {
     *place = Secret::from(value.text());
     Ok(())
@@ -410,6 +497,15 @@ fn secret(place: &mut Secret, value: Value) -> Result<(), String> {
 
 fn file(place: &mut Option<std::path::PathBuf>, value: Value) -> Result<(), String> {
     *place = Some(value.text()).filter(|text| !text.is_empty()).map(Into::into);
+    Ok(())
+}
+
+/// A text that counts only where there is a provider.
+fn of_oidc(config: &mut Config, value: Value, place: fn(&mut Oidc) -> &mut String) -> Result<(), String> {
+    let text = value.text();
+    if !text.is_empty() {
+        *place(config.oidc.get_or_insert_default()) = text;
+    }
     Ok(())
 }
 

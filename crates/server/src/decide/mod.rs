@@ -5,6 +5,7 @@
 
 pub mod author;
 pub mod chain;
+pub mod claims;
 pub mod group;
 pub mod hold;
 pub mod limits;

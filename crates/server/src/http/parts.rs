@@ -148,6 +148,18 @@ impl Part for Wait {
     }
 }
 
+/// What the browser kept while it was at the identity provider.
+#[derive(Debug, Clone)]
+pub struct Kept(pub Option<String>);
+
+impl Part for Kept {
+    fn read(ask: &Ask) -> Answered<Self> {
+        Ok(Self(ask.app.cookie_of(&ask.headers, ask.app.config.errand_name())))
+    }
+
+    fn describe(_: &mut Operation) {}
+}
+
 /// The whole request, for the few handlers that need a header of their own.
 #[derive(Debug, Clone)]
 pub struct Client {

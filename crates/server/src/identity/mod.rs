@@ -5,6 +5,7 @@
 //! kept with them: they are those of the catalogue at each request.
 
 pub(crate) mod guess;
+pub(crate) mod oidc;
 pub mod password;
 pub mod secret;
 

@@ -164,6 +164,18 @@ impl Store {
         self.fetch(sql).await?.first().map(user).transpose()
     }
 
+    /// Somebody, by what an identity provider calls them.
+    ///
+    /// # Errors
+    /// The database is away.
+    pub async fn user_of_subject(&self, issuer: &str, subject: &str) -> Result<Option<UserRow>, StoreError> {
+        let mut sql = self.sql(USERS);
+        sql.is("issuer = ", issuer.to_owned());
+        sql.is("subject = ", subject.to_owned());
+        sql.must("alive = ''");
+        self.fetch(sql).await?.first().map(user).transpose()
+    }
+
     /// People or service accounts behind this login, in the order of logins.
     ///
     /// # Errors

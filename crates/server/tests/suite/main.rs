@@ -12,6 +12,7 @@ mod listen;
 mod lists;
 mod live;
 mod matrix;
+mod oidc;
 mod operations;
 mod projects;
 mod stage;

@@ -4,7 +4,7 @@
 //! The secret stands behind the `#` of the link's address, so no server's log ever has it. It is used up by the transaction that does what it
 //! is for.
 
-use super::session::{self, SignedIn};
+use super::session::{self, Proof, SignedIn};
 use super::{done, target};
 use crate::app::App;
 use crate::decide::chain::{Actor, ActorKind, Via, sha256};
@@ -64,6 +64,11 @@ pub(in crate::http) async fn use_up(
         .await?
         .filter(|link| link.used.is_none() && link.expires > app.now())
         .ok_or_else(used)?;
+    let lets_in = app.config.lets_locals_in() || matches!(link.kind, LinkKind::Setup | LinkKind::Rescue);
+    if !lets_in {
+        let problem = Problem::new(Code::SignInFailed, "people sign in at the identity provider here");
+        return Err(problem.fix("open /api/v1/oidc/begin").into());
+    }
     let mut user = match link.kind {
         LinkKind::Setup => first(&app, &ask)?,
         _ => app.store.user(&link.who).await?.ok_or_else(used)?,
@@ -106,7 +111,8 @@ pub(in crate::http) async fn use_up(
     };
     change.record(done(action, 0, target("user", &user.id, &user.login), json!(null), ""));
     let longest = if link.kind == LinkKind::Rescue { RESCUE } else { app.config.session_longest };
-    session::start(&app, change, &user, &client, Vec::new(), "link", longest).await
+    let proof = Proof { way: "link", groups: Vec::new(), longest, at: app.now() };
+    session::start(&app, change, &user, &client, proof).await
 }
 
 /// The first administrator, who chooses the login.

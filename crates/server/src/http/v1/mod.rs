@@ -9,6 +9,7 @@ pub(crate) mod links;
 pub(crate) mod lists;
 pub(super) mod live;
 pub(super) mod me;
+pub(super) mod oidc;
 pub(super) mod operations;
 mod paging;
 pub(super) mod people;

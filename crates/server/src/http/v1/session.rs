@@ -24,7 +24,7 @@ use std::sync::Arc;
 /// A session that began: who it is, and the cookie.
 pub(in crate::http) struct SignedIn {
     session: Session,
-    cookie: String,
+    pub(in crate::http) cookie: String,
 }
 
 impl Answer for SignedIn {
@@ -45,6 +45,10 @@ pub(in crate::http) async fn begin(
     client: Client,
 ) -> Answered<SignedIn> {
     let login = ask.login.as_str();
+    if !app.config.lets_locals_in() {
+        let problem = Problem::new(Code::SignInFailed, "people sign in at the identity provider here");
+        return Err(problem.fix("open /api/v1/oidc/begin").into());
+    }
     let user = app.store.user_of_login(login).await?;
     let (user_ref, session) = (user.as_ref(), client.session.as_deref());
     let claim = Claim { login, user: user_ref, password: &ask.password, ip: &client.ip, session };
@@ -59,7 +63,9 @@ pub(in crate::http) async fn begin(
         user.password = app.hashing.hash(ask.password.reveal().to_owned()).await?;
         change.update_user(&user).await?;
     }
-    start(&app, change, &user, &client, Vec::new(), "password", app.config.session_longest).await
+    let proof =
+        Proof { way: "password", groups: Vec::new(), longest: app.config.session_longest, at: app.now() };
+    start(&app, change, &user, &client, proof).await
 }
 
 /// One record for each minute and login is enough: guessing must not fill the journal.
@@ -87,16 +93,27 @@ fn person(anyone: &Actor, user: &UserRow) -> Actor {
     }
 }
 
+/// How somebody has proved who they are.
+pub(in crate::http) struct Proof {
+    /// By what.
+    pub(in crate::http) way: &'static str,
+    /// The groups that they are in.
+    pub(in crate::http) groups: Vec<String>,
+    /// How long their session lives at most, milliseconds.
+    pub(in crate::http) longest: Millis,
+    /// When.
+    pub(in crate::http) at: Millis,
+}
+
 /// Begins a session of somebody who has proved who they are, as the end of a change.
 pub(in crate::http) async fn start(
     app: &App,
     mut change: Change,
     user: &UserRow,
     client: &Client,
-    groups: Vec<String>,
-    way: &'static str,
-    longest: Millis,
+    proof: Proof,
 ) -> Answered<SignedIn> {
+    let Proof { way, groups, longest, at } = proof;
     let now = change.now();
     let secret = secret::random();
     // Who comes back to a browser that has a session of theirs gets a new one: the secret of before may have been fixed by somebody else.
@@ -113,7 +130,7 @@ pub(in crate::http) async fn start(
         at: now,
         seen: now,
         ends: now + longest,
-        auth_at: now,
+        auth_at: at,
         via: if way == "oidc" { "oidc" } else { "local" }.to_owned(),
         ip: client.ip.clone(),
         agent: client.agent.clone(),
@@ -128,12 +145,19 @@ pub(in crate::http) async fn start(
     Ok(SignedIn { session: view(app, user, &session.groups, Some(session.ends)), cookie })
 }
 
+/// The cookie of a session.
 fn cookie(app: &App, secret: &str, seconds: i64) -> String {
+    set_cookie(app, app.config.cookie_name(), secret, seconds)
+}
+
+/// The cookie of a browser that goes to the identity provider: it is to be back within ten minutes.
+pub(in crate::http) fn errand(app: &App, text: &str) -> String {
+    set_cookie(app, app.config.errand_name(), text, 600)
+}
+
+fn set_cookie(app: &App, name: &str, value: &str, seconds: i64) -> String {
     let secure = if app.config.is_secure() { "; Secure" } else { "" };
-    format!(
-        "{}={secret}; Path=/; HttpOnly; SameSite=Lax; Max-Age={seconds}{secure}",
-        app.config.cookie_name()
-    )
+    format!("{name}={value}; Path=/; HttpOnly; SameSite=Lax; Max-Age={seconds}{secure}")
 }
 
 fn view(app: &App, user: &UserRow, groups: &[String], ends: Option<Millis>) -> Session {

@@ -30,10 +30,6 @@ use futures::future::BoxFuture;
 use report::Row;
 use std::process::ExitCode;
 
-/// The program's own.
-#[global_allocator]
-static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
-
 /// How much is measured, and on which registries.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Scale {

@@ -13,11 +13,6 @@ use logging::LogArgs;
 use output::{Failure, talk};
 use std::process::ExitCode;
 
-/// A run makes many small pieces of memory, and another thread than the one that made them gives many of them back. With the system's
-/// allocator (glibc 2.36) two fifths of the time of a run were spent in it, with this one an eighth.
-#[global_allocator]
-static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
-
 /// A distributed job scheduler: instances share the items of a job among themselves, and no fire is lost or runs twice.
 ///
 /// Data goes to stdout and talk to stderr. Exit codes: 0 ok, 1 failed, 2 usage (a bad command line or file), 3 cannot connect,

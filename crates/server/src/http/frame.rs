@@ -202,6 +202,13 @@ async fn catch_up(app: &App, headers: &HeaderMap) -> Answered<()> {
     Ok(())
 }
 
+/// A problem that is told before any route is asked.
+#[must_use]
+pub fn alone(app: &App, problem: Problem) -> Response<Body> {
+    let id = uuid::Uuid::now_v7().to_string();
+    dress(refuse(problem, &id), &id, app)
+}
+
 /// A problem as a response.
 #[must_use]
 pub fn refuse(mut problem: Problem, id: &str) -> Response<Body> {

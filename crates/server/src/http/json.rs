@@ -16,6 +16,12 @@ const DEEPEST: usize = 32;
 /// `bad-json`, `too-deep`, `unknown-field` or `invalid`.
 pub fn read<T: DeserializeOwned>(body: &[u8]) -> Answered<T> {
     let value = strict(body)?;
+    if !value.is_object() {
+        // A list would be taken for the fields in their order.
+        return Err(Problem::new(Code::Invalid, "the body cannot be used")
+            .at("", "is to be an object")
+            .into());
+    }
     let mut track = serde_path_to_error::Track::new();
     let reader = serde_path_to_error::Deserializer::new(value, &mut track);
     T::deserialize(reader).map_err(|error| explain(&pointer(&track.path()), &error.to_string()).into())
@@ -307,6 +313,12 @@ mod tests {
     fn what_is_nested_too_deeply_is_refused_before_it_is_read() {
         let body = format!("{}{}", "[".repeat(40), "]".repeat(40));
         assert_eq!(refused(read::<Value>(body.as_bytes())).kind(), Some(Code::TooDeep));
+    }
+
+    #[test]
+    fn a_list_is_not_taken_for_the_fields_in_their_order() {
+        let problem = refused(read::<Thing>(br#"["a", 3, []]"#));
+        assert_eq!((problem.kind(), problem.errors[0].pointer.as_str()), (Some(Code::Invalid), ""));
     }
 
     #[test]

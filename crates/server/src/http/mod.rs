@@ -29,15 +29,10 @@ pub fn service(app: Arc<App>) -> Router {
 
 async fn no_route(State(app): State<Arc<App>>, request: Request) -> axum::response::Response {
     let detail = format!("there is no `{}`", request.uri().path());
-    nowhere(&app, Problem::new(Code::NotFound, detail))
+    frame::alone(&app, Problem::new(Code::NotFound, detail))
 }
 
 async fn no_method(State(app): State<Arc<App>>, request: Request) -> axum::response::Response {
     let detail = format!("`{}` does not take {}", request.uri().path(), request.method());
-    nowhere(&app, Problem::new(Code::MethodNotAllowed, detail))
-}
-
-fn nowhere(app: &App, problem: Problem) -> axum::response::Response {
-    let id = uuid::Uuid::now_v7().to_string();
-    frame::dress(frame::refuse(problem, &id), &id, app)
+    frame::alone(&app, Problem::new(Code::MethodNotAllowed, detail))
 }

@@ -69,9 +69,11 @@ use crate::http::parts::Part;
 use crate::http::refusal::Answered;
 use axum::Router;
 use axum::body::Body;
+use axum::extract::RawPathParams;
+use axum::extract::rejection::RawPathParamsRejection;
 use axum::routing::{MethodFilter, MethodRouter, on};
-use clockwright_api::Permission;
 use clockwright_api::permission::{Kind, Looks};
+use clockwright_api::{Code, Permission, Problem};
 use futures::future::BoxFuture;
 use http::{Method, Response};
 use std::collections::BTreeMap;
@@ -229,11 +231,17 @@ impl Routes {
         });
         let endpoint = Arc::new(endpoint);
         let handler = move |state: axum::extract::State<Arc<App>>,
-                            names: axum::extract::RawPathParams,
+                            names: Result<RawPathParams, RawPathParamsRejection>,
                             request: axum::extract::Request| {
             let (endpoint, known) = (Arc::clone(&endpoint), Arc::clone(&known));
-            let names = names.iter().map(|(name, value)| (name.to_owned(), value.to_owned())).collect();
-            frame::serve(state.0, path, names, known, request, move |ask| endpoint.call(ask))
+            async move {
+                let Ok(names) = names else {
+                    let problem = Problem::new(Code::BadRequest, "the address has bytes that are no text");
+                    return frame::alone(&state.0, problem);
+                };
+                let names = names.iter().map(|(name, value)| (name.to_owned(), value.to_owned())).collect();
+                frame::serve(state.0, path, names, known, request, move |ask| endpoint.call(ask)).await
+            }
         };
         let there = self.methods.remove(path).unwrap_or_default();
         self.methods.insert(path, there.merge(on(filter(&method), handler)));

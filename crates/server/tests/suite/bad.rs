@@ -1,0 +1,229 @@
+//! What cannot be used is refused with its status and its place, whatever route it is sent to: never taken in part, never an error of the server.
+//!
+//! The rows are made: each route that takes a body by each body that is none, each address by each name that is none, each list by each page that is
+//! none. A route that is added is here by itself.
+
+use crate::stage::{Caller, On, Stage};
+use clockwright_server::http::reference::openapi;
+use http::Method;
+use serde_json::{Value, json};
+
+/// One request, and what is to be answered.
+struct Row {
+    method: Method,
+    path: String,
+    kind: Option<&'static str>,
+    body: Vec<u8>,
+    /// One of these.
+    status: &'static [u16],
+    /// Where the problem is; `None` where there is no place to name.
+    pointer: Option<&'static str>,
+    what: String,
+}
+
+const JSON: Option<&str> = Some("application/json");
+
+/// What a body is called, its content type, itself, and the status and the place that are to be answered.
+type Body = (&'static str, Option<&'static str>, Vec<u8>, &'static [u16], Option<&'static str>);
+
+/// Bodies that no route takes.
+fn bodies() -> Vec<Body> {
+    let text = |text: &str| text.as_bytes().to_vec();
+    vec![
+        ("nothing", JSON, Vec::new(), &[400], Some("")),
+        ("null", JSON, text("null"), &[422], Some("")),
+        ("a list", JSON, text("[]"), &[422], Some("")),
+        ("a text", JSON, text("\"x\""), &[422], Some("")),
+        ("a number", JSON, text("-0"), &[422], Some("")),
+        ("an unknown key", JSON, text("{\"nobodyKnowsThis\": 1}"), &[400], Some("/nobodyKnowsThis")),
+        ("a key twice", JSON, text("{\"a\": 1, \"a\": 2}"), &[400], Some("")),
+        ("a number that is too large", JSON, text("{\"a\": 1e400}"), &[400], Some("")),
+        ("no number", JSON, text("{\"a\": NaN}"), &[400], Some("")),
+        ("half a body", JSON, text("{\"a\": "), &[400], Some("")),
+        ("more than a body", JSON, text("{} {}"), &[400], Some("")),
+        ("a mark of byte order", JSON, text("\u{feff}{}"), &[400], Some("")),
+        ("bytes that are no text", JSON, b"{\"a\": \"\xff\"}".to_vec(), &[400], Some("")),
+        ("half a surrogate", JSON, text("{\"a\": \"\\ud800\"}"), &[400], Some("")),
+        ("a zero byte", JSON, b"\0".to_vec(), &[400], Some("")),
+        ("ten thousand brackets", JSON, text(&"[".repeat(10_000)), &[400], None),
+        ("two megabytes", JSON, vec![b' '; 2 << 20], &[413], None),
+        ("plain text", Some("text/plain"), text("{}"), &[415], None),
+        ("a form", Some("application/x-www-form-urlencoded"), text("a=1"), &[415], None),
+        ("something without a type", None, text("{}"), &[415], None),
+    ]
+}
+
+/// Names that nothing has, as they stand in an address.
+const NAMES: &[&str] = &[
+    "%2e%2e",
+    "..%2f..%2fetc%2fpasswd",
+    "%00",
+    "%ff",
+    "con",
+    "a%0d%0ax",
+    "%e2%80%ae",
+    "%e2%80%8b",
+    "1%27%20OR%20%271%27=%271",
+    "$%7Bjndi:x%7D",
+    "%3Cscript%3E",
+    "9223372036854775808",
+    "-1",
+];
+
+/// Pages that no list has.
+const PAGES: &[(&str, &[u16])] = &[
+    ("limit=0", &[422]),
+    ("limit=-1", &[422]),
+    ("limit=1000000000", &[422]),
+    ("limit=x", &[422]),
+    ("limit=1&limit=2", &[400]),
+    ("limit=18446744073709551616", &[422]),
+    ("nobodyKnowsThis=1", &[400]),
+];
+
+fn rows() -> Vec<Row> {
+    let document: Value = serde_json::from_str(openapi()).unwrap();
+    let mut rows = Vec::new();
+    for (path, item) in document["paths"].as_object().unwrap() {
+        for (method, operation) in item.as_object().unwrap() {
+            let method: Method = method.to_uppercase().parse().unwrap();
+            let here = fill(path, "billing", "none");
+            if operation["requestBody"]["content"].get("application/json").is_some() {
+                for (what, kind, body, status, pointer) in bodies() {
+                    let what = format!("{method} {path}: {what}");
+                    rows.push(Row {
+                        method: method.clone(),
+                        path: here.clone(),
+                        kind,
+                        body,
+                        status,
+                        pointer,
+                        what,
+                    });
+                }
+            }
+            if method != Method::GET {
+                continue;
+            }
+            let asked = |path: String, status, what| Row {
+                method: Method::GET,
+                path,
+                kind: None,
+                body: Vec::new(),
+                status,
+                pointer: None,
+                what,
+            };
+            if path.contains('{') {
+                for name in NAMES {
+                    rows.push(asked(fill(path, name, name), &[400, 404], format!("{path}: `{name}`")));
+                }
+            }
+            let parameters = operation["parameters"].as_array().cloned().unwrap_or_default();
+            if parameters.iter().any(|parameter| parameter["name"] == "limit") {
+                for (page, status) in PAGES {
+                    rows.push(asked(format!("{here}?{page}"), status, format!("{path}?{page}")));
+                }
+            }
+        }
+    }
+    rows
+}
+
+fn fill(path: &str, project: &str, other: &str) -> String {
+    let path = path.replace("{project}", project);
+    let path = if project == "billing" {
+        path.replace("{job}", "report").replace("{n}", "1").replace("{m}", "1").replace("{i}", "0")
+    } else {
+        path
+    };
+    let path = path.replace("{kind}", if project == "billing" { "user" } else { other });
+    path.split('/').map(|part| if part.starts_with('{') { other } else { part }).collect::<Vec<_>>().join("/")
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn s37_what_cannot_be_used_is_refused_with_its_place_and_tells_nothing_of_the_server() {
+    let stage = Stage::new(On::Sqlite).await;
+    let root = stage.admin().await;
+    stage.post(&root, "/projects", json!({ "name": "billing" })).await.is(201);
+    let settings = json!({ "elasticJobType": "SCRIPT", "cron": "0 0 3 * * ?", "props": { "script.command.line": "true" } });
+    stage
+        .post(&root, "/projects/billing/jobs", json!({ "name": "report", "settings": settings }))
+        .await
+        .is(201);
+    let rows = rows();
+    assert!(rows.len() >= 250, "{}", rows.len());
+    let mut wrong = Vec::new();
+    for row in &rows {
+        stage.pass(200);
+        let root: Caller = root.at(1);
+        let (status, body) =
+            stage.look(&root, row.method.clone(), &row.path, Some((row.kind, row.body.clone()))).await;
+        let pointer = body["errors"][0]["pointer"].as_str();
+        let text = body.to_string();
+        let tells = ["/src/", "SELECT", "panicked", "sqlite", "127.0.0.1", "stack backtrace"]
+            .iter()
+            .find(|word| text.contains(**word));
+        let fits = row.status.contains(&status) && (row.pointer.is_none() || row.pointer == pointer);
+        if !fits || tells.is_some() || body["code"].as_str().is_none() {
+            wrong.push(format!(
+                "{}: {status} {pointer:?} {tells:?} {}, not {:?} {:?}",
+                row.what, body["code"], row.status, row.pointer
+            ));
+        }
+    }
+    let shown: Vec<&String> = wrong.iter().take(60).collect();
+    assert!(wrong.is_empty(), "{} of {}:\n{shown:#?}", wrong.len(), rows.len());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn s11_s13_no_get_changes_anything_and_no_page_of_another_site_is_let_read() {
+    let stage = Stage::new(On::Sqlite).await;
+    let root = stage.admin().await;
+    let before = stage.app.store.head().await.unwrap();
+    let document: Value = serde_json::from_str(openapi()).unwrap();
+    for (path, item) in document["paths"].as_object().unwrap() {
+        stage.pass(100);
+        let foreign = root.with("origin", "https://evil.example.com");
+        if item.get("get").is_some() {
+            stage.response(&foreign, Method::GET, &fill(path, "billing", "none"), None).await;
+        }
+        let response = stage.response(&foreign, Method::OPTIONS, &fill(path, "billing", "none"), None).await;
+        let cross = response.headers().keys().any(|name| name.as_str().starts_with("access-control-"));
+        assert!(!cross && response.status() == 405, "{path}: {response:?}");
+    }
+    assert_eq!(stage.app.store.head().await.unwrap(), before);
+}
+
+#[test]
+fn s20_no_route_takes_an_address_of_a_registry_a_database_an_issuer_or_a_peer() {
+    fn walk(json: &Value, found: &mut Vec<String>) {
+        match json {
+            Value::Object(map) => {
+                if let Some(properties) = map.get("properties").and_then(Value::as_object) {
+                    found.extend(properties.keys().cloned());
+                }
+                map.values().for_each(|value| walk(value, found));
+            }
+            Value::Array(list) => list.iter().for_each(|value| walk(value, found)),
+            _ => {}
+        }
+    }
+    let document: Value = serde_json::from_str(openapi()).unwrap();
+    let mut names = Vec::new();
+    for item in document["paths"].as_object().unwrap().values() {
+        for operation in item.as_object().unwrap().values() {
+            let schema = &operation["requestBody"]["content"]["application/json"]["schema"]["$ref"];
+            let Some(name) = schema.as_str().and_then(|name| name.rsplit('/').next()) else { continue };
+            walk(&document["components"]["schemas"][name], &mut names);
+        }
+    }
+    assert!(names.len() > 20, "{names:?}");
+    for name in names {
+        let lower = name.to_lowercase();
+        let is_address = ["url", "address", "endpoint", "connection", "dsn", "issuer"]
+            .iter()
+            .any(|word| lower.contains(word));
+        assert!(!is_address, "`{name}` looks like an address");
+    }
+}

@@ -75,7 +75,8 @@ impl Turn<'_> {
             return;
         }
         let before = match self.job.mirror.item(item).map(|nodes| &nodes.cursor) {
-            Some(CursorNode::Known { modified, .. }) => Some(*modified),
+            // Read before the answer came, it is this very claim.
+            Some(CursorNode::Known { modified, .. }) if *modified != token => Some(*modified),
             _ => None,
         };
         if let Err(violation) = m_s2_grows("the token", before, token) {

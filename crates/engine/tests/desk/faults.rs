@@ -6,6 +6,7 @@ use clockwright_fleet::keys::Key;
 use clockwright_model::{Event, Exclusive, Fire, JobSettings, Misfire, Outcome, Reason, Retry, Source};
 use clockwright_registry::Op;
 use clockwright_testkit::sim::EPOCH;
+use std::collections::BTreeSet;
 
 fn with_failover(job: JobSettings) -> JobSettings {
     JobSettings { failover: true, ..job }
@@ -418,4 +419,24 @@ fn a_session_whose_nodes_are_seen_to_go_before_its_end_is_heard_of_is_no_command
     desk.pass(2_000);
     assert!(desk.status(who, "a").registered, "{}", desk.told());
     assert_eq!(desk.owns(who, "a"), [0, 1]);
+}
+
+#[test]
+fn a_claim_that_is_read_before_its_answer_came_starts_its_run_once() {
+    let mut desk = Desk::new(&[job("a", EACH_SECOND, 2)]);
+    desk.start();
+    desk.pass(2_500);
+    let before = desk.ran("a").len();
+    assert!(before > 0, "{}", desk.told());
+    desk.delay_answers(|ops| ops.iter().any(|op| op.path().name() == "cursor"));
+    // Answers of reads come by another way than those of commits: all is read anew by now.
+    desk.pass(REFRESH + 1_000);
+    assert!(desk.running("a").is_empty(), "nothing is started on a guess");
+    assert_eq!(desk.ran("a").len(), before, "{}", desk.told());
+    desk.deliver_answers();
+    desk.pass(2_000);
+    let ran = desk.ran("a");
+    assert!(ran.len() >= before + 2, "{}", desk.told());
+    let once: BTreeSet<(u32, String)> = ran.iter().map(|ran| (ran.item, ran.fire.to_string())).collect();
+    assert_eq!(once.len(), ran.len(), "{}", desk.told());
 }

@@ -28,6 +28,8 @@ pub struct Instance {
     pub(super) cut: bool,
     frozen: bool,
     pub(super) inbox: VecDeque<Input>,
+    /// Answers that are on their way.
+    pub(super) unanswered: VecDeque<Input>,
     /// Hints that are on their way.
     pub(super) late: Vec<Path>,
     pub(super) wake_at: Millis,
@@ -62,6 +64,7 @@ impl Instance {
             cut: false,
             frozen: false,
             inbox: VecDeque::new(),
+            unanswered: VecDeque::new(),
             late: Vec::new(),
             wake_at: now,
             run_hints: true,

@@ -91,7 +91,7 @@ pub struct Ran {
 /// Refuses some commits.
 type Guard = Box<dyn Fn(&[Op]) -> Option<Error>>;
 
-/// Which commits' answers get lost.
+/// Which commits' answers get lost, or are late.
 type Deaf = Box<dyn Fn(&[Op]) -> bool>;
 
 /// Which hints are late.
@@ -118,6 +118,7 @@ pub struct Desk {
     pub(super) heard: Vec<Event>,
     guard: Option<Guard>,
     deaf: Option<Deaf>,
+    slow: Option<Deaf>,
     blind: Option<Error>,
     late: Option<Late>,
     /// Commits that were sent, by when, and what became of them where that is not well.
@@ -159,6 +160,7 @@ impl Desk {
             heard: Vec::new(),
             guard: None,
             deaf: None,
+            slow: None,
             blind: None,
             late: None,
             commits: Vec::new(),
@@ -272,6 +274,21 @@ impl Desk {
     /// From now on the answers to these commits get lost, after they were carried out.
     pub fn lose_answers(&mut self, to: impl Fn(&[Op]) -> bool + 'static) {
         self.deaf = Some(Box::new(to));
+    }
+
+    /// From now on the answers to these commits come only when [`deliver_answers`](Self::deliver_answers) is called: what is read meanwhile
+    /// overtakes them.
+    pub fn delay_answers(&mut self, to: impl Fn(&[Op]) -> bool + 'static) {
+        self.slow = Some(Box::new(to));
+    }
+
+    /// All answers that were late arrive, and none is late any more.
+    pub fn deliver_answers(&mut self) {
+        self.slow = None;
+        for instance in &mut self.instances {
+            instance.inbox.append(&mut instance.unanswered);
+        }
+        self.quiesce();
     }
 
     /// From now on nothing can be read.
@@ -462,7 +479,10 @@ impl Desk {
             Effect::Commit { id, ops } => {
                 let result = self.commit(who, &ops);
                 self.commits.push((at, who, result.as_ref().err().cloned()));
-                self.instances[who.0].inbox.push_back(Input::Committed { id, result });
+                let late = self.slow.as_ref().is_some_and(|slow| slow(&ops));
+                let instance = &mut self.instances[who.0];
+                let answers = if late { &mut instance.unanswered } else { &mut instance.inbox };
+                answers.push_back(Input::Committed { id, result });
             }
             Effect::Renew => {
                 let id = self.instances[who.0].id.clone();

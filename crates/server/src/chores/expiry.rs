@@ -4,7 +4,7 @@
 use super::{Term, Turn};
 use crate::app::App;
 use crate::store::ProjectRow;
-use crate::sync::{control, registry_of};
+use crate::sync::registry_of;
 use clockwright_model::Millis;
 use clockwright_registry::Op;
 
@@ -30,9 +30,8 @@ pub(super) async fn turn(app: &App, term: &Term) -> Turn {
 /// Removes the marks of requests that nobody will repeat: a key is known for a day.
 async fn marks(app: &App, project: &ProjectRow) -> Result<(), crate::sync::Failed> {
     let (registry, keys) = registry_of(app, project).await?;
-    let root = control::requests(&keys);
-    let names = registry.list(&root).await?;
-    let paths: Vec<_> = names.iter().map(|name| root.join(name)).collect();
+    let ids = registry.list(&keys.requests()).await?;
+    let paths: Vec<_> = ids.iter().map(|id| keys.request(id)).collect();
     let nodes = registry.read(&paths).await?;
     let old = paths
         .into_iter()

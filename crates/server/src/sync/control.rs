@@ -56,12 +56,6 @@ pub fn path(keys: &Keys) -> Path {
     keys.own_root().join("control")
 }
 
-/// Where the marks of requests are that were carried out, a child each.
-#[must_use]
-pub fn requests(keys: &Keys) -> Path {
-    path(keys).join("requests")
-}
-
 /// How the node stands to this database.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Standing {

@@ -19,6 +19,7 @@ on_each_database! {
     a_leader_that_wakes_up_in_a_later_term_writes_nothing
     a_database_is_led_from_one_registry_only
     what_is_over_is_removed_and_what_lives_stays
+    the_mark_of_a_request_goes_a_day_after_it_was_carried_out
 }
 
 async fn holder(app: &App) -> (i64, String) {
@@ -140,4 +141,21 @@ async fn what_is_over_is_removed_and_what_lives_stays(stage: &Stage) {
     store.expire(term, stage.app.now()).await.unwrap();
     assert!(store.servers(0).await.unwrap().is_empty());
     stage.get(&root, "/me").await.refused("session-over");
+}
+
+async fn the_mark_of_a_request_goes_a_day_after_it_was_carried_out(stage: &Stage) {
+    let root = stage.admin().await;
+    stage.post(&root, "/projects", json!({ "name": "billing" })).await.is(201);
+    let keys = Keys::new("billing").unwrap();
+    let registry = stage.registry.connect(ConnectOptions::default()).unwrap();
+    for path in [keys.own_root().clone(), keys.requests(), keys.request("monday-1")] {
+        // Some of them may be there already.
+        let _ = registry.commit(vec![Op::create(path, "{}")]).await;
+    }
+    let made = registry.read(&[keys.request("monday-1")]).await.unwrap().pop().flatten().unwrap();
+    let day = 24 * 3_600_000;
+    stage.pass((made.stat.created_at + day - stage.app.now()).max(0));
+    let lead = Lead::start(Arc::clone(&stage.app));
+    soon("the mark is gone", async || registry.list(&keys.requests()).await.unwrap().is_empty()).await;
+    lead.stop().await;
 }

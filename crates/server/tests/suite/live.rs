@@ -67,7 +67,7 @@ async fn a_job_is_shown_as_the_registry_has_it_now(stage: &Stage) {
 
 async fn items_instances_and_hosts_are_answered_from_the_mirror(stage: &Stage) {
     let (root, java) = serve(stage).await;
-    stage.get(&root, &format!("{J}/items")).await.refused("registry-away");
+    stage.get(&root, &format!("{J}/items")).await.refused("starting");
     let _watching = tokio::spawn(mirror::watch(Arc::clone(&stage.app)));
     let get = async |path: &str| stage.get(&root, path).await;
     soon("it is read", async || get(&format!("{J}/items")).await.status == 200).await;

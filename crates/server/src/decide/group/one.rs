@@ -55,18 +55,8 @@ pub(super) fn judge(frame: &Frame, name: &JobName, wished: Wished, looked: Looke
     let paths = (frame.keys.job(name), frame.keys.of(name, &Key::Config));
     let sync = wished.sync.as_ref();
     let before = sync.map(|sync| sync.over.clone()).unwrap_or_default();
-    if is_as_written(&wished, &looked) {
-        return Decided {
-            wished,
-            paths,
-            looked,
-            verdict: Verdict::Nothing,
-            repeats: before,
-            stands: false,
-            text: None,
-        };
-    }
-    let Ok(settings) = wished.version.read(name) else {
+    let settings = if is_as_written(&wished, &looked) { None } else { wished.version.read(name).ok() };
+    let Some(settings) = settings else {
         return Decided {
             wished,
             paths,

@@ -123,7 +123,7 @@ pub(super) fn as_of(picture: &Picture) -> Answered<At> {
             tracing::warn!(why, "a registry is away");
             return Problem::new(Code::RegistryAway, "the project's registry cannot be reached now").retry(5);
         }
-        Problem::new(Code::RegistryAway, "the project's registry is being read for the first time").retry(1)
+        Problem::new(Code::Starting, "the project's registry is being read for the first time").retry(1)
     };
     Ok(picture.as_of.map(At).ok_or_else(away)?)
 }

@@ -93,26 +93,24 @@ pub(in crate::http) struct TheItem {
     i: Item,
 }
 
-pub(in crate::http) async fn disable_item(
-    app: Arc<App>,
-    who: Granted<JobOperate>,
-    TheJob(job): TheJob,
-    Named(TheItem { i: item }): Named<TheItem>,
-    wait: Wait,
-    Body(Operate { reason, dry_run }): Body<Operate>,
-) -> Answered<Operated> {
-    operate(app, who, Some(job), Act::DisableItem { item }, Manner { reason, dry_run, wait }).await
+macro_rules! on_an_item {
+    ($($name:ident => $act:ident;)*) => { $(
+        pub(in crate::http) async fn $name(
+            app: Arc<App>,
+            who: Granted<JobOperate>,
+            TheJob(job): TheJob,
+            Named(TheItem { i: item }): Named<TheItem>,
+            wait: Wait,
+            Body(Operate { reason, dry_run }): Body<Operate>,
+        ) -> Answered<Operated> {
+            operate(app, who, Some(job), Act::$act { item }, Manner { reason, dry_run, wait }).await
+        }
+    )* };
 }
 
-pub(in crate::http) async fn enable_item(
-    app: Arc<App>,
-    who: Granted<JobOperate>,
-    TheJob(job): TheJob,
-    Named(TheItem { i: item }): Named<TheItem>,
-    wait: Wait,
-    Body(Operate { reason, dry_run }): Body<Operate>,
-) -> Answered<Operated> {
-    operate(app, who, Some(job), Act::EnableItem { item }, Manner { reason, dry_run, wait }).await
+on_an_item! {
+    disable_item => DisableItem;
+    enable_item => EnableItem;
 }
 
 pub(in crate::http) async fn remove(

@@ -3,13 +3,11 @@
 
 mod common;
 
-use clockwright_testkit::patience::{PATIENCE, eventually};
-use common::Place;
-use rustix::process::{Pid, Signal, kill_process};
+use common::{Place, Running};
 use std::io::{Read as _, Write as _};
 use std::net::TcpListener;
 use std::os::unix::fs::{MetadataExt, chown};
-use std::process::{Child, Command};
+use std::process::Command;
 use std::time::Duration;
 
 const PROGRAM: &str = env!("CARGO_BIN_EXE_clockwright");
@@ -53,7 +51,7 @@ fn more_scripts_than_processes_are_allowed_fail_or_wait_and_all_of_it_is_on_reco
         false => place.command("prlimit"),
     };
     let program = if root { "./clockwright" } else { PROGRAM };
-    let dev = fired(&place, dev.args([&limit, program]));
+    let mut dev = fired(&place, dev.args([&limit, program]));
 
     let rows = outcomes(&place, "many", 120);
     let failed: Vec<_> = rows.iter().filter(|row| row["outcome"] == "failed").collect();
@@ -64,7 +62,7 @@ fn more_scripts_than_processes_are_allowed_fail_or_wait_and_all_of_it_is_on_reco
         let reason = row["reason"].as_str().unwrap();
         assert!(reason.contains("no more processes may be started"), "{reason}");
     }
-    ends(&place, dev);
+    assert_eq!(dev.terminate(), 0, "{}", place.talk());
 }
 
 #[test]
@@ -89,18 +87,18 @@ fn more_requests_than_descriptors_are_allowed_wait_for_each_other() {
              props: {{http.uri: 'http://127.0.0.1:{port}/', http.method: POST}}\n"
         ),
     );
-    let dev = fired(&place, place.command("prlimit").args(["--nofile=48:48", PROGRAM]));
+    let mut dev = fired(&place, place.command("prlimit").args(["--nofile=48:48", PROGRAM]));
     for row in outcomes(&place, "calls", 60) {
         assert_eq!(row["outcome"], "succeeded", "{row}");
     }
-    ends(&place, dev);
+    assert_eq!(dev.terminate(), 0, "{}", place.talk());
 }
 
 /// A `dev` under way behind this command, with all items of its file fired.
-fn fired(place: &Place, command: &mut Command) -> Child {
+fn fired(place: &Place, command: &mut Command) -> Running {
     let log = std::fs::File::create(place.path().join("talk.log")).unwrap();
     command.args(["dev", "-f", "jobs.yaml", "--instances", "1", "--fire-now"]);
-    command.stdout(log.try_clone().unwrap()).stderr(log).spawn().unwrap()
+    Running::of(command.stdout(log.try_clone().unwrap()).stderr(log).spawn().unwrap())
 }
 
 fn outcomes(place: &Place, job: &str, count: usize) -> Vec<serde_json::Value> {
@@ -109,10 +107,4 @@ fn outcomes(place: &Place, job: &str, count: usize) -> Vec<serde_json::Value> {
         rows.as_array().unwrap().len() == count
     });
     rows.as_array().unwrap().clone()
-}
-
-fn ends(place: &Place, mut dev: Child) {
-    kill_process(Pid::from_child(&dev), Signal::TERM).unwrap();
-    eventually(PATIENCE, "it ends", || dev.try_wait().unwrap().is_some());
-    assert!(dev.wait().unwrap().success(), "{}", place.talk());
 }

@@ -254,8 +254,8 @@ pub const KEYS: &[Key] = &[
         form: Form::Word(&["until_oidc", "always"]),
         default: "until_oidc",
         example: "",
-        help: "Who may sign in by a password: nobody once there is an identity provider, or whoever has one. Links of the first administrator and \
-               of a rescue work either way.",
+        help: "Who may sign in by a password: nobody once there is an identity provider, or whoever has one. The link of the \
+               first administrator works either way.",
         take: |config, _, value| {
             config.local = if value.text() == "always" { Local::Always } else { Local::UntilOidc };
             Ok(())

@@ -3,6 +3,7 @@
 
 mod common;
 
+use clockwright_testkit::patience::{PATIENCE, eventually};
 use common::Place;
 use serde_json::{Value, json};
 use std::io::{Read, Write};
@@ -54,11 +55,18 @@ fn a_job_that_is_made_over_rest_is_run_by_a_node_and_a_restart_keeps_everything(
     assert_eq!((status, &job["sync"]["state"]), (201, &json!("written")), "{job:#}");
     let registry = "embedded:.clockwright/billing";
     place.until(&["job", "list", "--registry", registry], |jobs| jobs[0]["jobName"] == "hello");
+    place.write(
+        "jobs.yaml",
+        "jobs:\n  hello:\n    elasticJobType: SCRIPT\n    cron: 0/1 * * * * ?\n    props: {script.command.line: 'true'}\n",
+    );
+    let node = place.start(&["node", "-f", "jobs.yaml", "--registry", registry]);
+    place.until(&["run", "list", "hello"], |rows| rows[0]["outcome"] == "succeeded");
+    drop(node);
     assert_eq!(server.terminate(), 0);
     drop(server);
 
     let _server = place.start(&["server", "--listen", &listen]);
-    place.until_talk("then leaving\nserving at");
+    eventually(PATIENCE, "it serves again", || place.talk().matches("serving at").count() == 2);
     let (status, _, jobs) = ask(port, "GET", "/api/v1/jobs", signed_in, &Value::Null);
     assert_eq!((status, &jobs["items"][0]["name"]), (200, &json!("hello")), "{jobs:#}");
     assert_eq!(place.talk().matches("/setup#").count(), 1, "somebody exists");

@@ -3,7 +3,23 @@
 use crate::At;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
-use utoipa::ToSchema;
+use utoipa::{IntoParams, ToSchema};
+
+/// Which records are asked for.
+#[derive(Debug, Clone, Default, Serialize, Deserialize, IntoParams)]
+#[serde(deny_unknown_fields, default)]
+pub struct JournalAsk {
+    /// How many records; 50 unless told, 1,000 at most.
+    pub limit: Option<u32>,
+    /// `next` of the page before.
+    pub after: Option<String>,
+    /// About the thing of this id.
+    pub target: Option<String>,
+    /// By the person of this id.
+    pub actor: Option<String>,
+    /// Of this action: `job.update`.
+    pub action: Option<String>,
+}
 
 /// One record of the journal.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]

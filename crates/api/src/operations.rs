@@ -51,6 +51,20 @@ pub struct Drain {
     pub dry_run: bool,
 }
 
+/// What a drain of a host in all jobs takes.
+#[derive(Debug, Clone, Default, Deserialize, Serialize, ToSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields, default)]
+pub struct DrainHost {
+    /// How long what runs is waited for, milliseconds; 10 minutes unless told, a day at most.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub timeout: Option<u64>,
+    /// Why, for the journal and for whoever meets what stands still.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub reason: Option<Reason>,
+    /// True to see what would be done, and to do nothing.
+    pub dry_run: bool,
+}
+
 /// What a shutdown takes.
 #[derive(Debug, Clone, Default, Deserialize, Serialize, ToSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields, default)]

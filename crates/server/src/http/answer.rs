@@ -2,6 +2,7 @@
 
 use crate::http::openapi::Operation;
 use axum::body::Body;
+use clockwright_api::Etag;
 use http::header::{CACHE_CONTROL, CONTENT_TYPE, ETAG, LOCATION};
 use http::{HeaderName, HeaderValue, Response, StatusCode};
 use serde::{Deserialize, Serialize};
@@ -137,12 +138,6 @@ impl Rendered {
     }
 }
 
-/// The ETag of a version.
-#[must_use]
-pub fn etag(version: i64) -> String {
-    format!("\"v{version}\"")
-}
-
 /// What was asked for.
 #[derive(Debug)]
 pub struct Found<T> {
@@ -166,7 +161,10 @@ impl<T> Found<T> {
 
 impl<T: Serialize + ToSchema + Send + 'static> Answer for Found<T> {
     fn render(self) -> Rendered {
-        Rendered { etag: self.version.map(etag), ..Rendered::json(StatusCode::OK, &self.value) }
+        Rendered {
+            etag: self.version.map(|version| Etag(version).to_string()),
+            ..Rendered::json(StatusCode::OK, &self.value)
+        }
     }
 
     fn describe(operation: &mut Operation) {
@@ -188,7 +186,7 @@ pub struct Created<T> {
 impl<T: Serialize + ToSchema + Send + 'static> Answer for Created<T> {
     fn render(self) -> Rendered {
         Rendered {
-            etag: self.version.map(etag),
+            etag: self.version.map(|version| Etag(version).to_string()),
             location: Some(self.location),
             ..Rendered::json(StatusCode::CREATED, &self.value)
         }

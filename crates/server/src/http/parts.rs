@@ -6,7 +6,7 @@ use crate::http::json;
 use crate::http::openapi::Operation;
 use crate::http::refusal::Answered;
 use crate::store::JobRow;
-use clockwright_api::{Code, Problem};
+use clockwright_api::{Code, Etag, Problem};
 use serde::de::DeserializeOwned;
 use std::sync::Arc;
 use std::time::Duration;
@@ -110,17 +110,9 @@ impl Part for Matches {
         let Some(header) = ask.header(http::header::IF_MATCH) else {
             return Err(Problem::new(Code::PreconditionRequired, "the change says no version").into());
         };
-        let number = header
-            .strip_prefix("\"v")
-            .and_then(|rest| rest.strip_suffix('"'))
-            .and_then(|text| text.parse().ok());
-        let wrong = || {
-            Problem::new(
-                Code::BadRequest,
-                format!("If-Match is `{header}`; an ETag of this interface is `\"v17\"`"),
-            )
-        };
-        Ok(Self(number.ok_or_else(wrong)?))
+        let Etag(version) =
+            header.parse().map_err(|why| Problem::new(Code::BadRequest, format!("If-Match: {why}")))?;
+        Ok(Self(version))
     }
 
     fn describe(operation: &mut Operation) {

@@ -10,6 +10,7 @@ use super::v1::{
 use crate::app::App;
 use axum::Router;
 use clockwright_api::Code;
+use clockwright_api::paths as at;
 use clockwright_api::permission::kinds::*;
 use std::sync::Arc;
 
@@ -36,288 +37,173 @@ pub fn router() -> (Router<Arc<App>>, Vec<Described>) {
 }
 
 fn doors(routes: &mut Routes) {
-    routes.get(Open, "/livez", "Is the server alive?", system::alive);
-    routes.get(Open, "/readyz", "May the server be sent requests?", system::ready);
-    routes.get(Open, "/version", "Which program is it?", system::version);
-    routes.get(Open, "/openapi.json", "The document of this interface", system::document);
-    routes.get(Open, "/problems/{code}", "What a problem means, and what to do about it", system::problem);
-    routes.post(Open, "/api/v1/session", "Sign in", session::begin);
+    routes.get(Open, at::LIVEZ, "Is the server alive?", system::alive);
+    routes.get(Open, at::READYZ, "May the server be sent requests?", system::ready);
+    routes.get(Open, at::VERSION, "Which program is it?", system::version);
+    routes.get(Open, at::OPENAPI_JSON, "The document of this interface", system::document);
+    routes.get(Open, at::PROBLEM, "What a problem means, and what to do about it", system::problem);
+    routes.post(Open, at::SESSION, "Sign in", session::begin);
     routes.refuses(&[Code::SignInFailed]);
-    routes.get(Open, "/api/v1/oidc/begin", "Go to the identity provider to sign in", oidc::begin);
+    routes.get(Open, at::OIDC_BEGIN, "Go to the identity provider to sign in", oidc::begin);
     routes.refuses(&[Code::SignInFailed]);
-    routes.get(
-        Open,
-        "/api/v1/oidc/callback",
-        "Come back from the identity provider, signed in",
-        oidc::callback,
-    );
+    routes.get(Open, at::OIDC_CALLBACK, "Come back from the identity provider, signed in", oidc::callback);
     routes.refuses(&[Code::SignInFailed]);
-    routes.post(
-        Open,
-        "/api/v1/links/{token}",
-        "Use a link: choose a password, and be signed in",
-        links::use_up,
-    );
+    routes.post(Open, at::LINK, "Use a link: choose a password, and be signed in", links::use_up);
     routes.refuses(&[Code::LinkUsed, Code::NameTaken]);
 }
 
 fn of_oneself(routes: &mut Routes) {
-    routes.get(Own, "/api/v1/session", "Who is signed in, and what they may", session::show);
-    routes.delete(OwnChange, "/api/v1/session", "Sign out", session::end);
-    routes.get(Own, "/api/v1/me", "One's own profile", me::show);
-    routes.patch(OwnChange, "/api/v1/me", "Change one's own profile", me::change);
-    routes.put(
-        OwnChange,
-        "/api/v1/me/password",
-        "Change one's own password; other sessions end",
-        me::set_password,
-    );
+    routes.get(Own, at::SESSION, "Who is signed in, and what they may", session::show);
+    routes.delete(OwnChange, at::SESSION, "Sign out", session::end);
+    routes.get(Own, at::ME, "One's own profile", me::show);
+    routes.patch(OwnChange, at::ME, "Change one's own profile", me::change);
+    routes.put(OwnChange, at::ME_PASSWORD, "Change one's own password; other sessions end", me::set_password);
     routes.refuses(&[Code::SignInFailed]);
-    routes.post(OwnChange, "/api/v1/me/step-up", "Prove again who one is, for what needs it", me::step_up);
+    routes.post(OwnChange, at::ME_STEP_UP, "Prove again who one is, for what needs it", me::step_up);
     routes.refuses(&[Code::SignInFailed]);
-    routes.get(Own, "/api/v1/me/sessions", "One's own sessions", me::sessions);
-    routes.delete(OwnChange, "/api/v1/me/sessions", "End one's own other sessions", me::end_sessions);
-    routes.delete(OwnChange, "/api/v1/me/sessions/{id}", "End one of one's own sessions", me::end_session);
-    routes.get(Own, "/api/v1/me/tokens", "One's own tokens", me::tokens);
-    routes.post(TokenOwn, "/api/v1/me/tokens", "Make a token; its secret is shown once", me::make_token);
-    routes.delete(TokenOwn, "/api/v1/me/tokens/{id}", "End a token", me::end_token);
+    routes.get(Own, at::ME_SESSIONS, "One's own sessions", me::sessions);
+    routes.delete(OwnChange, at::ME_SESSIONS, "End one's own other sessions", me::end_sessions);
+    routes.delete(OwnChange, at::ME_SESSION, "End one of one's own sessions", me::end_session);
+    routes.get(Own, at::ME_TOKENS, "One's own tokens", me::tokens);
+    routes.post(TokenOwn, at::ME_TOKENS, "Make a token; its secret is shown once", me::make_token);
+    routes.delete(TokenOwn, at::ME_TOKEN, "End a token", me::end_token);
 }
 
 fn of_people(routes: &mut Routes) {
-    routes.get(UserRead, "/api/v1/users", "List people", people::list);
-    routes.post(UserManage, "/api/v1/users", "Invite somebody; their link is shown once", people::invite);
+    routes.get(UserRead, at::USERS, "List people", people::list);
+    routes.post(UserManage, at::USERS, "Invite somebody; their link is shown once", people::invite);
     routes.refuses(&[Code::NameTaken]);
-    routes.get(UserRead, "/api/v1/users/{id}", "Somebody", people::show);
-    routes.patch(UserManage, "/api/v1/users/{id}", "Change somebody's profile", people::change);
+    routes.get(UserRead, at::USER, "Somebody", people::show);
+    routes.patch(UserManage, at::USER, "Change somebody's profile", people::change);
     routes.delete(
         UserManage,
-        "/api/v1/users/{id}",
+        at::USER,
         "Remove somebody, with their sessions, tokens and roles",
         people::remove,
     );
     routes.refuses(&[Code::LastAdmin]);
+    routes.post(UserManage, at::USER_LINK, "Make a link by which somebody chooses a password", people::link);
     routes.post(
         UserManage,
-        "/api/v1/users/{id}/link",
-        "Make a link by which somebody chooses a password",
-        people::link,
-    );
-    routes.post(
-        UserManage,
-        "/api/v1/users/{id}/disable",
+        at::USER_DISABLE,
         "Keep somebody out; their sessions and tokens end",
         people::disable,
     );
     routes.refuses(&[Code::LastAdmin]);
-    routes.post(UserManage, "/api/v1/users/{id}/enable", "Let somebody in again", people::enable);
-    routes.post(
-        UserManage,
-        "/api/v1/users/{id}/end-sessions",
-        "End somebody's sessions",
-        people::end_sessions,
-    );
-    routes.get(UserRead, "/api/v1/members", "Who has a role on all projects", projects::everywhere);
-    routes.put(
-        UserManage,
-        "/api/v1/members/{kind}/{who}",
-        "Give a role on all projects",
-        projects::set_everywhere,
-    );
+    routes.post(UserManage, at::USER_ENABLE, "Let somebody in again", people::enable);
+    routes.post(UserManage, at::USER_END_SESSIONS, "End somebody's sessions", people::end_sessions);
+    routes.get(UserRead, at::MEMBERS, "Who has a role on all projects", projects::everywhere);
+    routes.put(UserManage, at::MEMBER, "Give a role on all projects", projects::set_everywhere);
     routes.refuses(&[Code::LastAdmin]);
-    routes.delete(
-        UserManage,
-        "/api/v1/members/{kind}/{who}",
-        "Take a role on all projects away",
-        projects::drop_everywhere,
-    );
+    routes.delete(UserManage, at::MEMBER, "Take a role on all projects away", projects::drop_everywhere);
     routes.refuses(&[Code::LastAdmin]);
-    routes.get(TokenRead, "/api/v1/services", "List service accounts", people::services);
-    routes.post(TokenManage, "/api/v1/services", "Make a service account", people::make_service);
+    routes.get(TokenRead, at::SERVICES, "List service accounts", people::services);
+    routes.post(TokenManage, at::SERVICES, "Make a service account", people::make_service);
     routes.refuses(&[Code::NameTaken]);
     routes.delete(
         TokenManage,
-        "/api/v1/services/{id}",
+        at::SERVICE,
         "Remove a service account, with its tokens and roles",
         people::remove_service,
     );
-    routes.get(TokenRead, "/api/v1/services/{id}/tokens", "A service account's tokens", people::tokens);
-    routes.post(
-        TokenManage,
-        "/api/v1/services/{id}/tokens",
-        "Make a token of a service account",
-        people::make_token,
-    );
-    routes.delete(
-        TokenManage,
-        "/api/v1/services/{id}/tokens/{tid}",
-        "End a token of a service account",
-        people::end_token,
-    );
+    routes.get(TokenRead, at::SERVICE_TOKENS, "A service account's tokens", people::tokens);
+    routes.post(TokenManage, at::SERVICE_TOKENS, "Make a token of a service account", people::make_token);
+    routes.delete(TokenManage, at::SERVICE_TOKEN, "End a token of a service account", people::end_token);
 }
 
 fn of_projects(routes: &mut Routes) {
-    routes.get(ProjectRead, "/api/v1/projects", "List the projects that one may see", projects::list);
-    routes.post(ProjectCreate, "/api/v1/projects", "Make a project", projects::make);
+    routes.get(ProjectRead, at::PROJECTS, "List the projects that one may see", projects::list);
+    routes.post(ProjectCreate, at::PROJECTS, "Make a project", projects::make);
     routes.refuses(&[Code::NameTaken, Code::NamespaceTaken]);
-    routes.get(ProjectRead, "/api/v1/projects/{project}", "A project", projects::show);
-    routes.patch(ProjectWrite, "/api/v1/projects/{project}", "Change a project", projects::change);
-    routes.delete(
-        ProjectWrite,
-        "/api/v1/projects/{project}",
-        "End a project; its registry stays as it is",
-        projects::remove,
-    );
+    routes.get(ProjectRead, at::PROJECT, "A project", projects::show);
+    routes.patch(ProjectWrite, at::PROJECT, "Change a project", projects::change);
+    routes.delete(ProjectWrite, at::PROJECT, "End a project; its registry stays as it is", projects::remove);
     routes.refuses(&[Code::ProjectInUse]);
-    routes.get(
-        MembersRead,
-        "/api/v1/projects/{project}/members",
-        "Who belongs to a project",
-        projects::members,
-    );
-    routes.put(
-        ProjectMembers,
-        "/api/v1/projects/{project}/members/{kind}/{who}",
-        "Give a role on a project",
-        projects::set_member,
-    );
-    routes.delete(
-        ProjectMembers,
-        "/api/v1/projects/{project}/members/{kind}/{who}",
-        "Take a role away",
-        projects::drop_member,
-    );
+    routes.get(MembersRead, at::PROJECT_MEMBERS, "Who belongs to a project", projects::members);
+    routes.put(ProjectMembers, at::PROJECT_MEMBER, "Give a role on a project", projects::set_member);
+    routes.delete(ProjectMembers, at::PROJECT_MEMBER, "Take a role away", projects::drop_member);
 }
 
 fn of_jobs(routes: &mut Routes) {
-    routes.get(JobRead, "/api/v1/jobs", "List the jobs of all projects that one may see", lists::all);
+    routes.get(JobRead, at::JOBS, "List the jobs of all projects that one may see", lists::all);
     routes.refuses(&[Code::BadCursor, Code::BadFilter]);
-    routes.get(JobRead, "/api/v1/projects/{project}/jobs", "List a project's jobs", lists::of_project);
+    routes.get(JobRead, at::PROJECT_JOBS, "List a project's jobs", lists::of_project);
     routes.refuses(&[Code::BadCursor, Code::BadFilter]);
-    routes.post(JobWrite, "/api/v1/projects/{project}/jobs", "Make a job", jobs::make);
+    routes.post(JobWrite, at::PROJECT_JOBS, "Make a job", jobs::make);
     routes.refuses(&[Code::NameTaken, Code::CodeNotAllowed, Code::JobExistsInRegistry]);
-    routes.get(JobRead, "/api/v1/projects/{project}/jobs/{job}", "A job, as the database has it", jobs::show);
-    routes.put(
-        JobWrite,
-        "/api/v1/projects/{project}/jobs/{job}",
-        "Say what a job is, as a whole",
-        jobs::replace,
-    );
+    routes.get(JobRead, at::JOB, "A job, as the database has it", jobs::show);
+    routes.put(JobWrite, at::JOB, "Say what a job is, as a whole", jobs::replace);
     routes.refuses(&[Code::CodeNotAllowed, Code::ManagedByFiles, Code::JobRemoving]);
-    routes.patch(
-        JobWrite,
-        "/api/v1/projects/{project}/jobs/{job}",
-        "Change some of a job's settings",
-        jobs::change,
-    );
+    routes.patch(JobWrite, at::JOB, "Change some of a job's settings", jobs::change);
     routes.refuses(&[Code::CodeNotAllowed, Code::ManagedByFiles, Code::JobRemoving]);
-    routes.get(
-        JobRead,
-        "/api/v1/projects/{project}/jobs/{job}/versions",
-        "A job's versions, the newest first",
-        jobs::versions,
-    );
+    routes.get(JobRead, at::JOB_VERSIONS, "A job's versions, the newest first", jobs::versions);
     routes.refuses(&[Code::BadCursor]);
+    routes.get(JobRead, at::JOB_VERSION, "One version of a job", jobs::version);
     routes.get(
         JobRead,
-        "/api/v1/projects/{project}/jobs/{job}/versions/{n}",
-        "One version of a job",
-        jobs::version,
-    );
-    routes.get(
-        JobRead,
-        "/api/v1/projects/{project}/jobs/{job}/versions/{n}/diff/{m}",
+        at::JOB_VERSION_DIFF,
         "Which settings differ between two versions",
         jobs::differences,
     );
-    routes.post(
-        JobWrite,
-        "/api/v1/projects/{project}/jobs/{job}/rollback",
-        "Go back to an earlier version's settings",
-        jobs::roll_back,
-    );
+    routes.post(JobWrite, at::JOB_ROLLBACK, "Go back to an earlier version's settings", jobs::roll_back);
     routes.refuses(&[Code::CodeNotAllowed, Code::ManagedByFiles, Code::JobRemoving]);
 }
 
 fn of_what_is_live(routes: &mut Routes) {
-    routes.get(JobRead, "/api/v1/overview", "How everything stands that one may see", find::overview);
-    routes.get(JobRead, "/api/v1/search", "Find projects, jobs and hosts by some letters", find::search);
+    routes.get(JobRead, at::OVERVIEW, "How everything stands that one may see", find::overview);
+    routes.get(JobRead, at::SEARCH, "Find projects, jobs and hosts by some letters", find::search);
     routes.refuses(&[Code::BadFilter]);
-    routes.get(Own, "/api/v1/schedules/next", "When a schedule fires", find::next_fires);
+    routes.get(Own, at::SCHEDULES_NEXT, "When a schedule fires", find::next_fires);
     routes.refuses(&[Code::Invalid]);
-    routes.get(JobRead, "/api/v1/stream", "What changes, as it happens", stream::listen);
+    routes.get(JobRead, at::STREAM, "What changes, as it happens", stream::listen);
     routes.refuses(&[Code::BadCursor, Code::BadFilter, Code::Invalid, Code::TooManyStreams]);
-    routes.get(
-        JobRead,
-        "/api/v1/projects/{project}/jobs/{job}/live",
-        "A job as the registry has it now",
-        live::show,
-    );
+    routes.get(JobRead, at::JOB_LIVE, "A job as the registry has it now", live::show);
     routes.refuses(&[Code::RegistryAway, Code::RegistryDenied]);
-    routes.get(
-        JobRead,
-        "/api/v1/projects/{project}/jobs/{job}/items",
-        "Where a job's items are, and which of them run",
-        live::items,
-    );
+    routes.get(JobRead, at::JOB_ITEMS, "Where a job's items are, and which of them run", live::items);
     routes.refuses(&[Code::RegistryAway]);
-    routes.get(
-        JobRead,
-        "/api/v1/projects/{project}/jobs/{job}/instances",
-        "Who serves a job",
-        live::instances,
-    );
+    routes.get(JobRead, at::JOB_INSTANCES, "Who serves a job", live::instances);
     routes.refuses(&[Code::RegistryAway]);
-    routes.get(JobRead, "/api/v1/projects/{project}/hosts", "The hosts of a project", hosts::list);
+    routes.get(JobRead, at::HOSTS, "The hosts of a project", hosts::list);
     routes.refuses(&[Code::RegistryAway]);
-    routes.get(JobRead, "/api/v1/projects/{project}/hosts/{ip}", "A host, with what is on it", hosts::show);
+    routes.get(JobRead, at::HOST, "A host, with what is on it", hosts::show);
     routes.refuses(&[Code::RegistryAway, Code::NoSuchHost]);
 }
 
 fn of_history(routes: &mut Routes) {
     const PAGES: &[Code] = &[Code::BadCursor, Code::Invalid];
-    routes.get(HistoryRead, "/api/v1/runs", "Outcomes in all projects that one may see", history::all);
+    routes.get(HistoryRead, at::RUNS, "Outcomes in all projects that one may see", history::all);
     routes.refuses(PAGES);
-    routes.get(HistoryRead, "/api/v1/runs/{id}", "All that is known of one run", history::show);
-    routes.get(HistoryRead, "/api/v1/projects/{project}/runs", "Outcomes in a project", history::of_project);
+    routes.get(HistoryRead, at::RUN, "All that is known of one run", history::show);
+    routes.get(HistoryRead, at::PROJECT_RUNS, "Outcomes in a project", history::of_project);
     routes.refuses(PAGES);
-    routes.get(
-        HistoryRead,
-        "/api/v1/projects/{project}/jobs/{job}/runs",
-        "Outcomes of a job",
-        history::of_job,
-    );
+    routes.get(HistoryRead, at::JOB_RUNS, "Outcomes of a job", history::of_job);
     routes.refuses(PAGES);
     routes.get(
         HistoryRead,
-        "/api/v1/projects/{project}/jobs/{job}/attempts",
+        at::JOB_ATTEMPTS,
         "Attempts of a job, those of Elastic-Job's instances too",
         history::attempts,
     );
     routes.refuses(PAGES);
     routes.get(
         HistoryRead,
-        "/api/v1/projects/{project}/jobs/{job}/ledger",
+        at::JOB_LEDGER,
         "Every due instant of a job with its one outcome, and those that have none",
         history::ledger,
     );
     routes.refuses(&[Code::Invalid, Code::NoSuchItem]);
     routes.get(
         HistoryRead,
-        "/api/v1/projects/{project}/stats",
+        at::PROJECT_STATS,
         "How fires of a project ended, counted",
         history::project_stats,
     );
     routes.refuses(&[Code::Invalid]);
-    routes.get(
-        HistoryRead,
-        "/api/v1/projects/{project}/jobs/{job}/stats",
-        "How fires of a job ended, counted",
-        history::job_stats,
-    );
+    routes.get(HistoryRead, at::JOB_STATS, "How fires of a job ended, counted", history::job_stats);
     routes.refuses(&[Code::Invalid]);
     routes.get(
         HistoryRead,
-        "/api/v1/projects/{project}/losses",
+        at::PROJECT_LOSSES,
         "What could not be kept of a project's history",
         history::losses,
     );
@@ -328,54 +214,47 @@ fn of_operations(routes: &mut Routes) {
     const AWAY: &[Code] =
         &[Code::RegistryAway, Code::RegistryDenied, Code::RegistryOfAnotherPlane, Code::RegistryRegressed];
     macro_rules! on {
-        ($kind:ident $path:literal, $($verb:literal $title:literal $handler:ident [$($code:ident),*],)*) => { $(
-            routes.post($kind, concat!("/api/v1/projects/{project}", $path, $verb), $title, operations::$handler);
+        ($($path:ident $title:literal $handler:ident [$($code:ident),*],)*) => { $(
+            routes.post(JobOperate, at::$path, $title, operations::$handler);
             routes.refuses(AWAY);
             routes.refuses(&[Code::JobRemoving $(, Code::$code)*]);
         )* };
     }
-    on!(JobOperate "/jobs/{job}/",
-        "trigger" "Let a job fire now" trigger [ItemsRunning, JobPaused, JobOffline, NoLiveInstance],
-        "offline" "Put a job offline: it runs nowhere until it is online" offline [],
-        "online" "Put a job online" online [],
-        "pause" "Pause a job: nothing of it begins" pause [],
-        "resume" "End a job's pause and drain, or the drain of one of its hosts" resume [],
-        "drain" "Drain a job or one of its hosts: what runs ends, nothing begins" drain [NoSuchHost],
-        "disable" "Disable a job, or keep it off a host" disable [NoSuchHost],
-        "enable" "Enable a job, or let it on a host again" enable [NoSuchHost],
-        "rebalance" "Share a job's items out anew" rebalance [StaticSharding, NoLiveInstance],
-        "shutdown" "Let instances give a job up; their processes go on" shutdown [NoSuchHost],
-        "items/{i}/disable" "Leave an item out" disable_item [NoSuchItem],
-        "items/{i}/enable" "Take an item in again" enable_item [NoSuchItem],
-    );
-    on!(JobOperate "/hosts/{ip}/",
-        "disable" "Disable a host in all jobs" disable_host [NoSuchHost],
-        "enable" "Enable a host in all jobs" enable_host [NoSuchHost],
-        "drain" "Drain a host: what runs there ends, nothing begins" drain_host [NoSuchHost],
-        "resume" "End the drain of a host" resume_host [NoSuchHost],
-        "shutdown" "Let the instances on a host give all jobs up" shutdown_host [NoSuchHost],
+    on!(
+        JOB_TRIGGER "Let a job fire now" trigger [ItemsRunning, JobPaused, JobOffline, NoLiveInstance],
+        JOB_OFFLINE "Put a job offline: it runs nowhere until it is online" offline [],
+        JOB_ONLINE "Put a job online" online [],
+        JOB_PAUSE "Pause a job: nothing of it begins" pause [],
+        JOB_RESUME "End a job's pause and drain, or the drain of one of its hosts" resume [],
+        JOB_DRAIN "Drain a job or one of its hosts: what runs ends, nothing begins" drain [NoSuchHost],
+        JOB_DISABLE "Disable a job, or keep it off a host" disable [NoSuchHost],
+        JOB_ENABLE "Enable a job, or let it on a host again" enable [NoSuchHost],
+        JOB_REBALANCE "Share a job's items out anew" rebalance [StaticSharding, NoLiveInstance],
+        JOB_SHUTDOWN "Let instances give a job up; their processes go on" shutdown [NoSuchHost],
+        ITEM_DISABLE "Leave an item out" disable_item [NoSuchItem],
+        ITEM_ENABLE "Take an item in again" enable_item [NoSuchItem],
+        HOST_DISABLE "Disable a host in all jobs" disable_host [NoSuchHost],
+        HOST_ENABLE "Enable a host in all jobs" enable_host [NoSuchHost],
+        HOST_DRAIN "Drain a host: what runs there ends, nothing begins" drain_host [NoSuchHost],
+        HOST_RESUME "End the drain of a host" resume_host [NoSuchHost],
+        HOST_SHUTDOWN "Let the instances on a host give all jobs up" shutdown_host [NoSuchHost],
     );
     routes.delete(
         JobRemove,
-        "/api/v1/projects/{project}/jobs/{job}",
+        at::JOB,
         "Remove a job from the registry; its versions and its history stay",
         operations::remove,
     );
     routes.refuses(AWAY);
     routes.refuses(&[Code::JobRemoving, Code::ItemsRunning, Code::StillServed, Code::ManagedByFiles]);
-    routes.get(
-        JobRead,
-        "/api/v1/projects/{project}/holds",
-        "What stands still by somebody's wish",
-        operations::holds,
-    );
-    routes.post(JobOperate, "/api/v1/bulk", "Do one thing with many jobs", operations::bulk);
+    routes.get(JobRead, at::PROJECT_HOLDS, "What stands still by somebody's wish", operations::holds);
+    routes.post(JobOperate, at::BULK, "Do one thing with many jobs", operations::bulk);
     routes.refuses(&[Code::BadFilter, Code::SelectionChanged]);
-    routes.get(JobRead, "/api/v1/operations", "Operations, the newest first", operations::list);
-    routes.get(JobRead, "/api/v1/operations/{id}", "How far an operation is", operations::show);
+    routes.get(JobRead, at::OPERATIONS, "Operations, the newest first", operations::list);
+    routes.get(JobRead, at::OPERATION, "How far an operation is", operations::show);
     routes.post(
         JobOperate,
-        "/api/v1/operations/{id}/cancel",
+        at::OPERATION_CANCEL,
         "Ask for an operation's end before the time; what was done by then stays",
         operations::cancel,
     );
@@ -384,70 +263,45 @@ fn of_operations(routes: &mut Routes) {
 fn of_sync(routes: &mut Routes) {
     const AWAY: &[Code] =
         &[Code::RegistryAway, Code::RegistryDenied, Code::RegistryOfAnotherPlane, Code::RegistryRegressed];
-    routes.get(
-        SyncRead,
-        "/api/v1/projects/{project}/jobs/{job}/sync",
-        "How the registry agrees with a job now",
-        sync::show,
-    );
+    routes.get(SyncRead, at::JOB_SYNC, "How the registry agrees with a job now", sync::show);
     routes.refuses(AWAY);
     routes.post(
         SyncRun,
-        "/api/v1/projects/{project}/jobs/{job}/sync",
+        at::JOB_SYNC,
         "Look at a job in the registry, and put right what is to be",
         sync::run,
     );
     routes.refuses(AWAY);
     routes.post(
         SyncAdopt,
-        "/api/v1/projects/{project}/jobs/{job}/sync/resolve",
+        at::JOB_SYNC_RESOLVE,
         "Say which of the two is right: the database or the registry",
         sync::resolve,
     );
     routes.refuses(AWAY);
-    routes.get(
-        SyncRead,
-        "/api/v1/projects/{project}/sync",
-        "How the registry agrees with a project's jobs",
-        sync::of_project,
-    );
+    routes.get(SyncRead, at::PROJECT_SYNC, "How the registry agrees with a project's jobs", sync::of_project);
     routes.post(
         SyncRun,
-        "/api/v1/projects/{project}/sync",
+        at::PROJECT_SYNC,
         "Look at all jobs of a project in the registry, and put right what is to be",
         sync::run_project,
     );
     routes.refuses(AWAY);
     routes.post(
         ProjectWrite,
-        "/api/v1/projects/{project}/sync/confirm",
+        at::PROJECT_SYNC_CONFIRM,
         "The registry is the right one: write what the guard held",
         sync::confirm,
     );
     routes.refuses(AWAY);
-    routes.get(
-        SyncRead,
-        "/api/v1/projects/{project}/drift",
-        "What others wrote into the registry",
-        sync::drifts,
-    );
+    routes.get(SyncRead, at::DRIFTS, "What others wrote into the registry", sync::drifts);
     routes.refuses(&[Code::BadCursor]);
-    routes.get(
-        SyncRead,
-        "/api/v1/projects/{project}/drift/{id}",
-        "One thing that somebody else wrote",
-        sync::drift,
-    );
-    routes.get(
-        SyncRead,
-        "/api/v1/projects/{project}/unmanaged",
-        "Jobs that only the registry has",
-        sync::unmanaged,
-    );
+    routes.get(SyncRead, at::DRIFT, "One thing that somebody else wrote", sync::drift);
+    routes.get(SyncRead, at::PROJECT_UNMANAGED, "Jobs that only the registry has", sync::unmanaged);
     routes.refuses(AWAY);
     routes.post(
         SyncAdopt,
-        "/api/v1/projects/{project}/unmanaged/adopt",
+        at::PROJECT_UNMANAGED_ADOPT,
         "Take jobs over that only the registry has",
         sync::adopt,
     );
@@ -455,15 +309,10 @@ fn of_sync(routes: &mut Routes) {
 }
 
 fn of_journal(routes: &mut Routes) {
-    routes.get(AuditAll, "/api/v1/journal", "The journal", journal::all);
+    routes.get(AuditAll, at::JOURNAL, "The journal", journal::all);
     routes.refuses(&[Code::BadCursor]);
-    routes.get(AuditAll, "/api/v1/journal/verify", "Does the journal's chain hold?", journal::verify);
-    routes.get(
-        AuditRead,
-        "/api/v1/projects/{project}/journal",
-        "The journal of a project",
-        journal::of_project,
-    );
+    routes.get(AuditAll, at::JOURNAL_VERIFY, "Does the journal's chain hold?", journal::verify);
+    routes.get(AuditRead, at::PROJECT_JOURNAL, "The journal of a project", journal::of_project);
     routes.refuses(&[Code::BadCursor]);
 }
 

@@ -9,32 +9,15 @@ use crate::http::parts::Query;
 use crate::http::refusal::Answered;
 use crate::store::JournalFilter;
 use clockwright_api::At;
-use clockwright_api::journal::{JournalActor, JournalRecord, JournalTarget, Verified};
+use clockwright_api::journal::{JournalActor, JournalAsk, JournalRecord, JournalTarget, Verified};
 use clockwright_api::page::Page;
 use clockwright_api::permission::kinds::{AuditAll, AuditRead};
-use serde::Deserialize;
 use std::sync::Arc;
-use utoipa::IntoParams;
-
-#[derive(Debug, Deserialize, IntoParams)]
-#[serde(deny_unknown_fields)]
-pub(in crate::http) struct Ask {
-    /// How many records; 50 unless told, 1,000 at most.
-    limit: Option<u32>,
-    /// `next` of the page before.
-    after: Option<String>,
-    /// About the thing of this id.
-    target: Option<String>,
-    /// By the person of this id.
-    actor: Option<String>,
-    /// Of this action: `job.update`.
-    action: Option<String>,
-}
 
 pub(in crate::http) async fn all(
     app: Arc<App>,
     _: Granted<AuditAll>,
-    Query(ask): Query<Ask>,
+    Query(ask): Query<JournalAsk>,
 ) -> Answered<Found<Page<JournalRecord>>> {
     page(&app, None, ask).await
 }
@@ -42,13 +25,13 @@ pub(in crate::http) async fn all(
 pub(in crate::http) async fn of_project(
     app: Arc<App>,
     who: Granted<AuditRead>,
-    Query(ask): Query<Ask>,
+    Query(ask): Query<JournalAsk>,
 ) -> Answered<Found<Page<JournalRecord>>> {
     let project = who.project()?.id;
     page(&app, Some(project), ask).await
 }
 
-async fn page(app: &App, project: Option<i64>, ask: Ask) -> Answered<Found<Page<JournalRecord>>> {
+async fn page(app: &App, project: Option<i64>, ask: JournalAsk) -> Answered<Found<Page<JournalRecord>>> {
     let limit = paging::limit(ask.limit)?;
     let before = paging::number(ask.after.as_deref(), "number of the journal")?;
     let filter = JournalFilter {

@@ -12,7 +12,7 @@ use crate::http::refusal::Answered;
 use crate::ops::{Asked, Operated, carry_out, hold_view, view};
 use crate::store::JobRow;
 use clockwright_api::operations::{
-    Bulk, Drain, HoldView, Operate, OperateHost, Operation, Removal, Shutdown,
+    Bulk, Drain, DrainHost, HoldView, Operate, OperateHost, Operation, Removal, Shutdown,
 };
 use clockwright_api::page::Page;
 use clockwright_api::permission::Kind;
@@ -156,18 +156,6 @@ macro_rules! on_a_host {
             operate(app, who, None, $act, Manner { reason, dry_run, wait }).await
         }
     )* };
-}
-
-/// A drain of a host in all jobs.
-#[derive(Debug, Clone, Default, Deserialize, utoipa::ToSchema)]
-#[serde(rename_all = "camelCase", deny_unknown_fields, default)]
-pub(in crate::http) struct DrainHost {
-    /// How long what runs is waited for, milliseconds; 10 minutes unless told, a day at most.
-    timeout: Option<u64>,
-    /// Why, for the journal and for whoever meets what stands still.
-    reason: Option<Reason>,
-    /// True to see what would be done, and to do nothing.
-    dry_run: bool,
 }
 
 on_a_host! {

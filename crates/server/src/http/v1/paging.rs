@@ -3,17 +3,8 @@
 use crate::http::refusal::Answered;
 use clockwright_api::page::{LONGEST, USUAL};
 use clockwright_api::{Code, Problem};
-use serde::Deserialize;
-use utoipa::IntoParams;
 
-#[derive(Debug, Default, Deserialize, IntoParams)]
-#[serde(deny_unknown_fields, default)]
-pub(in crate::http) struct Paging {
-    /// How many rows; 50 unless told, 1,000 at most.
-    pub(super) limit: Option<u32>,
-    /// `next` of the page before.
-    pub(super) after: Option<String>,
-}
+pub(super) use clockwright_api::page::Paging;
 
 /// How many rows the page has.
 pub(super) fn limit(asked: Option<u32>) -> Answered<u32> {

@@ -1,0 +1,112 @@
+//! Where everything is: the patterns of all addresses of the interface, `{…}` for what a request names. The server's table of routes and the
+//! client are made of these, so that neither can say another address than the other.
+
+macro_rules! paths {
+    ($( $prefix:literal { $( $name:ident $rest:literal; )* } )*) => { $( $(
+        #[doc = concat!("`", $prefix, $rest, "`")]
+        pub const $name: &str = concat!($prefix, $rest);
+    )* )* };
+}
+
+paths! {
+    "" {
+        LIVEZ "/livez";
+        READYZ "/readyz";
+        VERSION "/version";
+        OPENAPI_JSON "/openapi.json";
+        PROBLEM "/problems/{code}";
+    }
+    "/api/v1" {
+        SESSION "/session";
+        OIDC_BEGIN "/oidc/begin";
+        OIDC_CALLBACK "/oidc/callback";
+        LINK "/links/{token}";
+        ME "/me";
+        ME_PASSWORD "/me/password";
+        ME_STEP_UP "/me/step-up";
+        ME_SESSIONS "/me/sessions";
+        ME_SESSION "/me/sessions/{id}";
+        ME_TOKENS "/me/tokens";
+        ME_TOKEN "/me/tokens/{id}";
+        USERS "/users";
+        USER "/users/{id}";
+        USER_LINK "/users/{id}/link";
+        USER_DISABLE "/users/{id}/disable";
+        USER_ENABLE "/users/{id}/enable";
+        USER_END_SESSIONS "/users/{id}/end-sessions";
+        MEMBERS "/members";
+        MEMBER "/members/{kind}/{who}";
+        SERVICES "/services";
+        SERVICE "/services/{id}";
+        SERVICE_TOKENS "/services/{id}/tokens";
+        SERVICE_TOKEN "/services/{id}/tokens/{tid}";
+        PROJECTS "/projects";
+        JOBS "/jobs";
+        OVERVIEW "/overview";
+        SEARCH "/search";
+        SCHEDULES_NEXT "/schedules/next";
+        STREAM "/stream";
+        RUNS "/runs";
+        RUN "/runs/{id}";
+        BULK "/bulk";
+        OPERATIONS "/operations";
+        OPERATION "/operations/{id}";
+        OPERATION_CANCEL "/operations/{id}/cancel";
+        JOURNAL "/journal";
+        JOURNAL_VERIFY "/journal/verify";
+    }
+    "/api/v1/projects/{project}" {
+        PROJECT "";
+        PROJECT_MEMBERS "/members";
+        PROJECT_MEMBER "/members/{kind}/{who}";
+        PROJECT_JOBS "/jobs";
+        HOSTS "/hosts";
+        PROJECT_RUNS "/runs";
+        PROJECT_STATS "/stats";
+        PROJECT_LOSSES "/losses";
+        PROJECT_HOLDS "/holds";
+        PROJECT_SYNC "/sync";
+        PROJECT_SYNC_CONFIRM "/sync/confirm";
+        DRIFTS "/drift";
+        DRIFT "/drift/{id}";
+        PROJECT_UNMANAGED "/unmanaged";
+        PROJECT_UNMANAGED_ADOPT "/unmanaged/adopt";
+        PROJECT_JOURNAL "/journal";
+    }
+    "/api/v1/projects/{project}/hosts/{ip}" {
+        HOST "";
+        HOST_DISABLE "/disable";
+        HOST_ENABLE "/enable";
+        HOST_DRAIN "/drain";
+        HOST_RESUME "/resume";
+        HOST_SHUTDOWN "/shutdown";
+    }
+    "/api/v1/projects/{project}/jobs/{job}" {
+        JOB "";
+        JOB_VERSIONS "/versions";
+        JOB_VERSION "/versions/{n}";
+        JOB_VERSION_DIFF "/versions/{n}/diff/{m}";
+        JOB_ROLLBACK "/rollback";
+        JOB_LIVE "/live";
+        JOB_ITEMS "/items";
+        JOB_INSTANCES "/instances";
+        JOB_RUNS "/runs";
+        JOB_ATTEMPTS "/attempts";
+        JOB_LEDGER "/ledger";
+        JOB_STATS "/stats";
+        JOB_SYNC "/sync";
+        JOB_SYNC_RESOLVE "/sync/resolve";
+        JOB_TRIGGER "/trigger";
+        JOB_OFFLINE "/offline";
+        JOB_ONLINE "/online";
+        JOB_PAUSE "/pause";
+        JOB_RESUME "/resume";
+        JOB_DRAIN "/drain";
+        JOB_DISABLE "/disable";
+        JOB_ENABLE "/enable";
+        JOB_REBALANCE "/rebalance";
+        JOB_SHUTDOWN "/shutdown";
+        ITEM_DISABLE "/items/{i}/disable";
+        ITEM_ENABLE "/items/{i}/enable";
+    }
+}

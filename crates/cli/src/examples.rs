@@ -3,7 +3,7 @@
 use clap::Command;
 
 /// The words of a command, and what its help shows. Each line that begins with `clockwright` can be run as it stands.
-const EXAMPLES: [(&str, &str); 32] = [
+const EXAMPLES: [(&str, &str); 34] = [
     ("dev", "clockwright dev -f jobs.yaml"),
     (
         "node",
@@ -30,6 +30,11 @@ const EXAMPLES: [(&str, &str); 32] = [
     ("host enable", "clockwright host enable 10.0.0.7"),
     ("host shutdown", "clockwright host shutdown 10.0.0.7"),
     ("server", "clockwright server --listen 127.0.0.1:8899"),
+    (
+        "secret seal",
+        "printf %s \"$PASSWORD\" | clockwright secret seal --config /etc/clockwright/clockwright.yaml",
+    ),
+    ("secret rotate", "clockwright secret rotate --new-key --config /etc/clockwright/clockwright.yaml"),
     ("config show", "clockwright config show --config /etc/clockwright/clockwright.yaml"),
     ("run list", "clockwright run list report --outcome failed --outcome missed --from 7d"),
     ("run get", "clockwright run get 0196a1b2-c3d4"),

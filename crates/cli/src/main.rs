@@ -7,7 +7,7 @@ mod output;
 
 use clap::{CommandFactory as _, FromArgMatches as _, Parser, Subcommand};
 use commands::{
-    Global, config, cron, dev, file, host, job, ledger, node, reference, run, server, shard, stats,
+    Global, config, cron, dev, file, host, job, ledger, node, reference, run, secret, server, shard, stats,
 };
 use logging::LogArgs;
 use output::{Failure, talk};
@@ -46,6 +46,9 @@ enum Command {
     /// Ask how a server is set up
     #[command(subcommand)]
     Config(config::ConfigCommand),
+    /// Seal secrets of a server
+    #[command(subcommand)]
+    Secret(secret::SecretCommand),
     /// See what became of fires
     #[command(subcommand)]
     Run(run::RunCommand),
@@ -103,6 +106,7 @@ fn start(cli: Cli) -> Result<(), Failure> {
         Command::Host(command) => block_on(host::run(&global, command)),
         Command::Server(args) => serve(&args.log.clone(), "info", server::run(global, args)),
         Command::Config(command) => config::run(&global, &command),
+        Command::Secret(command) => block_on(secret::run(&global, &command)),
         Command::Run(command) => block_on(run::run(&global, command)),
         Command::Ledger(args) => block_on(ledger::run(&global, args)),
         Command::Stats(args) => block_on(stats::run(&global, args)),

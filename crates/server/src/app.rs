@@ -17,6 +17,7 @@ use crate::mirror::Mirrors;
 use crate::ops::Desk;
 use crate::outcomes::Outcomes;
 use crate::registries::Registries;
+use crate::sealing::Vault;
 use crate::store::{Change, Store, StoreError};
 use clockwright_api::{Code, Problem};
 use clockwright_model::Millis;
@@ -67,6 +68,8 @@ pub struct App {
     pub provider: Provider,
     /// How often who may ask.
     pub limits: Limits,
+    /// The keys that secrets are sealed with.
+    pub vault: Vault,
     /// How it is set up.
     pub config: Arc<Config>,
     clock: Clock,
@@ -111,6 +114,7 @@ impl App {
     /// The database is away.
     pub async fn new(
         store: Store,
+        vault: Vault,
         config: Config,
         registries: Registries,
         clock: Clock,
@@ -122,6 +126,7 @@ impl App {
             id: uuid::Uuid::now_v7().to_string(),
             changed: Arc::clone(&changed),
             store,
+            vault,
             catalogue,
             mirrors: Mirrors::default(),
             outcomes: Outcomes::default(),

@@ -17,6 +17,7 @@
 //! - [`sync`]: the registry is kept equal to the database.
 //! - [`histories`]: the event stores, which have what happened.
 //! - [`ops`]: what operators do.
+//! - [`sealing`]: secrets at rest.
 //! - [`identity`]: who comes in.
 //! - [`http`]: the interface.
 //! - [`listen`]: the sockets, and TLS.
@@ -34,6 +35,7 @@ pub mod mirror;
 pub mod ops;
 pub mod outcomes;
 pub mod registries;
+pub mod sealing;
 pub mod server;
 pub mod store;
 pub mod sync;

@@ -13,6 +13,7 @@ use crate::mirror;
 use crate::ops;
 use crate::outcomes;
 use crate::registries::Registries;
+use crate::sealing::{self, UnlockError};
 use crate::store::{LinkKind, ServerRow, Store, StoreError};
 use clockwright_api::people::NewLink;
 use serde_json::Value;
@@ -54,6 +55,9 @@ pub enum StartError {
     /// The database does not answer.
     #[error("the control store does not load: {0}")]
     Load(#[from] StoreError),
+    /// The key file and the database do not go together.
+    #[error(transparent)]
+    Keys(#[from] UnlockError),
     /// The certificate cannot be used.
     #[error(transparent)]
     Tls(#[from] TlsError),
@@ -77,7 +81,8 @@ impl Server {
         let tls = tls(&config)?;
         let store = Store::open(config.database.reveal()).await?;
         let listen = config.listen;
-        let app = App::new(store, config, registries, clock).await?;
+        let vault = sealing::unlock(&store, &config).await?;
+        let app = App::new(store, vault, config, registries, clock).await?;
         let failed = |reason| StartError::Listen { address: listen, reason };
         let listener = TcpListener::bind(listen).await.map_err(failed)?;
         let address = listener.local_addr().map_err(failed)?;

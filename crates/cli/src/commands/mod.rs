@@ -18,6 +18,7 @@ pub(crate) mod node;
 mod options;
 pub(crate) mod reference;
 pub(crate) mod run;
+pub(crate) mod secret;
 pub(crate) mod server;
 pub(crate) mod shard;
 pub(crate) mod stats;

@@ -32,6 +32,8 @@ pub struct Config {
     pub public_url: String,
     /// The data folder.
     pub data: PathBuf,
+    /// The keys that secrets are sealed with.
+    pub key_file: PathBuf,
     /// Where projects, people and the journal are.
     pub database: Secret,
     /// The address of the registry `home`.
@@ -152,6 +154,7 @@ impl Config {
             listen: SocketAddr::from((Ipv4Addr::LOCALHOST, 0)),
             public_url: String::new(),
             data: PathBuf::new(),
+            key_file: PathBuf::new(),
             database: Secret::default(),
             registry: Secret::default(),
             registries: BTreeMap::new(),

@@ -2,9 +2,12 @@
 
 use super::table::{Form, KEYS, Key};
 use super::{Config, check};
+use crate::sealing::{self, Keyring, Place};
 use clockwright_settings::yaml::{self, Value as Node, Yaml};
+use std::cell::OnceCell;
 use std::collections::BTreeMap;
 use std::fmt;
+use std::path::Path;
 
 /// Where values come from.
 #[derive(Debug, Clone, Default)]
@@ -119,17 +122,20 @@ pub fn read(sources: &Sources) -> Result<Loaded, Problems> {
     let mut config = Config::blank();
     let mut said = Vec::new();
     let data = given.get("data").map_or_else(|| default_of("data"), |given| given.text.clone());
+    let key_file = given.get("key_file").map_or_else(|| default_of("key_file"), |given| given.text.clone());
+    let keys = Keys { path: key_file.replace("{data}", &data), ring: OnceCell::new() };
     for key in KEYS.iter().filter(|key| !key.name.ends_with(".NAME") && !given.contains_key(key.name)) {
         let text = key.default.replace("{data}", &data);
         take(
             &mut config,
             Given { key, name: String::new(), text, origin: Origin::Default },
+            &keys,
             &mut said,
             &mut wrong,
         );
     }
     for (_, value) in given {
-        take(&mut config, value, &mut said, &mut wrong);
+        take(&mut config, value, &keys, &mut said, &mut wrong);
     }
     if wrong.is_empty() {
         wrong = check::finish(&mut config);
@@ -153,11 +159,12 @@ fn default_of(name: &str) -> String {
     KEYS.iter().find(|key| key.name == name).map_or("", |key| key.default).to_owned()
 }
 
-fn take(config: &mut Config, given: Given, said: &mut Vec<Said>, wrong: &mut Vec<Problem>) {
+fn take(config: &mut Config, given: Given, keys: &Keys, said: &mut Vec<Said>, wrong: &mut Vec<Problem>) {
     let Given { key, name, text, origin } = given;
     let full = key.name.replace("NAME", &name);
     let is_secret = key.form == Form::Secret;
-    let taken = unfolded(&text, is_secret)
+    let plain = if is_secret { unfolded(&text, keys) } else { Ok(text.clone()) };
+    let taken = plain
         .and_then(|text| {
             key.form.read(&text).map_err(|message| if is_secret { message } else { shown(&text, &message) })
         })
@@ -166,7 +173,7 @@ fn take(config: &mut Config, given: Given, said: &mut Vec<Said>, wrong: &mut Vec
         wrong.push(Problem::at(origin, &full, message));
         return;
     }
-    let value = if is_secret { without_password(&text) } else { text };
+    let value = if is_secret { without_secret(&text) } else { text };
     said.push(Said { key: full, value, origin });
 }
 
@@ -175,21 +182,40 @@ fn shown(text: &str, message: &str) -> String {
     if message.starts_with('`') { message.to_owned() } else { format!("{message}, not `{text}`") }
 }
 
-/// What is meant by `file:PATH`: what stands in that file, without the end of its last line.
-fn unfolded(text: &str, is_secret: bool) -> Result<String, String> {
-    match text.strip_prefix("file:").filter(|_| is_secret) {
-        None => Ok(text.to_owned()),
-        Some(path) => {
-            let read = std::fs::read_to_string(path)
-                .map_err(|error| format!("is in `{path}`, which cannot be read: {error}"))?;
-            Ok(read.trim_end_matches(['\n', '\r']).to_owned())
-        }
+/// The key file, which is read when something sealed is met.
+struct Keys {
+    path: String,
+    ring: OnceCell<Result<Keyring, String>>,
+}
+
+impl Keys {
+    fn open(&self, sealed: &str) -> Result<String, String> {
+        let read = || sealing::read(Path::new(&self.path)).map_err(|error| error.to_string());
+        let ring = self.ring.get_or_init(read).as_ref().map_err(|error| format!("is sealed: {error}"))?;
+        let opened = ring.open(Place::CONFIG, sealed).map_err(|error| format!("does not open: {error}"))?;
+        Ok(opened.reveal().to_owned())
     }
 }
 
-/// An address with its password covered.
-fn without_password(text: &str) -> String {
-    let Some((scheme, rest)) = text.split_once("://") else { return text.to_owned() };
+/// What is meant by `file:PATH`: what stands in that file, without the end of its last line; and by `sealed:…`: what was sealed.
+fn unfolded(text: &str, keys: &Keys) -> Result<String, String> {
+    let text = match text.strip_prefix("file:") {
+        None => text.to_owned(),
+        Some(path) => {
+            let read = std::fs::read_to_string(path)
+                .map_err(|error| format!("is in `{path}`, which cannot be read: {error}"))?;
+            read.trim_end_matches(['\n', '\r']).to_owned()
+        }
+    };
+    text.strip_prefix("sealed:").map_or(Ok(text.clone()), |sealed| keys.open(sealed))
+}
+
+/// What is shown of a secret: where it is, or an address with its password covered.
+fn without_secret(text: &str) -> String {
+    let is_place = ["file:", "sealed:", "sqlite:", "embedded:"].iter().any(|place| text.starts_with(place));
+    let Some((scheme, rest)) = text.split_once("://") else {
+        return if is_place || text.is_empty() { text.to_owned() } else { "(set)".to_owned() };
+    };
     let Some((user, place)) = rest.rsplit_once('@') else { return text.to_owned() };
     match user.split_once(':') {
         Some((name, _)) => format!("{scheme}://{name}:(set)@{place}"),
@@ -405,6 +431,31 @@ mod tests {
         let shown = loaded.said.iter().find(|said| said.key == "registries.dr").expect("it is there");
         assert_eq!(shown.value, "zookeeper://u:(set)@zk:2181/jobs");
         assert!(wrong(&of_text("database: file:/nowhere/at/all\n"))[0].contains("cannot be read"));
+    }
+
+    #[test]
+    fn what_is_sealed_is_opened_with_the_key_file_and_a_secret_is_not_shown() {
+        let folder = tempfile::tempdir().expect("there is room");
+        let path = folder.path().join("control.key");
+        sealing::make(&path).expect("it is made");
+        let sealed = sealing::read(&path).expect("it is one").seal(Place::CONFIG, "open-sesame");
+        let oidc = "oidc: {issuer: 'https://id.example.com', client: clockwright, secret: SECRET}\n";
+        let text = format!("data: {}\n{oidc}", folder.path().display());
+        let loaded =
+            read(&of_text(&text.replace("SECRET", &format!("'sealed:{sealed}'")))).expect("all is right");
+        assert_eq!(loaded.config.oidc.expect("it is there").secret.reveal(), "open-sesame");
+        let shown = |loaded: &Loaded| {
+            loaded.said.iter().find(|said| said.key == "oidc.secret").expect("it is there").value.clone()
+        };
+        let plain = read(&of_text(&text.replace("SECRET", "open-sesame"))).expect("all is right");
+        assert_eq!(shown(&plain), "(set)");
+        let missing = oidc.replace("SECRET", &format!("'sealed:{sealed}'"));
+        let refused = wrong(&of_text(&format!("key_file: /nowhere/control.key\n{missing}")));
+        assert!(refused[0].contains("oidc.secret is sealed: there is no key file"), "{refused:?}");
+        sealing::put_first(&path).expect("it is written");
+        let other = Keyring::random().seal(Place::CONFIG, "x");
+        let refused = wrong(&of_text(&text.replace("SECRET", &format!("'sealed:{other}'"))));
+        assert!(refused[0].contains("oidc.secret does not open"), "{refused:?}");
     }
 
     #[test]

@@ -26,7 +26,7 @@ pub struct Key {
 pub enum Form {
     /// A text.
     Text,
-    /// A text that may hold a password: it may stand in another file, and is not shown.
+    /// A text that may hold a password: it may stand in another file or be sealed, and is not shown.
     Secret,
     /// Texts: a list, or with commas between them.
     Texts,
@@ -86,6 +86,16 @@ pub const KEYS: &[Key] = &[
         example: "",
         help: "The data folder, made when it is missing.",
         take: |config, _, value| parsed(&mut config.data, value, "a folder"),
+    },
+    Key {
+        name: "key_file",
+        form: Form::Text,
+        default: "{data}/control.key",
+        example: "",
+        help: "The keys that secrets in the database are sealed with, and values of this file that begin with `sealed:`. Only its owner may \
+               read it (mode 0600). On SQLite it is made when it is missing; servers that share a database have the same one each. Keep a copy \
+               apart from backups of the database.",
+        take: |config, _, value| parsed(&mut config.key_file, value, "a file"),
     },
     Key {
         name: "database",

@@ -6,6 +6,7 @@ use clockwright_registry::{Connect, ConnectOptions, Embedded, Error, SharedRegis
 use clockwright_server::app::{App, Clock};
 use clockwright_server::config::Config;
 use clockwright_server::registries::{Registries, Source};
+use clockwright_server::sealing;
 use clockwright_server::store::Store;
 use clockwright_testkit::patience::PATIENCE;
 use clockwright_testkit::sql::{Kind, shared};
@@ -136,7 +137,9 @@ impl Stage {
             On::MariaDb => shared(Kind::MariaDb).database().await.unwrap(),
         };
         let store = format!("sqlite:{}", folder.path().join("events.db").display()).into();
-        let config = Config { store, ..config };
+        let key_file = folder.path().join("control.key");
+        sealing::make(&key_file).unwrap();
+        let config = Config { store, key_file, ..config };
         let time = Arc::new(AtomicI64::new(1_800_000_000_000));
         let (registry, far) = (Embedded::in_memory(), Arc::new(AtomicBool::new(false)));
         let app = open(&address, &config, &registry, &far, &time).await;
@@ -316,7 +319,8 @@ async fn open(
     let registries =
         Registries::new([("home".to_owned(), near), ("far".to_owned(), source(Arc::clone(far)))].into());
     let store = Store::open(address).await.unwrap();
-    App::new(store, config.clone(), registries, clock).await.unwrap()
+    let vault = sealing::unlock(&store, config).await.unwrap();
+    App::new(store, vault, config.clone(), registries, clock).await.unwrap()
 }
 
 impl Caller {

@@ -1,0 +1,79 @@
+//! The keys that something in the database is sealed with, each with a proof that it is that one.
+
+use super::{Change, Store, StoreError};
+use clockwright_model::Millis;
+use clockwright_sql::{Dialect, Value};
+
+/// A key.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct KeyRow {
+    /// Its id, as the key file has it.
+    pub id: String,
+    /// When it came into use.
+    pub at: Millis,
+    /// A known text that is sealed with it.
+    pub proof: String,
+}
+
+impl Store {
+    /// True for a database in a file, which no other server has.
+    #[must_use]
+    pub fn is_file(&self) -> bool {
+        self.db.dialect() == Dialect::Sqlite
+    }
+
+    /// All keys, by id.
+    ///
+    /// # Errors
+    /// The database is away.
+    pub async fn keys(&self) -> Result<Vec<KeyRow>, StoreError> {
+        let rows = self.fetch(self.sql("SELECT id, at, proof FROM CLOCKWRIGHT_KEY ORDER BY id")).await?;
+        rows.iter().map(|row| Ok(KeyRow { id: row.text(0)?, at: row.int(1)?, proof: row.text(2)? })).collect()
+    }
+}
+
+impl Change {
+    /// Notes a key.
+    ///
+    /// # Errors
+    /// [`StoreError::Taken`]: it is noted.
+    pub async fn insert_key(&mut self, row: &KeyRow) -> Result<(), StoreError> {
+        let mut sql = self.sql("INSERT INTO CLOCKWRIGHT_KEY (id, at, proof)");
+        let values: [Value<'_>; 3] = [row.id.as_str().into(), row.at.into(), row.proof.as_str().into()];
+        sql.rows(std::iter::once(values));
+        self.execute(sql).await?;
+        Ok(())
+    }
+
+    /// Forgets all keys but this one.
+    ///
+    /// # Errors
+    /// The database is away.
+    pub async fn forget_keys_but(&mut self, id: &str) -> Result<(), StoreError> {
+        let mut sql = self.sql("DELETE FROM CLOCKWRIGHT_KEY");
+        sql.is("id <> ", id);
+        self.execute(sql).await?;
+        Ok(())
+    }
+
+    /// What channels have sealed, by their ids.
+    ///
+    /// # Errors
+    /// The database is away.
+    pub async fn sealed_channels(&mut self) -> Result<Vec<(String, String)>, StoreError> {
+        let rows = self.fetch(self.sql("SELECT id, sealed FROM CLOCKWRIGHT_CHANNEL ORDER BY id")).await?;
+        rows.iter().map(|row| Ok((row.text(0)?, row.text(1)?))).collect()
+    }
+
+    /// Writes what a channel has sealed.
+    ///
+    /// # Errors
+    /// The database is away.
+    pub async fn seal_channel(&mut self, id: &str, sealed: &str) -> Result<(), StoreError> {
+        let mut sql = self.sql("UPDATE CLOCKWRIGHT_CHANNEL SET sealed = ");
+        sql.bind(sealed);
+        sql.is("id = ", id);
+        self.execute(sql).await?;
+        Ok(())
+    }
+}

@@ -35,6 +35,8 @@ use crate::held::{Held, HeldWire};
 use clockwright_model::{
     FailureKind, Fire, InstanceId, Item, JobName, Millis, Outcome, Reason, RunId, Settlement, Source, Token,
 };
+use clockwright_planner::Range;
+use clockwright_planner::invariants::{ClaimObserved, CursorObserved};
 use serde::{Deserialize, Serialize};
 use std::borrow::Cow;
 use std::sync::Arc;
@@ -55,7 +57,7 @@ pub struct Cursor {
     /// A manual trigger that waits for the item to become free.
     pub pending: Option<Fire>,
     /// Ranges of instants that the last change of `settled` passed over, and what became of them.
-    pub gap: Vec<Gap>,
+    pub gap: Vec<Range>,
     /// Earlier outcomes of the item that may not be on record yet, oldest first; see the module.
     pub kept: Vec<Kept>,
     /// Nothing is claimed, since it is not certain from where the item is to go on.
@@ -97,19 +99,6 @@ pub struct Claim {
     pub token: Token,
     /// How it ended; `None` while it runs.
     pub outcome: Option<Outcome>,
-}
-
-/// A range of instants that never ran.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Gap {
-    /// First instant.
-    pub from: Millis,
-    /// Last instant.
-    pub to: Millis,
-    /// How many, both ends included.
-    pub count: u64,
-    /// What became of them.
-    pub outcome: Outcome,
 }
 
 /// An outcome that may not be on record yet: a settlement without what its cursor's place says.
@@ -212,6 +201,29 @@ impl Cursor {
         self.run.as_deref().filter(|claim| claim.outcome.is_none())
     }
 
+    /// What the [invariants](clockwright_planner::invariants) see of it, without the outcomes on their way: those are of an item, which
+    /// is not known here.
+    #[must_use]
+    pub fn observed(&self) -> CursorObserved {
+        CursorObserved {
+            settled: self.settled,
+            schedule: self.schedule,
+            run: self.run.as_ref().map(|claim| ClaimObserved {
+                fire: claim.fire.clone(),
+                attempt: claim.attempt,
+                run: claim.run_id,
+                owner: claim.owner.clone(),
+                session: claim.session,
+                source: claim.source,
+                decided_at: claim.at,
+                outcome: claim.outcome.clone(),
+            }),
+            pending: self.pending.clone(),
+            gap: self.gap.clone(),
+            kept: Vec::new(),
+        }
+    }
+
     /// The node's data.
     #[must_use]
     pub fn to_bytes(&self) -> Vec<u8> {
@@ -277,7 +289,9 @@ impl Cursor {
         let gap = wire
             .gap
             .into_iter()
-            .map(|gap| Ok(Gap { from: gap.from, to: gap.to, count: gap.count, outcome: gap.outcome.read()? }))
+            .map(|gap| {
+                Ok(Range { from: gap.from, to: gap.to, count: gap.count, outcome: gap.outcome.read()? })
+            })
             .collect::<Result<_, CursorError>>()?;
         let kept = wire.kept.into_iter().map(KeptWire::read).collect::<Result<_, CursorError>>()?;
         let zone = wire.zone.map(Cow::into_owned);
@@ -516,7 +530,7 @@ mod tests {
     #[test]
     fn a_cursor_reads_back_what_it_wrote() {
         let failed = Outcome::Failed { kind: FailureKind::Timeout, reason: Reason::TimedOut { limit: 50 } };
-        let gap = Gap {
+        let gap = Range {
             from: 1,
             to: 4_000,
             count: 4,
@@ -569,7 +583,7 @@ mod tests {
         assert_eq!(cursor.gap[0].outcome, Outcome::Missed { reason: Reason::Other { text: "so".into() } });
         // And such a version finds words in what this one writes.
         let late = Outcome::Missed { reason: Reason::Late { tolerance: 5 } };
-        let new = Cursor { gap: vec![Gap { outcome: late, ..cursor.gap[0].clone() }], ..cursor };
+        let new = Cursor { gap: vec![Range { outcome: late, ..cursor.gap[0].clone() }], ..cursor };
         let text = String::from_utf8(new.to_bytes().to_vec()).expect("JSON");
         assert!(
             text.contains(r#""why":"late by more than 5 ms","code":"late","params":{"tolerance":5}"#),

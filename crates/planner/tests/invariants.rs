@@ -5,13 +5,13 @@
 use clockwright_model::{
     FailureKind, Fire, InstanceId, JobName, Misfire, Outcome, Reason, RunId, Settlement, Source,
 };
-use clockwright_planner::Schedule;
 use clockwright_planner::invariants::{
-    ClaimObserved, CursorObserved, Dispositions, GapObserved, History, ObservedRun, Policy, Scope, Violation,
-    Write, m_s4_one_unfenced_run, m_s5_plan_total, m_s6_attempts_grow, m_s9_no_work_without_lease,
+    ClaimObserved, CursorObserved, Dispositions, History, ObservedRun, Policy, Scope, Violation, Write,
+    m_s4_one_unfenced_run, m_s5_plan_total, m_s6_attempts_grow, m_s9_no_work_without_lease,
     m_s15_whole_first_attempts, m_s16_unknown_is_read_back,
 };
 use clockwright_planner::lifecycle::{Event, State};
+use clockwright_planner::{Range, Schedule};
 
 /// The sessions of the two instances.
 const A: i64 = 0xa;
@@ -63,7 +63,7 @@ fn claim(at: i64, number: u128, owner: &str, source: Source) -> ClaimObserved {
 
 fn cursor(settled: i64, run: Option<ClaimObserved>, gap: &[(i64, i64, u64)]) -> CursorObserved {
     let outcome = Outcome::Missed { reason: Reason::NoInstance {} };
-    let gap = gap.iter().map(|(from, to, count)| GapObserved {
+    let gap = gap.iter().map(|(from, to, count)| Range {
         from: *from,
         to: *to,
         count: *count,

@@ -19,12 +19,12 @@ use super::job::{BlockedBy, Local, Phase};
 use super::trouble::Doing;
 use super::{Effect, Mutation, Purpose, Turn};
 use bytes::Bytes;
-use clockwright_fleet::cursor::{Claim, Cursor, Gap};
+use clockwright_fleet::cursor::{Claim, Cursor};
 use clockwright_fleet::keys::Key;
 use clockwright_fleet::mirror::CursorNode;
 use clockwright_fleet::write::Write;
 use clockwright_model::{FailureKind, Fire, Item, Millis, Outcome, Reason, Settlement, Source};
-use clockwright_planner::{Blocked, DueInput, Range, Schedule, due};
+use clockwright_planner::{Blocked, DueInput, Schedule, due};
 use clockwright_registry::{Commit, Error};
 use clockwright_runtime::StopReason;
 
@@ -416,14 +416,11 @@ impl Turn<'_> {
             misfire,
             tolerance: self.us.options.tolerance,
         });
-        let gap =
-            |range: Range| Gap { from: range.from, to: range.to, count: range.count, outcome: range.outcome };
-        let gaps: Vec<Gap> = decision.settled.into_iter().map(gap).collect();
-        if let Some(last) = gaps.last() {
+        if let Some(last) = decision.settled.last() {
             claim.cursor.settled = last.to;
         }
-        claim.settlements.extend(self.gap_settlements(claim.item, &gaps));
-        claim.cursor.gap.extend(gaps);
+        claim.settlements.extend(self.gap_settlements(claim.item, &decision.settled));
+        claim.cursor.gap.extend(decision.settled);
         decision.run
     }
 

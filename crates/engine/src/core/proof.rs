@@ -8,9 +8,7 @@ use super::effective::Effective;
 use super::job::{Job, Local};
 use clockwright_fleet::mirror::CursorNode;
 use clockwright_model::Item;
-use clockwright_planner::invariants::{
-    ClaimObserved, CursorObserved, GapObserved, m_s2_grows, m_s7_each_instant_once,
-};
+use clockwright_planner::invariants::{m_s2_grows, m_s7_each_instant_once};
 use clockwright_planner::lifecycle::{self, Event, State};
 
 impl Job {
@@ -63,7 +61,7 @@ impl Turn<'_> {
             return;
         }
         let stretch = (&effective.schedule, before.settled, claim.cursor.settled);
-        if let Err(violation) = m_s7_each_instant_once(&[stretch], &observed(claim)) {
+        if let Err(violation) = m_s7_each_instant_once(&[stretch], &claim.cursor.observed()) {
             panic!("{}/{}: {violation}", self.job.name, claim.item);
         }
     }
@@ -82,36 +80,5 @@ impl Turn<'_> {
         if let Err(violation) = m_s2_grows("the token", before, token) {
             panic!("{}/{item}: {violation}", self.job.name);
         }
-    }
-}
-
-/// A cursor as the invariants see it, without what they do not ask here.
-fn observed(claim: &CursorChange) -> CursorObserved {
-    let cursor = &claim.cursor;
-    CursorObserved {
-        settled: cursor.settled,
-        schedule: cursor.schedule,
-        run: cursor.run.as_ref().map(|claim| ClaimObserved {
-            fire: claim.fire.clone(),
-            attempt: claim.attempt,
-            run: claim.run_id,
-            owner: claim.owner.clone(),
-            session: claim.session,
-            source: claim.source,
-            decided_at: claim.at,
-            outcome: claim.outcome.clone(),
-        }),
-        pending: cursor.pending.clone(),
-        gap: cursor
-            .gap
-            .iter()
-            .map(|gap| GapObserved {
-                from: gap.from,
-                to: gap.to,
-                count: gap.count,
-                outcome: gap.outcome.clone(),
-            })
-            .collect(),
-        kept: Vec::new(),
     }
 }

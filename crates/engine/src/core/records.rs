@@ -2,11 +2,12 @@
 
 use super::job::{Active, ItemState};
 use super::{Effect, Mutation, Turn};
-use clockwright_fleet::cursor::{Claim, Cursor, Gap, Kept};
+use clockwright_fleet::cursor::{Claim, Cursor, Kept};
 use clockwright_model::{
     Event, Execution, Fire, Item, Millis, Outcome, Reason, RunId, Settlement, Source, StatusTrace, TaskId,
     TaskState, TraceSource,
 };
+use clockwright_planner::Range;
 use std::sync::Arc;
 
 /// A firing whose runs have not all ended.
@@ -181,8 +182,8 @@ impl Turn<'_> {
     }
 
     /// The outcomes of ranges that never ran.
-    pub(super) fn gap_settlements(&self, item: Item, gaps: &[Gap]) -> Vec<Settlement> {
-        let settle = |gap: &Gap| Settlement {
+    pub(super) fn gap_settlements(&self, item: Item, gaps: &[Range]) -> Vec<Settlement> {
+        let settle = |gap: &Range| Settlement {
             fire: Fire::Scheduled(gap.to),
             range: (gap.count > 1).then_some((gap.from, gap.count)),
             outcome: gap.outcome.clone(),

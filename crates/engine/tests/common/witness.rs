@@ -3,13 +3,11 @@
 //! The rules themselves are in [`clockwright_planner::invariants`]; nothing is judged here.
 
 use clockwright_fleet::Layout;
-use clockwright_fleet::cursor::{Claim, Cursor};
+use clockwright_fleet::cursor::Cursor;
 use clockwright_fleet::keys::{Key, Keys};
 use clockwright_model::{Exclusive, InstanceId, Item, JobName, JobSettings, Millis};
 use clockwright_planner::Schedule;
-use clockwright_planner::invariants::{
-    ClaimObserved, CursorObserved, GapObserved, History, Policy, Scope, Violation, Write,
-};
+use clockwright_planner::invariants::{CursorObserved, History, Policy, Scope, Violation, Write};
 use clockwright_registry::Node;
 use clockwright_testkit::sim::{Change, Txn};
 use std::collections::BTreeMap;
@@ -166,32 +164,9 @@ impl Witness {
     }
 
     fn read(&self, job: &JobName, item: Item, cursor: &Cursor) -> CursorObserved {
-        let claim = |claim: &Claim| ClaimObserved {
-            fire: claim.fire.clone(),
-            attempt: claim.attempt,
-            run: claim.run_id,
-            owner: claim.owner.clone(),
-            session: claim.session,
-            source: claim.source,
-            decided_at: claim.at,
-            outcome: claim.outcome.clone(),
-        };
         let kept =
             cursor.kept.iter().map(|kept| kept.clone().settlement(self.keys.namespace(), job.clone(), item));
-        let gap = cursor.gap.iter().map(|gap| GapObserved {
-            from: gap.from,
-            to: gap.to,
-            count: gap.count,
-            outcome: gap.outcome.clone(),
-        });
-        CursorObserved {
-            settled: cursor.settled,
-            schedule: cursor.schedule,
-            run: cursor.run.as_deref().map(claim),
-            pending: cursor.pending.clone(),
-            gap: gap.collect(),
-            kept: kept.collect(),
-        }
+        CursorObserved { kept: kept.collect(), ..cursor.observed() }
     }
 
     /// The items that have a cursor, and what it says.

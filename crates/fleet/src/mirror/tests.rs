@@ -1,8 +1,9 @@
 #![allow(clippy::unwrap_used, reason = "tests")]
 
 use super::*;
-use crate::cursor::{Claim, Gap};
+use crate::cursor::Claim;
 use clockwright_model::{Fire, JobName, Outcome, RunId, Source};
+use clockwright_planner::Range;
 use clockwright_registry::{ConnectOptions, Embedded, EmbeddedSession, Registry};
 use std::sync::Arc;
 
@@ -166,7 +167,7 @@ async fn a_claim_that_was_taken_in_has_its_token_and_its_completion_keeps_it() {
     fill(&mut stage).await;
     let mut cursor = Cursor::starting(NOW, 1, None);
     cursor.gap =
-        vec![Gap { from: 1, to: 2, count: 2, outcome: Outcome::Coalesced { into: Fire::Scheduled(NOW) } }];
+        vec![Range { from: 1, to: 2, count: 2, outcome: Outcome::Coalesced { into: Fire::Scheduled(NOW) } }];
     cursor.run = Some(Box::new(stage.claim(None, 0)));
     let commit = stage
         .write(vec![

@@ -32,7 +32,7 @@ mod rules;
 
 pub use dispositions::{Dispositions, describe, same_outcome, span};
 pub use history::History;
-pub use observed::{ClaimObserved, CursorObserved, GapObserved, ObservedRun, Policy, Scope, Write};
+pub use observed::{ClaimObserved, CursorObserved, ObservedRun, Policy, Scope, Write};
 pub use rules::*;
 
 /// A broken rule.

@@ -1,6 +1,6 @@
 //! What is seen of a system, in its plainest form.
 
-use crate::Schedule;
+use crate::{Range, Schedule};
 use clockwright_model::{
     Fire, InstanceId, Item, JobName, Millis, Misfire, Outcome, RunId, Settlement, Source, Token,
 };
@@ -74,7 +74,7 @@ pub struct CursorObserved {
     /// A trigger that waits.
     pub pending: Option<Fire>,
     /// What became of the instants that the last change passed over.
-    pub gap: Vec<GapObserved>,
+    pub gap: Vec<Range>,
     /// Outcomes on their way to the record.
     pub kept: Vec<Settlement>,
 }
@@ -85,19 +85,6 @@ impl CursorObserved {
     pub fn running(&self) -> Option<&ClaimObserved> {
         self.run.as_ref().filter(|claim| claim.outcome.is_none())
     }
-}
-
-/// Instants that were passed over together.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct GapObserved {
-    /// The first of them.
-    pub from: Millis,
-    /// The last of them.
-    pub to: Millis,
-    /// How many, capped at [`RANGE_COUNT_CAP`](crate::RANGE_COUNT_CAP).
-    pub count: u64,
-    /// What became of them.
-    pub outcome: Outcome,
 }
 
 /// A run of the job's own code, by times of one clock that all runs share.

@@ -20,7 +20,7 @@ mod roster;
 mod scenario;
 #[path = "sim/shell.rs"]
 mod shell;
-#[path = "common/witness.rs"]
+#[path = "sim/witness.rs"]
 mod witness;
 #[path = "sim/world.rs"]
 mod world;

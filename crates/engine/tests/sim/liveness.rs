@@ -70,7 +70,7 @@ impl Sim {
         if wall - since < 4_000 || self.outage || now - self.back_at < 3_000 || self.scenario.lost_hints > 0 {
             return;
         }
-        let open = self.check.witness.cursors().filter(|((of, _), _)| *of == job);
+        let open = self.check.witness.history.cursors().filter(|((of, _), _)| *of == job);
         let open: Vec<_> =
             open.filter_map(|((_, item), cursor)| Some((*item, cursor.running()?.clone()))).collect();
         for (item, claim) in open {

@@ -564,6 +564,17 @@ impl History {
         self.policies.get(job)?.last()
     }
 
+    /// What the cursor of an item says now.
+    #[must_use]
+    pub fn cursor_of(&self, job: &JobName, item: Item) -> Option<&CursorObserved> {
+        self.items.get(&(job.clone(), item))?.cursor.as_ref()
+    }
+
+    /// The items that have a cursor now, and what it says.
+    pub fn cursors(&self) -> impl Iterator<Item = (&(JobName, Item), &CursorObserved)> {
+        self.items.iter().filter_map(|(place, seen)| Some((place, seen.cursor.as_ref()?)))
+    }
+
     /// How many runs of an item go on.
     #[must_use]
     pub fn running(&self, job: &JobName, item: Item) -> usize {

@@ -1,9 +1,8 @@
 //! What must always hold, as named predicates over plain observations.
 //!
-//! This is the one place where the rules are. The simulation and the desk show a [`History`] every transaction of their
-//! registry and every run; the end-to-end checker asks the same rules about what jobs wrote and stores hold; debug builds of the
-//! engine ask those that cost little about each claim. Nothing here knows how an observation came about. The names are those of
-//! the reliability notes.
+//! This is the one place where the rules are. The simulation shows a [`History`] every transaction of its registry and every run;
+//! the end-to-end checker asks the same rules about what jobs wrote and stores hold; debug builds of the engine ask those that cost
+//! little about each claim. Nothing here knows how an observation came about. The names are those of the reliability notes.
 //!
 //! | rule | in words | asked by |
 //! |---|---|---|

@@ -27,7 +27,6 @@ pub struct Witness {
     pub completions: u64,
     /// Claims that passed over an open one: the run that was lost, and the transaction that did it.
     pub passed_over: Vec<(clockwright_model::RunId, i64)>,
-    cursors: BTreeMap<(JobName, Item), CursorObserved>,
 }
 
 impl Witness {
@@ -40,7 +39,6 @@ impl Witness {
             history: History::new(),
             completions: 0,
             passed_over: Vec::new(),
-            cursors: BTreeMap::new(),
         }
     }
 
@@ -62,7 +60,6 @@ impl Witness {
     /// The registry lost data: these changes are what it does not know any more.
     pub fn data_lost(&mut self, txn: &Txn, wall: Millis) {
         self.history.forgotten();
-        self.cursors.clear();
         let write = Write { session: 0, transaction: txn.zxid, wall, hears: None };
         for change in &txn.changes {
             // None of the rules holds of this.
@@ -88,10 +85,7 @@ impl Witness {
                     self.history.epoch(&job, write, version(before), after.map(version))?;
                 }
             }
-            Key::Item(item) if after.is_none() => {
-                self.cursors.remove(&(job.clone(), item));
-                self.history.removed(&job, item);
-            }
+            Key::Item(item) if after.is_none() => self.history.removed(&job, item),
             Key::Owner(item) => {
                 let owner = after.map(|node| InstanceId::from_wire(&String::from_utf8_lossy(&node.data)));
                 self.history.owner(&job, item, owner, write.wall);
@@ -147,18 +141,13 @@ impl Witness {
         let after = node
             .and_then(|node| Cursor::from_bytes(&node.data).ok())
             .map(|cursor| self.read(job, item, &cursor));
-        let place = (job.clone(), item);
-        let before = self.cursors.remove(&place);
-        let open = before.as_ref().and_then(CursorObserved::running);
+        let open = self.history.cursor_of(job, item).and_then(CursorObserved::running);
         if let (Some(open), Some(now)) = (open, after.as_ref().and_then(|after| after.run.as_ref())) {
             if open.run != now.run {
                 self.passed_over.push((open.run, write.transaction));
             } else if now.outcome.is_some() {
                 self.completions += 1;
             }
-        }
-        if let Some(after) = &after {
-            self.cursors.insert(place, after.clone());
         }
         self.history.cursor(job, item, write, after)
     }
@@ -167,11 +156,6 @@ impl Witness {
         let kept =
             cursor.kept.iter().map(|kept| kept.clone().settlement(self.keys.namespace(), job.clone(), item));
         CursorObserved { kept: kept.collect(), ..cursor.observed() }
-    }
-
-    /// The items that have a cursor, and what it says.
-    pub fn cursors(&self) -> impl Iterator<Item = (&(JobName, Item), &CursorObserved)> {
-        self.cursors.iter()
     }
 }
 

@@ -175,6 +175,12 @@ impl Outcome {
         }
     }
 
+    /// True when the owner of the last attempt was lost.
+    #[must_use]
+    pub fn is_owner_lost(&self) -> bool {
+        matches!(self, Outcome::Failed { kind: FailureKind::OwnerLost, .. })
+    }
+
     /// True when the job's own code was run to an end, good or bad.
     #[must_use]
     pub fn ran(&self) -> bool {

@@ -171,8 +171,7 @@ impl ItemCheck<'_> {
         });
         if let Some(run) = &decided {
             let (token, attempt) = (settlement.token, settlement.attempt);
-            let owner_lost =
-                matches!(settlement.outcome, Outcome::Failed { kind: FailureKind::OwnerLost, .. });
+            let owner_lost = settlement.outcome.is_owner_lost();
             // Who settles for a dead owner need not know the owner's token.
             if attempt != run.attempt || (token != run.token && !(owner_lost && token == 0)) {
                 let text =

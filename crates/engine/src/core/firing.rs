@@ -23,7 +23,7 @@ use clockwright_fleet::cursor::{Claim, Cursor};
 use clockwright_fleet::keys::Key;
 use clockwright_fleet::mirror::CursorNode;
 use clockwright_fleet::write::Write;
-use clockwright_model::{FailureKind, Fire, Item, Millis, Outcome, Reason, Settlement, Source};
+use clockwright_model::{Fire, Item, Millis, Outcome, Reason, Settlement, Source};
 use clockwright_planner::{Blocked, DueInput, Schedule, due};
 use clockwright_registry::{Commit, Error};
 use clockwright_runtime::StopReason;
@@ -317,8 +317,7 @@ impl Turn<'_> {
         settlements.extend(self.gap_settlements(item, &cursor.gap));
         if let Some(claim) = &cursor.run
             && let Some(outcome) = claim.outcome.clone()
-            && (claim.session != session
-                || matches!(outcome, Outcome::Failed { kind: FailureKind::OwnerLost, .. }))
+            && (claim.session != session || outcome.is_owner_lost())
         {
             settlements.push(self.settlement(item, claim, outcome, Some(claim.at)));
         }

@@ -136,8 +136,7 @@ impl Turn<'_> {
         let ours = claim.run_id == active.claim.run_id || ignore_token;
         if !ours || claim.outcome.is_some() {
             // Either an earlier, unclear commit of ours did it, or somebody took the item over or gave it up meanwhile.
-            let given_up =
-                matches!(claim.outcome, Some(Outcome::Failed { kind: FailureKind::OwnerLost, .. }));
+            let given_up = claim.outcome.as_ref().is_some_and(Outcome::is_owner_lost);
             return Completion::Over { counted: ours && !given_up };
         }
         claim.outcome = Some((**outcome).clone());

@@ -3,7 +3,7 @@
 use super::{Violation, hold};
 use crate::Schedule;
 use crate::ledger::unsettled;
-use clockwright_model::{FailureKind, Fire, Millis, Outcome, Settlement};
+use clockwright_model::{Fire, Millis, Outcome, Settlement};
 use std::collections::BTreeMap;
 
 /// The outcomes of one item, as they were put on record or as cursors told them.
@@ -103,11 +103,6 @@ pub fn same_outcome(one: &Settlement, other: &Settlement) -> bool {
 pub fn span(settlement: &Settlement) -> (Millis, Millis) {
     let last = settlement.fire.time();
     (settlement.range.map_or(last, |(first, _)| first), last)
-}
-
-/// True when an outcome says that the owner of the last attempt was lost.
-pub(super) fn is_owner_lost(outcome: &Outcome) -> bool {
-    matches!(outcome, Outcome::Failed { kind: FailureKind::OwnerLost, .. })
 }
 
 /// A settlement in words.

@@ -1,6 +1,6 @@
 //! The rules that need memory: everything seen so far, one observation after the other.
 
-use super::dispositions::{describe, is_owner_lost};
+use super::dispositions::describe;
 use super::rules::{
     m_s2_grows, m_s7_each_instant_once, m_s9_no_work_without_lease, m_s12_within_the_count,
     m_s13_catch_up_within_policy, m_s13_coalesced_into_what_runs, m_s15_whole_first_attempts,
@@ -214,13 +214,11 @@ impl History {
                 format!("the outcome of {fire} changed from {first:?} to {outcome:?}")
             });
         }
-        let by_rule = is_owner_lost(outcome);
+        let by_rule = outcome.is_owner_lost();
         hold(by_rule || self.leases.get(&old.owner) == Some(&write.session), "M-S8", || {
             format!("session {:x} completed {fire}, which {} runs", write.session, old.owner)
         })?;
-        if let Some(policy) =
-            self.policies.get(&place.0).and_then(|policies| policies.last()).filter(|_| by_rule)
-        {
+        if let Some(policy) = self.settings(&place.0).filter(|_| by_rule) {
             // What was switched off begins nothing any more, and whoever drains waits for its end.
             let off = outcome.why() == Some(&Reason::InterruptedWhileOff {});
             let again =

@@ -262,11 +262,7 @@ impl History {
             let items = self.policies.get(&place.0).into_iter().flatten().map(|policy| policy.items).max();
             m_s12_within_the_count(place.1, items.unwrap_or_default())?;
         }
-        let strict = self
-            .policies
-            .get(&place.0)
-            .and_then(|policies| policies.last())
-            .is_some_and(|policy| policy.strict);
+        let strict = self.is_strict(&place.0);
         let seen = self.items.entry(place.clone()).or_default();
         m_s2_grows("the token", seen.token.replace(write.transaction), write.transaction)?;
         let last = seen.attempts.insert(fire.clone(), new.attempt).unwrap_or(0);
@@ -325,9 +321,7 @@ impl History {
         let born = self.items.get(place).and_then(|seen| seen.born).unwrap_or(0);
         let policies = self.policies.get(&place.0).map_or(&[][..], Vec::as_slice);
         let of = |id: u32| policies.iter().filter(move |policy| policy.id == id);
-        let mut first =
-            hold(false, "M-S7", || format!("its schedule {} is none of the job's", after.schedule));
-        for policy in of(after.schedule) {
+        let mut all = of(after.schedule).map(|policy| {
             let stretches = match before {
                 Some(before) if before.schedule == after.schedule => {
                     vec![(&policy.schedule, before.settled, after.settled)]
@@ -341,16 +335,14 @@ impl History {
                 }
                 None => vec![(&policy.schedule, born.max(policy.since), after.settled)],
             };
-            let checked = m_s7_each_instant_once(&stretches, after);
-            if checked.is_ok() || first.as_ref().is_err_and(|violation| violation.message.starts_with("its"))
-            {
-                first = checked;
-            }
-            if first.is_ok() {
-                break;
-            }
-        }
-        first.map_err(|Violation { id, message }| Violation {
+            m_s7_each_instant_once(&stretches, after)
+        });
+        let first = all.next().unwrap_or_else(|| {
+            hold(false, "M-S7", || format!("its schedule {} is none of the job's", after.schedule))
+        });
+        // Settings that are right for it will do; if there are none, the first say what is wrong.
+        let checked = first.or_else(|first| all.find(Result::is_ok).unwrap_or(Err(first)));
+        checked.map_err(|Violation { id, message }| Violation {
             id,
             message: format!(
                 "the cursor moved from {:?} to {}: {message}",

@@ -213,9 +213,8 @@ impl Turn<'_> {
     /// 3.x: adds the deletion of the mark of a dead process that had taken an item over whose claim is given up. It would be taken for
     /// what a Java instance has left.
     fn lower_mark_of_taker(&self, builder: &mut Builder<'_>, item: Item) {
-        let there = |id| self.us.leases.contains_key(id) || self.job.mirror.instances.contains_key(id);
         let mark = self.job.mirror.item(item).and_then(|nodes| nodes.failovering.as_ref());
-        if mark.is_some_and(|taker| !there(taker)) {
+        if mark.is_some_and(|taker| !self.is_there(taker)) {
             builder.delete(Key::Failovering(item));
         }
     }

@@ -20,15 +20,9 @@ impl Turn<'_> {
         if self.us.session.is_none() {
             return;
         }
-        let job = &*self.job;
-        if !job.is_loaded {
-            if job.loading.is_none() {
-                if self.now.mono >= job.op_after {
-                    self.load();
-                } else {
-                    let at = job.op_after;
-                    self.wake_at_mono(at);
-                }
+        if !self.job.is_loaded {
+            if self.job.loading.is_none() && !self.coordination_rests() {
+                self.load();
             }
             return;
         }
@@ -53,11 +47,10 @@ impl Turn<'_> {
         if job.op.is_some() || (job.vanished.is_some() && !self.is_leaving()) {
             return;
         }
-        if self.now.mono < job.op_after {
-            let at = job.op_after;
-            self.wake_at_mono(at);
+        if self.coordination_rests() {
             return;
         }
+        let job = &*self.job;
         if job.plan.is_some() {
             self.continue_plan();
         } else if let Some(stray) = self.stray_latch().or_else(|| self.stray_processing()) {

@@ -58,10 +58,8 @@ impl Turn<'_> {
         }
         self.look_for_bereaved();
         self.notice_orphans();
-        let after = self.job.op_after;
-        if self.now.mono < after {
+        if self.coordination_rests() {
             // What was refused is not asked again at once.
-            self.wake_at_mono(after);
             return;
         }
         let marker = self.is_marker();
@@ -115,9 +113,7 @@ impl Turn<'_> {
         let mut reads = Vec::new();
         for item in 0..self.job.mirror.items.len() as Item {
             let nodes = &self.job.mirror.items[item as usize];
-            let dead = |id: &InstanceId| {
-                !self.us.leases.contains_key(id) && !self.job.mirror.instances.contains_key(id)
-            };
+            let dead = |id: &InstanceId| !self.is_there(id);
             let suspect = match nodes.cursor.cursor().and_then(|cursor| cursor.running()) {
                 Some(claim) => !self.us.alive(&claim.owner, claim.session),
                 None => {

@@ -238,6 +238,16 @@ impl Turn<'_> {
         }
     }
 
+    /// Whether the job's coordination still rests after a step that failed; it is decided again once that is over.
+    pub(super) fn coordination_rests(&mut self) -> bool {
+        let until = self.job.op_after;
+        let rests = self.now.mono < until;
+        if rests {
+            self.wake_at_mono(until);
+        }
+        rests
+    }
+
     /// What became of a step.
     pub(super) fn coordinated(&mut self, step: Step, writes: Vec<Write>, result: Result<Commit, Error>) {
         self.job.op = None;

@@ -33,15 +33,13 @@ use clockwright_model::Item;
 impl Turn<'_> {
     /// Whether nobody is behind a mark any more. One that ends with a session does so by itself.
     pub(super) fn is_left(&self, mark: &Mark) -> bool {
-        let there = |id| self.us.leases.contains_key(id) || self.job.mirror.instances.contains_key(id);
-        mark.session == 0 && !mark.id.as_ref().is_some_and(there)
+        mark.session == 0 && !mark.id.as_ref().is_some_and(|id| self.is_there(id))
     }
 
     /// Whether a Java instance died while it ran an item that has no claim, or after it had taken it over.
     pub(super) fn java_left(&self, nodes: &ItemNodes) -> bool {
-        let there = |id| self.us.leases.contains_key(id) || self.job.mirror.instances.contains_key(id);
         nodes.running.as_ref().is_some_and(|mark| self.is_left(mark))
-            || (nodes.taken.is_none() && nodes.failovering.as_ref().is_some_and(|id| !there(id)))
+            || (nodes.taken.is_none() && nodes.failovering.as_ref().is_some_and(|id| !self.is_there(id)))
     }
 
     /// What our mark of an orphan says: the Java instance that died over the item, or nothing.

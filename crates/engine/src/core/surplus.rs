@@ -4,7 +4,7 @@ use super::Turn;
 use super::group::{Builder, Step};
 use clockwright_fleet::keys::Key;
 use clockwright_fleet::write::Write;
-use clockwright_model::{InstanceId, Item};
+use clockwright_model::Item;
 
 /// Items whose nodes are deleted in one commit.
 const REMOVED_AT_ONCE: usize = 50;
@@ -68,9 +68,7 @@ impl Turn<'_> {
     /// Deletes requests to fire of instances that are gone. Java leaves them, and would not act on another one beside them.
     pub(super) fn remove_dead_triggers(&mut self) {
         let job = &*self.job;
-        let gone =
-            |id: &&InstanceId| !self.us.leases.contains_key(*id) && !job.mirror.instances.contains_key(*id);
-        let writes: Vec<Write> = (job.mirror.triggers.keys().filter(gone))
+        let writes: Vec<Write> = (job.mirror.triggers.keys().filter(|id| !self.is_there(id)))
             .map(|id| Write::delete(Key::Trigger(id.clone())))
             .collect();
         if job.op.is_none() {

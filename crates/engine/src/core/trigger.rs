@@ -76,9 +76,7 @@ impl Turn<'_> {
             }
         }
         if changes.is_empty() {
-            let after = self.job.op_after;
-            if self.now.mono < after {
-                self.wake_at_mono(after);
+            if self.coordination_rests() {
                 return;
             }
             let reset = match self.job.mirror.layout {

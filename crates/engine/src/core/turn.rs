@@ -64,6 +64,11 @@ impl Turn<'_> {
         self.us.tell(Some(self.job.name.clone()), warning, text);
     }
 
+    /// Whether an instance is there as far as can be seen: it holds a lease, or it is listed in the job.
+    pub(crate) fn is_there(&self, id: &InstanceId) -> bool {
+        self.us.leases.contains_key(id) || self.job.mirror.instances.contains_key(id)
+    }
+
     /// Whether the job has Java peers.
     pub(crate) fn has_foreign_peers(&self) -> bool {
         self.job.mirror.instances.keys().any(|id| self.is_java(id))

@@ -79,8 +79,7 @@ impl Dispositions {
 
 /// Whether two records are of one outcome. The words of a reason may differ: a registry keeps a shortened form of them. Who
 /// settles for a dead owner need not know the owner's token.
-#[must_use]
-pub fn same_outcome(one: &Settlement, other: &Settlement) -> bool {
+fn same_outcome(one: &Settlement, other: &Settlement) -> bool {
     let kind = |settlement: &Settlement| match &settlement.outcome {
         Outcome::Failed { kind, .. } => Some(*kind),
         _ => None,

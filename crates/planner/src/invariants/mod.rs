@@ -29,7 +29,7 @@ mod history;
 mod observed;
 mod rules;
 
-pub use dispositions::{Dispositions, describe, same_outcome, span};
+pub use dispositions::{Dispositions, describe, span};
 pub use history::History;
 pub use observed::{ClaimObserved, CursorObserved, ObservedRun, Policy, Scope, Write};
 pub use rules::*;

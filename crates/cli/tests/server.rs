@@ -85,7 +85,11 @@ fn s31_an_address_that_other_machines_reach_is_refused_without_tls() {
 #[test]
 fn a_configuration_is_checked_without_a_start_and_shown_with_where_each_value_is_from() {
     let place = Place::new();
-    place.write("clockwright.yaml", "auth:\n  idle: 10m\ndatabase: postgres://cw:open-sesame@db/control\n");
+    place.write(
+        "clockwright.yaml",
+        "auth:\n  idle: 10m\ndatabase: postgres://cw:open-sesame@db/control\n\
+         oidc: {issuer: 'https://id.example.com', client: clockwright, secret: open-sesame}\n",
+    );
     let checked = place.run(&["server", "--check"]);
     assert_eq!((checked.code, checked.talk.trim()), (0, "a server can start with this configuration"));
     assert!(!place.path().join(".clockwright").exists(), "nothing was made");
@@ -97,6 +101,8 @@ fn a_configuration_is_checked_without_a_start_and_shown_with_where_each_value_is
     };
     assert_eq!(line("auth.idle"), ["auth.idle", "10m", "clockwright.yaml:2"]);
     assert_eq!(line("database"), ["database", "postgres://cw:(set)@db/control", "clockwright.yaml:3"]);
+    assert_eq!(line("oidc.secret"), ["oidc.secret", "(set)", "clockwright.yaml:4"]);
+    assert!(!shown.out.contains("sesame"), "{shown:?}");
     assert_eq!(line("registry"), ["registry", "embedded:elsewhere/jobs", "default"]);
     assert_eq!(line("data "), ["data", "elsewhere", "--data"]);
     place.write("clockwright.yaml", "auth:\n  idel: 10m\nlisten: here\n");

@@ -162,18 +162,22 @@ fn default_of(name: &str) -> String {
 fn take(config: &mut Config, given: Given, keys: &Keys, said: &mut Vec<Said>, wrong: &mut Vec<Problem>) {
     let Given { key, name, text, origin } = given;
     let full = key.name.replace("NAME", &name);
-    let is_secret = key.form == Form::Secret;
-    let plain = if is_secret { unfolded(&text, keys) } else { Ok(text.clone()) };
+    let is_covered = matches!(key.form, Form::Address | Form::Secret);
+    let plain = if is_covered { unfolded(&text, keys) } else { Ok(text.clone()) };
     let taken = plain
         .and_then(|text| {
-            key.form.read(&text).map_err(|message| if is_secret { message } else { shown(&text, &message) })
+            key.form.read(&text).map_err(|message| if is_covered { message } else { shown(&text, &message) })
         })
         .and_then(|value| (key.take)(config, &name, value));
     if let Err(message) = taken {
         wrong.push(Problem::at(origin, &full, message));
         return;
     }
-    let value = if is_secret { without_secret(&text) } else { text };
+    let value = match key.form {
+        Form::Address => without_password(&text),
+        Form::Secret if !text.is_empty() && !names_place(&text) => "(set)".to_owned(),
+        _ => text,
+    };
     said.push(Said { key: full, value, origin });
 }
 
@@ -210,12 +214,14 @@ fn unfolded(text: &str, keys: &Keys) -> Result<String, String> {
     text.strip_prefix("sealed:").map_or(Ok(text.clone()), |sealed| keys.open(sealed))
 }
 
-/// What is shown of a secret: where it is, or an address with its password covered.
-fn without_secret(text: &str) -> String {
-    let is_place = ["file:", "sealed:", "sqlite:", "embedded:"].iter().any(|place| text.starts_with(place));
-    let Some((scheme, rest)) = text.split_once("://") else {
-        return if is_place || text.is_empty() { text.to_owned() } else { "(set)".to_owned() };
-    };
+/// Whether this names where a secret is.
+fn names_place(text: &str) -> bool {
+    ["file:", "sealed:"].iter().any(|place| text.starts_with(place))
+}
+
+/// An address with its password covered.
+fn without_password(text: &str) -> String {
+    let Some((scheme, rest)) = text.split_once("://") else { return text.to_owned() };
     let Some((user, place)) = rest.rsplit_once('@') else { return text.to_owned() };
     match user.split_once(':') {
         Some((name, _)) => format!("{scheme}://{name}:(set)@{place}"),
@@ -456,6 +462,31 @@ mod tests {
         let other = Keyring::random().seal(Place::CONFIG, "x");
         let refused = wrong(&of_text(&text.replace("SECRET", &format!("'sealed:{other}'"))));
         assert!(refused[0].contains("oidc.secret does not open"), "{refused:?}");
+    }
+
+    #[test]
+    fn a_secret_that_is_no_address_is_not_shown_either() {
+        let folder = tempfile::tempdir().expect("there is room");
+        let path = folder.path().join("secret");
+        std::fs::write(&path, "open-sesame\n").expect("it is written");
+        let file = format!("file:{}", path.display());
+        for (secret, shown) in [
+            ("open-sesame", "(set)"),
+            ("open://sesame", "(set)"),
+            ("open://sesame@there", "(set)"),
+            (&file, &file),
+        ] {
+            let text = format!(
+                "oidc: {{issuer: 'https://id.example.com', client: clockwright, secret: '{secret}'}}\n"
+            );
+            let loaded = read(&of_text(&text)).expect("all is right");
+            assert!(!format!("{loaded:?}").contains("sesame"), "{loaded:?}");
+            let said = loaded.said.iter().find(|said| said.key == "oidc.secret").expect("it is there");
+            assert_eq!(said.value, shown);
+        }
+        let loaded = read(&Sources::default()).expect("the table is right");
+        let said = loaded.said.iter().find(|said| said.key == "oidc.secret").expect("it is there");
+        assert_eq!(said.value, "", "there is none");
     }
 
     #[test]

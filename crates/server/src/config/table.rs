@@ -26,7 +26,9 @@ pub struct Key {
 pub enum Form {
     /// A text.
     Text,
-    /// A text that may hold a password: it may stand in another file or be sealed, and is not shown.
+    /// An address that may hold a password: it may stand in another file or be sealed, and is shown without the password.
+    Address,
+    /// A password: it may stand in another file or be sealed, and is not shown.
     Secret,
     /// Texts: a list, or with commas between them.
     Texts,
@@ -99,7 +101,7 @@ pub const KEYS: &[Key] = &[
     },
     Key {
         name: "database",
-        form: Form::Secret,
+        form: Form::Address,
         default: "sqlite:{data}/control.db",
         example: "",
         help: "Where projects, jobs, people and the journal are: `sqlite:FILE`, `postgres://USER:PASSWORD@HOST:PORT/DATABASE` or \
@@ -108,7 +110,7 @@ pub const KEYS: &[Key] = &[
     },
     Key {
         name: "registry",
-        form: Form::Secret,
+        form: Form::Address,
         default: "embedded:{data}/jobs",
         example: "",
         help: "The registry `home`, in which projects are unless they name another: `zookeeper://[USER:PASSWORD@]HOST:PORT,HOST:PORT/NAMESPACE` or \
@@ -117,7 +119,7 @@ pub const KEYS: &[Key] = &[
     },
     Key {
         name: "registries.NAME",
-        form: Form::Secret,
+        form: Form::Address,
         default: "",
         example: "zookeeper://zk4:2181/jobs",
         help: "Another registry that projects may name.",
@@ -133,7 +135,7 @@ pub const KEYS: &[Key] = &[
     },
     Key {
         name: "store",
-        form: Form::Secret,
+        form: Form::Address,
         default: "sqlite:{data}/events.db",
         example: "",
         help: "The event store `home`, which has the history of projects unless they name another: `sqlite:FILE`, \
@@ -142,7 +144,7 @@ pub const KEYS: &[Key] = &[
     },
     Key {
         name: "stores.NAME",
-        form: Form::Secret,
+        form: Form::Address,
         default: "",
         example: "postgres://clockwright:PASSWORD@db2/events",
         help: "Another event store that projects may name.",
@@ -440,7 +442,7 @@ impl Form {
     /// Reads a text of this form.
     pub(super) fn read(self, text: &str) -> Result<Value, String> {
         Ok(match self {
-            Form::Text | Form::Secret => Value::Text(text.to_owned()),
+            Form::Text | Form::Address | Form::Secret => Value::Text(text.to_owned()),
             Form::Texts => {
                 let parts = text.split(',').map(str::trim).filter(|part| !part.is_empty());
                 Value::Texts(parts.map(str::to_owned).collect())

@@ -58,9 +58,6 @@ pub enum StartError {
     /// The key file and the database do not go together.
     #[error(transparent)]
     Keys(#[from] UnlockError),
-    /// The certificate cannot be used.
-    #[error(transparent)]
-    Tls(#[from] TlsError),
     /// The address is not to be had.
     #[error("cannot listen on {address}: {reason}")]
     Listen {
@@ -72,13 +69,16 @@ pub enum StartError {
 }
 
 impl Server {
-    /// Opens the store, and listens.
+    /// Opens the store, and listens; with what [`tls`] made of the configuration.
     ///
     /// # Errors
     /// Those of [`StartError`].
-    pub async fn start(config: Config, registries: Registries, clock: Clock) -> Result<Self, StartError> {
-        // Before anything is opened: what is wrong here is wrong on every start.
-        let tls = tls(&config)?;
+    pub async fn start(
+        config: Config,
+        tls: Option<Arc<Tls>>,
+        registries: Registries,
+        clock: Clock,
+    ) -> Result<Self, StartError> {
         let store = Store::open(config.database.reveal()).await?;
         let listen = config.listen;
         let vault = sealing::unlock(&store, &config).await?;

@@ -42,20 +42,21 @@ pub(crate) struct ServerArgs {
 }
 
 pub(crate) async fn run(global: Global, args: ServerArgs) -> Result<(), Failure> {
+    clockwright_runtime::limits::keep_memory_private();
     let mut signals = Signals::catch()?;
     let config = load(&global, &args.config, options(&args))?.config;
     let addresses = addresses(&config)?;
-    clockwright_server::tls(&config).map_err(|error| Failure::Usage(error.to_string()))?;
+    let tls = clockwright_server::tls(&config).map_err(|error| Failure::Usage(error.to_string()))?;
     if args.check {
         talk("a server can start with this configuration");
         return Ok(());
     }
-    clockwright_runtime::limits::keep_memory_private();
     std::fs::create_dir_all(&config.data).map_err(|error| {
         Failure::Failed(format!("cannot make the folder {}: {error}", config.data.display()))
     })?;
     let _thread = SpareThread::keep()?;
-    let server = Server::start(config, registries(addresses).await?, Arc::new(now)).await.map_err(failure)?;
+    let registries = registries(addresses).await?;
+    let server = Server::start(config, tls, registries, Arc::new(now)).await.map_err(failure)?;
     if let Some(link) = setup_link(server.app()).await.map_err(|error| Failure::Failed(error.to_string()))? {
         talk("nobody can sign in yet: whoever opens this link within a day becomes the first administrator");
         talk(&format!("  {}", link.url));

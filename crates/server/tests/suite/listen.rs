@@ -19,7 +19,8 @@ async fn start(folder: &Path, text: &str) -> Server {
         read(&Sources { file: Some(("clockwright.yaml".into(), text)), ..Sources::default() })
             .unwrap()
             .config;
-    Server::start(config, Registries::default(), Arc::new(|| 1_800_000_000_000)).await.unwrap()
+    let tls = clockwright_server::tls(&config).unwrap();
+    Server::start(config, tls, Registries::default(), Arc::new(|| 1_800_000_000_000)).await.unwrap()
 }
 
 /// A new certificate in the folder, and a client that trusts it alone.

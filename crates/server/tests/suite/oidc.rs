@@ -148,7 +148,7 @@ async fn house() -> House {
         Box::pin(async move { Ok(session? as SharedRegistry) })
     });
     let registries = Registries::new([("home".to_owned(), Source { connect, credential: false })].into());
-    let server = Server::start(config, registries, clock).await.unwrap();
+    let server = Server::start(config, None, registries, clock).await.unwrap();
     House { server, address, issuer, later, _folder: folder }
 }
 

@@ -22,13 +22,13 @@ use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use clockwright_model::Millis;
 use jsonwebtoken::jwk::{Jwk, JwkSet};
-use jsonwebtoken::{Algorithm, DecodingKey, Validation, decode, decode_header};
+use jsonwebtoken::{Algorithm, DecodingKey, Header, Validation, decode, decode_header};
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
 use serde_json::{Map, Value};
 use std::sync::Arc;
 use std::time::Duration;
-use tokio::sync::Mutex;
+use tokio::sync::{Mutex, OnceCell};
 use url::Url;
 
 /// How long an answer of the provider may take.
@@ -44,6 +44,22 @@ const SIGNATURES: [Algorithm; 4] = [Algorithm::RS256, Algorithm::PS256, Algorith
 #[derive(Debug, Default)]
 pub struct Provider {
     known: Mutex<Option<Known>>,
+    /// Made when it is first needed: it reads the certificates that the system trusts.
+    client: OnceCell<reqwest::Client>,
+}
+
+impl Provider {
+    async fn client(&self) -> Result<&reqwest::Client, String> {
+        let build = async || {
+            reqwest::Client::builder()
+                .timeout(PATIENCE)
+                .redirect(reqwest::redirect::Policy::none())
+                // Sign-ins are rare: the provider would have closed what is kept for the next one.
+                .pool_max_idle_per_host(0)
+                .build()
+        };
+        self.client.get_or_try_init(build).await.map_err(|error| error.to_string())
+    }
 }
 
 #[derive(Debug, Clone)]
@@ -146,14 +162,16 @@ pub(crate) async fn finish(app: &App, oidc: &Oidc, errand: &Errand, code: &str) 
     let body = url::form_urlencoded::Serializer::new(String::new()).extend_pairs(form).finish();
     // As the standard has it: both are encoded before they are put together.
     let encoded = |text: &str| url::form_urlencoded::byte_serialize(text.as_bytes()).collect::<String>();
-    let request = client()?
+    let client = app.provider.client().await?;
+    let request = client
         .post(&known.document.token_endpoint)
         .basic_auth(encoded(&oidc.client), Some(encoded(oidc.secret.reveal())))
         .header("content-type", "application/x-www-form-urlencoded")
         .body(body);
     let tokens: Tokens = answer(request).await?;
-    let key = key(app, oidc, &known, &tokens.id_token).await?;
-    let mut claims = verify(&tokens.id_token, &key)?;
+    let header = decode_header(&tokens.id_token).map_err(|error| error.to_string())?;
+    let key = key(app, oidc, &known, &header).await?;
+    let mut claims = verify(&tokens.id_token, &header, &key)?;
     let wanted = Wanted {
         issuer: &known.document.issuer,
         client: &oidc.client,
@@ -162,15 +180,15 @@ pub(crate) async fn finish(app: &App, oidc: &Oidc, errand: &Errand, code: &str) 
     };
     claims.check(wanted, app.now())?;
     if let (Some(token), Some(place)) = (tokens.access_token, &known.document.userinfo_endpoint) {
-        let more: Map<String, Value> = answer(client()?.get(place).bearer_auth(token)).await?;
+        let more: Map<String, Value> = answer(client.get(place).bearer_auth(token)).await?;
         claims.add(more);
     }
     Ok(claims)
 }
 
 /// The signature is that of this key; what the token says is looked at by whoever asked.
-fn verify(token: &str, key: &Jwk) -> Result<Claims, String> {
-    let algorithm = decode_header(token).map_err(|error| error.to_string())?.alg;
+fn verify(token: &str, header: &Header, key: &Jwk) -> Result<Claims, String> {
+    let algorithm = header.alg;
     if !SIGNATURES.contains(&algorithm) {
         return Err(format!("the token is signed by {algorithm:?}"));
     }
@@ -182,9 +200,8 @@ fn verify(token: &str, key: &Jwk) -> Result<Claims, String> {
 }
 
 /// The key that a token says it is signed by.
-async fn key(app: &App, oidc: &Oidc, known: &Known, token: &str) -> Result<Jwk, String> {
-    let name = decode_header(token).map_err(|error| error.to_string())?.kid;
-    let find = |keys: &JwkSet| match &name {
+async fn key(app: &App, oidc: &Oidc, known: &Known, header: &Header) -> Result<Jwk, String> {
+    let find = |keys: &JwkSet| match &header.kid {
         Some(name) => keys.find(name).cloned(),
         None => keys.keys.first().filter(|_| keys.keys.len() == 1).cloned(),
     };
@@ -211,18 +228,13 @@ async fn known(app: &App, oidc: &Oidc) -> Result<Known, String> {
 
 async fn read(app: &App, oidc: &Oidc) -> Result<Known, String> {
     let place = format!("{}/.well-known/openid-configuration", oidc.issuer.trim_end_matches('/'));
-    let document: Document = answer(client()?.get(place)).await?;
+    let client = app.provider.client().await?;
+    let document: Document = answer(client.get(place)).await?;
     if document.issuer != oidc.issuer {
         return Err(format!("the provider says that it is `{}`", document.issuer));
     }
-    let keys: JwkSet = answer(client()?.get(&document.jwks_uri)).await?;
+    let keys: JwkSet = answer(client.get(&document.jwks_uri)).await?;
     Ok(Known { document: Arc::new(document), keys: Arc::new(keys), read_at: app.now() })
-}
-
-fn client() -> Result<reqwest::Client, String> {
-    let built =
-        reqwest::Client::builder().timeout(PATIENCE).redirect(reqwest::redirect::Policy::none()).build();
-    built.map_err(|error| error.to_string())
 }
 
 /// An answer of the provider, as JSON.

@@ -17,6 +17,7 @@ use crate::mirror::Mirrors;
 use crate::ops::Desk;
 use crate::outcomes::Outcomes;
 use crate::registries::Registries;
+use crate::room::{Place, Room};
 use crate::sealing::Vault;
 use crate::store::{Change, Store, StoreError};
 use clockwright_api::{Code, Problem};
@@ -78,7 +79,7 @@ pub struct App {
     /// Failed sign-ins that were recorded, and when.
     told: Mutex<HashMap<(String, String), Millis>>,
     /// Streams that are open, by whose they are.
-    streams: Arc<Mutex<HashMap<String, usize>>>,
+    streams: Room<String>,
     leaving: watch::Sender<bool>,
 }
 
@@ -89,23 +90,7 @@ impl std::fmt::Debug for App {
 }
 
 /// The room of one stream.
-#[derive(Debug)]
-pub struct StreamSlot {
-    streams: Arc<Mutex<HashMap<String, usize>>>,
-    who: String,
-}
-
-impl Drop for StreamSlot {
-    fn drop(&mut self) {
-        let mut streams = self.streams.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(count) = streams.get_mut(&self.who) {
-            *count -= 1;
-            if *count == 0 {
-                streams.remove(&self.who);
-            }
-        }
-    }
-}
+pub type StreamSlot = Place<String>;
 
 impl App {
     /// On an open store, with everything loaded.
@@ -142,7 +127,7 @@ impl App {
             provider: Provider::default(),
             limits: Limits::default(),
             told: Mutex::default(),
-            streams: Arc::default(),
+            streams: Room::default(),
             leaving: watch::Sender::new(false),
         });
         tokio::spawn(follow(Arc::downgrade(&app), changed));
@@ -180,15 +165,11 @@ impl App {
     /// # Errors
     /// `too-many-streams`.
     pub fn stream_slot(&self, who: &str) -> Answered<StreamSlot> {
-        let mut streams = self.streams.lock().unwrap_or_else(PoisonError::into_inner);
-        let (all, theirs) = (streams.values().sum::<usize>(), streams.get(who).copied().unwrap_or(0));
-        if all >= STREAMS || theirs >= STREAMS_EACH {
+        self.streams.enter(who.to_owned(), STREAMS, STREAMS_EACH).map_err(|theirs| {
             let detail =
                 format!("{theirs} of your streams are open, and {STREAMS_EACH} may be; {STREAMS} in all");
-            return Err(Problem::new(Code::TooManyStreams, detail).retry(5).into());
-        }
-        *streams.entry(who.to_owned()).or_default() += 1;
-        Ok(StreamSlot { streams: Arc::clone(&self.streams), who: who.to_owned() })
+            Problem::new(Code::TooManyStreams, detail).retry(5).into()
+        })
     }
 
     /// Turns true when the server leaves: what goes on is to end.

@@ -35,6 +35,7 @@ pub mod mirror;
 pub mod ops;
 pub mod outcomes;
 pub mod registries;
+pub(crate) mod room;
 pub mod sealing;
 pub mod server;
 pub mod store;

@@ -16,15 +16,15 @@
 pub mod tls;
 
 use crate::config::Config;
+use crate::room::{Place, Room};
 use axum::Router;
 use axum::extract::ConnectInfo;
 use hyper::body::Incoming;
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
 use hyper_util::server::conn::auto::Builder;
 use hyper_util::service::TowerToHyperService;
-use std::collections::HashMap;
 use std::net::{IpAddr, SocketAddr};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 use std::time::Duration;
 use tls::Tls;
 use tokio::io::{AsyncRead, AsyncWrite};
@@ -58,50 +58,17 @@ pub(crate) struct Listening {
     pub(crate) config: Arc<Config>,
 }
 
-/// How many are connected.
-#[derive(Debug, Default)]
-struct Room {
-    each: Mutex<HashMap<IpAddr, usize>>,
-}
-
-/// A place that a connection has; given back when it is dropped.
-struct Place {
-    room: Arc<Room>,
-    address: IpAddr,
-}
-
-impl Room {
-    /// A place for somebody, if there is one.
-    fn enter(self: &Arc<Self>, address: IpAddr, config: &Config) -> Option<Place> {
-        let mut each = self.each.lock().unwrap_or_else(PoisonError::into_inner);
-        let all: usize = each.values().sum();
-        let theirs = each.get(&address).copied().unwrap_or_default();
-        let crowded = theirs >= config.connections_per_address && !config.trusts(address);
-        if all >= config.connections || crowded {
-            return None;
-        }
-        each.insert(address, theirs + 1);
-        Some(Place { room: Arc::clone(self), address })
-    }
-}
-
-impl Drop for Place {
-    fn drop(&mut self) {
-        let mut each = self.room.each.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(theirs) = each.get_mut(&self.address) {
-            *theirs -= 1;
-            if *theirs == 0 {
-                each.remove(&self.address);
-            }
-        }
-    }
+/// A place for one more connection of an address, if there is one.
+fn enter(room: &Room<IpAddr>, address: IpAddr, config: &Config) -> Option<Place<IpAddr>> {
+    let each = if config.trusts(address) { usize::MAX } else { config.connections_per_address };
+    room.enter(address, config.connections, each).ok()
 }
 
 /// Takes connections and answers them until the server leaves.
 pub(crate) async fn serve(listening: Listening) {
     let Listening { listener, tls, router, mut stop, config } = listening;
     let head = Duration::from_millis(config.head.unsigned_abs());
-    let room = Arc::new(Room::default());
+    let room = Room::default();
     let mut connections = JoinSet::new();
     loop {
         let accepted = tokio::select! {
@@ -112,7 +79,7 @@ pub(crate) async fn serve(listening: Listening) {
         while connections.try_join_next().is_some() {}
         match accepted {
             Ok((stream, peer)) => {
-                let Some(place) = room.enter(peer.ip().to_canonical(), &config) else { continue };
+                let Some(place) = enter(&room, peer.ip().to_canonical(), &config) else { continue };
                 let connection =
                     Connection { peer, tls: tls.clone(), router: router.clone(), stop: stop.clone(), head };
                 connections.spawn(async move {
@@ -205,13 +172,13 @@ mod tests {
             trusted_proxies: vec![proxy.into()],
             ..Config::default()
         };
-        let room = Arc::new(Room::default());
-        let enter = |address| room.enter(address, &config);
+        let room = Room::default();
+        let enter = |address| enter(&room, address, &config);
         let (first, _second) = (enter(one).expect("there is room"), enter(one).expect("there is room"));
         assert!(enter(one).is_none());
         drop(first);
         let _third = enter(one).expect("a place was given back");
-        let _of_proxy: Vec<Place> = (0..3).map(|_| enter(proxy).expect("a proxy stands for many")).collect();
+        let _of_proxy: Vec<_> = (0..3).map(|_| enter(proxy).expect("a proxy stands for many")).collect();
         assert!(enter([192, 0, 2, 2].into()).is_none(), "there are five");
     }
 }

@@ -7,9 +7,9 @@ use async_trait::async_trait;
 use clockwright_registry::keeper::{Begin, KeeperOptions, Told};
 use clockwright_registry::{Connect, Error, Keeper, SharedRegistry};
 use std::collections::BTreeMap;
-use std::sync::Arc;
+use std::sync::{Arc, PoisonError, RwLock};
 use std::time::Duration;
-use tokio::sync::{Mutex, watch};
+use tokio::sync::Mutex;
 
 /// How long a session may take to close.
 const FAREWELL: Duration = Duration::from_secs(2);
@@ -32,18 +32,11 @@ pub struct Registries {
 struct Entry {
     source: Source,
     keeper: Mutex<Option<Keeper>>,
-    now: Arc<watch::Sender<State>>,
+    now: Arc<RwLock<State>>,
 }
 
-/// What there is of a session.
-#[derive(Clone)]
-enum State {
-    Open(SharedRegistry),
-    /// None was asked for yet.
-    Unasked,
-    /// There is none, for this reason.
-    Away(String),
-}
+/// The session, or why there is none.
+type State = Result<SharedRegistry, String>;
 
 /// There is no session now.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -59,6 +52,16 @@ pub enum NoSession {
         /// What stands against it.
         why: String,
     },
+}
+
+impl Entry {
+    fn now(&self) -> State {
+        self.now.read().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+}
+
+fn set(now: &RwLock<State>, state: State) {
+    *now.write().unwrap_or_else(PoisonError::into_inner) = state;
 }
 
 struct Nothing;
@@ -80,7 +83,7 @@ impl Registries {
         let entry = |source| Entry {
             source,
             keeper: Mutex::new(None),
-            now: Arc::new(watch::Sender::new(State::Unasked)),
+            now: Arc::new(RwLock::new(Err("it was never reached".to_owned()))),
         };
         Self { entries: sources.into_iter().map(|(name, source)| (name, entry(source))).collect() }
     }
@@ -103,8 +106,8 @@ impl Registries {
     /// There is none now.
     pub async fn session(&self, name: &str) -> Result<SharedRegistry, NoSession> {
         let entry = self.entries.get(name).ok_or_else(|| NoSession::Unknown(name.to_owned()))?;
-        if let State::Open(registry) = &*entry.now.borrow() {
-            return Ok(Arc::clone(registry));
+        if let Ok(registry) = entry.now() {
+            return Ok(registry);
         }
         let away = |why: String| NoSession::Away { name: name.to_owned(), why };
         let mut keeper = entry.keeper.lock().await;
@@ -116,31 +119,25 @@ impl Registries {
                 Nothing,
                 KeeperOptions::default(),
                 move |told| match told {
-                    Told::Opened(opened) => drop(now.send_replace(State::Open(opened.registry))),
-                    Told::Lost { .. } => {
-                        drop(now.send_replace(State::Away("its session is over".to_owned())));
-                    }
+                    Told::Opened(opened) => set(&now, Ok(opened.registry)),
+                    Told::Lost { .. } => set(&now, Err("its session is over".to_owned())),
                     Told::Hint { .. } | Told::Timeout { .. } => {}
                 },
             );
             match started.await {
                 Ok((kept, opened)) => {
                     *keeper = Some(kept);
-                    entry.now.send_replace(State::Open(opened.registry));
+                    set(&entry.now, Ok(opened.registry));
                 }
                 Err(error) => {
                     let why = error.to_string();
-                    entry.now.send_replace(State::Away(why.clone()));
+                    set(&entry.now, Err(why.clone()));
                     return Err(away(why));
                 }
             }
         }
         drop(keeper);
-        match &*entry.now.borrow() {
-            State::Open(registry) => Ok(Arc::clone(registry)),
-            State::Away(why) => Err(away(why.clone())),
-            State::Unasked => Err(away("it was never reached".to_owned())),
-        }
+        entry.now().map_err(away)
     }
 
     /// Ends all sessions.

@@ -59,15 +59,14 @@ impl Histories {
     /// Those that the operator names. Each is made if it is missing, as an instance would make it.
     #[must_use]
     pub fn of_config(config: &Config) -> Self {
-        let home = std::iter::once(("home".to_owned(), config.store.clone()));
-        let others = config.stores.iter().map(|(name, address)| (name.clone(), address.clone()));
-        let open = |address: Secret| -> OpenHistory {
+        let open = |address: &Secret| -> OpenHistory {
+            let address = address.clone();
             Arc::new(move || {
                 let address = address.clone();
                 Box::pin(async move { Ok(EventStore::connect(address.reveal()).await? as History) })
             })
         };
-        Self::new(home.chain(others).map(|(name, address)| (name, open(address))).collect())
+        Self::new(config.all_stores().map(|(name, address)| (name.to_owned(), open(address))).collect())
     }
 
     /// Their names.

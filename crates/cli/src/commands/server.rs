@@ -9,7 +9,7 @@ use clockwright::Registry;
 use clockwright::registry::{Address, ConnectError};
 use clockwright_registry::{Connect, Error};
 use clockwright_runtime::limits::SpareThread;
-use clockwright_server::config::Config;
+use clockwright_server::config::{Config, HOME, Secret};
 use clockwright_server::registries::{Registries, Source};
 use clockwright_server::{Server, StartError, setup_link};
 use std::collections::BTreeMap;
@@ -90,14 +90,12 @@ fn options(args: &ServerArgs) -> Vec<(&'static str, &'static str, String)> {
 
 /// The addresses of all registries, by name.
 fn addresses(config: &Config) -> Result<BTreeMap<String, Address>, Failure> {
-    let home = std::iter::once(("home".to_owned(), &config.registry));
-    let others = config.registries.iter().map(|(name, address)| (name.clone(), address));
-    let read = |(name, address): (String, &clockwright_server::config::Secret)| {
+    let read = |(name, address): (&str, &Secret)| {
         let address = Address::parse(address.reveal())
             .map_err(|error| Failure::Usage(format!("the registry `{name}`: {error}")))?;
-        Ok((name, address))
+        Ok((name.to_owned(), address))
     };
-    home.chain(others).map(read).collect()
+    config.all_registries().map(read).collect()
 }
 
 /// The registries. `home` has to be there at the start; others may come later. One in a folder is opened by this process if nobody serves it,
@@ -107,7 +105,7 @@ async fn registries(addresses: BTreeMap<String, Address>) -> Result<Registries, 
     for (name, address) in addresses {
         let credential = address.has_credential();
         let registry = Arc::new(OnceCell::new());
-        if name == "home" {
+        if name == HOME {
             registry.get_or_try_init(|| Registry::open_or_serve(&address, None)).await?;
         }
         let connect: Connect = Arc::new(move || Box::pin(session(Arc::clone(&registry), address.clone())));

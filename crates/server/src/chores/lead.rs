@@ -32,6 +32,7 @@
 
 use super::{Term, Work, now};
 use crate::app::App;
+use crate::config::HOME;
 use crate::decide::term::{Candidate, News, Seat, Step, Wrote};
 use clockwright_model::Millis;
 use clockwright_registry::{Conflict, Error, Hint, Node, Op, Path, Registry, Session, SharedRegistry};
@@ -42,8 +43,6 @@ use tokio::sync::{mpsc, watch};
 use tokio::task::JoinHandle;
 use tokio::time::{sleep, timeout};
 
-/// The registry that elects.
-const HOME: &str = "home";
 /// How long until it is tried again, when the registry or the database is away.
 const AGAIN: Duration = Duration::from_secs(1);
 

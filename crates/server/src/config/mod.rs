@@ -23,6 +23,9 @@ use std::collections::BTreeMap;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::path::PathBuf;
 
+/// The registry, and the event store, of projects that name no other.
+pub const HOME: &str = "home";
+
 /// How a server is set up. Each field is what its key of the table says; the default is the table's.
 #[derive(Debug, Clone)]
 pub struct Config {
@@ -187,6 +190,16 @@ impl Config {
         }
     }
 
+    /// The addresses of all registries, by name.
+    pub fn all_registries(&self) -> impl Iterator<Item = (&str, &Secret)> {
+        with_home(&self.registry, &self.registries)
+    }
+
+    /// The addresses of all event stores, by name.
+    pub fn all_stores(&self) -> impl Iterator<Item = (&str, &Secret)> {
+        with_home(&self.store, &self.stores)
+    }
+
     /// Who sent a request: the other end of the connection, or what a trusted proxy there says.
     #[must_use]
     pub fn client(&self, peer: IpAddr, headers: &HeaderMap) -> String {
@@ -252,6 +265,13 @@ impl Config {
     pub fn errand_name(&self) -> &'static str {
         if self.is_secure() { "__Host-clockwright-errand" } else { "clockwright-http-errand" }
     }
+}
+
+fn with_home<'a>(
+    home: &'a Secret,
+    others: &'a BTreeMap<String, Secret>,
+) -> impl Iterator<Item = (&'a str, &'a Secret)> {
+    std::iter::once((HOME, home)).chain(others.iter().map(|(name, address)| (name.as_str(), address)))
 }
 
 #[cfg(test)]

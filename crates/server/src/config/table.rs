@@ -1,7 +1,8 @@
 //! The keys of `clockwright.yaml`: only those that something honours.
 
-use super::{Config, Local, Oidc, Secret};
+use super::{Config, HOME, Local, Oidc, Secret};
 use clockwright_model::Millis;
+use std::collections::BTreeMap;
 use std::fmt::Display;
 use std::str::FromStr;
 
@@ -123,15 +124,7 @@ pub const KEYS: &[Key] = &[
         default: "",
         example: "zookeeper://zk4:2181/jobs",
         help: "Another registry that projects may name.",
-        take: |config, name, value| {
-            let mut address = Secret::default();
-            secret(&mut address, value)?;
-            if name == "home" {
-                return Err("is the key `registry`".to_owned());
-            }
-            config.registries.insert(name.to_owned(), address);
-            Ok(())
-        },
+        take: |config, name, value| another(&mut config.registries, name, value, "registry"),
     },
     Key {
         name: "store",
@@ -148,15 +141,7 @@ pub const KEYS: &[Key] = &[
         default: "",
         example: "postgres://clockwright:PASSWORD@db2/events",
         help: "Another event store that projects may name.",
-        take: |config, name, value| {
-            let mut address = Secret::default();
-            secret(&mut address, value)?;
-            if name == "home" {
-                return Err("is the key `store`".to_owned());
-            }
-            config.stores.insert(name.to_owned(), address);
-            Ok(())
-        },
+        take: |config, name, value| another(&mut config.stores, name, value, "store"),
     },
     Key {
         name: "tls.cert",
@@ -307,13 +292,7 @@ pub const KEYS: &[Key] = &[
         default: "",
         example: "file:/etc/clockwright/oidc-secret",
         help: "What it proves that by.",
-        take: |config, _, value| {
-            let text = value.text();
-            if !text.is_empty() {
-                config.oidc.get_or_insert_default().secret = Secret::from(text);
-            }
-            Ok(())
-        },
+        take: |config, _, value| of_oidc(config, value, |oidc| &mut oidc.secret),
     },
     Key {
         name: "oidc.scopes",
@@ -507,16 +486,33 @@ fn secret(place: &mut Secret, value: Value) -> Result<(), String> {
     Ok(())
 }
 
+/// One more address beside that of `home`, which has a key of its own.
+fn another(
+    all: &mut BTreeMap<String, Secret>,
+    name: &str,
+    value: Value,
+    of_home: &str,
+) -> Result<(), String> {
+    if name == HOME {
+        return Err(format!("is the key `{of_home}`"));
+    }
+    secret(all.entry(name.to_owned()).or_default(), value)
+}
+
 fn file(place: &mut Option<std::path::PathBuf>, value: Value) -> Result<(), String> {
     *place = Some(value.text()).filter(|text| !text.is_empty()).map(Into::into);
     Ok(())
 }
 
 /// A text that counts only where there is a provider.
-fn of_oidc(config: &mut Config, value: Value, place: fn(&mut Oidc) -> &mut String) -> Result<(), String> {
+fn of_oidc<T: From<String>>(
+    config: &mut Config,
+    value: Value,
+    place: fn(&mut Oidc) -> &mut T,
+) -> Result<(), String> {
     let text = value.text();
     if !text.is_empty() {
-        *place(config.oidc.get_or_insert_default()) = text;
+        *place(config.oidc.get_or_insert_default()) = text.into();
     }
     Ok(())
 }

@@ -3,6 +3,7 @@
 use super::people::keep_an_admin;
 use super::{conflict, done, target};
 use crate::app::{App, Told};
+use crate::config::HOME;
 use crate::http::answer::{Created, Done, Found};
 use crate::http::grant::{Asker, Asking, Granted};
 use crate::http::parts::{Body, Matches, Named, Query};
@@ -71,7 +72,7 @@ pub(in crate::http) async fn make(
 ) -> Answered<Told<Created<Project>>> {
     let name = ask.name.as_str().to_owned();
     let usual =
-        |given: Option<clockwright_api::text::Name>| given.map_or_else(|| "home".to_owned(), Into::into);
+        |given: Option<clockwright_api::text::Name>| given.map_or_else(|| HOME.to_owned(), Into::into);
     let row = ProjectRow {
         id: 0,
         title: ask.title.map(Into::into).unwrap_or_default(),

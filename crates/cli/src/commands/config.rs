@@ -1,7 +1,7 @@
 //! `clockwright config …`: how a server is set up, and where each of its values is from.
 
 use super::Global;
-use crate::output::{Failure, print, show, table};
+use crate::output::{Failure, show, table};
 use clap::{Args, Subcommand};
 use clockwright_server::config::{Loaded, Said, Sources, read};
 use serde::Serialize;
@@ -48,11 +48,6 @@ pub(crate) fn run(global: &Global, command: &ConfigCommand) -> Result<(), Failur
             rows.iter().map(|row| [row.key.clone(), row.value.clone(), row.origin.clone()]),
         )
     })
-}
-
-/// The page about a server's configuration.
-pub(crate) fn reference() -> Result<(), Failure> {
-    print(&clockwright_server::config::reference())
 }
 
 /// Reads the configuration of a server.

@@ -46,7 +46,7 @@ pub(crate) fn reference(program: Command, command: &ReferenceCommand) -> Result<
     match command {
         ReferenceCommand::JobsFile => print(&clockwright::jobs_file::reference()),
         ReferenceCommand::Reasons => print(&clockwright_model::reason::reference()),
-        ReferenceCommand::ServerConfig => super::config::reference(),
+        ReferenceCommand::ServerConfig => print(&clockwright_server::config::reference()),
         ReferenceCommand::Openapi => print(clockwright_server::http::reference::openapi()),
         ReferenceCommand::Permissions => print(&clockwright_server::http::reference::permissions()),
         ReferenceCommand::Problems => print(&clockwright_server::http::reference::problems()),

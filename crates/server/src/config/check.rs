@@ -40,9 +40,9 @@ pub(super) fn finish(config: &mut Config) -> Vec<Problem> {
     }
     if let Some(oidc) = &config.oidc {
         for (key, given) in [
-            ("oidc.issuer", &oidc.issuer),
+            ("oidc.issuer", oidc.issuer.as_str()),
             ("oidc.client", &oidc.client),
-            ("oidc.secret", &oidc.secret.reveal().to_owned()),
+            ("oidc.secret", oidc.secret.reveal()),
         ] {
             if given.is_empty() {
                 refuse(key, "is missing: other keys of `oidc` are there");

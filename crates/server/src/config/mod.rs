@@ -11,7 +11,7 @@ mod reference;
 pub mod table;
 
 pub use network::Network;
-pub use read::{Loaded, Origin, Problem as Wrong, Problems, Said, Sources, read};
+pub use read::{Loaded, Said, Sources, read};
 pub use reference::reference;
 
 use crate::decide::limits::Rate;

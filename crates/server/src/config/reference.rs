@@ -36,20 +36,3 @@ pub fn reference() -> String {
     }
     page
 }
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn the_reference_page_is_up_to_date() {
-        let path = concat!(env!("CARGO_MANIFEST_DIR"), "/../../docs/reference/server-config.md");
-        if std::env::var_os("WRITE_REFERENCE").is_some() {
-            std::fs::write(path, reference()).expect("the page is written");
-        }
-        assert!(
-            std::fs::read_to_string(path).unwrap_or_default() == reference(),
-            "run `clockwright reference server-config > docs/reference/server-config.md`, or this test with WRITE_REFERENCE=1"
-        );
-    }
-}

@@ -113,6 +113,7 @@ mod tests {
             ("openapi.json", openapi().to_owned()),
             ("permissions.md", permissions()),
             ("problems.md", problems()),
+            ("server-config.md", crate::config::reference()),
         ] {
             let path = format!("{folder}/{name}");
             if std::env::var_os("WRITE_REFERENCE").is_some() {

@@ -21,7 +21,6 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::net::TcpListener;
-use tokio::sync::watch;
 use tokio::task::JoinHandle;
 
 /// How often a server says that it lives.
@@ -33,7 +32,6 @@ pub struct Server {
     app: Arc<App>,
     address: SocketAddr,
     tls: Option<Arc<Tls>>,
-    stop: watch::Sender<bool>,
     serving: JoinHandle<()>,
     lead: Lead,
     /// Says that the server lives.
@@ -86,12 +84,11 @@ impl Server {
         let failed = |reason| StartError::Listen { address: listen, reason };
         let listener = TcpListener::bind(listen).await.map_err(failed)?;
         let address = listener.local_addr().map_err(failed)?;
-        let (stop, stopped) = watch::channel(false);
         let serving = tokio::spawn(listen::serve(Listening {
             listener,
             tls: tls.clone(),
             router: http::service(Arc::clone(&app)),
-            stop: stopped,
+            leaving: app.leaving(),
             config: Arc::clone(&app.config),
         }));
         let lead = Lead::start(Arc::clone(&app));
@@ -99,7 +96,7 @@ impl Server {
         let mirroring = tokio::spawn(mirror::watch(Arc::clone(&app)));
         let resuming = tokio::spawn(ops::resume::watch(Arc::clone(&app)));
         let recalling = tokio::spawn(outcomes::watch(Arc::clone(&app)));
-        Ok(Self { app, address, tls, stop, serving, lead, living, mirroring, resuming, recalling })
+        Ok(Self { app, address, tls, serving, lead, living, mirroring, resuming, recalling })
     }
 
     /// What its requests share.
@@ -133,7 +130,6 @@ impl Server {
         self.recalling.abort();
         self.app.leave();
         self.resuming.abort();
-        self.stop.send_replace(true);
         if let Err(error) = self.serving.await {
             tracing::error!(%error, "the listener failed");
         }

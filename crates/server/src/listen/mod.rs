@@ -53,7 +53,7 @@ pub(crate) struct Listening {
     /// Who answers.
     pub(crate) router: Router,
     /// True once the server leaves.
-    pub(crate) stop: watch::Receiver<bool>,
+    pub(crate) leaving: watch::Receiver<bool>,
     /// Whose connections are taken.
     pub(crate) config: Arc<Config>,
 }
@@ -66,22 +66,27 @@ fn enter(room: &Room<IpAddr>, address: IpAddr, config: &Config) -> Option<Place<
 
 /// Takes connections and answers them until the server leaves.
 pub(crate) async fn serve(listening: Listening) {
-    let Listening { listener, tls, router, mut stop, config } = listening;
+    let Listening { listener, tls, router, mut leaving, config } = listening;
     let head = Duration::from_millis(config.head.unsigned_abs());
     let room = Room::default();
     let mut connections = JoinSet::new();
     loop {
         let accepted = tokio::select! {
             accepted = listener.accept() => accepted,
-            () = leaves(&mut stop) => break,
+            () = leaves(&mut leaving) => break,
         };
         // Those that have ended are let go of, so that the set has only those that are open.
         while connections.try_join_next().is_some() {}
         match accepted {
             Ok((stream, peer)) => {
                 let Some(place) = enter(&room, peer.ip().to_canonical(), &config) else { continue };
-                let connection =
-                    Connection { peer, tls: tls.clone(), router: router.clone(), stop: stop.clone(), head };
+                let connection = Connection {
+                    peer,
+                    tls: tls.clone(),
+                    router: router.clone(),
+                    leaving: leaving.clone(),
+                    head,
+                };
                 connections.spawn(async move {
                     let _place = place;
                     connection.run(stream).await;
@@ -101,9 +106,9 @@ pub(crate) async fn serve(listening: Listening) {
 }
 
 /// Waits until the server leaves.
-async fn leaves(stop: &mut watch::Receiver<bool>) {
-    // The sender lives as long as the server; without it, it has left.
-    let _ = stop.wait_for(|stop| *stop).await;
+async fn leaves(leaving: &mut watch::Receiver<bool>) {
+    // The sender lives as long as what all requests share; without it, the server has left.
+    let _ = leaving.wait_for(|leaving| *leaving).await;
 }
 
 /// One connection.
@@ -111,7 +116,7 @@ struct Connection {
     peer: SocketAddr,
     tls: Option<Arc<Tls>>,
     router: Router,
-    stop: watch::Receiver<bool>,
+    leaving: watch::Receiver<bool>,
     /// How long a handshake, or the head of a request, may take.
     head: Duration,
 }
@@ -129,7 +134,7 @@ impl Connection {
     }
 
     async fn answer(self, stream: impl AsyncRead + AsyncWrite + Unpin + Send + 'static) {
-        let Self { peer, router, mut stop, head, .. } = self;
+        let Self { peer, router, mut leaving, head, .. } = self;
         let service = router.map_request(move |mut request: http::Request<Incoming>| {
             request.extensions_mut().insert(ConnectInfo(peer));
             request
@@ -147,7 +152,7 @@ impl Connection {
         let mut connection = std::pin::pin!(connection);
         let ended = tokio::select! {
             ended = connection.as_mut() => ended,
-            () = leaves(&mut stop) => {
+            () = leaves(&mut leaving) => {
                 connection.as_mut().graceful_shutdown();
                 connection.await
             }

@@ -202,16 +202,15 @@ impl Config {
 
     /// Who sent a request: the other end of the connection, or what a trusted proxy there says.
     #[must_use]
-    pub fn client(&self, peer: IpAddr, headers: &HeaderMap) -> String {
+    pub fn client(&self, peer: IpAddr, headers: &HeaderMap) -> IpAddr {
         if !self.trusts(peer) {
-            return peer.to_string();
+            return peer;
         }
         let forwarded =
             headers.get("x-forwarded-for").and_then(|value| value.to_str().ok()).unwrap_or_default();
         // From the right: the last address that no proxy of ours has is who spoke to them. What stands before was said by that one.
-        let addresses = forwarded.rsplit(',').filter_map(|part| part.trim().parse::<IpAddr>().ok());
-        let client = addresses.into_iter().find(|address| !self.trusts(*address));
-        client.unwrap_or(peer).to_string()
+        let mut addresses = forwarded.rsplit(',').filter_map(|part| part.trim().parse::<IpAddr>().ok());
+        addresses.find(|address| !self.trusts(*address)).unwrap_or(peer)
     }
 
     /// Is this a proxy that is believed?
@@ -291,9 +290,9 @@ mod tests {
         let proxy: IpAddr = [10, 0, 0, 1].into();
         let config = Config { trusted_proxies: vec![proxy.into()], ..Config::default() };
         let said = headers(&[("x-forwarded-for", "6.6.6.6, 192.0.2.7, 10.0.0.1")]);
-        assert_eq!(config.client(proxy, &said), "192.0.2.7");
-        assert_eq!(config.client([10, 0, 0, 2].into(), &said), "10.0.0.2");
-        assert_eq!(config.client(proxy, &headers(&[("x-forwarded-for", "rubbish")])), "10.0.0.1");
+        assert_eq!(config.client(proxy, &said).to_string(), "192.0.2.7");
+        assert_eq!(config.client([10, 0, 0, 2].into(), &said).to_string(), "10.0.0.2");
+        assert_eq!(config.client(proxy, &headers(&[("x-forwarded-for", "rubbish")])).to_string(), "10.0.0.1");
     }
 
     #[test]

@@ -9,6 +9,7 @@ use axum::body::Bytes;
 use clockwright_api::{Code, Problem};
 use http::{HeaderMap, Method, Uri};
 use std::collections::BTreeMap;
+use std::net::IpAddr;
 use std::sync::Arc;
 
 /// A request that was read whole.
@@ -31,7 +32,7 @@ pub struct Ask {
     /// Its body.
     pub body: Bytes,
     /// Who sent it: the peer, or what a trusted proxy says.
-    pub ip: String,
+    pub ip: IpAddr,
     /// How they came in, or why not.
     pub door: Door,
     /// Its idempotency key, if it has one and they are in.
@@ -72,7 +73,7 @@ impl Ask {
             id: visitor.principal.id.clone(),
             name: visitor.principal.name.clone(),
             via: if visitor.principal.scope.is_some() { Via::Token } else { Via::Session },
-            ip: self.ip.clone(),
+            ip: self.ip.to_string(),
             request: self.id.clone(),
         };
         Ok(Asker {

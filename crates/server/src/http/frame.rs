@@ -132,7 +132,7 @@ where
         }
     })?;
     let ip = app.config.client(peer, &parts.headers);
-    let door = app.identity.open(&app, &parts.headers, &ip).await?;
+    let door = app.identity.open(&app, &parts.headers, ip).await?;
     if let Door::In(visitor) = &door
         && visitor.principal.scope.is_none()
         && parts.method != Method::GET

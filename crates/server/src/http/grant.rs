@@ -175,7 +175,7 @@ impl Grant for Anyone {
             id: String::new(),
             name: String::new(),
             via: Via::Itself,
-            ip: ask.ip.clone(),
+            ip: ask.ip.to_string(),
             request: ask.id.clone(),
         };
         Ok(Self { actor })

@@ -8,6 +8,7 @@ use crate::http::refusal::Answered;
 use crate::store::JobRow;
 use clockwright_api::{Code, Etag, Problem};
 use serde::de::DeserializeOwned;
+use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Duration;
 use utoipa::{IntoParams, ToSchema};
@@ -156,7 +157,7 @@ impl Part for Kept {
 #[derive(Debug, Clone)]
 pub struct Client {
     /// From where.
-    pub ip: String,
+    pub ip: IpAddr,
     /// What the client calls itself.
     pub agent: String,
     /// The secret of the session, if the request came by one.
@@ -166,7 +167,7 @@ pub struct Client {
 impl Part for Client {
     fn read(ask: &Ask) -> Answered<Self> {
         Ok(Self {
-            ip: ask.ip.clone(),
+            ip: ask.ip,
             agent: ask.header(http::header::USER_AGENT).unwrap_or_default().chars().take(200).collect(),
             session: ask.app.cookie(&ask.headers),
         })

@@ -32,7 +32,7 @@ pub(crate) struct Claim<'a> {
     /// Who has that login.
     pub(crate) user: Option<&'a UserRow>,
     pub(crate) password: &'a Password,
-    pub(crate) ip: &'a str,
+    pub(crate) ip: IpAddr,
     /// The secret of a session that the browser has.
     pub(crate) session: Option<&'a str>,
 }
@@ -88,14 +88,13 @@ fn wait(failed: i64, longest: Millis) -> Millis {
 }
 
 /// Whoever has one address of IPv6 has the whole second half of it.
-fn place(ip: &str) -> String {
-    match ip.parse::<IpAddr>().map(|ip| ip.to_canonical()) {
-        Ok(IpAddr::V6(address)) => {
+fn place(ip: IpAddr) -> String {
+    match ip.to_canonical() {
+        IpAddr::V6(address) => {
             let [a, b, c, d, ..] = address.segments();
             format!("{a:x}:{b:x}:{c:x}:{d:x}::/64")
         }
-        Ok(address) => address.to_string(),
-        Err(_) => ip.chars().take(64).collect(),
+        address @ IpAddr::V4(_) => address.to_string(),
     }
 }
 
@@ -113,6 +112,7 @@ mod tests {
 
     #[test]
     fn one_who_has_many_addresses_of_one_network_is_one_place() {
+        let place = |ip: &str| place(ip.parse().expect("it is an address"));
         assert_eq!(place("2001:db8:1:2:3:4:5:6"), place("2001:db8:1:2::1"));
         assert_ne!(place("2001:db8:1:2::1"), place("2001:db8:1:3::1"));
         assert_eq!(place("::ffff:192.0.2.1"), "192.0.2.1");

@@ -70,7 +70,7 @@ impl Identity {
     ///
     /// # Errors
     /// The database is away.
-    pub async fn open(&self, app: &App, headers: &HeaderMap, ip: &str) -> Answered<Door> {
+    pub async fn open(&self, app: &App, headers: &HeaderMap, ip: IpAddr) -> Answered<Door> {
         self.enter(app, headers, Some(ip)).await
     }
 
@@ -83,7 +83,7 @@ impl Identity {
     }
 
     /// From where it is used; `None` when this is no use of it.
-    async fn enter(&self, app: &App, headers: &HeaderMap, ip: Option<&str>) -> Answered<Door> {
+    async fn enter(&self, app: &App, headers: &HeaderMap, ip: Option<IpAddr>) -> Answered<Door> {
         let (secret, is_token) = match (bearer(headers), app.cookie(headers)) {
             (Some(token), _) => (token, true),
             (None, Some(cookie)) => (cookie, false),
@@ -137,7 +137,7 @@ impl Identity {
         &self,
         app: &App,
         it: &(TokenRow, UserRow),
-        ip: Option<&str>,
+        ip: Option<IpAddr>,
         now: Millis,
     ) -> Answered<Door> {
         let (token, user) = it;
@@ -147,7 +147,7 @@ impl Identity {
         if let Some(ip) = ip
             && self.is_to_be_noted(&token.id, now)
         {
-            app.store.token_used(&token.id, ip, now).await?;
+            app.store.token_used(&token.id, &ip.to_string(), now).await?;
         }
         let (everywhere, projects) = app.catalogue.roles(&user.id, &[]);
         let permissions = token.scopes.iter().filter_map(|name| Permission::named(name)).collect();

@@ -127,7 +127,7 @@ async fn prove(
     pointer: &str,
 ) -> Answered<()> {
     // Their session is no reason not to count: whoever sits at it may be somebody else.
-    let claim = Claim { login: &user.login, user: Some(user), password, ip: &client.ip, session: None };
+    let claim = Claim { login: &user.login, user: Some(user), password, ip: client.ip, session: None };
     if guess::look(app, claim).await? != Look::Wrong {
         return Ok(());
     }

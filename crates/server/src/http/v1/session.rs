@@ -51,7 +51,7 @@ pub(in crate::http) async fn begin(
     }
     let user = app.store.user_of_login(login).await?;
     let (user_ref, session) = (user.as_ref(), client.session.as_deref());
-    let claim = Claim { login, user: user_ref, password: &ask.password, ip: &client.ip, session };
+    let claim = Claim { login, user: user_ref, password: &ask.password, ip: client.ip, session };
     let (Look::Right { weak }, Some(user)) = (guess::look(&app, claim).await?, &user) else {
         failed(&app, &anyone, login).await?;
         return Err(Problem::new(Code::SignInFailed, "the sign-in failed").into());
@@ -132,7 +132,7 @@ pub(in crate::http) async fn start(
         ends: now + longest,
         auth_at: at,
         via: if way == "oidc" { "oidc" } else { "local" }.to_owned(),
-        ip: client.ip.clone(),
+        ip: client.ip.to_string(),
         agent: client.agent.clone(),
         groups,
         ended: None,

@@ -9,6 +9,7 @@ use bytes::Bytes;
 use clockwright_model::InstanceId;
 use clockwright_registry::{Error, Node, Path, Registry};
 use serde::{Deserialize, Serialize};
+use std::borrow::Borrow;
 use std::collections::BTreeMap;
 
 /// What a process writes into its lease node, once, when it starts: the same in each of its sessions.
@@ -72,7 +73,10 @@ impl Leases {
 
     /// Whether a process of ours with this id is there.
     #[must_use]
-    pub fn holds(&self, id: &InstanceId) -> bool {
+    pub fn holds<Q: Ord + ?Sized>(&self, id: &Q) -> bool
+    where
+        InstanceId: Borrow<Q>,
+    {
         self.0.contains_key(id)
     }
 

@@ -4,7 +4,7 @@
 use super::{ViewError, all};
 use crate::keys::{Key, Keys};
 use crate::leases::Leases;
-use clockwright_model::{InstanceId, JobName};
+use clockwright_model::JobName;
 use clockwright_registry::{Path, Registry};
 use serde::Serialize;
 use std::collections::BTreeMap;
@@ -60,6 +60,6 @@ pub async fn java_instances(
     let jobs = names.iter().filter_map(|name| JobName::new(name).ok());
     let parents: Vec<Path> = jobs.map(|job| keys.of(&job, &Key::Instances)).collect();
     let instances = registry.lists(&parents).await?;
-    let is_java = |id: &&String| !leases.holds(&InstanceId::from_wire(id));
+    let is_java = |id: &&String| !leases.holds(id.as_str());
     Ok(instances.iter().flatten().filter(is_java).count())
 }

@@ -56,8 +56,7 @@ async fn group(registry: &dyn Registry, keys: &Keys, jobs: &[JobName]) -> Result
         let below = PARENTS.iter().zip(children).flat_map(|(parent, names)| {
             names.iter().flat_map(|name| below(parent, name)).collect::<Vec<_>>()
         });
-        let alone =
-            [Key::Job, Key::Config, Key::Paused, Key::ElectionInstance, Key::Necessary, Key::Processing];
+        let alone = [Key::Job, Key::Config, Key::Paused, Key::ElectionInstance];
         wanted.push(alone.into_iter().chain(below).collect());
     }
     let paths: Vec<Path> = jobs
@@ -109,8 +108,6 @@ pub fn concerned(keys: &Keys, path: &Path) -> Vec<Path> {
         | Key::Server(_)
         | Key::Instance(_)
         | Key::ElectionInstance
-        | Key::Necessary
-        | Key::Processing
         | Key::FailoverItem(_)
         | Key::Item(_)
         | Key::Owner(_)

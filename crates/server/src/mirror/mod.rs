@@ -220,7 +220,7 @@ impl Picture {
     /// A job, if it is one.
     #[must_use]
     pub fn job(&self, name: &str) -> Option<&Row> {
-        self.jobs.get(&JobName::new(name).ok()?).filter(|row| row.config.is_some())
+        self.jobs.get(name).filter(|row| row.config.is_some())
     }
 
     /// All jobs.

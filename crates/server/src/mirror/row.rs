@@ -85,9 +85,6 @@ pub struct Row {
     pub paused: Option<Box<PauseNote>>,
     /// The leader.
     pub leader: Number,
-    /// A reason to plan waits, or a plan is being written.
-    necessary: bool,
-    processing: bool,
     /// Its instances.
     pub instances: Vec<Instance>,
     /// Its hosts, and whether it is kept off each.
@@ -99,10 +96,6 @@ pub struct Row {
 /// What a config says, as far as lists show it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Config {
-    /// The node's version.
-    pub version: i32,
-    /// A digest of its bytes.
-    pub digest: u64,
     /// Its layout.
     pub layout: Layout,
     /// How many items it says.
@@ -190,8 +183,6 @@ impl Row {
             }
             Key::Paused => self.paused = node.map(|node| Box::new(PauseNote::read(&node.data))),
             Key::ElectionInstance => self.leader = named(node, names),
-            Key::Necessary => self.necessary = node.is_some(),
-            Key::Processing => self.processing = node.is_some(),
             Key::Server(ip) => {
                 let host = names.number(ip);
                 self.hosts.retain(|(known, _)| *known != host);
@@ -272,18 +263,12 @@ impl Row {
         self.hosts.iter().any(|(known, off)| *known == host && *off)
     }
 
-    /// A plan is asked for, or being written.
-    #[must_use]
-    pub fn is_resharding(&self) -> bool {
-        self.necessary || self.processing
-    }
-
     /// Does this item run, as far as its mark tells?
     #[must_use]
     pub fn is_running(&self, item: ItemRow, names: &Names, leases: &Leases) -> bool {
         let is_there = || {
             self.members().any(|member| member.id == item.runner)
-                || leases.holds(&InstanceId::from_wire(names.text(item.runner)))
+                || leases.holds(names.text(item.runner))
         };
         item.flags & MARKED != 0 && (item.flags & OUTLIVES == 0 || item.runner != 0 && is_there())
     }
@@ -366,15 +351,10 @@ fn named(node: Option<&Node>, names: &mut Names) -> Number {
 }
 
 fn config(job: &JobName, node: &Node, root: &str) -> Config {
-    use std::hash::{DefaultHasher, Hasher};
-    let mut digest = DefaultHasher::new();
-    digest.write(&node.data);
     let layout = Layout::of(&node.data).unwrap_or_default();
     let settings = layout.read(&node.data, root.as_bytes(), None);
     let checked = settings.and_then(|settings| usable(&settings, job).map(|_| settings));
     Config {
-        version: node.stat.version,
-        digest: digest.finish(),
         layout,
         items: checked.as_ref().map_or(0, |settings| settings.sharding_total_count),
         trouble: checked.err().map(|error| error.to_string().into()),

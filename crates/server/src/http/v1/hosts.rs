@@ -11,7 +11,6 @@ use crate::mirror::{Picture, State};
 use clockwright_api::live::{Host, HostInstance, HostJob, HostPage, Now, ProjectLive};
 use clockwright_api::permission::kinds::JobRead;
 use clockwright_api::{At, Code, Problem};
-use clockwright_model::InstanceId;
 use serde::Deserialize;
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::sync::Arc;
@@ -104,7 +103,7 @@ fn load(picture: &Picture, row: &Row, host: Number) -> (u64, u64) {
 }
 
 fn is_ours(picture: &Picture, instance: Number) -> bool {
-    picture.leases.holds(&InstanceId::from_wire(picture.names.text(instance)))
+    picture.leases.holds(picture.names.text(instance))
 }
 
 fn instances(picture: &Picture, host: Number) -> Vec<HostInstance> {

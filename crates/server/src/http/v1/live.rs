@@ -15,7 +15,7 @@ use clockwright_api::live::{Held, ItemCell, JobHost, LastRun, LiveInstance, Live
 use clockwright_api::permission::kinds::JobRead;
 use clockwright_api::{At, Code, Problem};
 use clockwright_fleet::view::{self, InstanceKind, ItemStatus, JobView, ViewError};
-use clockwright_model::{InstanceId, Item};
+use clockwright_model::Item;
 use std::sync::Arc;
 
 pub(in crate::http) async fn show(
@@ -196,7 +196,7 @@ pub(in crate::http) async fn instances(
             LiveInstance {
                 id: id.to_owned(),
                 ip: picture.names.text(one.host).to_owned(),
-                kind: kind(picture.leases.holds(&InstanceId::from_wire(id))),
+                kind: kind(picture.leases.holds(id)),
                 leader: row.leader == one.id,
                 items: row.all_items().filter(|(_, item)| item.owner == one.id).count() as u64,
                 since: At(one.since),

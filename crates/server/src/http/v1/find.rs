@@ -7,10 +7,11 @@ use crate::http::answer::Found;
 use crate::http::grant::{Asking, Granted};
 use crate::http::parts::Query;
 use crate::http::refusal::Answered;
-use crate::store::ProjectRow;
+use crate::store::{JobState, ProjectRow};
 use clockwright_api::find::{Hit, NextAsk, NextFires, Overview, SearchAsk};
 use clockwright_api::permission::kinds::{JobRead, Own};
 use clockwright_api::{At, Code, List, Problem};
+use clockwright_fleet::view::JobStatus;
 use clockwright_planner::Schedule;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -88,36 +89,36 @@ pub(in crate::http) async fn overview(app: Arc<App>, who: Asking<JobRead>) -> An
         diverged: Vec::new(),
         as_of: None,
     };
-    let mut oldest: Option<Option<At>> = None;
+    let mut ages = Vec::with_capacity(projects.len());
     let now = app.now();
     for project in &projects {
         let mirror = app.mirrors.of(project.id);
         let picture = mirror.read();
-        let as_of = picture.as_of.map(At);
-        oldest = Some(oldest.map_or(as_of, |oldest| oldest.min(as_of)));
+        ages.push(picture.as_of.map(At));
         for job in app.catalogue.jobs(project.id) {
-            let row = rows::joined(&app, project, &job, &picture, now);
             overview.jobs += 1;
-            overview.running += row.items.running;
-            *overview.states.entry(row.state.clone()).or_default() += 1;
-            if let Some(status) = &row.status {
-                *overview.statuses.entry(status.clone()).or_default() += 1;
+            *overview.states.entry(job.state.word().to_owned()).or_default() += 1;
+            let live = picture.job(&job.name);
+            let status = live.map(|row| row.status().0);
+            if let Some(status) = status {
+                *overview.statuses.entry(status.as_str().to_owned()).or_default() += 1;
             }
-            let failing = row.last.as_ref().is_some_and(|last| last.streak >= u64::from(FAILING));
-            let is = |status: &str| row.status.as_deref() == Some(status);
+            let running = live.map_or(0, |row| row.items(&picture.names, &picture.leases).running);
+            overview.running += u64::from(running);
+            let last = app.outcomes.last(project, &job.name);
             for (list, applies) in [
-                (&mut overview.degraded, is("DEGRADED")),
-                (&mut overview.crashed, is("CRASHED") && row.state == "online"),
-                (&mut overview.failing, failing),
-                (&mut overview.diverged, row.diverged),
+                (&mut overview.degraded, status == Some(JobStatus::Degraded)),
+                (&mut overview.crashed, status == Some(JobStatus::Crashed) && job.state == JobState::Online),
+                (&mut overview.failing, last.is_some_and(|last| last.streak >= FAILING)),
+                (&mut overview.diverged, job.diverged),
             ] {
                 if applies && list.len() < ATTENTION {
-                    list.push(row.clone());
+                    list.push(rows::joined(&app, project, &job, &picture, now));
                 }
             }
         }
     }
-    overview.as_of = oldest.flatten();
+    overview.as_of = ages.into_iter().min().flatten();
     Ok(Found::new(overview))
 }
 

@@ -120,12 +120,11 @@ impl Lists {
 
 /// What a job is ordered by. What needs somebody comes first.
 fn value(app: &App, sort: Sort, project: &ProjectRow, job: &JobRow, now: Millis) -> i64 {
-    let facts = Facts { app, project, job };
     match sort {
         Sort::Name => 0,
         Sort::Changed => job.changed,
         Sort::Next => rows::next_fire(job, now).unwrap_or(i64::MAX),
-        Sort::Status => match facts.status() {
+        Sort::Status => match status(app, project, job) {
             Some(JobStatus::Degraded) => 0,
             Some(JobStatus::Crashed) => 1,
             Some(JobStatus::ShardingFlag) => 2,
@@ -138,6 +137,11 @@ fn value(app: &App, sort: Sort, project: &ProjectRow, job: &JobRow, now: Millis)
     }
 }
 
+/// How a job stands, as the mirror has it; `None` where the registry has no such job.
+pub(super) fn status(app: &App, project: &ProjectRow, job: &JobRow) -> Option<JobStatus> {
+    app.mirrors.of(project.id).read().job(&job.name).map(|row| row.status().0)
+}
+
 /// What else a search may ask of a job; looked up only when it does.
 struct Facts<'a> {
     app: &'a App,
@@ -145,15 +149,9 @@ struct Facts<'a> {
     job: &'a JobRow,
 }
 
-impl Facts<'_> {
-    fn status(&self) -> Option<JobStatus> {
-        self.app.mirrors.of(self.project.id).read().job(&self.job.name).map(|row| row.status().0)
-    }
-}
-
 impl Live for Facts<'_> {
     fn status(&self) -> Option<&'static str> {
-        self.status().map(JobStatus::as_str)
+        status(self.app, self.project, self.job).map(JobStatus::as_str)
     }
 
     fn is_on(&self, host: &str) -> bool {

@@ -33,6 +33,7 @@ use axum::body::{Body, Bytes};
 use clockwright_api::permission::kinds::JobRead;
 use clockwright_api::stream::{Age, Bye, Changed, Crowd, Hello, Resync, StreamAsk};
 use clockwright_api::{At, Code, Permission, Problem};
+use clockwright_fleet::view::JobStatus;
 use http::{HeaderMap, Response};
 use serde::Serialize;
 use std::collections::{BTreeMap, BTreeSet};
@@ -437,8 +438,9 @@ impl Flow {
         }
         let mut counts: BTreeMap<String, BTreeMap<String, u64>> = BTreeMap::new();
         for entry in found {
-            let status = rows::row(&self.app, &entry.project, &entry.job).status.unwrap_or_default();
-            *counts.entry(entry.project.name.clone()).or_default().entry(status).or_default() += 1;
+            let status = lists::status(&self.app, &entry.project, &entry.job).map_or("", JobStatus::as_str);
+            let of_project = counts.entry(entry.project.name.clone()).or_default();
+            *of_project.entry(status.to_owned()).or_default() += 1;
         }
         event("live", None, &Crowd { counts })
     }

@@ -95,7 +95,7 @@ impl<'a> Look<'a> {
         let instances = self.members.iter().map(|(id, (node, ip))| InstanceView {
             id: id.as_str().to_owned(),
             ip: ip.clone(),
-            kind: if self.leases.holds(id) { InstanceKind::Clockwright } else { InstanceKind::Java },
+            kind: if self.leases.holds(*id) { InstanceKind::Clockwright } else { InstanceKind::Java },
             leader: leader.as_deref() == Some(id.as_str()),
             item_count: items.iter().filter(|item| item.owner.as_deref() == Some(id.as_str())).count(),
             since: node.stat.created_at,

@@ -193,8 +193,6 @@ struct Flow {
 enum Next {
     Record(Arc<Link>),
     Slow,
-    Moved(Moved),
-    Many,
     Gathered,
     Aged,
     Leaving,
@@ -276,21 +274,34 @@ impl Flow {
         }
     }
 
+    /// Waits for something to be told, and gathers jobs that move meanwhile.
     async fn wait(&mut self) -> Next {
-        tokio::select! {
-            biased;
-            _ = self.leaving.wait_for(|leaving| *leaving) => Next::Leaving,
-            record = self.records.recv() => match record {
-                Ok(record) => Next::Record(record),
-                // The catalogue lives as long as the server.
-                Err(RecvError::Lagged(_) | RecvError::Closed) => Next::Slow,
-            },
-            moved = self.moves.recv() => match moved {
-                Ok(moved) => Next::Moved(moved),
-                Err(RecvError::Lagged(_) | RecvError::Closed) => Next::Many,
-            },
-            _ = self.gathered.tick(), if !self.moved.is_empty() => Next::Gathered,
-            _ = self.aged.tick() => Next::Aged,
+        loop {
+            let moved = tokio::select! {
+                biased;
+                _ = self.leaving.wait_for(|leaving| *leaving) => return Next::Leaving,
+                record = self.records.recv() => return match record {
+                    Ok(record) => Next::Record(record),
+                    // The catalogue lives as long as the server.
+                    Err(RecvError::Lagged(_) | RecvError::Closed) => Next::Slow,
+                },
+                moved = self.moves.recv() => moved,
+                _ = self.gathered.tick(), if !self.moved.is_empty() => return Next::Gathered,
+                _ = self.aged.tick() => return Next::Aged,
+            };
+            let Ok(moved) = moved else { return Next::Slow };
+            self.gather(&moved);
+            if self.moved.len() > CROWD {
+                return Next::Slow;
+            }
+        }
+    }
+
+    /// Notes jobs that moved, if they are listened to.
+    fn gather(&mut self, moved: &Moved) {
+        let project = moved.project;
+        if self.wanted.kinds.live && self.wanted.project.is_none_or(|asked| asked == project) {
+            self.moved.extend(moved.jobs.iter().map(|job| (project, job.as_str().to_owned())));
         }
     }
 
@@ -367,16 +378,7 @@ impl Flow {
                 self.until = link.seq;
                 String::new()
             }
-            Next::Slow | Next::Many => self.resync("overflow"),
-            Next::Moved(moved) => {
-                let project = moved.project;
-                let asked =
-                    self.wanted.kinds.live && self.wanted.project.is_none_or(|asked| asked == project);
-                if asked {
-                    self.moved.extend(moved.jobs.iter().map(|job| (project, job.as_str().to_owned())));
-                }
-                if self.moved.len() > CROWD { self.resync("overflow") } else { String::new() }
-            }
+            Next::Slow => self.resync("overflow"),
             Next::Gathered => self.live(),
             Next::Aged => event("asof", None, &self.ages()),
             Next::Leaving => String::new(),

@@ -1,5 +1,5 @@
-//! What is over goes: sessions, links, answers that were kept for who asks again, servers that fell silent; and in the registries the marks of requests that
-//! were carried out.
+//! What is over goes: sessions, links, answers that were kept for who asks again, servers that fell silent, counters of sign-ins; and in the registries the
+//! marks of requests that were carried out.
 
 use super::{Term, Turn};
 use crate::app::App;

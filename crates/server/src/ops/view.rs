@@ -1,6 +1,6 @@
 //! Operations and holds as answers show them.
 
-use super::{Ask, Place, Progress};
+use super::{Place, Progress, Who};
 use crate::app::App;
 use crate::decide::hold::{Hold, Key};
 use crate::http::answer::{Answer, Rendered};
@@ -11,6 +11,7 @@ use clockwright_api::operations::{HoldView, Operation, Outcome};
 use clockwright_api::{At, Problem};
 use clockwright_fleet::admin::Hold as Node;
 use http::StatusCode;
+use serde::Deserialize;
 
 /// An operation as an answer: 200 when it is over, 202 with its address while it is not.
 #[derive(Debug)]
@@ -56,10 +57,19 @@ pub(super) fn told(app: &App, row: &OperationRow) -> Answered<Operated> {
     Ok(Operated { value, seq: Some(app.catalogue.seq()) })
 }
 
+/// What is shown of what was asked, of one job or of many.
+#[derive(Debug, Deserialize)]
+struct Asked {
+    who: Who,
+    reason: String,
+    #[serde(default)]
+    job: String,
+}
+
 /// An operation as it is shown.
 #[must_use]
 pub fn view(app: &App, row: &OperationRow) -> Operation {
-    let ask: Option<Ask> = serde_json::from_str(&row.ask).ok();
+    let ask: Option<Asked> = serde_json::from_str(&row.ask).ok();
     let project = app.catalogue.project_of(row.project);
     let result = match &row.answer {
         Some(answer) => serde_json::from_str(answer).unwrap_or_default(),

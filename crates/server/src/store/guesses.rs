@@ -7,7 +7,7 @@ use super::{Store, StoreError};
 use clockwright_model::Millis;
 use clockwright_sql::{Sql, Tx};
 
-const MINUTE: Millis = 60_000;
+pub(super) const MINUTE: Millis = 60_000;
 /// How often a charge begins anew, when another one makes the same counter at the same time.
 const ATTEMPTS: usize = 5;
 
@@ -98,18 +98,6 @@ impl Store {
         }
         let mut sql = Sql::new(tx.dialect(), "UPDATE CLOCKWRIGHT_USER SET failed = 0, locked_until = NULL");
         sql.is("id = ", guess.user);
-        tx.execute(sql).await?;
-        Ok(tx.commit().await?)
-    }
-
-    /// Forgets counters of minutes that are over.
-    ///
-    /// # Errors
-    /// The database is away.
-    pub async fn forget_guesses(&self, now: Millis) -> Result<(), StoreError> {
-        let mut tx = self.write().await?;
-        let mut sql = Sql::new(tx.dialect(), "DELETE FROM CLOCKWRIGHT_GUESS");
-        sql.is("slot < ", now / MINUTE - 1);
         tx.execute(sql).await?;
         Ok(tx.commit().await?)
     }

@@ -3,6 +3,7 @@
 //! The term is a number in one row. It only grows; whoever leads has begun one, and every transaction of a chore demands it before anything else: so
 //! what an older term does comes to nothing here, however late it wakes up.
 
+use super::guesses::MINUTE;
 use super::{Change, Store, StoreError};
 use crate::decide::chain::Actor;
 use clockwright_model::Millis;
@@ -167,19 +168,22 @@ impl Store {
         rows.iter().map(row).collect()
     }
 
-    /// Removes what is over since this instant at the latest: sessions, links, answers kept for who asks again, servers that fell silent. How many rows
-    /// went.
+    /// Removes what is over since this instant at the latest: sessions, links, answers kept for who asks again, servers that fell silent, counters
+    /// of sign-ins. How many rows went.
     ///
     /// # Errors
     /// [`StoreError::TermOver`]; the database is away.
     pub async fn expire(&self, term: i64, before: Millis) -> Result<u64, StoreError> {
         let mut tx = self.write_in(Some(term)).await?;
         let mut gone = 0;
-        for (delete, condition) in [
-            ("DELETE FROM CLOCKWRIGHT_SESSION", "ends <= "),
-            ("DELETE FROM CLOCKWRIGHT_LINK", "expires <= "),
-            ("DELETE FROM CLOCKWRIGHT_REQUEST", "expires <= "),
-            ("DELETE FROM CLOCKWRIGHT_CONTROL_SERVER", "seen <= "),
+        for (delete, condition, before) in [
+            ("DELETE FROM CLOCKWRIGHT_SESSION", "ends <= ", before),
+            ("DELETE FROM CLOCKWRIGHT_LINK", "expires <= ", before),
+            ("DELETE FROM CLOCKWRIGHT_REQUEST", "expires <= ", before),
+            ("DELETE FROM CLOCKWRIGHT_CONTROL_SERVER", "seen <= ", before),
+            // The places first, as by whoever counts a sign-in.
+            ("DELETE FROM CLOCKWRIGHT_GUESS", "kind = 'place' AND slot < ", before / MINUTE),
+            ("DELETE FROM CLOCKWRIGHT_GUESS", "kind = 'login' AND slot < ", before / MINUTE),
         ] {
             let mut sql = self.sql(delete);
             sql.is(condition, before);

@@ -50,6 +50,7 @@ async fn many_jobs_are_paused_as_the_dry_run_said_and_taken_back(stage: &Stage) 
     let body = with(all("pause"), "expect", plan["expect"].clone());
     let done = stage.post(&waited, "/bulk", body).await.is(200);
     assert_eq!((&done["state"], &done["result"]["bulk"]["done"]), (&json!("done"), &json!(24)), "{done:#}");
+    assert_eq!([&done["by"], &done["reason"]], ["root", "audit"]);
     assert_eq!(holds(stage, &root).await, 24);
     let undo = done["result"]["bulk"]["undo"].clone();
     let names = undo["select"]["jobs"].as_array().unwrap().clone();

@@ -8,7 +8,7 @@ use clockwright_server::app::App;
 use clockwright_server::chores::lead::Lead;
 use clockwright_server::chores::{Term, now};
 use clockwright_server::decide::chain::Actor;
-use clockwright_server::store::{ServerRow, StoreError};
+use clockwright_server::store::{Guess, ServerRow, StoreError};
 use clockwright_server::sync::{self, By, Word};
 use clockwright_testkit::patience::soon;
 use serde_json::{Value, json};
@@ -132,14 +132,22 @@ async fn what_is_over_is_removed_and_what_lives_stays(stage: &Stage) {
     store.server_seen(&server("young", time)).await.unwrap();
     store.has_home("here").await.unwrap();
     let term = store.take_term("here", "one", 1).await.unwrap().unwrap();
+    let guess = Guess { user: "", login: "nobody", place: "somewhere", now: time };
+    let counted = async || {
+        let charged = store.charge(guess, 5, |_| 0).await.unwrap();
+        (charged.of_login, charged.of_place)
+    };
+    assert_eq!(counted().await, (1, 1));
     assert_eq!(store.expire(term + 1, time).await, Err(StoreError::TermOver));
     store.expire(term, time - 1).await.unwrap();
+    assert_eq!(counted().await, (2, 2));
     stage.get(&root, "/me").await.is(200);
     let ids: Vec<String> = store.servers(0).await.unwrap().into_iter().map(|server| server.id).collect();
     assert_eq!(ids, ["young"]);
     stage.pass(31 * 24 * 3_600_000);
     store.expire(term, stage.app.now()).await.unwrap();
     assert!(store.servers(0).await.unwrap().is_empty());
+    assert_eq!(counted().await, (1, 1));
     stage.get(&root, "/me").await.refused("session-over");
 }
 

@@ -319,7 +319,8 @@ async fn follow(app: Weak<App>, changed: Arc<Notify>) {
         match app.catalogue.follow(&app.store).await {
             Ok(()) => {
                 away = false;
-                app.catalogue.index().await;
+                // Whoever waits for a commit to be in the lists does not wait for the index.
+                drop(tokio::spawn(async move { app.catalogue.index().await }));
             }
             Err(error) if !away => {
                 away = true;

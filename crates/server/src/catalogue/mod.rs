@@ -84,7 +84,7 @@ impl Catalogue {
                 self.load(store).await?;
                 break;
             };
-            let jobs: BTreeSet<i64> = records
+            let named: BTreeSet<i64> = records
                 .iter()
                 .filter(|record| record.fields.target_kind == "job")
                 .filter_map(|record| record.fields.target.parse().ok())
@@ -93,10 +93,10 @@ impl Catalogue {
             {
                 self.load_projects(store).await?;
             }
-            for id in jobs {
-                if let Some(job) = store.job(id).await? {
-                    self.write().put_job(job);
-                }
+            if !named.is_empty() {
+                let jobs = store.jobs_of(named).await?;
+                let mut rows = self.write();
+                jobs.into_iter().for_each(|job| rows.put_job(job));
             }
             self.reach(last);
             for record in records {

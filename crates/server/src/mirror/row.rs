@@ -266,10 +266,8 @@ impl Row {
     /// Does this item run, as far as its mark tells?
     #[must_use]
     pub fn is_running(&self, item: ItemRow, names: &Names, leases: &Leases) -> bool {
-        let is_there = || {
-            self.members().any(|member| member.id == item.runner)
-                || leases.holds(names.text(item.runner))
-        };
+        let is_there =
+            || self.members().any(|member| member.id == item.runner) || leases.holds(names.text(item.runner));
         item.flags & MARKED != 0 && (item.flags & OUTLIVES == 0 || item.runner != 0 && is_there())
     }
 

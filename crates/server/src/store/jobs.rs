@@ -241,6 +241,17 @@ impl Store {
         self.fetch(sql).await?.iter().map(job).collect()
     }
 
+    /// These jobs, removed ones too.
+    ///
+    /// # Errors
+    /// The database is away.
+    pub async fn jobs_of(&self, ids: impl IntoIterator<Item = i64>) -> Result<Vec<JobRow>, StoreError> {
+        let mut sql = self.sql(COLUMNS);
+        sql.must("id IN (");
+        sql.list(ids);
+        self.fetch(sql).await?.iter().map(job).collect()
+    }
+
     /// A job, removed ones too.
     ///
     /// # Errors

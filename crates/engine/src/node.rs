@@ -206,7 +206,7 @@ impl Loop {
             if let Some(stored) = self.shell.stored() {
                 self.core.step(stored, now);
             }
-            let effects = self.core.settle(now);
+            let effects = self.core.decide(now);
             self.shell.pass_run_hints(self.core.wants_run_hints());
             self.shell.apply(effects);
             for answer in self.status.drain(..) {

@@ -79,9 +79,4 @@ impl Leases {
     {
         self.0.contains_key(id)
     }
-
-    /// All of them, ascending.
-    pub fn ids(&self) -> impl Iterator<Item = &InstanceId> {
-        self.0.keys()
-    }
 }

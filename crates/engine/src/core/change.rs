@@ -42,6 +42,8 @@ pub(super) enum Kind {
     TakesOver,
     /// The open claim is given up. Others would wait for its marks, so those of ours and of the dead are deleted.
     GivesUp,
+    /// The item is held, since the job has it by the settings that are known here and its cursor does not say what it should.
+    Holds,
 }
 
 impl CursorChange {
@@ -210,9 +212,12 @@ impl Turn<'_> {
         }
     }
 
-    /// 3.x: adds the deletion of the mark of a dead process that had taken an item over whose claim is given up. It would be taken for
-    /// what a Java instance has left.
-    fn lower_mark_of_taker(&self, builder: &mut Builder<'_>, item: Item) {
+    /// Adds the deletion of what asks for somebody to take an item over whose claim is given up; and in 3.x of the mark of a dead process
+    /// that had taken it, which would be taken for what a Java instance has left.
+    fn lower_marks_of_orphan(&self, builder: &mut Builder<'_>, item: Item) {
+        if self.job.mirror.failover_items.contains_key(&item) {
+            builder.delete(Key::FailoverItem(item));
+        }
         let mark = self.job.mirror.item(item).and_then(|nodes| nodes.failovering.as_ref());
         if mark.is_some_and(|taker| !self.is_there(taker)) {
             builder.delete(Key::Failovering(item));
@@ -249,7 +254,10 @@ impl Turn<'_> {
             consequences.push(self.write(&mut builder, change));
             if kind == Kind::GivesUp {
                 self.lower_marks(&mut builder.group.writes, item);
-                self.lower_mark_of_taker(&mut builder, item);
+                self.lower_marks_of_orphan(&mut builder, item);
+            }
+            if kind == Kind::Holds {
+                builder.check_settings();
             }
         }
         let group = builder.build();

@@ -36,6 +36,7 @@ impl Turn<'_> {
         self.track_off();
         self.coordinate();
         self.failover();
+        self.clear_own_marks();
         self.fire();
         self.wind_down();
         self.drop_outdated_cursors();

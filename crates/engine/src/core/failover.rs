@@ -72,7 +72,6 @@ impl Turn<'_> {
         if marker {
             self.clear_left_marks();
         }
-        self.clear_own_marks();
         if failover {
             self.mark_left();
             self.drop_wrong_takes();
@@ -187,6 +186,7 @@ impl Turn<'_> {
                 Some(claim) => {
                     !self.us.alive(&claim.owner, claim.session)
                         && claim.attempt < limit
+                        && !self.is_off(item, claim)
                         && (claim.owner != self.us.me || !self.us.is_our_session(claim.session))
                         && (!self.us.mutated(Mutation::FailoverNeedsOwnerAlive)
                             || job.mirror.instances.contains_key(&claim.owner))

@@ -270,7 +270,7 @@ impl Turn<'_> {
     }
 
     /// Whether no further attempt at a claim's fire is to begin: by nobody, or not by us, who alone may end it.
-    fn is_off(&self, item: Item, claim: &Claim) -> bool {
+    pub(super) fn is_off(&self, item: Item, claim: &Claim) -> bool {
         let job = &*self.job;
         let disabled = job.mirror.item(item).is_some_and(|nodes| nodes.disabled);
         let here = job.off.is_some() || job.phase == Phase::ShutDown;
@@ -549,6 +549,14 @@ impl Turn<'_> {
         };
         let version = nodes.cursor.version();
         let Some(claim) = cursor.running().cloned() else {
+            if cursor.held.is_some() {
+                if let Some(effective) = job.effective.clone()
+                    && let Some(change) = self.release_removed(item, (cursor, version), &effective)
+                {
+                    self.advance_each(vec![change]);
+                }
+                return false;
+            }
             if let Some(waits) = cursor.pending.take() {
                 let skipped = self.never_ran(item, waits, Outcome::Skipped { reason: Reason::ItemGone {} });
                 self.advance_each(vec![CursorChange::new(item, cursor, version).telling(vec![skipped])]);

@@ -136,6 +136,14 @@ impl<'a> Builder<'a> {
         }
     }
 
+    /// Requires that the settings are those that are known here.
+    pub(super) fn check_settings(&mut self) {
+        let checked = self.group.writes.iter().any(|write| write.key == Key::Config);
+        if let Some((_, stat)) = self.job.mirror.config.as_ref().filter(|_| !checked) {
+            self.push(Write::check(Key::Config, stat.version));
+        }
+    }
+
     /// Requires that a process holds no lease.
     pub(super) fn is_dead(&mut self, process: &InstanceId) {
         if !self.group.dead.contains(process) {
@@ -314,7 +322,10 @@ impl Turn<'_> {
                     self.job.phase = Phase::Left;
                 }
             }
-            Step::Plan => self.continue_plan(),
+            Step::Plan => {
+                self.job.planned = Some((self.now.mono, self.job.mirror.instances.len()));
+                self.continue_plan();
+            }
             Step::Configure => self.job.has_configured = true,
             Step::Other => {}
         }

@@ -4,7 +4,32 @@
 //!
 //! # What is remembered
 //! For each item the greatest [`Seen`] of all cursors that this process believed, its own claims among them. It outlives sessions. It is
-//! forgotten where a cursor may be gone by right: the job has fewer items by now, or Java peers, who keep no cursors.
+//! forgotten where a cursor may be gone by right: the job has fewer items by now, or Java peers, who keep no cursors. Once the last of
+//! those is gone nothing is remembered of the time when they were there, nor of the time before: a cursor that was read
+//! then may have been deleted since, as the item was Java's.
+//!
+//! # Items that were removed by right
+//! An edit of the job's count removes items with their cursors, and a later one makes them anew; to a memory that is older, such an item
+//! looks like one that has lost its cursor, or whose cursor went back. So a memory counts only as long as the count cannot have been below
+//! the item since:
+//!
+//! | what is read of the settings | what is forgotten |
+//! |---|---|
+//! | the version that follows the known one | the items beyond the smaller of the two counts |
+//! | a later version: some were missed, and their counts with them | all items that do not run here |
+//! | a config that was made anew | nothing more: the job was deleted by hand, and its items had cursors |
+//! | the first in another generation of the registry | nothing more: versions of before are no measure for those of now |
+//!
+//! What a cursor was known to say is forgotten with it, and read again. Two conditions make that tight. Who holds an item proves
+//! that the settings are those it knows, so that a hint which has not arrived yet holds nothing. And who removes items proves
+//! the same, so that nothing is removed any more once the count was raised.
+//!
+//! | the count is lowered while an item | what becomes of it |
+//! |---|---|
+//! | is held, answered or not | after [`Turn::gathering`] the instants until then go on record for the reason why it was held; then it is removed |
+//! | is held and runs somewhere | the run ends in the cursor first; then as above |
+//! | has a cursor that cannot be read, or none | it is removed as it is |
+//! | and is raised again before anybody has removed it | it stays held: its cursor says so |
 //!
 //! # What is noticed
 //! | an item's cursor | reason | goes on |
@@ -27,9 +52,10 @@ use super::job::{ItemState, Job, Local};
 use super::port::OnRegistryLoss;
 use clockwright_fleet::cursor::{Claim, Cursor};
 use clockwright_fleet::held::{Held, Resume};
-use clockwright_fleet::mirror::CursorNode;
+use clockwright_fleet::mirror::{CursorNode, ItemNodes};
 use clockwright_model::{Item, Millis, Reason};
 use clockwright_planner::Blocked;
+use clockwright_registry::Stat;
 
 /// How long to wait before something is added to the same cursor again, milliseconds.
 const AGAIN: Millis = 200;
@@ -58,13 +84,67 @@ impl Job {
 
     /// Remembers how far the cursors have come, before others are believed.
     pub(crate) fn remember(&mut self) {
+        if self.has_java() {
+            return self.items.iter_mut().for_each(|state| state.seen = None);
+        }
         for (nodes, state) in self.mirror.items.iter().zip(&mut self.items) {
             state.remember(&nodes.cursor);
         }
     }
 }
 
+impl Job {
+    /// Whether a Java peer was in the job when it was last read.
+    pub(crate) fn has_java(&self) -> bool {
+        let mut present = self.mirror.instances.values().map(|node| node.stat.created);
+        !self.foreign.is_empty() && present.any(|created| self.foreign.get(&created) == Some(&true))
+    }
+
+    /// Settings with so many items were read: forgets how far the cursors had come of items that may have been removed by right since
+    /// the settings before.
+    pub(super) fn forget_removed(&mut self, config: Stat, count: usize) {
+        let before = self.counted.replace((config.created, config.version));
+        let fewest = if self.effective.is_some() { count.min(self.count() as usize) } else { count };
+        let missed_some = before
+            .is_some_and(|(created, version)| created == config.created && config.version > version + 1);
+        let first = if missed_some { 0 } else { fewest };
+        for (nodes, state) in self.mirror.items.iter_mut().zip(&mut self.items).skip(first) {
+            // One that runs was not removed.
+            if matches!(state.local, Local::Idle) {
+                state.forget(nodes);
+            }
+        }
+        // Of what is in no mirror.
+        let mirrored = self.mirror.items.len().max(first);
+        self.items.iter_mut().skip(mirrored).for_each(|state| state.seen = None);
+    }
+
+    /// The registry's data are of this generation from now on: what an earlier one said of the config is no measure for it.
+    pub(super) fn enter_generation(&mut self, generation: i64) {
+        if std::mem::replace(&mut self.generation, generation) != generation {
+            self.counted = None;
+        }
+    }
+
+    /// Believes nothing of idle items any more: what is known of their cursors is of the time before a Java peer had them, if not newer.
+    pub(crate) fn forget_idle(&mut self) {
+        for (nodes, state) in self.mirror.items.iter_mut().zip(&mut self.items) {
+            if matches!(state.local, Local::Idle) {
+                state.forget(nodes);
+            }
+        }
+    }
+}
+
 impl ItemState {
+    /// Forgets how far the cursor had come, and what it was known to say.
+    pub(crate) fn forget(&mut self, nodes: &mut ItemNodes) {
+        self.seen = None;
+        if nodes.cursor.version().is_some() {
+            nodes.cursor = CursorNode::Unread;
+        }
+    }
+
     /// Remembers how far the cursor has come.
     pub(crate) fn remember(&mut self, cursor: &CursorNode) {
         if let CursorNode::Known { cursor, .. } = cursor {
@@ -173,7 +253,7 @@ impl Turn<'_> {
         let resume = self.policy(&reason);
         cursor.held.get_or_insert_with(|| Box::new(Held { reason, at: self.now.wall, resume }));
         cursor.generation = self.us.generation();
-        CursorChange::new(item, cursor, version)
+        CursorChange { kind: Kind::Holds, ..CursorChange::new(item, cursor, version) }
     }
 
     /// The cursor of an item whose nodes are made, if it had one before: all that the registry had of it is lost.
@@ -194,16 +274,39 @@ impl Turn<'_> {
         let CursorNode::Known { cursor, version, .. } = &self.job.mirror.item(item)?.cursor else {
             return None;
         };
-        let held = cursor.held.clone()?;
-        let resume = held.resume?;
+        let (cursor, version) = (cursor.clone(), Some(*version));
+        let resume = cursor.held.as_ref()?.resume.clone()?;
+        self.release_from(item, (cursor, version), effective, &resume)
+    }
+
+    /// The cursor of a held item that the job no longer has: nobody needs to say from where it goes on, and what passed until now goes
+    /// on record as what it was.
+    pub(super) fn release_removed(
+        &mut self,
+        item: Item,
+        (cursor, version): (Box<Cursor>, Option<i32>),
+        effective: &Effective,
+    ) -> Option<CursorChange> {
+        let from = self.now.wall.max(cursor.settled);
+        let resume = Resume { from, at: self.now.wall, by: String::new() };
+        self.release_from(item, (cursor, version), effective, &resume)
+    }
+
+    fn release_from(
+        &mut self,
+        item: Item,
+        (mut cursor, version): (Box<Cursor>, Option<i32>),
+        effective: &Effective,
+        resume: &Resume,
+    ) -> Option<CursorChange> {
+        let held = cursor.held.take()?;
         let due = held.at + self.gathering();
         if self.now.wall < due {
             self.wake_at_wall(due);
             return None;
         }
-        let (mut cursor, version) = (cursor.clone(), Some(*version));
         let known = if cursor.settled > 0 { cursor.settled } else { resume.from };
-        (cursor.held, cursor.settled, cursor.resumed) = (None, known, cursor.resumed.max(resume.at));
+        (cursor.settled, cursor.resumed) = (known, cursor.resumed.max(resume.at));
         (cursor.schedule, cursor.rule) = (effective.schedule_hash, Some(effective.rule.clone()));
         cursor.gap.clear();
         let mut claim = CursorChange::new(item, cursor, version);

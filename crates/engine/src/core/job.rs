@@ -39,6 +39,10 @@ pub(crate) struct Job {
     /// Sequence number at which a coordination commit of ours last changed the mirror.
     pub(crate) touched: u64,
     pub(crate) effective: Option<Arc<Effective>>,
+    /// The config that was last read with success: the transaction that made it, and its version.
+    pub(super) counted: Option<(i64, i32)>,
+    /// The generation of the registry's data in which that was.
+    pub(super) generation: i64,
     /// The schedule that was replaced last, as far as a cursor asked for it.
     former: Option<(Arc<Rule>, Arc<Schedule>)>,
     /// Why the job does not fire here although it is registered.
@@ -68,6 +72,8 @@ pub(crate) struct Job {
     pub(crate) plan: Option<super::plan::PlanInProgress>,
     /// Who should own what, as long as nothing has changed that this depends on.
     pub(crate) target: Option<Arc<super::plan::Target>>,
+    /// When this instance last wrote a plan in this session (mono), and how many instances the job had then.
+    pub(crate) planned: Option<(Millis, usize)>,
     pub(crate) items: Vec<ItemState>,
     /// The plan whose owners the mirror has: they were read no earlier than this version of the epoch node.
     pub(crate) epoch: Option<i32>,
@@ -274,6 +280,8 @@ impl Job {
             losses: 0,
             touched: 0,
             effective: None,
+            counted: None,
+            generation: 0,
             former: None,
             degraded: None,
             troubles: Vec::new(),
@@ -290,6 +298,7 @@ impl Job {
             latch: None,
             plan: None,
             target: None,
+            planned: None,
             items: Vec::new(),
             epoch: None,
             plan_reading: None,
@@ -333,6 +342,7 @@ impl Job {
         self.latch = None;
         self.plan = None;
         self.target = None;
+        self.planned = None;
         self.epoch = None;
         self.plan_reading = None;
         self.foreign.clear();
@@ -404,7 +414,8 @@ impl Job {
             }
             state.cursor_sequence = id;
             state.reading = None;
-            if let Some(nodes) = self.mirror.items.get(*item as usize) {
+            let has_java = self.has_java();
+            if let Some(nodes) = self.mirror.items.get(*item as usize).filter(|_| !has_java) {
                 self.items[*item as usize].remember(&nodes.cursor);
             }
         }
@@ -548,6 +559,7 @@ impl Job {
                     effective.schedule_since = before.schedule_since;
                 }
                 let count = effective.settings.sharding_total_count as usize;
+                self.forget_removed(stat, count);
                 if self.items.len() < count {
                     self.items.reserve_exact(count - self.items.len());
                     self.items.resize_with(count, ItemState::default);

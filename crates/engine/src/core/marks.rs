@@ -103,12 +103,15 @@ impl Turn<'_> {
         }
     }
 
-    /// Clears marks that this process made and is not behind.
+    /// Clears marks that this process made and is not behind: of runs whose outcome did not take them down, since their cursors were gone.
+    /// Others would wait for them.
     pub(super) fn clear_own_marks(&mut self) {
         let job = &*self.job;
-        if job.mirror.layout == Layout::V2 || job.op.is_some() {
+        let is_up = |nodes: &ItemNodes| nodes.running.is_some() || nodes.failovering.is_some();
+        if job.op.is_some() || !job.mirror.items.iter().any(is_up) || self.coordination_rests() {
             return;
         }
+        let job = &*self.job;
         let session = self.us.session_id();
         let mut builder = Builder::new(self.us, self.job);
         for (item, nodes) in job.mirror.items.iter().enumerate() {
@@ -122,11 +125,7 @@ impl Turn<'_> {
             if !idle || !read || claimed.is_some_and(|claim| claim.owner == self.us.me) {
                 continue;
             }
-            if nodes
-                .running
-                .as_ref()
-                .is_some_and(|mark| mark.session == 0 && mark.is_of(&self.us.me, session))
-            {
+            if nodes.running.as_ref().is_some_and(|mark| mark.is_of(&self.us.me, session)) {
                 builder.delete(Key::Running(item));
             }
             if nodes.failovering.as_ref() == Some(&self.us.me) {

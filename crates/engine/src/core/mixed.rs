@@ -25,8 +25,9 @@
 //! marks, and only what ran: the `running` marks of a session that ends go in one transaction with
 //! its instance node, so that their parents carry one number ([`Stat::children_changed`](clockwright_registry::Stat)). An item
 //! whose run ended before, or whose instance was stopped in an orderly way, has another number. The numbers are read as soon as
-//! the instance is missed, and our leader plans only after that. If something else changed below `instances` in between, the
-//! proof is lost, and nothing is marked. In the layout of 3.x the marks themselves stay; see [`marks`](super::marks).
+//! the instance is missed, and our leader plans only after that; marks and cursors are read with them, since what was known of those of
+//! an item that Java had may be of any time. If something else changed below `instances` in between, the proof is lost, and nothing is
+//! marked. In the layout of 3.x the marks themselves stay; see [`marks`](super::marks).
 //!
 //! # When our leader may plan
 //! *When nothing runs*, by a reading that was asked for after the plan became due: marks are not watched otherwise. With
@@ -113,12 +114,12 @@ impl Plans {
         self.looked = id;
     }
 
-    /// An instance was found to be a Java peer.
     /// Whether an instance is one of Java's.
     pub(super) fn is_known_java(&self, id: &InstanceId) -> bool {
         self.java.contains(id)
     }
 
+    /// An instance was found to be a Java peer.
     pub(crate) fn know_java(&mut self, id: InstanceId) {
         self.java.insert(id);
     }
@@ -198,6 +199,9 @@ impl Turn<'_> {
             return;
         }
         job.plans.java.retain(|id| !gone.contains(id));
+        if !job.has_java() {
+            job.forget_idle();
+        }
         if job.mirror.layout == Layout::V3 {
             // Its marks stay, and say whose they are.
             return;
@@ -218,8 +222,11 @@ impl Turn<'_> {
         if items.is_empty() {
             return;
         }
-        let mut paths = vec![self.path(&Key::Instances)];
-        paths.extend(items.iter().map(|item| self.path(&Key::Item(*item))));
+        let mut keys = vec![Key::Instances];
+        keys.extend(items.iter().map(|item| Key::Item(*item)));
+        // What is known of these may be of the time when Java ran the item: nobody has followed it.
+        keys.extend(items.iter().flat_map(|item| [Key::Running(*item), Key::Cursor(*item)]));
+        let paths = keys.iter().map(|key| self.path(key)).collect();
         let id = self.us.next();
         self.job.plans.numbers.insert(id, items);
         self.us.out.push(super::Effect::Read { id, paths });

@@ -4,14 +4,14 @@
 //!   hints, answers, commit results, run ends, session changes, time
 //!                               │ Input
 //!                               ▼
-//!        step: take it in, mark jobs dirty       settle: for each dirty job decide what is missing
+//!        step: take it in, mark jobs dirty       decide: for each dirty job what is missing
 //!                               │ Effect
 //!                               ▼
 //!   reads, commits, run starts and stops, records
 //! ```
 //!
 //! # How it decides
-//! By level, not by edge. [`Core::settle`] looks at what is believed ([`clockwright_fleet::mirror`]) and at what this process is doing, and
+//! By level, not by edge. [`Core::decide`] looks at what is believed ([`clockwright_fleet::mirror`]) and at what this process is doing, and
 //! proposes the next commit for whatever differs from what should be: a missing registration, a missing leader, a plan that
 //! does not fit its members, an orphaned item, a due instant, an outcome that is not written yet. Losing a hint delays a
 //! decision until the next hint or the next full reading; it never changes one. The edge-triggered flags of Elastic-Job
@@ -111,7 +111,7 @@ impl Core {
         Self { us: Us::new(options), jobs: jobs.collect(), by_name, left: false }
     }
 
-    /// Takes in what happened. Call [`settle`](Self::settle) when no more inputs are at hand.
+    /// Takes in what happened. Call [`decide`](Self::decide) when no more inputs are at hand.
     pub fn step(&mut self, input: Input, now: Now) {
         let now = self.us.time(now);
         match input {
@@ -136,7 +136,7 @@ impl Core {
     }
 
     /// Decides for all that changed or whose time has come, and returns what is to be done, in order.
-    pub fn settle(&mut self, now: Now) -> Vec<Effect> {
+    pub fn decide(&mut self, now: Now) -> Vec<Effect> {
         let now = self.us.time(now);
         self.keep_lease(now);
         while self.us.wall_timers.peek().is_some_and(|entry| entry.0.0 <= now.wall) {
@@ -171,7 +171,7 @@ impl Core {
         std::mem::take(&mut self.us.out)
     }
 
-    /// When [`settle`](Self::settle) wants to be called again at the latest, in milliseconds from `now`.
+    /// When [`decide`](Self::decide) wants to be called again at the latest, in milliseconds from `now`.
     #[must_use]
     pub fn next_wake(&self, now: Now) -> Millis {
         let us = &self.us;
@@ -190,7 +190,7 @@ impl Core {
     }
 
     /// Whether hints about `running` marks and cursors matter now. They change with every run, and matter only while somebody
-    /// else's run is waited for; a shell need not pass them on otherwise. It must ask after each [`settle`](Self::settle) and
+    /// else's run is waited for; a shell need not pass them on otherwise. It must ask after each [`decide`](Self::decide) and
     /// before it carries out the effects: the reading that begins a wait is among them.
     #[must_use]
     pub fn wants_run_hints(&self) -> bool {
@@ -248,6 +248,7 @@ impl Core {
                 turn.job.mirror.layout = layout;
             }
             turn.job.session_changed();
+            turn.job.enter_generation(terms.generation);
             turn.load();
         });
     }

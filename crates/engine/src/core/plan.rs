@@ -21,6 +21,19 @@
 //! A plan is due when the owners are not what the strategy says for the available instances and the item count, or when
 //! `necessary` exists. Items that run are not waited for when every member is ours: the next owner sees the claim and waits for
 //! its end. With a Java peer in the job the leader waits until nothing runs, as Java does.
+//!
+//! # A crowd that comes
+//! A plan is heard by every instance, and each of them reads its owners: a plan for each of *n* instances that come together costs
+//! *n²*, for each job. A plan that is only for newcomers is never urgent, as each item has an owner that runs it. So after a plan
+//! such a one waits, the longer the more instances there were ([`SPACING`]), and is for all who have come until then. One that comes by
+//! itself, or as one of a few, waits for nothing that anybody would notice; of many, the first plans are soon, and there are few.
+//!
+//! | what happens meanwhile | the plan |
+//! |---|---|
+//! | an owner leaves, dies, or its host is disabled; items are added or taken away | is made at once, for all |
+//! | somebody asks for one (`necessary`), or a Java peer is there | is made at once, by their rules |
+//! | the leader goes | its successor does not know when the last one was, and makes it at once |
+//! | others keep coming | is not put off any further |
 
 use super::group::{Builder, Group, Step};
 use super::job::Job;
@@ -30,12 +43,16 @@ use clockwright_fleet::cursor::Cursor;
 use clockwright_fleet::keys::Key;
 use clockwright_fleet::mirror::ItemNodes;
 use clockwright_fleet::write::Write;
-use clockwright_model::{InstanceId, Item};
-use std::collections::VecDeque;
+use clockwright_model::{InstanceId, Item, Millis};
+use std::collections::{HashSet, VecDeque};
 use std::sync::Arc;
 
 /// Owners written in one commit of a plan.
 const PLAN_BATCH: usize = 200;
+/// How long after a plan another one that is only for newcomers waits, for each instance that the job had then, and at most,
+/// milliseconds.
+const SPACING: (Millis, Millis) = (50, 5_000);
+
 /// A plan that is being written.
 pub(crate) struct PlanInProgress {
     batches: VecDeque<Vec<Write>>,
@@ -49,6 +66,8 @@ pub(crate) struct Target {
     owners: Vec<Option<usize>>,
     /// Somebody owns an item who should not, or nobody does who should.
     differs: bool,
+    /// An item has no owner who takes part, or one has an owner that the job does not have.
+    urgent: bool,
 }
 
 impl Target {
@@ -74,8 +93,10 @@ impl Job {
         let previous: Vec<Option<InstanceId>> =
             (0..count).map(|item| self.mirror.owner(item).cloned()).collect();
         let owners = strategy.assign(self.name.as_str(), &available, count, &previous);
-        let mut target = Target { available, owners, differs: false };
         let surplus = (count..self.mirror.items.len() as Item).any(|item| self.mirror.owner(item).is_some());
+        let there: HashSet<&InstanceId> = available.iter().collect();
+        let unowned = previous.iter().any(|owner| owner.as_ref().is_none_or(|owner| !there.contains(owner)));
+        let mut target = Target { available, owners, differs: false, urgent: surplus || unowned };
         let stays = settings.static_sharding && previous.iter().all(Option::is_some);
         let moves = || (0..count).any(|item| self.mirror.owner(item) != target.owner(item));
         target.differs = surplus || (!stays && moves());
@@ -114,6 +135,9 @@ impl Turn<'_> {
     /// What the leader does: keeps the plan right, and removes items that the job no longer has.
     pub(super) fn lead(&mut self) {
         if self.plan_is_due() {
+            if self.waits_for_more() {
+                return;
+            }
             // The plan says what a dead Java peer had; it is not overwritten before that is used. Without failover nobody uses it.
             let job = &*self.job;
             let failover = job.effective.as_ref().is_some_and(|effective| effective.settings.failover);
@@ -161,6 +185,24 @@ impl Turn<'_> {
             return false;
         }
         target.differs
+    }
+
+    /// Whether a plan that is due is only for instances that have come, and was preceded by one a moment ago.
+    fn waits_for_more(&mut self) -> bool {
+        let (Some(target), Some((planned, instances))) = (self.job.target(), self.job.planned) else {
+            return false;
+        };
+        let mirror = &self.job.mirror;
+        if target.urgent || mirror.necessary || mirror.processing.is_some() || self.has_foreign_peers() {
+            return false;
+        }
+        let (each, most) = SPACING;
+        let until = planned + (each * instances as Millis).min(most);
+        if self.now.mono < until {
+            self.wake_at_mono(until);
+            return true;
+        }
+        false
     }
 
     pub(super) fn begin_plan(&mut self) {
@@ -222,6 +264,9 @@ impl Turn<'_> {
         let mut builder = Builder::new(self.us, self.job);
         for item in job.missing_items() {
             self.create_item(&mut builder, item);
+            if builder.len() >= PLAN_BATCH * 2 {
+                return None;
+            }
         }
         builder.push(Write::set_if(Key::Epoch, self.us.me.as_str().to_owned(), epoch));
         for item in 0..(job.count().max(job.mirror.items.len() as Item)) {
@@ -229,11 +274,14 @@ impl Turn<'_> {
             if job.mirror.necessary || owner != job.mirror.owner(item) {
                 job.give(item, owner).into_iter().for_each(|write| builder.push(write));
             }
+            if builder.len() >= PLAN_BATCH * 2 {
+                return None;
+            }
         }
         if job.mirror.necessary {
             builder.delete(Key::Necessary);
         }
-        (builder.len() <= PLAN_BATCH * 2).then(|| builder.build())
+        Some(builder.build())
     }
 
     fn create_item(&self, builder: &mut Builder<'_>, item: Item) {
@@ -241,6 +289,9 @@ impl Turn<'_> {
         // The item's schedule counts from its birth, however long it takes until somebody can run it.
         let effective = self.job.effective.as_ref();
         let remembered = effective.and_then(|effective| self.remembered(item, effective));
+        if remembered.is_some() {
+            builder.check_settings();
+        }
         let cursor = remembered.unwrap_or_else(|| {
             let (hash, rule) = effective
                 .map_or((0, None), |effective| (effective.schedule_hash, Some(effective.rule.clone())));

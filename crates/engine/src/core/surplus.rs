@@ -36,6 +36,8 @@ impl Turn<'_> {
             return;
         }
         let mut builder = Builder::new(self.us, self.job);
+        // Whoever reads the count after it was raised knows that nothing is removed by an earlier one any more.
+        builder.check_settings();
         for item in marks {
             builder.delete(Key::FailoverItem(item));
         }

@@ -46,13 +46,13 @@ fn loads(effects: Vec<Effect>) -> Vec<(u64, Path)> {
 fn many_jobs_are_read_so_many_at_once_until_all_are_read() {
     let jobs = 3 * LOADS_AT_ONCE;
     let mut core = core(jobs);
-    let mut under_way = loads(core.settle(NOW));
+    let mut under_way = loads(core.decide(NOW));
     let mut read = Vec::new();
     while let Some((id, root)) = under_way.pop() {
         assert!(under_way.len() < LOADS_AT_ONCE);
         read.push(root.clone());
         core.step(Input::Tree { id, root, nodes: Ok(Vec::new()) }, NOW);
-        under_way.extend(loads(core.settle(NOW)));
+        under_way.extend(loads(core.decide(NOW)));
     }
     read.sort_unstable();
     let once = read.len();
@@ -63,15 +63,15 @@ fn many_jobs_are_read_so_many_at_once_until_all_are_read() {
 #[test]
 fn a_reading_that_waits_for_its_turn_is_as_new_as_its_turn() {
     let mut core = core(LOADS_AT_ONCE + 1);
-    let under_way = loads(core.settle(NOW));
+    let under_way = loads(core.decide(NOW));
     assert_eq!(under_way.len(), LOADS_AT_ONCE);
     // Whatever is asked for or committed meanwhile has a number, and what is older than it is not believed.
     let meanwhile = core.us.next();
     core.step(Input::Refresh(LOADS_AT_ONCE), NOW);
-    assert!(loads(core.settle(NOW)).is_empty(), "it waits already, and its turn has not come");
+    assert!(loads(core.decide(NOW)).is_empty(), "it waits already, and its turn has not come");
     let (id, root) = under_way[0].clone();
     core.step(Input::Tree { id, root, nodes: Err(Error::Unavailable("away".into())) }, NOW);
-    let last = loads(core.settle(NOW)).remove(0);
+    let last = loads(core.decide(NOW)).remove(0);
     assert!(last.0 > meanwhile);
     assert!(last.1.as_str().ends_with(&format!("job-{LOADS_AT_ONCE}")), "{last:?}");
 }
@@ -79,27 +79,27 @@ fn a_reading_that_waits_for_its_turn_is_as_new_as_its_turn() {
 #[test]
 fn a_new_session_reads_all_anew_whatever_was_under_way() {
     let mut core = core(2 * LOADS_AT_ONCE);
-    assert_eq!(loads(core.settle(NOW)).len(), LOADS_AT_ONCE);
+    assert_eq!(loads(core.decide(NOW)).len(), LOADS_AT_ONCE);
     core.step(Input::SessionLost, NOW);
     core.step(
         Input::Connected { session: 2, timeout: 10_000, generation: 0, lease_sent: NOW.mono, layout: None },
         NOW,
     );
-    assert_eq!(loads(core.settle(NOW)).len(), LOADS_AT_ONCE);
+    assert_eq!(loads(core.decide(NOW)).len(), LOADS_AT_ONCE);
 }
 
 #[test]
 fn an_answer_that_was_asked_for_before_a_job_came_back_is_not_taken_for_its_own() {
     let mut core = core(1);
     let settings = core.jobs[0].as_ref().unwrap().local.clone();
-    let (former, root) = loads(core.settle(NOW)).remove(0);
+    let (former, root) = loads(core.decide(NOW)).remove(0);
     core.step(Input::Remove { job: 0, until: NOW.mono }, NOW);
-    assert!(matches!(core.settle(NOW)[..], [Effect::Removed { job: 0 }]));
+    assert!(matches!(core.decide(NOW)[..], [Effect::Removed { job: 0 }]));
     core.step(Input::Add { job: 0, settings }, NOW);
-    let (own, _) = loads(core.settle(NOW)).remove(0);
+    let (own, _) = loads(core.decide(NOW)).remove(0);
     let mut answer = |id| {
         core.step(Input::Tree { id, root: root.clone(), nodes: Ok(Vec::new()) }, NOW);
-        core.settle(NOW).iter().any(|effect| matches!(effect, Effect::Commit { .. }))
+        core.decide(NOW).iter().any(|effect| matches!(effect, Effect::Commit { .. }))
     };
     assert!(!answer(former), "nothing is decided on what was read for the job before");
     assert!(answer(own));

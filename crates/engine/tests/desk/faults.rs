@@ -1,9 +1,11 @@
 //! Crashes, lost sessions and clocks that are wrong: what must come of them.
 
-use super::stage::{Code, Desk, EACH_SECOND, Live, NEVER, REFRESH, SESSION, Who, job};
+use super::stage::{Code, Desk, EACH_SECOND, EVERY_TWO_MINUTES, Live, NEVER, REFRESH, SESSION, Who, job};
 use clockwright_fleet::Layout;
 use clockwright_fleet::keys::Key;
-use clockwright_model::{Event, Exclusive, Fire, JobSettings, Misfire, Outcome, Reason, Retry, Source};
+use clockwright_model::{
+    Event, Exclusive, Fire, JobSettings, Millis, Misfire, Outcome, Reason, Retry, Source,
+};
 use clockwright_registry::Op;
 use clockwright_testkit::sim::EPOCH;
 use std::collections::BTreeSet;
@@ -381,22 +383,34 @@ fn what_a_lost_session_left_running_is_taken_over_once_with_a_higher_token() {
 
 #[test]
 fn what_the_only_java_instance_ran_when_its_session_ended_runs_again_and_nothing_else() {
-    let mut desk = Desk::new(&[with_failover(job("a", EACH_SECOND, 4))]);
+    lone_java_dies(0);
+}
+
+#[test]
+fn what_the_only_java_instance_ran_runs_again_though_all_was_read_anew_while_it_ran() {
+    lone_java_dies(REFRESH + 1_000);
+}
+
+/// The only Java instance of its address dies this long after its runs began, one of which has ended.
+fn lone_java_dies(runs_for: Millis) {
+    let mut desk = Desk::new(&[with_failover(job("a", EVERY_TWO_MINUTES, 4))]);
     let ours = desk.start();
-    desk.pass(1_500);
+    desk.pass(121_500);
     let java = desk.java_joins("a", "10.9.9.9@-@1");
     desk.pass_until(5_000, "it has its share", |desk| desk.owns(ours, "a").len() == 2);
     let of_java: Vec<u32> = (0..4).filter(|item| !desk.owns(ours, "a").contains(item)).collect();
     let gone =
         |desk: &Desk, key: fn(u32) -> Key| of_java.iter().all(|item| desk.text("a", &key(*item)).is_none());
-    desk.pass_until(10_000, "what Java runs is not followed by cursors", |desk| gone(desk, Key::Cursor));
+    desk.pass_until(130_000, "what Java runs is not followed by cursors", |desk| gone(desk, Key::Cursor));
     let running = |item: u32| desk_path(&desk, &Key::Running(item));
     let (begins, ends): (Vec<Op>, Op) = (
         of_java.iter().map(|item| Op::create_ephemeral(running(*item), "")).collect(),
         Op::delete(running(of_java[0])),
     );
+    desk.decide_in_haste();
     desk.java_does(java, begins);
     desk.java_does(java, vec![ends]);
+    desk.pass(runs_for);
     desk.java_dies(java);
     desk.pass_until(10_000, "all is ours again", |desk| desk.owns(ours, "a").len() == 4);
     desk.pass(10_000);
@@ -404,6 +418,29 @@ fn what_the_only_java_instance_ran_when_its_session_ended_runs_again_and_nothing
         desk.ran("a").iter().filter(|run| run.source == Source::Failover).map(|run| run.item).collect();
     assert_eq!(failed_over, [of_java[1]], "item {} had ended", of_java[0]);
     assert!(gone(&desk, Key::FailoverItem) && gone(&desk, Key::Taken), "no mark is left");
+}
+
+#[test]
+fn what_java_ran_is_not_held_by_who_read_its_cursors_before_java_had_it() {
+    let mut desk = Desk::new(&[with_failover(job("a", EACH_SECOND, 6))]);
+    let two = [desk.start(), desk.start()];
+    desk.pass(2_500);
+    // Each knows all cursors, also those of items that it does not own.
+    desk.hear_everything(two[0]);
+    desk.hear_everything(two[1]);
+    let java = desk.java_joins("a", "10.9.9.9@-@1");
+    let ours = |desk: &Desk| two.iter().flat_map(|who| desk.owns(*who, "a")).collect::<Vec<u32>>();
+    desk.pass_until(5_000, "it has its share", |desk| ours(desk).len() == 4);
+    desk.pass(5_000);
+    desk.java_dies(java);
+    desk.pass_until(10_000, "all is ours again", |desk| ours(desk).len() == 6);
+    let since = desk.now;
+    desk.pass(5_000);
+    assert!(!desk.told().contains("held"), "{}", desk.told());
+    for item in 0..6 {
+        let runs = desk.ran("a").iter().filter(|run| run.item == item && run.from > since).count();
+        assert!(runs >= 4, "item {item} ran {runs} times\n{}", desk.told());
+    }
 }
 
 fn desk_path(desk: &Desk, key: &Key) -> clockwright_registry::Path {
@@ -439,4 +476,35 @@ fn a_claim_that_is_read_before_its_answer_came_starts_its_run_once() {
     assert!(ran.len() >= before + 2, "{}", desk.told());
     let once: BTreeSet<(u32, String)> = ran.iter().map(|ran| (ran.item, ran.fire.to_string())).collect();
     assert_eq!(once.len(), ran.len(), "{}", desk.told());
+}
+
+#[test]
+fn the_mark_of_a_dead_taker_goes_with_the_claim_that_is_given_up_and_nobody_takes_it_for_javas() {
+    let mut desk = Desk::new(&[with_failover(job("a", NEVER, 1))]);
+    desk.layout = Some(Layout::V3);
+    desk.code("a", Code::Waits);
+    for _ in 0..4 {
+        desk.start();
+    }
+    desk.pass(1_000);
+    desk.trigger("a");
+    for attempt in [1, 2] {
+        desk.pass_until(3 * SESSION, "it runs", |desk| !desk.running("a").is_empty());
+        let run = desk.running("a")[0].clone();
+        assert_eq!(run.attempt, attempt);
+        let taker = (attempt == 2).then(|| desk.id(run.who).as_str().to_owned());
+        assert_eq!(desk.text("a", &Key::Failovering(0)), taker);
+        desk.kill(run.who);
+    }
+    desk.pause("a");
+    desk.pass(3 * SESSION);
+    let why = desk.outcomes("a")[0].outcome.why().cloned();
+    assert_eq!(why, Some(Reason::InterruptedWhileOff {}), "{}", desk.told());
+    let marks = [Key::Failovering(0), Key::Taken(0), Key::Running(0), Key::FailoverItem(0)];
+    for mark in &marks {
+        assert_eq!(desk.text("a", mark), None, "{mark:?}");
+    }
+    desk.resume("a");
+    desk.pass(3 * SESSION);
+    assert_eq!(desk.ran("a").len(), 2, "nothing of it runs again");
 }

@@ -11,7 +11,7 @@ use clockwright_registry::Op;
 use clockwright_testkit::sim::EPOCH;
 
 /// Longer than everybody has to come back.
-const GATHERED: Millis = SESSION + 3_000;
+pub(super) const GATHERED: Millis = SESSION + 3_000;
 
 /// Whether a run is claimed by this.
 fn is_claim(op: &Op) -> bool {
@@ -19,18 +19,18 @@ fn is_claim(op: &Op) -> bool {
     path.name() == "cursor" && Cursor::from_bytes(data).is_ok_and(|cursor| cursor.running().is_some())
 }
 
-fn now(desk: &Desk) -> Millis {
+pub(super) fn now(desk: &Desk) -> Millis {
     EPOCH + desk.now
 }
 
 /// Starts of an item since a time of the desk.
-fn runs(desk: &Desk, item: Item, since: Millis) -> usize {
+pub(super) fn runs(desk: &Desk, item: Item, since: Millis) -> usize {
     desk.ran("a").iter().filter(|run| run.item == item && run.from > since).count()
 }
 
 /// What became of each second of an item from one time of the desk to another; panics where one has no outcome, or two.
 #[track_caller]
-fn seconds(desk: &Desk, item: Item, from: Millis, to: Millis) -> Vec<Outcome> {
+pub(super) fn seconds(desk: &Desk, item: Item, from: Millis, to: Millis) -> Vec<Outcome> {
     let outcomes = desk.outcomes("a");
     let holds = |at: Millis| {
         let mut found = outcomes.iter().filter(|found| found.item == item).filter(|found| {
@@ -47,14 +47,14 @@ fn seconds(desk: &Desk, item: Item, from: Millis, to: Millis) -> Vec<Outcome> {
     (from / 1_000 + 1..=to / 1_000).map(|second| holds(EPOCH + second * 1_000)).collect()
 }
 
-fn reasons(outcomes: &[Outcome]) -> Vec<&str> {
+pub(super) fn reasons(outcomes: &[Outcome]) -> Vec<&str> {
     let mut codes: Vec<&str> = outcomes.iter().filter_map(|outcome| Some(outcome.why()?.code())).collect();
     codes.dedup();
     codes
 }
 
 /// Instances of a job that fires each second, once they do.
-fn firing(jobs: &[JobSettings], count: usize) -> (Desk, Vec<Who>) {
+pub(super) fn firing(jobs: &[JobSettings], count: usize) -> (Desk, Vec<Who>) {
     let mut desk = Desk::new(jobs);
     let who = (0..count).map(|_| desk.start()).collect();
     desk.pass(5_500);
@@ -163,6 +163,7 @@ fn a_run_that_goes_on_while_its_cursor_is_deleted_has_its_outcome() {
     desk.pass(1_000);
     assert_eq!(desk.outcomes("a")[0].outcome, Outcome::Succeeded);
     assert!(desk.cursor("a", 0).unwrap().held.is_some());
+    assert_eq!(desk.text("a", &Key::Running(0)), None, "whoever gets the item would wait for its mark");
 }
 
 #[test]

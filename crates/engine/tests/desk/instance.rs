@@ -186,6 +186,12 @@ impl Desk {
         self.quiesce();
     }
 
+    /// Its client has found another server, so that it reads everything anew.
+    pub fn hear_everything(&mut self, who: Who) {
+        self.instances[who.0].inbox.push_back(Input::Hint(Hint::Everything));
+        self.quiesce();
+    }
+
     /// Its session ends before its time, by an operator or a registry that forgot it, and it hears so at once.
     pub fn expire(&mut self, who: Who) {
         let session = self.instances[who.0].session.take().expect("it has a session");

@@ -15,3 +15,5 @@ pub fn job(name: &str, cron: &str, items: Item) -> JobSettings {
 pub const NEVER: &str = "0 0 0 1 1 ? 2099";
 /// Each second.
 pub const EACH_SECOND: &str = "* * * * * ?";
+/// Every other minute.
+pub const EVERY_TWO_MINUTES: &str = "0 0/2 * * * ?";

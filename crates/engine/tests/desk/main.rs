@@ -10,8 +10,10 @@
 )]
 
 mod basics;
+mod crowd;
 mod faults;
 mod held;
+mod held_count;
 mod history;
 mod instance;
 mod jobs;

@@ -9,7 +9,7 @@
 mod told;
 
 use super::instance::Instance;
-pub use super::jobs::{EACH_SECOND, NEVER, job};
+pub use super::jobs::{EACH_SECOND, EVERY_TWO_MINUTES, NEVER, job};
 use clockwright_engine::core::Core;
 use clockwright_engine::core::{CoreOptions, Effect, Firing, Input, Now, OnRegistryLoss};
 use clockwright_fleet::Layout;
@@ -121,6 +121,8 @@ pub struct Desk {
     slow: Option<Deaf>,
     blind: Option<Error>,
     late: Option<Late>,
+    /// Instances decide after each single thing that they hear.
+    hasty: bool,
     /// Commits that were sent, by when, and what became of them where that is not well.
     commits: Vec<(Millis, Who, Option<Error>)>,
     seen: usize,
@@ -163,6 +165,7 @@ impl Desk {
             slow: None,
             blind: None,
             late: None,
+            hasty: false,
             commits: Vec::new(),
             seen: 0,
             moves: 0,
@@ -301,6 +304,11 @@ impl Desk {
         self.guard = None;
         self.deaf = None;
         self.blind = None;
+    }
+
+    /// From now on instances decide after each single hint and answer, as on a machine that is busy with other things.
+    pub fn decide_in_haste(&mut self) {
+        self.hasty = true;
     }
 
     /// From now on hints about some nodes come only when [`deliver_hints`](Self::deliver_hints) is called: nodes are read at
@@ -449,9 +457,12 @@ impl Desk {
             if let Some(core) = &mut instance.core {
                 core.step(input, clock);
             }
+            if self.hasty {
+                break;
+            }
         }
         let Some(core) = &mut instance.core else { return false };
-        let effects = core.settle(clock);
+        let effects = core.decide(clock);
         instance.run_hints = core.wants_run_hints();
         instance.wake_at = now + core.next_wake(clock).max(0);
         for effect in effects {

@@ -265,7 +265,7 @@ impl Sim {
             self.leader.tree.get(&self.keys.job(job)).map(|node| node.data.clone()).unwrap_or_default();
         let mut settings = self.layout().read(&node.data, &root, local).unwrap();
         if kind == Fault::EditCount {
-            settings.sharding_total_count = self.world.rng.pick(&[1, 2, 4, 7]);
+            settings.sharding_total_count = self.world.rng.pick(&self.scenario.counts);
         } else {
             settings.cron = random_cron(&mut self.world.rng).to_owned();
         }

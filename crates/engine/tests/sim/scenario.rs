@@ -85,6 +85,8 @@ pub const ALL_FAULTS: [Fault; 19] = [
 pub struct Scenario {
     pub engines: usize,
     pub jobs: Vec<JobSettings>,
+    /// How many items operators give a job, and take away from it.
+    pub counts: [u32; 4],
     /// Session timeout.
     pub timeout: Millis,
     pub faults: Vec<Fault>,
@@ -125,6 +127,7 @@ impl Scenario {
         Self {
             engines,
             jobs,
+            counts: COUNTS,
             timeout: 6_000,
             faults: Vec::new(),
             fault_every: 1_000_000,
@@ -162,12 +165,16 @@ impl Scenario {
         let count = rng.range(1, 4) as usize;
         let jobs: Vec<JobSettings> = (0..count).map(|n| random_job(rng, n)).collect();
         let loss = if rng.chance(60) { Some(rng.pick(&[Loss::Everything, Loss::TheLatest])) } else { None };
-        // An item that comes back after it was taken away looks as if it had gone back, to who missed that; it is held then.
-        faults.retain(|fault| !(loss.is_some() && *fault == Fault::EditCount));
+        let mut jobs = jobs;
+        let is_large = rng.chance(15);
+        if is_large {
+            (jobs[0].sharding_total_count, jobs[0].cron) = (LARGE, "0/5 * * * * ?".to_owned());
+        }
         let end_at = heal_at + converges_within(lost_hints > 0, faults.contains(&Fault::Denied));
         Self {
             engines: rng.range(3, 6) as usize,
             jobs,
+            counts: if is_large { [2, 7, LARGE - 20, LARGE] } else { COUNTS },
             timeout: rng.pick(&[3_000, 4_500, 6_000]),
             faults,
             fault_every: rng.pick(&[1_500, 3_000, 6_000]),
@@ -191,12 +198,22 @@ impl Scenario {
         }
     }
 
+    /// Whether one of the jobs has more items than a plan in one commit.
+    pub fn is_large(&self) -> bool {
+        self.counts != COUNTS
+    }
+
     /// These faults and no others, one soon after the other.
     pub fn suffers(&mut self, faults: &[Fault]) {
         self.faults = faults.to_vec();
         self.fault_every = self.fault_every.min(3_000);
     }
 }
+
+/// Items of jobs as most are.
+const COUNTS: [u32; 4] = [1, 2, 4, 7];
+/// So many items that a plan of them is more than one commit.
+const LARGE: u32 = 250;
 
 /// How long after the healing everything is as it should be, milliseconds.
 fn converges_within(loses_hints: bool, denies: bool) -> Millis {

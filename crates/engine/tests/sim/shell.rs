@@ -375,7 +375,7 @@ impl Sim {
         each.settle_at = None;
         let clock = each.now(now);
         let Some(core) = &mut each.core else { return };
-        let effects = core.settle(clock);
+        let effects = core.decide(clock);
         for effect in effects {
             self.carry_out(engine, effect);
             if self.engines[engine].core.is_none() {

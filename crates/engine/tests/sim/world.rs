@@ -125,8 +125,9 @@ pub enum Event {
 
 /// How long after the healing the last crash comes, milliseconds: all have joined by then.
 pub const LAST_CRASH: Millis = 5_000;
-/// How long it may take from the end of a session until its orphans were noticed, marked and taken, milliseconds.
-const PATIENCE: Millis = 5_000;
+/// How long it may take from the end of a session until its orphans were noticed, marked and taken, milliseconds: of a job of a few
+/// items, and of hundreds, whose commits may all be refused, one by one, because of a plan.
+const PATIENCE: (Millis, Millis) = (5_000, 9_000);
 
 /// How long it may take until everybody has left who was asked to, milliseconds.
 const LEAVING: Millis = 10_000;
@@ -322,7 +323,11 @@ impl Sim {
             Event::Bereaved { dead, session, lived } if lived || self.leader.lives(session) => {
                 // A quorum that has come back gave it its whole time once more; how long ago it ended is not known.
                 let lived = self.leader.lives(session);
-                self.after(PATIENCE, Event::Bereaved { dead, session, lived });
+                let (few, many) = PATIENCE;
+                self.after(
+                    if self.scenario.is_large() { many } else { few },
+                    Event::Bereaved { dead, session, lived },
+                );
             }
             Event::Bereaved { dead, .. } => self.nothing_is_orphaned(&dead),
         }

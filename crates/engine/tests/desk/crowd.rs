@@ -1,0 +1,76 @@
+//! Instances that come together: a few plans for all of them, and none that anybody has to wait for.
+
+use super::stage::{Desk, NEVER, Who, job};
+use clockwright_fleet::keys::Key;
+use clockwright_model::JobName;
+
+/// How many plans a job has had.
+fn plans(desk: &Desk) -> i32 {
+    let epoch = desk.keys.of(&JobName::new("a").unwrap(), &Key::Epoch);
+    desk.registry.node(&epoch).unwrap().stat.version
+}
+
+/// So many instances, which come every 50 ms.
+fn crowd(desk: &mut Desk, count: usize) -> Vec<Who> {
+    let come = |_| {
+        let who = desk.start();
+        desk.pass(50);
+        who
+    };
+    (0..count).map(come).collect()
+}
+
+fn shares(desk: &Desk, all: &[Who]) -> Vec<usize> {
+    all.iter().map(|who| desk.owns(*who, "a").len()).collect()
+}
+
+#[test]
+fn instances_that_come_together_are_planned_for_a_few_times() {
+    let mut desk = Desk::new(&[job("a", NEVER, 80)]);
+    let all = crowd(&mut desk, 40);
+    desk.pass(40 * 50);
+    assert!(plans(&desk) <= 10, "{} plans", plans(&desk));
+    assert_eq!(shares(&desk, &all), [2; 40], "and in the end for all of them");
+}
+
+#[test]
+fn an_instance_that_comes_by_itself_gets_its_share_at_once() {
+    let mut desk = Desk::new(&[job("a", NEVER, 80)]);
+    let all = crowd(&mut desk, 7);
+    desk.pass(1_000);
+    let alone = desk.start();
+    assert_eq!(desk.owns(alone, "a").len(), 10);
+    // Two more, one hard after the other: they wait together, as long as so many make them wait.
+    let (ninth, tenth) = (desk.start(), desk.start());
+    assert_eq!(shares(&desk, &[ninth, tenth]), [0, 0]);
+    desk.pass(10 * 50);
+    assert_eq!(shares(&desk, &[all[0], ninth, tenth]), [8; 3]);
+}
+
+#[test]
+fn items_whose_owner_goes_wait_for_nobody_who_comes() {
+    let mut desk = Desk::new(&[job("a", NEVER, 80)]);
+    let mut all = crowd(&mut desk, 20);
+    let newcomer = desk.start();
+    let gone = all.remove(5);
+    let mut left = desk.owns(gone, "a");
+    assert!(!left.is_empty());
+    desk.leave(gone);
+    all.push(newcomer);
+    left.retain(|item| !all.iter().any(|who| desk.owns(*who, "a").contains(item)));
+    assert!(left.is_empty(), "each has another owner at once: {left:?}");
+    assert_eq!(shares(&desk, &all), [4; 20], "and who came meanwhile is among them");
+}
+
+#[test]
+fn a_host_that_is_disabled_and_items_that_are_added_wait_for_nobody_who_comes() {
+    let mut desk = Desk::new(&[job("a", NEVER, 20)]);
+    let all = crowd(&mut desk, 10);
+    desk.start();
+    desk.edit("a", |settings| settings.sharding_total_count = 22);
+    assert_eq!(shares(&desk, &all).iter().sum::<usize>() + desk.owns(Who(10), "a").len(), 22);
+    desk.start();
+    let ip = desk.id(all[3]).ip().to_owned();
+    desk.hold("a", &clockwright_fleet::admin::Hold::Host { ip, disabled: true });
+    assert!(desk.owns(all[3], "a").is_empty(), "what is disabled has no items any more");
+}

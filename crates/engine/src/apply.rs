@@ -98,7 +98,8 @@ struct Live {
 
 impl Live {
     fn new(opened: Opened<Ready>) -> (Self, Input) {
-        let Opened { registry, number, generation, ready: Ready { lease_sent, layout, .. } } = opened;
+        let Opened { registry, number, generation, ready } = opened;
+        let Ready { lease_sent, layout, managed, .. } = ready;
         let batcher = Arc::new(Batcher::new(registry.clone(), COMMITS_IN_FLIGHT));
         let terms = registry.terms();
         let connected = Input::Connected {
@@ -107,6 +108,7 @@ impl Live {
             generation,
             lease_sent,
             layout,
+            managed,
         };
         (Self { number: Some(number), registry, batcher }, connected)
     }

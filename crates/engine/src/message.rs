@@ -38,4 +38,6 @@ pub(crate) struct Ready {
     pub(crate) lease_sent: Millis,
     /// The layout of the namespace's jobs, if it has any.
     pub(crate) layout: Option<Layout>,
+    /// A control server manages the settings of the namespace.
+    pub(crate) managed: bool,
 }

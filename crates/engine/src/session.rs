@@ -22,7 +22,9 @@ use clockwright_fleet::leases::Lease;
 use clockwright_model::{InstanceId, JobName, Millis};
 use clockwright_registry::generation::{Highest, ensure};
 use clockwright_registry::keeper::{Begin, KeeperOptions, Opened, Told};
-use clockwright_registry::{Connect, Error, Hint, Keeper, Op, Path, Registry, SharedRegistry};
+use clockwright_registry::{
+    Connect, Error, Hint, Keeper, Op, Path, Readable, Registry, SharedRegistry, read_each,
+};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
@@ -146,9 +148,12 @@ impl Begin for Entry {
             ensure(registry, &path).await?;
         }
         let layout = layout(&**registry, &self.keys).await?;
+        let control = read_each(&**registry, &[self.keys.control()]).await?;
+        // One that may not be read is there.
+        let managed = !matches!(control[..], [Readable::Found(None)]);
         let lease_sent = self.write_lease(registry).await.inspect_err(|error| self.refused(error))?;
         *self.taken() = None;
-        Ok(Ready { instance: self.me.clone(), lease_sent, layout })
+        Ok(Ready { instance: self.me.clone(), lease_sent, layout, managed })
     }
 }
 

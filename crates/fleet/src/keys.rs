@@ -147,6 +147,13 @@ impl Keys {
         self.own.join("generation")
     }
 
+    /// `/{ns}-clockwright/control`: persistent; whose database manages the settings of the namespace, and the number of its last write
+    /// there. Made and set by control servers, never deleted. Instances look whether it is there when they open a session.
+    #[must_use]
+    pub fn control(&self) -> Path {
+        self.own.join("control")
+    }
+
     /// `/{ns}-clockwright/leases`: persistent parent.
     #[must_use]
     pub fn leases(&self) -> Path {

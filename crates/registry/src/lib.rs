@@ -29,12 +29,14 @@ mod facade;
 pub mod generation;
 pub mod keeper;
 mod path;
+mod readable;
 
 pub use batcher::Batcher;
 pub use embedded::{ConnectOptions, Embedded, EmbeddedSession, OpenError, SocketServer, SocketSession};
 pub use facade::{Counts, Facade, Meter};
 pub use keeper::{Connect, Keeper};
 pub use path::{Path, PathError};
+pub use readable::{Readable, read_each};
 
 use async_trait::async_trait;
 use bytes::Bytes;

@@ -18,8 +18,9 @@ const DELETING: Millis = 500;
 impl Turn<'_> {
     /// Writes the config node if it is missing or empty, or is to be overwritten; true when it did. It is overwritten once in this
     /// engine's life, as Elastic-Job does at its start: what an operator changes later stays, and two versions of a program that
-    /// roll over each other do not fight.
+    /// roll over each other do not fight. Where a control server manages the namespace it is not overwritten at all: two truths would fight.
     pub(super) fn configure(&mut self) -> bool {
+        self.pass_over_overwrite();
         let job = &*self.job;
         let wanted = match &job.mirror.config {
             None => Some((*job.local).clone()),
@@ -58,6 +59,18 @@ impl Turn<'_> {
         let group = builder.build();
         self.coordinate_with(Step::Configure, group);
         true
+    }
+
+    /// Says once that the registry's settings count, where the job's own word is that they do not.
+    fn pass_over_overwrite(&mut self) {
+        let is_there = self.job.mirror.config.as_ref().is_some_and(|(data, _)| !data.is_empty());
+        if is_there && self.us.managed && self.job.local.overwrite && !self.job.has_configured {
+            self.job.has_configured = true;
+            self.tell(
+                true,
+                "its `overwrite` is passed over: a server manages the settings of this namespace, and those count".into(),
+            );
+        }
     }
 
     pub(super) fn join_and_lead(&mut self) {

@@ -115,7 +115,8 @@ impl Core {
     pub fn step(&mut self, input: Input, now: Now) {
         let now = self.us.time(now);
         match input {
-            Input::Connected { session, timeout, generation, lease_sent, layout } => {
+            Input::Connected { session, timeout, generation, lease_sent, layout, managed } => {
+                self.us.managed = managed;
                 self.connected(us::Terms { session, timeout, generation }, lease_sent, layout, now);
             }
             Input::SessionLost => self.session_lost(now),

@@ -31,6 +31,8 @@ pub enum Input {
         lease_sent: Millis,
         /// The layout of the namespace's jobs, if it has any.
         layout: Option<Layout>,
+        /// A control server manages the settings of the namespace.
+        managed: bool,
     },
     /// The session is over.
     SessionLost,

@@ -26,7 +26,14 @@ fn core(jobs: usize) -> Core {
     };
     let mut core = Core::new(options, (0..jobs).map(settings).map(Arc::new).collect());
     core.step(
-        Input::Connected { session: 1, timeout: 10_000, generation: 0, lease_sent: NOW.mono, layout: None },
+        Input::Connected {
+            session: 1,
+            timeout: 10_000,
+            generation: 0,
+            lease_sent: NOW.mono,
+            layout: None,
+            managed: false,
+        },
         NOW,
     );
     core
@@ -82,7 +89,14 @@ fn a_new_session_reads_all_anew_whatever_was_under_way() {
     assert_eq!(loads(core.decide(NOW)).len(), LOADS_AT_ONCE);
     core.step(Input::SessionLost, NOW);
     core.step(
-        Input::Connected { session: 2, timeout: 10_000, generation: 0, lease_sent: NOW.mono, layout: None },
+        Input::Connected {
+            session: 2,
+            timeout: 10_000,
+            generation: 0,
+            lease_sent: NOW.mono,
+            layout: None,
+            managed: false,
+        },
         NOW,
     );
     assert_eq!(loads(core.decide(NOW)).len(), LOADS_AT_ONCE);

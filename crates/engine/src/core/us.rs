@@ -28,6 +28,8 @@ pub(super) struct Us {
     pub(crate) lease_losses: u64,
     /// The layout of the namespace's jobs when the session began.
     pub(crate) others: Option<Layout>,
+    /// A control server manages the settings of the namespace: what the registry says of them counts, whatever a job's file says.
+    pub(crate) managed: bool,
     pub(crate) lease: Lease,
     pub(super) clocks: Clocks,
     /// Grows with every effect that gets an answer and with every answer that changes a mirror.
@@ -82,6 +84,7 @@ impl Us {
             lease_changes: 0,
             lease_losses: 0,
             others: None,
+            managed: false,
             lease: Lease::default(),
             clocks: Clocks::default(),
             sequence: 0,

@@ -486,6 +486,25 @@ fn settings_that_are_to_be_overwritten_are_so_once_at_the_start_of_each_instance
 }
 
 #[test]
+fn settings_that_a_control_server_manages_are_not_overwritten_which_is_said_once() {
+    let of = |cron: &str| JobSettings { overwrite: true, cron: cron.into(), ..job("a", NEVER, 1) };
+    let mut desk = Desk::new(&[of("0 0 1 * * ?")]);
+    desk.start();
+    desk.pass(1_000);
+    desk.manage();
+    // One that comes later, and one whose session begins anew.
+    let second = desk.start_serving(&[of("0 0 2 * * ?")], 0);
+    desk.pass(1_000);
+    assert_eq!(desk.settings("a").cron, "0 0 1 * * ?");
+    desk.expire(second);
+    desk.pass(5_000);
+    desk.edit("a", |settings| settings.cron = "0 0 3 * * ?".into());
+    desk.pass(60_000);
+    assert_eq!(desk.settings("a").cron, "0 0 3 * * ?");
+    assert_eq!(desk.told().matches("`overwrite`").count(), 1, "{}", desk.told());
+}
+
+#[test]
 fn an_attempt_whose_instance_died_has_an_end_on_record() {
     for failover in [true, false] {
         let mut desk = Desk::new(&[JobSettings { failover, ..job("a", NEVER, 1) }]);

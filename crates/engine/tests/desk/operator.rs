@@ -101,6 +101,14 @@ impl Desk {
         self.by_hand(if there { Op::set(path, data) } else { Op::create(path, data) });
     }
 
+    /// A control server begins to manage the namespace. Instances see it with their next session.
+    pub fn manage(&mut self) {
+        if self.registry.node(self.keys.own_root()).is_none() {
+            self.by_hand(Op::create(self.keys.own_root().clone(), ""));
+        }
+        self.by_hand(Op::create(self.keys.control(), "{}"));
+    }
+
     fn by_hand(&mut self, op: Op) {
         self.registry.commit(0, &[op]).unwrap();
         self.quiesce();

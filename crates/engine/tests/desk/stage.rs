@@ -647,7 +647,9 @@ impl Desk {
         instance.refreshed = self.now;
         let lease_sent = instance.clock(self.now).mono;
         let (generation, layout) = (self.generation, self.layout);
-        let connected = Input::Connected { session, timeout: SESSION, generation, lease_sent, layout };
+        let managed = self.registry.node(&self.keys.control()).is_some();
+        let connected =
+            Input::Connected { session, timeout: SESSION, generation, lease_sent, layout, managed };
         instance.inbox.push_back(connected);
     }
 

@@ -529,6 +529,7 @@ impl Sim {
                 generation: i64::from(self.lost_in.is_some()),
                 lease_sent: sent,
                 layout: None,
+                managed: false,
             }),
         );
     }

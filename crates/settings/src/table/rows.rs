@@ -319,7 +319,7 @@ settings! {
         example: "true",
         kept: both("overwrite", "false"),
         access: plain!(flag overwrite),
-        help: "At start, these settings replace those in the registry. Otherwise what the registry has, wins.",
+        help: "At start, these settings replace those in the registry, unless a server manages the namespace. Otherwise what the registry has, wins.",
     }
     "staticSharding" {
         form: Form::Flag,

@@ -33,7 +33,8 @@ pub struct ProjectSync {
     pub counts: BTreeMap<String, u64>,
     /// The jobs that are not as they should be, by name.
     pub jobs: Vec<JobState>,
-    /// What was put right just now, by name; each state is the kind of what was found: `changed`, `missing`, `broken`, ….
+    /// What was put right just now, by name; each state is the kind of what was found: `changed`, `missing`, `broken`, …, and of holds:
+    /// `started` (against a hold; it is stopped again), `stopped` (it is a hold now), `lifted` (where the project follows).
     #[serde(skip_serializing_if = "Vec::is_empty", default)]
     pub mended: Vec<JobState>,
     /// True when more would be written over than the guard allows: somebody confirms.

@@ -8,6 +8,10 @@
 //! faster; the node is read again and the question asked anew, at most [`ATTEMPTS`] times. When the answer to a write gets
 //! lost, it is read back, and if it is not there the *same* conditional write is sent again: at most one of the two can succeed.
 //!
+//! # How a whole operation is refused
+//! Whoever may write only as long as something else is as it was gives a **fence** ([`Admin::fenced`]): an operation that is put in front of
+//! each commit. When it does not hold any more nothing is written, and nothing is asked anew: [`AdminError::Fenced`].
+//!
 //! # How it is obeyed at once
 //! Hints tell instances what was changed, and hints may get lost. So whatever stops items from firing (pausing a job, keeping it off a
 //! server, disabling an item) also sets the plan's epoch in the same commit. Every claim checks the epoch that its owner read together
@@ -40,7 +44,7 @@ use crate::pause::PauseNote;
 use crate::view::{self, Look};
 use bytes::Bytes;
 use clockwright_model::{InstanceId, Item, JobName, JobSettings, Millis, SettingsError, nearest};
-use clockwright_registry::{Error, Node, Path, Registry};
+use clockwright_registry::{Error, Node, Op, Path, Registry};
 use clockwright_settings::table::Setting;
 use clockwright_settings::value::Value;
 use serde::Serialize;
@@ -76,19 +80,26 @@ pub struct Admin<'a> {
     registry: &'a dyn Registry,
     keys: &'a Keys,
     actor: &'a str,
+    fence: Option<&'a Op>,
 }
 
 impl<'a> Admin<'a> {
     /// Operations on this namespace, through this session, by nobody in particular.
     #[must_use]
     pub fn new(registry: &'a dyn Registry, keys: &'a Keys) -> Self {
-        Self { registry, keys, actor: "" }
+        Self { registry, keys, actor: "", fence: None }
     }
 
     /// Says who operates, for those who wonder later.
     #[must_use]
     pub fn by(self, actor: &'a str) -> Self {
         Self { actor, ..self }
+    }
+
+    /// Puts this operation in front of each commit. It is about a node that no operation changes.
+    #[must_use]
+    pub fn fenced(self, fence: &'a Op) -> Self {
+        Self { fence: Some(fence), ..self }
     }
 
     /// Disables or enables a job on one of its servers, or on all of them. The leader then reshards.

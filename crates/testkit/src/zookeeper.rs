@@ -190,6 +190,30 @@ impl ZkServer {
             .collect())
     }
 
+    /// Has ZooKeeper's own command line carry these commands out, one a line, and gives what it says: for what no client of ours does, such
+    /// as setting access lists. It goes on after a command that fails.
+    ///
+    /// # Errors
+    /// When it cannot be started, or does not reach the server.
+    pub fn command_line(&self, commands: &str) -> anyhow::Result<String> {
+        let mut child = Command::new("java")
+            .args(["-Xmx64m", "-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1", "-cp", &self.classpath])
+            .arg(format!("-Dlog4j.configuration=file:{}", self.dir.join("log4j.properties").display()))
+            .args(["org.apache.zookeeper.ZooKeeperMain", "-server", &self.address()])
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .spawn()
+            .context("cannot start `java`; run scripts/install-zookeeper.sh")?;
+        let mut input = child.stdin.take().context("its input is a pipe")?;
+        writeln!(input, "{commands}\nquit")?;
+        drop(input);
+        let output = child.wait_with_output()?;
+        let said = String::from_utf8_lossy(&output.stdout) + String::from_utf8_lossy(&output.stderr);
+        ensure!(output.status.success(), "ZooKeeper's command line failed: {said}");
+        Ok(said.into_owned())
+    }
+
     /// The id of its process while it runs.
     #[must_use]
     pub fn process_id(&self) -> Option<u32> {

@@ -144,6 +144,9 @@ pub enum AdminError {
         /// Which, ascending.
         items: Vec<Item>,
     },
+    /// What was demanded of every commit does not hold any more; nothing was written since.
+    #[error("nothing was written: it demands that {0} is as it was, and it is not")]
+    Fenced(Path),
     /// Others kept changing the same node.
     #[error("gave up on {0} after {ATTEMPTS} attempts: others keep changing it")]
     Contended(Path),

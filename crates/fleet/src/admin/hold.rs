@@ -59,7 +59,8 @@ impl Hold {
 }
 
 impl Admin<'_> {
-    /// Makes one thing that is held as it shall be. A host that the job does not know is left alone.
+    /// Makes one thing that is held as it shall be. A host that the job does not know (any more) is made to keep the job off it, and else left
+    /// alone.
     ///
     /// # Errors
     /// The registry did not answer, or others keep changing the node.
@@ -70,7 +71,14 @@ impl Admin<'_> {
                 let data = serde_json::to_vec(note).expect("a note has only texts and numbers");
                 self.change(job, &Key::Paused, Want::Is(&data)).await?
             }
-            Hold::Host { ip, disabled } => self.keep_off(job, ip.clone(), *disabled).await?,
+            Hold::Host { ip, disabled } => match self.keep_off(job, ip.clone(), *disabled).await? {
+                Written::Gone if *disabled => {
+                    self.make(&self.keys.of(job, &Key::Servers)).await?;
+                    let data = self.layout(job).await?.server(true).as_bytes();
+                    self.change(job, &hold.key(), Want::Is(data)).await?
+                }
+                written => written,
+            },
             Hold::Drained { ip, drained: true } => {
                 let host = self.keys.of(job, &Key::Server(ip.clone()));
                 match self.read(&host).await? {

@@ -187,7 +187,7 @@ impl Admin<'_> {
                     self.demand_idle(&job, &mirror, &leases)?;
                     let epoch = self.read(&self.keys.of(&job, &Key::Epoch)).await?;
                     ops.extend(self.end_drains(&job, &mut mirror, epoch));
-                    self.proof(&job, &mirror, &leases, ops.len())
+                    self.proof(&job, &mirror, &leases, ops.len() + usize::from(self.fence.is_some()))
                 }
             };
             let proved = proof.is_some();

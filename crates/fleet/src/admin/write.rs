@@ -110,7 +110,7 @@ impl Admin<'_> {
     pub(super) async fn make(&self, path: &Path) -> Result<(), AdminError> {
         let mut last = None;
         for _ in 0..ATTEMPTS {
-            match self.registry.commit(vec![Op::create(path.clone(), "")]).await {
+            match self.commit(vec![Op::create(path.clone(), "")]).await? {
                 Ok(_) | Err(Error::Conflict { conflict: Conflict::Exists, .. }) => return Ok(()),
                 Err(error @ (Error::Unknown(_) | Error::Unavailable(_))) => {
                     last = Some(error);
@@ -127,9 +127,10 @@ impl Admin<'_> {
     pub(super) async fn delete_all(&self, paths: Vec<Path>) -> Result<usize, AdminError> {
         let terms = self.registry.terms();
         let mut deleted = 0;
-        for batch in batches(paths, terms.max_ops, terms.max_bytes) {
+        let (ops, bytes) = self.fence.map_or((0, 0), |fence| (1, fence.weight()));
+        for batch in batches(paths, terms.max_ops - ops, terms.max_bytes - bytes) {
             let count = batch.len();
-            match self.registry.commit(batch).await {
+            match self.commit(batch).await? {
                 Ok(_) => deleted += count,
                 // The caller reads again what is left, which settles an unknown outcome too.
                 Err(Error::Conflict { .. } | Error::Unknown(_)) => return Ok(deleted),
@@ -139,9 +140,18 @@ impl Admin<'_> {
         Ok(deleted)
     }
 
+    /// Carries this out behind the fence, if there is one.
+    async fn commit(&self, ops: Vec<Op>) -> Result<Result<Commit, Error>, AdminError> {
+        let Some(fence) = self.fence else { return Ok(self.registry.commit(ops).await) };
+        match self.registry.commit(std::iter::once(fence.clone()).chain(ops).collect()).await {
+            Err(Error::Conflict { path, .. }) if path == *fence.path() => Err(AdminError::Fenced(path)),
+            answer => Ok(answer),
+        }
+    }
+
     /// Sends a commit once, and waits a moment when the registry did not answer.
     pub(super) async fn send(&self, ops: Vec<Op>) -> Result<Sent, AdminError> {
-        match self.registry.commit(ops).await {
+        match self.commit(ops).await? {
             Ok(commit) => Ok(Sent::Done(commit)),
             Err(Error::Conflict { .. }) => Ok(Sent::Conflict),
             Err(error @ (Error::Unknown(_) | Error::Unavailable(_))) => {

@@ -123,6 +123,17 @@ impl Term {
     }
 }
 
+/// Begins a change, within a term if there is one.
+///
+/// # Errors
+/// [`StoreError::TermOver`]; the database is away.
+pub(crate) async fn begin(app: &App, term: Option<&Term>, actor: Actor) -> Result<Change, StoreError> {
+    match term {
+        Some(term) => term.begin(app, actor).await,
+        None => app.store.begin(actor, app.now()).await,
+    }
+}
+
 /// Milliseconds of a clock that never goes back and counts the time that the machine was suspended.
 #[must_use]
 pub fn now() -> Millis {

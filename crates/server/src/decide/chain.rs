@@ -150,10 +150,20 @@ pub struct Record {
     pub reason: String,
 }
 
+/// Longer texts are cut in what a record tells of settings, to so many characters: they are in the versions, and in what is kept of drift.
+const LONGEST_TOLD: usize = 2_000;
+
 /// Settings that changed, as a record tells them: each key from what to what.
 #[must_use]
 pub fn told(changes: &[Change]) -> Value {
-    let value = |value: &Option<Setting>| value.as_ref().map_or(Value::Null, Setting::to_json);
+    let cut = |value: Value| match value {
+        Value::String(text) if text.len() > LONGEST_TOLD => {
+            let head: String = text.chars().take(LONGEST_TOLD).collect();
+            Value::String(format!("{head}… ({} bytes)", text.len()))
+        }
+        value => value,
+    };
+    let value = |value: &Option<Setting>| value.as_ref().map_or(Value::Null, |value| cut(value.to_json()));
     let pair =
         |change: &Change| (change.key.to_owned(), json!([value(&change.before), value(&change.after)]));
     changes.iter().map(pair).collect()

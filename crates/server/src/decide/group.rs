@@ -19,6 +19,7 @@
 //! | two servers write two jobs | `control` orders them; the loser begins again at 1 |
 //! | somebody else writes between 1 and 5 | the config's version is another one; the loser begins again at 1 and finds it |
 //! | somebody else deletes a config and makes it again between 1 and 5 | its version may be the same: what they wrote is lost unseen. Nobody of Elastic-Job does that but to an empty config |
+//! | somebody has given a config an access list that does not let us read it | the others are written; that job is `denied`, and said so |
 //! | the registry is away | nothing; the jobs are `pending` |
 //! | the database is away | nothing is written: a copy of the wish is no wish |
 //! | what is read is older than what another server wrote and noted | it is looked again after a write, before the registry is said to have gone back |
@@ -107,7 +108,7 @@ impl Frame {
 pub struct Looked {
     /// The job's root.
     pub root: Option<Node>,
-    /// Its config.
+    /// Its config; `None` also where we may not read it.
     pub config: Option<Node>,
     /// Who may write the config.
     pub access: Access,
@@ -449,8 +450,7 @@ impl Group {
                     }
                 }
                 // What is ours again is looked at again: what it says has not been looked at yet.
-                let protected =
-                    self.decided.iter().any(|decided| decided.verdict == Verdict::Protect(Access::Open));
+                let protected = self.decided.iter().any(Decided::protects);
                 if protected { self.again() } else { self.note() }
             }
             Committed::Conflict | Committed::Unclear => self.again(),

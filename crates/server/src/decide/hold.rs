@@ -141,6 +141,11 @@ impl Key {
         self.scope == Scope::Host && self.kind == Kind::Drain && self.target == ip
     }
 
+    /// Jobs that never knew a host are not told of it: a wish for all jobs meets them when they do.
+    fn keeps_off_a_host_of_one_job(&self) -> bool {
+        self.job != 0 && self.scope == Scope::Host && self.kind == Kind::Disable
+    }
+
     fn leaves_out(&self, item: Item) -> bool {
         self.scope == Scope::Item && self.kind == Kind::Disable && self.target == item.to_string()
     }
@@ -232,6 +237,10 @@ pub fn stops(holds: &[Hold], found: &Found) -> Vec<Node> {
             steps.push(Node::Host { ip: ip.clone(), disabled: true });
         }
     }
+    // ElasticJob 3.0.4 removes the nodes of hosts without an instance, and what kept the job off them goes with those.
+    let gone = holds.iter().map(|hold| &hold.key).filter(|key| key.keeps_off_a_host_of_one_job());
+    let gone = gone.filter(|key| !found.hosts.contains_key(&key.target));
+    steps.extend(gone.map(|key| Node::Host { ip: key.target.clone(), disabled: true }));
     let wished = holds.iter().filter(|hold| hold.key.scope == Scope::Item);
     let items = wished.filter_map(|hold| hold.key.target.parse::<Item>().ok());
     let missing = items.filter(|item| !found.items.contains(item));

@@ -14,7 +14,7 @@
 //! | any | = B | bytes as last written | [`Nothing`](Verdict::Nothing) |
 //! | any | D | another layout | [`LayoutChanged`](Conflict::LayoutChanged), never written |
 //! | any | D | unreadable, or another job's | [`Overwrite`](Verdict::Overwrite) when the project repairs, else reported |
-//! | any | D | access denied or open to the world | [`Protect`](Verdict::Protect) |
+//! | any | D | somebody else's alone, or open to the world | [`Protect`](Verdict::Protect) |
 //! | any | D | = D | [`Record`](Verdict::Record): a lost answer, a crash, or both did the same |
 //! | any | D | = D but what only we know was lost | [`Restore`](Verdict::Restore) |
 //! | – | D | none | [`Create`](Verdict::Create) |

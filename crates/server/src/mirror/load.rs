@@ -4,7 +4,7 @@
 use clockwright_fleet::keys::{Key, Keys};
 use clockwright_fleet::leases::Leases;
 use clockwright_model::{InstanceId, JobName};
-use clockwright_registry::{Error, Node, Path, Registry};
+use clockwright_registry::{Error, Node, Path, Readable, Registry, read_each};
 use futures::TryStreamExt;
 use futures::future::BoxFuture;
 use futures::stream::FuturesUnordered;
@@ -64,7 +64,8 @@ async fn group(registry: &dyn Registry, keys: &Keys, jobs: &[JobName]) -> Result
         .zip(&wanted)
         .flat_map(|(job, wanted)| wanted.iter().map(|key| keys.of(job, key)))
         .collect();
-    let mut nodes = registry.read(&paths).await?.into_iter();
+    // What we may not read is as if it were not there.
+    let mut nodes = read_each(registry, &paths).await?.into_iter().map(Readable::found);
     Ok(jobs
         .iter()
         .cloned()

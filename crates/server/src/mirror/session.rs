@@ -5,7 +5,7 @@ use super::load::{self, concerned};
 use super::{Mirror, State};
 use clockwright_fleet::keys::Keys;
 use clockwright_model::{JobName, Millis};
-use clockwright_registry::{Error, Hint, Op, Path, Registry, Session, SharedRegistry};
+use clockwright_registry::{Error, Hint, Op, Path, Readable, Registry, Session, SharedRegistry, read_each};
 use futures::StreamExt;
 use futures::future::BoxFuture;
 use futures::stream::FuturesUnordered;
@@ -145,8 +145,9 @@ fn begin<'a>(
 ) -> BoxFuture<'a, Done> {
     match effect {
         Effect::Read(paths) => Box::pin(async move {
-            match registry.read(&paths).await {
+            match read_each(registry, &paths).await {
                 Ok(nodes) => {
+                    let nodes: Vec<_> = nodes.into_iter().map(Readable::found).collect();
                     let holds = mirror.take_in(keys, &paths, &nodes);
                     Done::Read(paths, Ok(()), holds)
                 }

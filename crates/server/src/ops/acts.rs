@@ -8,7 +8,6 @@ use crate::decide::ops::{Act, Running, Seen};
 use crate::store::OperationState;
 use crate::sync::Failed;
 use clockwright_api::operations::{Outcome, Plans};
-use clockwright_fleet::admin::Admin;
 use clockwright_model::Millis;
 use std::time::Duration;
 use tokio::time::{Instant, sleep};
@@ -41,8 +40,8 @@ pub(super) fn planned(act: &Act, places: &[Place], seen: &Seen) -> Vec<String> {
 
 /// Instances give the job up, or all jobs.
 pub(super) async fn shutdown(work: &Work<'_>, target: Option<&str>) -> Result<Ended, Stopped> {
-    let site = Site::open(work.app, work.project).await?;
-    let admin = Admin::new(&*site.registry, &site.keys).by(&work.ask.who.name);
+    let site = Site::to_write(work.app, work.project, None).await?;
+    let admin = site.admin(&work.ask.who.name);
     let job = (work.row.job != 0).then_some(work.ask.job.as_str());
     let done = admin.shutdown(job, target).await.map_err(failed)?;
     work.pass(Point::Written)?;
@@ -51,9 +50,9 @@ pub(super) async fn shutdown(work: &Work<'_>, target: Option<&str>) -> Result<En
 
 /// The leader makes a new plan.
 pub(super) async fn rebalance(work: &Work<'_>) -> Result<Ended, Stopped> {
-    let site = Site::open(work.app, work.project).await?;
+    let site = Site::to_write(work.app, work.project, None).await?;
     let Some(place) = work.place() else { return Ok(Ended::done(work.outcome())) };
-    let admin = Admin::new(&*site.registry, &site.keys).by(&work.ask.who.name);
+    let admin = site.admin(&work.ask.who.name);
     let before = site.job(&place.name).await?.and_then(|(mirror, _)| mirror.epoch);
     let done = admin.rebalance(&place.name).await.map_err(failed)?;
     work.pass(Point::Written)?;

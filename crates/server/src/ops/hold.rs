@@ -7,12 +7,11 @@ use super::{Ended, Place, view};
 use crate::decide::hold::{Found, Hold, Key, starts, stops};
 use crate::store::OperationState;
 use crate::sync::{self, Failed};
-
-use clockwright_fleet::admin::{Admin, Hold as Node};
+use clockwright_fleet::admin::Hold as Node;
 
 /// Makes the nodes of all jobs that it concerns as they shall be, and reads back what was done.
 pub(super) async fn carry(work: &mut Work<'_>) -> Result<Ended, Stopped> {
-    let site = Site::open(work.app, work.project).await?;
+    let site = Site::to_write(work.app, work.project, None).await?;
     let places = work.places(&site).await?;
     if let [place] = &places[..]
         && place.id != 0
@@ -37,7 +36,7 @@ pub(super) async fn carry(work: &mut Work<'_>) -> Result<Ended, Stopped> {
 
 /// Writes what is missing in one job; returns how many nodes were changed.
 pub(super) async fn make(work: &Work<'_>, site: &Site, place: &Place, lift: &[Key]) -> Result<u64, Failed> {
-    let admin = Admin::new(&*site.registry, &site.keys).by(&work.ask.who.name);
+    let admin = site.admin(&work.ask.who.name);
     let mut changed = 0;
     for step in steps(work, site, place, lift).await? {
         changed += admin.hold(&place.name, &step).await.map_err(failed)?.changed as u64;

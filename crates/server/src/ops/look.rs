@@ -2,60 +2,104 @@
 
 use super::Place;
 use crate::app::App;
+use crate::chores::Term;
 use crate::decide::ops::Seen;
 use crate::store::ProjectRow;
-use crate::sync::control::{self, Standing};
+use crate::sync::control::{self, Control, Ours, Standing};
 use crate::sync::{Failed, registry_of};
-use clockwright_fleet::admin::AdminError;
+use clockwright_fleet::admin::{Admin, AdminError};
 use clockwright_fleet::keys::{Key, Keys};
 use clockwright_fleet::leases::Leases;
 use clockwright_fleet::mirror::Mirror;
 use clockwright_fleet::view::{self, ViewError};
 use clockwright_model::{InstanceId, JobName};
-use clockwright_registry::{Error, Op, Path, SharedRegistry};
+use clockwright_registry::{Error, Op, Path, Readable, SharedRegistry, read_each};
 use std::time::Duration;
 
 /// How long a look may take before the registry counts as away.
 const PATIENCE: Duration = Duration::from_secs(2);
 
+/// How often something is done anew because the namespace's `control` changed meanwhile.
+pub(super) const ATTEMPTS: usize = 20;
+
 /// A project's registry, whose namespace this database may write.
 pub(super) struct Site {
     pub(super) registry: SharedRegistry,
     pub(super) keys: Keys,
+    /// Demands that `control` is as it was found.
+    fence: Option<Op>,
 }
 
 impl Site {
-    /// Opens it.
+    /// Opens it, to look at it.
     ///
     /// # Errors
     /// The registry is away, another database manages the namespace, or it is older than what was written there.
     pub(super) async fn open(app: &App, project: &ProjectRow) -> Result<Self, Failed> {
-        let work = async {
-            let (registry, keys) = registry_of(app, project).await?;
-            let mark = app.store.control_mark(project.id).await?;
-            let mut is_proven = false;
-            loop {
-                let node = registry.read(&[control::path(&keys)]).await?.pop().flatten();
-                // What was written there is in the database by now.
-                let (head, _) = app.store.head().await?;
-                return match control::standing(node.as_ref(), app.store.plane(), mark, head) {
-                    Standing::Ours(_) | Standing::None => Ok(Self { registry, keys }),
-                    Standing::Behind { seq, head } => Err(Failed::Behind { seq, head }),
-                    Standing::Another(url) => Err(Failed::AnotherPlane(url)),
-                    Standing::Older { .. } if !is_proven => {
-                        // The session may lag behind: what is read after a write does not.
-                        is_proven = true;
-                        registry.commit(vec![Op::check(Path::root())]).await?;
-                        continue;
-                    }
-                    Standing::Older { found, known } => Err(Failed::Older { found, known }),
+        patiently(async { Ok(look(app, project).await?.site) }).await
+    }
+
+    /// Opens it, to write there: for a request, or within a term. What is written by [`admin`](Self::admin) demands that `control` is as it
+    /// is now, and leaves it so. A term that has not written there before writes itself into it, so that what an older one is about to write
+    /// comes to nothing.
+    ///
+    /// # Errors
+    /// As [`open`](Self::open); a greater term wrote there.
+    pub(super) async fn to_write(
+        app: &App,
+        project: &ProjectRow,
+        term: Option<&Term>,
+    ) -> Result<Self, Failed> {
+        patiently(async {
+            for _ in 0..ATTEMPTS {
+                let Look { site, ours, head } = look(app, project).await?;
+                let found = ours.map_or(0, |ours| ours.term);
+                let mine = Control {
+                    plane: app.store.plane().to_owned(),
+                    url: app.config.public_url.clone(),
+                    term: term.map_or(found, Term::number),
+                    seq: head,
                 };
+                let Some(ours) = ours else {
+                    control::make(site.registry.as_ref(), &site.keys, &mine).await?;
+                    continue;
+                };
+                if mine.term < found {
+                    if let Some(term) = term {
+                        term.end();
+                    }
+                    return Err(Failed::TermOver);
+                }
+                if mine.term == found {
+                    return Ok(site);
+                }
+                let set = Op::set_if(control::path(&site.keys), mine.bytes(), ours.version);
+                match site.registry.commit(vec![set]).await {
+                    // What came of it is looked at.
+                    Ok(_) | Err(Error::Conflict { .. } | Error::Unknown(_)) => {}
+                    Err(error) => return Err(error.into()),
+                }
             }
-        };
-        match tokio::time::timeout(PATIENCE, work).await {
-            Ok(opened) => opened,
-            Err(_) => Err(Error::Unavailable("it does not answer".into()).into()),
+            Err(Failed::Contended)
+        })
+        .await
+    }
+
+    /// Operations there, in somebody's name.
+    pub(super) fn admin<'a>(&'a self, actor: &'a str) -> Admin<'a> {
+        let admin = Admin::new(&*self.registry, &self.keys).by(actor);
+        match &self.fence {
+            Some(fence) => admin.fenced(fence),
+            None => admin,
         }
+    }
+
+    /// Sees to it that what is read from now on is no older than what is known by now.
+    ///
+    /// # Errors
+    /// The registry is away.
+    pub(super) async fn prove(&self) -> Result<(), Error> {
+        self.registry.commit(vec![Op::check(Path::root())]).await.map(drop)
     }
 
     /// All nodes of a job; `None` when the registry has no such job.
@@ -82,7 +126,7 @@ impl Site {
         let children = self.registry.lists(&parents).await?;
         let mut wanted = Vec::new();
         for (place, lists) in children.chunks(PARENTS.len()).enumerate() {
-            wanted.extend([Key::Config, Key::Paused].map(|key| (place, key)));
+            wanted.extend([Key::Job, Key::Config, Key::Paused].map(|key| (place, key)));
             let [hosts, instances, items] = lists else { continue };
             for ip in hosts {
                 wanted.extend([Key::Server(ip.clone()), Key::SmoothStop(ip.clone())].map(|key| (place, key)));
@@ -92,10 +136,10 @@ impl Site {
             wanted.extend(instances.chain(items).map(|key| (place, key)));
         }
         let paths: Vec<Path> = wanted.iter().map(|(place, key)| self.keys.of(&names[*place], key)).collect();
-        let nodes = self.registry.read(&paths).await?;
+        let nodes = read_each(&*self.registry, &paths).await?;
         let mut mirrors: Vec<Mirror> = names.iter().map(|_| Mirror::default()).collect();
         for ((place, key), node) in wanted.iter().zip(&nodes) {
-            if let Some(node) = node {
+            if let Readable::Found(Some(node)) = node {
                 mirrors[*place].put(key, Some(node));
             }
         }
@@ -144,6 +188,50 @@ impl Site {
     }
 }
 
+/// A look at a namespace.
+struct Look {
+    site: Site,
+    /// Its `control`, where there is one.
+    ours: Option<Ours>,
+    /// The journal's number, read after it.
+    head: i64,
+}
+
+async fn look(app: &App, project: &ProjectRow) -> Result<Look, Failed> {
+    let (registry, keys) = registry_of(app, project).await?;
+    let path = control::path(&keys);
+    let mark = app.store.control_mark(project.id).await?;
+    let mut is_proven = false;
+    loop {
+        let node = registry.read(std::slice::from_ref(&path)).await?.pop().flatten();
+        // What was written there is in the database by now.
+        let (head, _) = app.store.head().await?;
+        let ours = match control::standing(node.as_ref(), app.store.plane(), mark, head) {
+            Standing::Ours(ours) => Some(ours),
+            Standing::None => None,
+            Standing::Behind { seq, head } => return Err(Failed::Behind { seq, head }),
+            Standing::Another(url) => return Err(Failed::AnotherPlane(url)),
+            Standing::Older { .. } if !is_proven => {
+                // The session may lag behind: what is read after a write does not.
+                is_proven = true;
+                registry.commit(vec![Op::check(Path::root())]).await?;
+                continue;
+            }
+            Standing::Older { found, known } => return Err(Failed::Older { found, known }),
+        };
+        let fence = ours.map(|ours| Op::check_if(path, ours.version));
+        return Ok(Look { site: Site { registry, keys, fence }, ours, head });
+    }
+}
+
+/// A registry that does not answer for too long counts as away.
+async fn patiently<T>(work: impl Future<Output = Result<T, Failed>>) -> Result<T, Failed> {
+    match tokio::time::timeout(PATIENCE, work).await {
+        Ok(done) => done,
+        Err(_) => Err(Error::Unavailable("it does not answer".into()).into()),
+    }
+}
+
 /// Whether an instance is on a host, by its id.
 pub(super) fn is_on(instance: &str, ip: &str) -> bool {
     InstanceId::from_wire(instance).ip() == ip
@@ -153,6 +241,7 @@ pub(super) fn is_on(instance: &str, ip: &str) -> bool {
 pub(super) fn failed(error: AdminError) -> Failed {
     match error {
         AdminError::View(ViewError::Registry(error)) => error.into(),
+        AdminError::Fenced(_) => Failed::Fenced,
         _ => Failed::Contended,
     }
 }
@@ -160,7 +249,7 @@ pub(super) fn failed(error: AdminError) -> Failed {
 /// Whether the registry may do it later.
 pub(super) fn is_away(failed: &Failed) -> bool {
     match failed {
-        Failed::NoSession(_) | Failed::Contended => true,
+        Failed::NoSession(_) | Failed::Contended | Failed::Fenced => true,
         Failed::Registry(error) => !matches!(error, Error::Denied { .. }),
         _ => false,
     }

@@ -37,7 +37,7 @@ mod view;
 pub use bulk::bulk;
 pub use fail::{Failpoints, Point};
 pub use frame::{Asked, carry_out};
-pub use sweep::sweep;
+pub use sweep::{Mended, sweep};
 pub use view::{Operated, hold_view, view};
 
 use crate::decide::chain::{Actor, ActorKind, Via};

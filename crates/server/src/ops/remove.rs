@@ -21,7 +21,7 @@ use crate::store::OperationState;
 use crate::sync::Failed;
 use clockwright_api::operations::Outcome;
 use clockwright_api::{Code, Problem};
-use clockwright_fleet::admin::{Admin, AdminError, Hold as Node};
+use clockwright_fleet::admin::{AdminError, Hold as Node};
 use clockwright_fleet::pause::PauseNote;
 use clockwright_fleet::view::ViewError;
 use clockwright_model::Millis;
@@ -59,7 +59,7 @@ fn outcome(work: &Work<'_>, held: Ended, running: &[Running]) -> Outcome {
 
 /// What ours run is stopped.
 async fn kill(work: &Work<'_>) -> Result<(), Failed> {
-    let site = Site::open(work.app, work.project).await?;
+    let site = Site::to_write(work.app, work.project, None).await?;
     let Some(place) = work.place() else { return Ok(()) };
     let note = PauseNote {
         at: work.row.at,
@@ -69,7 +69,7 @@ async fn kill(work: &Work<'_>) -> Result<(), Failed> {
         kill: true,
     };
     if site.job(&place.name).await?.is_some() {
-        let admin = Admin::new(&*site.registry, &site.keys);
+        let admin = site.admin("");
         admin.hold(&place.name, &Node::Paused(Some(note))).await.map_err(failed)?;
     }
     Ok(())
@@ -79,8 +79,8 @@ async fn kill(work: &Work<'_>) -> Result<(), Failed> {
 async fn take_away(work: &Work<'_>, held: Ended, wait: Millis) -> Result<Ended, Stopped> {
     let name = &work.ask.job;
     loop {
-        let site = Site::open(work.app, work.project).await?;
-        let admin = Admin::new(&*site.registry, &site.keys).by(&work.ask.who.name);
+        let site = Site::to_write(work.app, work.project, None).await?;
+        let admin = site.admin(&work.ask.who.name);
         match admin.shutdown(Some(name), None).await {
             Ok(_) | Err(AdminError::View(ViewError::NoSuchJob { .. })) => {}
             Err(error) => return Err(failed(error).into()),
@@ -111,13 +111,13 @@ async fn take_away(work: &Work<'_>, held: Ended, wait: Millis) -> Result<Ended, 
 
 /// All is as before: what the removal held goes on.
 async fn give_up(work: &Work<'_>, ended: Ended) -> Result<Ended, Stopped> {
-    let site = Site::open(work.app, work.project).await?;
+    let site = Site::to_write(work.app, work.project, None).await?;
     if let Some(place) = work.place()
         && let Some((mirror, leases)) = site.job(&place.name).await?
     {
         let holds = work.app.store.holds(work.project.id, Some(place.id)).await.map_err(Failed::from)?;
         let rest: Vec<Hold> = holds.into_iter().filter(|hold| hold.origin != Origin::Removal).collect();
-        let admin = Admin::new(&*site.registry, &site.keys);
+        let admin = site.admin("");
         for step in starts(&rest, &work.progress.made, &Found::of(&mirror, &leases)) {
             admin.hold(&place.name, &step).await.map_err(failed)?;
         }

@@ -1,7 +1,7 @@
 //! R, C and T2: what was begun is carried out and ended.
 
 use super::fail::{Crashed, Point};
-use super::look::{Site, is_away};
+use super::look::{ATTEMPTS, Site, is_away};
 use super::{Ask, Ended, Live, Place, Progress, Then, action, acts, hold, remove, trigger, view};
 use crate::app::App;
 use crate::decide::chain::{Outcome as Ending, Record, Target};
@@ -118,7 +118,18 @@ pub(super) async fn run(app: Arc<App>, row: OperationRow, _live: Option<Live>) {
     }
 }
 
+/// Each step is safe to repeat: it is done anew when the namespace's `control` changed under it.
 async fn carry(work: &mut Work<'_>) -> Result<Ended, Stopped> {
+    for _ in 0..ATTEMPTS {
+        match once(work).await {
+            Err(Stopped::Away(Failed::Fenced)) => {}
+            done => return done,
+        }
+    }
+    Err(Failed::Contended.into())
+}
+
+async fn once(work: &mut Work<'_>) -> Result<Ended, Stopped> {
     work.pass(Point::Begun)?;
     let ended = match &work.ask.act {
         Act::Trigger => trigger::carry(work).await?,

@@ -1,32 +1,38 @@
 //! Holds follow the database as settings do, with one asymmetry: somebody else may stop something, never start it.
 //!
 //! # When
-//! Half a second after a hint that a node of a hold has changed, and with every sweep of settings.
+//! Half a second after a hint that a node of a hold has changed, with every sweep of settings, and when somebody asks.
 //!
 //! # The order, and why it is safe
 //! 1. The journal's number, the operations that are not over, and the holds are read from the database.
 //! 2. **Then** the nodes are read from the registry. A job of which an operation is under way is left to that.
-//! 3. Each job is decided, purely ([`decide::hold`](crate::decide::hold)).
+//! 3. Each job is decided, purely ([`decide::hold`](crate::decide::hold)). Where anything is to be done, its nodes are read once more after a
+//!    commit that changes nothing: a session may lag behind, and what an operation started must not be taken for stopped.
 //! 4. What others stopped becomes a wish: in a transaction that takes the journal's head first, and only if nothing was recorded of the
 //!    project since 1. So no operation was under way while the nodes were read, and what stood still was none of ours.
-//! 5. What others started is on record and is stopped again, each node if it has the version that was read.
+//! 5. What others started is on record and is stopped again, each node if it has the version that was read, and if the namespace's `control`
+//!    has the one that it had before 1. So nothing comes of it once a later term has begun there.
 //!
 //! | what happens | effect |
 //! |---|---|
-//! | an operation begins between 1 and 4 | its record is seen in 4, and nothing is taken over: the next look finds what is left |
+//! | an operation begins between 1 and 4 | its record is seen in 4, and nothing is taken over: the job is looked at anew, and left to the operation while that is under way |
 //! | an operation lifts a wish between 1 and 5 | the node was stopped for a wish that is gone: step 6 looks again, and starts what it stopped itself |
 //! | a crash between 4 and 5 | the wishes stand, and the next look stops the rest |
 //! | two control servers look at once | one wish is made, by its key; a node that is stopped twice is stopped |
+//! | somebody saves settings between 1 and 5 | `control` is another one: the jobs are looked at anew |
+//! | the config cannot be read, or is of another layout than the job was written in | what the wishes stop is stopped again; what else stands still is nobody's wish, since only the config tells how the layout says that |
 
 use super::Place;
-use super::look::{Site, failed};
+use super::look::{ATTEMPTS, Site, failed};
 use super::view;
 use crate::app::App;
+use crate::chores::{self, Term};
 use crate::decide::chain::{Actor, Outcome, Record, Target};
 use crate::decide::hold::{Found, Hold, Key, Outside, outside, starts};
 use crate::store::{JobRow, JobState, OperationRow, ProjectRow, StoreError};
 use crate::sync::Failed;
-use clockwright_fleet::admin::{Admin, Hold as Node};
+use clockwright_fleet::Layout;
+use clockwright_fleet::admin::Hold as Node;
 use clockwright_fleet::leases::Leases;
 use clockwright_fleet::mirror::Mirror;
 use clockwright_model::JobName;
@@ -37,26 +43,59 @@ use std::sync::Arc;
 /// How many jobs are read at once.
 const GROUP: usize = 64;
 /// How often one job is looked at again in one go.
-const ROUNDS: usize = 3;
+const ROUNDS: usize = 5;
 
-/// Looks at the holds of these jobs of a project, and puts right what is to be.
+/// What was done about the holds of one job.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Mended {
+    /// The job.
+    pub job: i64,
+    /// In the journal's words: `hold.restore`, `hold.outside` or `hold.follow`.
+    pub action: &'static str,
+    /// Which nodes were stopped again, or which wishes were made or given up.
+    pub what: Vec<String>,
+}
+
+/// Looks at the holds of these jobs of a project, and puts right what is to be: for a request, or within a term.
 ///
 /// # Errors
-/// The registry or the database is away; what was done stays done.
-pub async fn sweep(app: &App, project: &ProjectRow, jobs: &[Arc<JobRow>]) -> Result<(), Failed> {
-    let site = Site::open(app, project).await?;
+/// The registry or the database is away, or the term is over; what was done stays done.
+pub async fn sweep(
+    app: &App,
+    project: &ProjectRow,
+    jobs: &[Arc<JobRow>],
+    term: Option<&Term>,
+) -> Result<Vec<Mended>, Failed> {
+    let mut mended = Vec::new();
     for group in jobs.chunks(GROUP) {
-        let before = Before::read(app, project).await?;
-        let names: Vec<JobName> = group.iter().filter_map(|job| JobName::new(&job.name).ok()).collect();
-        let (mirrors, leases) = site.holds(&names).await?;
-        for (name, mirror) in names.iter().zip(&mirrors) {
-            let Some(job) = group.iter().find(|job| job.name == name.as_str()) else { continue };
-            let decided = before.decide(project, job, mirror, &leases);
-            if decided == Outside::default() {
-                continue;
+        let mut attempts = 0;
+        loop {
+            attempts += 1;
+            match look_at(app, project, group, term, &mut mended).await {
+                Err(Failed::Fenced) if attempts < ATTEMPTS => {}
+                done => break done?,
             }
-            let look = Look { app, project, site: &site, job, name };
-            look.settle(&before, decided, mirror).await?;
+        }
+    }
+    Ok(mended)
+}
+
+async fn look_at(
+    app: &App,
+    project: &ProjectRow,
+    group: &[Arc<JobRow>],
+    term: Option<&Term>,
+    mended: &mut Vec<Mended>,
+) -> Result<(), Failed> {
+    let site = Site::to_write(app, project, term).await?;
+    let mut before = Before::read(app, project).await?;
+    let names: Vec<JobName> = group.iter().filter_map(|job| JobName::new(&job.name).ok()).collect();
+    let (mirrors, leases) = site.holds(&names).await?;
+    for (name, mirror) in names.iter().zip(&mirrors) {
+        let Some(job) = group.iter().find(|job| job.name == name.as_str()) else { continue };
+        if before.decide(project, job, mirror, &leases) != Outside::default() {
+            let look = Look { app, project, term, site: &site, job, name };
+            look.settle(&mut before, mended).await?;
         }
     }
     Ok(())
@@ -83,7 +122,11 @@ impl Before {
         if under_way || job.state == JobState::Removing || mirror.config.is_none() {
             return Outside::default();
         }
-        outside(project.policy.holds, job.id, &self.of(job.id), &Found::of(mirror, leases))
+        let decided = outside(project.policy.holds, job.id, &self.of(job.id), &Found::of(mirror, leases));
+        match mirror.settings(None) {
+            Some(Ok(_)) => decided,
+            _ => Outside { back: decided.back, ..Outside::default() },
+        }
     }
 
     fn of(&self, job: i64) -> Vec<Hold> {
@@ -95,42 +138,70 @@ impl Before {
 struct Look<'a> {
     app: &'a App,
     project: &'a ProjectRow,
+    term: Option<&'a Term>,
     site: &'a Site,
     job: &'a JobRow,
     name: &'a JobName,
 }
 
 impl Look<'_> {
-    /// Steps 4 to 6.
-    async fn settle(&self, before: &Before, decided: Outside, mirror: &Mirror) -> Result<(), Failed> {
-        let mut decided = decided;
+    /// Steps 4 to 6. What is on record of this look itself counts as seen before, for the jobs that come after.
+    async fn settle(&self, before: &mut Before, mended: &mut Vec<Mended>) -> Result<(), Failed> {
+        self.site.prove().await?;
+        let (mirrors, leases) = self.site.holds(std::slice::from_ref(self.name)).await?;
+        let Some(mirror) = mirrors.first() else { return Ok(()) };
+        let mut decided = self.decide(before, mirror, &leases).await?;
         let mut stopped: BTreeSet<Key> = BTreeSet::new();
         let (mut seq, mut note) = (before.seq, mirror.paused.clone());
-        for _ in 0..ROUNDS {
+        for round in 0..ROUNDS {
             let (mine, theirs): (Vec<Key>, Vec<Key>) =
                 decided.taken.iter().cloned().partition(|key| stopped.contains(key));
             if !mine.is_empty() {
                 self.start(&mine).await?;
             }
             let outside = Outside { taken: theirs, ..decided };
-            if outside != Outside::default() && !self.record(seq, &outside, note.as_ref()).await? {
+            if outside == Outside::default() && mine.is_empty() {
                 return Ok(());
             }
-            if outside.back.is_empty() && mine.is_empty() {
-                return Ok(());
-            }
-            let admin = Admin::new(&*self.site.registry, &self.site.keys);
-            for step in &outside.back {
-                admin.hold(self.name, step).await.map_err(failed)?;
-                stopped.insert(self.key(step));
+            if outside != Outside::default()
+                && let Some(last) = self.record(seq, &outside, note.as_ref(), mended).await?
+            {
+                if round == 0 {
+                    before.seq = last;
+                }
+                if outside.back.is_empty() && mine.is_empty() {
+                    return Ok(());
+                }
+                let admin = self.site.admin("");
+                for step in &outside.back {
+                    admin.hold(self.name, step).await.map_err(failed)?;
+                    stopped.insert(self.key(step));
+                }
             }
             let again = Before::read(self.app, self.project).await?;
+            self.site.prove().await?;
             let (mirrors, leases) = self.site.holds(std::slice::from_ref(self.name)).await?;
             let Some(now) = mirrors.first() else { return Ok(()) };
             (seq, note) = (again.seq, now.paused.clone());
-            decided = again.decide(self.project, self.job, now, &leases);
+            decided = self.decide(&again, now, &leases).await?;
         }
         Ok(())
+    }
+
+    /// Step 3. Of a job whose config is of another layout than the one that it was written in nobody knows what stands still.
+    async fn decide(&self, before: &Before, mirror: &Mirror, leases: &Leases) -> Result<Outside, Failed> {
+        let decided = before.decide(self.project, self.job, mirror, leases);
+        if decided.taken.is_empty() && decided.lifted.is_empty() {
+            return Ok(decided);
+        }
+        let row = self.app.store.syncs(&[self.job.id]).await?.into_iter().next();
+        let known = row.filter(|row| row.base.is_some()).and_then(|row| Layout::numbered(&row.layout));
+        match known {
+            Some(layout) if layout != mirror.layout => {
+                Ok(Outside { back: decided.back, ..Outside::default() })
+            }
+            _ => Ok(decided),
+        }
     }
 
     /// The wish that somebody else would have had who stopped this node.
@@ -153,26 +224,27 @@ impl Look<'_> {
         let holds = self.app.store.holds(self.project.id, Some(self.job.id)).await?;
         let (mirrors, leases) = self.site.holds(std::slice::from_ref(self.name)).await?;
         let Some(mirror) = mirrors.first() else { return Ok(()) };
-        let admin = Admin::new(&*self.site.registry, &self.site.keys);
+        let admin = self.site.admin("");
         for step in starts(&holds, mine, &Found::of(mirror, &leases)) {
             admin.hold(self.name, &step).await.map_err(failed)?;
         }
         Ok(())
     }
 
-    /// Step 4, and what is told of step 5; false when something else happened in the project meanwhile.
+    /// Step 4, and what is told of step 5: the number of the last record; `None` when something else happened in the project meanwhile.
     async fn record(
         &self,
         seq: i64,
         outside: &Outside,
         note: Option<&clockwright_fleet::pause::PauseNote>,
-    ) -> Result<bool, Failed> {
-        let mut change = self.app.store.begin(Actor::server("holds"), self.app.now()).await?;
+        mended: &mut Vec<Mended>,
+    ) -> Result<Option<i64>, Failed> {
+        let mut change = chores::begin(self.app, self.term, Actor::server("holds")).await?;
         change.number().await?;
         let open = change.open_operations(self.project.id).await?;
         let busy = open.iter().any(|row| row.job == self.job.id || row.job == 0);
         if busy || !change.is_quiet_since(self.project.id, seq).await? {
-            return Ok(false);
+            return Ok(None);
         }
         let (by, why) =
             note.map_or((String::new(), String::new()), |note| (note.by.clone(), note.reason.clone()));
@@ -188,7 +260,7 @@ impl Look<'_> {
                 reason: if pauses { why.chars().take(1000).collect() } else { String::new() },
             };
             match change.insert_hold(&hold).await {
-                Err(StoreError::Taken) => return Ok(false),
+                Err(StoreError::Taken) => return Ok(None),
                 other => other?,
             }
         }
@@ -197,25 +269,30 @@ impl Look<'_> {
         }
         let place = Place { name: self.name.clone(), id: self.job.id };
         let keys = |keys: &[Key]| keys.iter().map(view::key_text).collect::<Vec<_>>();
-        for (action, told) in [
+        let mut done: Vec<Mended> = [
             ("hold.outside", keys(&outside.taken)),
             ("hold.follow", keys(&outside.lifted)),
             ("hold.restore", outside.back.iter().map(|step| view::node(&place, step)).collect()),
-        ] {
-            if told.is_empty() {
-                continue;
-            }
+        ]
+        .into_iter()
+        .filter(|(_, what)| !what.is_empty())
+        .map(|(action, what)| Mended { job: self.job.id, action, what })
+        .collect();
+        for one in &done {
             change.record(Record {
-                action,
+                action: one.action,
                 project: self.project.id,
                 target: Target { kind: "job", id: self.job.id.to_string(), name: self.job.name.clone() },
                 outcome: Outcome::Done,
                 code: "",
-                changes: json!({ "holds": told }),
+                changes: json!({ "holds": one.what }),
                 reason: String::new(),
             });
         }
-        change.commit().await?;
-        Ok(true)
+        let last = change.commit().await?;
+        // One that was looked at anew is told once.
+        done.retain(|one| !mended.contains(one));
+        mended.append(&mut done);
+        Ok(Some(last))
     }
 }

@@ -14,7 +14,7 @@ use crate::decide::ops::{Seen, runs};
 use crate::sync::Failed;
 use clockwright_api::operations::{AskedInstance, Outcome};
 use clockwright_api::{Code, Problem};
-use clockwright_fleet::admin::{Admin, AdminError, Answer, Hold as Node, Triggered};
+use clockwright_fleet::admin::{AdminError, Answer, Hold as Node, Triggered};
 use clockwright_fleet::mirror::Mirror;
 use clockwright_fleet::view::ViewError;
 use clockwright_model::InstanceId;
@@ -27,9 +27,9 @@ const LOOK: Duration = Duration::from_millis(50);
 
 pub(super) async fn carry(work: &Work<'_>) -> Result<Ended, Stopped> {
     let Some(place) = work.place() else { return Ok(Ended::done(work.outcome())) };
-    let site = Site::open(work.app, work.project).await?;
+    let site = Site::to_write(work.app, work.project, None).await?;
     let holds = work.app.store.holds(work.project.id, Some(place.id)).await.map_err(Failed::from)?;
-    let admin = Admin::new(&*site.registry, &site.keys).by(&work.ask.who.name);
+    let admin = site.admin(&work.ask.who.name);
     if let Some((mirror, leases)) = site.job(&place.name).await? {
         let rest: Vec<Hold> =
             holds.into_iter().filter(|hold| !work.progress.lift.contains(&hold.key)).collect();

@@ -37,7 +37,7 @@ pub use people::{LinkKind, LinkRow, SessionRow, TokenRow, UserKind, UserRow, Use
 pub use projects::{MemberKind, MemberRow, ProjectRow};
 pub use requests::RequestRow;
 pub use servers::{ServerRow, TermRow};
-pub use sync::{DriftRow, SyncRow, SyncState, Wished};
+pub use sync::{DriftRow, SyncRow, SyncState, Wished, kept};
 
 use crate::decide::chain::{self, Actor, Fields, NOTHING, Record};
 use clockwright_model::Millis;

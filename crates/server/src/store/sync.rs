@@ -5,7 +5,7 @@
 
 use super::jobs::{JobRow, VersionRow, job, unknown, version};
 use super::{Change, Store, StoreError};
-use crate::decide::chain::words;
+use crate::decide::chain::{sha256, words};
 use crate::decide::group::Notes;
 use crate::decide::pace::Repeats;
 use clockwright_model::Millis;
@@ -117,8 +117,20 @@ pub struct DriftRow {
 
 /// How long whoever saved a job has to write it, before the server that leads does.
 const SAVED: Millis = 5_000;
-/// At most so many characters of what others wrote are kept.
+/// At most so many bytes of what others wrote are kept as text.
 const LONGEST: usize = 64 * 1024;
+
+/// What others wrote, as it is kept: as text, or its head with the hash of all of it.
+#[must_use]
+pub fn kept(bytes: &[u8]) -> String {
+    let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).replace('\0', "\u{fffd}");
+    match bytes.get(..LONGEST) {
+        Some(head) if bytes.len() > LONGEST => {
+            format!("{}\n… {} bytes, SHA-256 {}", text(head), bytes.len(), sha256(bytes))
+        }
+        _ => text(bytes),
+    }
+}
 
 const SYNC: &str = "SELECT job, state, base_version, base, wire_digest, layout, seen, synced, error, over_digest, repeats, over_at, next_try \
                     FROM CLOCKWRIGHT_SYNC";
@@ -381,7 +393,6 @@ impl Change {
     /// # Errors
     /// The database is away.
     pub async fn insert_drift(&mut self, row: &DriftRow) -> Result<(), StoreError> {
-        let had: String = row.had.chars().take(LONGEST).collect();
         let mut sql = self.sql(
             "INSERT INTO CLOCKWRIGHT_DRIFT (id, project, job, name, found, kind, verdict, had, wanted, changes, author, done, seq)",
         );
@@ -393,7 +404,7 @@ impl Change {
             row.found.into(),
             row.kind.as_str().into(),
             row.verdict.as_str().into(),
-            had.into(),
+            row.had.as_str().into(),
             row.wanted.as_str().into(),
             row.changes.as_str().into(),
             row.author.as_str().into(),

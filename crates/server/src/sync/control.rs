@@ -53,7 +53,7 @@ pub(super) const NOBODYS: &str = "a node that no database of Clockwright wrote";
 /// The node's path.
 #[must_use]
 pub fn path(keys: &Keys) -> Path {
-    keys.own_root().join("control")
+    keys.control()
 }
 
 /// How the node stands to this database.

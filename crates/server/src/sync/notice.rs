@@ -113,7 +113,7 @@ async fn follow(app: &App, term: &Term, project: &ProjectRow, registry: SharedRe
             tracing::debug!(project = row.name, %error, "a project's jobs cannot be looked at");
             return;
         }
-        if let Err(error) = ops::sweep(app, &row, &app.catalogue.jobs(row.id)).await {
+        if let Err(error) = ops::sweep(app, &row, &app.catalogue.jobs(row.id), Some(term)).await {
             tracing::debug!(project = row.name, %error, "what holds a project's jobs cannot be looked at");
             return;
         }
@@ -134,7 +134,7 @@ async fn follow(app: &App, term: &Term, project: &ProjectRow, registry: SharedRe
             }
             let Some(row) = app.catalogue.project_of(project.id) else { return };
             let looked = match look_at(app, &row, &names, by).await {
-                Ok(()) => look_at_holds(app, &row, &names).await,
+                Ok(()) => look_at_holds(app, &row, &names, term).await,
                 failed => failed,
             };
             if let Err(error) = looked {
@@ -168,9 +168,14 @@ async fn look_at(
 }
 
 /// Looks at what holds a few jobs.
-async fn look_at_holds(app: &App, project: &ProjectRow, names: &BTreeSet<String>) -> Result<(), Failed> {
+async fn look_at_holds(
+    app: &App,
+    project: &ProjectRow,
+    names: &BTreeSet<String>,
+    term: &Term,
+) -> Result<(), Failed> {
     let jobs: Vec<_> = names.iter().filter_map(|name| app.catalogue.job(project.id, name)).collect();
-    ops::sweep(app, project, &jobs).await
+    ops::sweep(app, project, &jobs, Some(term)).await.map(drop)
 }
 
 enum Noticed {

@@ -3,7 +3,7 @@
 use super::control;
 use super::held::hold;
 use crate::app::App;
-use crate::chores::Term;
+use crate::chores::{self, Term};
 use crate::decide::author::{Author, guess};
 use crate::decide::chain::{Actor, Outcome, Record, Target, told};
 use crate::decide::group::{
@@ -11,10 +11,12 @@ use crate::decide::group::{
 };
 use crate::decide::sync::Access;
 use crate::registries::NoSession;
-use crate::store::{Change, DriftRow, NewJob, ProjectRow, StoreError};
+use crate::store::{Change, DriftRow, NewJob, ProjectRow, StoreError, kept};
 use clockwright_fleet::keys::{Key, Keys};
 use clockwright_model::JobName;
-use clockwright_registry::{Access as NodeAccess, Error, Node, Op, Path, SharedRegistry};
+use clockwright_registry::{
+    Access as NodeAccess, Error, Node, Op, Path, Readable, SharedRegistry, read_each,
+};
 use futures::FutureExt;
 use futures::future::BoxFuture;
 use serde_json::json;
@@ -58,6 +60,9 @@ pub enum Failed {
     /// Others were faster, again and again.
     #[error("others write there all the time")]
     Contended,
+    /// The namespace's `control` changed meanwhile: another server wrote settings, or leads.
+    #[error("another server wrote there meanwhile")]
+    Fenced,
     /// A greater term wrote there.
     #[error("another server leads by now")]
     TermOver,
@@ -91,11 +96,7 @@ impl By<'_> {
 
     /// A change, within the term if there is one.
     pub(super) async fn begin(self, app: &App) -> Result<Change, StoreError> {
-        let actor = Actor::server("sync");
-        match self.term {
-            Some(term) => term.begin(app, actor).await,
-            None => app.store.begin(actor, app.now()).await,
-        }
+        chores::begin(app, self.term, Actor::server("sync")).await
     }
 
     /// Bookkeeping, within the term if there is one.
@@ -273,8 +274,10 @@ impl<'a> Desk<'a> {
         let paths: Vec<Path> = std::iter::once(control::path(&self.keys))
             .chain(pairs.iter().flat_map(|(root, config)| [root.clone(), config.clone()]))
             .collect();
-        let mut nodes = self.registry.read(&paths).await?.into_iter();
-        let control = nodes.next().flatten();
+        let mut nodes = read_each(&*self.registry, &paths).await?.into_iter();
+        let Some(Readable::Found(control)) = nodes.next() else {
+            return Err(Error::Denied(format!("{}: the session's user may not read it", paths[0])));
+        };
         let access = if self.app.registries.has_credential(&self.project.registry) {
             let configs: Vec<Path> = pairs.into_iter().map(|(_, config)| config).collect();
             self.registry.access(&configs).await?
@@ -282,14 +285,16 @@ impl<'a> Desk<'a> {
             Vec::new()
         };
         let mut access = access.into_iter();
-        let looked = self.names.iter().map(|_| Looked {
-            root: nodes.next().flatten(),
-            config: nodes.next().flatten(),
-            access: match access.next() {
+        let looked = self.names.iter().map(|_| {
+            let (root, config) = (nodes.next(), nodes.next());
+            let access = match access.next() {
+                _ if matches!(config, Some(Readable::Denied)) => Access::Denied,
                 Some(NodeAccess::Open) => Access::Open,
                 Some(NodeAccess::Foreign) => Access::Denied,
                 _ => Access::Ours,
-            },
+            };
+            let found = |node: Option<Readable>| node.and_then(Readable::found);
+            Looked { root: found(root), config: found(config), access }
         });
         Ok(News::Looked(control, looked.collect()))
     }
@@ -382,7 +387,9 @@ impl<'a> Desk<'a> {
         let ids = self.registry.lists(&parents).await?;
         let mut authors = Vec::with_capacity(found.len());
         for ((finding, parent), ids) in found.iter().zip(parents).zip(ids) {
-            let Some(config) = &finding.had else {
+            // Who deletes a node, or gives it to others, leaves no hand in its text.
+            let written = finding.had.as_ref().filter(|_| !matches!(finding.kind, "open" | "denied"));
+            let Some(config) = written else {
                 authors.push(Author::Unknown);
                 continue;
             };
@@ -397,7 +404,6 @@ impl<'a> Desk<'a> {
     }
 
     fn drift_row(&self, finding: &Finding, author: &Author) -> DriftRow {
-        let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).replace('\0', "\u{fffd}");
         DriftRow {
             id: uuid::Uuid::now_v7().to_string(),
             project: self.project.id,
@@ -406,11 +412,11 @@ impl<'a> Desk<'a> {
             found: self.app.now(),
             kind: finding.kind.to_owned(),
             verdict: if finding.repaired { "repaired" } else { "reported" }.to_owned(),
-            had: finding.had.as_ref().map(|node| text(&node.data)).unwrap_or_default(),
+            had: finding.had.as_ref().map(|node| kept(&node.data)).unwrap_or_default(),
             wanted: finding.wanted.clone(),
             changes: told(&finding.changes).to_string(),
             author: json!({
-                "author": author, "root": text(&finding.root),
+                "author": author, "root": kept(&finding.root),
                 "at": finding.had.as_ref().map(|node| node.stat.modified_at),
             })
             .to_string(),

@@ -23,7 +23,7 @@ on_each_database! {
 async fn sweep(fleet: &Fleet<'_>) {
     let project = fleet.stage.app.catalogue.project("billing").unwrap();
     let jobs = fleet.stage.app.catalogue.jobs(project.id);
-    ops::sweep(&fleet.stage.app, &project, &jobs).await.unwrap();
+    ops::sweep(&fleet.stage.app, &project, &jobs, None).await.unwrap();
 }
 
 async fn what_somebody_else_stopped_becomes_a_wish_in_2x(stage: &Stage) {

@@ -1,22 +1,29 @@
 //! Of several servers one leads, and what an older term does comes to nothing.
 
+use crate::fleet::{Fleet, HERE};
 use crate::stage::{Stage, on_each_database};
+use clockwright_fleet::Layout;
 use clockwright_fleet::keys::{Key, Keys};
 use clockwright_model::JobName;
-use clockwright_registry::{ConnectOptions, Op, Path, Registry};
+use clockwright_registry::{CommitFuture, Connect, ConnectOptions, Op, Path, Registry, SharedRegistry};
 use clockwright_server::app::App;
 use clockwright_server::chores::lead::Lead;
 use clockwright_server::chores::{Term, now};
 use clockwright_server::decide::chain::Actor;
+use clockwright_server::ops;
 use clockwright_server::store::{Guess, ServerRow, StoreError};
 use clockwright_server::sync::{self, By, Word};
+use clockwright_testkit::faulty::{Fault, Faulty};
 use clockwright_testkit::patience::soon;
 use serde_json::{Value, json};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use tokio::sync::watch;
 
 on_each_database! {
     one_of_two_servers_leads_and_the_other_takes_over
     a_leader_that_wakes_up_in_a_later_term_writes_nothing
+    what_a_leader_was_about_to_stop_comes_to_nothing_once_a_later_term_has_begun
     a_database_is_led_from_one_registry_only
     what_is_over_is_removed_and_what_lives_stays
     the_mark_of_a_request_goes_a_day_after_it_was_carried_out
@@ -107,6 +114,73 @@ async fn a_leader_that_wakes_up_in_a_later_term_writes_nothing(stage: &Stage) {
         sync::write_by(&stage.app, &project, &ids, By { word: Word::Policy, term: Some(&revived) }).await;
     assert_eq!(refused, Err(sync::Failed::TermOver));
     assert!(matches!(revived.begin(&stage.app, Actor::server("sync")).await, Err(StoreError::TermOver)));
+}
+
+/// Commits that change something wait while it is shut.
+#[derive(Clone, Default)]
+struct Gate {
+    shut: watch::Sender<bool>,
+    waiting: Arc<AtomicUsize>,
+}
+
+impl Fault for Gate {
+    fn commit(&self, inner: &SharedRegistry, ops: Vec<Op>) -> CommitFuture {
+        if ops.iter().all(|op| matches!(op, Op::Check { .. })) {
+            return inner.commit(ops);
+        }
+        let (inner, waiting) = (Arc::clone(inner), Arc::clone(&self.waiting));
+        let mut shut = self.shut.subscribe();
+        Box::pin(async move {
+            waiting.fetch_add(1, Ordering::SeqCst);
+            shut.wait_for(|shut| !shut).await.unwrap();
+            waiting.fetch_sub(1, Ordering::SeqCst);
+            inner.commit(ops).await
+        })
+    }
+}
+
+async fn what_a_leader_was_about_to_stop_comes_to_nothing_once_a_later_term_has_begun(stage: &Stage) {
+    let fleet = Fleet::new(stage, Layout::V2).await;
+    fleet.host(HERE).await;
+    fleet.done("disable", json!({ "host": HERE })).await;
+    let gate = Gate::default();
+    let (registry, fault) = (stage.registry.clone(), gate.clone());
+    let connect: Connect = Arc::new(move || {
+        let inner = registry.connect(ConnectOptions::default());
+        let fault = fault.clone();
+        Box::pin(async move { Ok(Arc::new(Faulty { inner: inner?, fault }) as SharedRegistry) })
+    });
+    let sleeper = stage.another_by(connect).await;
+    let store = &stage.app.store;
+    assert!(store.has_home("here").await.unwrap());
+    let take = async |who: &str| {
+        Term::new(store.take_term("here", who, 1).await.unwrap().unwrap(), now() + 1_000_000)
+    };
+    let project = stage.app.catalogue.project("billing").unwrap();
+    let jobs = stage.app.catalogue.jobs(project.id);
+    let old = take("the old one").await;
+    ops::sweep(&sleeper, &project, &jobs, Some(&old)).await.unwrap();
+    let control = sync::control::path(&fleet.keys);
+    assert_eq!(read(stage, &control).await.unwrap().0["term"], old.number(), "a term writes itself in");
+    // Somebody enables the host; the old leader sees it, and stands still in the middle of putting it right.
+    fleet.host(HERE).await;
+    gate.shut.send_replace(true);
+    let sweep = {
+        let (sleeper, project, jobs, old) =
+            (Arc::clone(&sleeper), project.clone(), jobs.clone(), old.clone());
+        tokio::spawn(async move { ops::sweep(&sleeper, &project, &jobs, Some(&old)).await })
+    };
+    soon("its write is on its way", async || gate.waiting.load(Ordering::SeqCst) > 0).await;
+    let new = take("the new one").await;
+    ops::sweep(&stage.app, &project, &jobs, Some(&new)).await.unwrap();
+    assert!(fleet.is_disabled(HERE).await);
+    fleet.done("enable", json!({ "host": HERE })).await;
+    let host = fleet.keys.of(&fleet.name(), &Key::Server(HERE.into()));
+    let before = fleet.outside.read(std::slice::from_ref(&host)).await.unwrap();
+    gate.shut.send_replace(false);
+    assert_eq!(sweep.await.unwrap(), Err(sync::Failed::TermOver));
+    assert_eq!(fleet.outside.read(std::slice::from_ref(&host)).await.unwrap(), before, "I6");
+    assert!(!fleet.is_disabled(HERE).await && !old.holds());
 }
 
 async fn a_database_is_led_from_one_registry_only(stage: &Stage) {

@@ -3,6 +3,7 @@
 
 mod bad;
 mod bulk;
+mod drift;
 mod fleet;
 mod history;
 mod holds;

@@ -3,6 +3,7 @@
 use clockwright_events::EventStore;
 use clockwright_model::Millis;
 use clockwright_registry::{Connect, ConnectOptions, Embedded, Error, SharedRegistry};
+use clockwright_registry_zookeeper::{Options, ZooKeeper};
 use clockwright_server::app::{App, Clock};
 use clockwright_server::config::Config;
 use clockwright_server::registries::{Registries, Source};
@@ -13,6 +14,7 @@ use clockwright_testkit::sql::{Kind, shared};
 use futures::StreamExt;
 use http::{Method, Request, StatusCode};
 use serde_json::{Value, json};
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicI64, Ordering};
 use tower::ServiceExt;
@@ -147,9 +149,29 @@ impl Stage {
         Self { app, registry, far, router, time, config, address, _folder: folder }
     }
 
+    /// A server on SQLite whose registry `home` is a real ZooKeeper, where nodes are made for this `user:password`.
+    pub(crate) async fn on_zookeeper(servers: &str, digest: &str) -> Self {
+        let mut stage = Self::new(On::Sqlite).await;
+        let options = Options { digest: Some(digest.to_owned()), ..Options::new(servers) };
+        let connect: Connect = Arc::new(move || {
+            let options = options.clone();
+            Box::pin(async move { Ok(ZooKeeper::connect(options).await? as SharedRegistry) })
+        });
+        let source = Source { connect, credential: true };
+        stage.app = app(&stage.address, &stage.config, [("home", source)].into(), &stage.time).await;
+        stage.router = clockwright_server::http::service(Arc::clone(&stage.app));
+        stage
+    }
+
     /// Another server on the same database and registry.
     pub(crate) async fn another(&self) -> Arc<App> {
         open(&self.address, &self.config, &self.registry, &self.far, &self.time).await
+    }
+
+    /// Another server on the same database, which reaches the registry `home` by this.
+    pub(crate) async fn another_by(&self, connect: Connect) -> Arc<App> {
+        let source = Source { connect, credential: false };
+        app(&self.address, &self.config, [("home", source)].into(), &self.time).await
     }
 
     /// The event store `home`, as instances write it.
@@ -299,10 +321,6 @@ async fn open(
     far: &Arc<AtomicBool>,
     time: &Arc<AtomicI64>,
 ) -> Arc<App> {
-    let clock: Clock = {
-        let time = Arc::clone(time);
-        Arc::new(move || time.load(Ordering::SeqCst))
-    };
     let source = |reached: Arc<AtomicBool>| {
         let registry = registry.clone();
         let connect: Connect = Arc::new(move || {
@@ -316,11 +334,21 @@ async fn open(
         Source { connect, credential: false }
     };
     let near = source(Arc::new(AtomicBool::new(true)));
-    let registries =
-        Registries::new([("home".to_owned(), near), ("far".to_owned(), source(Arc::clone(far)))].into());
+    app(address, config, [("home", near), ("far", source(Arc::clone(far)))].into(), time).await
+}
+
+async fn app(
+    address: &str,
+    config: &Config,
+    sources: BTreeMap<&str, Source>,
+    time: &Arc<AtomicI64>,
+) -> Arc<App> {
+    let sources = sources.into_iter().map(|(name, source)| (name.to_owned(), source)).collect();
+    let time = Arc::clone(time);
+    let clock: Clock = Arc::new(move || time.load(Ordering::SeqCst));
     let store = Store::open(address).await.unwrap();
     let vault = sealing::unlock(&store, config).await.unwrap();
-    App::new(store, vault, config.clone(), registries, clock).await.unwrap()
+    App::new(store, vault, config.clone(), Registries::new(sources), clock).await.unwrap()
 }
 
 impl Caller {

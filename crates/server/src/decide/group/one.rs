@@ -4,7 +4,7 @@ use super::super::pace::{FIGHT, Repeats};
 use super::super::sync::{
     Access, Base, Conflict, Copy, Drift, DriftKind, Verdict, Wish, decide, digest, without_overwrite,
 };
-use super::{Adoption, Finding, Frame, Looked, Word};
+use super::{Adoption, BYTES, Finding, Frame, Looked, Word};
 use crate::store::{JobState, Managed, ProjectRow, SyncRow, SyncState, Wished};
 use clockwright_fleet::Layout;
 use clockwright_fleet::keys::Key;
@@ -73,6 +73,13 @@ pub(super) fn judge(frame: &Frame, name: &JobName, wished: Wished, looked: Looke
         by_files: wished.job.managed == Managed::Files,
     };
     let copy = match &looked.config {
+        // What may not be read is there all the same.
+        None if looked.access == Access::Denied => Copy::There {
+            config: Vec::new(),
+            digest: String::new(),
+            root: Vec::new(),
+            access: Access::Denied,
+        },
         None => Copy::None,
         Some(node) => Copy::There {
             config: node.data.to_vec(),
@@ -96,7 +103,10 @@ pub(super) fn judge(frame: &Frame, name: &JobName, wished: Wished, looked: Looke
         let layout = layout_of(&frame.project, &wished, &looked);
         let config = match &looked.config {
             None => layout.write(&wish.settings),
-            Some(node) => layout.rewrite(&node.data, looked.root_data(), &wish.settings),
+            // What others added stays, unless nobody could write it any more.
+            Some(node) => Some(layout.rewrite(&node.data, looked.root_data(), &wish.settings))
+                .filter(|text| text.len() <= BYTES)
+                .unwrap_or_else(|| layout.write(&wish.settings)),
         };
         Text { layout, root: layout.root(&wish.settings).to_owned(), config }
     });
@@ -167,8 +177,14 @@ impl Decided {
             Verdict::Recreate => Some("missing"),
             Verdict::Restore { .. } => Some("lost"),
             Verdict::Protect(Access::Open) => Some("open"),
+            Verdict::Protect(_) if self.protects() => Some("denied"),
             _ => None,
         }
+    }
+
+    /// The node is deleted and made again, as far as its parent lets us.
+    pub(super) fn protects(&self) -> bool {
+        matches!(self.verdict, Verdict::Protect(_)) && self.looked.config.is_some()
     }
 
     /// What is to be on record before the commit, unless it is.
@@ -191,6 +207,10 @@ impl Decided {
             Verdict::Protect(Access::Denied) if is_new || !was_denied => {
                 ("denied", Vec::new(), String::new())
             }
+            Verdict::Conflict(Conflict::Both(changes)) if is_new => ("both", changes.clone(), String::new()),
+            Verdict::Conflict(Conflict::LayoutChanged(layout)) if is_new => {
+                ("foreign", Vec::new(), format!("it is in the layout of {layout}"))
+            }
             _ => return None,
         };
         if recorded.get(&id).is_some_and(|there| *there == (self.looked.digest(), kind)) {
@@ -199,7 +219,8 @@ impl Decided {
         Some(Finding {
             job: (id, self.wished.job.name.clone()),
             kind,
-            repaired: self.mends().is_some(),
+            // Whether a node that we may not write can be made anew is known by trying.
+            repaired: self.mends().is_some_and(|kind| kind != "denied"),
             is_drift: !matches!(self.verdict, Verdict::Restore { .. }),
             changes,
             why,
@@ -212,7 +233,7 @@ impl Decided {
 
     pub(super) fn operations(&self) -> Vec<Op> {
         let (root_path, config_path) = self.paths.clone();
-        if let (Verdict::Protect(Access::Open), Some(node)) = (&self.verdict, &self.looked.config) {
+        if let (Verdict::Protect(_), Some(node)) = (&self.verdict, &self.looked.config) {
             // What it says stays as it is: that is decided when it is ours again.
             let delete = Op::Delete { path: config_path.clone(), version: Some(node.stat.version) };
             return vec![delete, Op::create(config_path, node.data.clone())];

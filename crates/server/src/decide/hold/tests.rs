@@ -37,7 +37,7 @@ fn after(found: &Found, steps: &[Node]) -> Found {
     for step in steps {
         match step.clone() {
             Node::Paused(note) => after.paused = note,
-            Node::Host { ip, disabled } => after.hosts.get_mut(&ip).unwrap().disabled = disabled,
+            Node::Host { ip, disabled } => after.hosts.entry(ip).or_default().disabled = disabled,
             Node::Drained { ip, drained } => after.hosts.get_mut(&ip).unwrap().drained = drained,
             Node::Item { item, disabled: true } => drop(after.items.insert(item)),
             Node::Item { item, disabled: false } => drop(after.items.remove(&item)),
@@ -120,6 +120,16 @@ fn h3_an_operation_lifts_what_it_stopped_and_nothing_that_another_wish_stops() {
             assert_eq!(left, alone, "{one:?} lifted beside {holds:?}");
         }
     }
+}
+
+#[test]
+fn a_host_whose_node_went_with_its_disable_is_made_again_where_one_job_was_to_be_kept_off_it() {
+    let mut now = found();
+    now.hosts.remove(HERE);
+    let back = |hold: Hold| outside(Policy::Keep, JOB, &[hold], &now).back;
+    assert_eq!(back(host(JOB, HERE, Kind::Disable)), [Node::Host { ip: HERE.into(), disabled: true }]);
+    assert_eq!(back(host(0, HERE, Kind::Disable)), [], "nobody knows whether this job knew it");
+    assert_eq!(back(host(JOB, HERE, Kind::Drain)), [], "there is nobody to drain");
 }
 
 #[test]

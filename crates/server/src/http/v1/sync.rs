@@ -8,6 +8,7 @@ use crate::http::answer::Found;
 use crate::http::grant::{Asker, Granted};
 use crate::http::parts::{Body, Named, Query, TheJob};
 use crate::http::refusal::{Answered, Refusal};
+use crate::ops::{self, Mended};
 use crate::store::{DriftRow, JobRow, NewJob, ProjectRow, StoreError, SyncState};
 use crate::sync::{By, Failed, Swept, Synced, look_only, registry_of, sweep, write, write_by};
 use clockwright_api::page::Page;
@@ -46,7 +47,9 @@ pub(in crate::http) async fn run(
     who: Granted<SyncRun>,
     TheJob(job): TheJob,
 ) -> Answered<Found<JobSync>> {
-    let synced = write(&app, who.project()?, &[job.id]).await.map_err(refuse)?;
+    let project = Arc::clone(who.project()?);
+    let synced = write(&app, &project, &[job.id]).await.map_err(refuse)?;
+    ops::sweep(&app, &project, std::slice::from_ref(&job), None).await.map_err(refuse)?;
     view(&app, &job, synced).await
 }
 
@@ -196,7 +199,7 @@ fn count(report: &mut ProjectSync, job: &JobRow, state: SyncState, why: &str) {
     }
 }
 
-fn report(app: &App, project: &ProjectRow, swept: Swept) -> Found<ProjectSync> {
+fn report(app: &App, project: &ProjectRow, swept: Swept, holds: &[Mended]) -> Found<ProjectSync> {
     let names: BTreeMap<i64, Arc<JobRow>> =
         app.catalogue.jobs(project.id).into_iter().map(|job| (job.id, job)).collect();
     let mut report = ProjectSync { held: swept.held, ..ProjectSync::default() };
@@ -213,6 +216,19 @@ fn report(app: &App, project: &ProjectRow, swept: Swept) -> Found<ProjectSync> {
             count(&mut report, job, synced.state, &why);
         }
     }
+    for mended in holds {
+        let Some(job) = names.get(&mended.job) else { continue };
+        let state = match mended.action {
+            "hold.restore" => "started",
+            "hold.outside" => "stopped",
+            _ => "lifted",
+        };
+        report.mended.push(JobState {
+            name: job.name.clone(),
+            state: state.to_owned(),
+            why: mended.what.join("; "),
+        });
+    }
     Found::new(report)
 }
 
@@ -221,8 +237,14 @@ pub(in crate::http) async fn run_project(
     who: Granted<SyncRun>,
 ) -> Answered<Found<ProjectSync>> {
     let project = Arc::clone(who.project()?);
-    let swept = sweep(&app, &project, false, By::REQUEST).await.map_err(refuse)?;
-    Ok(report(&app, &project, swept))
+    both(&app, &project, false).await
+}
+
+/// Settings and holds are looked at and put right.
+async fn both(app: &App, project: &ProjectRow, confirmed: bool) -> Answered<Found<ProjectSync>> {
+    let swept = sweep(app, project, confirmed, By::REQUEST).await.map_err(refuse)?;
+    let holds = ops::sweep(app, project, &app.catalogue.jobs(project.id), None).await.map_err(refuse)?;
+    Ok(report(app, project, swept, &holds))
 }
 
 pub(in crate::http) async fn confirm(
@@ -240,8 +262,7 @@ pub(in crate::http) async fn confirm(
     ));
     app.commit(change).await?;
     crate::sync::confirm(&app, &project).await.map_err(refuse)?;
-    let swept = sweep(&app, &project, true, By::REQUEST).await.map_err(refuse)?;
-    Ok(report(&app, &project, swept))
+    both(&app, &project, true).await
 }
 
 pub(in crate::http) async fn drifts(

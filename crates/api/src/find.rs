@@ -7,7 +7,7 @@ use std::collections::BTreeMap;
 use utoipa::{IntoParams, ToSchema};
 
 /// What the palette looks for.
-#[derive(Debug, Clone, Deserialize, IntoParams)]
+#[derive(Debug, Clone, Serialize, Deserialize, IntoParams)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct SearchAsk {
     /// Some letters, or a search as in lists of jobs.
@@ -57,7 +57,7 @@ pub struct Overview {
 }
 
 /// Which schedule is asked for.
-#[derive(Debug, Clone, Deserialize, IntoParams)]
+#[derive(Debug, Clone, Serialize, Deserialize, IntoParams)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct NextAsk {
     /// The schedule, as a job's `cron`.

@@ -62,7 +62,7 @@ pub struct Run {
 }
 
 /// Which outcomes are listed.
-#[derive(Debug, Clone, Default, Deserialize, IntoParams)]
+#[derive(Debug, Clone, Default, Serialize, Deserialize, IntoParams)]
 #[serde(rename_all = "camelCase", deny_unknown_fields, default)]
 pub struct RunsAsk {
     /// How many rows; 50 unless told, 1,000 at most.
@@ -135,7 +135,7 @@ pub struct Attempt {
 }
 
 /// Which attempts are listed.
-#[derive(Debug, Clone, Default, Deserialize, IntoParams)]
+#[derive(Debug, Clone, Default, Serialize, Deserialize, IntoParams)]
 #[serde(rename_all = "camelCase", deny_unknown_fields, default)]
 pub struct AttemptsAsk {
     /// How many rows; 50 unless told, 1,000 at most.
@@ -185,7 +185,7 @@ pub struct RunState {
 }
 
 /// Which part of a ledger is shown.
-#[derive(Debug, Clone, Default, Deserialize, IntoParams)]
+#[derive(Debug, Clone, Default, Serialize, Deserialize, IntoParams)]
 #[serde(rename_all = "camelCase", deny_unknown_fields, default)]
 pub struct LedgerAsk {
     /// About how many outcomes, 1 to 10,000; 1,000 unless told. Those of one instant are never parted.
@@ -232,7 +232,7 @@ pub struct Unsettled {
 }
 
 /// Which counts are shown.
-#[derive(Debug, Clone, Default, Deserialize, IntoParams)]
+#[derive(Debug, Clone, Default, Serialize, Deserialize, IntoParams)]
 #[serde(rename_all = "camelCase", deny_unknown_fields, default)]
 pub struct StatsAsk {
     /// `hour`, unless told, or `day`.
@@ -261,7 +261,7 @@ pub struct Counts {
 }
 
 /// Which losses are shown.
-#[derive(Debug, Clone, Default, Deserialize, IntoParams)]
+#[derive(Debug, Clone, Default, Serialize, Deserialize, IntoParams)]
 #[serde(rename_all = "camelCase", deny_unknown_fields, default)]
 pub struct SpanAsk {
     /// From this instant; thirty days ago unless told.

@@ -269,7 +269,7 @@ pub struct Difference {
 }
 
 /// Which jobs are listed, and in which order.
-#[derive(Debug, Clone, Default, Deserialize, IntoParams)]
+#[derive(Debug, Clone, Default, Serialize, Deserialize, IntoParams)]
 #[serde(rename_all = "camelCase", deny_unknown_fields, default)]
 pub struct JobsAsk {
     /// How many rows; 50 unless told, 1,000 at most.

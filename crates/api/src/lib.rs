@@ -7,9 +7,12 @@
 //! - [`paths`]: the addresses of all routes.
 //! - [`people`], [`projects`], [`jobs`], [`live`], [`find`], [`history`], [`stream`], [`journal`], [`operations`], [`sync`], [`system`]: what requests and answers are made of, by resource.
 //!
-//! Keys are camelCase, times are RFC 3339 in UTC. Nothing here does any input or output.
+//! Keys are camelCase, times are RFC 3339 in UTC. Nothing here does any input or output but the feature `client`: the
+//! client of all routes, [`client::Client`].
 
 mod at;
+#[cfg(feature = "client")]
+pub mod client;
 mod etag;
 pub mod find;
 pub mod history;

@@ -6,8 +6,9 @@ use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use utoipa::ToSchema;
 
-/// A secret on its way: it is read, and never shown.
+/// A secret on its way: it is read, sent by a client, and never shown.
 #[derive(Clone, PartialEq, Eq, Deserialize, ToSchema)]
+#[cfg_attr(feature = "client", derive(Serialize))]
 #[serde(transparent)]
 #[schema(value_type = String, format = Password)]
 pub struct Password(String);
@@ -34,6 +35,7 @@ impl std::fmt::Debug for Password {
 
 /// To sign in.
 #[derive(Debug, Clone, Deserialize, ToSchema)]
+#[cfg_attr(feature = "client", derive(Serialize))]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct SignIn {
     /// What they sign in with.
@@ -138,10 +140,11 @@ pub struct Invited {
 
 /// To use a link: a password, and for the first administrator a login.
 #[derive(Debug, Clone, Deserialize, ToSchema)]
+#[cfg_attr(feature = "client", derive(Serialize))]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct UseLink {
     /// The login of the first administrator, whose choice it is. Nobody else chooses one here.
-    #[serde(default)]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub login: Option<Login>,
     /// The password from now on.
     pub password: Password,
@@ -149,6 +152,7 @@ pub struct UseLink {
 
 /// To change one's password.
 #[derive(Debug, Clone, Deserialize, ToSchema)]
+#[cfg_attr(feature = "client", derive(Serialize))]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct ChangePassword {
     /// The one of today.
@@ -159,6 +163,7 @@ pub struct ChangePassword {
 
 /// To prove again who one is.
 #[derive(Debug, Clone, Deserialize, ToSchema)]
+#[cfg_attr(feature = "client", derive(Serialize))]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct StepUp {
     /// Their password.

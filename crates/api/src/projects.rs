@@ -4,7 +4,7 @@ use crate::live::ProjectLive;
 use crate::text::{Name, Namespace, Note, ProjectName, Title};
 use crate::{At, Role};
 use serde::{Deserialize, Serialize};
-use utoipa::ToSchema;
+use utoipa::{IntoParams, ToSchema};
 
 /// A project to be made.
 #[derive(Debug, Clone, Deserialize, Serialize, ToSchema)]
@@ -138,6 +138,14 @@ pub struct ProjectChange {
     pub policy: Option<Policy>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub code_edit: Option<bool>,
+}
+
+/// How a project is ended.
+#[derive(Debug, Clone, Copy, Default, Serialize, Deserialize, IntoParams)]
+#[serde(deny_unknown_fields, default)]
+pub struct Detach {
+    /// True to end the project although it has jobs: the registry stays as it is, and so do they there.
+    pub detach: bool,
 }
 
 /// Somebody's role on a project.

@@ -123,8 +123,26 @@ pub struct Adopted {
     pub refused: Vec<JobState>,
 }
 
+/// One of the two that may differ.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub enum Side {
+    /// What the database says is written.
+    Database,
+    /// What the registry has becomes the job's next version.
+    Registry,
+}
+
+/// Which of the two is right.
+#[derive(Debug, Clone, Copy, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct Resolve {
+    /// It.
+    pub take: Side,
+}
+
 /// Which records are asked for.
-#[derive(Debug, Clone, Default, Deserialize, IntoParams)]
+#[derive(Debug, Clone, Default, Serialize, Deserialize, IntoParams)]
 #[serde(rename_all = "camelCase", deny_unknown_fields, default)]
 pub struct DriftAsk {
     /// How many rows; 50 unless told, 1,000 at most.

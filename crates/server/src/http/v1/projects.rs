@@ -12,7 +12,7 @@ use crate::store::{MemberKind, MemberRow, ProjectRow, StoreError};
 use clockwright_api::permission::kinds::{
     MembersRead, ProjectCreate, ProjectMembers, ProjectRead, ProjectWrite, UserManage, UserRead,
 };
-use clockwright_api::projects::{GiveRole, Layout, Member, NewProject, Project, ProjectChange};
+use clockwright_api::projects::{Detach, GiveRole, Layout, Member, NewProject, Project, ProjectChange};
 use clockwright_api::{At, Code, List, Problem, Role};
 use serde::Deserialize;
 use serde_json::{Value, json};
@@ -179,14 +179,6 @@ pub(in crate::http) async fn change(
     ));
     after.version += 1;
     app.finish(change, who.asker(), Found::at(view(&app, who.asker(), &after), after.version)).await
-}
-
-#[derive(Debug, Deserialize, IntoParams)]
-#[serde(deny_unknown_fields)]
-pub(in crate::http) struct Detach {
-    /// True to end the project although it has jobs: the registry stays as it is, and so do they there.
-    #[serde(default)]
-    detach: bool,
 }
 
 pub(in crate::http) async fn remove(

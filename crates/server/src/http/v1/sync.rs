@@ -13,14 +13,15 @@ use crate::store::{DriftRow, JobRow, NewJob, ProjectRow, StoreError, SyncState};
 use crate::sync::{By, Failed, Swept, Synced, look_only, registry_of, sweep, write, write_by};
 use clockwright_api::page::Page;
 use clockwright_api::permission::kinds::{ProjectWrite, SyncAdopt, SyncRead, SyncRun};
-use clockwright_api::sync::{Adopt, Adopted, DriftAsk, DriftView, JobState, JobSync, ProjectSync, Unmanaged};
+use clockwright_api::sync::{
+    Adopt, Adopted, DriftAsk, DriftView, JobState, JobSync, ProjectSync, Resolve, Side, Unmanaged,
+};
 use clockwright_api::{At, Code, List, Problem};
 use clockwright_fleet::Layout;
 use clockwright_fleet::keys::Key;
 use clockwright_model::{JobName, JobSettings};
 use clockwright_registry::Path;
 use clockwright_settings::{Change, canonical};
-use serde::Deserialize;
 use serde_json::json;
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -96,23 +97,6 @@ fn said(verdict: &Verdict) -> (&[Change], String) {
         Verdict::CameBack => (&[], "it was removed, and an instance has made it again".to_owned()),
         _ => (&[], String::new()),
     }
-}
-
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, utoipa::ToSchema)]
-#[serde(rename_all = "camelCase")]
-enum Side {
-    /// What the database says is written.
-    Database,
-    /// What the registry has becomes the job's next version.
-    Registry,
-}
-
-/// Which of the two is right.
-#[derive(Debug, Clone, Copy, Deserialize, utoipa::ToSchema)]
-#[serde(rename_all = "camelCase", deny_unknown_fields)]
-pub(in crate::http) struct Resolve {
-    /// It.
-    take: Side,
 }
 
 pub(in crate::http) async fn resolve(

@@ -73,7 +73,7 @@ pub struct RunsAsk {
     pub job: Option<String>,
     /// Of this item.
     pub item: Option<u32>,
-    /// Ended so.
+    /// Ended so; several with commas between them.
     pub outcome: Option<String>,
     /// Decided by this instance.
     pub instance: Option<String>,

@@ -189,6 +189,10 @@ pub struct Last {
     pub outcome: String,
     /// When that was decided.
     pub at: At,
+    /// The instant of the fire.
+    pub fire_at: At,
+    /// The item.
+    pub item: u32,
     /// How long the success took, milliseconds.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub took: Option<i64>,

@@ -207,6 +207,9 @@ pub struct LiveInstance {
     pub items: u64,
     /// Since when it is there.
     pub since: At,
+    /// It was asked to fire and has not begun. Absent in lists.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub triggered: Option<bool>,
 }
 
 /// One item in a list of a job's items: where it is and whether it runs. What it did is in the job's live page and its history.

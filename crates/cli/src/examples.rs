@@ -3,7 +3,7 @@
 use clap::Command;
 
 /// The words of a command, and what its help shows. Each line that begins with `clockwright` can be run as it stands.
-const EXAMPLES: [(&str, &str); 34] = [
+const EXAMPLES: &[(&str, &str)] = &[
     ("dev", "clockwright dev -f jobs.yaml"),
     (
         "node",
@@ -14,8 +14,8 @@ const EXAMPLES: [(&str, &str); 34] = [
     ("job trigger", "clockwright job trigger report --id close-of-march"),
     ("job pause", "clockwright job pause report --reason 'the database is being moved'"),
     ("job resume", "clockwright job resume report"),
-    ("job disable", "clockwright job disable report --server 10.0.0.7"),
-    ("job enable", "clockwright job enable report --server 10.0.0.7"),
+    ("job disable", "clockwright job disable report --host 10.0.0.7"),
+    ("job enable", "clockwright job enable report --host 10.0.0.7"),
     ("job drain", "clockwright job drain report --timeout 5m --reason 'new release'"),
     ("job set", "clockwright job set report --cron '0 30 2 * * ?' --items 8"),
     ("job shutdown", "clockwright job shutdown report --target 10.0.0.7"),
@@ -29,12 +29,59 @@ const EXAMPLES: [(&str, &str); 34] = [
     ("host disable", "clockwright host disable 10.0.0.7"),
     ("host enable", "clockwright host enable 10.0.0.7"),
     ("host shutdown", "clockwright host shutdown 10.0.0.7"),
+    ("job create", "clockwright job create -f jobs.yaml report --owner lina --reason 'the first one'"),
+    ("job edit", "clockwright job edit report -f jobs.yaml --reason 'as the file has it'"),
+    ("job versions", "clockwright job versions report --diff 1 2"),
+    ("job rollback", "clockwright job rollback report --to 1 --reason 'it was better before'"),
     ("server", "clockwright server --listen 127.0.0.1:8899"),
     (
         "secret seal",
         "printf %s \"$PASSWORD\" | clockwright secret seal --config /etc/clockwright/clockwright.yaml",
     ),
     ("secret rotate", "clockwright secret rotate --new-key --config /etc/clockwright/clockwright.yaml"),
+    ("login", "clockwright login lina --server https://jobs.example.com --project billing"),
+    ("logout", "clockwright logout"),
+    ("project list", "clockwright project list"),
+    ("project get", "clockwright project get billing"),
+    ("project create", "clockwright project create billing --title 'What customers pay'"),
+    ("project set", "clockwright project set billing --outside report"),
+    ("project remove", "clockwright project remove billing --detach"),
+    ("project members", "clockwright project members billing"),
+    ("project grant", "clockwright project grant billing wei --role operator"),
+    ("project revoke", "clockwright project revoke billing wei"),
+    ("sync status", "clockwright sync status report"),
+    ("sync run", "clockwright sync run"),
+    ("sync resolve", "clockwright sync resolve report --take database"),
+    ("sync confirm", "clockwright sync confirm"),
+    ("sync unmanaged", "clockwright sync unmanaged"),
+    ("sync adopt", "clockwright sync adopt --dry-run"),
+    ("drift list", "clockwright drift list report"),
+    ("drift get", "clockwright drift get 0196a1b2-c3d4-7e5f-8a9b-0c1d2e3f4a5b"),
+    ("hold list", "clockwright hold list"),
+    ("operation list", "clockwright operation list -n 10"),
+    ("operation get", "clockwright operation get 0196a1b2-c3d4-7e5f-8a9b-0c1d2e3f4a5b --wait"),
+    ("operation cancel", "clockwright operation cancel 0196a1b2-c3d4-7e5f-8a9b-0c1d2e3f4a5b"),
+    ("user list", "clockwright user list"),
+    ("user get", "clockwright user get wei"),
+    ("user invite", "clockwright user invite wei --name 'Li Wei'"),
+    ("user link", "clockwright user link wei"),
+    ("user disable", "clockwright user disable wei"),
+    ("user enable", "clockwright user enable wei"),
+    ("user end-sessions", "clockwright user end-sessions wei"),
+    ("user remove", "clockwright user remove wei"),
+    ("user roles", "clockwright user roles"),
+    ("user grant", "clockwright user grant wei --role viewer"),
+    ("user revoke", "clockwright user revoke wei"),
+    ("token list", "clockwright token list --service deploy"),
+    (
+        "token create",
+        "clockwright token create pipeline --service deploy --scope write --only billing --for 30d",
+    ),
+    ("token remove", "clockwright token remove 0196a1b2-c3d4-7e5f-8a9b-0c1d2e3f4a5b --service deploy"),
+    ("token services", "clockwright token services"),
+    ("token remove-service", "clockwright token remove-service deploy"),
+    ("audit list", "clockwright audit list --action job.update"),
+    ("audit verify", "clockwright audit verify --expect 4711:9f86d081884c7d65"),
     ("config show", "clockwright config show --config /etc/clockwright/clockwright.yaml"),
     ("run list", "clockwright run list report --outcome failed --outcome missed --from 7d"),
     ("run get", "clockwright run get 0196a1b2-c3d4"),
@@ -70,6 +117,8 @@ mod tests {
 
     /// The words of a line as a shell would pass them, up to where it writes into a file.
     fn words(line: &str) -> Vec<String> {
+        // What is piped into it is another program's.
+        let line = line.rsplit(" | ").next().unwrap_or(line);
         let mut words = Vec::new();
         for (place, part) in line.split('\'').enumerate() {
             if place % 2 == 1 {

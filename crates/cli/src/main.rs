@@ -1,13 +1,17 @@
 //! The binary `clockwright`.
 
 mod commands;
+mod context;
 mod examples;
+mod fleet;
 mod logging;
 mod output;
+mod record;
 
 use clap::{CommandFactory as _, FromArgMatches as _, Parser, Subcommand};
 use commands::{
-    Global, config, cron, dev, file, host, job, ledger, node, reference, run, secret, server, shard, stats,
+    Global, audit, config, cron, dev, drift, file, hold, host, job, ledger, login, node, operation, project,
+    reference, run, secret, server, shard, stats, sync, token, user,
 };
 use logging::LogArgs;
 use output::{Failure, talk};
@@ -43,6 +47,34 @@ enum Command {
     Host(host::HostCommand),
     /// Serve people and programs: settings, operations and history of all projects, over REST
     Server(server::ServerArgs),
+    /// Sign in at a server, which is asked from then on
+    Login(login::LoginArgs),
+    /// Sign out of the server, and end the token that login made
+    Logout,
+    /// See and change the projects of a server, and who belongs to them
+    #[command(subcommand)]
+    Project(project::ProjectCommand),
+    /// See how the registry agrees with a project of a server, and have it put right
+    #[command(subcommand)]
+    Sync(sync::SyncCommand),
+    /// See what others wrote into the registry of a project
+    #[command(subcommand)]
+    Drift(drift::DriftCommand),
+    /// See what stands still in a project by somebody's wish
+    #[command(subcommand)]
+    Hold(hold::HoldCommand),
+    /// See how far operations are that a server was asked for
+    #[command(subcommand)]
+    Operation(operation::OperationCommand),
+    /// See and change who is let in by a server
+    #[command(subcommand)]
+    User(user::UserCommand),
+    /// See and change the tokens by which programs are let in by a server
+    #[command(subcommand)]
+    Token(token::TokenCommand),
+    /// Read the journal of a server, and verify it
+    #[command(subcommand)]
+    Audit(audit::AuditCommand),
     /// Ask how a server is set up
     #[command(subcommand)]
     Config(config::ConfigCommand),
@@ -105,6 +137,16 @@ fn start(cli: Cli) -> Result<(), Failure> {
         Command::Shard(command) => block_on(shard::run(&global, command)),
         Command::Host(command) => block_on(host::run(&global, command)),
         Command::Server(args) => serve(&args.log.clone(), "info", server::run(global, args)),
+        Command::Login(args) => block_on(login::login(&global, args)),
+        Command::Logout => block_on(login::logout(&global)),
+        Command::Project(command) => block_on(project::run(&global, command)),
+        Command::Sync(command) => block_on(sync::run(&global, command)),
+        Command::Drift(command) => block_on(drift::run(&global, command)),
+        Command::Hold(command) => block_on(hold::run(&global, command)),
+        Command::Operation(command) => block_on(operation::run(&global, command)),
+        Command::User(command) => block_on(user::run(&global, command)),
+        Command::Token(command) => block_on(token::run(&global, command)),
+        Command::Audit(command) => block_on(audit::run(&global, command)),
         Command::Config(command) => config::run(&global, &command),
         Command::Secret(command) => block_on(secret::run(&global, &command)),
         Command::Run(command) => block_on(run::run(&global, command)),

@@ -2,6 +2,8 @@
 
 use clap::ValueEnum;
 use clockwright::registry::ConnectError;
+use clockwright_api::client::Error as ClientError;
+use clockwright_api::{Code, Problem};
 use clockwright_events::StoreError;
 use clockwright_fleet::admin::AdminError;
 use clockwright_fleet::view::ViewError;
@@ -35,6 +37,8 @@ pub(crate) enum Failure {
     Unreachable(String),
     /// No permission: 4.
     Denied(String),
+    /// The server wants to know anew who asks: 4.
+    Unproved(String),
     /// Nobody reads what is printed any more: 0, as for any tool in a pipe.
     BrokenPipe,
 }
@@ -47,7 +51,7 @@ impl Failure {
             Failure::Failed(message) => (1, Some(message)),
             Failure::Usage(message) => (2, Some(message)),
             Failure::Unreachable(message) => (3, Some(message)),
-            Failure::Denied(message) => (4, Some(message)),
+            Failure::Denied(message) | Failure::Unproved(message) => (4, Some(message)),
         }
     }
 }
@@ -114,6 +118,39 @@ impl From<AdminError> for Failure {
         match error {
             AdminError::View(error) => error.into(),
             error => Failure::Failed(error.to_string()),
+        }
+    }
+}
+
+impl From<ClientError> for Failure {
+    fn from(error: ClientError) -> Self {
+        match error {
+            ClientError::Address(text) => Failure::Usage(text),
+            ClientError::Unreachable(text) => Failure::Unreachable(text),
+            ClientError::Problem(problem) => problem.into(),
+            ClientError::Strange { status, text } => match status {
+                401 | 403 => Failure::Denied(text),
+                502..=504 => Failure::Unreachable(text),
+                _ => Failure::Failed(text),
+            },
+            other => Failure::Failed(other.to_string()),
+        }
+    }
+}
+
+impl From<Problem> for Failure {
+    fn from(problem: Problem) -> Self {
+        let signs_in =
+            matches!(problem.kind(), Some(Code::NotSignedIn | Code::TokenExpired | Code::SessionOver));
+        let problem =
+            if signs_in { problem.fix("sign in with `clockwright login`, or give a token") } else { problem };
+        let text = problem.to_string();
+        match problem.status {
+            _ if problem.kind() == Some(Code::StepUpNeeded) => Failure::Unproved(text),
+            401 | 403 => Failure::Denied(text),
+            400 | 422 => Failure::Usage(text),
+            503 => Failure::Unreachable(text),
+            _ => Failure::Failed(text),
         }
     }
 }

@@ -8,7 +8,25 @@ use serde_json::Value;
 use std::collections::BTreeSet;
 
 /// Commands without data: they go on until they are ended, or print a text that is no data.
-const NO_DATA: [&str; 4] = ["completion", "dev", "node", "server"];
+const NO_DATA: [&str; 6] = ["completion", "dev", "node", "secret-rotate", "secret-seal", "server"];
+
+/// Commands, or the beginnings of their names, that ask a server: `through_server.rs` has them.
+const OF_A_SERVER: [&str; 14] = [
+    "audit-",
+    "drift-",
+    "hold-",
+    "job-create",
+    "job-edit",
+    "job-rollback",
+    "job-versions",
+    "login",
+    "logout",
+    "operation-",
+    "project-",
+    "sync-",
+    "token-",
+    "user-",
+];
 
 /// Keys that are not ours: what was configured is shown as it stands in the registry.
 fn is_as_configured(path: &str) -> bool {
@@ -41,7 +59,9 @@ fn commands(place: &Place) -> BTreeSet<String> {
         .filter_map(|page| Some(page.strip_suffix(".1")?.strip_prefix("clockwright-")?.to_owned()))
         .collect();
     let is_group = |name: &String| names.iter().any(|other| other.starts_with(&format!("{name}-")));
-    names.iter().filter(|name| !is_group(name) && !NO_DATA.contains(&name.as_str())).cloned().collect()
+    let of_a_server = |name: &str| OF_A_SERVER.iter().any(|beginning| name.starts_with(beginning));
+    let has_data = |name: &String| !is_group(name) && !NO_DATA.contains(&name.as_str()) && !of_a_server(name);
+    names.iter().filter(|name| has_data(name)).cloned().collect()
 }
 
 #[test]

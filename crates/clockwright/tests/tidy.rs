@@ -48,6 +48,7 @@ const ARROWS: &[(&str, &[&str])] = &[
             "engine",
             "clockwright",
             "server",
+            "api",
         ],
     ),
 ];

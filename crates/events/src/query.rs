@@ -449,7 +449,7 @@ pub struct ExecutionRow {
 }
 
 /// A state of a firing, as in `JOB_STATUS_TRACE_LOG`.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct StatusRow {
     /// Identity of the row.

@@ -32,7 +32,9 @@ struct Store {
 /// How an item stands.
 #[derive(Debug, Clone, Copy)]
 struct State {
+    item: Item,
     outcome: &'static str,
+    fire: Millis,
     streak: u32,
     decided: Millis,
     took: Option<Millis>,
@@ -46,6 +48,10 @@ pub struct Last {
     pub outcome: &'static str,
     /// When it was decided.
     pub at: At,
+    /// The instant of the fire.
+    pub fire: At,
+    /// The item.
+    pub item: Item,
     /// How long the success took, milliseconds.
     pub took: Option<Millis>,
     /// How often it failed in a row; of a job, the item that did so most often.
@@ -93,7 +99,9 @@ impl Outcomes {
         for row in rows {
             store.since = store.since.max(row.changed);
             let state = State {
+                item: row.item,
                 outcome: row.outcome.as_str(),
+                fire: row.fire_time,
                 streak: u32::try_from(row.streak).unwrap_or(u32::MAX),
                 decided: row.decided,
                 took: row.took,
@@ -109,6 +117,8 @@ impl State {
         Last {
             outcome: self.outcome,
             at: At(self.decided),
+            fire: At(self.fire),
+            item: self.item,
             took: self.took,
             streak: self.streak,
             good: self.good.map(At),

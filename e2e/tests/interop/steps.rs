@@ -33,7 +33,7 @@ impl Stage {
         if by_java {
             self.console(word, &["--job", JOB, "--ip", ip]);
         } else {
-            self.tell_yes(&["job", word, JOB, "--server", ip]);
+            self.tell_yes(&["job", word, JOB, "--host", ip]);
         }
     }
 

@@ -93,7 +93,7 @@ impl Account<'_> {
     }
 
     async fn place(&self, call: super::call::Call<'_>) -> Answered<String> {
-        let response = call.send().await?;
+        let response = call.sent_on().await?;
         let to = response.headers().get(LOCATION).and_then(|to| to.to_str().ok()).unwrap_or_default();
         Ok(Answer { value: to.to_owned(), etag: None, replayed: false })
     }

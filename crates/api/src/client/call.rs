@@ -144,8 +144,19 @@ impl<'a> Call<'a> {
         Ok(Answer { value, etag, replayed: false })
     }
 
-    /// Sends it, also again where that is safe, until there is an answer that is no refusal.
+    /// Sends it, also again where that is safe, until there is an answer that is no refusal. To be sent elsewhere is no answer.
     pub(super) async fn send(self) -> Result<Response, Error> {
+        let response = self.sent_on().await?;
+        if response.status().is_redirection() {
+            let status = response.status().as_u16();
+            let text = "the answer sends elsewhere, which is not followed; is the server's address right?";
+            return Err(Error::Strange { status, text: text.to_owned() });
+        }
+        Ok(response)
+    }
+
+    /// Sends it; the answer may be where to go.
+    pub(super) async fn sent_on(self) -> Result<Response, Error> {
         let Call { client, method, url, body, headers } = self;
         let request = Request { client, method, url: url?, body, headers, key: None };
         request.keyed().send().await

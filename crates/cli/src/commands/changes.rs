@@ -1,10 +1,11 @@
 //! `clockwright job history`: who came and went, and who held the job, from the event store.
 
-use super::history::{check_span, tell_nearest, tell_next, tell_partial};
+use super::history::{check_span, tell_next};
 use super::{Global, Within};
 use crate::output::{Failure, instant, or_dash, show, table};
+use crate::record::Turn;
 use clap::Args;
-use clockwright_events::{ChangeFilter, ChangeRow, Cursor, Page, Query as _};
+use clockwright_events::{ChangeFilter, ChangeRow};
 use clockwright_model::{Language, Millis};
 
 #[derive(Debug, Args)]
@@ -25,25 +26,24 @@ pub(crate) struct ChangesArgs {
     limit: u32,
     /// Go on behind this row: the cursor that the page before ended with
     #[arg(long, value_name = "CURSOR")]
-    after: Option<Cursor>,
+    after: Option<String>,
 }
 
 pub(super) async fn run(global: &Global, args: &ChangesArgs) -> Result<(), Failure> {
     if let (Some(from), Some(to)) = (args.from, args.to) {
         check_span(from, to)?;
     }
-    let store = global.store().open().await?;
-    let namespaces = args.within.namespace(global)?.into_iter().collect();
-    let filter = ChangeFilter { namespaces, job: Some(args.job.clone()), from: args.from, to: args.to };
-    let page = Page { limit: args.limit, cursor: args.after.clone() };
-    let answer = store.changes(&filter, &page).await?;
-    if answer.rows.is_empty() {
-        tell_nearest(&store, &args.job).await?;
+    let record = global.record(&args.within).await?;
+    let filter =
+        ChangeFilter { job: Some(args.job.clone()), from: args.from, to: args.to, ..ChangeFilter::default() };
+    let answer = record.changes(filter, Turn { limit: args.limit, after: args.after.as_deref() }).await?;
+    let rows: Vec<ChangeRow> = answer.rows.into_iter().map(|listed| listed.row).collect();
+    if rows.is_empty() {
+        record.tell_nearest(&args.job).await?;
     }
-    show(global.output, &answer.rows, |rows| list(rows, global.language()))?;
-    tell_next(answer.next.as_ref());
-    tell_partial(global, &store).await;
-    Ok(())
+    show(global.output, &rows, |rows| list(rows, global.language()))?;
+    tell_next(answer.next.as_deref());
+    record.tell_missing(None).await
 }
 
 fn list(rows: &[ChangeRow], language: Language) -> String {

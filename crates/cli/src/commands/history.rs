@@ -6,7 +6,7 @@ use crate::output::{Failure, instant, talk};
 use clap::Args;
 use clockwright::scheduler::History;
 use clockwright::{Address, KeepLogs, Registry, RunLogs};
-use clockwright_events::{Cursor, EventStore, Page, Query as _, RunFilter};
+use clockwright_events::{EventStore, Page, Query as _, RunFilter};
 use clockwright_fleet::leases::Lease;
 use clockwright_model::{InstanceId, Millis, nearest};
 use std::path::Path;
@@ -187,9 +187,9 @@ fn shortened(names: &[&str]) -> String {
 }
 
 /// A cursor may hold any character of a job's name, so it is quoted for a shell.
-pub(crate) fn tell_next(next: Option<&Cursor>) {
+pub(crate) fn tell_next(next: Option<&str>) {
     if let Some(next) = next {
-        talk(&format!("there is more; go on with --after '{}'", next.to_string().replace('\'', "'\\''")));
+        talk(&format!("there is more; go on with --after '{}'", next.replace('\'', "'\\''")));
     }
 }
 

@@ -1,10 +1,10 @@
 //! `clockwright host …`: the machines that instances run on (Elastic-Job's *servers*), over all jobs of the namespace.
 
 use super::{Global, Sure, confirm, job::report};
+use crate::fleet::{Act, Fleet};
 use crate::output::{Failure, show, table};
 use clap::{Args, Subcommand};
-use clockwright_fleet::admin::Admin;
-use clockwright_fleet::view::{self, ServerBrief};
+use clockwright_fleet::view::ServerBrief;
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum HostCommand {
@@ -28,32 +28,41 @@ pub(crate) struct IpArgs {
 }
 
 pub(crate) async fn run(global: &Global, command: HostCommand) -> Result<(), Failure> {
-    let (registry, session) = global.session().await?;
-    let keys = registry.keys();
-    let admin = Admin::new(&*session, keys);
+    let fleet = global.fleet().await?;
     let result = match command {
-        HostCommand::List => {
-            show(global.output, &view::servers(&*session, keys).await?, |servers| list(servers))
+        HostCommand::List => match fleet.hosts().await {
+            Ok(hosts) => show(global.output, &hosts, |hosts| list(hosts)),
+            Err(failure) => Err(failure),
+        },
+        HostCommand::Disable(args) => {
+            let act = Act::Disable { host: Some(args.ip.clone()) };
+            change(global, &*fleet, &args, &act, ("disable host", "disabled", "job(s)")).await
         }
-        HostCommand::Disable(IpArgs { ip, sure }) => {
-            confirm(sure, &*session, keys, None, &format!("disable host {ip}")).await?;
-            let done = admin.set_server_disabled(&ip, true).await?;
-            report(global, &format!("disabled {ip} for {} job(s)", done.changed), done)
+        HostCommand::Enable(args) => {
+            let act = Act::Enable { host: Some(args.ip.clone()) };
+            change(global, &*fleet, &args, &act, ("enable host", "enabled", "job(s)")).await
         }
-        HostCommand::Enable(IpArgs { ip, sure }) => {
-            confirm(sure, &*session, keys, None, &format!("enable host {ip}")).await?;
-            let done = admin.set_server_disabled(&ip, false).await?;
-            report(global, &format!("enabled {ip} for {} job(s)", done.changed), done)
-        }
-        HostCommand::Shutdown(IpArgs { ip, sure }) => {
-            confirm(sure, &*session, keys, None, &format!("shut the instances on {ip} down")).await?;
-            let done = admin.shutdown(None, Some(&ip)).await?;
-            report(global, &format!("told {} instance(s) on {ip} to serve no more", done.changed), done)
+        HostCommand::Shutdown(args) => {
+            let act = Act::Shutdown { target: Some(args.ip.clone()) };
+            let words = ("shut down the instances on", "shut down on", "instance(s), which serve no more");
+            change(global, &*fleet, &args, &act, words).await
         }
     };
-    // A clean end frees the session at once; the answer does not depend on it.
-    let _late = session.close().await;
+    fleet.close().await;
     result
+}
+
+/// Does something with a host; `words` are what is done, what was done, and to how many of what.
+async fn change(
+    global: &Global,
+    fleet: &dyn Fleet,
+    IpArgs { ip, sure }: &IpArgs,
+    act: &Act,
+    (verb, past, what): (&str, &str, &str),
+) -> Result<(), Failure> {
+    confirm(*sure, fleet, None, &format!("{verb} {ip}"), act.is_managed()).await?;
+    let done = fleet.carry_out(None, act).await?;
+    report(global, &format!("{past} {ip}: {} {what}", done.changed), done)
 }
 
 fn list(servers: &[ServerBrief]) -> String {

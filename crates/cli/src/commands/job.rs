@@ -2,12 +2,15 @@
 
 use super::jobs;
 use super::options::Settings;
+use super::versions::{CreateArgs, EditArgs, RollbackArgs, VersionsArgs};
 use super::{Global, Sure, confirm};
-use crate::output::{Failure, Format, fields, instant, now, one_line, or_dash, print, show, table, talk};
+use crate::fleet::{Act, Fleet};
+use crate::output::{Failure, Format, fields, instant, one_line, or_dash, print, show, table, talk};
+use clap::builder::PossibleValuesParser;
 use clap::{Args, Subcommand};
-use clockwright_fleet::admin::{Admin, AdminError, Answer, Done, Triggered};
+use clockwright_fleet::admin::{Answer, Done, Triggered};
 use clockwright_fleet::pause::PauseNote;
-use clockwright_fleet::view::{self, ItemView, JobView};
+use clockwright_fleet::view::{ItemView, JobView};
 use serde::Serialize;
 use std::time::Duration;
 
@@ -34,9 +37,9 @@ pub(crate) enum JobCommand {
     Pause(NoteArgs),
     /// Let a paused job fire again
     Resume(NameArgs),
-    /// Keep a job off a server, or off all of them; the items move to the others
+    /// Keep a job off a host, or off all of them; the items move to the others
     Disable(TargetArgs),
-    /// Let a job onto a server again, or onto all of them
+    /// Let a job onto a host again, or onto all of them
     Enable(TargetArgs),
     /// Pause a job and wait until none of its items runs
     Drain {
@@ -52,14 +55,33 @@ pub(crate) enum JobCommand {
     Shutdown {
         /// The job's name
         name: String,
-        /// Only this instance, or the instances on the server with this IP address
+        /// Only this instance, or the instances on the host with this IP address
         #[arg(long)]
         target: Option<String>,
         #[command(flatten)]
         sure: Sure,
     },
-    /// Remove a job that no instance serves any more, with everything below it in the registry
-    Remove(NameArgs),
+    /// Remove a job that no instance serves any more, with everything below it in the registry; a server keeps its versions and its history
+    Remove {
+        /// The job's name
+        name: String,
+        /// Of a server: what becomes of what runs. It is not removed while something runs; what runs is waited for; or it is ended. Default: stop
+        #[arg(long, value_parser = PossibleValuesParser::new(["stop", "drain", "kill"]))]
+        mode: Option<String>,
+        /// Why, for those who wonder later; a server wants to know it
+        #[arg(long, default_value = "")]
+        reason: String,
+        #[command(flatten)]
+        sure: Sure,
+    },
+    /// Make a job of a project, as a jobs file says it
+    Create(CreateArgs),
+    /// Say anew what a job of a project is, as a whole, as a jobs file says it
+    Edit(EditArgs),
+    /// Show what a job of a project was: its versions, one of them, or what differs between two
+    Versions(VersionsArgs),
+    /// Go back to the settings of an earlier version, as the next one
+    Rollback(RollbackArgs),
     /// Show who came and went, and who paused, disabled or resumed the job, when and why, newest first
     History(super::changes::ChangesArgs),
     /// Print every registry node of a job, in the format of Elastic-Job's monitor port
@@ -94,12 +116,12 @@ pub(crate) struct NameArgs {
 
 #[derive(Debug, Args)]
 pub(crate) struct TargetArgs {
-    /// The job's name; without it, all jobs of the server
-    #[arg(required_unless_present = "server")]
+    /// The job's name; without it, all jobs of the host
+    #[arg(required_unless_present = "host")]
     name: Option<String>,
-    /// Only on the server with this IP address
-    #[arg(long)]
-    server: Option<String>,
+    /// Only on the host with this IP address
+    #[arg(long, value_name = "IP")]
+    host: Option<String>,
     #[command(flatten)]
     sure: Sure,
 }
@@ -130,125 +152,125 @@ struct Dump {
 }
 
 impl JobCommand {
-    /// The job that it changes, or `None` for those of a server, what it does to it, and whether the user is sure; `None` when it
-    /// only looks.
-    fn change(&self) -> Option<(Option<&str>, String, Sure)> {
-        let (job, what, sure) = match self {
-            JobCommand::List | JobCommand::Get { .. } | JobCommand::History(_) | JobCommand::Dump { .. } => {
-                return None;
+    /// The job that it changes, or `None` for those of a host, what it does, in words as well, and whether the user is sure; `None` when it
+    /// only looks or asks something else.
+    fn change(&self) -> Option<(Option<&str>, String, Act, Sure)> {
+        let (job, what, act, sure) = match self {
+            JobCommand::Pause(args) => {
+                let act = Act::Pause { reason: args.reason.clone() };
+                (&args.name, "pause (which they do not know)", act, args.sure)
             }
-            JobCommand::Trigger { name, sure, .. } => (name, "trigger", *sure),
-            JobCommand::Pause(args) => (&args.name, "pause (which they do not know)", args.sure),
-            JobCommand::Resume(args) => (&args.name, "resume", args.sure),
-            JobCommand::Drain { note, .. } => (&note.name, "pause (which they do not know)", note.sure),
-            JobCommand::Set(args) => (&args.name, "change the settings of", args.sure),
-            JobCommand::Shutdown { name, sure, .. } => (name, "shut down", *sure),
-            JobCommand::Remove(args) => (&args.name, "remove", args.sure),
-            JobCommand::Disable(args) | JobCommand::Enable(args) => {
-                let word = if matches!(self, JobCommand::Disable(_)) { "disable" } else { "enable" };
-                let target = args.name.as_ref().or(args.server.as_ref());
-                return Some((args.name.as_deref(), format!("{word} `{}`", or_dash(target)), args.sure));
+            JobCommand::Resume(args) => (&args.name, "resume", Act::Resume, args.sure),
+            JobCommand::Drain { note, timeout } => {
+                let act = Act::Drain { reason: note.reason.clone(), timeout: *timeout };
+                (&note.name, "pause (which they do not know)", act, note.sure)
             }
+            JobCommand::Set(args) => {
+                (&args.name, "change the settings of", Act::Set(args.settings.0.clone()), args.sure)
+            }
+            JobCommand::Shutdown { name, target, sure } => {
+                (name, "shut down", Act::Shutdown { target: target.clone() }, *sure)
+            }
+            JobCommand::Remove { name, mode, reason, sure } => {
+                let act = Act::Remove { mode: mode.clone(), reason: reason.clone() };
+                (name, "remove", act, *sure)
+            }
+            JobCommand::Disable(args) => {
+                let act = Act::Disable { host: args.host.clone() };
+                return Some((args.name.as_deref(), args.what("disable"), act, args.sure));
+            }
+            JobCommand::Enable(args) => {
+                let act = Act::Enable { host: args.host.clone() };
+                return Some((args.name.as_deref(), args.what("enable"), act, args.sure));
+            }
+            _ => return None,
         };
-        Some((Some(job), format!("{what} `{job}`"), sure))
+        Some((Some(job), format!("{what} `{job}`"), act, sure))
+    }
+
+    /// What was done, for people.
+    fn told(&self, done: Done) -> String {
+        let changed = done.changed;
+        let or = |news: &'static str, old: &'static str| if changed > 0 { news } else { old };
+        match self {
+            JobCommand::Pause(args) => format!("{} `{}`", or("paused", "was paused already:"), args.name),
+            JobCommand::Resume(args) => format!("{} `{}`", or("resumed", "was not paused:"), args.name),
+            JobCommand::Drain { note, .. } => {
+                format!("drained `{}`: nothing of it runs, and it stays paused", note.name)
+            }
+            JobCommand::Set(args) => {
+                format!("{} `{}`", or("changed the settings of", "already as asked:"), args.name)
+            }
+            JobCommand::Shutdown { name, .. } => {
+                format!("told {changed} instance(s) of `{name}` to serve it no more")
+            }
+            JobCommand::Remove { name, .. } => format!("removed `{name}`, {changed} node(s)"),
+            JobCommand::Disable(args) => args.told("disabled", changed),
+            JobCommand::Enable(args) => args.told("enabled", changed),
+            _ => String::new(),
+        }
+    }
+}
+
+impl TargetArgs {
+    fn what(&self, verb: &str) -> String {
+        format!("{verb} `{}`", or_dash(self.name.as_ref().or(self.host.as_ref())))
+    }
+
+    fn told(&self, past: &str, changed: usize) -> String {
+        match (&self.name, &self.host) {
+            (Some(name), None) => format!("{past} `{name}` on {changed} host(s)"),
+            (Some(name), Some(host)) => format!("{past} `{name}` on {host}"),
+            (None, host) => format!("{past} {} for {changed} job(s)", or_dash(host.as_ref())),
+        }
     }
 }
 
 pub(crate) async fn run(global: &Global, command: JobCommand) -> Result<(), Failure> {
-    if let JobCommand::History(args) = &command {
-        // What is on record needs no registry.
-        return super::changes::run(global, args).await;
+    match command {
+        // What is on record, and what only a server knows, needs no registry.
+        JobCommand::History(args) => super::changes::run(global, &args).await,
+        JobCommand::Create(args) => super::versions::create(global, &args).await,
+        JobCommand::Edit(args) => super::versions::edit(global, &args).await,
+        JobCommand::Versions(args) => super::versions::list(global, &args).await,
+        JobCommand::Rollback(args) => super::versions::roll_back(global, &args).await,
+        command => {
+            let fleet = global.fleet().await?;
+            let result = operate(global, &*fleet, command).await;
+            fleet.close().await;
+            result
+        }
     }
-    let (registry, session) = global.session().await?;
-    let keys = registry.keys();
-    let actor = actor();
-    let admin = Admin::new(&*session, keys).by(&actor);
-    if let Some((job, what, sure)) = command.change() {
-        confirm(sure, &*session, keys, job, &what).await?;
-    }
-    let result = match command {
-        JobCommand::History(_) => Ok(()),
-        JobCommand::List => jobs::list(global, &*session, keys).await,
-        JobCommand::Get { name } => {
-            let job = view::job(&*session, keys, &name, now()).await?;
-            show(global.output, &job, get)
-        }
-        JobCommand::Dump { name, show_ips } => {
-            let dump = view::dump(&*session, keys, &name, !show_ips).await?;
-            show(global.output, &Dump { job_name: name, dump }, |dump| dump.dump.clone())
-        }
-        JobCommand::Trigger { name, id, .. } => {
-            let triggered = admin.trigger(&name, id.as_deref()).await?;
-            show(global.output, &triggered, |triggered| foretell(&name, triggered))?;
-            if triggered.items.iter().any(|item| item.answer.runs()) {
-                Ok(())
-            } else {
-                Err(Failure::Failed(format!("nothing of `{name}` will run")))
-            }
-        }
-        JobCommand::Pause(args) => {
-            let done = admin.pause(&args.name, &args.reason).await?;
-            let what = if done.changed == 1 { "paused" } else { "was paused already:" };
-            report(global, &format!("{what} `{}`", args.name), done)
-        }
-        JobCommand::Resume(NameArgs { name, .. }) => {
-            let done = admin.resume(&name).await?;
-            let what = if done.changed == 1 { "resumed" } else { "was not paused:" };
-            report(global, &format!("{what} `{name}`"), done)
-        }
-        JobCommand::Set(args) => {
-            let done = admin.set(&args.name, None, &args.settings.0).await?;
-            let what = if done.changed == 1 { "changed the settings of" } else { "already as asked:" };
-            report(global, &format!("{what} `{}`", args.name), done)
-        }
-        JobCommand::Shutdown { name, target, .. } => {
-            let done = admin.shutdown(Some(&name), target.as_deref()).await?;
-            report(
-                global,
-                &format!("told {} instance(s) of `{name}` to serve it no more", done.changed),
-                done,
-            )
-        }
-        JobCommand::Remove(NameArgs { name, .. }) => {
-            let done = admin.remove(&name).await?;
-            report(global, &format!("removed `{name}`, {} node(s)", done.changed), done)
-        }
-        JobCommand::Disable(args) => set_disabled(global, &admin, args, true).await,
-        JobCommand::Enable(args) => set_disabled(global, &admin, args, false).await,
-        JobCommand::Drain { note, timeout } => {
-            talk(&format!(
-                "pausing `{}` and waiting for what runs, at most {} s",
-                note.name,
-                timeout.as_secs()
-            ));
-            let done = admin.drain(&note.name, &note.reason, timeout).await?;
-            report(global, &format!("drained `{}`: nothing of it runs, and it stays paused", note.name), done)
-        }
-    };
-    // A clean end frees the session at once; the answer does not depend on it.
-    let _late = session.close().await;
-    result
 }
 
-async fn set_disabled(
-    global: &Global,
-    admin: &Admin<'_>,
-    args: TargetArgs,
-    disabled: bool,
-) -> Result<(), Failure> {
-    let word = if disabled { "disabled" } else { "enabled" };
-    let done: Result<Done, AdminError> = match (&args.name, &args.server) {
-        (Some(name), server) => admin.set_job_disabled(name, server.as_deref(), disabled).await,
-        (None, Some(server)) => admin.set_server_disabled(server, disabled).await,
-        (None, None) => return Err(Failure::Usage("name a job, a --server, or both".into())),
-    };
-    let done = done?;
-    let text = match (&args.name, &args.server) {
-        (Some(name), None) => format!("{word} `{name}` on {} server(s)", done.changed),
-        (Some(name), Some(server)) => format!("{word} `{name}` on {server}"),
-        (None, server) => format!("{word} {} for {} job(s)", or_dash(server.as_ref()), done.changed),
-    };
-    report(global, &text, done)
+async fn operate(global: &Global, fleet: &dyn Fleet, command: JobCommand) -> Result<(), Failure> {
+    if let Some((job, what, act, sure)) = command.change() {
+        confirm(sure, fleet, job, &what, act.is_managed()).await?;
+        if let JobCommand::Drain { note, timeout } = &command {
+            let longest = timeout.as_secs();
+            talk(&format!("pausing `{}` and waiting for what runs, at most {longest} s", note.name));
+        }
+        let done = fleet.carry_out(job, &act).await?;
+        return report(global, &command.told(done), done);
+    }
+    match command {
+        JobCommand::List => jobs::list(global, fleet).await,
+        JobCommand::Get { name } => show(global.output, &fleet.job(&name).await?, get),
+        JobCommand::Dump { name, show_ips } => {
+            let dump = fleet.dump(&name, !show_ips).await?;
+            show(global.output, &Dump { job_name: name, dump }, |dump| dump.dump.clone())
+        }
+        JobCommand::Trigger { name, id, sure } => {
+            confirm(sure, fleet, Some(&name), &format!("trigger `{name}`"), false).await?;
+            let triggered = fleet.trigger(&name, id.as_deref()).await?;
+            show(global.output, &triggered, |triggered| foretell(&name, triggered))?;
+            if triggered.items.iter().any(|item| item.answer.runs()) {
+                return Ok(());
+            }
+            Err(Failure::Failed(format!("nothing of `{name}` will run")))
+        }
+        _ => Ok(()),
+    }
 }
 
 /// Says what was done: in words, or as counts for programs.
@@ -273,7 +295,7 @@ fn foretell(name: &str, triggered: &Triggered) -> String {
         (Answer::Dropped, "does not run: it is a busy Java instance's, which answers no trigger"),
         (Answer::Paused, &*format!("does not run: the job is {why}")),
         (Answer::Disabled, "does not run: it is disabled"),
-        (Answer::KeptOff, "does not run: the job is disabled on its server"),
+        (Answer::KeptOff, "does not run: the job is disabled on its host"),
         (Answer::NoOwner, "does not run: no instance owns it yet"),
     ] {
         let items = triggered.items.iter().filter(|item| item.answer == answer);

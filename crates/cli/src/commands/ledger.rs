@@ -3,18 +3,15 @@
 //! Outcomes come from the event store. Which instants were due comes from the job's schedule as the registry has it now, so
 //! instants of a schedule that was edited since appear by their outcomes only.
 
-use super::history::{check_span, tell_losses, tell_nearest, tell_partial};
+use super::history::check_span;
 use super::{Global, Within};
-use crate::output::{Failure, instant, now, or_dash, short_id, show, table, talk};
+use crate::output::{Failure, instant, or_dash, short_id, show, table, talk};
+use crate::record::{Open, Span, Wanted, trigger};
 use clap::Args;
 use clockwright_events::RunRow;
-use clockwright_events::answers::{JobRecord, LedgerSpan};
-use clockwright_fleet::view::{self, Timetable};
-use clockwright_model::{Fire, Item, Language, Millis};
-use clockwright_planner::ledger::{Gap, Unsettled, unsettled};
+use clockwright_model::{Item, Language, Millis};
 use serde::Serialize;
 use std::collections::{BTreeMap, BTreeSet};
-use std::ops::Range;
 
 #[derive(Debug, Args)]
 pub(crate) struct LedgerArgs {
@@ -65,85 +62,49 @@ struct Entry {
 
 pub(crate) async fn run(global: &Global, args: LedgerArgs) -> Result<(), Failure> {
     check_span(args.from, args.to)?;
-    let timetable = match args.recorded {
-        true => None,
-        false => Some(timetable(global, &args.job).await?),
-    };
-    let namespace = match (args.within.namespace(global)?, &timetable) {
-        (None, Some(_)) => Some(global.address()?.namespace().to_owned()),
-        (namespace, _) => namespace,
-    };
-    let store = global.store().open().await?;
-    let record = JobRecord { store: &*store, namespace: namespace.as_deref(), job: &args.job };
-    let LedgerSpan { rows, to } = record.span(args.item, args.from, args.to, args.limit as usize).await?;
-    if rows.is_empty() && timetable.is_none() {
-        tell_nearest(&store, &args.job).await?;
-    }
-    let due_before = to.min(now());
-    let mut entries: Vec<Entry> = Vec::new();
-    let begin = record.begins(None).await?;
-    let from = begin.map_or(args.from, |begin| begin.max(args.from));
-    if let Some(timetable) = &timetable {
-        let items = args.item.map_or(0..timetable.items, |item| item..(item + 1).min(timetable.items));
-        for item in items {
-            entries.extend(open(&record, timetable, item, from..due_before, &rows).await?);
-        }
+    let record = global.record(&args.within).await?;
+    let LedgerArgs { job, item, from, to, recorded, limit, .. } = &args;
+    let wanted = Wanted { job, item: *item, from: *from, to: *to, recorded: *recorded, limit: *limit };
+    let Span { settled: rows, open, begins, to } = record.ledger(wanted).await?;
+    if rows.is_empty() && args.recorded {
+        record.tell_nearest(&args.job).await?;
     }
     let language = global.language();
+    let mut entries: Vec<Entry> = open.into_iter().map(without).collect();
     entries.extend(rows.into_iter().map(|row| settled(row, language)));
     entries.sort_by_key(|entry| (entry.from, entry.item, entry.to));
     show(global.output, &entries, |entries| list(entries))?;
     if to < args.to {
         talk(&format!("there is more; go on with --from {}", exact(to)));
     }
-    if timetable.is_some() {
+    if !args.recorded {
         talk(&summary(&entries));
-        if from > args.from {
+        if let Some(begins) = begins.filter(|begins| *begins > args.from) {
             talk(&format!(
                 "the record of `{}` begins at {}; what was due before is not listed",
                 args.job,
-                instant(from)
+                instant(begins)
             ));
         }
     }
-    tell_partial(global, &store).await;
-    tell_losses(&store, args.from, to).await
+    record.tell_missing(Some((args.from, to))).await
 }
 
-async fn timetable(global: &Global, job: &str) -> Result<Timetable, Failure> {
-    let (registry, session) = global.session().await?;
-    Ok(view::timetable(&*session, registry.keys(), job).await?)
-}
-
-/// The due instants of an item that have no outcome, and why.
-async fn open(
-    record: &JobRecord<'_>,
-    timetable: &Timetable,
-    item: Item,
-    span: Range<Millis>,
-    rows: &[RunRow],
-) -> Result<Vec<Entry>, Failure> {
-    let scheduled = rows.iter().filter(|row| row.item == item && trigger(row).is_none());
-    let spans = scheduled.map(|row| (row.begins(), row.fire_time));
-    let gaps = unsettled(&timetable.schedule, span.start, span.end, spans);
-    if gaps.is_empty() {
-        return Ok(Vec::new());
-    }
-    let begin = record.begins(Some(item)).await?;
-    let entry = |gap: Unsettled| Entry {
-        from: gap.from,
-        to: gap.to,
-        count: gap.count,
-        item,
+/// Due instants without an outcome.
+fn without(open: Open) -> Entry {
+    Entry {
+        from: open.from,
+        to: open.to,
+        count: open.count,
+        item: open.item,
         trigger: None,
         outcome: None,
-        reason: Gap::of(gap.to, begin).text().into(),
+        reason: open.gap.text().into(),
         attempt: None,
         run_id: None,
         instance: None,
         decided: None,
-    };
-    Ok(gaps.into_iter().map(entry).collect())
+    }
 }
 
 fn settled(row: RunRow, language: Language) -> Entry {
@@ -159,13 +120,6 @@ fn settled(row: RunRow, language: Language) -> Entry {
         run_id: row.run_id,
         instance: Some(row.instance),
         decided: Some(row.decided),
-    }
-}
-
-fn trigger(row: &RunRow) -> Option<String> {
-    match row.fire.parse() {
-        Ok(Fire::Trigger { id, .. }) => Some(id),
-        Ok(Fire::Scheduled(_)) | Err(_) => None,
     }
 }
 

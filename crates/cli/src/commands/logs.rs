@@ -7,6 +7,7 @@
 use super::Global;
 use super::history::Store;
 use super::run::{run_id, whole_or_part};
+use crate::fleet::only_direct;
 use crate::output::{Failure, Format, show, talk, visible};
 use clap::Args;
 use clockwright::RunLogs;
@@ -53,6 +54,9 @@ struct Log {
 
 pub(crate) async fn run(global: &Global, args: LogsArgs) -> Result<(), Failure> {
     let output = global.output;
+    if global.server_named().is_some() {
+        return Err(only_direct("what a run printed, which is on the machine that ran it,"));
+    }
     if args.follow && output == Format::Json {
         return Err(Failure::Usage("--follow prints lines as they come, and has no JSON".into()));
     }

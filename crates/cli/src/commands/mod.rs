@@ -1,35 +1,48 @@
 //! The commands, one file per group.
 
+pub(crate) mod audit;
 mod changes;
 pub(crate) mod config;
 mod crew;
 pub(crate) mod cron;
 pub(crate) mod dev;
+pub(crate) mod drift;
 pub(crate) mod file;
 mod follow;
-mod history;
+pub(crate) mod history;
+pub(crate) mod hold;
 pub(crate) mod host;
 pub(crate) mod job;
 mod jobs;
 pub(crate) mod ledger;
 mod live;
+pub(crate) mod login;
 pub(crate) mod logs;
 pub(crate) mod node;
+pub(crate) mod operation;
 mod options;
+pub(crate) mod project;
 pub(crate) mod reference;
 pub(crate) mod run;
 pub(crate) mod secret;
 pub(crate) mod server;
 pub(crate) mod shard;
 pub(crate) mod stats;
+pub(crate) mod sync;
+pub(crate) mod token;
+pub(crate) mod user;
+mod versions;
 
+use crate::context::{Context, Target};
+use crate::fleet::{self, Fleet};
 use crate::output::{Failure, Format, now, talk, with_causes};
+use crate::record::{self, Record};
 use clap::{Args, ValueEnum};
 use clockwright::registry::{Address, DEFAULT_NAMESPACE};
 use clockwright::{Registry, Scheduler, SchedulerError, ShutdownReport, jobs_file};
+use clockwright_api::client::Client;
 use clockwright_engine::StartError;
 use clockwright_fleet::keys::Keys;
-use clockwright_fleet::view;
 use clockwright_model::{Language, Millis, nearest};
 use clockwright_registry::SharedRegistry;
 use history::Store;
@@ -81,6 +94,17 @@ pub(crate) struct Global {
         help_heading = WHERE
     )]
     pub(crate) events: Option<String>,
+    /// The server that is asked, and no registry and no event store: https://jobs.example.com. Default: that of `clockwright login`, unless a
+    /// registry, a data folder or events are named
+    #[arg(long, global = true, env = "CLOCKWRIGHT_SERVER", value_name = "URL", help_heading = WHERE)]
+    server: Option<String>,
+    /// The project of the server that is meant. Default: that of `clockwright login`, or the only one that you may see
+    #[arg(long, global = true, env = "CLOCKWRIGHT_PROJECT", value_name = "NAME", help_heading = WHERE)]
+    pub(crate) project: Option<String>,
+    /// A file with the token by which the server lets you in. Default: the token in the variable CLOCKWRIGHT_TOKEN, or that of
+    /// `clockwright login`
+    #[arg(long, global = true, env = "CLOCKWRIGHT_TOKEN_FILE", value_name = "FILE", help_heading = WHERE)]
+    pub(crate) token_file: Option<PathBuf>,
     /// The form of the data on stdout
     #[arg(long, short, global = true, value_enum, default_value_t)]
     pub(crate) output: Format,
@@ -99,7 +123,7 @@ enum Lang {
 }
 
 /// Whose history is asked, where several namespaces share a database.
-#[derive(Debug, Clone, Args)]
+#[derive(Debug, Clone, Default, Args)]
 pub(crate) struct Within {
     /// Only what is on record of this namespace, where several share a database. Default: that of --registry, if it is given
     #[arg(long, value_name = "NAME")]
@@ -146,6 +170,79 @@ impl Global {
         let session = registry.session().await?;
         must_exist(&*session, registry.keys(), &self.address()?).await?;
         Ok((registry, session))
+    }
+
+    /// The server that is asked, if one is. To name two places is a mistake.
+    pub(crate) fn target(&self) -> Result<Option<Target>, Failure> {
+        let direct = [
+            ("--registry", self.registry.is_some()),
+            ("--events", self.events.is_some()),
+            ("--data", self.data_folder.is_some()),
+        ];
+        let direct = direct.into_iter().find_map(|(option, given)| given.then_some(option));
+        match (&self.server, direct) {
+            (Some(_), Some(option)) => Err(Failure::Usage(format!(
+                "--server and {option} name two places; what the one says is not what the other says (CLOCKWRIGHT_SERVER and \
+                 CLOCKWRIGHT_{} count as well)",
+                option.trim_start_matches('-').to_uppercase()
+            ))),
+            (None, Some(_)) => Ok(None),
+            (Some(server), None) => Target::at(self, server).map(Some),
+            (None, None) => Ok(Context::load()?.map(|context| Target::of(self, context)).transpose()?),
+        }
+    }
+
+    /// The server that is named, other than by having signed in there.
+    pub(crate) fn server_named(&self) -> Option<&str> {
+        self.server.as_deref()
+    }
+
+    /// A client of the server, for what only a server knows.
+    pub(crate) fn client(&self) -> Result<Target, Failure> {
+        self.target()?.ok_or_else(|| {
+            Failure::Usage(
+                "this is asked of a server: name it with --server, or sign in with `clockwright login`"
+                    .into(),
+            )
+        })
+    }
+
+    /// The client, and the project that is meant.
+    pub(crate) async fn within(&self) -> Result<(Client, String), Failure> {
+        let target = self.client()?;
+        let project = target.project().await?;
+        Ok((target.client, project))
+    }
+
+    /// The fleet that is meant.
+    pub(crate) async fn fleet(&self) -> Result<Box<dyn Fleet>, Failure> {
+        match self.target()? {
+            Some(target) => {
+                let project = target.project().await?;
+                Ok(Box::new(fleet::Remote::new(&target.client, project)))
+            }
+            None => {
+                let (registry, session) = self.session().await?;
+                Ok(Box::new(fleet::Direct::new(registry, session, job::actor())))
+            }
+        }
+    }
+
+    /// What happened in it.
+    pub(crate) async fn record(&self, within: &Within) -> Result<Box<dyn Record + '_>, Failure> {
+        match self.target()? {
+            Some(_) if within.namespace.is_some() => {
+                Err(Failure::Usage("a server is asked by --project; --namespace is of an event store".into()))
+            }
+            Some(target) => {
+                let project = target.project().await?;
+                Ok(Box::new(record::Remote::new(target.client, project)))
+            }
+            None => {
+                let namespace = within.namespace(self)?;
+                Ok(Box::new(record::Direct::new(self, self.store().open().await?, namespace)))
+            }
+        }
     }
 
     /// Where history is.
@@ -221,24 +318,34 @@ async fn must_exist(
 /// The answer to a question that is asked before a change.
 #[derive(Debug, Clone, Copy, Args)]
 pub(crate) struct Sure {
-    /// Do it without being asked, even where Java instances are affected
+    /// Do it without being asked, also where Java instances are affected or a server manages the namespace
     #[arg(long, short)]
     yes: bool,
 }
 
-/// Asks before something is done to a job, or with `None` to any job, that instances of Elastic-Job serve: whoever attaches to
-/// somebody's production only looks, unless they say otherwise. Jobs that only Clockwright serves are not asked about.
+/// Asks before something is done to a job, or with `None` to any job: whoever attaches to somebody's production only looks, unless they say
+/// otherwise. What a server manages that was not asked is not changed behind its back, and what instances of Elastic-Job serve not without a
+/// word. Jobs that only Clockwright serves are not asked about.
 pub(crate) async fn confirm(
     sure: Sure,
-    registry: &dyn clockwright_registry::Registry,
-    keys: &Keys,
+    fleet: &dyn Fleet,
     job: Option<&str>,
     what: &str,
+    is_managed: bool,
 ) -> Result<(), Failure> {
+    if is_managed && let Some(url) = fleet.managed_by().await? {
+        if !sure.yes {
+            return Err(Failure::Denied(format!(
+                "the namespace is managed by {url}, which would set this back; ask it with --server {url}, or say --yes to {what} all the \
+                 same. Nothing was changed"
+            )));
+        }
+        talk(&format!("the namespace is managed by {url}: this is drift to it"));
+    }
     if sure.yes {
         return Ok(());
     }
-    let served = view::java_instances(registry, keys, job).await?;
+    let served = fleet.java_instances(job).await?;
     if served == 0 {
         return Ok(());
     }

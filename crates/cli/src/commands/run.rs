@@ -1,14 +1,13 @@
 //! `clockwright run …`: what became of fires, and the single attempts at them, from the event store.
 
-use super::history::{check_span, tell_nearest, tell_next, tell_partial};
+use super::history::{check_span, tell_next};
 use super::{Global, Within};
 use crate::output::{self, Failure, instant, or_dash, short_id, show, span, table};
+use crate::record::{Leaf, Listed, Record, Turn};
 use clap::builder::PossibleValuesParser;
 use clap::{Args, Subcommand, ValueEnum};
-use clockwright_events::answers::{RunDetails, run_details};
-use clockwright_events::{
-    Cursor, EventStore, ExecutionFilter, ExecutionRow, ExecutionState, Page, Query as _, RunFilter, RunRow,
-};
+use clockwright_events::answers::RunDetails;
+use clockwright_events::{EventStore, ExecutionFilter, ExecutionRow, ExecutionState, RunFilter, RunRow};
 use clockwright_model::{ExecutionSource, Item, Millis, OutcomeKind, RunId, Source};
 use serde::Serialize;
 
@@ -64,7 +63,7 @@ pub(crate) struct ListArgs {
     limit: u32,
     /// Go on behind this row: the cursor that the page before ended with
     #[arg(long, value_name = "CURSOR")]
-    after: Option<Cursor>,
+    after: Option<String>,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
@@ -72,14 +71,6 @@ enum State {
     Running,
     Succeeded,
     Failed,
-}
-
-/// A row, and where a page goes on behind it.
-#[derive(Serialize)]
-struct Listed<R> {
-    #[serde(flatten)]
-    row: R,
-    cursor: Cursor,
 }
 
 pub(crate) async fn run(global: &Global, command: RunCommand) -> Result<(), Failure> {
@@ -93,9 +84,9 @@ pub(crate) async fn run(global: &Global, command: RunCommand) -> Result<(), Fail
 
 async fn outcomes(global: &Global, args: ListArgs) -> Result<(), Failure> {
     let source = source(&args, Source::parse, "schedule, misfire, failover, trigger or retry")?;
-    let page = page(&args)?;
+    check(&args)?;
+    let record = global.record(&args.within).await?;
     let filter = RunFilter {
-        namespaces: args.within.namespace(global)?.into_iter().collect(),
         jobs: args.job.into_iter().collect(),
         item: args.item,
         outcomes: args.outcome.iter().filter_map(|word| OutcomeKind::parse(word)).collect(),
@@ -106,19 +97,19 @@ async fn outcomes(global: &Global, args: ListArgs) -> Result<(), Failure> {
         text: args.text,
         ..RunFilter::default()
     };
-    let store = global.store().open().await?;
-    let answer = store.runs(&filter, &page).await?;
+    let job = filter.jobs.first().cloned();
+    let mut answer = record.runs(filter, Turn { limit: args.limit, after: args.after.as_deref() }).await?;
     let language = global.language();
-    let rows = answer.rows.into_iter().map(|mut row| {
-        row.reason = row.why().in_language(language);
-        Listed { cursor: row.cursor(), row }
-    });
-    show_page(global, &store, &filter.jobs, rows.collect(), answer.next.as_ref(), list).await
+    for listed in &mut answer.rows {
+        listed.row.reason = listed.row.why().in_language(language);
+    }
+    show_page(global, &*record, job.as_deref(), answer, list).await
 }
 
 async fn attempts(global: &Global, args: ListArgs) -> Result<(), Failure> {
     let source = source(&args, ExecutionSource::parse, "NORMAL_TRIGGER, MISFIRE or FAILOVER")?;
-    let page = page(&args)?;
+    check(&args)?;
+    let record = global.record(&args.within).await?;
     let filter = ExecutionFilter {
         jobs: args.job.into_iter().collect(),
         item: args.item,
@@ -134,18 +125,17 @@ async fn attempts(global: &Global, args: ListArgs) -> Result<(), Failure> {
         text: args.text,
         ..ExecutionFilter::default()
     };
-    let store = global.store().open().await?;
-    let answer = store.executions(&filter, &page).await?;
-    let rows = answer.rows.into_iter().map(|row| Listed { cursor: row.cursor(), row }).collect();
-    show_page(global, &store, &filter.jobs, rows, answer.next.as_ref(), list_attempts).await
+    let job = filter.jobs.first().cloned();
+    let answer = record.attempts(filter, Turn { limit: args.limit, after: args.after.as_deref() }).await?;
+    show_page(global, &*record, job.as_deref(), answer, list_attempts).await
 }
 
-/// Which page is asked for, of a span that is none.
-fn page(args: &ListArgs) -> Result<Page, Failure> {
-    if let (Some(from), Some(to)) = (args.from, args.to) {
-        check_span(from, to)?;
+/// Refuses a span that is none.
+fn check(args: &ListArgs) -> Result<(), Failure> {
+    match (args.from, args.to) {
+        (Some(from), Some(to)) => check_span(from, to),
+        _ => Ok(()),
     }
-    Ok(Page { limit: args.limit, cursor: args.after.clone() })
 }
 
 fn source<S>(args: &ListArgs, parse: fn(&str) -> Option<S>, known: &str) -> Result<Option<S>, Failure> {
@@ -158,31 +148,24 @@ fn source<S>(args: &ListArgs, parse: fn(&str) -> Option<S>, known: &str) -> Resu
 /// Shows a page, and says what it does not show.
 async fn show_page<R: Serialize>(
     global: &Global,
-    store: &EventStore,
-    jobs: &[String],
-    rows: Vec<Listed<R>>,
-    next: Option<&Cursor>,
+    record: &dyn Record,
+    job: Option<&str>,
+    answer: Leaf<R>,
     list: impl FnOnce(&[Listed<R>]) -> String,
 ) -> Result<(), Failure> {
-    if rows.is_empty()
-        && let [job] = jobs
+    if answer.rows.is_empty()
+        && let Some(job) = job
     {
-        tell_nearest(store, job).await?;
+        record.tell_nearest(job).await?;
     }
-    show(global.output, &rows, |rows| list(rows))?;
-    tell_next(next);
-    tell_partial(global, store).await;
-    Ok(())
+    show(global.output, &answer.rows, |rows| list(rows))?;
+    tell_next(answer.next.as_deref());
+    record.tell_missing(None).await
 }
 
 async fn details(global: &Global, id: &str) -> Result<(), Failure> {
-    let store = global.store();
-    let open = store.open().await?;
-    let run = run_id(id, &open).await?;
-    let Some(details) = run_details(&*open, run).await? else {
-        return Err(Failure::Failed(format!("there is no run {id} in {}", store.place())));
-    };
-    show(global.output, &details, get)
+    let record = global.record(&Within::default()).await?;
+    show(global.output, &record.run(id).await?, get)
 }
 
 /// The run that is meant: by its whole id, or by the first characters of it.

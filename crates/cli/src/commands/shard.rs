@@ -1,10 +1,10 @@
 //! `clockwright shard …`: single items of a job.
 
 use super::{Global, Sure, confirm, job, moment};
+use crate::fleet::{Act, Fleet};
 use crate::output::{Failure, instant, now};
 use clap::{Args, Subcommand};
-use clockwright_fleet::admin::{Admin, Done, From};
-use clockwright_fleet::view;
+use clockwright_fleet::admin::{Done, From};
 use clockwright_model::Item;
 
 #[derive(Debug, Subcommand)]
@@ -54,49 +54,47 @@ fn from(text: &str) -> Result<From, String> {
 }
 
 pub(crate) async fn run(global: &Global, command: ShardCommand) -> Result<(), Failure> {
-    let (job, item, sure, word) = match &command {
-        ShardCommand::Disable(args) => (&args.job, Some(args.item), args.sure, "disable"),
-        ShardCommand::Enable(args) => (&args.job, Some(args.item), args.sure, "enable"),
-        ShardCommand::Resume(args) => (&args.job, args.item, args.sure, "resume"),
-    };
-    let what = item.map_or_else(|| "the held items".to_owned(), |item| format!("item {item}"));
-    let (registry, session) = global.session().await?;
-    confirm(sure, &*session, registry.keys(), Some(job), &format!("{word} {what} of `{job}`")).await?;
-    let actor = job::actor();
-    let admin = Admin::new(&*session, registry.keys()).by(&actor);
+    let fleet = global.fleet().await?;
     let result = match &command {
-        ShardCommand::Disable(args) => disable(global, &admin, args, true).await,
-        ShardCommand::Enable(args) => disable(global, &admin, args, false).await,
-        ShardCommand::Resume(args) => {
-            let held = match args.item {
-                Some(item) => vec![item],
-                None => {
-                    let job = view::job(&*session, registry.keys(), &args.job, now()).await?;
-                    job.items.iter().filter(|item| item.held.is_some()).map(|item| item.item).collect()
-                }
-            };
-            resume(global, &admin, args, &held).await
+        ShardCommand::Disable(args) => {
+            let act = Act::DisableItem(args.item);
+            change(global, &*fleet, args, &act, ("disable", "disabled")).await
         }
+        ShardCommand::Enable(args) => {
+            change(global, &*fleet, args, &Act::EnableItem(args.item), ("enable", "enabled")).await
+        }
+        ShardCommand::Resume(args) => resume(global, &*fleet, args).await,
     };
-    let _late = session.close().await;
+    fleet.close().await;
     result
 }
 
-async fn disable(
+async fn change(
     global: &Global,
-    admin: &Admin<'_>,
-    args: &ShardArgs,
-    disabled: bool,
+    fleet: &dyn Fleet,
+    ShardArgs { job, item, sure }: &ShardArgs,
+    act: &Act,
+    (verb, past): (&str, &str),
 ) -> Result<(), Failure> {
-    let done = admin.set_item_disabled(&args.job, args.item, disabled).await?;
-    let word = if disabled { "disabled" } else { "enabled" };
-    job::report(global, &format!("{word} item {} of `{}`", args.item, args.job), done)
+    confirm(*sure, fleet, Some(job), &format!("{verb} item {item} of `{job}`"), act.is_managed()).await?;
+    let done = fleet.carry_out(Some(job), act).await?;
+    job::report(global, &format!("{past} item {item} of `{job}`"), done)
 }
 
-async fn resume(global: &Global, admin: &Admin<'_>, args: &ResumeArgs, held: &[Item]) -> Result<(), Failure> {
+async fn resume(global: &Global, fleet: &dyn Fleet, args: &ResumeArgs) -> Result<(), Failure> {
+    let what = args.item.map_or_else(|| "the held items".to_owned(), |item| format!("item {item}"));
+    confirm(args.sure, fleet, Some(&args.job), &format!("resume {what} of `{}`", args.job), false).await?;
+    let held = match args.item {
+        Some(item) => vec![item],
+        None => {
+            let job = fleet.job(&args.job).await?;
+            job.items.iter().filter(|item| item.held.is_some()).map(|item| item.item).collect()
+        }
+    };
     let mut all = Done::default();
-    for item in held {
-        let done = admin.resume_item(&args.job, *item, args.from, None).await?;
+    for item in &held {
+        let done =
+            fleet.carry_out(Some(&args.job), &Act::ResumeItem { item: *item, from: args.from }).await?;
         all.changed += done.changed;
     }
     let from = match args.from {

@@ -1,10 +1,10 @@
 //! `clockwright stats`: how fires ended, from counts that were added up when they ended. No history is read.
 
-use super::history::{check_span, tell_losses, tell_nearest, tell_partial};
+use super::history::check_span;
 use super::{Global, Within};
 use crate::output::{Failure, instant, now, show, table};
 use clap::{Args, ValueEnum};
-use clockwright_events::{Query as _, StatisticsRow, Width};
+use clockwright_events::{StatisticsRow, Width};
 use clockwright_model::Millis;
 
 #[derive(Debug, Args)]
@@ -62,17 +62,15 @@ pub(crate) async fn run(global: &Global, args: StatsArgs) -> Result<(), Failure>
     let from = args.from.unwrap_or_else(|| to.saturating_sub(args.by.usual() * width.millis()));
     check_span(from, to)?;
     let from = width.start_of(from);
-    let namespace = args.within.namespace(global)?;
-    let store = global.store().open().await?;
-    let rows = store.statistics(namespace.as_deref(), args.job.as_deref(), width, from, to).await?;
+    let record = global.record(&args.within).await?;
+    let rows = record.stats(args.job.as_deref(), width, from, to).await?;
     if rows.is_empty()
         && let Some(job) = &args.job
     {
-        tell_nearest(&store, job).await?;
+        record.tell_nearest(job).await?;
     }
     show(global.output, &rows, |rows| list(rows))?;
-    tell_partial(global, &store).await;
-    tell_losses(&store, from, to).await
+    record.tell_missing(Some((from, to))).await
 }
 
 fn list(rows: &[StatisticsRow]) -> String {

@@ -1,5 +1,7 @@
 //! The binary in a folder of its own.
 
+use std::io::Write as _;
+use std::net::TcpListener;
 use std::path::Path;
 use std::process::{Child, Command, Output, Stdio};
 use std::time::{Duration, Instant};
@@ -34,6 +36,10 @@ impl Place {
         command.current_dir(self.path()).stdin(Stdio::null());
         for name in [
             "CLOCKWRIGHT_REGISTRY",
+            "CLOCKWRIGHT_SERVER",
+            "CLOCKWRIGHT_PROJECT",
+            "CLOCKWRIGHT_TOKEN",
+            "CLOCKWRIGHT_TOKEN_FILE",
             "CLOCKWRIGHT_DATA",
             "CLOCKWRIGHT_EVENTS",
             "CLOCKWRIGHT_INSTANCE_IP",
@@ -46,7 +52,30 @@ impl Place {
         ] {
             command.env_remove(name);
         }
+        command.env("XDG_CONFIG_HOME", self.path().join("config"));
         command
+    }
+
+    /// A command that reads these lines from its standard input.
+    pub fn type_in(&self, args: &[&str], lines: &[&str]) -> Answer {
+        let mut command = self.command(env!("CARGO_BIN_EXE_clockwright"));
+        command.args(args).stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
+        let mut child = command.spawn().unwrap();
+        let text: String = lines.iter().map(|line| format!("{line}\n")).collect();
+        // Who needs no line reads none.
+        let _unread = child.stdin.take().unwrap().write_all(text.as_bytes());
+        Answer::of(&child.wait_with_output().unwrap())
+    }
+
+    /// Starts a server; gives its address and the link of the first administrator.
+    pub fn serve(&self) -> (Running, String, String) {
+        let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
+        let listen = format!("127.0.0.1:{port}");
+        let server = self.start(&["server", "--listen", &listen]);
+        self.until_talk("serving at");
+        let talk = self.talk();
+        let link = talk.split_whitespace().find(|word| word.contains("/setup#")).unwrap().to_owned();
+        (server, format!("http://{listen}"), link)
     }
 
     pub fn run(&self, args: &[&str]) -> Answer {

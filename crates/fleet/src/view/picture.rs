@@ -131,7 +131,7 @@ impl<'a> Look<'a> {
         let cursor = nodes.cursor.cursor();
         let running = self.is_running(nodes);
         let held = nodes.cursor.held().map(|reason| HeldView {
-            code: reason.code(),
+            code: reason.code().into(),
             reason: reason.to_string(),
             settled: cursor.map(|cursor| cursor.settled).filter(|settled| *settled > 0),
             version: nodes.cursor.version().unwrap_or_default(),

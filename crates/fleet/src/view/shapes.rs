@@ -3,6 +3,7 @@
 use crate::pause::PauseNote;
 use clockwright_model::{Item, Millis};
 use serde::{Deserialize, Serialize};
+use std::borrow::Cow;
 
 /// The state of a job as a whole. Elastic-Job's four words, and two of ours.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -181,7 +182,7 @@ pub struct ItemView {
 #[serde(rename_all = "camelCase")]
 pub struct HeldView {
     /// The code of the reason.
-    pub code: &'static str,
+    pub code: Cow<'static, str>,
     /// The reason in words.
     pub reason: String,
     /// Up to where its schedule is known to be decided, epoch milliseconds; `None`: nobody knows.

@@ -238,7 +238,7 @@ async fn a_cursor_that_cannot_be_read_shows_why_its_item_stands_still() {
     let stage = Stage::new().await;
     stage.put(&Key::Cursor(1), "{spoilt").await;
     let item = stage.view().await.items.remove(1);
-    assert_eq!(item.held.as_ref().map(|held| held.code), Some("cursor_unreadable"), "{item:?}");
+    assert_eq!(item.held.as_ref().map(|held| &*held.code), Some("cursor_unreadable"), "{item:?}");
 }
 
 #[tokio::test]
@@ -392,7 +392,8 @@ async fn a_job_is_failing_when_the_last_run_of_every_item_that_ever_ran_failed()
     assert_eq!(of(JobStatus::Disabled), ("DISABLED", false));
     assert_eq!(of(JobStatus::ShardingFlag), ("SHARDING_FLAG", true));
     let mut held = failing.clone();
-    let why = HeldView { code: "", reason: "its cursor was deleted".into(), settled: None, version: 0 };
+    let why =
+        HeldView { code: "".into(), reason: "its cursor was deleted".into(), settled: None, version: 0 };
     held.items[0].held = Some(why);
     assert_eq!(held.condition(), Condition::Held, "before what became of its other items");
 }

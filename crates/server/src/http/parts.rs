@@ -5,6 +5,7 @@ use crate::http::ask::Ask;
 use crate::http::json;
 use crate::http::openapi::Operation;
 use crate::http::refusal::Answered;
+use crate::identity;
 use crate::store::JobRow;
 use clockwright_api::{Code, Etag, Problem};
 use serde::de::DeserializeOwned;
@@ -162,6 +163,8 @@ pub struct Client {
     pub agent: String,
     /// The secret of the session, if the request came by one.
     pub session: Option<String>,
+    /// The secret of the token, if the request came by one.
+    pub token: Option<String>,
 }
 
 impl Part for Client {
@@ -170,6 +173,7 @@ impl Part for Client {
             ip: ask.ip,
             agent: ask.header(http::header::USER_AGENT).unwrap_or_default().chars().take(200).collect(),
             session: ask.app.cookie(&ask.headers),
+            token: identity::bearer(&ask.headers),
         })
     }
 

@@ -54,7 +54,12 @@ fn doors(routes: &mut Routes) {
 
 fn of_oneself(routes: &mut Routes) {
     routes.get(Own, at::SESSION, "Who is signed in, and what they may", session::show);
-    routes.delete(OwnChange, at::SESSION, "Sign out", session::end);
+    routes.delete(
+        OwnChange,
+        at::SESSION,
+        "Sign out: the session, or the token that asks, ends",
+        session::end,
+    );
     routes.get(Own, at::ME, "One's own profile", me::show);
     routes.patch(OwnChange, at::ME, "Change one's own profile", me::change);
     routes.put(OwnChange, at::ME_PASSWORD, "Change one's own password; other sessions end", me::set_password);

@@ -208,7 +208,9 @@ async fn look_token(app: &App, hash: &str) -> Result<Opened, StoreError> {
     Ok(Opened::Token(Arc::new((token, user))))
 }
 
-fn bearer(headers: &HeaderMap) -> Option<String> {
+/// The secret of the token that a request comes by.
+#[must_use]
+pub fn bearer(headers: &HeaderMap) -> Option<String> {
     let text = headers.get(http::header::AUTHORIZATION)?.to_str().ok()?;
     let (scheme, secret) = text.split_once(' ')?;
     scheme.eq_ignore_ascii_case("bearer").then(|| secret.trim().to_owned())

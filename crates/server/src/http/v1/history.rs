@@ -259,11 +259,13 @@ fn filter(ask: &RunsAsk) -> Answered<RunFilter> {
         Problem::new(Code::Invalid, format!("`{value}` is no {key}"))
             .at(format!("/{key}"), format!("is to be one of {}", words.join(", ")))
     };
-    let outcome = ask.outcome.as_deref().map(|text| {
+    let outcome = |text: &str| {
         OutcomeKind::parse(text).ok_or_else(|| {
             invalid("outcome", text, OutcomeKind::ALL.iter().map(|kind| kind.as_str()).collect())
         })
-    });
+    };
+    let outcomes =
+        ask.outcome.iter().flat_map(|text| text.split(',')).map(outcome).collect::<Result<_, _>>()?;
     let source = ask.source.as_deref().map(|text| {
         let words = vec!["schedule", "misfire", "failover", "trigger", "retry"];
         Source::parse(text).ok_or_else(|| invalid("source", text, words))
@@ -271,7 +273,7 @@ fn filter(ask: &RunsAsk) -> Answered<RunFilter> {
     Ok(RunFilter {
         jobs: ask.job.iter().cloned().collect(),
         item: ask.item,
-        outcomes: outcome.transpose()?.into_iter().collect(),
+        outcomes,
         instance: ask.instance.clone(),
         source: source.transpose()?,
         from: ask.from.map(|at| at.0),

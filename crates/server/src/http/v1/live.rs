@@ -71,6 +71,7 @@ fn live(project: &ProjectRow, view: JobView, as_of: At) -> LiveJob {
                 leader: one.leader,
                 items: one.item_count as u64,
                 since: At(one.since),
+                triggered: Some(one.triggered),
             })
             .collect(),
         as_of,
@@ -86,7 +87,7 @@ fn item(item: view::ItemView) -> LiveItem {
         taken_by: item.taken_by,
         orphaned: item.orphaned,
         held: item.held.map(|held| Held {
-            code: held.code.to_owned(),
+            code: held.code.into_owned(),
             reason: held.reason,
             settled_at: held.settled.map(At),
             version: held.version,
@@ -200,6 +201,7 @@ pub(in crate::http) async fn instances(
                 leader: row.leader == one.id,
                 items: row.all_items().filter(|(_, item)| item.owner == one.id).count() as u64,
                 since: At(one.since),
+                triggered: None,
             }
         })
         .collect();

@@ -54,6 +54,8 @@ pub(super) fn last(last: crate::outcomes::Last) -> Last {
     Last {
         outcome: last.outcome.to_owned(),
         at: last.at,
+        fire_at: last.fire,
+        item: last.item,
         took: last.took,
         streak: last.streak.into(),
         good_at: last.good,

@@ -3,6 +3,7 @@
 //! A failed sign-in says nothing but that it failed: not whether the login is somebody's, whether it waits, nor whether the password was
 //! right; and each of these takes the same work (`identity/guess.rs`).
 
+use super::me::end_token_of;
 use super::{done, target};
 use crate::app::App;
 use crate::decide::chain::{Actor, ActorKind, Outcome, Record, Via, sha256};
@@ -232,6 +233,10 @@ pub(in crate::http) async fn end(
         change.record(done("session.end", 0, target("user", &user.id, &user.login), Value::Null, ""));
         app.commit(change).await?;
         app.identity.forget();
+    } else if let Some(secret) = &client.token
+        && let Some(token) = app.store.token_of(&sha256(secret.as_bytes())).await?
+    {
+        end_token_of(&app, who.asker(), &token.who, &token.id).await?;
     }
     Ok(SignedOut(cookie(&app, "", 0)))
 }

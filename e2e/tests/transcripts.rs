@@ -5,7 +5,8 @@
 //! Checks, repeated firings, and what Clockwright adds of its own are left aside: `sharding/{i}/cursor`,
 //! `leader/sharding/epoch`, `paused`, and all of `/{ns}-clockwright`. So are Java's flags about a plan, `leader/sharding/necessary` and
 //! `processing`: among instances of ours alone a plan is one transaction that nobody sees a part of, and owners that stay are not written
-//! again. What Java peers are shown instead is tested beside them, in `interop.rs`.
+//! again. And so are places at the election's latch: where nobody queues, whoever leads proves just that. What Java peers are shown instead
+//! is tested beside them, in `interop.rs`.
 #![allow(clippy::unwrap_used, reason = "tests")]
 
 use clockwright_e2e::harness::{Node, Scene, Servers, eventually};
@@ -196,19 +197,14 @@ fn first_start(stage: &Stage) {
     expected.extend(once.split(' ').map(|path| (path, &["C"][..])));
     expected.extend([("leader/election/instance", &["E ID"][..]), ("instances/ID", &["E"])]);
     expected.push(("systemTime/current", &["C", "S"]));
-    let passing = "leader/election/latch/N sharding/0/running sharding/1/running sharding/2/running";
+    let passing = "sharding/0/running sharding/1/running sharding/2/running";
     expected.extend(passing.split(' ').map(|path| (path, &["E", "D"][..])));
     let owned = ["sharding/0/instance", "sharding/1/instance", "sharding/2/instance"];
     expected.extend(owned.map(|path| (path, &["C ID"][..])));
     same(&story, &expected);
     stage.in_order(
         0,
-        &[
-            ("config", "C {json}"),
-            ("leader/election/latch/N", "E"),
-            ("leader/election/instance", "E ID"),
-            ("leader/election/latch/N", "D"),
-        ],
+        &[("config", "C {json}"), ("leader/election/instance", "E ID"), ("leader/election/latch", "C")],
     );
     stage.in_order(
         0,
@@ -279,7 +275,7 @@ fn disable_and_enable_the_server(stage: &Stage) {
         &between_firings(story),
         &[
             ("servers/IP", &["S"]),
-            ("leader/election/latch/N", &["E", "D"]),
+            ("leader/election/latch", &["D", "C"]),
             ("leader/election/instance", &["E ID"]),
         ],
     );

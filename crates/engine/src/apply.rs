@@ -77,15 +77,19 @@ pub(crate) struct Shell {
 /// A job that this engine has.
 struct Served {
     job: Arc<JobDefinition>,
-    /// Whether its streams should come to an end by themselves.
-    wind_down: watch::Sender<bool>,
+    /// Whether its streams should come to an end by themselves; `None` as long as nothing of it has run: that is so of most jobs.
+    wind_down: Option<watch::Sender<bool>>,
     /// Who waits for it to be left.
     waiting: Vec<Removed>,
 }
 
 impl Served {
     fn new(job: JobDefinition) -> Self {
-        Self { job: Arc::new(job), wind_down: watch::Sender::new(false), waiting: Vec::new() }
+        Self { job: Arc::new(job), wind_down: None, waiting: Vec::new() }
+    }
+
+    fn wind_down(&mut self) -> &watch::Sender<bool> {
+        self.wind_down.get_or_insert_with(|| watch::Sender::new(false))
     }
 }
 
@@ -324,8 +328,10 @@ impl Shell {
                     }
                 }
                 Effect::WindDown { job, on } => {
-                    if let Some(served) = &self.jobs[job] {
-                        served.wind_down.send_replace(on);
+                    if let Some(served) = &mut self.jobs[job]
+                        && (on || served.wind_down.is_some())
+                    {
+                        served.wind_down().send_replace(on);
                     }
                 }
                 Effect::Removed { job } => {
@@ -464,8 +470,8 @@ impl Shell {
     }
 
     fn start(&mut self, firing: Firing) {
-        let Some(Served { job, wind_down, .. }) = &self.jobs[firing.job] else { return };
-        let job = Arc::clone(job);
+        let Some(served) = &mut self.jobs[firing.job] else { return };
+        let (job, wind_down) = (Arc::clone(&served.job), served.wind_down().clone());
         let mut runs = Vec::with_capacity(firing.runs.len());
         for run in firing.runs {
             let (stop, stopped) = watch::channel(Stop::No);

@@ -97,6 +97,16 @@ impl<K: Ord, V> SortedMap<K, V> {
     }
 }
 
+/// The entries in the order of their keys.
+impl<K, V> IntoIterator for SortedMap<K, V> {
+    type Item = (K, V);
+    type IntoIter = std::vec::IntoIter<(K, V)>;
+
+    fn into_iter(self) -> Self::IntoIter {
+        self.0.into_iter()
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -183,7 +183,7 @@ impl Turn<'_> {
             let from = self.job.life(item);
             let state = self.job.item_mut(item);
             state.loose = false;
-            state.orphan_since = None;
+            state.orphan = None;
             state.local = Local::Running(Box::new(active));
             self.job.stepped(item, from, Event::Began);
         }

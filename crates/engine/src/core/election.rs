@@ -2,10 +2,17 @@
 //!
 //! # Election
 //! ```text
-//! no leader ──► queue at the latch ──► first in the queue ──► commit { leader = me, leave the latch, register }
+//! no leader ──► nobody queues, no Java peer is known ──► commit { leader = me, nobody queues, register }
+//!          └──► queue at the latch ──► first in the queue ──► commit { leader = me, leave the latch, register }
 //! ```
-//! The latch is for Java peers, which would otherwise delete a node that they believe is not there. It is never waited for
-//! longer than [`LATCH_PATIENCE`]: safety comes from the commit, which creates the leader node and fails if there is one.
+//! The latch is for Java peers, which would otherwise delete a node that they believe is not there. Among ourselves nobody queues:
+//! safety comes from the commit, which creates the leader node and fails if there is one. A Java peer that has just begun is seen
+//! only by its place in the queue, so the commit also proves that the queue is empty, by making its parent, or by deleting
+//! that and making it anew; a node with children is not deleted. Where somebody queues we do, too, though never longer than
+//! [`LATCH_PATIENCE`].
+//!
+//! Of many that see a leader go, each tries once, one commit is carried out, and the others read what came of it.
+//!
 //! A new leader trusts nothing: it reads the job anew and compares, so no edge can have been missed while nobody led.
 
 use super::group::{Builder, Step};
@@ -24,11 +31,15 @@ const LATCH_PATIENCE: Millis = 5_000;
 impl Turn<'_> {
     /// Queues at the election's latch, or takes leadership when it is this instance's turn.
     pub(super) fn elect(&mut self) {
-        if !self.queue_at_latch(LatchKind::Election) {
+        let alone = self.nobody_queues();
+        if !alone && !self.queue_at_latch(LatchKind::Election) {
             return;
         }
         let job = &*self.job;
-        let Some(name) = job.latch.as_ref().and_then(|latch| latch.name.clone()) else { return };
+        let place = job.latch.as_ref().and_then(|latch| latch.name.clone());
+        if place.is_none() && !alone {
+            return;
+        }
         let mut builder = Builder::new(self.us, self.job);
         if job.mirror.leader.is_none() {
             builder.create_ephemeral(Key::ElectionInstance, self.us.me.as_str().to_owned());
@@ -36,14 +47,32 @@ impl Turn<'_> {
                 builder.create(Key::Epoch, Bytes::new());
             }
         }
-        if !self.us.mutated(Mutation::LatchNeverReleased) {
-            builder.delete(Key::ElectionLatchNode(name));
+        match place {
+            Some(name) if !self.us.mutated(Mutation::LatchNeverReleased) => {
+                builder.delete(Key::ElectionLatchNode(name));
+            }
+            Some(_) => {}
+            None => {
+                if job.mirror.parents.contains(&Key::ElectionLatch) {
+                    builder.delete(Key::ElectionLatch);
+                }
+                builder.create(Key::ElectionLatch, Bytes::new());
+            }
         }
         if !job.registered {
             register(&mut builder);
         }
         let group = builder.build();
         self.coordinate_with(Step::Join, group);
+    }
+
+    /// Whether nobody is at the election's latch, and nobody is known who would come to it.
+    fn nobody_queues(&self) -> bool {
+        let mirror = &self.job.mirror;
+        self.job.latch.is_none()
+            && mirror.election_latch.is_empty()
+            && mirror.instances.keys().all(|id| *id == self.us.me || self.us.leases.contains_key(id))
+            && !self.us.mutated(Mutation::LatchNeverReleased)
     }
 
     /// Gets a place in a latch's queue; true when it is this instance's turn.

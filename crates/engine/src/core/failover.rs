@@ -34,7 +34,7 @@ use super::claim::CLAIM_BATCH;
 use super::effective::Effective;
 use super::firing::most_attempts;
 use super::group::{Builder, Step};
-use super::job::{Job, LatchKind, Local, Phase};
+use super::job::{Job, LatchKind, Local, Orphan, Phase};
 use super::{Mutation, Turn};
 use clockwright_fleet::Layout;
 use clockwright_fleet::cursor::Claim;
@@ -96,6 +96,9 @@ impl Turn<'_> {
             self.job.peers.retain(|id| self.us.leases.contains_key(id));
             self.job.bereaved |= self.job.peers.len() < before;
             self.job.peers.extend(ours);
+            self.job.peers.sort_unstable();
+            self.job.peers.dedup();
+            self.job.peers.shrink_to_fit();
         }
         if self.job.bereaved && self.is_marker() && !self.us.mutated(Mutation::OrphansOfDeadOwnersOnly) {
             self.job.bereaved = false;
@@ -106,7 +109,7 @@ impl Turn<'_> {
 
     /// Looks for claims without a living owner, and reads them again when one is noticed.
     fn notice_orphans(&mut self) {
-        if !self.is_marker() && !self.job.items.iter().any(|state| state.orphan_since.is_some()) {
+        if !self.is_marker() && !self.job.items.iter().any(|state| state.orphan.is_some()) {
             return;
         }
         let mut reads = Vec::new();
@@ -125,10 +128,9 @@ impl Turn<'_> {
             let sequence = self.us.sequence;
             let state = self.job.item_mut(item);
             if !suspect || !matches!(state.local, Local::Idle) {
-                state.orphan_since = None;
-            } else if state.orphan_since.is_none() {
-                state.orphan_since = Some(self.now.mono);
-                state.orphan_sequence = sequence;
+                state.orphan = None;
+            } else if state.orphan.is_none() {
+                state.orphan = Some(Box::new(Orphan { since: self.now.mono, sequence }));
                 reads.push(item);
             }
         }
@@ -139,7 +141,8 @@ impl Turn<'_> {
     pub(super) fn orphaned_long_enough(&mut self, item: Item) -> bool {
         let grace = self.grace();
         let state = self.job.item_mut(item);
-        let since = *state.orphan_since.get_or_insert(self.now.mono);
+        let noticed = || Box::new(Orphan { since: self.now.mono, sequence: 0 });
+        let since = state.orphan.get_or_insert_with(noticed).since;
         if self.now.mono < since + grace {
             self.wake_at_mono(since + grace);
             return false;
@@ -174,13 +177,13 @@ impl Turn<'_> {
             }
             let Some(nodes) = job.mirror.item(item) else { continue };
             let state = &job.items[item as usize];
-            let Some(since) = state.orphan_since else { continue };
+            let Some(Orphan { since, sequence }) = state.orphan.as_deref().copied() else { continue };
             let finished = nodes.cursor.cursor().is_some_and(|cursor| cursor.running().is_none());
             if finished && self.us.mutated(Mutation::FailoverOfFinishedWork) {
                 marks.push(item);
                 continue;
             }
-            let reread = state.cursor_sequence > state.orphan_sequence;
+            let reread = state.cursor_sequence > sequence;
             let known = nodes.taken.is_some() || job.mirror.failover_items.contains_key(&item);
             let left = match nodes.cursor.cursor().and_then(|cursor| cursor.running()) {
                 Some(claim) => {

@@ -487,7 +487,7 @@ impl Turn<'_> {
     /// What is to be done about the item's last claim before a new one.
     fn previous(&mut self, item: Item, mut cursor: Box<Cursor>, effective: &Effective) -> Previous {
         let Some(claim) = cursor.running().cloned() else {
-            self.job.item_mut(item).orphan_since = None;
+            self.job.item_mut(item).orphan = None;
             return Previous::Over(cursor);
         };
         let own = claim.owner == self.us.me;

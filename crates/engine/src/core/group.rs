@@ -158,7 +158,7 @@ fn ancestors(key: &Key) -> &'static [Key] {
         Key::Server(_) => &[Key::Job, Key::Servers],
         Key::Instance(_) => &[Key::Job, Key::Instances],
         Key::Trigger(_) => &[Key::Job, Key::Triggers],
-        Key::ElectionInstance => &[Key::Job, Key::Leader, Key::Election],
+        Key::ElectionInstance | Key::ElectionLatch => &[Key::Job, Key::Leader, Key::Election],
         Key::ElectionLatchNode(_) => &[Key::Job, Key::Leader, Key::Election, Key::ElectionLatch],
         Key::Necessary | Key::Processing | Key::Epoch => &[Key::Job, Key::Leader, Key::Sharding],
         Key::FailoverItem(_) => &[Key::Job, Key::Leader, Key::Failover, Key::FailoverItems],
@@ -216,7 +216,7 @@ impl Turn<'_> {
                 Key::Epoch => epoch = true,
                 _ => {}
             }
-            job.forget_target(&write.key);
+            job.forget_comparison(&write.key);
         }
         let writer = Writer { session: self.us.session_id(), now: self.now.wall };
         job.mirror.take_in(writes, commit, writer);

@@ -20,6 +20,7 @@ use super::{Event, Turn, Us};
 use clockwright_fleet::keys::Key;
 use clockwright_fleet::mirror::Mirror;
 use clockwright_fleet::pause::PauseNote;
+use clockwright_fleet::sorted::SortedMap;
 use clockwright_model::{Change, ChangeKind, InstanceId, Item, Millis};
 use std::collections::BTreeMap;
 
@@ -29,7 +30,7 @@ const WITNESSES: usize = 2;
 /// What was there when it was last looked.
 #[derive(Default)]
 pub(crate) struct Seen {
-    instances: BTreeMap<InstanceId, Member>,
+    instances: SortedMap<InstanceId, Member>,
     /// By the node that says so, with the transaction that began it.
     holds: BTreeMap<Key, i64>,
     /// Somebody is gone of whom it is not known how; and the number of changes of leases when that was last looked at.

@@ -11,7 +11,7 @@ use clockwright_model::{Exclusive, Fire, InstanceId, Item, JobName, JobSettings,
 use clockwright_planner::Schedule;
 use clockwright_planner::lifecycle::{Event, State};
 use clockwright_registry::Node;
-use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
 
 /// A job.
@@ -70,8 +70,8 @@ pub(crate) struct Job {
     pub(crate) latch: Option<Latch>,
     /// Leader: which plan batches are still to be written.
     pub(crate) plan: Option<super::plan::PlanInProgress>,
-    /// Who should own what, as long as nothing has changed that this depends on.
-    pub(crate) target: Option<Arc<super::plan::Target>>,
+    /// How the owners are beside who should own what, as long as nothing has changed that this depends on.
+    pub(crate) compared: Option<super::plan::Compared>,
     /// When this instance last wrote a plan in this session (mono), and how many instances the job had then.
     pub(crate) planned: Option<(Millis, usize)>,
     pub(crate) items: Vec<ItemState>,
@@ -82,8 +82,8 @@ pub(crate) struct Job {
     pub(crate) plan_read: u64,
     /// Instances without a lease, by creation: asked about (false), or known to be of another kind (true).
     pub(crate) foreign: BTreeMap<i64, bool>,
-    /// The instances of ours that were seen in the job and hold their leases, as last looked at.
-    pub(crate) peers: BTreeSet<InstanceId>,
+    /// The instances of ours that were seen in the job and hold their leases, as last looked at, ascending.
+    pub(crate) peers: Vec<InstanceId>,
     /// What was there when `peers` was last looked at: the number of changes of leases, and how many instances.
     pub(crate) peers_seen: (u64, usize),
     /// The transaction that made the config, when our instance node was seen last.
@@ -173,10 +173,8 @@ pub(crate) struct ItemState {
     pub(crate) reading: Option<u64>,
     /// Somebody else's run is waited for; hints about the cursor matter.
     pub(crate) watching: bool,
-    /// The claim was seen without a living owner since this (mono).
-    pub(crate) orphan_since: Option<Millis>,
-    /// Sequence number when the orphan was noticed; the cursor must have been read after it.
-    pub(crate) orphan_sequence: u64,
+    /// The claim was seen without a living owner.
+    pub(crate) orphan: Option<Box<Orphan>>,
     /// Sequence number of the reading or commit that the cursor's state comes from.
     pub(crate) cursor_sequence: u64,
     /// The item is ours by the plan that we last acted on.
@@ -203,7 +201,20 @@ pub(crate) struct ItemState {
     /// Java's misfire mark is on its way up, or being looked at.
     pub(crate) is_marking: bool,
     /// The outcomes that were put on record here and may not be stored yet, by their numbers; see [`clockwright_fleet::cursor`].
-    pub(crate) kept: VecDeque<(u64, Kept)>,
+    #[allow(
+        clippy::box_collection,
+        reason = "most items never have any, and there are ten thousands of them"
+    )]
+    pub(crate) kept: Option<Box<VecDeque<(u64, Kept)>>>,
+}
+
+/// What is known of a claim without a living owner.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Orphan {
+    /// Since when it was seen so (mono).
+    pub(crate) since: Millis,
+    /// Sequence number when it was noticed; the cursor must have been read after it.
+    pub(crate) sequence: u64,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -297,14 +308,14 @@ impl Job {
             op_after: 0,
             latch: None,
             plan: None,
-            target: None,
+            compared: None,
             planned: None,
             items: Vec::new(),
             epoch: None,
             plan_reading: None,
             plan_read: 0,
             foreign: BTreeMap::new(),
-            peers: BTreeSet::new(),
+            peers: Vec::new(),
             peers_seen: (0, 0),
             served: None,
             vanished: None,
@@ -341,7 +352,7 @@ impl Job {
         self.op_after = 0;
         self.latch = None;
         self.plan = None;
-        self.target = None;
+        self.compared = None;
         self.planned = None;
         self.epoch = None;
         self.plan_reading = None;
@@ -356,7 +367,7 @@ impl Job {
             let from = self.life(number);
             let item = &mut self.items[number as usize];
             item.reading = None;
-            item.orphan_since = None;
+            item.orphan = None;
             item.was_mine = false;
             item.watching = false;
             item.lost = None;
@@ -423,7 +434,7 @@ impl Job {
             self.item_mut(*item).is_marking = false;
         }
         self.mirror.put(key, node);
-        self.forget_target(key);
+        self.forget_comparison(key);
         if matches!(key, Key::Config | Key::Job) {
             self.read_settings();
         }
@@ -477,7 +488,7 @@ impl Job {
             latch.listed = true;
         }
         self.looked = id;
-        self.target = None;
+        self.compared = None;
         self.plans.note(&self.mirror);
         self.plans.looked(id);
         // A tree is no snapshot: its owners may be those of the plan before its epoch.

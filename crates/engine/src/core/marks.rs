@@ -21,9 +21,9 @@
 //! fresh reading at once, and where there is a cursor it is checked, so that a claim of ours in between is not touched. Losing a mark
 //! of a living Java run costs what Java's own reconnection costs, which deletes them too.
 
-use super::Turn;
 use super::group::{Builder, Step};
-use super::job::Local;
+use super::job::{Local, Orphan};
+use super::{Mutation, Turn};
 use clockwright_fleet::Layout;
 use clockwright_fleet::keys::Key;
 use clockwright_fleet::mirror::{CursorNode, ItemNodes, Mark};
@@ -75,8 +75,8 @@ impl Turn<'_> {
         for (item, nodes) in job.mirror.items.iter().enumerate() {
             let item = item as Item;
             let Some(state) = job.items.get(item as usize) else { continue };
-            let Some(since) = state.orphan_since else { continue };
-            if state.cursor_sequence <= state.orphan_sequence || !self.java_left(nodes) {
+            let Some(Orphan { since, sequence }) = state.orphan.as_deref().copied() else { continue };
+            if state.cursor_sequence <= sequence || !self.java_left(nodes) {
                 continue;
             }
             if self.now.mono < since + self.grace() {
@@ -108,7 +108,11 @@ impl Turn<'_> {
     pub(super) fn clear_own_marks(&mut self) {
         let job = &*self.job;
         let is_up = |nodes: &ItemNodes| nodes.running.is_some() || nodes.failovering.is_some();
-        if job.op.is_some() || !job.mirror.items.iter().any(is_up) || self.coordination_rests() {
+        if job.op.is_some()
+            || !job.mirror.items.iter().any(is_up)
+            || self.us.mutated(Mutation::FailedItemStaysRunning)
+            || self.coordination_rests()
+        {
             return;
         }
         let job = &*self.job;

@@ -45,7 +45,6 @@ use clockwright_fleet::mirror::ItemNodes;
 use clockwright_fleet::write::Write;
 use clockwright_model::{InstanceId, Item, Millis};
 use std::collections::{HashSet, VecDeque};
-use std::sync::Arc;
 
 /// Owners written in one commit of a plan.
 const PLAN_BATCH: usize = 200;
@@ -59,15 +58,11 @@ pub(crate) struct PlanInProgress {
 }
 
 /// Who should own what.
-pub(crate) struct Target {
+struct Target {
     /// Whom the items are shared out among, in the order of the strategies.
     available: Vec<InstanceId>,
     /// By item: its owner's place among them.
     owners: Vec<Option<usize>>,
-    /// Somebody owns an item who should not, or nobody does who should.
-    differs: bool,
-    /// An item has no owner who takes part, or one has an owner that the job does not have.
-    urgent: bool,
 }
 
 impl Target {
@@ -77,30 +72,50 @@ impl Target {
     }
 }
 
+/// How the owners are beside who should own what.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Compared {
+    /// There is nobody who could own anything.
+    nobody: bool,
+    /// Somebody owns an item who should not, or nobody does who should.
+    differs: bool,
+    /// An item has no owner who takes part, or one has an owner that the job does not have.
+    urgent: bool,
+}
+
 impl Job {
-    /// Who should own what. It is made when it is asked for, and remembered: with thousands of items that is much for each look.
-    fn target(&mut self) -> Option<Arc<Target>> {
-        if self.target.is_none() {
-            self.target = self.new_target().map(Arc::new);
+    /// How the owners are. They are compared when that is asked for, and it is remembered: with thousands of items that is much for each
+    /// look.
+    fn compared(&mut self) -> Option<Compared> {
+        if self.compared.is_none() {
+            self.compared = self.compare();
         }
-        self.target.clone()
+        self.compared
     }
 
-    fn new_target(&self) -> Option<Target> {
-        let settings = &self.effective.as_ref()?.settings;
+    fn compare(&self) -> Option<Compared> {
+        let (target, count) = (self.target()?, self.count());
+        let is_static = self.effective.as_ref()?.settings.static_sharding;
+        let has_none = |item| self.mirror.owner(item).is_none();
+        let surplus = (count..self.mirror.items.len() as Item).any(|item| !has_none(item));
+        let stays = is_static && !(0..count).any(has_none);
+        let moves = || (0..count).any(|item| self.mirror.owner(item) != target.owner(item));
+        let differs = surplus || (!stays && moves());
+        let unowned = || {
+            let there: HashSet<&InstanceId> = target.available.iter().collect();
+            (0..count).any(|item| self.mirror.owner(item).is_none_or(|owner| !there.contains(owner)))
+        };
+        let urgent = surplus || (differs && unowned());
+        Some(Compared { nobody: target.available.is_empty(), differs, urgent })
+    }
+
+    fn target(&self) -> Option<Target> {
         let strategy = &self.effective.as_ref()?.strategy;
         let (count, available) = (self.count(), self.mirror.available());
         let previous: Vec<Option<InstanceId>> =
             (0..count).map(|item| self.mirror.owner(item).cloned()).collect();
         let owners = strategy.assign(self.name.as_str(), &available, count, &previous);
-        let surplus = (count..self.mirror.items.len() as Item).any(|item| self.mirror.owner(item).is_some());
-        let there: HashSet<&InstanceId> = available.iter().collect();
-        let unowned = previous.iter().any(|owner| owner.as_ref().is_none_or(|owner| !there.contains(owner)));
-        let mut target = Target { available, owners, differs: false, urgent: surplus || unowned };
-        let stays = settings.static_sharding && previous.iter().all(Option::is_some);
-        let moves = || (0..count).any(|item| self.mirror.owner(item) != target.owner(item));
-        target.differs = surplus || (!stays && moves());
-        Some(target)
+        Some(Target { available, owners })
     }
 
     /// The items that the job should have and that are not there.
@@ -120,13 +135,13 @@ impl Job {
     }
 
     /// Something has changed, and who should own what may depend on it.
-    pub(super) fn forget_target(&mut self, key: &Key) {
+    pub(super) fn forget_comparison(&mut self, key: &Key) {
         let counts = matches!(
             key,
             Key::Server(_) | Key::Instance(_) | Key::Item(_) | Key::Owner(_) | Key::Config | Key::Job
         );
         if counts {
-            self.target = None;
+            self.compared = None;
         }
     }
 }
@@ -169,10 +184,7 @@ impl Turn<'_> {
 
     /// Whether the owners differ from what the strategy says, or somebody asks for a plan.
     pub(super) fn plan_is_due(&mut self) -> bool {
-        let Some(target) = self.job.target() else { return false };
-        if target.available.is_empty() {
-            return false;
-        }
+        let Some(compared) = self.job.compared().filter(|compared| !compared.nobody) else { return false };
         let job = &*self.job;
         if job.mirror.processing.is_some_and(|session| self.us.is_our_session(session)) {
             // A plan of ours was begun, though the answer to that was unclear; claims are held until it is made.
@@ -184,16 +196,16 @@ impl Turn<'_> {
         if self.us.mutated(Mutation::NewLeaderTrustsOldPlan) {
             return false;
         }
-        target.differs
+        compared.differs
     }
 
     /// Whether a plan that is due is only for instances that have come, and was preceded by one a moment ago.
     fn waits_for_more(&mut self) -> bool {
-        let (Some(target), Some((planned, instances))) = (self.job.target(), self.job.planned) else {
+        let (Some(compared), Some((planned, instances))) = (self.job.compared(), self.job.planned) else {
             return false;
         };
         let mirror = &self.job.mirror;
-        if target.urgent || mirror.necessary || mirror.processing.is_some() || self.has_foreign_peers() {
+        if compared.urgent || mirror.necessary || mirror.processing.is_some() || self.has_foreign_peers() {
             return false;
         }
         let (each, most) = SPACING;

@@ -38,7 +38,7 @@ impl Turn<'_> {
 
     fn remember(&mut self, settlement: &Settlement) {
         let number = self.us.settled();
-        let kept = &mut self.job.item_mut(settlement.item).kept;
+        let kept = self.job.item_mut(settlement.item).kept.get_or_insert_default();
         let stored = self.us.stored;
         kept.retain(|(number, _)| *number > stored);
         if kept.len() == MOST_KEPT {
@@ -50,7 +50,7 @@ impl Turn<'_> {
 
     /// Whether all outcomes of an item that this engine put on record are stored.
     pub(super) fn all_stored(&self, item: Item) -> bool {
-        let kept = self.job.items.get(item as usize).map(|state| &state.kept);
+        let kept = self.job.items.get(item as usize).and_then(|state| state.kept.as_deref());
         kept.is_none_or(|kept| kept.iter().all(|(number, _)| *number <= self.us.stored))
     }
 }
@@ -59,12 +59,14 @@ impl ItemState {
     /// Makes a cursor that is to be written carry the outcomes that may not be stored yet and that it does not tell itself:
     /// earlier ones, and those that go on record once it is written. `stored`: the number of the last outcome that surely is.
     pub(super) fn keep(&mut self, stored: u64, cursor: &mut Cursor, caused: &[Settlement]) {
-        self.kept.retain(|(number, _)| *number > stored);
+        if let Some(kept) = &mut self.kept {
+            kept.retain(|(number, _)| *number > stored);
+        }
         let told = |kept: &Kept| match kept.run_id {
             Some(run) => cursor.run.as_ref().is_some_and(|claim| claim.run_id == run),
             None => cursor.gap.iter().any(|gap| Fire::Scheduled(gap.to) == kept.fire),
         };
-        let earlier = self.kept.iter().map(|(_, kept)| kept.clone());
+        let earlier = self.kept.iter().flat_map(|kept| kept.iter()).map(|(_, kept)| kept.clone());
         cursor.kept = earlier.chain(caused.iter().map(Kept::of)).filter(|kept| !told(kept)).collect();
     }
 }

@@ -34,6 +34,32 @@ fn instances_that_come_together_are_planned_for_a_few_times() {
 }
 
 #[test]
+fn what_a_crowd_hears_of_itself_stays_within_bounds() {
+    let (mut desk, count, mut seen) = (Desk::new(&[job("a", NEVER, 10)]), 60, 0);
+    // Everybody who is there hears of each change below the namespace.
+    let mut heard = |desk: &Desk, there: usize| {
+        let inner = desk.registry.lock();
+        let changes = inner.leader.log[seen..].iter().flat_map(|txn| &txn.changes);
+        seen = inner.leader.log.len();
+        there * changes.filter(|change| change.path.below(desk.keys.root()).is_some()).count()
+    };
+    let mut events = 0;
+    for there in 1..=count {
+        desk.start();
+        desk.pass(66);
+        events += heard(&desk, there);
+    }
+    desk.pass(10_000);
+    events += heard(&desk, count);
+    // An instance and a server each, and few plans.
+    assert!(events <= count * count * 3 / 2, "{:.2} × instances²", events as f64 / (count * count) as f64);
+    desk.leave(Who(0));
+    desk.pass(5_000);
+    let events = heard(&desk, count - 1);
+    assert!(events <= count * 8, "{} × instances when the leader goes", events / count);
+}
+
+#[test]
 fn an_instance_that_comes_by_itself_gets_its_share_at_once() {
     let mut desk = Desk::new(&[job("a", NEVER, 80)]);
     let all = crowd(&mut desk, 7);

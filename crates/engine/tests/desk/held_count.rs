@@ -5,43 +5,43 @@ use super::held::{GATHERED, firing, now, reasons, runs, seconds};
 use super::stage::{Code, Desk, EACH_SECOND, NEVER, Who, job};
 use clockwright_fleet::admin::From;
 use clockwright_fleet::keys::Key;
-use clockwright_model::{JobSettings, Outcome};
+use clockwright_model::{Item, Outcome};
 
 fn count(desk: &mut Desk, items: u32) {
     desk.edit("a", |settings| settings.sharding_total_count = items);
 }
 
-/// Two instances of a job of 4 items, of which the last was held, and goes on since an operator said from where.
-fn resumed(settings: JobSettings) -> (Desk, Vec<Who>) {
-    let (mut desk, who) = firing(&[settings], 2);
-    desk.delete("a", &Key::Cursor(3));
+/// Two instances of a job of 4 items, of which this one was held, and goes on since an operator said from where; and its owner.
+fn resumed(item: Item) -> (Desk, Vec<Who>, Who) {
+    let (mut desk, who) = firing(&[job("a", EACH_SECOND, 4)], 2);
+    desk.delete("a", &Key::Cursor(item));
     desk.pass(2_000);
-    desk.resume_item("a", 3, From::Instant(now(&desk)));
+    desk.resume_item("a", item, From::Instant(now(&desk)));
     desk.pass(GATHERED);
-    assert!(desk.cursor("a", 3).unwrap().resumed > 0, "{}", desk.told());
-    (desk, who)
+    assert!(desk.cursor("a", item).unwrap().resumed > 0, "{}", desk.told());
+    let owner = who.iter().copied().find(|who| desk.owns(*who, "a").contains(&item)).unwrap();
+    (desk, who, owner)
 }
 
-/// From now on item 3 runs, and nobody holds it.
+/// From now on an item runs, and nobody holds it.
 #[track_caller]
-fn goes_on(desk: &mut Desk) {
+fn goes_on(desk: &mut Desk, item: Item) {
     let (since, told) = (desk.now, desk.told().matches("held").count());
     desk.pass(5_000);
-    assert!(runs(desk, 3, since) >= 3, "{}", desk.told());
+    assert!(runs(desk, item, since) >= 3, "{}", desk.told());
     assert_eq!(desk.told().matches("held").count(), told, "{}", desk.told());
 }
 
 #[test]
 fn an_item_that_went_and_came_back_is_not_held_by_an_instance_that_missed_both() {
-    let (mut desk, who) = resumed(job("a", EACH_SECOND, 4));
-    desk.cut(who[1]);
+    let (mut desk, _, owner) = resumed(3);
+    desk.cut(owner);
     count(&mut desk, 2);
-    desk.pass(1_500);
-    assert_eq!(desk.text("a", &Key::Item(3)), None, "{}", desk.told());
+    desk.pass_until(3 * GATHERED, "it is removed", |desk| desk.text("a", &Key::Item(3)).is_none());
     count(&mut desk, 4);
     desk.pass(1_500);
-    desk.mend(who[1]);
-    goes_on(&mut desk);
+    desk.mend(owner);
+    goes_on(&mut desk, 3);
 }
 
 #[test]
@@ -57,26 +57,26 @@ fn an_item_that_went_is_no_loss_to_a_leader_that_missed_it() {
     desk.mend(other);
     desk.pass(1_000);
     assert!(desk.cursor("a", 3).unwrap().held.is_none(), "{}", desk.told());
-    goes_on(&mut desk);
+    goes_on(&mut desk, 3);
 }
 
 #[test]
 fn an_item_is_not_held_by_what_is_known_of_settings_that_are_not_those_of_now() {
-    let (mut desk, who) = resumed(job("a", EACH_SECOND, 4));
+    let (mut desk, who, owner) = resumed(1);
+    let leader = who.iter().copied().find(|who| desk.status(*who, "a").leader).unwrap();
+    assert!(owner != leader);
+    // The leader reads the settings anew; the owner learns of its new items before it learns of the settings.
     let config = desk.keys.of(&clockwright_model::JobName::new("a").unwrap(), &Key::Config);
-    let other = who.iter().copied().find(|who| !desk.status(*who, "a").leader).unwrap();
-    // The leader reads them anew; the other one learns of its new items before it learns of the settings.
     desk.delay_hints(move |path| *path == config);
-    count(&mut desk, 2);
-    let leader = who.iter().copied().find(|who| *who != other).unwrap();
+    count(&mut desk, 1);
     desk.hear_everything(leader);
     desk.pass(1_500);
-    assert_eq!(desk.text("a", &Key::Item(3)), None, "{}", desk.told());
+    assert_eq!(desk.text("a", &Key::Item(1)), None, "{}", desk.told());
     count(&mut desk, 4);
     desk.hear_everything(leader);
-    goes_on(&mut desk);
+    goes_on(&mut desk, 1);
     desk.deliver_hints();
-    goes_on(&mut desk);
+    goes_on(&mut desk, 1);
 }
 
 #[test]
@@ -94,7 +94,7 @@ fn what_passed_while_an_item_was_held_is_on_record_before_the_item_goes() {
         assert_eq!(desk.text("a", &Key::Item(3)), None, "{answered}\n{}", desk.told());
         assert_eq!(reasons(&seconds(&desk, 3, 1_000, removed)), ["cursor_gone"], "{answered}");
         count(&mut desk, 4);
-        goes_on(&mut desk);
+        goes_on(&mut desk, 3);
     }
 }
 
@@ -107,7 +107,7 @@ fn an_item_whose_cursor_cannot_be_read_goes_with_it_and_comes_back_with_another(
     desk.pass(1_000);
     assert_eq!(desk.text("a", &Key::Item(3)), None, "{}", desk.told());
     count(&mut desk, 4);
-    goes_on(&mut desk);
+    goes_on(&mut desk, 3);
 }
 
 #[test]
@@ -125,7 +125,7 @@ fn an_item_stays_held_when_the_count_is_raised_before_it_was_removed() {
     assert!(runs(&desk, 2, since) > 5, "the others run");
     desk.resume_item("a", 3, From::Instant(now(&desk)));
     desk.pass(1_000);
-    goes_on(&mut desk);
+    goes_on(&mut desk, 3);
     seconds(&desk, 3, 1_000, desk.now - 1_500);
 }
 

@@ -11,6 +11,7 @@
 
 mod basics;
 mod crowd;
+mod election;
 mod faults;
 mod held;
 mod held_count;

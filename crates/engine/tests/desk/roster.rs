@@ -256,8 +256,12 @@ fn a_registration_whose_answer_got_lost_does_not_stay_behind() {
 
 #[test]
 fn a_place_at_a_latch_whose_answer_got_lost_does_not_stay_behind() {
-    let mut desk = Desk::new(&[job("b", NEVER, 1)]);
-    let who = desk.start();
+    let mut desk = Desk::new(&[job("a", NEVER, 1)]);
+    let (leads, who) = (desk.start(), desk.start_serving(&[job("b", NEVER, 1)], 0));
+    desk.pass(500);
+    // Beside a Java peer, who wants to lead queues.
+    desk.java_joins("a", "10.9.9.9@-@1");
+    desk.leave(leads);
     desk.pass(500);
     desk.lose_answers(|ops| ops.iter().any(|op| op.path().as_str().contains("latch")));
     desk.add(who, &job("a", NEVER, 1));

@@ -52,6 +52,19 @@ paths! {
         OPERATIONS "/operations";
         OPERATION "/operations/{id}";
         OPERATION_CANCEL "/operations/{id}/cancel";
+        RULES "/rules";
+        RULE "/rules/{id}";
+        ALERTS "/alerts";
+        ALERT "/alerts/{id}";
+        ALERT_ACK "/alerts/{id}/ack";
+        ALERT_UNACK "/alerts/{id}/unack";
+        SILENCES "/silences";
+        SILENCE "/silences/{id}";
+        CHANNELS "/channels";
+        CHANNEL "/channels/{id}";
+        CHANNEL_TEST "/channels/{id}/test";
+        DELIVERIES "/deliveries";
+        DELIVERY_AGAIN "/deliveries/{id}/again";
         JOURNAL "/journal";
         JOURNAL_VERIFY "/journal/verify";
     }
@@ -71,6 +84,11 @@ paths! {
         DRIFT "/drift/{id}";
         PROJECT_UNMANAGED "/unmanaged";
         PROJECT_UNMANAGED_ADOPT "/unmanaged/adopt";
+        PROJECT_RULES "/rules";
+        PROJECT_RULE "/rules/{id}";
+        PROJECT_CHANNELS "/channels";
+        PROJECT_CHANNEL "/channels/{id}";
+        PROJECT_CHANNEL_TEST "/channels/{id}/test";
         PROJECT_JOURNAL "/journal";
     }
     "/api/v1/projects/{project}/hosts/{ip}" {

@@ -13,7 +13,7 @@ pub struct StreamAsk {
     pub project: Option<String>,
     /// Jobs that this search finds, as in lists of jobs.
     pub q: Option<String>,
-    /// Kinds of events, with commas between them: `journal`, `live`; both unless told.
+    /// Kinds of events, with commas between them: `journal`, `live`, `alert`; all unless told.
     pub kinds: Option<String>,
 }
 

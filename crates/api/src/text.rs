@@ -72,6 +72,10 @@ texts! {
     Reason 0..=1000 readable;
     /// A text of several lines.
     Note 0..=10000 readable;
+    /// A pattern of names: `*` stands for any letters.
+    Pattern 1..=100 visible;
+    /// An address of mail.
+    Mail 3..=200 of_mail, "^[^\\s@]+@[^\\s@]+$";
     /// The name of a namespace of a registry.
     Namespace 1..=200 of_namespace;
 }
@@ -90,6 +94,18 @@ fn of_login(text: &str) -> Result<(), String> {
     match text.chars().find(|letter| letter.is_whitespace() || matches!(letter, '/' | ':')) {
         Some(letter) => Err(format!("has `{}`, which a login cannot have", letter.escape_debug())),
         None => Ok(()),
+    }
+}
+
+fn of_mail(text: &str) -> Result<(), String> {
+    visible(text)?;
+    match text.split_once('@') {
+        Some((user, host))
+            if !user.is_empty() && !host.is_empty() && !host.contains('@') && !text.contains(' ') =>
+        {
+            Ok(())
+        }
+        _ => Err("is an address such as `ops@example.com`".to_owned()),
     }
 }
 

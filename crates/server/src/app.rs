@@ -1,5 +1,6 @@
 //! What all requests share.
 
+use crate::alerts::send::Post;
 use crate::catalogue::Catalogue;
 use crate::config::Config;
 use crate::decide::chain::Actor;
@@ -71,6 +72,8 @@ pub struct App {
     pub limits: Limits,
     /// The keys that secrets are sealed with.
     pub vault: Vault,
+    /// What sends messages.
+    pub post: Post,
     /// How it is set up.
     pub config: Arc<Config>,
     clock: Clock,
@@ -122,6 +125,7 @@ impl App {
             ops: Desk::default(),
             hashing: Hashing::default(),
             room: Semaphore::new(config.requests),
+            post: Post::of_config(&config),
             config: Arc::new(config),
             clock,
             provider: Provider::default(),

@@ -18,10 +18,12 @@
 //! - [`histories`]: the event stores, which have what happened.
 //! - [`ops`]: what operators do.
 //! - [`sealing`]: secrets at rest.
+//! - [`alerts`]: what is the matter, and who is told.
 //! - [`identity`]: who comes in.
 //! - [`http`]: the interface.
 //! - [`listen`]: the sockets, and TLS.
 
+pub mod alerts;
 pub mod app;
 pub mod catalogue;
 pub mod chores;

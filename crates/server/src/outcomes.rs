@@ -2,6 +2,7 @@
 //! asked every few seconds what changed since.
 
 use crate::app::App;
+use crate::decide::alerts::judge::State;
 use crate::store::ProjectRow;
 use clockwright_api::At;
 use clockwright_events::StateRow;
@@ -14,6 +15,8 @@ use std::time::Duration;
 const EVERY: Duration = Duration::from_secs(5);
 /// How many rows are asked for at once.
 const AT_ONCE: usize = 5_000;
+/// How much is asked for again, milliseconds: what was committed late comes with an earlier time.
+const OVERLAP: Millis = 60_000;
 
 /// The states of all stores.
 #[derive(Debug, Default)]
@@ -27,18 +30,8 @@ struct Store {
     jobs: HashMap<String, HashMap<String, BTreeMap<Item, State>>>,
     /// The greatest change that is in here, by the database's clock.
     since: Millis,
-}
-
-/// How an item stands.
-#[derive(Debug, Clone, Copy)]
-struct State {
-    item: Item,
-    outcome: &'static str,
-    fire: Millis,
-    streak: u32,
-    decided: Millis,
-    took: Option<Millis>,
-    good: Option<Millis>,
+    /// Everything up to the last look is in here, and the store answered it.
+    is_seen: bool,
 }
 
 /// How a job or an item last ended.
@@ -68,17 +61,18 @@ impl Outcomes {
             let newest = items.values().max_by_key(|state| state.decided)?;
             let streak = items.values().map(|state| state.streak).max().unwrap_or(0);
             let good = items.values().filter_map(|state| state.good).max();
-            Some(State { streak, good, ..*newest }.shown())
+            Some(shown(State { streak, good, ..*newest }))
         })
     }
 
     /// How an item last ended.
     #[must_use]
     pub fn item(&self, project: &ProjectRow, job: &str, item: Item) -> Option<Last> {
-        self.of(project, job, |items| items.get(&item).map(|state| state.shown()))
+        self.of(project, job, |items| items.get(&item).copied().map(shown))
     }
 
-    fn of<T>(
+    /// Looks at how the items of a job stand.
+    pub fn of<T>(
         &self,
         project: &ProjectRow,
         job: &str,
@@ -86,6 +80,18 @@ impl Outcomes {
     ) -> Option<T> {
         let stores = self.stores.read().unwrap_or_else(PoisonError::into_inner);
         look(stores.get(&project.store)?.jobs.get(&project.namespace)?.get(job)?)
+    }
+
+    /// True when the last question to this store was answered.
+    #[must_use]
+    pub fn is_seen(&self, store: &str) -> bool {
+        let stores = self.stores.read().unwrap_or_else(PoisonError::into_inner);
+        stores.get(store).is_some_and(|store| store.is_seen)
+    }
+
+    fn seen(&self, store: &str, is_seen: bool) {
+        let mut stores = self.stores.write().unwrap_or_else(PoisonError::into_inner);
+        stores.entry(store.to_owned()).or_default().is_seen = is_seen;
     }
 
     fn since(&self, store: &str) -> Millis {
@@ -112,30 +118,37 @@ impl Outcomes {
     }
 }
 
-impl State {
-    fn shown(self) -> Last {
-        Last {
-            outcome: self.outcome,
-            at: At(self.decided),
-            fire: At(self.fire),
-            item: self.item,
-            took: self.took,
-            streak: self.streak,
-            good: self.good.map(At),
-        }
+fn shown(state: State) -> Last {
+    Last {
+        outcome: state.outcome,
+        at: At(state.decided),
+        fire: At(state.fire),
+        item: state.item,
+        took: state.took,
+        streak: state.streak,
+        good: state.good.map(At),
     }
 }
 
 /// Follows all stores that projects name, until it is dropped.
 pub async fn watch(app: Arc<App>) {
     loop {
-        for name in app.histories.names() {
-            let used = app.catalogue.projects().iter().any(|project| project.store == name);
-            if used && let Err(why) = follow(&app, &name).await {
-                tracing::debug!(store = name, why, "the last outcomes of jobs are not followed now");
-            }
-        }
+        look(&app).await;
         tokio::time::sleep(EVERY).await;
+    }
+}
+
+/// Looks once at all stores that projects name.
+pub async fn look(app: &App) {
+    for name in app.histories.names() {
+        if !app.catalogue.projects().iter().any(|project| project.store == name) {
+            continue;
+        }
+        let followed = follow(app, &name).await;
+        app.outcomes.seen(&name, followed.is_ok());
+        if let Err(why) = followed {
+            tracing::debug!(store = name, why, "the last outcomes of jobs are not followed now");
+        }
     }
 }
 
@@ -143,8 +156,8 @@ pub async fn watch(app: Arc<App>) {
 async fn follow(app: &App, name: &str) -> Result<(), String> {
     let history = app.histories.of(name).await.map_err(|error| error.to_string())?;
     let mut most = AT_ONCE;
+    let mut since = (app.outcomes.since(name) - OVERLAP).max(0);
     loop {
-        let since = app.outcomes.since(name);
         let rows = history.states(since, most).await.map_err(|error| error.to_string())?;
         let (count, last) = (rows.len(), rows.last().map_or(since, |row| row.changed));
         app.outcomes.put(name, rows);
@@ -153,5 +166,6 @@ async fn follow(app: &App, name: &str) -> Result<(), String> {
         }
         // So many changed in one millisecond that the question must be greater to get beyond it.
         most = if last == since { most * 2 } else { AT_ONCE };
+        since = last;
     }
 }

@@ -1,5 +1,6 @@
 //! One control server: it opens the store, listens, and leaves in order.
 
+use crate::alerts;
 use crate::app::{App, Clock};
 use crate::chores::lead::Lead;
 use crate::config::Config;
@@ -42,6 +43,8 @@ pub struct Server {
     resuming: JoinHandle<()>,
     /// Keeps the last outcomes of all jobs in memory.
     recalling: JoinHandle<()>,
+    /// Tells by itself that the database is away.
+    alarming: JoinHandle<()>,
 }
 
 /// Why a server does not start.
@@ -96,7 +99,8 @@ impl Server {
         let mirroring = tokio::spawn(mirror::watch(Arc::clone(&app)));
         let resuming = tokio::spawn(ops::resume::watch(Arc::clone(&app)));
         let recalling = tokio::spawn(outcomes::watch(Arc::clone(&app)));
-        Ok(Self { app, address, tls, serving, lead, living, mirroring, resuming, recalling })
+        let alarming = tokio::spawn(alerts::own::watch(Arc::clone(&app)));
+        Ok(Self { app, address, tls, serving, lead, living, mirroring, resuming, recalling, alarming })
     }
 
     /// What its requests share.
@@ -128,6 +132,7 @@ impl Server {
         self.living.abort();
         self.mirroring.abort();
         self.recalling.abort();
+        self.alarming.abort();
         self.app.leave();
         self.resuming.abort();
         if let Err(error) = self.serving.await {

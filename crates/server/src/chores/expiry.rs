@@ -1,5 +1,5 @@
-//! What is over goes: sessions, links, answers that were kept for who asks again, servers that fell silent, counters of sign-ins; and in the registries the
-//! marks of requests that were carried out.
+//! What is over goes: sessions, links, alerts of long ago, answers that were kept for who asks again, servers that fell silent, counters of sign-ins;
+//! and in the registries the marks of requests that were carried out.
 
 use super::{Term, Turn};
 use crate::app::App;
@@ -10,14 +10,17 @@ use clockwright_registry::Op;
 
 /// How long something is kept after its end, so that who comes late is told what it was.
 const KEPT: Millis = 24 * 3_600_000;
+/// How long an alert is kept after its end.
+const ALERTS: Millis = 400 * KEPT;
 /// How many marks are removed in one commit.
 const BATCH: usize = 256;
 
 /// One turn.
 pub(super) async fn turn(app: &App, term: &Term) -> Turn {
     let gone = term.check(app.store.expire(term.number(), app.now() - KEPT)).await?;
+    let gone = gone + term.check(app.store.expire_alerts(term.number(), app.now() - ALERTS)).await?;
     if gone > 0 {
-        tracing::debug!(rows = gone, "sessions, links and answers that were over are removed");
+        tracing::debug!(rows = gone, "sessions, links, answers and alerts that were over are removed");
     }
     for project in app.catalogue.projects() {
         if let Err(error) = marks(app, &project).await {

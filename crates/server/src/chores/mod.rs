@@ -7,6 +7,7 @@
 mod expiry;
 pub mod lead;
 
+use crate::alerts;
 use crate::app::App;
 use crate::decide::chain::Actor;
 use crate::ops;
@@ -33,6 +34,16 @@ pub const ALL: &[Chore] = &[
         name: "operations",
         pause: ops::resume::EVERY,
         turn: |app, _| Box::pin(async move { Ok(ops::resume::of_the_dead(&app).await?) }),
+    },
+    Chore {
+        name: "alerts",
+        pause: Duration::from_secs(5),
+        turn: |app, term| Box::pin(alerts::watch(app, term)),
+    },
+    Chore {
+        name: "deliveries",
+        pause: Duration::from_secs(1),
+        turn: |app, term| Box::pin(async move { alerts::send::turn(&app, &term).await }),
     },
     Chore {
         name: "expiry",

@@ -52,6 +52,17 @@ pub(super) fn finish(config: &mut Config) -> Vec<Problem> {
             refuse("oidc.scopes", "has to have `openid` in it");
         }
     }
+    if let Some(smtp) = &config.smtp {
+        if smtp.host.is_empty() {
+            refuse("smtp.server", "is missing: other keys of `smtp` are there");
+        }
+        if smtp.from.is_empty() {
+            refuse("smtp.from", "is missing: mail is from somebody");
+        }
+        if smtp.user.is_empty() != smtp.password.reveal().is_empty() {
+            refuse("smtp.password", "goes with `smtp.user`");
+        }
+    }
     if config.session_idle > config.session_longest {
         refuse("auth.idle", "is longer than `auth.longest`");
     }

@@ -69,6 +69,16 @@ pub struct Config {
     pub token_longest: Millis,
     /// How long a save waits for the registry, milliseconds.
     pub sync_wait: Millis,
+    /// Hosts and networks that channels may name besides public ones.
+    pub alert_hosts: Vec<String>,
+    /// How long the first message of a group waits for others, milliseconds.
+    pub alert_first: Millis,
+    /// How long between two messages of a group, milliseconds.
+    pub alert_every: Millis,
+    /// How long until what is open is told again, milliseconds.
+    pub alert_repeat: Millis,
+    /// How mail is sent, if it is.
+    pub smtp: Option<Smtp>,
     /// The identity provider, if there is one.
     pub oidc: Option<Oidc>,
     /// What is asked for there.
@@ -108,6 +118,25 @@ pub struct Oidc {
     pub secret: Secret,
     /// How they must have proved who they are; empty for any way.
     pub require_acr: String,
+}
+
+/// How mail is sent: always over TLS.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Smtp {
+    /// The server: `mail.example.com`.
+    pub host: String,
+    /// Its port.
+    pub port: u16,
+    /// TLS from the first byte, not after STARTTLS.
+    pub at_once: bool,
+    /// The file with a certificate that its one is signed by, PEM; empty for those that the machine trusts.
+    pub ca: String,
+    /// From whom.
+    pub from: String,
+    /// Who signs in there; empty for nobody.
+    pub user: String,
+    /// By which password.
+    pub password: Secret,
 }
 
 /// Who may sign in by a password.
@@ -174,6 +203,11 @@ impl Config {
             token_usual: 0,
             token_longest: 0,
             sync_wait: 0,
+            alert_hosts: Vec::new(),
+            alert_first: 0,
+            alert_every: 0,
+            alert_repeat: 0,
+            smtp: None,
             oidc: None,
             oidc_scopes: String::new(),
             oidc_groups: String::new(),

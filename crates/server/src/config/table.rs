@@ -1,6 +1,6 @@
 //! The keys of `clockwright.yaml`: only those that something honours.
 
-use super::{Config, HOME, Local, Oidc, Secret};
+use super::{Config, HOME, Local, Oidc, Secret, Smtp};
 use clockwright_model::Millis;
 use std::collections::BTreeMap;
 use std::fmt::Display;
@@ -319,6 +319,111 @@ pub const KEYS: &[Key] = &[
         take: |config, _, value| of_oidc(config, value, |oidc| &mut oidc.require_acr),
     },
     Key {
+        name: "alerts.hosts",
+        form: Form::Texts,
+        default: "",
+        example: "[hooks.internal, 10.1.0.0/16]",
+        help: "Hosts, addresses and networks that channels may name besides public ones. Without it a channel reaches nothing of your own network.",
+        take: |config, _, value| {
+            config.alert_hosts = value.texts();
+            Ok(())
+        },
+    },
+    Key {
+        name: "alerts.first",
+        form: Form::Duration(0, HOUR),
+        default: "30s",
+        example: "",
+        help: "How long the first message about a project waits for what breaks with it.",
+        take: |config, _, value| number(&mut config.alert_first, value),
+    },
+    Key {
+        name: "alerts.every",
+        form: Form::Duration(0, DAY),
+        default: "5m",
+        example: "",
+        help: "How long between two messages about a project on one channel.",
+        take: |config, _, value| number(&mut config.alert_every, value),
+    },
+    Key {
+        name: "alerts.repeat",
+        form: Form::Duration(MINUTE, 30 * DAY),
+        default: "4h",
+        example: "",
+        help: "How long until what is open, and nobody has taken up, is told again.",
+        take: |config, _, value| number(&mut config.alert_repeat, value),
+    },
+    Key {
+        name: "smtp.server",
+        form: Form::Text,
+        default: "",
+        example: "mail.example.com:587",
+        help: "The server that sends mail, with its port. Nothing is sent without TLS.",
+        take: |config, _, value| {
+            let text = value.text();
+            if text.is_empty() {
+                return Ok(());
+            }
+            let wrong = || "is a host with a port such as `mail.example.com:587`".to_owned();
+            let (host, port) = text.rsplit_once(':').ok_or_else(wrong)?;
+            let smtp = config.smtp.get_or_insert_default();
+            smtp.port = port.parse().map_err(|_| wrong())?;
+            host.clone_into(&mut smtp.host);
+            Ok(())
+        },
+    },
+    Key {
+        name: "smtp.tls",
+        form: Form::Word(&["starttls", "at_once"]),
+        default: "starttls",
+        example: "",
+        help: "Whether TLS begins after STARTTLS (mostly port 587) or with the first byte (mostly port 465).",
+        take: |config, _, value| {
+            if value.text() == "at_once" {
+                config.smtp.get_or_insert_default().at_once = true;
+            }
+            Ok(())
+        },
+    },
+    Key {
+        name: "smtp.ca",
+        form: Form::Text,
+        default: "",
+        example: "/etc/clockwright/ca.pem",
+        help: "The file with the certificate that the server's one is signed by, PEM, where the machine does not trust it by itself.",
+        take: |config, _, value| of_smtp(config, value, |smtp| &mut smtp.ca),
+    },
+    Key {
+        name: "smtp.from",
+        form: Form::Text,
+        default: "",
+        example: "clockwright@example.com",
+        help: "From whom mail is.",
+        take: |config, _, value| of_smtp(config, value, |smtp| &mut smtp.from),
+    },
+    Key {
+        name: "smtp.user",
+        form: Form::Text,
+        default: "",
+        example: "clockwright",
+        help: "Who signs in at the server; nobody unless told.",
+        take: |config, _, value| of_smtp(config, value, |smtp| &mut smtp.user),
+    },
+    Key {
+        name: "smtp.password",
+        form: Form::Secret,
+        default: "",
+        example: "file:/etc/clockwright/smtp-password",
+        help: "By which password.",
+        take: |config, _, value| {
+            let text = value.text();
+            if !text.is_empty() {
+                config.smtp.get_or_insert_default().password = Secret::from(text);
+            }
+            Ok(())
+        },
+    },
+    Key {
         name: "token.default",
         form: Form::Duration(HOUR, 365 * DAY),
         default: "90d",
@@ -501,6 +606,15 @@ fn another(
 
 fn file(place: &mut Option<std::path::PathBuf>, value: Value) -> Result<(), String> {
     *place = Some(value.text()).filter(|text| !text.is_empty()).map(Into::into);
+    Ok(())
+}
+
+/// A text that counts only where mail is sent.
+fn of_smtp(config: &mut Config, value: Value, place: fn(&mut Smtp) -> &mut String) -> Result<(), String> {
+    let text = value.text();
+    if !text.is_empty() {
+        *place(config.smtp.get_or_insert_default()) = text;
+    }
     Ok(())
 }
 

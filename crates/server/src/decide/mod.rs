@@ -3,6 +3,7 @@
 //! Nothing in this folder is asynchronous, reads a clock, a database or a registry; `now` is an argument. That is held by a test of the
 //! repository.
 
+pub mod alerts;
 pub mod author;
 pub mod chain;
 pub mod claims;
@@ -13,5 +14,6 @@ pub mod ops;
 pub mod pace;
 pub mod permit;
 pub mod query;
+pub mod reach;
 pub mod sync;
 pub mod term;

@@ -4,8 +4,8 @@ use super::grant::Open;
 use super::openapi::Described;
 use super::route::Routes;
 use super::v1::{
-    find, history, hosts, jobs, journal, links, lists, live, me, oidc, operations, people, projects, session,
-    stream, sync, system,
+    alerts, channels, find, history, hosts, jobs, journal, links, lists, live, me, oidc, operations, people,
+    projects, rules, session, stream, sync, system,
 };
 use crate::app::App;
 use axum::Router;
@@ -27,6 +27,8 @@ pub fn table() -> Routes {
     of_history(&mut routes);
     of_operations(&mut routes);
     of_sync(&mut routes);
+    of_alerts(&mut routes);
+    of_channels(&mut routes);
     of_journal(&mut routes);
     routes
 }
@@ -311,6 +313,60 @@ fn of_sync(routes: &mut Routes) {
         sync::adopt,
     );
     routes.refuses(AWAY);
+}
+
+fn of_alerts(routes: &mut Routes) {
+    routes.get(AlertRead, at::RULES, "Rules of all projects", rules::all);
+    routes.post(AlertAll, at::RULES, "Make a rule of all projects", rules::make_for_all);
+    routes.get(AlertRead, at::RULE, "A rule of all projects", rules::show);
+    routes.put(AlertAll, at::RULE, "Say what a rule of all projects is", rules::change_for_all);
+    routes.delete(AlertAll, at::RULE, "Remove a rule of all projects", rules::remove_for_all);
+    routes.get(AlertRead, at::PROJECT_RULES, "Rules of a project, and of all", rules::of_project);
+    routes.post(AlertWrite, at::PROJECT_RULES, "Make a rule of a project", rules::make_for_project);
+    routes.get(AlertRead, at::PROJECT_RULE, "A rule of a project", rules::show_of_project);
+    routes.put(AlertWrite, at::PROJECT_RULE, "Say what a rule of a project is", rules::change_for_project);
+    routes.delete(AlertWrite, at::PROJECT_RULE, "Remove a rule of a project", rules::remove_for_project);
+    routes.get(AlertRead, at::ALERTS, "Alerts, the newest first", alerts::list);
+    routes.refuses(&[Code::BadCursor, Code::Invalid]);
+    routes.get(AlertRead, at::ALERT, "An alert", alerts::show);
+    routes.post(
+        AlertAct,
+        at::ALERT_ACK,
+        "Take an alert up: it is not told again while it is open",
+        alerts::ack,
+    );
+    routes.refuses(&[Code::Gone]);
+    routes.post(AlertAct, at::ALERT_UNACK, "Give an alert back", alerts::unack);
+    routes.refuses(&[Code::Gone]);
+    routes.get(AlertRead, at::SILENCES, "Silences that are not over", alerts::silences);
+    routes.post(AlertAct, at::SILENCES, "Keep alerts from being sent for a while", alerts::make_silence);
+    routes.put(AlertAct, at::SILENCE, "Say what a silence is", alerts::change_silence);
+    routes.delete(AlertAct, at::SILENCE, "End a silence", alerts::remove_silence);
+}
+
+fn of_channels(routes: &mut Routes) {
+    routes.get(ChannelRead, at::CHANNELS, "Channels of all projects", channels::all);
+    routes.post(AlertAll, at::CHANNELS, "Make a channel of all projects", channels::make_for_all);
+    routes.refuses(&[Code::NameTaken]);
+    routes.put(AlertAll, at::CHANNEL, "Say what a channel of all projects is", channels::change_for_all);
+    routes.refuses(&[Code::NameTaken]);
+    routes.delete(AlertAll, at::CHANNEL, "Remove a channel of all projects", channels::remove_for_all);
+    routes.post(AlertAll, at::CHANNEL_TEST, "Try a channel of all projects", channels::test_for_all);
+    routes.get(ChannelRead, at::PROJECT_CHANNELS, "Channels of a project, and of all", channels::of_project);
+    routes.post(
+        ChannelWrite,
+        at::PROJECT_CHANNELS,
+        "Make a channel of a project",
+        channels::make_for_project,
+    );
+    routes.refuses(&[Code::NameTaken]);
+    routes.put(ChannelWrite, at::PROJECT_CHANNEL, "Say what a channel is", channels::change_for_project);
+    routes.refuses(&[Code::NameTaken]);
+    routes.delete(ChannelWrite, at::PROJECT_CHANNEL, "Remove a channel", channels::remove_for_project);
+    routes.post(ChannelWrite, at::PROJECT_CHANNEL_TEST, "Try a channel", channels::test_for_project);
+    routes.get(ChannelRead, at::DELIVERIES, "Messages, the newest first", channels::deliveries);
+    routes.refuses(&[Code::BadCursor, Code::Invalid]);
+    routes.post(ChannelWrite, at::DELIVERY_AGAIN, "Send a message again", channels::again);
 }
 
 fn of_journal(routes: &mut Routes) {

@@ -271,6 +271,12 @@ impl Row {
         item.flags & MARKED != 0 && (item.flags & OUTLIVES == 0 || item.runner != 0 && is_there())
     }
 
+    /// Is this item marked as running, although whoever ran it is gone?
+    #[must_use]
+    pub fn is_stranded(&self, item: ItemRow, names: &Names, leases: &Leases) -> bool {
+        item.is_orphaned() || item.flags & MARKED != 0 && !self.is_running(item, names, leases)
+    }
+
     /// Has this item an owner that is there?
     #[must_use]
     pub fn is_owned(&self, item: ItemRow) -> bool {

@@ -21,6 +21,7 @@ mod file;
 mod unlock;
 
 pub use file::{KeyFileError, make, put_first, read};
+pub(crate) use unlock::of_channel;
 pub use unlock::{Rotated, UnlockError, rotate, unlock};
 
 use crate::config::Secret;

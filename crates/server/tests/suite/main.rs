@@ -1,8 +1,10 @@
 //! What the interface does, on each of the three databases: every test is run on SQLite, PostgreSQL and MariaDB.
 #![allow(clippy::unwrap_used, missing_docs, reason = "tests")]
 
+mod alerts;
 mod bad;
 mod bulk;
+mod channels;
 mod drift;
 mod fleet;
 mod history;
@@ -17,6 +19,7 @@ mod matrix;
 mod oidc;
 mod operations;
 mod projects;
+mod receivers;
 mod stage;
 mod stream;
 mod sync;

@@ -141,7 +141,9 @@ impl Stage {
         let store = format!("sqlite:{}", folder.path().join("events.db").display()).into();
         let key_file = folder.path().join("control.key");
         sealing::make(&key_file).unwrap();
-        let config = Config { store, key_file, ..config };
+        // Those who receive messages are on this machine.
+        let alert_hosts = vec!["127.0.0.1".to_owned()];
+        let config = Config { store, key_file, alert_hosts, ..config };
         let time = Arc::new(AtomicI64::new(1_800_000_000_000));
         let (registry, far) = (Embedded::in_memory(), Arc::new(AtomicBool::new(false)));
         let app = open(&address, &config, &registry, &far, &time).await;

@@ -1,5 +1,7 @@
 //! Handlers, one file a resource.
 
+pub(super) mod alerts;
+pub(super) mod channels;
 pub(super) mod find;
 pub(super) mod history;
 pub(super) mod hosts;
@@ -15,6 +17,7 @@ mod paging;
 pub(super) mod people;
 pub(super) mod projects;
 mod rows;
+pub(super) mod rules;
 pub(super) mod session;
 pub(super) mod stream;
 pub(super) mod sync;

@@ -8,6 +8,7 @@
 //!   written. So a slow reader costs its place in two bounded channels ([`FEED`](crate::catalogue::FEED) records, and the jobs that moved), and no one else waits.
 //! - **Journal.** The catalogue hands each record on once it is followed. The event's id is the record's number; who comes back with it is told
 //!   what they missed, from the database, up to [`REPLAY`] records. More, or a number that this journal never had: `resync`.
+//! - **Alert.** A record about an alert that opened, changed or was resolved is told as such, to those who may see alerts.
 //! - **Live.** Jobs that moved are gathered for a second, and each is told once as it is then: the latest wins. More than [`CROWD`] at once are
 //!   `resync` too.
 //! - **Rights** are asked before each event leaves, of the session or token as it is at that moment, on the project of what is told. A stream is
@@ -16,6 +17,7 @@
 //!   seen any more: `notAllowed`. The reader is gone: the place is free at once.
 
 use super::{lists, rows};
+use crate::alerts;
 use crate::app::{App, StreamSlot};
 use crate::decide::chain::Link;
 use crate::decide::permit::{self, Answer, Place, Principal};
@@ -30,6 +32,7 @@ use crate::identity::Door;
 use crate::mirror::Moved;
 use crate::store::{JournalFilter, ProjectRow};
 use axum::body::{Body, Bytes};
+use clockwright_api::alerts::AlertEvent;
 use clockwright_api::permission::kinds::JobRead;
 use clockwright_api::stream::{Age, Bye, Changed, Crowd, Hello, Resync, StreamAsk};
 use clockwright_api::{At, Code, Permission, Problem};
@@ -93,7 +96,8 @@ impl Reply for Stream {
         for schema in [Operation::knows::<Age>, Operation::knows::<Resync>, Operation::knows::<Bye>] {
             schema(operation);
         }
-        operation.answers_events("events: `hello`, `journal`, `live`, `asof`, `resync`, `bye`");
+        Operation::knows::<AlertEvent>(operation);
+        operation.answers_events("events: `hello`, `journal`, `live`, `alert`, `asof`, `resync`, `bye`");
     }
 }
 
@@ -143,20 +147,22 @@ struct Wanted {
 struct Kinds {
     journal: bool,
     live: bool,
+    alert: bool,
 }
 
 impl Kinds {
     fn parse(text: Option<&str>) -> Answered<Self> {
-        let Some(text) = text else { return Ok(Self { journal: true, live: true }) };
-        let mut kinds = Self { journal: false, live: false };
+        let Some(text) = text else { return Ok(Self { journal: true, live: true, alert: true }) };
+        let mut kinds = Self { journal: false, live: false, alert: false };
         for word in text.split(',') {
             match word.trim() {
                 "journal" => kinds.journal = true,
                 "live" => kinds.live = true,
+                "alert" => kinds.alert = true,
                 other => {
                     let problem = Problem::new(Code::Invalid, format!("`{other}` is no kind of event"));
                     return Err(problem
-                        .at("/kinds", "is to be `journal`, `live`, or both with a comma")
+                        .at("/kinds", "is to be `journal`, `live` and `alert`, with commas")
                         .into());
                 }
             }
@@ -393,6 +399,7 @@ impl Flow {
         let needs = match fields.target_kind.as_str() {
             "job" => Permission::JobRead,
             "project" => Permission::ProjectRead,
+            "alert" => Permission::AlertRead,
             _ if fields.project == 0 => Permission::AuditAll,
             _ => Permission::AuditRead,
         };
@@ -410,6 +417,9 @@ impl Flow {
             if self.wanted.kinds.live && self.shown {
                 self.moved.insert((fields.project, job.name.clone()));
             }
+        }
+        if let Some(told) = alerts::event(&self.app, link) {
+            return if self.wanted.kinds.alert { event("alert", None, &told) } else { String::new() };
         }
         if !self.wanted.kinds.journal {
             return String::new();

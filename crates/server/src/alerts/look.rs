@@ -1,0 +1,337 @@
+//! What there is to be judged: from memory as far as jobs are concerned, a few questions to the database and the stores besides.
+
+use crate::app::App;
+use crate::decide::alerts::due::Deadlines;
+use crate::decide::alerts::judge::{self, Doing, Happened, Job, LASTS, Live, lets_go};
+use crate::decide::alerts::{Finding, Look, Rule, SETTLES, Source, rules_of};
+use crate::decide::chain::Link;
+use crate::mirror::{Picture, State};
+use crate::store::{JobRow, JobState, JournalFilter, ProjectRow, StoreError};
+use clockwright_api::At;
+use clockwright_api::alerts::{Condition, Scope};
+use clockwright_fleet::view::JobStatus;
+use clockwright_model::{InstanceId, Millis};
+use clockwright_planner::Schedule;
+use serde_json::json;
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::sync::Arc;
+
+/// How many records are read at once.
+const RECORDS: u32 = 1_000;
+/// How often what changes slowly is asked for, milliseconds.
+const SLOWLY: Millis = 60_000;
+const DAY: Millis = 24 * 3_600_000;
+/// How long a message that was not delivered is told.
+const DEAD: Millis = 7 * DAY;
+
+/// What is remembered between two looks, besides the findings themselves.
+pub(super) struct Looker {
+    deadlines: Deadlines,
+    /// When this began: what was due long before is nobody's news.
+    begun: Millis,
+    /// The last record that was read.
+    seq: i64,
+    /// What happened last to a job, by condition.
+    happened: HashMap<(i64, Condition), Happened>,
+    /// Up to when nothing that a project's jobs were due for is told.
+    let_go: HashMap<i64, Millis>,
+    /// When a source was away last.
+    away: HashMap<(i64, Source), Millis>,
+    slow: Option<Slow>,
+}
+
+/// What is asked for once a minute.
+#[derive(Default)]
+struct Slow {
+    at: Millis,
+    skew: Option<Millis>,
+    /// By store: how many events were lost, and which was the last loss.
+    losses: BTreeMap<String, (u64, String)>,
+    /// The key that seals, and since when.
+    key: Option<(String, Millis)>,
+}
+
+impl Looker {
+    /// Reads what happened in the last hour.
+    pub(super) async fn begin(app: &App) -> Result<Self, StoreError> {
+        let begun = app.now();
+        let (seq, _) = app.store.head().await?;
+        let mut looker = Self {
+            deadlines: Deadlines::default(),
+            begun,
+            seq,
+            happened: HashMap::new(),
+            let_go: HashMap::new(),
+            away: HashMap::new(),
+            slow: None,
+        };
+        let mut before = Some(seq + 1);
+        while let Some(place) = before {
+            let filter = JournalFilter { before: Some(place), limit: RECORDS, ..JournalFilter::default() };
+            let links = app.store.journal(&filter).await?;
+            links.iter().for_each(|link| looker.record(link));
+            let last = links.last().filter(|last| last.at > begun - LASTS && links.len() == RECORDS as usize);
+            before = last.map(|last| last.seq);
+        }
+        Ok(looker)
+    }
+
+    /// Takes in what the journal tells.
+    fn record(&mut self, link: &Link) {
+        let fields = &link.fields;
+        if lets_go(&fields.action) {
+            match fields.target.parse() {
+                Ok(job) if fields.target_kind == "job" => self.deadlines.explain(job, link.at),
+                _ => {
+                    let there = self.let_go.entry(fields.project).or_insert(link.at);
+                    *there = link.at.max(*there);
+                }
+            }
+        }
+        if fields.target_kind != "job" {
+            return;
+        }
+        let Ok(job) = fields.target.parse::<i64>() else { return };
+        let changes = serde_json::from_str(&fields.changes).unwrap_or_default();
+        let told =
+            Happened::of(&fields.action, link.seq, link.at, &fields.actor_name, &changes, &fields.reason);
+        if let Some(told) = told {
+            let there = self.happened.entry((job, told.condition)).or_insert_with(|| told.clone());
+            if told.seq > there.seq {
+                *there = told;
+            }
+        }
+    }
+
+    async fn follow(&mut self, app: &App) -> Result<(), StoreError> {
+        loop {
+            let filter = JournalFilter { after: Some(self.seq), limit: RECORDS, ..JournalFilter::default() };
+            let links = app.store.journal(&filter).await?;
+            for link in &links {
+                self.record(link);
+                self.seq = link.seq;
+            }
+            if links.len() < RECORDS as usize {
+                return Ok(());
+            }
+        }
+    }
+
+    /// Looks at everything.
+    pub(super) async fn look(&mut self, app: &App, rules: &[Rule], now: Millis) -> Result<Look, StoreError> {
+        self.follow(app).await?;
+        self.happened.retain(|_, happened| now - happened.at < LASTS);
+        let mut look = Look::default();
+        let projects = app.catalogue.projects();
+        let mut there = BTreeSet::new();
+        for project in &projects {
+            let rules: Vec<&Rule> = rules_of(rules, project.id);
+            self.project(app, project, &rules, now, &mut look, &mut there);
+        }
+        self.deadlines.keep(|job| there.contains(&job));
+        for (project, jobs) in app.store.held().await? {
+            let Some(row) = app.catalogue.project_of(project) else { continue };
+            for rule in
+                rules_of(rules, project).into_iter().filter(|rule| rule.condition == Condition::SyncHeld)
+            {
+                let params = json!({ "jobs": jobs, "project": row.name });
+                look.findings.push(judge::thing(rule, project, "", String::new(), params));
+            }
+        }
+        let rules: Vec<&Rule> =
+            rules_of(rules, 0).into_iter().filter(|rule| rule.condition.scope() == Scope::System).collect();
+        self.slowly(app, &projects, now).await;
+        let dead = app.store.dead(now - DEAD).await?;
+        for rule in rules {
+            look.findings.extend(self.of_servers(app, rule, &projects, &dead, now).await?);
+        }
+        Ok(look)
+    }
+
+    fn project(
+        &mut self,
+        app: &App,
+        project: &ProjectRow,
+        rules: &[&Rule],
+        now: Millis,
+        look: &mut Look,
+        there: &mut BTreeSet<i64>,
+    ) {
+        let mirror = app.mirrors.of(project.id);
+        let picture = mirror.read();
+        let follows = matches!(picture.state, State::Following | State::CatchingUp);
+        for (source, is_there) in
+            [(Source::Mirror, follows), (Source::History, app.outcomes.is_seen(&project.store))]
+        {
+            if self.is_away((project.id, source), is_there, now) {
+                look.away.insert((project.id, source));
+            }
+        }
+        let let_go = self.let_go.get(&project.id).copied().unwrap_or_default();
+        for row in app.catalogue.jobs(project.id) {
+            there.insert(row.id);
+            let live = live(&picture, &row);
+            let online = row.state == JobState::Online;
+            let still = !online || live.as_ref().is_some_and(|(_, still)| *still);
+            let explained = if still { now } else { row.changed.max(self.begun - LASTS).max(let_go) };
+            self.deadlines.explain(row.id, explained);
+            let findings = app.outcomes.of(project, &row.name, |states| {
+                Some(self.job(&row, online, Some(states), live.as_ref().map(|(live, _)| live), rules, now))
+            });
+            let findings = findings.unwrap_or_else(|| {
+                self.job(&row, online, None, live.as_ref().map(|(live, _)| live), rules, now)
+            });
+            look.findings.extend(findings);
+        }
+    }
+
+    fn job(
+        &mut self,
+        row: &JobRow,
+        online: bool,
+        states: Option<&BTreeMap<u32, judge::State>>,
+        live: Option<&Live>,
+        rules: &[&Rule],
+        now: Millis,
+    ) -> Vec<Finding> {
+        let job = Job {
+            project: row.project,
+            id: row.id,
+            name: &row.name,
+            online,
+            diverged: row.diverged,
+            items: u32::try_from(row.items).unwrap_or_default(),
+            run_min: row.run_min,
+            run_max: row.run_max,
+            states,
+            live,
+        };
+        let mut found = Vec::new();
+        for rule in rules {
+            let due = match rule.condition {
+                Condition::Overdue => {
+                    self.deadlines.due(row.id, row.version, || schedule(row), rule.wait, now)
+                }
+                _ => None,
+            };
+            found.extend(judge::job(rule, &job, due, now));
+            let happened = self.happened.get(&(row.id, rule.condition));
+            found.extend(happened.and_then(|happened| happened.judge(rule, &job, now)));
+        }
+        found
+    }
+
+    /// A source that was away is not believed for a moment after it is back.
+    fn is_away(&mut self, source: (i64, Source), is_there: bool, now: Millis) -> bool {
+        if !is_there {
+            self.away.insert(source, now);
+        }
+        match self.away.get(&source) {
+            Some(last) if now - last < SETTLES => true,
+            Some(_) => {
+                self.away.remove(&source);
+                false
+            }
+            None => false,
+        }
+    }
+
+    /// Asks for what changes slowly. What does not answer is asked again a minute later.
+    async fn slowly(&mut self, app: &App, projects: &[Arc<ProjectRow>], now: Millis) {
+        if self.slow.as_ref().is_some_and(|slow| now - slow.at < SLOWLY) {
+            return;
+        }
+        let mut slow = Slow { at: now, ..Slow::default() };
+        slow.skew = app.store.skew().await.ok().flatten();
+        let ring = app.vault.ring();
+        let keys = app.store.keys().await.unwrap_or_default();
+        slow.key = keys.into_iter().find(|key| key.id == ring.first()).map(|key| (key.id, key.at));
+        let stores: BTreeSet<&str> = projects.iter().map(|project| project.store.as_str()).collect();
+        for name in stores {
+            let Ok(history) = app.histories.of(name).await else { continue };
+            let Ok(losses) = history.losses(now - LASTS, now).await else { continue };
+            let events =
+                losses.iter().map(|loss| loss.statuses + loss.executions + loss.settlements + loss.failures);
+            if let Some(last) = losses.first() {
+                slow.losses.insert(name.to_owned(), (events.sum(), last.id.clone()));
+            }
+        }
+        self.slow = Some(slow);
+    }
+
+    async fn of_servers(
+        &self,
+        app: &App,
+        rule: &Rule,
+        projects: &[Arc<ProjectRow>],
+        dead: &[(String, String)],
+        now: Millis,
+    ) -> Result<Vec<Finding>, StoreError> {
+        let of = |thing: &str, mark: String, params| judge::thing(rule, 0, thing, mark, params);
+        let empty = Slow::default();
+        let slow = self.slow.as_ref().unwrap_or(&empty);
+        Ok(match rule.condition {
+            Condition::RegistryAway => {
+                let is_away = |project: &&Arc<ProjectRow>| {
+                    matches!(app.mirrors.of(project.id).read().state, State::Away(_))
+                };
+                let names: BTreeSet<&str> =
+                    projects.iter().filter(is_away).map(|project| project.registry.as_str()).collect();
+                names.into_iter().map(|name| of(name, String::new(), json!({}))).collect()
+            }
+            Condition::StoreAway => {
+                let names: BTreeSet<&str> = projects.iter().map(|project| project.store.as_str()).collect();
+                let away = names.into_iter().filter(|name| !app.outcomes.is_seen(name));
+                away.map(|name| of(name, String::new(), json!({}))).collect()
+            }
+            Condition::ClockSkew => {
+                let skew = slow.skew.filter(|skew| skew.abs() > rule.threshold);
+                skew.map(|skew| of("", String::new(), json!({ "skew": skew }))).into_iter().collect()
+            }
+            Condition::EventsLost => {
+                let told = slow.losses.iter();
+                told.map(|(name, (events, last))| of(name, last.clone(), json!({ "events": events })))
+                    .collect()
+            }
+            Condition::DeliveryDead if !dead.is_empty() => {
+                let channels = app.store.channels().await?;
+                let name = |id: &str| channels.iter().find(|row| row.id == id).map(|row| row.name.clone());
+                let told = dead.iter().filter_map(|(id, why)| Some((name(id)?, why)));
+                told.map(|(name, why)| of(&name, String::new(), json!({ "why": why }))).collect()
+            }
+            Condition::KeyOld => {
+                let old = slow.key.as_ref().filter(|(_, at)| now - at > rule.threshold * DAY);
+                old.map(|(id, at)| of(id, String::new(), json!({ "since": At(*at) }))).into_iter().collect()
+            }
+            _ => Vec::new(),
+        })
+    }
+}
+
+fn schedule(row: &JobRow) -> Option<Schedule> {
+    let zone = Some(row.zone.as_str()).filter(|zone| !zone.is_empty());
+    Schedule::parse(&row.cron, zone).ok()
+}
+
+/// What the registry has of a job, and whether it stands still there.
+fn live(picture: &Picture, row: &JobRow) -> Option<(Live, bool)> {
+    let job = picture.job(&row.name)?;
+    let (names, leases) = (&picture.names, &picture.leases);
+    let is_ours = |id| leases.holds(&InstanceId::from_wire(names.text(id)));
+    let java = job.members().any(|member| !is_ours(member.id));
+    let items = job.all_items().filter_map(|(item, state)| {
+        let doing = if job.is_running(state, names, leases) {
+            Doing::Runs(state.since)
+        } else if job.is_stranded(state, names, leases) {
+            Doing::Stranded
+        } else if state.is_disabled() {
+            Doing::Disabled
+        } else {
+            return None;
+        };
+        Some((item, doing))
+    });
+    let live = Live { members: job.members().count(), java, items: items.collect() };
+    let still = matches!(job.status().0, JobStatus::Paused | JobStatus::Disabled);
+    Some((live, still))
+}

@@ -1,0 +1,236 @@
+//! Rules of alerts: those of all projects, and those of one.
+
+use super::{TheId, conflict, done, target};
+use crate::app::{App, Told};
+use crate::http::answer::{Created, Done, Found};
+use crate::http::grant::{Asker, Granted};
+use crate::http::parts::{Body, Matches, Named};
+use crate::http::refusal::Answered;
+use crate::store::{RuleRow, RuleWhat};
+use clockwright_api::alerts::{Rule, RuleAsk, Scope};
+use clockwright_api::permission::kinds::{AlertAll, AlertRead, AlertWrite};
+use clockwright_api::{Code, List, Problem};
+use clockwright_model::Millis;
+use serde_json::{Value, json};
+use std::sync::Arc;
+
+/// The longest wait, seconds.
+const LONGEST: u32 = 7 * 24 * 3_600;
+
+fn view(app: &App, row: &RuleRow) -> Rule {
+    Rule {
+        id: row.id.clone(),
+        project: app.catalogue.project_of(row.project).map(|project| project.name.clone()),
+        name: row.name.clone(),
+        condition: row.condition,
+        means: row.condition.means().to_owned(),
+        jobs: Some(row.what.jobs.clone()).filter(|jobs| !jobs.is_empty()),
+        threshold: row.condition.usual().threshold.map(|_| row.what.threshold),
+        wait: u32::try_from(row.wait / 1_000).unwrap_or(LONGEST),
+        severity: row.severity,
+        channels: row.channels.clone(),
+        enabled: row.enabled,
+        version: row.version,
+    }
+}
+
+async fn list(app: &App, project: i64) -> Answered<Found<List<Rule>>> {
+    let rows = app.store.rules().await?;
+    let theirs = rows.iter().filter(|row| row.project == project || row.project == 0);
+    Ok(Found::new(theirs.map(|row| view(app, row)).collect()))
+}
+
+/// The rule of this id, of this project.
+async fn find(app: &App, project: i64, id: &str) -> Answered<RuleRow> {
+    let rows = app.store.rules().await?;
+    let found = rows.into_iter().find(|row| row.id == id && row.project == project);
+    Ok(found.ok_or_else(|| Problem::new(Code::NotFound, format!("there is no rule `{id}` here")))?)
+}
+
+/// What a rule is to be, if it can be that.
+async fn row(app: &App, project: i64, ask: RuleAsk) -> Answered<RuleRow> {
+    let usual = ask.condition.usual();
+    let refuse = |pointer: &str, message: &str| {
+        Problem::new(Code::Invalid, "the rule cannot be used").at(pointer, message)
+    };
+    if project != 0 && ask.condition.scope() == Scope::System {
+        return Err(refuse("/condition", "concerns the servers: its rule is that of all projects").into());
+    }
+    if ask.threshold.is_some() && usual.threshold.is_none() {
+        return Err(refuse("/threshold", "has no meaning for this condition").into());
+    }
+    if ask.jobs.is_some() && !matches!(ask.condition.scope(), Scope::Item | Scope::Job) {
+        return Err(refuse("/jobs", "has no meaning for this condition").into());
+    }
+    let wait = ask.wait.unwrap_or(usual.wait);
+    if wait > LONGEST {
+        return Err(refuse("/wait", "is to be at most 604800, a week").into());
+    }
+    let known = app.store.channels().await?;
+    for (place, id) in ask.channels.iter().enumerate() {
+        let is_there = |row: &&crate::store::ChannelRow| {
+            row.id == id.as_str() && (row.project == 0 || row.project == project)
+        };
+        if !known.iter().any(|row| is_there(&row)) {
+            return Err(
+                refuse(&format!("/channels/{place}"), "is no channel of this project or of all").into()
+            );
+        }
+    }
+    Ok(RuleRow {
+        id: uuid::Uuid::now_v7().to_string(),
+        project,
+        name: ask.name.into(),
+        condition: ask.condition,
+        what: RuleWhat {
+            jobs: ask.jobs.map(Into::into).unwrap_or_default(),
+            threshold: ask.threshold.map(i64::from).or(usual.threshold).unwrap_or_default(),
+        },
+        severity: ask.severity.unwrap_or(usual.severity),
+        wait: Millis::from(wait) * 1_000,
+        channels: ask.channels.into_iter().map(Into::into).collect(),
+        enabled: ask.enabled,
+        version: 1,
+    })
+}
+
+async fn make(app: &App, asker: &Asker, project: i64, ask: RuleAsk) -> Answered<Told<Created<Rule>>> {
+    let row = row(app, project, ask).await?;
+    let mut change = app.begin(asker).await?;
+    change.insert_rule(&row).await?;
+    change.record(done("rule.create", project, target("rule", &row.id, &row.name), facts(&row), ""));
+    let value = view(app, &row);
+    let location = match &value.project {
+        Some(name) => format!("/api/v1/projects/{name}/rules/{}", row.id),
+        None => format!("/api/v1/rules/{}", row.id),
+    };
+    app.finish(change, asker, Created { value, location, version: Some(1) }).await
+}
+
+fn facts(row: &RuleRow) -> Value {
+    json!({
+        "condition": row.condition, "jobs": row.what.jobs, "threshold": row.what.threshold, "wait": row.wait,
+        "severity": row.severity, "channels": row.channels, "enabled": row.enabled,
+    })
+}
+
+async fn change(
+    app: &App,
+    asker: &Asker,
+    project: i64,
+    id: &str,
+    version: i64,
+    ask: RuleAsk,
+) -> Answered<Told<Found<Rule>>> {
+    let before = find(app, project, id).await?;
+    if ask.condition != before.condition {
+        let problem = Problem::new(Code::Invalid, "a rule keeps its condition");
+        return Err(problem.at("/condition", format!("is to be `{}`", before.condition)).into());
+    }
+    let after = RuleRow { id: before.id.clone(), version, ..row(app, project, ask).await? };
+    let mut change = app.begin(asker).await?;
+    if !change.update_rule(&after).await? {
+        return Err(conflict(&format!("the rule `{}`", before.name), version, before.version).into());
+    }
+    let changes = json!([facts(&before), facts(&after)]);
+    change.record(done("rule.update", project, target("rule", &after.id, &after.name), changes, ""));
+    let after = RuleRow { version: version + 1, ..after };
+    app.finish(change, asker, Found::at(view(app, &after), after.version)).await
+}
+
+async fn remove(app: &App, asker: &Asker, project: i64, id: &str, version: i64) -> Answered<Told<Done>> {
+    let row = find(app, project, id).await?;
+    if row.id == row.condition.word() {
+        let detail = format!("the rule `{}` is there from the beginning", row.name);
+        return Err(Problem::new(Code::Invalid, detail).fix("turn it off: `enabled: false`").into());
+    }
+    let mut change = app.begin(asker).await?;
+    if !change.delete_rule(id, version).await? {
+        return Err(conflict(&format!("the rule `{}`", row.name), version, row.version).into());
+    }
+    change.record(done("rule.remove", project, target("rule", id, &row.name), json!(null), ""));
+    app.finish(change, asker, Done).await
+}
+
+pub(in crate::http) async fn all(app: Arc<App>, _: Granted<AlertRead>) -> Answered<Found<List<Rule>>> {
+    list(&app, 0).await
+}
+
+pub(in crate::http) async fn of_project(
+    app: Arc<App>,
+    who: Granted<AlertRead>,
+) -> Answered<Found<List<Rule>>> {
+    list(&app, who.project()?.id).await
+}
+
+pub(in crate::http) async fn show(
+    app: Arc<App>,
+    _: Granted<AlertRead>,
+    Named(TheId { id }): Named<TheId>,
+) -> Answered<Found<Rule>> {
+    let row = find(&app, 0, &id).await?;
+    Ok(Found::at(view(&app, &row), row.version))
+}
+
+pub(in crate::http) async fn show_of_project(
+    app: Arc<App>,
+    who: Granted<AlertRead>,
+    Named(TheId { id }): Named<TheId>,
+) -> Answered<Found<Rule>> {
+    let row = find(&app, who.project()?.id, &id).await?;
+    Ok(Found::at(view(&app, &row), row.version))
+}
+
+pub(in crate::http) async fn make_for_all(
+    app: Arc<App>,
+    who: Granted<AlertAll>,
+    Body(ask): Body<RuleAsk>,
+) -> Answered<Told<Created<Rule>>> {
+    make(&app, who.asker(), 0, ask).await
+}
+
+pub(in crate::http) async fn make_for_project(
+    app: Arc<App>,
+    who: Granted<AlertWrite>,
+    Body(ask): Body<RuleAsk>,
+) -> Answered<Told<Created<Rule>>> {
+    make(&app, who.asker(), who.project()?.id, ask).await
+}
+
+pub(in crate::http) async fn change_for_all(
+    app: Arc<App>,
+    who: Granted<AlertAll>,
+    Named(TheId { id }): Named<TheId>,
+    Matches(version): Matches,
+    Body(ask): Body<RuleAsk>,
+) -> Answered<Told<Found<Rule>>> {
+    change(&app, who.asker(), 0, &id, version, ask).await
+}
+
+pub(in crate::http) async fn change_for_project(
+    app: Arc<App>,
+    who: Granted<AlertWrite>,
+    Named(TheId { id }): Named<TheId>,
+    Matches(version): Matches,
+    Body(ask): Body<RuleAsk>,
+) -> Answered<Told<Found<Rule>>> {
+    change(&app, who.asker(), who.project()?.id, &id, version, ask).await
+}
+
+pub(in crate::http) async fn remove_for_all(
+    app: Arc<App>,
+    who: Granted<AlertAll>,
+    Named(TheId { id }): Named<TheId>,
+    Matches(version): Matches,
+) -> Answered<Told<Done>> {
+    remove(&app, who.asker(), 0, &id, version).await
+}
+
+pub(in crate::http) async fn remove_for_project(
+    app: Arc<App>,
+    who: Granted<AlertWrite>,
+    Named(TheId { id }): Named<TheId>,
+    Matches(version): Matches,
+) -> Answered<Told<Done>> {
+    remove(&app, who.asker(), who.project()?.id, &id, version).await
+}

@@ -1,0 +1,199 @@
+//! Channels: their secrets go in and never come out, and each kind is spoken to as it wants to be.
+
+use crate::receivers::{MailServer, Receiver};
+use crate::stage::{Caller, On, Stage, on_each_database};
+use clockwright_server::alerts::own::Own;
+use clockwright_server::config::{Config, Smtp};
+use serde_json::{Value, json};
+
+on_each_database! {
+    the_secrets_of_a_channel_go_in_and_never_come_out
+    a_channel_is_made_and_changed_by_those_who_may
+    s17_a_channel_names_no_address_of_the_servers_own_network
+}
+
+async fn the_secrets_of_a_channel_go_in_and_never_come_out(stage: &Stage) {
+    let root = stage.admin().await;
+    let receiver = Receiver::start().await;
+    let url = format!("{}?access_token=SESAME", receiver.url);
+    let ask = json!({ "name": "ops", "kind": "webhook", "url": url, "secret": "SESAME-1" });
+    let reply = stage.post(&root, "/channels", ask).await;
+    let made = reply.is(201);
+    assert_eq!((&made["secrets"], &made["host"]), (&json!(["url", "secret"]), &json!("127.0.0.1")));
+    let path = format!("/channels/{}", made["id"].as_str().unwrap());
+    let ask = json!({ "name": "ops", "kind": "webhook", "secondSecret": "SESAME-2", "language": "zh" });
+    let changed = stage.put(&root.at(1), &path, ask).await.is(200);
+    assert_eq!(changed["secrets"], json!(["url", "secret", "secondSecret"]));
+    let tested = stage.post(&root, &format!("{path}/test"), json!({})).await.is(200);
+    assert_eq!(tested["sent"], true);
+    let received = &receiver.take()[0];
+    assert!(received.path.ends_with("access_token=SESAME"), "what was left out stays");
+    assert_eq!(received.header("clockwright-signature").matches("v1=").count(), 2);
+    assert_eq!(
+        (&received.json()["test"], &received.json()["title"]),
+        (&json!(true), &json!("[测试] clockwright"))
+    );
+    let rows = stage.app.store.channels().await.unwrap();
+    let everything = format!(
+        "{made} {changed} {tested} {rows:?} {} {}",
+        stage.get(&root, "/channels").await.is(200),
+        stage.get(&root, "/journal").await.is(200),
+    );
+    assert!(!everything.contains("SESAME"), "{everything}");
+    let record = stage.get(&root, "/journal?action=channel.update").await.is(200);
+    let marks = &record["items"][0]["changes"];
+    assert_eq!(marks[0]["url"], marks[1]["url"]);
+    assert!(marks[1]["secondSecret"].as_str().unwrap().starts_with("sealed:"), "{marks}");
+    let ask = json!({ "name": "ops", "kind": "webhook", "secondSecret": "" });
+    assert_eq!(stage.put(&root.at(2), &path, ask).await.is(200)["secrets"], json!(["url", "secret"]));
+}
+
+async fn a_channel_is_made_and_changed_by_those_who_may(stage: &Stage) {
+    let root = stage.admin().await;
+    stage.post(&root, "/projects", json!({ "name": "billing" })).await.is(201);
+    let owner = stage.somebody(&root, "owner", None).await;
+    stage.put(&root, "/projects/billing/members/user/owner", json!({ "role": "projectAdmin" })).await.is(200);
+    let ask = json!({ "name": "team", "kind": "slack", "url": "https://hooks.slack.com/services/T0/B0/x" });
+    stage.post(&owner, "/channels", ask.clone()).await.refused("not-allowed");
+    let made = stage.post(&owner, "/projects/billing/channels", ask.clone()).await.is(201);
+    stage.post(&owner, "/projects/billing/channels", ask.clone()).await.refused("name-taken");
+    let path = format!("/projects/billing/channels/{}", made["id"].as_str().unwrap());
+    stage
+        .put(&owner.at(1), &format!("/channels/{}", made["id"].as_str().unwrap()), ask.clone())
+        .await
+        .refused("not-allowed");
+    stage.put(&owner.at(5), &path, ask.clone()).await.refused("version-conflict");
+    for (wrong, pointer) in [
+        (json!({ "name": "team", "kind": "wecom", "url": "https://x.example.com" }), "/kind"),
+        (json!({ "name": "team", "kind": "slack", "secret": "x" }), "/secret"),
+        (json!({ "name": "team", "kind": "slack", "to": ["a@example.com"] }), "/to"),
+        (json!({ "name": "team", "kind": "slack", "url": "" }), "/url"),
+        (json!({ "name": "team", "kind": "slack", "url": "ftp://x.example.com" }), "/url"),
+    ] {
+        let refused = stage.put(&owner.at(1), &path, wrong).await.refused("invalid");
+        assert_eq!(refused["errors"][0]["pointer"], pointer);
+    }
+    let mail = json!({ "name": "post", "kind": "mail", "to": ["ops@example.com"] });
+    let refused = stage.post(&owner, "/projects/billing/channels", mail).await.refused("invalid");
+    assert_eq!(refused["errors"][0]["pointer"], "/kind", "the server sends no mail");
+    stage.pass(6 * 60_000);
+    stage.put(&owner.at(1), &path, ask).await.refused("step-up-needed");
+    stage.delete(&owner.at(1), &path).await.is(204);
+}
+
+async fn s17_a_channel_names_no_address_of_the_servers_own_network(stage: &Stage) {
+    let root = stage.admin().await;
+    for url in [
+        "http://169.254.169.254/latest/meta-data",
+        "http://10.0.0.1/",
+        "http://127.0.0.2/",
+        "http://[::1]/",
+        "http://2852039166/",
+        "http://[::ffff:a9fe:a9fe]/",
+        "https://user:word@hooks.example.com/",
+    ] {
+        let ask = json!({ "name": "x", "kind": "webhook", "url": url });
+        let refused = stage.post(&root, "/channels", ask).await.refused("invalid");
+        assert_eq!(refused["errors"][0]["pointer"], "/url", "{url}");
+    }
+}
+
+async fn made(stage: &Stage, root: &Caller, ask: Value) -> String {
+    format!("/channels/{}", stage.post(root, "/channels", ask).await.is(201)["id"].as_str().unwrap())
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn each_robot_is_spoken_to_as_it_wants_and_its_own_word_counts() {
+    let stage = Stage::new(On::Sqlite).await;
+    let root = stage.admin().await;
+    let receiver = Receiver::start().await;
+    for (kind, secret, yes, no) in [
+        ("dingtalk", Some("SEC"), r#"{"errcode":0}"#, r#"{"errcode":310000,"errmsg":"sign not match"}"#),
+        ("wecom", None, r#"{"errcode":0}"#, r#"{"errcode":93000}"#),
+        ("lark", Some("SEC"), r#"{"code":0}"#, r#"{"code":19021}"#),
+    ] {
+        let path =
+            made(&stage, &root, json!({ "name": kind, "kind": kind, "url": receiver.url, "secret": secret }))
+                .await;
+        receiver.answers(200, no);
+        let tested = stage.post(&root, &format!("{path}/test"), json!({})).await.is(200);
+        assert_eq!(tested["sent"], false, "{kind}: {tested}");
+        receiver.answers(200, yes);
+        assert_eq!(
+            stage.post(&root, &format!("{path}/test"), json!({})).await.is(200)["sent"],
+            true,
+            "{kind}"
+        );
+        let received = receiver.take().pop().unwrap();
+        let body = received.json();
+        match kind {
+            "dingtalk" => assert!(
+                received.path.contains("timestamp=") && received.path.contains("sign="),
+                "{received:?}"
+            ),
+            "wecom" => assert_eq!(body["msgtype"], "text"),
+            _ => assert!(body["sign"].is_string() && body["msg_type"] == "text", "{body}"),
+        }
+    }
+    let path = made(&stage, &root, json!({ "name": "slack", "kind": "slack", "url": receiver.url })).await;
+    receiver.answers(404, "no_service");
+    let tested = stage.post(&root, &format!("{path}/test"), json!({})).await.is(200);
+    assert_eq!((&tested["sent"], &tested["answer"]), (&json!(false), &json!("answered 404: no_service")));
+}
+
+fn smtp(server: &MailServer, ca: &std::path::Path) -> Config {
+    std::fs::write(ca, &server.certificate).unwrap();
+    let smtp = Smtp {
+        host: "localhost".into(),
+        port: server.port,
+        at_once: false,
+        ca: ca.display().to_string(),
+        from: "clockwright@example.com".into(),
+        user: "clockwright".into(),
+        password: "open sesame".to_owned().into(),
+    };
+    Config { smtp: Some(smtp), ..Config::default() }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn mail_goes_over_tls_or_not_at_all() {
+    let folder = tempfile::tempdir().unwrap();
+    let ask = || json!({ "name": "post", "kind": "mail", "to": ["ops@example.com", "lina@example.com"], "language": "zh" });
+    let server = MailServer::start(true).await;
+    let stage = Stage::with(On::Sqlite, smtp(&server, &folder.path().join("ca.pem"))).await;
+    let root = stage.admin().await;
+    let path = made(&stage, &root, ask()).await;
+    let tested = stage.post(&root, &format!("{path}/test"), json!({})).await.is(200);
+    assert_eq!(tested["sent"], true, "{tested}");
+    let mail = server.take().pop().unwrap();
+    for part in ["RCPT TO:<ops@example.com>", "RCPT TO:<lina@example.com>", "Message-ID: <", "AUTH PLAIN"] {
+        assert!(mail.contains(part), "{part} is not in {mail}");
+    }
+    let plain = MailServer::start(false).await;
+    let stage = Stage::with(On::Sqlite, smtp(&plain, &folder.path().join("other.pem"))).await;
+    let root = stage.admin().await;
+    let path = made(&stage, &root, ask()).await;
+    let tested = stage.post(&root, &format!("{path}/test"), json!({})).await.is(200);
+    assert_eq!(tested["sent"], false, "{tested}");
+    assert!(plain.take().is_empty());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_database_that_is_away_is_told_by_the_server_itself_once() {
+    let stage = Stage::new(On::Sqlite).await;
+    let root = stage.admin().await;
+    let receiver = Receiver::start().await;
+    made(&stage, &root, json!({ "name": "ops", "kind": "webhook", "url": receiver.url })).await;
+    crate::alerts::lead(&stage).await;
+    let mut own = Own::default();
+    own.turn(&stage.app).await;
+    stage.app.store.close().await;
+    own.turn(&stage.app).await;
+    assert!(receiver.take().is_empty(), "it may be back in a moment");
+    stage.pass(60_000);
+    own.turn(&stage.app).await;
+    own.turn(&stage.app).await;
+    let received = receiver.take();
+    assert_eq!(received.len(), 1);
+    assert_eq!(received[0].json()["alerts"][0]["condition"], "database_away");
+}

@@ -1,4 +1,4 @@
-//! The seeded simulation of settings sync: three servers that save, two that lead one after the other, somebody who edits the registry, and answers
+//! The seeded simulations of settings sync and of holds ([`holds`]). Of the first: three servers that save, two that lead one after the other, somebody who edits the registry, and answers
 //! that get lost, on a simulated registry and a database of values.
 //!
 //! One number decides a whole history. `SIM_SEEDS=20000` runs more of them, `SIM_SEED=17` replays one and prints what happened. A
@@ -11,10 +11,13 @@
 mod check;
 #[path = "sync_sim/database.rs"]
 mod database;
+#[path = "sync_sim/holds.rs"]
+mod holds;
 #[path = "sync_sim/world.rs"]
 mod world;
 
 use clockwright_server::decide::group::Mutation;
+use holds::Defect;
 use world::{Sim, Verdict};
 
 /// How many of the last events a failure shows.
@@ -90,4 +93,56 @@ fn finds_a_repair_of_what_is_not_on_record() {
 #[test]
 fn finds_a_chore_that_does_not_mind_its_term() {
     is_caught(Mutation::ChoresWithoutTerm, "I6");
+}
+
+fn run_holds(seed: u64, defect: Option<Defect>, trace: usize) -> holds::Verdict {
+    holds::Sim::new(seed, defect, trace).run()
+}
+
+#[test]
+fn every_invariant_of_holds_holds_in_every_seed() {
+    let explain = |seed, trace| {
+        let verdict = run_holds(seed, None, trace);
+        format!("seed {seed}: {:?}\n{}", verdict.violation, Vec::from(verdict.trace).join("\n"))
+    };
+    if let Some(seed) = number("SIM_SEED") {
+        println!("{}", explain(seed, usize::MAX));
+        assert_eq!(run_holds(seed, None, 0).violation, None);
+        return;
+    }
+    let (mut restored, mut taken) = (0, 0);
+    for seed in 0..number("SIM_SEEDS").unwrap_or(2_000) {
+        let verdict = run_holds(seed, None, 0);
+        assert_eq!(verdict.violation, None, "{}", explain(seed, SHOWN));
+        restored += verdict.restored;
+        taken += verdict.taken;
+    }
+    println!("{restored} nodes stopped again, {taken} wishes of others");
+    assert!(restored > 0 && taken > 0, "the simulation reaches what it is for");
+}
+
+/// With the defect put back, some seed must fail by this invariant.
+fn is_caught_in_holds(defect: Defect, invariant: &str) {
+    for seed in 0..number("SIM_MUTATION_SEEDS").unwrap_or(2_000) {
+        let Some(words) = run_holds(seed, Some(defect), 0).violation else { continue };
+        if words.starts_with(invariant) {
+            return println!("{defect:?}: seed {seed}: {words}");
+        }
+    }
+    panic!("no seed finds {defect:?}");
+}
+
+#[test]
+fn finds_an_enable_of_somebody_else_that_is_adopted() {
+    is_caught_in_holds(Defect::AdoptsEnables, "I8");
+}
+
+#[test]
+fn finds_a_write_of_a_hold_that_does_not_mind_control() {
+    is_caught_in_holds(Defect::NoFence, "I6");
+}
+
+#[test]
+fn finds_a_wish_that_is_made_of_what_an_old_session_shows() {
+    is_caught_in_holds(Defect::BelievesTheSession, "I8");
 }

@@ -72,6 +72,19 @@ pub fn guess(config: &[u8], written: Millis, instances: &[(String, Millis)]) -> 
     }
 }
 
+/// Whether whoever wrote this config replaces what it finds: such an instance appears a moment after it wrote.
+#[must_use]
+pub fn overwrites(config: &[u8]) -> bool {
+    match Layout::of(config) {
+        Some(Layout::V2) => serde_json::from_slice::<Value>(config)
+            .is_ok_and(|json| json.get("overwrite") == Some(&true.into())),
+        Some(Layout::V3) => {
+            config.split(|byte| *byte == b'\n').any(|line| line.trim_ascii() == b"overwrite: true")
+        }
+        None => false,
+    }
+}
+
 /// The console writes the type before the class, and `streamingProcess` on every job.
 fn is_of_console(json: &Map<String, Value>) -> bool {
     starts_with(json, &["jobName", "jobType", "jobClass", "cron"])
@@ -133,6 +146,13 @@ mod tests {
         ] {
             assert_eq!(guess(config.as_bytes(), 10_000, instances), author, "{config}");
         }
+    }
+
+    #[test]
+    fn a_config_says_whether_its_writer_replaces_what_it_finds() {
+        let says = [INSTANCE, YAML[0], CONSOLE, YAML[1], "{ cut off", ""]
+            .map(|config| overwrites(config.as_bytes()));
+        assert_eq!(says, [true, true, false, false, false, false]);
     }
 
     #[test]

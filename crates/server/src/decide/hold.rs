@@ -298,6 +298,20 @@ pub fn starts(holds: &[Hold], lifted: &[Key], found: &Found) -> Vec<Node> {
     steps
 }
 
+/// The wish by which this node would have been stopped. Whoever stops a node and finds its wish gone afterwards lifts this one.
+#[must_use]
+pub fn stopped_by(job: i64, node: &Node) -> Key {
+    match node {
+        Node::Paused(note) => {
+            let drain = note.as_ref().is_some_and(|note| note.drain);
+            Key::of_job(job, if drain { Kind::Drain } else { Kind::Pause }, Origin::Outside)
+        }
+        Node::Host { ip, .. } => Key::of_host(job, ip, Kind::Disable),
+        Node::Drained { ip, .. } => Key::of_host(job, ip, Kind::Drain),
+        Node::Item { item, .. } => Key::of_item(job, *item),
+    }
+}
+
 /// Wishes that stand and stop something that one of these would have stopped too: it stands still all the same.
 #[must_use]
 pub fn still_held<'a>(holds: &'a [Hold], lifted: &[Key]) -> Vec<&'a Hold> {

@@ -4,7 +4,7 @@ use super::fail::Point;
 use super::look::{Site, failed};
 use super::run::{Stopped, Work};
 use super::{Ended, Place, view};
-use crate::decide::hold::{Found, Hold, Key, starts, stops};
+use crate::decide::hold::{Found, Hold, Key, starts, stopped_by, stops};
 use crate::store::OperationState;
 use crate::sync::{self, Failed};
 use clockwright_fleet::admin::Hold as Node;
@@ -34,12 +34,23 @@ pub(super) async fn carry(work: &mut Work<'_>) -> Result<Ended, Stopped> {
     Ok(Ended { state, ..Ended::done(outcome) })
 }
 
-/// Writes what is missing in one job; returns how many nodes were changed.
+/// How often it is looked whether what was stopped is still to be stopped.
+const ROUNDS: usize = 5;
+
+/// Writes what is missing in one job; returns how many nodes were changed. A wish may have been lifted, and its node started, between the look at
+/// the wishes and the write: what was stopped for it is started again.
 pub(super) async fn make(work: &Work<'_>, site: &Site, place: &Place, lift: &[Key]) -> Result<u64, Failed> {
     let admin = site.admin(&work.ask.who.name);
-    let mut changed = 0;
-    for step in steps(work, site, place, lift).await? {
-        changed += admin.hold(&place.name, &step).await.map_err(failed)?.changed as u64;
+    let (mut changed, mut lift) = (0, lift.to_vec());
+    for _ in 0..ROUNDS {
+        let steps = steps(work, site, place, &lift).await?;
+        if steps.is_empty() {
+            break;
+        }
+        for step in steps {
+            changed += admin.hold(&place.name, &step).await.map_err(failed)?.changed as u64;
+            lift.extend(step.stops().then(|| stopped_by(place.id, &step)));
+        }
     }
     Ok(changed)
 }

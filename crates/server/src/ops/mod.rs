@@ -19,7 +19,8 @@
 //!
 //! # Two at once
 //! T1 takes the journal's head before it reads wishes, so of two operations one sees what the other wished. R makes the nodes as all wishes
-//! together want them, and starts only what a wish of its own had stopped: whichever comes last leaves the nodes as they shall be.
+//! together want them, and starts only what a wish of its own had stopped, or what it stopped itself for a wish that went meanwhile: whichever
+//! comes last leaves the nodes as they shall be.
 
 mod acts;
 mod bulk;

@@ -28,11 +28,10 @@ use super::view;
 use crate::app::App;
 use crate::chores::{self, Term};
 use crate::decide::chain::{Actor, Outcome, Record, Target};
-use crate::decide::hold::{Found, Hold, Key, Outside, outside, starts};
+use crate::decide::hold::{Found, Hold, Key, Outside, outside, starts, stopped_by};
 use crate::store::{JobRow, JobState, OperationRow, ProjectRow, StoreError};
 use crate::sync::Failed;
 use clockwright_fleet::Layout;
-use clockwright_fleet::admin::Hold as Node;
 use clockwright_fleet::leases::Leases;
 use clockwright_fleet::mirror::Mirror;
 use clockwright_model::JobName;
@@ -175,7 +174,7 @@ impl Look<'_> {
                 let admin = self.site.admin("");
                 for step in &outside.back {
                     admin.hold(self.name, step).await.map_err(failed)?;
-                    stopped.insert(self.key(step));
+                    stopped.insert(stopped_by(self.job.id, step));
                 }
             }
             let again = Before::read(self.app, self.project).await?;
@@ -201,21 +200,6 @@ impl Look<'_> {
                 Ok(Outside { back: decided.back, ..Outside::default() })
             }
             _ => Ok(decided),
-        }
-    }
-
-    /// The wish that somebody else would have had who stopped this node.
-    fn key(&self, step: &Node) -> Key {
-        use crate::decide::hold::{Kind, Origin};
-        let job = self.job.id;
-        match step {
-            Node::Paused(note) => {
-                let drain = note.as_ref().is_some_and(|note| note.drain);
-                Key::of_job(job, if drain { Kind::Drain } else { Kind::Pause }, Origin::Outside)
-            }
-            Node::Host { ip, .. } => Key::of_host(job, ip, Kind::Disable),
-            Node::Drained { ip, .. } => Key::of_host(job, ip, Kind::Drain),
-            Node::Item { item, .. } => Key::of_item(job, *item),
         }
     }
 

@@ -4,7 +4,7 @@ use super::control;
 use super::held::hold;
 use crate::app::App;
 use crate::chores::{self, Term};
-use crate::decide::author::{Author, guess};
+use crate::decide::author::{Author, guess, overwrites};
 use crate::decide::chain::{Actor, Outcome, Record, Target, told};
 use crate::decide::group::{
     Adoption, Committed, Finding, Frame, Group, Known, Looked, News, Step, Stop, Synced, Word,
@@ -20,6 +20,12 @@ use clockwright_registry::{
 use futures::FutureExt;
 use futures::future::BoxFuture;
 use serde_json::json;
+use std::time::Duration;
+use tokio::time::sleep;
+
+/// An instance that overwrites writes first and appears then: so often, in so long, it is looked for, for all jobs of a group together.
+const APPEARS: usize = 15;
+const LOOK: Duration = Duration::from_millis(200);
 
 /// How many jobs are written in one commit at most.
 pub const GROUP: usize = 64;
@@ -384,23 +390,37 @@ impl<'a> Desk<'a> {
     async fn authors(&self, found: &[Finding]) -> Result<Vec<Author>, Error> {
         let names: Vec<JobName> = found.iter().filter_map(|one| JobName::new(&one.job.1).ok()).collect();
         let parents: Vec<Path> = names.iter().map(|name| self.keys.of(name, &Key::Instances)).collect();
-        let ids = self.registry.lists(&parents).await?;
         let mut authors = Vec::with_capacity(found.len());
-        for ((finding, parent), ids) in found.iter().zip(parents).zip(ids) {
+        let mut looks = APPEARS;
+        for (finding, parent) in found.iter().zip(parents) {
             // Who deletes a node, or gives it to others, leaves no hand in its text.
             let written = finding.had.as_ref().filter(|_| !matches!(finding.kind, "open" | "denied"));
             let Some(config) = written else {
                 authors.push(Author::Unknown);
                 continue;
             };
-            let paths: Vec<Path> = ids.iter().map(|id| parent.join(id)).collect();
-            let nodes = self.registry.read(&paths).await?;
-            let times = nodes.into_iter().map(|node: Option<Node>| node.map(|node| node.stat.created_at));
-            let instances: Vec<(String, i64)> =
-                ids.into_iter().zip(times).filter_map(|(id, time)| Some((id, time?))).collect();
-            authors.push(guess(&config.data, config.stat.modified_at, &instances));
+            let author = loop {
+                let instances = self.instances(&parent).await?;
+                let author = guess(&config.data, config.stat.modified_at, &instances);
+                let is_known = matches!(author, Author::Instance { .. }) || !overwrites(&config.data);
+                if is_known || looks == 0 {
+                    break author;
+                }
+                looks -= 1;
+                sleep(LOOK).await;
+            };
+            authors.push(author);
         }
         Ok(authors)
+    }
+
+    /// A job's instances, each with the time when it appeared.
+    async fn instances(&self, parent: &Path) -> Result<Vec<(String, i64)>, Error> {
+        let ids = self.registry.list(parent).await?;
+        let paths: Vec<Path> = ids.iter().map(|id| parent.join(id)).collect();
+        let nodes = self.registry.read(&paths).await?;
+        let times = nodes.into_iter().map(|node: Option<Node>| node.map(|node| node.stat.created_at));
+        Ok(ids.into_iter().zip(times).filter_map(|(id, time)| Some((id, time?))).collect())
     }
 
     fn drift_row(&self, finding: &Finding, author: &Author) -> DriftRow {

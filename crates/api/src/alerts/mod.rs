@@ -295,6 +295,7 @@ pub enum Tongue {
 
 /// A channel to be made, or what one is to be, as a whole; but secrets that are left out stay as they are.
 #[derive(Debug, Clone, Deserialize, ToSchema)]
+#[cfg_attr(feature = "client", derive(Serialize))]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct ChannelAsk {
     /// For people, unique in the project.

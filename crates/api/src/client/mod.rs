@@ -26,6 +26,7 @@
 //!   parameters in it.
 
 mod account;
+mod alerts;
 mod call;
 mod find;
 mod history;
@@ -40,6 +41,7 @@ mod sync;
 mod system;
 
 pub use account::{Account, SignedIn};
+pub use alerts::{Alerts, Channels, Rules};
 pub use history::History;
 pub use jobs::Job;
 pub use operate::{OperateHosts, OperateJob};

@@ -5,6 +5,7 @@ mod alerts;
 mod bad;
 mod bulk;
 mod channels;
+mod client;
 mod drift;
 mod fleet;
 mod history;

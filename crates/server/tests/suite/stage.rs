@@ -181,6 +181,11 @@ impl Stage {
         EventStore::connect(self.app.config.store.reveal()).await.unwrap()
     }
 
+    /// The interface, to be served.
+    pub(crate) fn router(&self) -> axum::Router {
+        self.router.clone()
+    }
+
     /// Lets time pass.
     pub(crate) fn pass(&self, time: Millis) {
         self.time.fetch_add(time, Ordering::SeqCst);

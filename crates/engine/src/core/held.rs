@@ -39,6 +39,7 @@
 //! | is older than what is remembered | `cursor_went_back` | when an operator says from where |
 //! | is of an earlier generation of the registry | `registry_lost` | by [`OnRegistryLoss`] |
 //! | is gone with all that the registry had of the item | `registry_lost` | by [`OnRegistryLoss`] |
+//! | was made anew since such a loss, and is older than what is remembered of before | `registry_lost` | by [`OnRegistryLoss`] |
 //!
 //! The item's owner writes that down, with what it remembers. Every other instance that remembers more adds it: who ran the item last
 //! knows best, and may not be its owner any more. So the owner waits with the release until [`Turn::gathering`] is over, in which all
@@ -123,6 +124,7 @@ impl Job {
     pub(super) fn enter_generation(&mut self, generation: i64) {
         if std::mem::replace(&mut self.generation, generation) != generation {
             self.counted = None;
+            self.items.iter_mut().for_each(|state| state.seen_before_loss = true);
         }
     }
 
@@ -148,7 +150,9 @@ impl ItemState {
     /// Remembers how far the cursor has come.
     pub(crate) fn remember(&mut self, cursor: &CursorNode) {
         if let CursorNode::Known { cursor, .. } = cursor {
-            self.seen = self.seen.max(Some(Seen::of(cursor)));
+            let now = Some(Seen::of(cursor));
+            self.seen_before_loss &= now < self.seen;
+            self.seen = self.seen.max(now);
         }
     }
 
@@ -172,8 +176,8 @@ impl Turn<'_> {
         let mut unusual = false;
         for (item, state) in job.items.iter_mut().enumerate() {
             let cursor = job.mirror.items.get(item).map(|nodes| &nodes.cursor);
+            cursor.into_iter().for_each(|cursor| state.remember(cursor));
             if let Some(CursorNode::Known { cursor, .. }) = cursor {
-                state.seen = state.seen.max(Some(Seen::of(cursor)));
                 unusual |= cursor.held.is_some()
                     || cursor.generation < generation
                     || Some(Seen::of(cursor)) < state.seen;
@@ -209,14 +213,17 @@ impl Turn<'_> {
     /// Why a cursor that says nothing of the kind cannot be gone on from.
     fn doubt(&self, item: Item) -> Option<Reason> {
         let nodes = self.job.mirror.item(item)?;
-        let seen = self.job.items.get(item as usize)?.seen;
+        let state = self.job.items.get(item as usize)?;
+        let seen = state.seen;
         match &nodes.cursor {
             CursorNode::Absent => seen.map(|_| Reason::CursorGone {}),
             CursorNode::Known { cursor, .. } if cursor.generation < self.us.generation() => {
                 Some(Reason::RegistryLost {})
             }
             CursorNode::Known { cursor, .. } if Some(Seen::of(cursor)) < seen => {
-                Some(Reason::CursorWentBack {})
+                // Made anew after a loss, by who knew less or whose clock is behind.
+                let lost = state.seen_before_loss;
+                Some(if lost { Reason::RegistryLost {} } else { Reason::CursorWentBack {} })
             }
             _ => None,
         }

@@ -194,6 +194,8 @@ pub(crate) struct ItemState {
     pub(crate) is_future: bool,
     /// How far its cursor had come, as far as this process ever saw; see [`super::held`].
     pub(crate) seen: Option<Seen>,
+    /// That is of an earlier generation of the registry, and no cursor of this one has come as far.
+    pub(crate) seen_before_loss: bool,
     /// That it is held was told.
     pub(crate) hold_told: bool,
     /// A change of the cursor is on its way though the item is busy; nothing else is written into it meanwhile.

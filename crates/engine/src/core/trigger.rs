@@ -83,9 +83,10 @@ impl Turn<'_> {
                 Layout::V2 => Write::set_if(Key::Instance(self.us.me.clone()), Bytes::new(), node.version),
                 Layout::V3 => Write::delete(Key::Trigger(self.us.me.clone())),
             };
-            // Who has heard nothing of a new plan does not know all of its items.
+            // Who has heard nothing of a new plan, or of another count, does not know all of its items.
             let mut builder = Builder::new(self.us, self.job);
             builder.check_plan();
+            builder.check_settings();
             builder.push(reset);
             let group = builder.build();
             self.coordinate_with(Step::Other, group);

@@ -21,6 +21,7 @@ use clockwright_api::text::{Login, Name, ProjectName, Reason, Title};
 use clockwright_api::{At, Code, Etag, Role};
 use clockwright_server::http::routes;
 use clockwright_server::mirror;
+use clockwright_testkit::patience::PATIENCE;
 use futures::TryStreamExt;
 use serde_json::json;
 use std::collections::BTreeSet;
@@ -89,7 +90,7 @@ async fn every_route_of_the_table_is_called_through_the_client() {
     people(&stage, &client, &nobody).await;
     projects(&client).await;
     jobs(&client).await;
-    now(&client).await;
+    now(&stage, &client).await;
     history(&client).await;
     operations(&stage, &client).await;
     alerts(&client).await;
@@ -231,7 +232,7 @@ async fn jobs(client: &Client) {
     assert_eq!((all.len(), own.len()), (2, 2));
 }
 
-async fn now(client: &Client) {
+async fn now(stage: &Stage, client: &Client) {
     let billing = client.project("billing");
     let report = billing.job("report");
     client.overview().await.unwrap();
@@ -239,8 +240,14 @@ async fn now(client: &Client) {
     let next = NextAsk { cron: "0 0 3 * * ?".into(), zone: None, from: None, n: Some(2) };
     assert_eq!(client.next_fires(&next).await.unwrap().fires.len(), 2);
     assert_eq!(report.live().await.unwrap().name, "report");
-    // Where the registry is still being read, the client asks again by itself.
-    report.items().await.unwrap();
+    // The mirror has it in a moment.
+    let deadline = tokio::time::Instant::now() + PATIENCE;
+    while let Err(error) = report.items().await {
+        assert!(tokio::time::Instant::now() < deadline, "{error}");
+        tokio::task::yield_now().await;
+        // By the clock of the limits, so that asking is never too much.
+        stage.pass(100);
+    }
     report.instances().await.unwrap();
     billing.hosts().await.unwrap();
     refused(billing.host("10.0.0.1").await, Code::NoSuchHost);

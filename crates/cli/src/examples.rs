@@ -82,6 +82,8 @@ const EXAMPLES: &[(&str, &str)] = &[
     ("token remove-service", "clockwright token remove-service deploy"),
     ("audit list", "clockwright audit list --action job.update"),
     ("audit verify", "clockwright audit verify --expect 4711:9f86d081884c7d65"),
+    ("backup", "clockwright backup control.backup --config /etc/clockwright/clockwright.yaml"),
+    ("restore", "clockwright restore control.backup --config /etc/clockwright/clockwright.yaml"),
     ("config show", "clockwright config show --config /etc/clockwright/clockwright.yaml"),
     ("run list", "clockwright run list report --outcome failed --outcome missed --from 7d"),
     ("run get", "clockwright run get 0196a1b2-c3d4"),

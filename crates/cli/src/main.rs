@@ -5,13 +5,14 @@ mod context;
 mod examples;
 mod fleet;
 mod logging;
+mod notify;
 mod output;
 mod record;
 
 use clap::{CommandFactory as _, FromArgMatches as _, Parser, Subcommand};
 use commands::{
-    Global, audit, config, cron, dev, drift, file, hold, host, job, ledger, login, node, operation, project,
-    reference, run, secret, server, shard, stats, sync, token, user,
+    Global, audit, backup, config, cron, dev, drift, file, hold, host, job, ledger, login, node, operation,
+    project, reference, run, secret, server, shard, stats, sync, token, user,
 };
 use logging::LogArgs;
 use output::{Failure, talk};
@@ -75,6 +76,10 @@ enum Command {
     /// Read the journal of a server, and verify it
     #[command(subcommand)]
     Audit(audit::AuditCommand),
+    /// Write all that a server's database has into one file
+    Backup(backup::BackupArgs),
+    /// Put a backup into an empty database, of the same kind or another
+    Restore(backup::RestoreArgs),
     /// Ask how a server is set up
     #[command(subcommand)]
     Config(config::ConfigCommand),
@@ -147,6 +152,8 @@ fn start(cli: Cli) -> Result<(), Failure> {
         Command::User(command) => block_on(user::run(&global, command)),
         Command::Token(command) => block_on(token::run(&global, command)),
         Command::Audit(command) => block_on(audit::run(&global, command)),
+        Command::Backup(args) => block_on(backup::save(global, args)),
+        Command::Restore(args) => block_on(backup::load_back(global, args)),
         Command::Config(command) => config::run(&global, &command),
         Command::Secret(command) => block_on(secret::run(&global, &command)),
         Command::Run(command) => block_on(run::run(&global, command)),

@@ -97,7 +97,7 @@ fn more_requests_than_descriptors_are_allowed_wait_for_each_other() {
 /// A `dev` under way behind this command, with all items of its file fired.
 fn fired(place: &Place, command: &mut Command) -> Running {
     let log = std::fs::File::create(place.path().join("talk.log")).unwrap();
-    command.args(["dev", "-f", "jobs.yaml", "--instances", "1", "--fire-now"]);
+    command.args(["dev", "-f", "jobs.yaml", "--instances", "1", "--fire-now", "--no-server"]);
     Running::of(command.stdout(log.try_clone().unwrap()).stderr(log).spawn().unwrap())
 }
 

@@ -1,21 +1,23 @@
 //! A job and its code, as a program defines it.
 
+use crate::Allow;
 use clockwright_engine::{
-    Failure, FailureHandler, JobDefinition, JobListener, OnceListener, RunReport, SharedListener,
+    Code as Runs, Failure, FailureHandler, JobDefinition, JobListener, OnceListener, RunReport,
+    SharedListener,
 };
 use clockwright_model::{
-    ErrorHandler, Exclusive, JobKind, JobName, JobSettings, Millis, Misfire, Retry, SettingsError,
+    ErrorHandler, Exclusive, JobKind, JobName, JobSettings, Millis, Misfire, Reason, Retry, SettingsError,
     ShardContext,
 };
 use clockwright_planner::sharding::Strategy;
 use clockwright_runtime::{
     CancelSignal, Dataflow, DataflowFns, DataflowJob, LineSink, Logged, ProcessRuntime, ProcessSettings,
-    RunLogs, SharedRuntime, Shown, SimpleFn, Supervisor,
+    Refused, RunLogs, SharedRuntime, Shown, SimpleFn, Supervisor,
 };
 use clockwright_settings::{Code as What, HttpSettings, docs};
 use std::fmt::Display;
 use std::path::PathBuf;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 /// A job: its settings, its code and its listeners.
@@ -24,7 +26,7 @@ use std::time::Duration;
 /// scheduler starts. `cron` is Quartz cron with seconds (`0 0/5 * * * ?`), `@every 30s` or `@once 2026-01-01T00:00:00Z`.
 pub struct Job {
     name: String,
-    settings: Result<JobSettings, SettingsError>,
+    known: Result<Known, SettingsError>,
     code: Code,
     listeners: Vec<SharedListener>,
     once: Vec<OnceListener>,
@@ -33,11 +35,22 @@ pub struct Job {
     directory: Option<PathBuf>,
 }
 
+/// What is known of a job before it is looked up in the registry.
+#[derive(Debug, Clone)]
+#[allow(clippy::large_enum_variant, reason = "there is one a job, and most have settings")]
+enum Known {
+    Settings(JobSettings),
+    /// Its name alone: the settings are the registry's.
+    Name(JobName),
+}
+
 enum Code {
     /// In this process.
     Function(SharedRuntime),
     /// What the settings say: a script or an HTTP request.
     Settings,
+    /// What the registry's settings say, as far as that is allowed.
+    Registered(Allow),
 }
 
 impl Job {
@@ -169,17 +182,72 @@ impl Job {
         }
         let mut job =
             Self::new(settings.name.as_str(), settings.kind.clone(), &settings.cron, Code::Settings);
-        job.settings = Ok(settings);
+        job.known = Ok(Known::Settings(settings));
         Ok(job)
     }
 
+    /// A job of which this program has the code, and the registry the settings: those that a control server keeps there. As
+    /// [`cancellable`](Self::cancellable), without a schedule of its own. An instance does not start while the registry has no settings of the job.
+    ///
+    /// ```no_run
+    /// # async fn example() -> Result<(), Box<dyn std::error::Error>> {
+    /// use clockwright::{Job, Registry, Scheduler};
+    ///
+    /// let registry = Registry::connect("zookeeper://h1:2181/billing").await?;
+    /// let job = Job::named("report", |context, _| async move {
+    ///     println!("part {} of {}", context.item, context.sharding_total_count);
+    ///     Ok::<(), String>(())
+    /// });
+    /// let scheduler = Scheduler::start(&registry, vec![job]).await?;
+    /// # scheduler.shutdown().await;
+    /// # Ok(())
+    /// # }
+    /// ```
+    pub fn named<F, Work, E>(name: &str, function: F) -> Self
+    where
+        F: Fn(ShardContext, CancelSignal) -> Work + Send + Sync + 'static,
+        Work: Future<Output = Result<(), E>> + Send + 'static,
+        E: Display + Send + 'static,
+    {
+        Self::known_by_name(name, Code::Function(Arc::new(SimpleFn::new(function))))
+    }
+
+    /// A SCRIPT or HTTP job of which the registry has the settings, and with them what is run: as far as `allow` says, and no further. An
+    /// instance does not start while the registry has no settings of the job, or such as are not allowed; where they become so later, its
+    /// runs fail and say why.
+    ///
+    /// ```no_run
+    /// # async fn example() -> Result<(), Box<dyn std::error::Error>> {
+    /// use clockwright::{Allow, Job, Registry, Scheduler};
+    ///
+    /// let registry = Registry::connect("zookeeper://h1:2181/billing").await?;
+    /// let job = Job::registered("report", Allow::nothing().command("/opt/jobs/")?);
+    /// let scheduler = Scheduler::start(&registry, vec![job]).await?;
+    /// # scheduler.shutdown().await;
+    /// # Ok(())
+    /// # }
+    /// ```
+    #[must_use]
+    pub fn registered(name: &str, allow: Allow) -> Self {
+        Self::known_by_name(name, Code::Registered(allow))
+    }
+
+    fn known_by_name(name: &str, code: Code) -> Self {
+        let known = JobName::new(name).map(Known::Name);
+        Self::of(name, known.map_err(|error| SettingsError::new("jobName", error.to_string())), code)
+    }
+
     fn new(name: &str, kind: JobKind, cron: &str, code: Code) -> Self {
-        let settings = JobName::new(name)
-            .map(|name| JobSettings::new(name, kind, cron, 1))
+        let known = JobName::new(name)
+            .map(|name| Known::Settings(JobSettings::new(name, kind, cron, 1)))
             .map_err(|error| SettingsError::new("jobName", error.to_string()));
+        Self::of(name, known, code)
+    }
+
+    fn of(name: &str, known: Result<Known, SettingsError>, code: Code) -> Self {
         Self {
             name: name.to_owned(),
-            settings,
+            known,
             code,
             listeners: Vec::new(),
             once: Vec::new(),
@@ -294,20 +362,29 @@ impl Job {
     /// Any setting, by its key in a jobs file and as a text: `.set("monitorExecution", "false")`. What cannot be used is reported when
     /// the scheduler starts.
     #[must_use]
-    pub fn set(mut self, key: &str, value: &str) -> Self {
-        if let Ok(settings) = &mut self.settings
-            && let Err(error) = clockwright_settings::table::set(settings, key, value)
-        {
-            self.settings = Err(error);
-        }
-        self
+    pub fn set(self, key: &str, value: &str) -> Self {
+        self.edit(|settings| clockwright_settings::table::set(settings, key, value))
     }
 
     /// Any settings, as an edit of all of them.
     #[must_use]
-    pub fn with(mut self, edit: impl FnOnce(&mut JobSettings)) -> Self {
-        if let Ok(settings) = &mut self.settings {
+    pub fn with(self, edit: impl FnOnce(&mut JobSettings)) -> Self {
+        self.edit(|settings| {
             edit(settings);
+            Ok(())
+        })
+    }
+
+    fn edit(mut self, edit: impl FnOnce(&mut JobSettings) -> Result<(), SettingsError>) -> Self {
+        let done = match &mut self.known {
+            Ok(Known::Settings(settings)) => edit(settings),
+            Ok(Known::Name(_)) => {
+                Err(SettingsError::new("settings", "are the registry's: the job is known by its name alone"))
+            }
+            Err(_) => return self,
+        };
+        if let Err(error) = done {
+            self.known = Err(error);
         }
         self
     }
@@ -440,43 +517,115 @@ impl Job {
         &self.name
     }
 
+    /// Whether its settings, and with them what it runs, are the registry's; then what of that is allowed.
+    pub(crate) fn allowed(&self) -> Option<&Allow> {
+        match &self.code {
+            Code::Registered(allow) => Some(allow),
+            Code::Function(_) | Code::Settings => None,
+        }
+    }
+
     /// What the engine needs to know, or everything that cannot be used. `lines` is given what a script prints, `logs` keeps it.
     pub(crate) fn definition(
         &self,
         lines: Option<LineSink>,
         logs: Option<&Arc<RunLogs>>,
     ) -> Result<JobDefinition, Vec<SettingsError>> {
-        let settings = self.settings.clone().map_err(|problem| vec![problem])?;
-        let (_, checked) = clockwright_settings::check(&settings)?;
-        let runtime: SharedRuntime = match (&self.code, checked) {
-            (Code::Function(runtime), _) => Arc::clone(runtime),
-            (Code::Settings, What::Script(script)) => {
-                if let Some(problem) = self.supervisor.problem() {
-                    return Err(vec![SettingsError::new("script.command.line", problem)]);
-                }
-                let process = ProcessSettings::of(script, self.directory.as_deref());
-                let runtime = Arc::new(ProcessRuntime::new(self.supervisor.clone(), process));
-                match lines {
-                    Some(lines) => Arc::new(Shown::new(runtime, lines)),
-                    None => runtime,
-                }
+        let starts = Starts {
+            supervisor: self.supervisor.clone(),
+            directory: self.directory.clone(),
+            lines,
+            logs: logs.cloned(),
+        };
+        let known = self.known.clone().map_err(|problem| vec![problem])?;
+        let mut definition = match (known, &self.code) {
+            (Known::Settings(settings), Code::Function(runtime)) => {
+                clockwright_settings::check(&settings)?;
+                JobDefinition::new(settings, Arc::clone(runtime))
             }
-            (Code::Settings, What::Http(http)) => requests(http).map_err(|problem| vec![problem])?,
-            (Code::Settings, What::InProcess) => {
-                let problem = SettingsError::new("elasticJobType", "is code, which a file does not have");
-                return Err(vec![problem]);
+            (Known::Settings(settings), _) => {
+                let (_, code) = clockwright_settings::check(&settings)?;
+                JobDefinition::new(settings, starts.runtime(code).map_err(|problem| vec![problem])?)
+            }
+            (Known::Name(name), Code::Function(runtime)) => {
+                JobDefinition::named(name, Runs::Here(Arc::clone(runtime)))
+            }
+            (Known::Name(name), code) => {
+                starts.supervised().map_err(|problem| vec![problem])?;
+                let allow = match code {
+                    Code::Registered(allow) => allow.clone(),
+                    Code::Settings | Code::Function(_) => Allow::nothing(),
+                };
+                JobDefinition::named(name, Runs::Registered(starts.registered(allow)))
             }
         };
-        // Functions print nothing that is theirs alone, and need not pay for it.
-        let runtime = match (&self.code, logs) {
-            (Code::Settings, Some(logs)) => Arc::new(Logged::new(runtime, Arc::clone(logs) as _)),
-            _ => runtime,
-        };
-        let mut definition = JobDefinition::new(settings, runtime);
         definition.listeners.clone_from(&self.listeners);
         definition.once.clone_from(&self.once);
         definition.on_failure.clone_from(&self.on_failure);
         Ok(definition)
+    }
+}
+
+/// How this process starts what settings say.
+struct Starts {
+    supervisor: Supervisor,
+    directory: Option<PathBuf>,
+    lines: Option<LineSink>,
+    logs: Option<Arc<RunLogs>>,
+}
+
+impl Starts {
+    fn runtime(&self, code: What) -> Result<SharedRuntime, SettingsError> {
+        let runtime: SharedRuntime = match code {
+            What::Script(script) => {
+                self.supervised()?;
+                let process = ProcessSettings::of(script, self.directory.as_deref());
+                let runtime = Arc::new(ProcessRuntime::new(self.supervisor.clone(), process));
+                match &self.lines {
+                    Some(lines) => Arc::new(Shown::new(runtime, Arc::clone(lines))),
+                    None => runtime,
+                }
+            }
+            What::Http(http) => requests(http)?,
+            What::InProcess => {
+                return Err(SettingsError::new("elasticJobType", "is code, which a file does not have"));
+            }
+        };
+        // Functions print nothing that is theirs alone, and need not pay for it.
+        Ok(match &self.logs {
+            Some(logs) => Arc::new(Logged::new(runtime, Arc::clone(logs) as _)),
+            None => runtime,
+        })
+    }
+
+    fn supervised(&self) -> Result<(), SettingsError> {
+        let problem = self.supervisor.problem();
+        problem.map_or(Ok(()), |problem| Err(SettingsError::new("script.command.line", problem)))
+    }
+
+    /// What runs a job of which the registry has the settings. Whether it may is asked anew each time, since files move; what was made
+    /// is kept while the settings say the same.
+    fn registered(self, allow: Allow) -> Arc<dyn Fn(&JobSettings) -> SharedRuntime + Send + Sync> {
+        let made: Mutex<Option<(What, SharedRuntime)>> = Mutex::default();
+        Arc::new(move |settings| {
+            let refused = |problem: SettingsError| -> SharedRuntime {
+                Arc::new(Refused::new(Reason::NotAllowed { text: problem.to_string() }))
+            };
+            let code = match allow.check(settings) {
+                Ok(code) => code,
+                Err(problem) => return refused(problem),
+            };
+            let mut made = made.lock().unwrap_or_else(PoisonError::into_inner);
+            if let Some((of, runtime)) = &*made
+                && *of == code
+            {
+                return Arc::clone(runtime);
+            }
+            match self.runtime(code.clone()) {
+                Ok(runtime) => Arc::clone(&made.insert((code, runtime)).1),
+                Err(problem) => refused(problem),
+            }
+        })
     }
 }
 
@@ -502,18 +651,30 @@ mod tests {
         Job::simple("a", "0 0 12 * * ?", |_| async { Ok::<_, String>(()) }).misfire(Misfire::FIRE_ALL)
     }
 
+    fn settings(job: Job) -> JobSettings {
+        let Known::Settings(settings) = job.known.unwrap() else { panic!("it has settings") };
+        settings
+    }
+
+    #[test]
+    fn a_job_that_is_known_by_its_name_takes_no_settings() {
+        let named = Job::named("a", |_, _| async { Ok::<_, String>(()) }).sharding(4);
+        let problems = named.definition(None, None).err().unwrap();
+        assert!(problems[0].to_string().contains("are the registry's"), "{problems:?}");
+    }
+
     #[test]
     fn each_setting_of_the_table_can_be_set_by_its_key() {
         for setting in SETTINGS.iter().filter(|setting| !setting.example.is_empty()) {
-            let changed = job().set(setting.key, setting.example).settings.unwrap();
-            let changes = diff(&job().settings.unwrap(), &changed);
+            let changed = settings(job().set(setting.key, setting.example));
+            let changes = diff(&settings(job()), &changed);
             let schedules = ["cron", "every", "once", "unixCron"];
             let of = |key: &str| {
                 key == setting.key || schedules.contains(&key) && schedules.contains(&setting.key)
             };
             assert!(changes.iter().any(|change| of(change.key)), "{}: {changes:?}", setting.key);
         }
-        let said = |key: &str, value: &str| job().set(key, value).settings.unwrap_err().to_string();
+        let said = |key: &str, value: &str| job().set(key, value).known.unwrap_err().to_string();
         assert!(said("failvoer", "true").contains("did you mean `failover`?"));
         assert_eq!(said("timeout", "soon").split(':').next(), Some("timeout"));
     }

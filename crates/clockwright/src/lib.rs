@@ -26,6 +26,7 @@
 //!
 //! The same settings can be read from a file: [`jobs_file`]. The binary `clockwright` is made of this library.
 
+pub mod allow;
 pub mod job;
 pub mod jobs;
 pub mod net;
@@ -33,6 +34,7 @@ pub mod outcomes;
 pub mod registry;
 pub mod scheduler;
 
+pub use allow::Allow;
 pub use clockwright_engine::core::{JobStatus, OnRegistryLoss};
 pub use clockwright_engine::{
     AddError, Failure, JobListener, ListenerError, NotGivenBack, OnceListener, RemoveError, RunReport,

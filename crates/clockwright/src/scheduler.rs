@@ -192,6 +192,14 @@ pub enum SchedulerError {
         /// What is wrong.
         error: SettingsError,
     },
+    /// What the registry says that a job runs is not allowed to this instance.
+    #[error("job `{job}`: {error}")]
+    NotAllowed {
+        /// Its name.
+        job: String,
+        /// What is not allowed, and why.
+        error: SettingsError,
+    },
     /// The instance cannot have the name that was chosen for it.
     #[error("the instance cannot be called `{name}`: {error}")]
     Name {
@@ -377,6 +385,7 @@ impl Scheduler {
                 (bus.clone(), Some(bus))
             }
         };
+        permitted(registry, &jobs).await?;
         let mut engine = EngineOptions::new(registry.keys().clone(), instance.clone());
         engine.layout = options.layout;
         engine.on_registry_loss = options.on_registry_loss;
@@ -537,6 +546,25 @@ impl Scheduler {
         let departure = self.engine.shutdown_within(limit - limit.min(LAST_EVENTS * 4) / 4).await;
         ended(departure, self.bus, limit.saturating_sub(begun.elapsed())).await
     }
+}
+
+/// Refuses to start with jobs that would run what is not allowed; what cannot be read is left to the engine, which says so better.
+async fn permitted(registry: &Registry, jobs: &[Job]) -> Result<(), SchedulerError> {
+    let allowed: Vec<_> = jobs.iter().filter_map(|job| Some((job.name(), job.allowed()?))).collect();
+    if allowed.is_empty() {
+        return Ok(());
+    }
+    let session = registry.session().await.map_err(StartError::Registry)?;
+    let mut checked = Ok(());
+    for (job, allow) in allowed {
+        let Ok(settings) = view::settings(&*session, registry.keys(), job).await else { continue };
+        if let Err(error) = allow.check(&settings) {
+            checked = Err(SchedulerError::NotAllowed { job: job.to_owned(), error });
+            break;
+        }
+    }
+    let _late = session.close().await;
+    checked
 }
 
 /// Stores the last events of an instance whose engine has ended.

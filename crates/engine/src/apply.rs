@@ -7,10 +7,10 @@ use crate::options::{EngineOptions, JobDefinition};
 use bytes::Bytes;
 use clockwright_events::Bus;
 use clockwright_fleet::keys::Keys;
-use clockwright_model::{Event, FailureKind, Millis, Reason, Settlement, ShardContext};
+use clockwright_model::{Event, FailureKind, JobSettings, Millis, Reason, Settlement, ShardContext};
 use clockwright_registry::keeper::Opened;
 use clockwright_registry::{Batcher, Error, Hint, Keeper, Node, Op, Path, Session, SharedRegistry};
-use clockwright_runtime::{Control, Output, RunEnd, RunResult, RunSpec, Stop};
+use clockwright_runtime::{Control, Output, RunEnd, RunResult, RunSpec, SharedRuntime, Stop};
 use futures::FutureExt;
 use std::collections::{HashMap, VecDeque};
 use std::panic::AssertUnwindSafe;
@@ -487,29 +487,33 @@ impl Shell {
             runs.push((run.run, spec, control));
         }
         let (inputs, session) = (self.inputs.clone(), self.session.registry.clone());
+        let settings = firing.settings;
         if !job.is_listened_to() {
             for (run, spec, control) in runs {
-                let (job, inputs, session) = (job.clone(), inputs.clone(), session.clone());
-                self.tasks
-                    .spawn(async move { drop(run_one(&job, run, spec, control, &inputs, session).await) });
+                let (job, settings) = (Arc::clone(&job), Arc::clone(&settings));
+                let (inputs, session) = (inputs.clone(), session.clone());
+                self.tasks.spawn(async move {
+                    drop(run_one(job.code.runtime(&settings), run, spec, control, &inputs, session).await);
+                });
             }
             return;
         }
-        self.tasks.spawn(run_listened(job, runs, firing.whole, inputs, session, self.options.keys.clone()));
+        let keys = self.options.keys.clone();
+        self.tasks.spawn(run_listened(job, settings, runs, firing.whole, inputs, session, keys));
     }
 }
 
 /// Runs one item and reports its end; a panic of the runtime itself is a failure of the run. The session lives at least as long as the
 /// run: nobody may take the item over before nothing of it is left, also where the run is dropped.
 async fn run_one(
-    job: &JobDefinition,
+    runtime: SharedRuntime,
     run: u64,
     spec: RunSpec,
     control: Control,
     inputs: &UnboundedSender<Message>,
     session: SharedRegistry,
 ) -> RunResult {
-    let end = AssertUnwindSafe(job.runtime.run(spec, control)).catch_unwind().await.unwrap_or_else(|_| {
+    let end = AssertUnwindSafe(runtime.run(spec, control)).catch_unwind().await.unwrap_or_else(|_| {
         let reason = Reason::RuntimePanicked {};
         RunEnd::silent(RunResult::Failed { kind: FailureKind::Panic, reason })
     });
@@ -522,6 +526,7 @@ async fn run_one(
 /// Runs a firing between its listeners, and tells the handlers of each failure as it comes.
 async fn run_listened(
     job: Arc<JobDefinition>,
+    settings: Arc<JobSettings>,
     runs: Vec<(u64, RunSpec, Control)>,
     whole: bool,
     inputs: UnboundedSender<Message>,
@@ -534,15 +539,16 @@ async fn run_listened(
     tokio::select! {
         () = listeners::before(job.listeners(), &contexts, whole, &registry, &keys) => {}
         _ = all_stopped => {
-            tracing::warn!(job = job.settings.name.as_str(), "a listener was given up: what it comes before is to stop");
+            tracing::warn!(job = job.job.name().as_str(), "a listener was given up: what it comes before is to stop");
         }
     }
     let mut running = JoinSet::new();
     for (run, spec, control) in runs {
-        let (job, inputs, session) = (job.clone(), inputs.clone(), registry.clone());
+        let (inputs, session) = (inputs.clone(), registry.clone());
+        let runtime = job.code.runtime(&settings);
         running.spawn(async move {
             let (context, began) = (spec.context.clone(), Instant::now());
-            let result = run_one(&job, run, spec, control, &inputs, session).await;
+            let result = run_one(runtime, run, spec, control, &inputs, session).await;
             RunReport::new(context, result.outcome(), began.elapsed())
         });
     }
@@ -552,8 +558,7 @@ async fn run_listened(
         let Ok(report) = ended else { continue };
         if report.is_failure() && !job.on_failure.is_empty() {
             let (job, report) = (job.clone(), report.clone());
-            handling
-                .spawn(async move { listeners::failed(&job.settings.name, &job.on_failure, &report).await });
+            handling.spawn(async move { listeners::failed(job.job.name(), &job.on_failure, &report).await });
         }
         reports.push(report);
     }

@@ -19,4 +19,4 @@ pub use listeners::{
     Failure, FailureHandler, JobListener, ListenerError, OnceListener, RunReport, SharedListener,
 };
 pub use node::{Engine, EngineHandle};
-pub use options::{AddError, EngineOptions, JobDefinition, RemoveError, StartError};
+pub use options::{AddError, Code, EngineOptions, JobDefinition, RemoveError, StartError};

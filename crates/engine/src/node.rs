@@ -9,12 +9,13 @@ use crate::clock;
 use crate::core::{Core, CoreOptions, Input, JobStatus};
 use crate::departure::{Departure, NotGivenBack};
 use crate::message::Message;
-use crate::options::{AddError, EngineOptions, JobDefinition, RemoveError, StartError, check};
+use crate::options::{AddError, EngineOptions, JobDefinition, RemoveError, StartError, check, in_one_line};
 use crate::session;
 use clockwright_events::Bus;
+use clockwright_fleet::keys::Keys;
+use clockwright_fleet::view::{self, ViewError};
 use clockwright_model::{InstanceId, JobName, Millis, Settlement};
-use clockwright_registry::Connect;
-use clockwright_settings::Usable;
+use clockwright_registry::{Connect, Registry};
 use std::collections::HashSet;
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
@@ -38,15 +39,23 @@ impl Engine {
         options: EngineOptions,
     ) -> Result<EngineHandle, StartError> {
         let mut names = HashSet::new();
-        for job in &jobs {
-            check(&job.settings)?;
-            if !names.insert(job.settings.name.clone()) {
-                return Err(StartError::Twice(job.settings.name.clone()));
+        for JobDefinition { job, .. } in &jobs {
+            check(job).map_err(|problems| StartError::Settings {
+                job: job.name().clone(),
+                error: in_one_line(&problems),
+            })?;
+            if !names.insert(job.name().clone()) {
+                return Err(StartError::Twice(job.name().clone()));
             }
         }
         let (inputs, received) = mpsc::unbounded_channel();
         let run_hints = Arc::new(AtomicBool::new(true));
         let (keeper, first) = session::keep(&connect, &options, &inputs, &run_hints).await?;
+        if let Err(error) = all_registered(&*first.registry, &options.keys, &jobs).await {
+            // Nothing was done in it; where it cannot be closed it ends by its timeout.
+            let _late = first.registry.close().await;
+            return Err(error);
+        }
         let options = EngineOptions { instance: first.ready.instance.clone(), ..options };
         let core = Core::new(
             CoreOptions {
@@ -60,7 +69,7 @@ impl Engine {
                 #[cfg(feature = "mutations")]
                 mutation: None,
             },
-            jobs.iter().map(|job| job.settings.clone()).collect(),
+            jobs.iter().map(|job| job.job.clone()).collect(),
         );
         let instance = options.instance.clone();
         let shell = Shell::new(keeper, jobs, bus, options, first, inputs.clone(), run_hints);
@@ -68,6 +77,27 @@ impl Engine {
         let task = tokio::spawn(Loop { core, shell, received, status: Vec::new() }.run());
         Ok(EngineHandle { inputs, task, instance, outcomes })
     }
+}
+
+/// Jobs that were given by their names alone must have settings in the registry when an engine starts: a name that was mistyped would
+/// wait for ever.
+async fn all_registered(
+    registry: &dyn Registry,
+    keys: &Keys,
+    jobs: &[JobDefinition],
+) -> Result<(), StartError> {
+    for JobDefinition { job, .. } in jobs.iter().filter(|job| job.job.settings().is_none()) {
+        view::find(registry, keys, job.name().as_str()).await.map_err(|error| match error {
+            ViewError::NoSuchJob { namespace, nearest, .. } => {
+                StartError::NoSettings { job: job.name().clone(), namespace, nearest }
+            }
+            ViewError::Registry(error) => StartError::Registry(error),
+            error @ ViewError::Degraded { .. } => {
+                StartError::Settings { job: job.name().clone(), error: error.to_string() }
+            }
+        })?;
+    }
+    Ok(())
 }
 
 /// A running engine. Dropping it, or a shutdown under way, ends the engine as a crash would: the loop stops, runs are dropped
@@ -102,8 +132,8 @@ impl EngineHandle {
     /// # Errors
     /// The job is not served: its name is taken, or its settings cannot be used, or the engine shuts down.
     pub async fn add(&self, job: JobDefinition) -> Result<(), AddError> {
-        if let Err(problems) = Usable::parse(&job.settings) {
-            return Err(AddError::Settings { job: job.settings.name.to_string(), problems });
+        if let Err(problems) = check(&job.job) {
+            return Err(AddError::Settings { job: job.job.name().to_string(), problems });
         }
         let (answer, added) = oneshot::channel();
         let _ = self.inputs.send(Message::Add { job: Box::new(job), answer });
@@ -244,15 +274,15 @@ impl Loop {
     }
 
     fn add(&mut self, job: JobDefinition, now: crate::core::Now) -> Result<(), AddError> {
-        let name = job.settings.name.clone();
+        let name = job.job.name().clone();
         match self.core.place(&name) {
             _ if self.shell.is_leaving() => Err(AddError::ShuttingDown),
             Some(place) if place.leaving => Err(AddError::Leaving(name)),
             Some(_) => Err(AddError::Taken(name)),
             None => {
-                let settings = job.settings.clone();
+                let given = job.job.clone();
                 let job = self.shell.admit(job);
-                self.core.step(Input::Add { job, settings }, now);
+                self.core.step(Input::Add { job, given }, now);
                 Ok(())
             }
         }

@@ -1,6 +1,6 @@
 //! How an engine is set up: its options, its jobs, and why it does not start, or does not take a job.
 
-use crate::core::OnRegistryLoss;
+use crate::core::{Given, OnRegistryLoss};
 use crate::listeners::{FailureHandler, Listeners, OnceListener, SharedListener};
 use clockwright_fleet::Layout;
 use clockwright_fleet::keys::Keys;
@@ -74,10 +74,10 @@ impl EngineOptions {
 /// One job that an engine runs.
 #[derive(Clone)]
 pub struct JobDefinition {
-    /// Its settings as this process knows them.
-    pub settings: Arc<JobSettings>,
+    /// Its settings as this process knows them, or its name alone.
+    pub job: Given,
     /// What runs its items.
-    pub runtime: SharedRuntime,
+    pub code: Code,
     /// Called around each firing on this instance.
     pub listeners: Vec<SharedListener>,
     /// Called once around each firing of the whole job.
@@ -87,16 +87,21 @@ pub struct JobDefinition {
 }
 
 impl JobDefinition {
-    /// A job without listeners.
+    /// A job without listeners, whose settings this process has.
     #[must_use]
     pub fn new(settings: impl Into<Arc<JobSettings>>, runtime: SharedRuntime) -> Self {
-        Self {
-            settings: settings.into(),
-            runtime,
-            listeners: Vec::new(),
-            once: Vec::new(),
-            on_failure: Vec::new(),
-        }
+        Self::of(Given::Settings(settings.into()), Code::Here(runtime))
+    }
+
+    /// A job without listeners, whose settings are those of the registry alone: it waits for them where they are not there, and never
+    /// makes any.
+    #[must_use]
+    pub fn named(name: JobName, code: Code) -> Self {
+        Self::of(Given::Name(name), code)
+    }
+
+    fn of(job: Given, code: Code) -> Self {
+        Self { job, code, listeners: Vec::new(), once: Vec::new(), on_failure: Vec::new() }
     }
 
     /// Whether code around the runs wants to know of them.
@@ -105,13 +110,43 @@ impl JobDefinition {
     }
 
     pub(crate) fn listeners(&self) -> Listeners<'_> {
-        Listeners { job: &self.settings.name, each: &self.listeners, once: &self.once }
+        Listeners { job: self.job.name(), each: &self.listeners, once: &self.once }
+    }
+}
+
+/// What runs the items of a job.
+#[derive(Clone)]
+pub enum Code {
+    /// This, whatever settings the registry has.
+    Here(SharedRuntime),
+    /// What this makes of the registry's settings, anew for each firing. Whoever may write the registry decides what it is given, so it
+    /// must refuse what this process is not to do: by a runtime that fails each run and says why.
+    Registered(Arc<dyn Fn(&JobSettings) -> SharedRuntime + Send + Sync>),
+}
+
+impl Code {
+    /// What runs items while the job has these settings.
+    pub(crate) fn runtime(&self, settings: &JobSettings) -> SharedRuntime {
+        match self {
+            Self::Here(runtime) => Arc::clone(runtime),
+            Self::Registered(make) => make(settings),
+        }
     }
 }
 
 /// Why an engine did not start.
 #[derive(Debug, thiserror::Error)]
 pub enum StartError {
+    /// A job was given by its name alone, and the registry has no settings of it.
+    #[error("job `{job}` is not in {namespace}{}", .nearest.as_deref().map_or(String::new(), |near| format!("; did you mean `{near}`?")))]
+    NoSettings {
+        /// The job.
+        job: JobName,
+        /// The namespace, as a path.
+        namespace: String,
+        /// The name there that comes nearest, if one comes near.
+        nearest: Option<String>,
+    },
     /// Two jobs have one name.
     #[error("two jobs are named `{0}`")]
     Twice(JobName),
@@ -170,15 +205,12 @@ pub enum RemoveError {
     ShuttingDown,
 }
 
-/// Whether a job can be served with these settings.
-pub(crate) fn check(settings: &JobSettings) -> Result<(), StartError> {
-    Usable::parse(settings).map(drop).map_err(|problems| StartError::Settings {
-        job: settings.name.clone(),
-        error: in_one_line(&problems),
-    })
+/// Whether a job can be served with the settings that this process has of it, if it has some.
+pub(crate) fn check(job: &Given) -> Result<(), Vec<SettingsError>> {
+    job.settings().map_or(Ok(()), |settings| Usable::parse(settings).map(drop))
 }
 
-fn in_one_line(problems: &[SettingsError]) -> String {
+pub(crate) fn in_one_line(problems: &[SettingsError]) -> String {
     problems.iter().map(ToString::to_string).collect::<Vec<_>>().join("; ")
 }
 

@@ -3,8 +3,8 @@
 #![allow(clippy::unwrap_used, reason = "tests")]
 
 use clockwright_engine::{
-    Connect, Engine, EngineHandle, EngineOptions, JobDefinition, JobListener, ListenerError, OnceListener,
-    RunReport, SharedListener, StartError,
+    Code, Connect, Engine, EngineHandle, EngineOptions, JobDefinition, JobListener, ListenerError,
+    OnceListener, RunReport, SharedListener, StartError,
 };
 use clockwright_events::testing::Recorder;
 use clockwright_events::{Bus, BusOptions};
@@ -230,6 +230,24 @@ async fn an_id_that_was_chosen_by_hand_is_waited_for_while_a_dead_process_may_ho
     second.shutdown().await;
 }
 
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_engine_does_not_start_with_a_name_that_the_registry_has_no_settings_of() {
+    let embedded = Embedded::in_memory();
+    let maker = start(&embedded, options(0)).await.unwrap();
+    owns(&maker, 4).await;
+    let named = |name: &str, number| {
+        let job = JobDefinition::named(JobName::new(name).unwrap(), Code::Here(no_op()));
+        Engine::start(connector(&embedded), vec![job], Bus::silent(), options(number))
+    };
+    let error = named("aa", 1).await.err().unwrap();
+    assert_eq!(error.to_string(), "job `aa` is not in /ns; did you mean `a`?");
+    let second = named("a", 2).await.unwrap();
+    owns(&second, 2).await;
+    maker.shutdown().await;
+    owns(&second, 4).await;
+    second.shutdown().await;
+}
+
 /// Listeners on a job of one instance; `before` of each call waits for ever, or not.
 struct Hangs(bool);
 
@@ -248,12 +266,11 @@ impl JobListener for Hangs {
 }
 
 /// The outcomes of one trigger of a job with these listeners, whose item 0 fails at first.
-async fn triggered(mut definition: JobDefinition) -> Vec<Settlement> {
+async fn triggered(definition: JobDefinition) -> Vec<Settlement> {
     let embedded = Embedded::in_memory();
     let recorder = Recorder::new();
     let bus = Bus::start(vec![recorder.clone()], BusOptions::default());
-    Arc::make_mut(&mut definition.settings).retry = Retry { max_attempts: 2, backoff: 10, max_backoff: 10 };
-    let items = definition.settings.sharding_total_count as usize;
+    let items = definition.job.settings().unwrap().sharding_total_count as usize;
     let engine = Engine::start(connector(&embedded), vec![definition], bus, options(0)).await.unwrap();
     owns(&engine, items).await;
     let (registry, keys) = operator(&embedded);
@@ -267,7 +284,9 @@ fn fails_at_first() -> JobDefinition {
     let code = SimpleFn::new(|context: ShardContext, _| async move {
         if context.attempt == 1 && context.item == 0 { Err("no luck") } else { Ok(()) }
     });
-    JobDefinition::new(job("a", "0 0 0 1 1 ? 2099", 2), Arc::new(code))
+    let retry = Retry { max_attempts: 2, backoff: 10, max_backoff: 10 };
+    let settings = JobSettings { retry, ..job("a", "0 0 0 1 1 ? 2099", 2) };
+    JobDefinition::new(settings, Arc::new(code))
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

@@ -25,7 +25,7 @@ pub use shapes::{
 use crate::keys::{Key, Keys};
 use crate::leases::Leases;
 use crate::mirror::Mirror;
-use clockwright_model::{Item, JobName, Millis, nearest};
+use clockwright_model::{Item, JobName, JobSettings, Millis, nearest};
 use clockwright_planner::Schedule;
 use clockwright_registry::Registry;
 
@@ -111,13 +111,29 @@ pub struct Timetable {
 /// # Errors
 /// There is no such job, its settings cannot be used, or the registry did not answer.
 pub async fn timetable(registry: &dyn Registry, keys: &Keys, name: &str) -> Result<Timetable, ViewError> {
+    let (settings, schedule) = read_settings(registry, keys, name).await?;
+    Ok(Timetable { schedule, items: settings.sharding_total_count })
+}
+
+/// The settings of one job, as the registry alone has them.
+///
+/// # Errors
+/// There is no such job, its settings cannot be used, or the registry did not answer.
+pub async fn settings(registry: &dyn Registry, keys: &Keys, name: &str) -> Result<JobSettings, ViewError> {
+    Ok(read_settings(registry, keys, name).await?.0)
+}
+
+async fn read_settings(
+    registry: &dyn Registry,
+    keys: &Keys,
+    name: &str,
+) -> Result<(JobSettings, Schedule), ViewError> {
     let job = find(registry, keys, name).await?;
     let paths = [keys.job(&job), keys.of(&job, &Key::Config)];
     let nodes = registry.read(&paths).await?;
     let found = paths.iter().zip(&nodes).filter_map(|(path, node)| Some((path, node.as_ref()?)));
-    let (settings, schedule) = picture::settings(&job, &Mirror::of(keys, found))
-        .map_err(|reason| ViewError::Degraded { name: name.to_owned(), reason })?;
-    Ok(Timetable { schedule, items: settings.sharding_total_count })
+    picture::settings(&job, &Mirror::of(keys, found))
+        .map_err(|reason| ViewError::Degraded { name: name.to_owned(), reason })
 }
 
 /// The name, if the namespace has a job of that name.

@@ -220,6 +220,8 @@ reasons! {
     KilledBySignal "killed_by_signal" { signal: i64 } "killed by signal {signal}" "被信号 {signal} 终止";
     #[doc = " Failed, `start`: there is no such program, it may not be run, or the system has no room."]
     NotStarted "not_started" { text: String } "{text}" "{text}";
+    #[doc = " Failed, `start`: what the registry says is to be run was not allowed to the instance when it was started."]
+    NotAllowed "not_allowed" { text: String } "its instance may not run it: {text}" "实例不允许运行：{text}";
 
     #[doc = " Failed, `job`: the server answered with a status that is no success; with the first line of the answer."]
     HttpStatus "http_status" { place: String, status: String, text: String } "{place} answered {status}[: {text}]" "{place} 返回 {status}[：{text}]";

@@ -28,6 +28,7 @@ pub mod limits;
 pub mod logs;
 pub mod output;
 pub mod process;
+mod refused;
 mod relay;
 pub mod supervisor;
 #[cfg(feature = "http")]
@@ -43,6 +44,7 @@ pub use http::HttpRuntime;
 pub use logs::{KeepLogs, LogPosition, LogState, LogStore, Logged, RunLog, RunLogs};
 pub use output::{LineSink, Output, Shown, Stream};
 pub use process::{ProcessRuntime, ProcessSettings, Supervisor};
+pub use refused::Refused;
 
 /// What a backend implements.
 #[async_trait]

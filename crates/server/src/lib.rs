@@ -8,6 +8,7 @@
 //! ```
 //!
 //! - [`decide`]: values in, values out.
+//! - [`backup`]: the database as a file, and back.
 //! - [`store`]: the database, and the journal that numbers what happens.
 //! - [`catalogue`]: projects, members and jobs in memory.
 //! - [`mirror`]: the live state of all jobs in memory.
@@ -19,12 +20,14 @@
 //! - [`ops`]: what operators do.
 //! - [`sealing`]: secrets at rest.
 //! - [`alerts`]: what is the matter, and who is told.
+//! - [`local`]: the server of one process that runs jobs from a file.
 //! - [`identity`]: who comes in.
 //! - [`http`]: the interface.
 //! - [`listen`]: the sockets, and TLS.
 
 pub mod alerts;
 pub mod app;
+pub mod backup;
 pub mod catalogue;
 pub mod chores;
 pub mod config;
@@ -33,6 +36,7 @@ pub mod histories;
 pub mod http;
 pub mod identity;
 pub mod listen;
+pub mod local;
 pub mod mirror;
 pub mod ops;
 pub mod outcomes;

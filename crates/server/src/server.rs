@@ -22,10 +22,14 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::net::TcpListener;
+use tokio::sync::watch;
 use tokio::task::JoinHandle;
 
 /// How often a server says that it lives.
 const LIVES: Duration = Duration::from_secs(5);
+
+/// How long a server that is not ready any more goes on to answer, so that those who ask `/readyz` every few seconds send nobody more here.
+const HEARD: Duration = Duration::from_secs(5);
 
 /// A running control server.
 #[derive(Debug)]
@@ -33,6 +37,8 @@ pub struct Server {
     app: Arc<App>,
     address: SocketAddr,
     tls: Option<Arc<Tls>>,
+    /// Tells the listener to take no more, a while after the others were told that the server leaves.
+    closing: watch::Sender<bool>,
     serving: JoinHandle<()>,
     lead: Lead,
     /// Says that the server lives.
@@ -69,6 +75,14 @@ pub enum StartError {
     },
 }
 
+impl StartError {
+    /// Whether another process has the address.
+    #[must_use]
+    pub fn is_taken(&self) -> bool {
+        matches!(self, Self::Listen { reason, .. } if reason.kind() == std::io::ErrorKind::AddrInUse)
+    }
+}
+
 impl Server {
     /// Opens the store, and listens; with what [`tls`] made of the configuration.
     ///
@@ -87,11 +101,12 @@ impl Server {
         let failed = |reason| StartError::Listen { address: listen, reason };
         let listener = TcpListener::bind(listen).await.map_err(failed)?;
         let address = listener.local_addr().map_err(failed)?;
+        let (closing, closed) = watch::channel(false);
         let serving = tokio::spawn(listen::serve(Listening {
             listener,
             tls: tls.clone(),
             router: http::service(Arc::clone(&app)),
-            leaving: app.leaving(),
+            leaving: closed,
             config: Arc::clone(&app.config),
         }));
         let lead = Lead::start(Arc::clone(&app));
@@ -100,7 +115,19 @@ impl Server {
         let resuming = tokio::spawn(ops::resume::watch(Arc::clone(&app)));
         let recalling = tokio::spawn(outcomes::watch(Arc::clone(&app)));
         let alarming = tokio::spawn(alerts::own::watch(Arc::clone(&app)));
-        Ok(Self { app, address, tls, serving, lead, living, mirroring, resuming, recalling, alarming })
+        Ok(Self {
+            app,
+            address,
+            tls,
+            closing,
+            serving,
+            lead,
+            living,
+            mirroring,
+            resuming,
+            recalling,
+            alarming,
+        })
     }
 
     /// What its requests share.
@@ -126,22 +153,35 @@ impl Server {
         self.address
     }
 
-    /// Takes no more connections, answers what is under way, ends the sessions with the registries, and closes the store.
+    /// Leaves in order: says that it is not ready and ends streams, waits until balancers have heard so where there may be some, takes no
+    /// more connections and answers what is under way, gives up its term, ends the sessions with the registries, and closes the store. Dropped
+    /// meanwhile it ends as a crash would, which harms nothing.
     pub async fn stop(self) {
+        self.app.leave();
+        self.resuming.abort();
+        if self.is_balanced() {
+            tokio::time::sleep(HEARD).await;
+        }
+        self.closing.send_replace(true);
+        if let Err(error) = self.serving.await {
+            tracing::error!(%error, "the listener failed");
+        }
         self.lead.stop().await;
         self.living.abort();
         self.mirroring.abort();
         self.recalling.abort();
         self.alarming.abort();
-        self.app.leave();
-        self.resuming.abort();
-        if let Err(error) = self.serving.await {
-            tracing::error!(%error, "the listener failed");
-        }
         self.app.registries.close().await;
         // Who does not find the row any more need not wait for it to grow old.
         let _ = self.app.store.server_gone(&self.app.id).await;
         self.app.store.close().await;
+    }
+}
+
+impl Server {
+    /// Whether others may stand between it and who asks.
+    fn is_balanced(&self) -> bool {
+        !self.address.ip().is_loopback() || !self.app.config.trusted_proxies.is_empty()
     }
 }
 

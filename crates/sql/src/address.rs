@@ -69,6 +69,30 @@ pub async fn connect(address: &str, schema: &'static Schema) -> Result<Db, OpenE
     }
 }
 
+/// Whether a store at an address could be opened by this program, without a change there; [`OpenError::Missing`] and [`OpenError::Behind`] say that
+/// [`connect`] would make its tables, or migrate them.
+///
+/// # Errors
+/// Those of [`OpenError`].
+pub async fn look(address: &str, schema: &'static Schema) -> Result<(), OpenError> {
+    match Address::parse(address)? {
+        Address::Memory => Err(OpenError::Missing(address.to_owned())),
+        Address::File(path) => {
+            file::open_read_only(&path, schema).await?.close().await;
+            Ok(())
+        }
+        #[cfg(any(feature = "postgres", feature = "mysql"))]
+        Address::Server(address) => {
+            let mut opening = crate::server::Opening::connect(&address, schema, true).await?;
+            opening.migrate().await?;
+            opening.pool().await.close().await;
+            Ok(())
+        }
+        #[cfg(not(any(feature = "postgres", feature = "mysql")))]
+        Address::Server(_) => unreachable!("no such address is read"),
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -73,6 +73,14 @@ impl SqliteTx {
         self.connection.as_mut().expect("it is there until it is dropped")
     }
 
+    /// Reads beside whoever writes: what is asked in it is as it was at its first question.
+    async fn snapshot(readers: &SqlitePool) -> Result<Self, sqlx::Error> {
+        let connection = Some(readers.acquire().await?);
+        let mut tx = Self { connection, open: Arc::new(AtomicBool::new(true)) };
+        tx.connection().execute("BEGIN").await?;
+        Ok(tx)
+    }
+
     async fn commit(mut self) -> Result<(), sqlx::Error> {
         self.connection().execute("COMMIT").await?;
         self.open.store(false, Ordering::SeqCst);
@@ -192,6 +200,30 @@ impl Db {
             _ => return Ok(None),
         };
         Ok(Some(Tx { inner, faults: self.faults.clone() }))
+    }
+
+    /// Begins to read what was committed by now, and nothing that comes after it; nobody waits for it. It is dropped at the end.
+    ///
+    /// # Errors
+    /// The database is away.
+    pub async fn snapshot(&self) -> Result<Tx, sqlx::Error> {
+        let inner = match &self.pools {
+            Pools::Sqlite { readers, .. } => Inner::Sqlite(SqliteTx::snapshot(readers).await?),
+            #[cfg(feature = "postgres")]
+            Pools::Postgres { pool, .. } => {
+                Inner::Postgres(pool.begin_with("BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY").await?)
+            }
+            // The first of the two counts for the next transaction only.
+            #[cfg(feature = "mysql")]
+            Pools::MySql { pool, .. } => Inner::MySql(
+                pool.begin_with(
+                    "SET TRANSACTION ISOLATION LEVEL REPEATABLE READ; \
+                     START TRANSACTION WITH CONSISTENT SNAPSHOT, READ ONLY",
+                )
+                .await?,
+            ),
+        };
+        Ok(Tx { inner, faults: self.faults.clone() })
     }
 
     /// Asks. Filters come in countless combinations, so their statements are not worth keeping.

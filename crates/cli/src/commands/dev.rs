@@ -1,5 +1,6 @@
-//! `clockwright dev`: registry, instances and outcomes in one process, and everything shown as it happens.
+//! `clockwright dev`: registry, instances, outcomes and a server in one process, and everything shown as it happens.
 
+use super::beside::{Beside, BesideArgs};
 use super::crew::Crew;
 use super::history::HistoryArgs;
 use super::{DEFAULT_DATA, Global, Signals, all_kept, file, follow, live, shut_down};
@@ -47,6 +48,8 @@ pub(crate) struct DevArgs {
     #[arg(short, long)]
     verbose: bool,
     #[command(flatten)]
+    beside: BesideArgs,
+    #[command(flatten)]
     history: HistoryArgs,
     #[command(flatten)]
     pub(crate) log: LogArgs,
@@ -54,6 +57,8 @@ pub(crate) struct DevArgs {
 
 pub(crate) async fn run(global: Global, args: DevArgs) -> Result<(), Failure> {
     let history = args.history.clone().history();
+    // Looked at before it is read, and before anybody can see that the jobs are there: no edit is missed.
+    let mut followed = follow::Followed::new(&args.file, &args.read);
     let mut file = args.read.read(&args.file)?;
     let names: Vec<JobName> = file.jobs.iter().map(|job| job.name.clone()).collect();
     file::jobs(&file)?;
@@ -101,13 +106,19 @@ pub(crate) async fn run(global: Global, args: DevArgs) -> Result<(), Failure> {
     }
     introduce(&global, &args, &names, &schedulers);
     let shown = watch::Sender::new(names.clone());
+    let beside = match args.beside.is_wanted() && !args.in_memory {
+        true => {
+            let (data, events) = (global.data(), global.events.as_deref());
+            Some(Beside::start(&args.beside, data, events, &registry, shown.subscribe()).await?)
+        }
+        false => None,
+    };
     let names_shown = shown.subscribe();
     let owners = live::states(registry.clone(), Arc::clone(&session), names_shown, printer.pen(), look);
     let owners = tokio::spawn(owners);
     if args.fire_now {
         fire_all(&registry, &session, &names, schedulers.len()).await?;
     }
-    let mut followed = follow::Followed::new(&args.file, &args.read);
     let mut crew = Crew::new(&schedulers, &file);
     let which = loop {
         tokio::select! {
@@ -129,6 +140,9 @@ pub(crate) async fn run(global: Global, args: DevArgs) -> Result<(), Failure> {
     };
     drop(crew);
     let result = shut_down(which, schedulers, signals, args.shutdown_grace).await;
+    if let Some(beside) = beside {
+        beside.stop().await;
+    }
     owners.abort();
     bus.close(LAST_EVENTS).await;
     printer.finish();

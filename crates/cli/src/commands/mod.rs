@@ -1,6 +1,8 @@
 //! The commands, one file per group.
 
 pub(crate) mod audit;
+pub(crate) mod backup;
+mod beside;
 mod changes;
 pub(crate) mod config;
 mod crew;
@@ -35,6 +37,7 @@ mod versions;
 
 use crate::context::{Context, Target};
 use crate::fleet::{self, Fleet};
+use crate::notify;
 use crate::output::{Failure, Format, now, talk, with_causes};
 use crate::record::{self, Record};
 use clap::{Args, ValueEnum};
@@ -304,7 +307,7 @@ async fn must_exist(
     let others: Vec<&str> = beside
         .iter()
         .map(String::as_str)
-        .filter(|name| *name != "zookeeper" && !name.ends_with("-clockwright"))
+        .filter(|name| !["zookeeper", "clockwright-server"].contains(name) && !name.ends_with("-clockwright"))
         .collect();
     let hint = match (nearest(wanted, others.iter().copied()), others.len()) {
         (Some(near), _) => format!("; did you mean `{near}`?"),
@@ -397,6 +400,10 @@ impl From<SchedulerError> for Failure {
             }
             SchedulerError::Store(error) => error.into(),
             SchedulerError::Engine(StartError::Registry(error)) => error.into(),
+            SchedulerError::Engine(error @ StartError::NoSettings { .. }) => {
+                Failure::Failed(error.to_string())
+            }
+            error @ SchedulerError::NotAllowed { .. } => Failure::Denied(error.to_string()),
             SchedulerError::Engine(error) => Failure::Usage(error.to_string()),
             error => Failure::Failed(with_causes(&error)),
         }
@@ -430,6 +437,7 @@ pub(crate) async fn shut_down(
     mut signals: Signals,
     grace: Duration,
 ) -> Result<(), Failure> {
+    notify::tell(notify::State::Stopping);
     talk(&format!("{which}: shutting down{}", awaited(&schedulers, grace).await));
     let hurry: Vec<_> = schedulers.iter().map(Scheduler::hurry).collect();
     let mut shutdown =

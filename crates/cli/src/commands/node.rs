@@ -1,11 +1,12 @@
-//! `clockwright node`: one instance of the jobs of a file.
+//! `clockwright node`: one instance of the jobs of a file, or of jobs whose settings are the registry's.
 
 use super::history::HistoryArgs;
 use super::{Global, Signals, file, follow, live, until_signal};
 use crate::logging::LogArgs;
+use crate::notify;
 use crate::output::{Failure, talk};
 use clap::Args;
-use clockwright::{Events, Layout, OnRegistryLoss, Registry, Scheduler, SchedulerOptions};
+use clockwright::{Allow, Events, Job, Layout, OnRegistryLoss, Registry, Scheduler, SchedulerOptions};
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -13,10 +14,20 @@ use std::time::Duration;
 pub(crate) struct NodeArgs {
     /// The jobs file. SCRIPT and HTTP jobs run exactly what this file says: it is given by the operator of this machine, and
     /// nothing in the registry can change which program or address is used
-    #[arg(short, long)]
-    file: PathBuf,
+    #[arg(short, long, required_unless_present = "job", conflicts_with = "job")]
+    file: Option<PathBuf>,
     #[command(flatten)]
     read: file::ReadArgs,
+    /// Run this job as the registry has it, where a server keeps its settings; may be given again. What it runs must have been allowed by
+    /// --allow-command or --allow-url, and nothing is by default
+    #[arg(short, long, value_name = "NAME")]
+    job: Vec<String>,
+    /// With --job: programs below this folder may be run, or this one program; never a shell. May be given again
+    #[arg(long, value_name = "PATH", requires = "job")]
+    allow_command: Vec<PathBuf>,
+    /// With --job: requests may be sent to addresses that begin so, such as https://hooks.example.com/nightly/. May be given again
+    #[arg(long, value_name = "URL", requires = "job")]
+    allow_url: Vec<String>,
     /// How long this instance may be silent before others take over its items, for example 12s; the registry may set bounds
     #[arg(long, default_value = "12s", value_parser = super::duration)]
     session_timeout: Duration,
@@ -59,22 +70,38 @@ fn on_loss(text: &str) -> Result<OnRegistryLoss, String> {
     }
 }
 
-pub(crate) async fn run(global: Global, args: NodeArgs) -> Result<(), Failure> {
-    let file = args.read.read(&args.file)?;
-    let jobs = file::jobs(&file)?;
-    if !file.enabled {
-        return Ok(());
+/// The jobs that are named, with what they may run.
+fn registered(args: &NodeArgs) -> Result<Vec<Job>, Failure> {
+    let usage = |option: &'static str| move |why: String| Failure::Usage(format!("{option}: {why}"));
+    let mut allow = Allow::nothing();
+    for path in &args.allow_command {
+        allow = allow.command(path).map_err(usage("--allow-command"))?;
     }
+    for prefix in &args.allow_url {
+        allow = allow.url(prefix).map_err(usage("--allow-url"))?;
+    }
+    Ok(args.job.iter().map(|name| Job::registered(name, allow.clone())).collect())
+}
+
+pub(crate) async fn run(global: Global, args: NodeArgs) -> Result<(), Failure> {
+    let file = args.file.as_ref().map(|path| args.read.read(path)).transpose()?;
+    let jobs = match &file {
+        Some(file) if !file.enabled => return Ok(()),
+        Some(file) => file::jobs(file)?,
+        None => registered(&args)?,
+    };
     args.history.check(&jobs.iter().map(clockwright::Job::name).collect::<Vec<_>>())?;
     let count = jobs.len();
     let signals = Signals::catch()?;
     let address = global.address()?;
     talk(&format!("connecting to {address} …"));
     let registry = Registry::open_or_serve(&address, Some(args.session_timeout)).await?;
-    let session = registry.session().await?;
-    follow::tell(&*session, registry.keys(), &file).await?;
-    // It was only looked through; the instance has a session of its own.
-    let _late = session.close().await;
+    if let Some(file) = &file {
+        let session = registry.session().await?;
+        follow::tell(&*session, registry.keys(), file).await?;
+        // It was only looked through; the instance has a session of its own.
+        let _late = session.close().await;
+    }
     let printer = args.print_output.then(live::Printer::start);
     let mut options = SchedulerOptions::default()
         .shutdown_grace(args.shutdown_grace)
@@ -100,11 +127,10 @@ pub(crate) async fn run(global: Global, args: NodeArgs) -> Result<(), Failure> {
         options = options.lines(printer.lines(live::Look::new(true)));
     }
     let scheduler = Scheduler::start_with(&registry, jobs, options).await?;
-    talk(&format!(
-        "instance {} runs {count} job(s) of {} at {address}",
-        scheduler.instance(),
-        args.file.display()
-    ));
+    let of =
+        args.file.map_or_else(|| args.job.join(", "), |file| format!("{count} job(s) of {}", file.display()));
+    talk(&format!("instance {} runs {of} at {address}", scheduler.instance()));
+    notify::tell(notify::State::Ready);
     let result = until_signal(vec![scheduler], signals, args.shutdown_grace).await;
     if let Some(printer) = printer {
         printer.finish();

@@ -1,8 +1,10 @@
 //! `clockwright server`: one control server.
 
+use super::backup::opened;
 use super::config::{ConfigArgs, load};
 use super::{Global, Signals};
 use crate::logging::LogArgs;
+use crate::notify;
 use crate::output::{Failure, now, talk, with_causes};
 use clap::Args;
 use clockwright::Registry;
@@ -11,7 +13,9 @@ use clockwright_registry::{Connect, Error};
 use clockwright_runtime::limits::SpareThread;
 use clockwright_server::config::{Config, HOME, Secret};
 use clockwright_server::registries::{Registries, Source};
+use clockwright_server::store::Store;
 use clockwright_server::{Server, StartError, setup_link};
+use clockwright_sql::OpenError;
 use std::collections::BTreeMap;
 use std::io::IsTerminal as _;
 use std::sync::Arc;
@@ -48,6 +52,7 @@ pub(crate) async fn run(global: Global, args: ServerArgs) -> Result<(), Failure>
     let addresses = addresses(&config)?;
     let tls = clockwright_server::tls(&config).map_err(|error| Failure::Usage(error.to_string()))?;
     if args.check {
+        check(&config).await?;
         talk("a server can start with this configuration");
         return Ok(());
     }
@@ -62,6 +67,7 @@ pub(crate) async fn run(global: Global, args: ServerArgs) -> Result<(), Failure>
         talk(&format!("  {}", link.url));
     }
     talk(&format!("serving at {}   Ctrl-C ends it", server.app().config.public_url));
+    notify::tell(notify::State::Ready);
     while signals.next().await == "SIGHUP" && !std::io::stderr().is_terminal() {
         match server.read_again() {
             Ok(true) => tracing::info!("the certificate was read again"),
@@ -69,8 +75,27 @@ pub(crate) async fn run(global: Global, args: ServerArgs) -> Result<(), Failure>
             Err(error) => tracing::error!(%error, "the certificate stays as it was"),
         }
     }
-    talk("answering what is under way, then leaving");
-    server.stop().await;
+    notify::tell(notify::State::Stopping);
+    talk("answering what is under way, then leaving; a second signal ends it now");
+    tokio::select! {
+        () = server.stop() => {}
+        which = signals.next() => talk(&format!("{which} again: ending now")),
+    }
+    Ok(())
+}
+
+/// Whether the database could be worked with, and what a start would do to it. Nothing is made or changed.
+async fn check(config: &Config) -> Result<(), Failure> {
+    match Store::look(config.database.reveal()).await {
+        Ok(()) => talk("the database has the tables of this version"),
+        Err(OpenError::Missing(place)) => {
+            talk(&format!("there is nothing at {place} yet: the first start makes its tables"))
+        }
+        Err(OpenError::Behind { path, version }) => talk(&format!(
+            "{path} has version {version}, and the next start migrates it: programs of before open it no more, so make a backup first"
+        )),
+        Err(error) => return Err(opened(error)),
+    }
     Ok(())
 }
 
@@ -128,7 +153,10 @@ async fn session(
 
 fn failure(error: StartError) -> Failure {
     match error {
-        StartError::Store(error) => Failure::Unreachable(error.to_string()),
+        StartError::Store(error) => opened(error),
+        error @ StartError::Listen { .. } if error.is_taken() => Failure::Failed(format!(
+            "{error}: another process listens there; name another address with --listen"
+        )),
         other => Failure::Failed(other.to_string()),
     }
 }

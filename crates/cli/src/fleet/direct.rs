@@ -48,7 +48,8 @@ impl Fleet for Direct {
     async fn managed_by(&self) -> Result<Option<String>, Failure> {
         let node = self.session.read(&[control::path(self.keys())]).await?.pop().flatten();
         let control = node.and_then(|node| serde_json::from_slice::<control::Control>(&node.data).ok());
-        Ok(control.map(|control| control.url))
+        // Where what others write is taken over, nobody has to ask first.
+        Ok(control.filter(|control| !control.follows).map(|control| control.url))
     }
 
     async fn java_instances(&self, job: Option<&str>) -> Result<usize, Failure> {

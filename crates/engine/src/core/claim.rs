@@ -192,9 +192,9 @@ impl Turn<'_> {
         }
         self.open_firing(firing, &task_id, runs.iter().map(|run| run.context.item).collect(), takeover);
         let whole = self.is_whole(&runs);
-        let timeout = effective.settings.timeout;
-        let job = self.job.number;
-        self.us.out.push(Effect::Start(Box::new(Firing { job, runs, strict, timeout, whole })));
+        let settings = Arc::clone(&effective.settings);
+        let (job, timeout) = (self.job.number, settings.timeout);
+        self.us.out.push(Effect::Start(Box::new(Firing { job, runs, settings, strict, timeout, whole })));
     }
 
     /// What runs of an item, as its cursor says it since the claim.

@@ -1,5 +1,6 @@
 //! A job's settings as they count here: what its config node says, checked and parsed.
 
+use super::Given;
 use bytes::Bytes;
 use clockwright_fleet::Layout;
 use clockwright_fleet::cursor::Rule;
@@ -31,18 +32,18 @@ pub(crate) struct Effective {
 }
 
 impl Effective {
-    /// Reads and checks a config node.
+    /// Reads and checks a config node, with what this process has of the job.
     pub(super) fn read(
         layout: Layout,
         data: &[u8],
         stat: Stat,
         root: Bytes,
-        local: &Arc<JobSettings>,
+        given: &Given,
     ) -> Result<Self, String> {
         let settings = layout
-            .read(data, &root, Some(local))
+            .read(data, &root, given.settings().map(|local| &**local))
             .map_err(|error| format!("the config node is not usable: {error}"))?;
-        if settings.name != local.name {
+        if settings.name != *given.name() {
             return Err(format!("the config node is about another job, `{}`", settings.name));
         }
         let Usable { schedule, strategy, item_parameters } =
@@ -52,7 +53,10 @@ impl Effective {
             })?;
         let item_parameters =
             (0..settings.sharding_total_count).map(|item| item_parameters.get(item).map(Arc::from)).collect();
-        let settings = if settings == **local { local.clone() } else { Arc::new(settings) };
+        let settings = match given.settings() {
+            Some(local) if settings == **local => Arc::clone(local),
+            _ => Arc::new(settings),
+        };
         let zone = settings.time_zone.as_deref().unwrap_or("");
         Ok(Self {
             rule: Arc::new(Rule { cron: settings.cron.clone(), zone: settings.time_zone.clone() }),

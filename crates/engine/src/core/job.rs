@@ -1,5 +1,6 @@
 //! One job in one engine: what is believed about it, and what it does here.
 
+use super::Given;
 use super::effective::Effective;
 use super::held::Seen;
 use super::trouble::Trouble;
@@ -19,8 +20,8 @@ pub(crate) struct Job {
     /// Its number in this engine; it stays the same while the job is here.
     pub(crate) number: usize,
     pub(crate) name: JobName,
-    /// The settings that this process has for it.
-    pub(crate) local: Arc<JobSettings>,
+    /// What this process has of it.
+    pub(crate) given: Given,
     /// Sequence number at which it came: what was asked for before may be about another job of its name.
     since: u64,
     pub(crate) mirror: Mirror,
@@ -278,11 +279,11 @@ pub struct JobStatus {
 }
 
 impl Job {
-    pub(crate) fn new(number: usize, local: Arc<JobSettings>, since: u64) -> Self {
+    pub(crate) fn new(number: usize, given: Given, since: u64) -> Self {
         Self {
             number,
-            name: local.name.clone(),
-            local,
+            name: given.name().clone(),
+            given,
             since,
             mirror: Mirror::default(),
             loading: None,
@@ -560,7 +561,7 @@ impl Job {
         if self.effective.as_ref().is_some_and(known) {
             return;
         }
-        match Effective::read(self.mirror.layout, &data, stat, root, &self.local) {
+        match Effective::read(self.mirror.layout, &data, stat, root, &self.given) {
             Ok(mut effective) => {
                 // A change of something else is none of the schedule.
                 let before = self.effective.as_ref().filter(|before| before.rule == effective.rule);
@@ -613,7 +614,13 @@ impl Job {
     }
 
     pub(crate) fn exclusive(&self) -> Exclusive {
-        self.effective.as_ref().map_or(self.local.exclusive, |effective| effective.settings.exclusive)
+        self.settings().map_or_else(Exclusive::default, |settings| settings.exclusive)
+    }
+
+    /// Its settings as they count, or before they were read those of this process, if it has some.
+    pub(crate) fn settings(&self) -> Option<&Arc<JobSettings>> {
+        let effective = self.effective.as_ref().map(|effective| &effective.settings);
+        effective.or_else(|| self.given.settings())
     }
 
     /// What the engine says of it.

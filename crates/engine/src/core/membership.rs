@@ -22,15 +22,22 @@ impl Turn<'_> {
     pub(super) fn configure(&mut self) -> bool {
         self.pass_over_overwrite();
         let job = &*self.job;
-        let wanted = match &job.mirror.config {
-            None => Some((*job.local).clone()),
-            Some((data, _)) if data.is_empty() => Some((*job.local).clone()),
+        let registered = job.mirror.config.as_ref().filter(|(data, _)| !data.is_empty());
+        let Some(local) = job.given.settings() else {
+            let waits = registered.is_none();
+            if waits {
+                self.wait_for_settings();
+            }
+            return waits;
+        };
+        let wanted = match registered {
+            None => Some((**local).clone()),
             Some(_)
-                if job.local.overwrite
+                if local.overwrite
                     && (!job.has_configured || self.us.mutated(Mutation::OverwritesAtEachLook)) =>
             {
                 let class = job.effective.as_ref().map(|effective| effective.settings.class.clone());
-                Some(with_class(&job.local, class))
+                Some(with_class(local, class))
             }
             Some(_) => None,
         };
@@ -64,12 +71,27 @@ impl Turn<'_> {
     /// Says once that the registry's settings count, where the job's own word is that they do not.
     fn pass_over_overwrite(&mut self) {
         let is_there = self.job.mirror.config.as_ref().is_some_and(|(data, _)| !data.is_empty());
-        if is_there && self.us.managed && self.job.local.overwrite && !self.job.has_configured {
+        if is_there
+            && self.us.managed
+            && self.job.given.settings().is_some_and(|local| local.overwrite)
+            && !self.job.has_configured
+        {
             self.job.has_configured = true;
             self.tell(
                 true,
                 "its `overwrite` is passed over: a server manages the settings of this namespace, and those count".into(),
             );
+        }
+    }
+
+    /// A job of which only its name was given has no settings in the registry: it is served once it has, and nothing of it is made
+    /// before that.
+    fn wait_for_settings(&mut self) {
+        let reason =
+            "the registry has no settings of it, and this instance none of its own: it waits for them";
+        if self.job.degraded.as_deref() != Some(reason) {
+            self.job.degraded = Some(reason.to_owned());
+            self.tell(true, reason.to_owned());
         }
     }
 
@@ -184,6 +206,8 @@ impl Turn<'_> {
         let text = if config.map(|config| config.stat.created) == job.served {
             job.phase = Phase::ShutDown;
             "its instance node was deleted: shut down by command, it starts nothing more here"
+        } else if job.given.settings().is_none() {
+            "its nodes were deleted though it is served here; it is served again when the registry has settings of it"
         } else {
             "its nodes were deleted though it is served here; they are made again, with this instance's settings where nobody was \
              faster. To end a job, shut it down first, then remove it"

@@ -53,18 +53,17 @@ mod turn;
 mod us;
 
 pub use job::JobStatus;
-pub use port::{CoreOptions, Effect, Firing, Input, Mutation, Notice, Now, OnRegistryLoss, RunStart};
+pub use port::{CoreOptions, Effect, Firing, Given, Input, Mutation, Notice, Now, OnRegistryLoss, RunStart};
 pub use roster::Place;
 
 use clockwright_fleet::Layout;
 use clockwright_fleet::write::Write;
-use clockwright_model::{Event, Item, JobName, JobSettings, Millis};
+use clockwright_model::{Event, Item, JobName, Millis};
 use clockwright_registry::{Commit, Error};
 use clockwright_runtime::{RunEnd, StopReason};
 use job::Job;
 use std::cmp::Reverse;
 use std::collections::HashMap;
-use std::sync::Arc;
 use turn::Turn;
 use us::Us;
 
@@ -104,10 +103,9 @@ enum Purpose {
 impl Core {
     /// An engine that will run these jobs. Their numbers are their positions.
     #[must_use]
-    pub fn new(options: CoreOptions, jobs: Vec<Arc<JobSettings>>) -> Self {
-        let by_name =
-            jobs.iter().enumerate().map(|(number, settings)| (settings.name.clone(), number)).collect();
-        let jobs = jobs.into_iter().enumerate().map(|(number, settings)| Some(Job::new(number, settings, 0)));
+    pub fn new(options: CoreOptions, jobs: Vec<Given>) -> Self {
+        let by_name = jobs.iter().enumerate().map(|(number, given)| (given.name().clone(), number)).collect();
+        let jobs = jobs.into_iter().enumerate().map(|(number, given)| Some(Job::new(number, given, 0)));
         Self { us: Us::new(options), jobs: jobs.collect(), by_name, left: false }
     }
 
@@ -129,7 +127,7 @@ impl Core {
             Input::RunEnded { run, end } => self.run_ended(run, end, now),
             Input::Stored { settlements } => self.us.stored = self.us.stored.max(settlements),
             Input::Refresh(job) => self.refresh(job, now),
-            Input::Add { job, settings } => self.add(job, settings, now),
+            Input::Add { job, given } => self.add(job, given, now),
             Input::Remove { job, until } => self.remove(job, until, now),
             Input::Shutdown => self.shutdown(now),
             Input::ShutdownNow => self.shutdown_now(now),

@@ -55,7 +55,7 @@ impl Turn<'_> {
         outcome: &Outcome,
     ) -> Option<Millis> {
         let Outcome::Failed { reason, .. } = outcome else { return None };
-        let settings = self.job.effective.as_ref().map_or(&self.job.local, |effective| &effective.settings);
+        let settings = self.job.settings()?;
         let (handler, wait) = (settings.error_handler, settings.retry.wait_after(active.claim.attempt));
         if handler != ErrorHandler::Ignore {
             let what = super::job::fire_words(&active.claim.fire);

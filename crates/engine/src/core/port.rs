@@ -90,8 +90,8 @@ pub enum Input {
     Add {
         /// Its number: the place of one that was [`Removed`](Effect::Removed), or a new one.
         job: usize,
-        /// Its settings as this process knows them.
-        settings: Arc<JobSettings>,
+        /// What this process has of it.
+        given: Given,
     },
     /// Leave this job; [`Effect::Removed`] tells when that is done.
     Remove {
@@ -104,6 +104,41 @@ pub enum Input {
     Shutdown,
     /// Runs that still go on are to be stopped.
     ShutdownNow,
+}
+
+/// What a process has of a job that it serves.
+#[derive(Debug, Clone)]
+pub enum Given {
+    /// Settings of its own: they are written where the registry has none, and say what Java's keys cannot.
+    Settings(Arc<JobSettings>),
+    /// The name alone: its settings are the registry's, and none are ever made.
+    Name(JobName),
+}
+
+impl Given {
+    /// The job's name.
+    #[must_use]
+    pub fn name(&self) -> &JobName {
+        match self {
+            Self::Settings(settings) => &settings.name,
+            Self::Name(name) => name,
+        }
+    }
+
+    /// The settings, if it has some.
+    #[must_use]
+    pub fn settings(&self) -> Option<&Arc<JobSettings>> {
+        match self {
+            Self::Settings(settings) => Some(settings),
+            Self::Name(_) => None,
+        }
+    }
+}
+
+impl From<JobSettings> for Given {
+    fn from(settings: JobSettings) -> Self {
+        Self::Settings(Arc::new(settings))
+    }
 }
 
 /// Something to do.
@@ -173,6 +208,8 @@ pub struct Firing {
     pub job: usize,
     /// The runs.
     pub runs: Vec<RunStart>,
+    /// The job's settings as they count.
+    pub settings: Arc<JobSettings>,
     /// True when the runs must be gone before the lease ends.
     pub strict: bool,
     /// Longest time of each, milliseconds.

@@ -47,11 +47,10 @@
 //! not taken in for it: it may tell of the one before.
 
 use super::job::{Job, Leaving, Local, Phase};
-use super::{Core, Effect, Now, Turn};
+use super::{Core, Effect, Given, Now, Turn};
 use clockwright_fleet::Layout;
-use clockwright_model::{JobName, JobSettings, Millis};
+use clockwright_model::{JobName, Millis};
 use clockwright_runtime::StopReason;
-use std::sync::Arc;
 
 /// How an engine has a job.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -72,14 +71,14 @@ impl Core {
     }
 
     /// Serves one more job. Its number and its name are free.
-    pub(super) fn add(&mut self, number: usize, settings: Arc<JobSettings>, now: Now) {
+    pub(super) fn add(&mut self, number: usize, given: Given, now: Now) {
         let since = self.us.next();
-        self.by_name.insert(settings.name.clone(), number);
+        self.by_name.insert(given.name().clone(), number);
         let layout = self.layout_of_new();
         if number >= self.jobs.len() {
             self.jobs.resize_with(number + 1, || None);
         }
-        let job = self.jobs[number].insert(Job::new(number, settings, since));
+        let job = self.jobs[number].insert(Job::new(number, given, since));
         job.mirror.layout = layout;
         if let Some(mut turn) = self.turn(number, now) {
             turn.load();

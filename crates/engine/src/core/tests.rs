@@ -3,7 +3,7 @@
 
 use super::*;
 use clockwright_fleet::keys::{Key, Keys};
-use clockwright_model::{InstanceId, JobKind};
+use clockwright_model::{InstanceId, JobKind, JobSettings};
 use clockwright_registry::Path;
 
 const NOW: Now = Now { wall: 1_000_000, mono: 1_000 };
@@ -24,7 +24,7 @@ fn core(jobs: usize) -> Core {
         #[cfg(feature = "mutations")]
         mutation: None,
     };
-    let mut core = Core::new(options, (0..jobs).map(settings).map(Arc::new).collect());
+    let mut core = Core::new(options, (0..jobs).map(settings).map(Given::from).collect());
     core.step(
         Input::Connected {
             session: 1,
@@ -105,11 +105,11 @@ fn a_new_session_reads_all_anew_whatever_was_under_way() {
 #[test]
 fn an_answer_that_was_asked_for_before_a_job_came_back_is_not_taken_for_its_own() {
     let mut core = core(1);
-    let settings = core.jobs[0].as_ref().unwrap().local.clone();
+    let given = core.jobs[0].as_ref().unwrap().given.clone();
     let (former, root) = loads(core.decide(NOW)).remove(0);
     core.step(Input::Remove { job: 0, until: NOW.mono }, NOW);
     assert!(matches!(core.decide(NOW)[..], [Effect::Removed { job: 0 }]));
-    core.step(Input::Add { job: 0, settings }, NOW);
+    core.step(Input::Add { job: 0, given }, NOW);
     let (own, _) = loads(core.decide(NOW)).remove(0);
     let mut answer = |id| {
         core.step(Input::Tree { id, root: root.clone(), nodes: Ok(Vec::new()) }, NOW);

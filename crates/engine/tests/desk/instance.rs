@@ -8,7 +8,6 @@ use clockwright_testkit::sim::EPOCH;
 use std::cell::Cell;
 use std::collections::{BTreeMap, VecDeque};
 use std::rc::Rc;
-use std::sync::Arc;
 
 /// What the monotonic clock shows at the first instant: another number than the calendar, so that nobody mixes them up unseen.
 pub(super) const MONO: Millis = 1_000_000;
@@ -253,7 +252,7 @@ impl Desk {
         let job = instance.jobs.iter().position(Option::is_none).unwrap_or(instance.jobs.len());
         instance.jobs.resize(instance.jobs.len().max(job + 1), None);
         instance.jobs[job] = Some(settings.name.as_str().to_owned());
-        instance.inbox.push_back(Input::Add { job, settings: Arc::new(settings.clone()) });
+        instance.inbox.push_back(Input::Add { job, given: settings.clone().into() });
         self.quiesce();
     }
 

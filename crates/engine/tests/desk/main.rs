@@ -18,6 +18,7 @@ mod held_count;
 mod history;
 mod instance;
 mod jobs;
+mod named;
 mod operations;
 mod operator;
 mod roster;

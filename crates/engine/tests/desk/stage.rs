@@ -11,17 +11,18 @@ mod told;
 use super::instance::Instance;
 pub use super::jobs::{EACH_SECOND, EVERY_TWO_MINUTES, NEVER, job};
 use clockwright_engine::core::Core;
-use clockwright_engine::core::{CoreOptions, Effect, Firing, Input, Now, OnRegistryLoss};
+use clockwright_engine::core::{CoreOptions, Effect, Firing, Given, Input, Now, OnRegistryLoss};
 use clockwright_fleet::Layout;
 use clockwright_fleet::keys::Keys;
-use clockwright_model::{Event, FailureKind, Fire, InstanceId, Item, JobSettings, Millis, RunId, Source};
+use clockwright_model::{
+    Event, FailureKind, Fire, InstanceId, Item, JobName, JobSettings, Millis, RunId, Source,
+};
 use clockwright_registry::{Error, Hint, Op, Path};
 use clockwright_runtime::{RunEnd, RunResult, StopReason};
 use clockwright_testkit::sim::{EPOCH, Shared, subtree};
 use std::cell::Cell;
 use std::collections::BTreeMap;
 use std::rc::Rc;
-use std::sync::Arc;
 
 /// How long an event is lost with its process, milliseconds: the bus stores a batch that often.
 pub const STORED_AFTER: Millis = 50;
@@ -190,6 +191,15 @@ impl Desk {
 
     /// A new process with settings of its own for its jobs.
     pub fn start_serving(&mut self, jobs: &[JobSettings], offset: Millis) -> Who {
+        self.start_given(jobs.iter().cloned().map(Given::from).collect(), offset)
+    }
+
+    /// A new process that knows a job by its name alone.
+    pub fn start_naming(&mut self, job: &str) -> Who {
+        self.start_given(vec![Given::Name(JobName::new(job).unwrap())], 0)
+    }
+
+    fn start_given(&mut self, jobs: Vec<Given>, offset: Millis) -> Who {
         let number = self.instances.len();
         let id = InstanceId::of_process(&format!("10.0.0.{}", number + 1), 100, 0);
         let options = CoreOptions {
@@ -203,8 +213,8 @@ impl Desk {
             #[cfg(feature = "mutations")]
             mutation: None,
         };
-        let core = Core::new(options, jobs.iter().cloned().map(Arc::new).collect());
-        let names = jobs.iter().map(|job| Some(job.name.as_str().to_owned())).collect();
+        let names = jobs.iter().map(|job| Some(job.name().as_str().to_owned())).collect();
+        let core = Core::new(options, jobs);
         let who = Who(number);
         self.instances.push(Instance::new(id, core, names, offset, self.now));
         self.connect(who);

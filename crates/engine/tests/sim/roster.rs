@@ -8,7 +8,6 @@ use clockwright_fleet::keys::Key;
 use clockwright_model::JobName;
 use clockwright_registry::Node;
 use clockwright_testkit::sim::subtree;
-use std::sync::Arc;
 
 impl Sim {
     /// An engine is to leave one of the jobs that it has.
@@ -61,8 +60,8 @@ impl Sim {
         let (Some(settings), true) = (settings, each.life == life && each.serves()) else { return };
         let number = each.jobs.iter().position(Option::is_none).expect("the place that it had");
         each.jobs[number] = Some(job.clone());
-        let settings = Arc::new(settings.clone());
+        let given = settings.clone().into();
         self.check.adds((engine, life), job);
-        self.deliver(engine, life, Message::Input(Input::Add { job: number, settings }));
+        self.deliver(engine, life, Message::Input(Input::Add { job: number, given }));
     }
 }

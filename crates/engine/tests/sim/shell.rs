@@ -7,7 +7,7 @@
 use super::net::{Ask, Connection};
 use super::scenario::Seam;
 use super::world::{Event, LAST_CRASH, Sim};
-use clockwright_engine::core::{Core, CoreOptions, Effect, Firing, Input, Now, OnRegistryLoss};
+use clockwright_engine::core::{Core, CoreOptions, Effect, Firing, Given, Input, Now, OnRegistryLoss};
 use clockwright_model::{Event as Record, FailureKind, InstanceId, JobName, Millis, RunId, Settlement};
 use clockwright_registry::{Commit, Error, Hint, Op, Path};
 use clockwright_runtime::{RunEnd, RunResult, StopReason};
@@ -15,7 +15,6 @@ use clockwright_testkit::sim::EPOCH;
 use std::cell::Cell;
 use std::collections::{BTreeMap, VecDeque};
 use std::rc::Rc;
-use std::sync::Arc;
 
 /// An instant that is at most this late counts as on time, milliseconds.
 pub const TOLERANCE: Millis = 1_000;
@@ -202,7 +201,7 @@ impl Sim {
             on_registry_loss: OnRegistryLoss::Continue,
             mutation: self.scenario.mutation,
         };
-        Core::new(options, self.scenario.jobs.iter().cloned().map(Arc::new).collect())
+        Core::new(options, self.scenario.jobs.iter().cloned().map(Given::from).collect())
     }
 
     /// Whether nobody else has the engine's id. At its start it takes one of its own when somebody has.

@@ -422,7 +422,8 @@ impl Group {
     /// What is written into `control` where `found` is the term that it says.
     fn mine(&self, found: i64, head: i64) -> Control {
         let (plane, url) = self.frame.plane.clone();
-        Control { plane, url, term: self.frame.term.unwrap_or(found), seq: head }
+        let term = self.frame.term.unwrap_or(found);
+        Control { plane, url, term, seq: head, follows: self.frame.project.follows() }
     }
 
     /// Step 5.

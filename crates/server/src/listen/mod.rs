@@ -52,7 +52,7 @@ pub(crate) struct Listening {
     pub(crate) tls: Option<Arc<Tls>>,
     /// Who answers.
     pub(crate) router: Router,
-    /// True once the server leaves.
+    /// True once no more are to be taken.
     pub(crate) leaving: watch::Receiver<bool>,
     /// Whose connections are taken.
     pub(crate) config: Arc<Config>,
@@ -107,7 +107,7 @@ pub(crate) async fn serve(listening: Listening) {
 
 /// Waits until the server leaves.
 async fn leaves(leaving: &mut watch::Receiver<bool>) {
-    // The sender lives as long as what all requests share; without it, the server has left.
+    // The sender lives as long as the server; without it, it has left.
     let _ = leaving.wait_for(|leaving| *leaving).await;
 }
 

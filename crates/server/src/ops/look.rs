@@ -59,6 +59,7 @@ impl Site {
                     url: app.config.public_url.clone(),
                     term: term.map_or(found, Term::number),
                     seq: head,
+                    follows: project.follows(),
                 };
                 let Some(ours) = ours else {
                     control::make(site.registry.as_ref(), &site.keys, &mine).await?;
@@ -217,7 +218,7 @@ async fn look(app: &App, project: &ProjectRow) -> Result<Look, Failed> {
                 registry.commit(vec![Op::check(Path::root())]).await?;
                 continue;
             }
-            Standing::Older { found, known } => return Err(Failed::Older { found, known }),
+            Standing::Older { found, known } => return Err(Failed::older(found, known)),
         };
         let fence = ours.map(|ours| Op::check_if(path, ours.version));
         return Ok(Look { site: Site { registry, keys, fence }, ours, head });

@@ -17,6 +17,7 @@
 
 mod alerts;
 mod channels;
+mod copy;
 mod guesses;
 mod holds;
 mod jobs;
@@ -32,6 +33,8 @@ mod sync;
 
 pub use alerts::{Again, AlertFilter, AlertRow, AlertState, Matchers, RuleRow, RuleWhat, SilenceRow};
 pub use channels::{ChannelRow, ChannelWhat, DeliveryRow, DeliveryState, Outcome};
+pub(crate) use copy::RESTORED;
+pub use copy::{Column, Snapshot, Table, tables};
 pub use guesses::{Charged, Guess};
 pub use jobs::{JobRow, JobState, Managed, NewJob, Origin, VersionRow};
 pub use journal::JournalFilter;
@@ -100,6 +103,14 @@ impl Store {
             retry: RetryClass::Later,
         })?;
         Ok(Self { plane, ..store })
+    }
+
+    /// Whether a store at an address could be opened, without a change there: see [`clockwright_sql::look`].
+    ///
+    /// # Errors
+    /// Those of [`OpenError`].
+    pub async fn look(address: &str) -> Result<(), OpenError> {
+        clockwright_sql::look(address, &SCHEMA).await
     }
 
     /// Makes the two rows that are always there, and returns the database's id. Several servers may start at once: whoever comes second

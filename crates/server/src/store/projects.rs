@@ -4,7 +4,7 @@ use super::jobs::unknown;
 use super::{Change, Store, StoreError};
 use crate::decide::chain::words;
 use clockwright_api::Role;
-use clockwright_api::projects::Policy;
+use clockwright_api::projects::{Holds, Outside, Policy};
 use clockwright_model::Millis;
 use clockwright_sql::{Row, Value};
 
@@ -49,6 +49,14 @@ words! {
         User "user",
         /// All whose identity provider says that they are in this group.
         Group "group",
+    }
+}
+
+impl ProjectRow {
+    /// Whether what others write in its namespace is taken over, settings and holds.
+    #[must_use]
+    pub fn follows(&self) -> bool {
+        self.policy == Policy { settings: Outside::Adopt, holds: Holds::Follow }
     }
 }
 

@@ -28,6 +28,9 @@ pub struct Control {
     pub term: i64,
     /// The journal's number when it was written.
     pub seq: i64,
+    /// What others write in the namespace is taken over, settings and holds: they need not ask its servers first.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub follows: bool,
 }
 
 impl Control {
@@ -131,7 +134,8 @@ mod tests {
     use clockwright_registry::Stat;
 
     fn node(plane: &str, version: i32) -> Node {
-        let control = Control { plane: plane.into(), url: "https://there".into(), term: 1, seq: 1 };
+        let control =
+            Control { plane: plane.into(), url: "https://there".into(), term: 1, seq: 1, follows: false };
         let stat = Stat { version, ..Stat::default() };
         Node { data: serde_json::to_vec(&control).expect("plain data").into(), stat }
     }

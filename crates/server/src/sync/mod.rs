@@ -44,6 +44,7 @@ impl Failed {
             Failed::AnotherPlane(url) => {
                 Problem::new(Code::RegistryOfAnotherPlane, format!("the namespace is managed from {url}"))
             }
+            Failed::Restored => Problem::new(Code::RegistryRegressed, self.to_string()),
             Failed::Older { found, known } => {
                 let detail = format!("`control` has version {found}, and {known} was seen there once");
                 Problem::new(Code::RegistryRegressed, detail)

@@ -11,7 +11,7 @@ use crate::decide::group::{
 };
 use crate::decide::sync::Access;
 use crate::registries::NoSession;
-use crate::store::{Change, DriftRow, NewJob, ProjectRow, StoreError, kept};
+use crate::store::{Change, DriftRow, NewJob, ProjectRow, RESTORED, StoreError, kept};
 use clockwright_fleet::keys::{Key, Keys};
 use clockwright_model::JobName;
 use clockwright_registry::{
@@ -55,6 +55,9 @@ pub enum Failed {
         /// What was seen there once.
         known: i64,
     },
+    /// The database comes from a backup, and nobody has said yet that the registry belongs to it.
+    #[error("the database was restored from a backup: its settings may be older than those of the registry")]
+    Restored,
     /// The database is older than what was written to the registry.
     #[error("the database is older than what was written: its journal ends at {head}, and {seq} was written")]
     Behind {
@@ -81,7 +84,12 @@ impl Failed {
     /// True when nothing is written before a person confirms.
     #[must_use]
     pub fn holds(&self) -> bool {
-        matches!(self, Failed::Older { .. } | Failed::Behind { .. })
+        matches!(self, Failed::Older { .. } | Failed::Restored | Failed::Behind { .. })
+    }
+
+    /// The registry is older than what the database has seen there.
+    pub(crate) fn older(found: i32, known: i64) -> Self {
+        if known == RESTORED { Failed::Restored } else { Failed::Older { found, known } }
     }
 }
 
@@ -259,7 +267,7 @@ impl<'a> Desk<'a> {
     fn failed(&self, stop: Stop) -> Failed {
         match stop {
             Stop::AnotherPlane(url) => Failed::AnotherPlane(url),
-            Stop::Older { found, known } => Failed::Older { found, known },
+            Stop::Older { found, known } => Failed::older(found, known),
             Stop::Behind { seq, head } => Failed::Behind { seq, head },
             Stop::TermOver => {
                 if let Some(term) = self.by.term {

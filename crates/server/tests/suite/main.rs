@@ -2,6 +2,7 @@
 #![allow(clippy::unwrap_used, missing_docs, reason = "tests")]
 
 mod alerts;
+mod backup;
 mod bad;
 mod bulk;
 mod channels;

@@ -133,11 +133,7 @@ impl Stage {
 
     pub(crate) async fn with(on: On, config: Config) -> Self {
         let folder = tempfile::tempdir().unwrap();
-        let address = match on {
-            On::Sqlite => format!("sqlite:{}", folder.path().join("control.db").display()),
-            On::Postgres => shared(Kind::Postgres).database().await.unwrap(),
-            On::MariaDb => shared(Kind::MariaDb).database().await.unwrap(),
-        };
+        let address = address(on, folder.path()).await;
         let store = format!("sqlite:{}", folder.path().join("events.db").display()).into();
         let key_file = folder.path().join("control.key");
         sealing::make(&key_file).unwrap();
@@ -163,6 +159,19 @@ impl Stage {
         stage.app = app(&stage.address, &stage.config, [("home", source)].into(), &stage.time).await;
         stage.router = clockwright_server::http::service(Arc::clone(&stage.app));
         stage
+    }
+
+    /// A stage on a database of its own that a backup was restored into, beside the same registry.
+    pub(crate) async fn restored(&self, on: On, backup: &std::path::Path) -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        let address = address(on, folder.path()).await;
+        let store = Store::open(&address).await.unwrap();
+        clockwright_server::backup::restore(&store, backup, self.app.now()).await.unwrap();
+        store.close().await;
+        let app = open(&address, &self.config, &self.registry, &self.far, &self.time).await;
+        let router = clockwright_server::http::service(Arc::clone(&app));
+        let (registry, far, time) = (self.registry.clone(), Arc::clone(&self.far), Arc::clone(&self.time));
+        Self { app, registry, far, router, time, config: self.config.clone(), address, _folder: folder }
     }
 
     /// Another server on the same database and registry.
@@ -318,6 +327,14 @@ impl Stage {
         let bytes = axum::body::to_bytes(body, usize::MAX).await.unwrap();
         let body = if bytes.is_empty() { Value::Null } else { serde_json::from_slice(&bytes).unwrap() };
         Reply { status: parts.status, body, headers: parts.headers }
+    }
+}
+
+async fn address(on: On, folder: &std::path::Path) -> String {
+    match on {
+        On::Sqlite => format!("sqlite:{}", folder.join("control.db").display()),
+        On::Postgres => shared(Kind::Postgres).database().await.unwrap(),
+        On::MariaDb => shared(Kind::MariaDb).database().await.unwrap(),
     }
 }
 

@@ -20,7 +20,7 @@ mod rows;
 pub(super) mod rules;
 pub(super) mod session;
 pub(super) mod stream;
-pub(super) mod sync;
+pub(crate) mod sync;
 pub(super) mod system;
 
 use crate::decide::chain::{Outcome, Record, Target};

@@ -3,6 +3,7 @@
 use super::jobs::{differences_of, name_of};
 use super::{TheId, done, paging, target};
 use crate::app::{App, Told};
+use crate::decide::chain::Actor;
 use crate::decide::sync::{Access, Conflict, Verdict, without_overwrite};
 use crate::http::answer::Found;
 use crate::http::grant::{Asker, Granted};
@@ -396,27 +397,7 @@ pub(in crate::http) async fn adopt(
     let mut change = app.begin(who.asker()).await?;
     let mut ids = Vec::new();
     if !ask.dry_run {
-        for row in &rows {
-            let job = match change.insert_job(project.id, row).await {
-                Err(StoreError::Taken) => {
-                    return Err(Problem::new(
-                        Code::NameTaken,
-                        format!("`{}` was made meanwhile", row.settings.name),
-                    )
-                    .into());
-                }
-                other => other?,
-            };
-            let settings = canonical::to_json(&row.settings);
-            change.record(done(
-                "job.adopt",
-                project.id,
-                target("job", job.id, &job.name),
-                json!({ "settings": [null, settings] }),
-                "",
-            ));
-            ids.push(job.id);
-        }
+        ids = take(&mut change, &project, &rows).await?;
     }
     if ids.is_empty() {
         let facts = json!({ "jobs": adopted.jobs.len(), "dryRun": ask.dry_run });
@@ -429,11 +410,53 @@ pub(in crate::http) async fn adopt(
         ));
     }
     let told = app.finish(change, who.asker(), Found::new(adopted)).await?;
+    note_taken(&app, &project, &ids).await;
+    Ok(told)
+}
+
+/// Takes over all that only the registry has and that can be used; nobody in particular asks for it.
+pub(crate) async fn take_all(app: &App, project: &ProjectRow, actor: Actor) -> Answered<()> {
+    let strangers = strangers(app, project).await?;
+    let found = find(app, project, &strangers).await?.into_iter();
+    let rows: Vec<NewJob> =
+        found.filter_map(|here| Some(NewJob::found(here.settings.ok()?, String::new()))).collect();
+    if rows.is_empty() {
+        return Ok(());
+    }
+    let mut change = app.begin_as(actor).await?;
+    let ids = take(&mut change, project, &rows).await?;
+    app.commit(change).await?;
+    note_taken(app, project, &ids).await;
+    Ok(())
+}
+
+/// Makes jobs of what was found; their ids.
+async fn take(
+    change: &mut crate::store::Change,
+    project: &ProjectRow,
+    rows: &[NewJob],
+) -> Answered<Vec<i64>> {
+    let mut ids = Vec::with_capacity(rows.len());
+    for row in rows {
+        let job = match change.insert_job(project.id, row).await {
+            Err(StoreError::Taken) => {
+                let detail = format!("`{}` was made meanwhile", row.settings.name);
+                return Err(Problem::new(Code::NameTaken, detail).into());
+            }
+            other => other?,
+        };
+        let settings = json!({ "settings": [null, canonical::to_json(&row.settings)] });
+        change.record(done("job.adopt", project.id, target("job", job.id, &job.name), settings, ""));
+        ids.push(job.id);
+    }
+    Ok(ids)
+}
+
+/// What is found is as wished: it only has to be noted. The next sweep does it where the registry is away by now.
+async fn note_taken(app: &App, project: &ProjectRow, ids: &[i64]) {
     for group in ids.chunks(crate::sync::write::GROUP) {
-        // What is found is as wished: it only has to be noted. The next sweep does it where the registry is away by now.
-        if let Err(failed) = write(&app, &project, group).await {
+        if let Err(failed) = write(app, project, group).await {
             tracing::debug!(error = %failed, "adopted jobs are noted later");
         }
     }
-    Ok(told)
 }

@@ -1,7 +1,7 @@
 #!/bin/sh
-# Packs the program for others: a stripped archive, and on Debian a package. scripts/dist.sh TARGET_FOLDER
+# Packs the program for others: a stripped archive with what debuggers read beside it, and on Debian a package. scripts/dist.sh TARGET_FOLDER
 #
-# The program is built into TARGET_FOLDER/dist; what is made of it lies beside it.
+# The program is built into TARGET_FOLDER/dist, and stripped there; what is made of it lies beside it.
 set -eu
 cd "$(dirname "$0")/.."
 out=$1/dist
@@ -10,6 +10,12 @@ most=26214400 # 25 MiB
 
 version=$(sed -n 's/^version = "\(.*\)"/\1/p' Cargo.toml | head -n 1)
 target=$(rustc -vV | sed -n 's/^host: //p')
+# A debugger finds the file by the name that the program notes: put it beside the program, or below /usr/lib/debug.
+if readelf -S "$program" | grep -q '\.debug_line'; then
+    objcopy --only-keep-debug --compress-debug-sections "$program" "$out/clockwright.debug"
+    (cd "$out" && objcopy --strip-all --add-gnu-debuglink=clockwright.debug clockwright clockwright.stripped)
+    mv "$program.stripped" "$program"
+fi
 size=$(stat -c %s "$program")
 [ "$size" -le "$most" ] || { echo "$program has $size bytes; at most $most were meant" >&2; exit 1; }
 
@@ -22,8 +28,11 @@ mkdir -p "$stage/completions"
 "$program" completion bash >"$stage/completions/clockwright.bash"
 "$program" completion zsh >"$stage/completions/_clockwright"
 "$program" completion fish >"$stage/completions/clockwright.fish"
-cp "$program" LICENSE README.md CHANGELOG.md packaging/clockwright.service "$stage/"
+cp "$program" LICENSE README.md CHANGELOG.md "$stage/"
+cp packaging/clockwright.service packaging/clockwright-server.service packaging/clockwright.yaml "$stage/"
 tar -C "$out" --owner=0 --group=0 --sort=name -czf "$out/$name.tar.gz" "$name"
+tar -C "$out" --owner=0 --group=0 -czf "$out/$name.debug.tar.gz" clockwright.debug
+echo "$out/$name.debug.tar.gz: $(stat -c %s "$out/$name.debug.tar.gz") bytes"
 echo "$out/$name.tar.gz: $(stat -c %s "$out/$name.tar.gz") bytes, program $size bytes"
 
 command -v dpkg-deb >/dev/null || { echo "no Debian package: dpkg-deb is missing"; exit 0; }
@@ -31,9 +40,10 @@ root=$out/debian
 rm -rf "$root"
 install -D -m 0755 "$program" "$root/usr/bin/clockwright"
 install -D -m 0644 packaging/clockwright.service "$root/lib/systemd/system/clockwright.service"
+install -D -m 0644 packaging/clockwright-server.service "$root/lib/systemd/system/clockwright-server.service"
+install -D -m 0600 packaging/clockwright.yaml "$root/etc/clockwright/clockwright.yaml"
 install -D -m 0644 packaging/clockwright.sysusers "$root/usr/lib/sysusers.d/clockwright.conf"
 install -D -m 0640 packaging/clockwright.default "$root/etc/default/clockwright"
-install -d "$root/etc/clockwright"
 install -D -m 0644 LICENSE "$root/usr/share/doc/clockwright/copyright"
 install -D -m 0644 README.md "$root/usr/share/doc/clockwright/README.md"
 install -D -m 0644 "$stage/completions/clockwright.bash" "$root/usr/share/bash-completion/completions/clockwright"
@@ -45,7 +55,7 @@ for page in "$stage"/man/*.1; do
 done
 install -D -m 0755 packaging/postinst "$root/DEBIAN/postinst"
 install -D -m 0755 packaging/prerm "$root/DEBIAN/prerm"
-echo /etc/default/clockwright >"$root/DEBIAN/conffiles"
+printf '/etc/default/clockwright\n/etc/clockwright/clockwright.yaml\n' >"$root/DEBIAN/conffiles"
 architecture=$(dpkg --print-architecture)
 cat >"$root/DEBIAN/control" <<CONTROL
 Package: clockwright
@@ -66,5 +76,5 @@ dpkg-deb --root-owner-group --build "$root" "$package" >/dev/null
 echo "$package: $(stat -c %s "$package") bytes"
 if command -v systemd-analyze >/dev/null; then
     scripts/verify-unit.sh "$root"
-    echo "clockwright.service is in order"
+    echo "the units are in order"
 fi

@@ -89,7 +89,7 @@ async fn hold(wishes: Wishes) -> anyhow::Result<()> {
     }));
     let mut jobs =
         fleet::jobs(&wishes.prefix, asked.jobs, asked.items, |_| asked.cron.clone(), &(body as _))?;
-    jobs.iter_mut().for_each(|job| Arc::make_mut(&mut job.settings).failover = wishes.failover);
+    jobs.iter_mut().for_each(|job| set_failover(job, wishes.failover));
     let connect = backend::zookeeper(place.address, place.session_timeout);
     let engine = fleet::engine(connect, &place.namespace, jobs, Bus::silent(), wishes.number).await?;
     fleet::owns(&engine, wishes.owned).await?;
@@ -145,4 +145,11 @@ pub(crate) async fn start(wishes: &Wishes) -> anyhow::Result<Held> {
     let line = tokio::time::timeout(Duration::from_secs(240), lines.next_line()).await;
     let line = line.context("the child was not ready within 4 minutes")??.context("the child ended")?;
     Ok(Held { process, ready: serde_json::from_str(&line)? })
+}
+
+/// Sets `failover` of a job whose settings this process has.
+pub(crate) fn set_failover(job: &mut clockwright_engine::JobDefinition, failover: bool) {
+    if let clockwright_engine::core::Given::Settings(settings) = &mut job.job {
+        Arc::make_mut(settings).failover = failover;
+    }
 }

@@ -97,7 +97,7 @@ async fn killed(scale: Scale) -> anyhow::Result<Vec<Row>> {
         }
     });
     let mut definitions = fleet::jobs("die", jobs, ITEMS, |_| "* * * * * ?".to_owned(), &body)?;
-    definitions.iter_mut().for_each(|job| Arc::make_mut(&mut job.settings).failover = true);
+    definitions.iter_mut().for_each(|job| crate::child::set_failover(job, true));
     let survivor =
         fleet::engine(backend.connector(SHORT), &backend.namespace("bench"), definitions, Bus::silent(), 0)
             .await?;

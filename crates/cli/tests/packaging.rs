@@ -22,6 +22,10 @@ fn installed(unit: &str) -> Place {
     std::fs::create_dir_all(place.path().join("lib/systemd/system")).unwrap();
     std::fs::create_dir_all(place.path().join("usr/bin")).unwrap();
     place.write("lib/systemd/system/clockwright.service", unit);
+    place.write(
+        "lib/systemd/system/clockwright-server.service",
+        &read("packaging/clockwright-server.service"),
+    );
     place.write("usr/bin/clockwright", "#!/bin/sh\n");
     let program = place.path().join("usr/bin/clockwright");
     std::fs::set_permissions(program, std::fs::Permissions::from_mode(0o755)).unwrap();
@@ -29,7 +33,7 @@ fn installed(unit: &str) -> Place {
 }
 
 #[test]
-fn systemd_has_nothing_to_say_of_the_unit() {
+fn systemd_has_nothing_to_say_of_the_units() {
     if Command::new("systemd-analyze").arg("--version").output().is_err() {
         // Checked where there is a systemd; what the unit starts is checked everywhere, below.
         return;
@@ -67,6 +71,50 @@ fn the_unit_and_the_image_start_the_program_with_options_that_it_knows() {
     }
     let copied = image.lines().find_map(|line| line.strip_prefix("COPY ")).unwrap();
     assert_eq!(copied, "target/dist/clockwright /usr/bin/clockwright", "what `make dist` makes");
+}
+
+#[test]
+fn the_units_of_the_package_say_what_keeps_a_server_from_the_rest_of_its_machine() {
+    let unit = read("packaging/clockwright-server.service");
+    for line in [
+        "Type=notify",
+        "DynamicUser=yes",
+        "StateDirectory=clockwright-server",
+        "LoadCredential=clockwright.yaml:/etc/clockwright/clockwright.yaml",
+        "NoNewPrivileges=yes",
+        "ProtectSystem=strict",
+        "MemoryMax=512M",
+        "LimitCORE=0",
+    ] {
+        assert!(unit.lines().any(|there| there == line), "{line}");
+    }
+    assert!(read("packaging/clockwright.service").contains("\nType=notify\n"), "`node` tells systemd too");
+}
+
+#[test]
+fn the_servers_unit_starts_with_the_configuration_that_is_installed() {
+    let unit = read("packaging/clockwright-server.service");
+    let start = unit.lines().find_map(|line| line.strip_prefix("ExecStart=/usr/bin/clockwright ")).unwrap();
+    let place = Place::new();
+    place.write("clockwright.yaml", &read("packaging/clockwright.yaml"));
+    let here = place.path().display().to_string();
+    let start =
+        start.replace("${CREDENTIALS_DIRECTORY}", &here).replace("/var/lib/clockwright-server", "data");
+    let args: Vec<&str> = start.split(' ').chain(["--listen", "127.0.0.1:0"]).collect();
+    let mut server = place.start(&args);
+    place.until_talk("serving at");
+    assert_eq!(server.terminate(), 0);
+    assert!(place.path().join("data/control.db").exists());
+    // What stands there as an example can be used as it is.
+    let examples: Vec<String> = read("packaging/clockwright.yaml")
+        .lines()
+        .filter(|line| !line.starts_with("# "))
+        .map(|line| line.trim_start_matches('#').to_owned())
+        .collect();
+    assert!(examples.iter().any(|line| line.starts_with("database: ")), "{examples:?}");
+    place.write("clockwright.yaml", &examples.join("\n"));
+    let shown = place.run(&["config", "show", "--config", "clockwright.yaml"]);
+    assert_eq!(shown.code, 0, "{shown:?}");
 }
 
 #[test]

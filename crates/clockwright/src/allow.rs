@@ -104,7 +104,7 @@ impl Allow {
         }
         if let Some(name) = script.env.keys().next() {
             let message = "is not taken from the registry: a variable can make a program run other code";
-            return Err(SettingsError::new(&format!("script.env.{name}"), message));
+            return Err(SettingsError::new(format!("script.env.{name}"), message));
         }
         let program = &script.command.program;
         self.place(Path::new(program))

@@ -6,8 +6,7 @@ use crate::output::{Failure, now, show, talk};
 use clap::Args;
 use clockwright_server::backup::{BackupError, Done, backup, restore};
 use clockwright_server::config::Config;
-use clockwright_server::store::{Store, StoreError};
-use clockwright_sql::OpenError;
+use clockwright_server::store::{OpenError, Store, StoreError};
 use serde::Serialize;
 use std::path::PathBuf;
 

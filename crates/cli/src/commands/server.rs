@@ -13,9 +13,8 @@ use clockwright_registry::{Connect, Error};
 use clockwright_runtime::limits::SpareThread;
 use clockwright_server::config::{Config, HOME, Secret};
 use clockwright_server::registries::{Registries, Source};
-use clockwright_server::store::Store;
+use clockwright_server::store::{OpenError, Store};
 use clockwright_server::{Server, StartError, setup_link};
-use clockwright_sql::OpenError;
 use std::collections::BTreeMap;
 use std::io::IsTerminal as _;
 use std::sync::Arc;
@@ -89,7 +88,7 @@ async fn check(config: &Config) -> Result<(), Failure> {
     match Store::look(config.database.reveal()).await {
         Ok(()) => talk("the database has the tables of this version"),
         Err(OpenError::Missing(place)) => {
-            talk(&format!("there is nothing at {place} yet: the first start makes its tables"))
+            talk(&format!("there is nothing at {place} yet: the first start makes its tables"));
         }
         Err(OpenError::Behind { path, version }) => talk(&format!(
             "{path} has version {version}, and the next start migrates it: programs of before open it no more, so make a backup first"

@@ -48,7 +48,8 @@ pub use sync::{DriftRow, SyncRow, SyncState, Wished, kept};
 
 use crate::decide::chain::{self, Actor, Fields, NOTHING, Record};
 use clockwright_model::Millis;
-use clockwright_sql::{DatabaseError, Db, Dialect, Error, OpenError, RetryClass, Row, Sql, Tx};
+pub use clockwright_sql::OpenError;
+use clockwright_sql::{DatabaseError, Db, Dialect, Error, RetryClass, Row, Sql, Tx};
 use schema::SCHEMA;
 
 /// The control store, open.

@@ -4,6 +4,7 @@ use crate::stage::{Caller, On, PASSWORD, Stage, on_each_database};
 use clockwright_server::backup::{BackupError, backup, restore};
 use clockwright_server::store::{Store, Table, tables};
 use serde_json::{Value, json};
+use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 
 on_each_database! {
@@ -114,7 +115,7 @@ async fn refused(path: &Path, now: i64) -> BackupError {
     let store = Store::open(&format!("sqlite:{}", folder.path().join("control.db").display())).await.unwrap();
     let error = restore(&store, path, now).await.unwrap_err();
     assert_eq!(store.head().await.unwrap().0, 0, "nothing of it is there");
-    assert!(rows(&store, &tables()[0]).await.len() == 1);
+    assert_eq!(rows(&store, &tables()[0]).await.len(), 1);
     error
 }
 
@@ -144,7 +145,6 @@ async fn what_is_not_whole_is_not_restored(stage: &Stage) {
     let error = backup(&stage.app.store, &path, now).await.unwrap_err();
     assert!(matches!(error, BackupError::File { .. }), "no backup is overwritten: {error}");
     assert_eq!(std::fs::read_to_string(&path).unwrap(), text);
-    use std::os::unix::fs::PermissionsExt;
     assert_eq!(std::fs::metadata(&path).unwrap().permissions().mode() & 0o777, 0o600);
 }
 

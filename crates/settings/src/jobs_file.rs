@@ -20,9 +20,11 @@
 mod notes;
 mod placeholders;
 mod spring;
+mod write;
 
 pub use crate::reference::reference;
 pub use crate::units::{duration, say};
+pub use write::{excerpts, write};
 
 use crate::table::{SCHEDULES, SETTINGS, find, unknown};
 use crate::value::Value;
@@ -48,6 +50,8 @@ pub struct JobsFile {
     pub enabled: bool,
     /// The folder it is in, from which its relative paths are meant; the current one for a text from a pipe.
     pub folder: PathBuf,
+    /// On which line each of its jobs begins, from 1.
+    pub lines: BTreeMap<String, usize>,
 }
 
 /// Answers with the value of a variable.
@@ -62,6 +66,8 @@ pub struct Options<'a> {
     pub profiles: &'a [String],
     /// The time, for the note that a schedule is over; epoch milliseconds. `None` notes nothing.
     pub now: Option<Millis>,
+    /// Jobs that are a program's own code are taken too: whoever reads the file starts nothing, and only says what the jobs are.
+    pub code: bool,
 }
 
 /// A jobs file that cannot be used.
@@ -182,6 +188,7 @@ pub fn parse(file: &str, text: &str, options: &Options<'_>) -> Result<JobsFile, 
             notes: reader.notes,
             enabled: reader.enabled,
             folder: std::env::current_dir().unwrap_or_default(),
+            lines: reader.lines,
         });
     }
     reader.problems.sort_by_key(|problem| problem.line);
@@ -336,6 +343,7 @@ impl<'a> Reader<'a> {
         let mut value = entry.value.clone();
         let yaml::Value::Map(given) = &value.value else { return };
         if self.spring
+            && !self.options.code
             && let Some(code) = spring::code(given)
         {
             let message = format!("is {code}, which is code: it is left to the instances that have it");
@@ -398,7 +406,9 @@ impl<'a> Reader<'a> {
                     self.problem(line, Some(name), Some(&field), error.message);
                 }
             }
-            Ok(_) if !matches!(settings.kind, JobKind::Script { .. } | JobKind::Http) => {
+            Ok(_)
+                if !self.options.code && !matches!(settings.kind, JobKind::Script { .. } | JobKind::Http) =>
+            {
                 let (line, field) = place("elasticJobType");
                 let message = format!(
                     "{} jobs are code, which a jobs file does not have; use SCRIPT or HTTP here, or the Rust library",

@@ -57,6 +57,7 @@ pub(crate) fn run(global: &Global, command: CronCommand) -> Result<(), Failure> 
         found.push(Next { millis: next, local, utc: instant.to_string() });
         at = next;
     }
+    talk(&schedule.sentence(clockwright_model::Language::English));
     if found.is_empty() {
         talk("this schedule never fires again");
     }

@@ -30,6 +30,7 @@ impl ReadArgs {
             environment: if self.expand { Some(&variable) } else { None },
             profiles: &self.profile,
             now: Some(now()),
+            ..Options::default()
         };
         let file = jobs_file::read(path, &options).map_err(|error| Failure::Usage(error.to_string()))?;
         for note in &file.notes {

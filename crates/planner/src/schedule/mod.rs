@@ -11,6 +11,7 @@ mod calendar;
 mod cron;
 mod field;
 mod parse;
+mod sentence;
 mod zone;
 mod zoned;
 

@@ -41,6 +41,11 @@ impl ZonedCron {
         Self { cron, zone }
     }
 
+    /// What it is without the zone.
+    pub(super) fn cron(&self) -> &Cron {
+        &self.cron
+    }
+
     pub(super) fn next_after(&self, after: Millis) -> Option<Millis> {
         let mut from = (after.div_euclid(1000) + 1).max(BOUNDS.0);
         loop {

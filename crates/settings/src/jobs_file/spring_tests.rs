@@ -6,7 +6,8 @@ const SCRIPT: &str = "elasticJobType: SCRIPT, props: {script.command.line: echo}
 
 fn with(text: &str, profiles: &[&str], environment: Option<Environment<'_>>) -> JobsFile {
     let profiles: Vec<String> = profiles.iter().map(|name| (*name).to_owned()).collect();
-    parse("application.yml", text, &Options { environment, profiles: &profiles, now: None }).unwrap()
+    parse("application.yml", text, &Options { environment, profiles: &profiles, ..Options::default() })
+        .unwrap()
 }
 
 fn notes(file: &JobsFile) -> Vec<String> {

@@ -1,7 +1,7 @@
 //! What is looked at first: the palette, the overview, and when a schedule fires.
 
 use crate::At;
-use crate::jobs::JobRow;
+use crate::jobs::{JobRow, Sentence};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use utoipa::{IntoParams, ToSchema};
@@ -77,4 +77,6 @@ pub struct NextAsk {
 pub struct NextFires {
     /// The next instants.
     pub fires: Vec<At>,
+    /// The schedule in words, without its zone.
+    pub sentence: Sentence,
 }

@@ -1,6 +1,7 @@
 //! Jobs: what they are, as the database has them. What they do now is another resource.
 
 use crate::At;
+use crate::operations::HoldView;
 use crate::text::{Reason, Title};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
@@ -163,6 +164,11 @@ pub struct JobRow {
     pub instances: u64,
     /// How many hosts it knows.
     pub hosts: u64,
+    /// What stands still of it by somebody's wish: the whole, or parts of it.
+    #[serde(skip_serializing_if = "Vec::is_empty", default)]
+    pub holds: Vec<HoldView>,
+    /// How far the registry has followed: `written`, `pending`, `held`, `conflict`, `reported`, `denied` or `contended`.
+    pub sync: String,
     /// How it last ended, if it ever did under Clockwright.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub last: Option<Last>,
@@ -179,6 +185,8 @@ pub struct JobRow {
     pub version: i64,
     /// When it last changed.
     pub changed_at: At,
+    /// Who made this version, by the name of that time.
+    pub changed_by: String,
 }
 
 /// How a job or an item last ended.
@@ -211,9 +219,21 @@ pub struct Timing {
     pub cron: String,
     /// The zone of its schedule; empty for that of its machines.
     pub zone: String,
+    /// The schedule in words, without its zone.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub sentence: Option<Sentence>,
     /// When it fires next, by its schedule alone.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub next_fire_at: Option<At>,
+}
+
+/// A schedule in words, in each language.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct Sentence {
+    /// In English.
+    pub en: String,
+    /// In Chinese.
+    pub zh: String,
 }
 
 /// How a job's items stand: how many it is to have, and how many of those that the registry has.

@@ -5,7 +5,7 @@
 //! - [`text`]: names and texts that check themselves when they are read.
 //! - [`page`]: one page of a list; [`At`]: an instant; [`Etag`]: the version of a stored thing.
 //! - [`paths`]: the addresses of all routes.
-//! - [`alerts`], [`people`], [`projects`], [`jobs`], [`live`], [`find`], [`history`], [`stream`], [`journal`], [`operations`], [`sync`], [`system`]: what requests and answers are made of, by resource.
+//! - [`alerts`], [`people`], [`projects`], [`jobs`], [`plan`], [`live`], [`find`], [`history`], [`stream`], [`journal`], [`operations`], [`sync`], [`system`]: what requests and answers are made of, by resource.
 //!
 //! Keys are camelCase, times are RFC 3339 in UTC. Nothing here does any input or output but the feature `client`: the
 //! client of all routes, [`client::Client`].
@@ -25,6 +25,7 @@ pub mod page;
 pub mod paths;
 pub mod people;
 pub mod permission;
+pub mod plan;
 pub mod problem;
 pub mod projects;
 pub mod stream;

@@ -9,7 +9,7 @@ use std::borrow::Cow;
 use std::collections::BTreeMap;
 use utoipa::openapi::schema::{ArrayBuilder, ObjectBuilder, Schema, Type};
 use utoipa::openapi::{Ref, RefOr};
-use utoipa::{PartialSchema, ToSchema};
+use utoipa::{IntoParams, PartialSchema, ToSchema};
 
 /// A list of what there is now.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -325,4 +325,22 @@ pub struct ProjectLive {
     pub hosts: u64,
     /// How many items run.
     pub running: u64,
+}
+
+/// A job's nodes as text, one `path | value` a line, without the namespace.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct Dump {
+    /// The lines.
+    pub text: String,
+    /// True when `ip1`, `ip2`, … stand for addresses.
+    pub masked: bool,
+}
+
+/// How a job's nodes are shown.
+#[derive(Debug, Clone, Copy, Default, Serialize, Deserialize, IntoParams)]
+#[serde(rename_all = "camelCase", deny_unknown_fields, default)]
+pub struct DumpAsk {
+    /// True for addresses as they are, which needs `dump.unmasked` and is on record.
+    pub unmasked: bool,
 }

@@ -73,6 +73,9 @@ paths! {
         PROJECT_MEMBERS "/members";
         PROJECT_MEMBER "/members/{kind}/{who}";
         PROJECT_JOBS "/jobs";
+        PROJECT_EXPORT "/export";
+        PROJECT_PLAN "/plan";
+        PROJECT_APPLY "/apply";
         HOSTS "/hosts";
         PROJECT_RUNS "/runs";
         PROJECT_STATS "/stats";
@@ -105,6 +108,9 @@ paths! {
         JOB_VERSION "/versions/{n}";
         JOB_VERSION_DIFF "/versions/{n}/diff/{m}";
         JOB_ROLLBACK "/rollback";
+        JOB_YAML "/yaml";
+        JOB_PREVIEW "/preview";
+        JOB_DUMP "/dump";
         JOB_LIVE "/live";
         JOB_ITEMS "/items";
         JOB_INSTANCES "/instances";

@@ -85,6 +85,7 @@ codes! {
     ManagedByFiles       409 "managed-by-files": "the job is defined by a file" => "change the file, or send `override: true` and a reason"
     ManagedByConsole     409 "managed-by-console": "the job is defined here and not by files" => "apply with `takeOver: true`"
     OwnedBy              409 "owned-by": "the job is defined by files of another source" => "apply from there, or with `takeOver: true`"
+    Diverged             409 "diverged": "the job was changed by hand since its file was applied" => "change the file, or apply with `force: true`"
     ItemsRunning         409 "items-running": "items of the job run now" => "wait, or drain the job"
     JobPaused            409 "job-paused": "the job is paused" => "resume it"
     JobOffline           409 "job-offline": "the job is offline" => "put it online"

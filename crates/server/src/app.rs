@@ -29,6 +29,7 @@ use std::marker::PhantomData;
 use std::sync::{Arc, Mutex, PoisonError, Weak};
 use std::time::Duration;
 use tokio::sync::{Notify, Semaphore, SemaphorePermit, watch};
+use tokio::time::Instant;
 
 /// How many streams are open at most, …
 const STREAMS: usize = 500;
@@ -317,12 +318,18 @@ impl<T: Answer> Answer for Told<T> {
 /// Keeps the catalogue up to date: at once after a commit of this server, and every half second for those of others.
 async fn follow(app: Weak<App>, changed: Arc<Notify>) {
     let mut away = false;
+    let mut looked = Instant::now();
     loop {
         let _ = tokio::time::timeout(FOLLOW, changed.notified()).await;
         let Some(app) = app.upgrade() else { return };
         match app.catalogue.follow(&app.store).await {
             Ok(()) => {
                 away = false;
+                if looked.elapsed() >= FOLLOW {
+                    looked = Instant::now();
+                    // Bookkeeping is no news: a moment later it is looked at again.
+                    let _ = app.catalogue.look_at_sync(&app.store).await;
+                }
                 // Whoever waits for a commit to be in the lists does not wait for the index.
                 drop(tokio::spawn(async move { app.catalogue.index().await }));
             }

@@ -27,6 +27,7 @@
 
 pub mod alerts;
 pub mod app;
+pub mod apply;
 pub mod backup;
 pub mod catalogue;
 pub mod chores;

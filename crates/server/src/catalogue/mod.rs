@@ -10,8 +10,9 @@ pub mod grams;
 pub mod index;
 
 use crate::decide::chain::Link;
+use crate::decide::hold::Hold;
 use crate::decide::query::text_of;
-use crate::store::{JobRow, JournalFilter, MemberKind, MemberRow, ProjectRow, Store, StoreError};
+use crate::store::{JobRow, JournalFilter, MemberKind, MemberRow, ProjectRow, Store, StoreError, SyncState};
 use clockwright_api::Role;
 use index::Texts;
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
@@ -35,6 +36,12 @@ struct Rows {
     jobs: BTreeMap<i64, Arc<JobRow>>,
     job_names: BTreeMap<(i64, String), i64>,
     texts: Texts,
+    /// What stands still by somebody's wish, by job.
+    holds: HashMap<i64, Arc<[Hold]>>,
+    /// The same of hosts in all jobs, by project.
+    host_holds: HashMap<i64, Arc<[Hold]>>,
+    /// The jobs that the registry does not have as the database says. No journal tells that: it is looked at now and then.
+    unwritten: HashMap<i64, SyncState>,
 }
 
 /// How many records wait for whoever listens; who is slower is told that there were more.
@@ -65,6 +72,15 @@ impl Catalogue {
             let mut rows = self.write();
             jobs.into_iter().for_each(|job| rows.put_job(job));
         }
+        let holds = store.all_holds().await?;
+        let (of_hosts, of_jobs): (Vec<Hold>, Vec<Hold>) =
+            holds.into_iter().partition(|hold| hold.key.job == 0);
+        {
+            let mut rows = self.write();
+            rows.holds = grouped(of_jobs, |hold| hold.key.job);
+            rows.host_holds = grouped(of_hosts, |hold| hold.project);
+        }
+        self.look_at_sync(store).await?;
         self.seq.send_replace(seq);
         Ok(())
     }
@@ -94,16 +110,51 @@ impl Catalogue {
                 self.load_projects(store).await?;
             }
             if !named.is_empty() {
-                let jobs = store.jobs_of(named).await?;
-                let mut rows = self.write();
-                jobs.into_iter().for_each(|job| rows.put_job(job));
+                self.follow_jobs(store, &named).await?;
             }
+            self.follow_hosts(store, &records).await?;
             self.reach(last);
             for record in records {
                 // Nobody may be listening.
                 let _ = self.feed.send(Arc::new(record));
             }
         }
+        Ok(())
+    }
+
+    /// Loads jobs, and what stands still of them.
+    async fn follow_jobs(&self, store: &Store, named: &BTreeSet<i64>) -> Result<(), StoreError> {
+        let jobs = store.jobs_of(named.iter().copied()).await?;
+        let mut holds = grouped(store.holds_of(named.iter().copied()).await?, |hold| hold.key.job);
+        let mut rows = self.write();
+        jobs.into_iter().for_each(|job| rows.put_job(job));
+        for job in named {
+            match holds.remove(job) {
+                Some(holds) => drop(rows.holds.insert(*job, holds)),
+                None => drop(rows.holds.remove(job)),
+            }
+        }
+        Ok(())
+    }
+
+    /// Loads what stands still of hosts in all jobs, where a record is about one.
+    async fn follow_hosts(&self, store: &Store, records: &[Link]) -> Result<(), StoreError> {
+        let of_hosts = records.iter().filter(|record| record.fields.target_kind == "host");
+        let projects: BTreeSet<i64> = of_hosts.map(|record| record.fields.project).collect();
+        for project in projects {
+            let holds = store.holds(project, Some(0)).await?;
+            self.write().host_holds.insert(project, holds.into());
+        }
+        Ok(())
+    }
+
+    /// Looks at how far the registry has followed.
+    ///
+    /// # Errors
+    /// The database is away.
+    pub async fn look_at_sync(&self, store: &Store) -> Result<(), StoreError> {
+        let unwritten = store.unwritten().await?.into_iter().collect();
+        self.write().unwritten = unwritten;
         Ok(())
     }
 
@@ -195,12 +246,32 @@ impl Catalogue {
         rows.jobs.get(rows.job_names.get(&(project, name.to_owned()))?).cloned()
     }
 
+    /// The job of that id.
+    #[must_use]
+    pub fn job_of(&self, id: i64) -> Option<Arc<JobRow>> {
+        self.read().jobs.get(&id).cloned()
+    }
+
     /// The jobs of a project, by name.
     #[must_use]
     pub fn jobs(&self, project: i64) -> Vec<Arc<JobRow>> {
         let rows = self.read();
         let names = rows.job_names.range((project, String::new())..(project + 1, String::new()));
         names.filter_map(|(_, id)| rows.jobs.get(id).cloned()).collect()
+    }
+
+    /// What stands still of a job by somebody's wish, and what of hosts in all jobs of its project.
+    #[must_use]
+    pub fn holds(&self, job: &JobRow) -> (Arc<[Hold]>, Arc<[Hold]>) {
+        let rows = self.read();
+        let found = |map: &HashMap<i64, Arc<[Hold]>>, key: i64| map.get(&key).cloned().unwrap_or_default();
+        (found(&rows.holds, job.id), found(&rows.host_holds, job.project))
+    }
+
+    /// How far the registry has followed a job, as of a moment ago.
+    #[must_use]
+    pub fn sync(&self, job: i64) -> SyncState {
+        self.read().unwritten.get(&job).copied().unwrap_or(SyncState::Written)
     }
 
     /// The same, each with the text that it is searched by.
@@ -242,6 +313,14 @@ impl Catalogue {
     fn write(&self) -> std::sync::RwLockWriteGuard<'_, Rows> {
         self.rows.write().unwrap_or_else(PoisonError::into_inner)
     }
+}
+
+fn grouped(holds: Vec<Hold>, key: impl Fn(&Hold) -> i64) -> HashMap<i64, Arc<[Hold]>> {
+    let mut groups: HashMap<i64, Vec<Hold>> = HashMap::new();
+    for hold in holds {
+        groups.entry(key(&hold)).or_default().push(hold);
+    }
+    groups.into_iter().map(|(key, holds)| (key, holds.into())).collect()
 }
 
 impl Rows {

@@ -14,6 +14,9 @@ pub struct Rate {
     pub at_once: u32,
 }
 
+/// How often one job may be triggered, whoever asks.
+pub const TRIGGERS: Rate = Rate { a_second: 1, at_once: 5 };
+
 /// When a bucket is full again, microseconds since the epoch.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Bucket(i64);

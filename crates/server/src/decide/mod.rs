@@ -4,9 +4,12 @@
 //! repository.
 
 pub mod alerts;
+pub mod apply;
 pub mod author;
 pub mod chain;
 pub mod claims;
+pub mod code;
+pub mod effects;
 pub mod group;
 pub mod hold;
 pub mod limits;

@@ -476,6 +476,7 @@ mod tests {
             run_min: 0,
             run_max: 0,
             changed: 0,
+            changed_by: String::new(),
         }
     }
 

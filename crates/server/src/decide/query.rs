@@ -35,10 +35,11 @@ enum What {
     Status,
     Host,
     Outcome,
+    Sync,
     Next,
 }
 
-const QUALIFIERS: [(&str, What); 13] = [
+const QUALIFIERS: [(&str, What); 14] = [
     ("state", What::State),
     ("kind", What::Kind),
     ("tag", What::Tag),
@@ -52,6 +53,7 @@ const QUALIFIERS: [(&str, What); 13] = [
     // Elastic-Job's word for the same.
     ("server", What::Host),
     ("outcome", What::Outcome),
+    ("sync", What::Sync),
     ("next", What::Next),
 ];
 
@@ -80,6 +82,8 @@ pub trait Live {
     fn is_on(&self, host: &str) -> bool;
     /// How it last ended.
     fn outcome(&self) -> Option<&'static str>;
+    /// How far the registry has followed.
+    fn sync(&self) -> &'static str;
     /// When it fires next.
     fn fires_next(&self) -> Option<Millis>;
 }
@@ -222,6 +226,7 @@ impl Word {
             What::Status => live.status().is_some_and(is),
             What::Host => live.is_on(text),
             What::Outcome => live.outcome().is_some_and(is),
+            What::Sync => is(live.sync()),
             What::Next => {
                 let soon = live.fires_next().is_some_and(|at| at - subject.now <= self.within);
                 soon == text.starts_with('<')
@@ -258,6 +263,7 @@ mod tests {
             run_min: 0,
             run_max: 0,
             changed: 0,
+            changed_by: String::new(),
         }
     }
 
@@ -274,6 +280,10 @@ mod tests {
 
         fn outcome(&self) -> Option<&'static str> {
             Some("failed")
+        }
+
+        fn sync(&self) -> &'static str {
+            "pending"
         }
 
         fn fires_next(&self) -> Option<Millis> {

@@ -224,3 +224,17 @@ impl Answer for Done {
         operation.answers_nothing(204, "it was done");
     }
 }
+
+/// A jobs file.
+#[derive(Debug)]
+pub struct Yaml(pub String);
+
+impl Answer for Yaml {
+    fn render(self) -> Rendered {
+        Rendered { kind: "application/yaml".to_owned(), body: self.0, ..Rendered::empty(StatusCode::OK) }
+    }
+
+    fn describe(operation: &mut Operation) {
+        operation.answers_yaml("a jobs file; what is at its default is left out");
+    }
+}

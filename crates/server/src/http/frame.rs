@@ -38,8 +38,6 @@ use std::time::Duration;
 const LONGEST: Duration = Duration::from_secs(30);
 /// The longest address, bytes.
 const LONGEST_ADDRESS: usize = 8 << 10;
-/// The largest body, bytes.
-const LARGEST: usize = 1 << 20;
 /// How long a request waits for what its sender has seen elsewhere.
 const CATCH_UP: Duration = Duration::from_secs(1);
 
@@ -48,7 +46,7 @@ pub(super) async fn serve<C, F>(
     app: Arc<App>,
     pattern: &'static str,
     names: BTreeMap<String, String>,
-    known: Arc<[String]>,
+    takes: Arc<Takes>,
     request: Request,
     call: C,
 ) -> Response<Body>
@@ -59,7 +57,7 @@ where
     let id = uuid::Uuid::now_v7().to_string();
     let method = request.method().clone();
     let mut told = None;
-    let row = Row { pattern, names, known: &known };
+    let row = Row { pattern, names, takes: &takes };
     let work = answer(Arc::clone(&app), id.clone(), row, request, &mut told, call);
     let work = AssertUnwindSafe(tokio::time::timeout(LONGEST, work)).catch_unwind();
     let answered = match work.await {
@@ -96,8 +94,16 @@ where
 struct Row<'a> {
     pattern: &'static str,
     names: BTreeMap<String, String>,
+    takes: &'a Takes,
+}
+
+/// What a route takes.
+#[derive(Debug)]
+pub(super) struct Takes {
     /// The parameters that it knows.
-    known: &'a [String],
+    pub(super) parameters: Vec<String>,
+    /// The largest body, bytes.
+    pub(super) largest: usize,
 }
 
 async fn answer<C, F>(
@@ -112,7 +118,7 @@ where
     C: FnOnce(Ask) -> F,
     F: Future<Output = Answered<Response<Body>>>,
 {
-    let Row { pattern, names, known } = row;
+    let Row { pattern, names, takes: Takes { parameters: known, largest } } = row;
     let _room =
         app.room().ok_or_else(|| Problem::new(Code::Busy, "too many requests are under way").retry(1))?;
     let peer = identity::peer(&request);
@@ -122,11 +128,11 @@ where
         return Err(Problem::new(Code::BadRequest, detail).into());
     }
     let query = parameters(parts.uri.query().unwrap_or_default(), known)?;
-    let body = axum::body::to_bytes(body, LARGEST).await.map_err(|error| {
+    let body = axum::body::to_bytes(body, *largest).await.map_err(|error| {
         let text = error.to_string();
         if text.contains("length limit") {
-            Problem::new(Code::TooLarge, format!("the body has more than {LARGEST} bytes"))
-                .with("limit", LARGEST)
+            Problem::new(Code::TooLarge, format!("the body has more than {largest} bytes"))
+                .with("limit", largest)
         } else {
             Problem::new(Code::BadRequest, format!("the body ended early: {text}"))
         }

@@ -1,7 +1,7 @@
 //! How often somebody may ask, and the headers that tell them.
 
 use crate::config::Config;
-use crate::decide::limits::{Bucket, Rate, Standing};
+use crate::decide::limits::{Bucket, Rate, Standing, TRIGGERS};
 use crate::http::refusal::Answered;
 use crate::identity::guess::ALL;
 use clockwright_api::{Code, Problem};
@@ -27,6 +27,7 @@ pub enum Counted {
 pub struct Limits {
     each: Mutex<HashMap<(String, Counted), Bucket>>,
     sign_ins: Mutex<Bucket>,
+    triggers: Mutex<HashMap<i64, Bucket>>,
 }
 
 /// How a request's sender stands after it.
@@ -51,6 +52,24 @@ impl Limits {
         let (allowed, standing) = rate.take(each.entry((who.to_owned(), counted)).or_default(), now);
         let answer = if allowed { Ok(()) } else { Err(refused(counted, rate, standing).into()) };
         (answer, Told { counted, rate, standing })
+    }
+
+    /// Lets a job be triggered once more, whoever asks.
+    ///
+    /// # Errors
+    /// `rate-limited`.
+    pub fn trigger(&self, job: i64, name: &str, now: Millis) -> Answered<()> {
+        let mut triggers = self.triggers.lock().unwrap_or_else(PoisonError::into_inner);
+        if triggers.len() >= MOST {
+            triggers.retain(|_, bucket| !Rate::is_full(*bucket, now));
+        }
+        let (allowed, standing) = TRIGGERS.take(triggers.entry(job).or_default(), now);
+        if allowed {
+            return Ok(());
+        }
+        let detail =
+            format!("`{name}` may be triggered once a second, and {} times at once", TRIGGERS.at_once);
+        Err(Problem::new(Code::RateLimited, detail).retry(standing.wait).into())
     }
 
     /// Lets one more password be looked at.

@@ -3,6 +3,7 @@
 
 pub mod answer;
 pub mod ask;
+pub mod files;
 pub mod frame;
 pub mod grant;
 pub mod json;

@@ -12,6 +12,9 @@ use utoipa::openapi::{
 };
 use utoipa::{IntoParams, ToSchema};
 
+/// The largest body that an operation takes unless it says more, bytes.
+const LARGEST: usize = 1 << 20;
+
 /// The schemas that operations name.
 type Schemas = BTreeMap<String, RefOr<Schema>>;
 
@@ -23,6 +26,7 @@ pub struct Operation {
     answers: Vec<(u16, String, Option<String>)>,
     codes: BTreeSet<Code>,
     schemas: Schemas,
+    largest: Option<usize>,
 }
 
 impl Operation {
@@ -32,10 +36,26 @@ impl Operation {
         self.body = Some((content.to_owned(), name));
     }
 
+    /// Its body may have so many bytes.
+    pub fn takes_at_most(&mut self, bytes: usize) {
+        self.largest = Some(bytes);
+    }
+
+    /// How many bytes its body may have.
+    #[must_use]
+    pub fn largest(&self) -> usize {
+        self.largest.unwrap_or(LARGEST)
+    }
+
     /// It answers a body.
     pub fn answers<T: ToSchema>(&mut self, status: u16, text: &str) {
         let name = self.schema::<T>();
         self.answers.push((status, text.to_owned(), Some(name)));
+    }
+
+    /// It answers a jobs file.
+    pub fn answers_yaml(&mut self, text: &str) {
+        self.answers.push((200, format!("`application/yaml`: {text}"), None));
     }
 
     /// It answers events of forms that it [knows](Self::knows).

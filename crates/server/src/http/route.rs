@@ -62,7 +62,7 @@
 use crate::app::App;
 use crate::http::answer::Reply;
 use crate::http::ask::Ask;
-use crate::http::frame;
+use crate::http::frame::{self, Takes};
 use crate::http::grant::{Anyone, Asking, Grant, Granted, Open};
 use crate::http::openapi::{Described, Operation};
 use crate::http::parts::Part;
@@ -220,7 +220,7 @@ impl Routes {
     {
         let mut operation = Operation::default();
         E::describe(&mut operation);
-        let known: Arc<[String]> = operation.names().into();
+        let takes = Arc::new(Takes { parameters: operation.names(), largest: operation.largest() });
         self.rows.push(Described {
             method: method.clone(),
             path,
@@ -233,14 +233,14 @@ impl Routes {
         let handler = move |state: axum::extract::State<Arc<App>>,
                             names: Result<RawPathParams, RawPathParamsRejection>,
                             request: axum::extract::Request| {
-            let (endpoint, known) = (Arc::clone(&endpoint), Arc::clone(&known));
+            let (endpoint, takes) = (Arc::clone(&endpoint), Arc::clone(&takes));
             async move {
                 let Ok(names) = names else {
                     let problem = Problem::new(Code::BadRequest, "the address has bytes that are no text");
                     return frame::alone(&state.0, problem);
                 };
                 let names = names.iter().map(|(name, value)| (name.to_owned(), value.to_owned())).collect();
-                frame::serve(state.0, path, names, known, request, move |ask| endpoint.call(ask)).await
+                frame::serve(state.0, path, names, takes, request, move |ask| endpoint.call(ask)).await
             }
         };
         let there = self.methods.remove(path).unwrap_or_default();

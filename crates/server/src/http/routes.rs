@@ -5,7 +5,7 @@ use super::openapi::Described;
 use super::route::Routes;
 use super::v1::{
     alerts, channels, find, history, hosts, jobs, journal, links, lists, live, me, oidc, operations, people,
-    projects, rules, session, stream, sync, system,
+    plans, projects, rules, session, stream, sync, system,
 };
 use crate::app::App;
 use axum::Router;
@@ -143,6 +143,23 @@ fn of_jobs(routes: &mut Routes) {
     routes.refuses(&[Code::CodeNotAllowed, Code::ManagedByFiles, Code::JobRemoving]);
     routes.patch(JobWrite, at::JOB, "Change some of a job's settings", jobs::change);
     routes.refuses(&[Code::CodeNotAllowed, Code::ManagedByFiles, Code::JobRemoving]);
+    routes.get(JobRead, at::JOB_YAML, "A job as a jobs file", plans::yaml);
+    routes.post(JobRead, at::JOB_PREVIEW, "What other settings of a job would change", plans::preview);
+    routes.get(JobRead, at::PROJECT_EXPORT, "All jobs of a project as a jobs file", plans::export);
+    routes.post(JobRead, at::PROJECT_PLAN, "What jobs files would change", plans::plan);
+    routes.refuses(&[Code::BadYaml]);
+    routes.post(JobWrite, at::PROJECT_APPLY, "Let jobs be as files say", plans::apply);
+    routes.refuses(&[
+        Code::BadYaml,
+        Code::PlanStale,
+        Code::CodeNotAllowed,
+        Code::Diverged,
+        Code::OwnedBy,
+        Code::ManagedByConsole,
+        Code::JobExistsInRegistry,
+        Code::JobRemoving,
+        Code::LayoutCannot,
+    ]);
     routes.get(JobRead, at::JOB_VERSIONS, "A job's versions, the newest first", jobs::versions);
     routes.refuses(&[Code::BadCursor]);
     routes.get(JobRead, at::JOB_VERSION, "One version of a job", jobs::version);
@@ -170,6 +187,8 @@ fn of_what_is_live(routes: &mut Routes) {
     routes.refuses(&[Code::RegistryAway]);
     routes.get(JobRead, at::JOB_INSTANCES, "Who serves a job", live::instances);
     routes.refuses(&[Code::RegistryAway]);
+    routes.get(DumpRead, at::JOB_DUMP, "A job's nodes as text", live::dump);
+    routes.refuses(&[Code::RegistryAway, Code::RegistryDenied]);
     routes.get(JobRead, at::HOSTS, "The hosts of a project", hosts::list);
     routes.refuses(&[Code::RegistryAway]);
     routes.get(JobRead, at::HOST, "A host, with what is on it", hosts::show);

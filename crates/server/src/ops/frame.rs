@@ -75,6 +75,9 @@ pub async fn carry_out(app: &Arc<App>, asker: &Asker, asked: Asked) -> Answered<
     if asked.dry_run {
         return plan(app, asker, &asked, &before).await;
     }
+    if let (Act::Trigger, Some(job)) = (&asked.act, &asked.job) {
+        app.limits.trigger(job.id, &job.name, app.now())?;
+    }
     let id = uuid::Uuid::now_v7().to_string();
     // Should whoever asks go away before it runs, it is found by whoever looks for what was left.
     let live = app.ops.claim(&id);
@@ -207,7 +210,7 @@ fn told(
         return Vec::new();
     }
     let still = still_held(then, &wishes.lift);
-    still.into_iter().map(|hold| view::hold_view(app, asked.project.id, hold)).collect()
+    still.into_iter().map(|hold| view::hold_view(app, hold)).collect()
 }
 
 /// The transaction that begins it.

@@ -101,9 +101,8 @@ pub fn view(app: &App, row: &OperationRow) -> Operation {
 
 /// A hold as it is shown.
 #[must_use]
-pub fn hold_view(app: &App, project: i64, hold: &Hold) -> HoldView {
-    let jobs = app.catalogue.jobs(project);
-    let job = jobs.iter().find(|job| job.id == hold.key.job).map(|job| job.name.clone());
+pub fn hold_view(app: &App, hold: &Hold) -> HoldView {
+    let job = app.catalogue.job_of(hold.key.job).map(|job| job.name.clone());
     HoldView {
         job,
         scope: hold.key.scope.word().to_owned(),

@@ -30,6 +30,26 @@ impl Store {
     pub async fn holds(&self, project: i64, job: Option<i64>) -> Result<Vec<Hold>, StoreError> {
         self.fetch(of(self.sql(COLUMNS), project, job)).await?.iter().map(hold).collect()
     }
+
+    /// All holds, of all projects.
+    ///
+    /// # Errors
+    /// The database is away.
+    pub async fn all_holds(&self) -> Result<Vec<Hold>, StoreError> {
+        self.fetch(self.sql(COLUMNS)).await?.iter().map(hold).collect()
+    }
+
+    /// The holds of these jobs alone.
+    ///
+    /// # Errors
+    /// The database is away.
+    pub async fn holds_of(&self, jobs: impl IntoIterator<Item = i64>) -> Result<Vec<Hold>, StoreError> {
+        let mut sql = self.sql(COLUMNS);
+        sql.must("job IN (");
+        sql.list(jobs);
+        sql.text(" ORDER BY job, scope, target, kind");
+        self.fetch(sql).await?.iter().map(hold).collect()
+    }
 }
 
 impl Change {

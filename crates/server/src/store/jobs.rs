@@ -11,7 +11,8 @@ use clockwright_settings::canonical;
 use clockwright_sql::{Row, Value};
 
 pub(super) const COLUMNS: &str = "SELECT id, project, mode, name, version, state, managed, source, diverged, kind, cron, zone, items, title, \
-                       tags, owner, digest, run_min, run_max, changed FROM CLOCKWRIGHT_JOB";
+                       tags, owner, digest, run_min, run_max, changed, (SELECT v.author_name FROM CLOCKWRIGHT_JOB_VERSION v WHERE \
+                       v.job = CLOCKWRIGHT_JOB.id AND v.version = CLOCKWRIGHT_JOB.version) FROM CLOCKWRIGHT_JOB";
 pub(super) const VERSIONS: &str = "SELECT job, version, settings, digest, source_text, author, author_name, at, reason, origin, based_on FROM \
                         CLOCKWRIGHT_JOB_VERSION";
 
@@ -100,6 +101,8 @@ pub struct JobRow {
     pub run_max: i64,
     /// When it last changed.
     pub changed: Millis,
+    /// Who made its version, by the name of that time.
+    pub changed_by: String,
 }
 
 /// One version of a job.
@@ -366,6 +369,19 @@ impl Change {
         Ok(Some(row))
     }
 
+    /// A job that was changed by hand is as its file says again; false when it has another version by now.
+    ///
+    /// # Errors
+    /// The database is away.
+    pub async fn agree(&mut self, job: &JobRow) -> Result<bool, StoreError> {
+        let mut sql = self.sql("UPDATE CLOCKWRIGHT_JOB SET diverged = 0, changed = ");
+        sql.bind(self.now());
+        sql.is("id = ", job.id);
+        sql.is("version = ", job.version);
+        sql.must("alive = ''");
+        Ok(self.execute(sql).await? == 1)
+    }
+
     /// Moves a job from one state to another; false when it is not in that one. One that is removed leaves its name to others.
     ///
     /// # Errors
@@ -405,6 +421,7 @@ impl Change {
             run_min: new.run_min,
             run_max: new.run_max,
             changed: self.now(),
+            changed_by: self.actor().name.clone(),
         }
     }
 
@@ -457,6 +474,7 @@ pub(super) fn job(row: &Row) -> Result<JobRow, StoreError> {
         run_min: row.int(17)?,
         run_max: row.int(18)?,
         changed: row.int(19)?,
+        changed_by: row.maybe_text(20)?.unwrap_or_default(),
     })
 }
 

@@ -300,6 +300,33 @@ impl Store {
         Ok(tx.commit().await?)
     }
 
+    /// The jobs that the registry does not have as the database says, and how far it is with each.
+    ///
+    /// # Errors
+    /// The database is away.
+    pub async fn unwritten(&self) -> Result<Vec<(i64, SyncState)>, StoreError> {
+        let mut sql = self.sql("SELECT job, state FROM CLOCKWRIGHT_SYNC");
+        // By name, which the index knows; unlike `<>`.
+        sql.must("state IN (");
+        sql.list(
+            [
+                SyncState::Pending,
+                SyncState::Held,
+                SyncState::Conflict,
+                SyncState::Reported,
+                SyncState::Denied,
+                SyncState::Contended,
+            ]
+            .map(SyncState::word),
+        );
+        let state = |row: &Row| {
+            let word = row.text(1)?;
+            let state = SyncState::of(&word).ok_or_else(|| unknown("state of sync", &word))?;
+            Ok((row.int(0)?, state))
+        };
+        self.fetch(sql).await?.iter().map(state).collect()
+    }
+
     /// The greatest version of a namespace's `control` node that was seen.
     ///
     /// # Errors

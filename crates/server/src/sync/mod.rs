@@ -2,12 +2,14 @@
 //! is read and written.
 
 pub mod control;
+mod found;
 mod held;
 pub mod notice;
 pub mod sweep;
 pub mod write;
 
 pub use crate::decide::group::{Synced, Word};
+pub use found::{Found, found};
 pub use held::confirm;
 pub use sweep::{Swept, sweep};
 pub use write::{By, Failed, look_only, registry_of, write, write_by};

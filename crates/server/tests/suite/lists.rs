@@ -17,6 +17,7 @@ on_each_database! {
     a_list_can_be_had_as_lines
     what_is_looked_at_first_shows_what_one_may_see
     the_next_instants_of_a_schedule_are_told
+    a_row_says_what_holds_it_how_far_the_registry_is_and_who_changed_it
 }
 
 const NOW: Millis = 1_800_000_000_000;
@@ -175,7 +176,51 @@ async fn the_next_instants_of_a_schedule_are_told(stage: &Stage) {
     let ask = "/schedules/next?cron=0+0+2+*+*+%3F&zone=Asia/Shanghai&n=2&from=2027-01-15T00:00:00Z";
     let next = stage.get(&root, ask).await.is(200);
     assert_eq!(next["fires"], json!(["2027-01-15T18:00:00.000Z", "2027-01-16T18:00:00.000Z"]));
+    assert_eq!(next["sentence"], json!({ "en": "Every day at 02:00", "zh": "每天 02:00" }));
     stage.get(&root, "/schedules/next?cron=0+61+*+*+*+%3F").await.refused("invalid");
     stage.get(&root, "/schedules/next?cron=0+0+2+*+*+%3F&n=1001").await.refused("invalid");
     stage.get(&Caller::default(), ask).await.refused("not-signed-in");
+}
+
+async fn a_row_says_what_holds_it_how_far_the_registry_is_and_who_changed_it(stage: &Stage) {
+    let root = stage.admin().await;
+    for (project, registry) in [("billing", "home"), ("away", "far")] {
+        let ask = json!({ "name": project, "registry": registry });
+        stage.post(&root, "/projects", ask).await.is(201);
+        let settings =
+            json!({ "elasticJobClass": "com.example.Job", "cron": "0 30 2 * * ?", "timeZone": "UTC" });
+        let job = json!({ "name": "night", "settings": settings });
+        stage.post(&root, &format!("/projects/{project}/jobs"), job).await.is(201);
+    }
+    let lina = stage.somebody(&root, "lina", Some("developer")).await;
+    let patch = json!({ "settings": { "description": "x" } });
+    stage.patch(&lina.at(1), &format!("{JOBS}/night"), patch).await.is(200);
+    stage.post(&root, &format!("{JOBS}/night/pause"), json!({ "reason": "audit" })).await.is(200);
+    let row = async |path: &str| stage.get(&root, path).await.is(200)["items"][0].clone();
+    let here = row(JOBS).await;
+    assert_eq!(here["schedule"]["sentence"], json!({ "en": "Every day at 02:30", "zh": "每天 02:30" }));
+    assert_eq!(
+        (&here["changedBy"], &here["managed"], &here["diverged"]),
+        (&json!("lina"), &json!("console"), &json!(false))
+    );
+    let hold = &here["holds"][0];
+    assert_eq!(
+        (&hold["kind"], &hold["by"], &hold["reason"]),
+        (&json!("pause"), &json!("root"), &json!("audit"))
+    );
+    soon("what is written is known", async || {
+        stage.pass(20);
+        row(JOBS).await["sync"] == "written"
+    })
+    .await;
+    stage.post(&root, &format!("{JOBS}/night/resume"), json!({})).await.is(200);
+    assert_eq!(row(JOBS).await.get("holds"), None);
+    soon("what waits for its registry is found", async || {
+        stage.pass(20);
+        let page = stage.get(&root, "/jobs?q=sync:pending").await.is(200);
+        page["count"] == 1 && page["items"][0]["project"] == "away" && page["items"][0]["sync"] == "pending"
+    })
+    .await;
+    let written = stage.get(&root, "/jobs?q=sync:written").await.is(200);
+    assert_eq!(written["items"][0]["project"], "billing");
 }

@@ -13,6 +13,7 @@ on_each_database! {
     a_job_is_shown_as_the_registry_has_it_now
     items_instances_and_hosts_are_answered_from_the_mirror
     nobody_sees_what_lives_in_a_project_of_others
+    a_dump_masks_addresses_and_who_sees_them_is_on_record
 }
 
 const A: &str = "10.0.0.1@-@7";
@@ -104,9 +105,35 @@ async fn items_instances_and_hosts_are_answered_from_the_mirror(stage: &Stage) {
 async fn nobody_sees_what_lives_in_a_project_of_others(stage: &Stage) {
     let (root, _java) = serve(stage).await;
     let stranger = stage.somebody(&root, "stranger", None).await;
-    for path in
-        ["/jobs/report/live", "/jobs/report/items", "/jobs/report/instances", "/hosts", "/hosts/10.0.0.1"]
-    {
+    for path in [
+        "/jobs/report/dump",
+        "/jobs/report/live",
+        "/jobs/report/items",
+        "/jobs/report/instances",
+        "/hosts",
+        "/hosts/10.0.0.1",
+    ] {
         stage.get(&stranger, &format!("/projects/billing{path}")).await.refused("not-found");
     }
+}
+
+async fn a_dump_masks_addresses_and_who_sees_them_is_on_record(stage: &Stage) {
+    let (root, _java) = serve(stage).await;
+    let viewer = stage.somebody(&root, "vera", Some("viewer")).await;
+    let dump = stage.get(&viewer, &format!("{J}/dump")).await.is(200);
+    let text = dump["text"].as_str().unwrap();
+    assert_eq!(dump["masked"], true);
+    assert!(text.contains("/report/servers/ip1 | \n") && !text.contains("10.0.0.1"), "{text}");
+    let refused = stage.get(&viewer, &format!("{J}/dump?unmasked=true")).await.refused("not-allowed");
+    assert_eq!(refused["permission"], "dump.unmasked");
+    let told = async || {
+        stage.get(&root, "/projects/billing/journal?action=job.dumped").await.is(200)["items"].clone()
+    };
+    assert_eq!(told().await, json!([]));
+    let dump = stage.get(&root, &format!("{J}/dump?unmasked=true")).await.is(200);
+    assert!(dump["text"].as_str().unwrap().contains("/report/servers/10.0.0.1 | \n"), "{dump:#}");
+    assert_eq!(
+        (&told().await[0]["actor"]["name"], &told().await[0]["target"]["name"]),
+        (&json!("root"), &json!("report"))
+    );
 }

@@ -20,6 +20,7 @@ mod live;
 mod matrix;
 mod oidc;
 mod operations;
+mod plans;
 mod projects;
 mod receivers;
 mod stage;

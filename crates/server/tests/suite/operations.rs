@@ -32,6 +32,7 @@ on_each_database! {
     a_removal_can_stop_what_runs
     a_crash_at_any_step_is_made_good_once
     the_same_request_is_carried_out_once
+    a_job_is_triggered_once_a_second_after_a_burst
 }
 
 async fn a_disable_is_followed_in_the_layout_of_2x(stage: &Stage) {
@@ -456,4 +457,21 @@ async fn the_same_request_is_carried_out_once(stage: &Stage) {
         reply.status == 200 && reply.body["id"] == begun["id"]
     })
     .await;
+}
+
+async fn a_job_is_triggered_once_a_second_after_a_burst(stage: &Stage) {
+    let fleet = Fleet::new(stage, Layout::V2).await;
+    // Nobody serves it, so each is refused; that counts as well.
+    for _ in 0..5 {
+        fleet.operate("trigger", json!({})).await.refused("no-live-instance");
+    }
+    let limited = fleet.operate("trigger", json!({})).await;
+    assert_eq!(limited.headers["retry-after"], "1");
+    limited.refused("rate-limited");
+    fleet.operate("trigger", json!({ "dryRun": true })).await.refused("no-live-instance");
+    fleet.operate("pause", json!({})).await.is(200);
+    fleet.operate("resume", json!({})).await.is(200);
+    stage.pass(1_000);
+    fleet.operate("trigger", json!({})).await.refused("no-live-instance");
+    fleet.operate("trigger", json!({})).await.refused("rate-limited");
 }

@@ -113,6 +113,7 @@ impl Database {
             run_min: 0,
             run_max: 0,
             changed: now,
+            changed_by: String::new(),
         };
         let version = VersionRow {
             job: id,

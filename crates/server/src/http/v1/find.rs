@@ -139,5 +139,6 @@ pub(in crate::http) async fn next_fires(
     })?;
     let from = ask.from.map_or_else(|| app.now(), |at| at.0);
     let fires = std::iter::successors(schedule.next_after(from), |at| schedule.next_after(*at));
-    Ok(Found::new(NextFires { fires: fires.take(count).map(At).collect() }))
+    let sentence = rows::sentence(&schedule);
+    Ok(Found::new(NextFires { fires: fires.take(count).map(At).collect(), sentence }))
 }

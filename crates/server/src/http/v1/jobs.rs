@@ -5,6 +5,7 @@ use super::rows::words;
 use super::{conflict, done, target};
 use crate::app::{App, Told};
 use crate::decide::chain::told;
+use crate::decide::code;
 use crate::http::answer::{Created, Found};
 use crate::http::grant::{Asker, Granted};
 use crate::http::parts::{Body, Matches, Named, Query, TheJob};
@@ -37,7 +38,7 @@ pub(in crate::http) async fn show(
     Ok(Found::at(definition(who.project()?, &job, &version, syncs.first()), job.version))
 }
 
-async fn current(app: &App, job: &JobRow) -> Answered<VersionRow> {
+pub(super) async fn current(app: &App, job: &JobRow) -> Answered<VersionRow> {
     let missing =
         || Problem::new(Code::Internal, format!("version {} of `{}` is missing", job.version, job.name));
     Ok(app.store.version(job.id, job.version).await?.ok_or_else(missing)?)
@@ -158,7 +159,7 @@ fn usable(settings: JobSettings) -> Result<JobSettings, Vec<SettingsError>> {
     clockwright_settings::check(&settings).map(|_| settings)
 }
 
-fn invalid(problems: &[SettingsError]) -> Problem {
+pub(super) fn invalid(problems: &[SettingsError]) -> Problem {
     let mut problem = Problem::new(Code::Invalid, "the settings cannot be used");
     problem.errors = problems
         .iter()
@@ -201,49 +202,14 @@ fn run_time(asked: RunTime) -> Answered<(i64, i64)> {
     Ok((min, max))
 }
 
-/// Keys that decide what a job runs are for those who have `job.code`. A job of a program's own code names only a class, which nobody can
-/// make a machine run that does not have it; so it takes none to make one.
+/// Keys that decide what a job runs are for those who have `job.code`.
 fn code(who: &Granted<JobWrite>, before: Option<&JobSettings>, after: &JobSettings) -> Answered<()> {
-    if who.may(Permission::JobCode) {
-        return Ok(());
-    }
-    let touched: Vec<&str> = match before {
-        None if matches!(after.kind.word(), "SIMPLE" | "DATAFLOW") => Vec::new(),
-        None => vec!["elasticJobType", "props"],
-        Some(before) => {
-            let keys = canonical::diff(before, after).into_iter().map(|change| change.key);
-            keys.filter(|key| decides_code(key, before, after)).collect()
-        }
-    };
+    let touched = if who.may(Permission::JobCode) { Vec::new() } else { code::touched(before, after) };
     if touched.is_empty() {
         return Ok(());
     }
     let detail = format!("`{}` decide what the job runs, and need job.code", touched.join("`, `"));
     Err(Problem::new(Code::CodeNotAllowed, detail).with("keys", touched).into())
-}
-
-fn decides_code(key: &str, before: &JobSettings, after: &JobSettings) -> bool {
-    let runs = |key: &str| key.starts_with("script.") || key.starts_with("http.");
-    match key {
-        "elasticJobType"
-        | "elasticJobClass"
-        | "jobExceptionHandler"
-        | "executorServiceHandler"
-        | "jobExecutorServiceHandlerType"
-        | "jobErrorHandlerType" => true,
-        "props" => {
-            let of = |settings: &JobSettings| -> Vec<(String, String)> {
-                settings
-                    .props
-                    .iter()
-                    .filter(|(key, _)| runs(key))
-                    .map(|(key, value)| (key.clone(), value.clone()))
-                    .collect()
-            };
-            of(before) != of(after)
-        }
-        _ => false,
-    }
 }
 
 pub(in crate::http) async fn replace(
@@ -500,7 +466,7 @@ pub(in crate::http) async fn differences(
 }
 
 /// A setting that differs, as answers show it.
-pub(super) fn differences_of(change: Change) -> Difference {
+pub(crate) fn differences_of(change: Change) -> Difference {
     let value = |value: Option<clockwright_settings::value::Value>| value.map(|value| value.to_json());
     Difference { key: change.key.to_owned(), before: value(change.before), after: value(change.after) }
 }

@@ -168,6 +168,10 @@ impl Live for Facts<'_> {
         self.app.outcomes.last(self.project, &self.job.name).map(|last| last.outcome)
     }
 
+    fn sync(&self) -> &'static str {
+        self.app.catalogue.sync(self.job.id).word()
+    }
+
     fn fires_next(&self) -> Option<Millis> {
         rows::next_fire(self.job, self.app.now())
     }

@@ -2,20 +2,24 @@
 //! the registry, after a commit that proves how old that is.
 
 use super::sync::refuse;
+use super::{done, target};
 use crate::app::App;
 use crate::http::answer::Found;
 use crate::http::grant::Granted;
-use crate::http::parts::TheJob;
+use crate::http::parts::{Query, TheJob};
 use crate::http::refusal::Answered;
 use crate::mirror::row::{ItemRow, Names, Number, Row};
 use crate::mirror::{Picture, State, session};
 use crate::store::{JobRow, ProjectRow};
 use crate::sync::{Failed, registry_of};
-use clockwright_api::live::{Held, ItemCell, JobHost, LastRun, LiveInstance, LiveItem, LiveJob, Now, Pause};
-use clockwright_api::permission::kinds::JobRead;
-use clockwright_api::{At, Code, Problem};
+use clockwright_api::live::{
+    Dump, DumpAsk, Held, ItemCell, JobHost, LastRun, LiveInstance, LiveItem, LiveJob, Now, Pause,
+};
+use clockwright_api::permission::kinds::{DumpRead, JobRead};
+use clockwright_api::{At, Code, Permission, Problem};
 use clockwright_fleet::view::{self, InstanceKind, ItemStatus, JobView, ViewError};
 use clockwright_model::Item;
+use serde_json::json;
 use std::sync::Arc;
 
 pub(in crate::http) async fn show(
@@ -32,6 +36,34 @@ pub(in crate::http) async fn show(
         Err(ViewError::Registry(error)) => Err(refuse(Failed::Registry(error))),
         Err(error) => Err(nowhere(project, &job).with("why", error.to_string()).into()),
     }
+}
+
+pub(in crate::http) async fn dump(
+    app: Arc<App>,
+    who: Granted<DumpRead>,
+    TheJob(job): TheJob,
+    Query(DumpAsk { unmasked }): Query<DumpAsk>,
+) -> Answered<Found<Dump>> {
+    let project = who.project()?;
+    if unmasked && !who.may(Permission::DumpUnmasked) {
+        let needs = Permission::DumpUnmasked;
+        let detail = format!("`{needs}` is needed on the project `{}` to see addresses", project.name);
+        let problem = Problem::new(Code::NotAllowed, detail).with("permission", needs.name());
+        return Err(problem.fix("leave `unmasked` away: what is on which host is told all the same").into());
+    }
+    let (registry, keys) = registry_of(&app, project).await.map_err(refuse)?;
+    let text = match view::dump(&*registry, &keys, &job.name, !unmasked).await {
+        Ok(text) => text,
+        Err(ViewError::Registry(error)) => return Err(refuse(Failed::Registry(error))),
+        Err(_) => return Err(nowhere(project, &job).into()),
+    };
+    if unmasked {
+        // Nobody is shown what is not on record.
+        let mut change = app.begin_as(who.asker().actor.clone()).await?;
+        change.record(done("job.dumped", project.id, target("job", job.id, &job.name), json!(null), ""));
+        app.commit(change).await?;
+    }
+    Ok(Found::new(Dump { text, masked: !unmasked }))
 }
 
 /// The database has the job, and the registry has not.

@@ -169,7 +169,7 @@ on_a_host! {
 pub(in crate::http) async fn holds(app: Arc<App>, who: Granted<JobRead>) -> Answered<Found<List<HoldView>>> {
     let project = who.project()?.id;
     let holds = app.store.holds(project, None).await?;
-    Ok(Found::new(holds.iter().map(|hold| hold_view(&app, project, hold)).collect()))
+    Ok(Found::new(holds.iter().map(|hold| hold_view(&app, hold)).collect()))
 }
 
 pub(in crate::http) async fn list(

@@ -2,10 +2,12 @@
 
 use crate::app::App;
 use crate::mirror::Picture;
+use crate::ops::hold_view;
 use crate::store::{JobRow, JobState, ProjectRow};
 use clockwright_api::At;
-use clockwright_api::jobs::{ItemCounts, JobRow as Row, Last, Timing};
-use clockwright_model::Millis;
+use clockwright_api::jobs::{ItemCounts, JobRow as Row, Last, Sentence, Timing};
+use clockwright_api::operations::HoldView;
+use clockwright_model::{Language, Millis};
 use clockwright_planner::Schedule;
 
 /// The row of a job.
@@ -27,11 +29,7 @@ pub(super) fn joined(app: &App, project: &ProjectRow, job: &JobRow, picture: &Pi
         state: job.state.word().to_owned(),
         managed: job.managed.word().to_owned(),
         diverged: job.diverged,
-        schedule: Timing {
-            cron: job.cron.clone(),
-            zone: job.zone.clone(),
-            next_fire_at: next_fire(job, now).map(At),
-        },
+        schedule: timing(job, now),
         items: ItemCounts {
             total: job.items.unsigned_abs(),
             running: items.running.into(),
@@ -40,6 +38,8 @@ pub(super) fn joined(app: &App, project: &ProjectRow, job: &JobRow, picture: &Pi
         },
         instances: live.map_or(0, |row| row.members().count() as u64),
         hosts: live.map_or(0, |row| row.hosts.len() as u64),
+        holds: holds(app, job, picture),
+        sync: app.catalogue.sync(job.id).word().to_owned(),
         last: app.outcomes.last(project, &job.name).map(last),
         outcomes: None,
         title: job.title.clone(),
@@ -47,7 +47,19 @@ pub(super) fn joined(app: &App, project: &ProjectRow, job: &JobRow, picture: &Pi
         owner: job.owner.clone(),
         version: job.version,
         changed_at: At(job.changed),
+        changed_by: job.changed_by.clone(),
     }
+}
+
+/// What stands still of a job: by its own holds, and by those of its hosts.
+fn holds(app: &App, job: &JobRow, picture: &Picture) -> Vec<HoldView> {
+    let (own, of_hosts) = app.catalogue.holds(job);
+    let knows = |host: &str| {
+        let row = picture.job(&job.name);
+        row.is_some_and(|row| row.hosts.iter().any(|(known, _)| picture.names.text(*known) == host))
+    };
+    let of_hosts = of_hosts.iter().filter(|hold| knows(&hold.key.target));
+    own.iter().chain(of_hosts).map(|hold| hold_view(app, hold)).collect()
 }
 
 pub(super) fn last(last: crate::outcomes::Last) -> Last {
@@ -62,11 +74,30 @@ pub(super) fn last(last: crate::outcomes::Last) -> Last {
     }
 }
 
+fn timing(job: &JobRow, now: Millis) -> Timing {
+    let schedule = schedule(job);
+    let next = schedule.as_ref().filter(|_| job.state == JobState::Online);
+    Timing {
+        cron: job.cron.clone(),
+        zone: job.zone.clone(),
+        next_fire_at: next.and_then(|schedule| schedule.next_after(now)).map(At),
+        sentence: schedule.as_ref().map(sentence),
+    }
+}
+
+/// A schedule in words, in each language.
+pub(super) fn sentence(schedule: &Schedule) -> Sentence {
+    Sentence { en: schedule.sentence(Language::English), zh: schedule.sentence(Language::Chinese) }
+}
+
+fn schedule(job: &JobRow) -> Option<Schedule> {
+    let zone = Some(job.zone.as_str()).filter(|zone| !zone.is_empty());
+    Schedule::parse(&job.cron, zone).ok()
+}
+
 /// When a job fires next, by its schedule alone.
 pub(super) fn next_fire(job: &JobRow, now: Millis) -> Option<Millis> {
-    let zone = Some(job.zone.as_str()).filter(|zone| !zone.is_empty());
-    let fires = job.state == JobState::Online;
-    fires.then(|| Schedule::parse(&job.cron, zone).ok()?.next_after(now)).flatten()
+    (job.state == JobState::Online).then(|| schedule(job)?.next_after(now)).flatten()
 }
 
 pub(super) fn words(text: &str) -> Vec<String> {

@@ -4,23 +4,22 @@ use super::jobs::{differences_of, name_of};
 use super::{TheId, done, paging, target};
 use crate::app::{App, Told};
 use crate::decide::chain::Actor;
-use crate::decide::sync::{Access, Conflict, Verdict, without_overwrite};
+use crate::decide::sync::{Access, Conflict, Verdict};
 use crate::http::answer::Found;
 use crate::http::grant::{Asker, Granted};
 use crate::http::parts::{Body, Named, Query, TheJob};
 use crate::http::refusal::{Answered, Refusal};
 use crate::ops::{self, Mended};
-use crate::store::{DriftRow, JobRow, NewJob, ProjectRow, StoreError, SyncState};
-use crate::sync::{By, Failed, Swept, Synced, look_only, registry_of, sweep, write, write_by};
+use crate::store::{DriftRow, JobRow, Managed, NewJob, ProjectRow, StoreError, SyncState};
+use crate::sync::{By, Failed, Swept, Synced, found, look_only, registry_of, sweep, write, write_by};
 use clockwright_api::page::Page;
 use clockwright_api::permission::kinds::{ProjectWrite, SyncAdopt, SyncRead, SyncRun};
 use clockwright_api::sync::{
     Adopt, Adopted, DriftAsk, DriftView, JobState, JobSync, ProjectSync, Resolve, Side, Unmanaged,
 };
 use clockwright_api::{At, Code, List, Problem};
-use clockwright_fleet::Layout;
 use clockwright_fleet::keys::Key;
-use clockwright_model::{JobName, JobSettings};
+use clockwright_model::JobName;
 use clockwright_registry::Path;
 use clockwright_settings::{Change, canonical};
 use serde_json::json;
@@ -137,14 +136,16 @@ async fn note(
 /// What the registry has becomes the job's next version.
 async fn take_registry(app: &App, asker: &Asker, project: &ProjectRow, job: &JobRow) -> Answered<()> {
     let name = name_of(job)?;
-    let here = find(app, project, std::slice::from_ref(&name)).await?.into_iter().next();
+    let here = found(app, project, std::slice::from_ref(&name)).await.map_err(refuse)?.into_iter().next();
     let missing = || Problem::new(Code::NotFound, format!("the registry has no config of `{}`", job.name));
-    let found = here.ok_or_else(missing)?;
-    let settings = found
+    let here = here.ok_or_else(missing)?;
+    let settings = here
         .settings
         .map_err(|why| Problem::new(Code::Invalid, format!("what the registry has cannot be used: {why}")))?;
     let mut change = app.begin_as(asker.actor.clone()).await?;
-    let new = NewJob::adopted(job, settings, String::new());
+    let adopted = NewJob::adopted(job, settings, String::new());
+    // What a person takes over from there is no more what their files say.
+    let new = NewJob { diverged: job.managed == Managed::Files, ..adopted };
     if change.update_job(job, &new).await?.is_none() {
         return Err(super::conflict(&format!("`{}`", job.name), job.version, job.version + 1).into());
     }
@@ -297,40 +298,6 @@ fn view_drift(row: DriftRow) -> DriftView {
     }
 }
 
-/// A config in the registry.
-struct Here {
-    name: JobName,
-    layout: Layout,
-    settings: Result<JobSettings, String>,
-}
-
-/// The configs of these jobs, as far as there are any.
-async fn find(app: &App, project: &ProjectRow, names: &[JobName]) -> Answered<Vec<Here>> {
-    let (registry, keys) = registry_of(app, project).await.map_err(refuse)?;
-    let paths: Vec<Path> =
-        names.iter().flat_map(|name| [keys.job(name), keys.of(name, &Key::Config)]).collect();
-    let nodes = registry.read(&paths).await.map_err(|error| refuse(error.into()))?;
-    let mut nodes = nodes.into_iter();
-    let mut here = Vec::new();
-    for name in names {
-        let (root, config) = (nodes.next().flatten(), nodes.next().flatten());
-        let Some(config) = config else { continue };
-        let root = root.map(|root| root.data).unwrap_or_default();
-        let layout = Layout::of(&config.data).unwrap_or_default();
-        let settings = layout
-            .read(&config.data, &root, None)
-            .map_err(|error| error.to_string())
-            .and_then(|settings| {
-                clockwright_fleet::config::usable(&settings, name)
-                    .map(|_| settings)
-                    .map_err(|error| error.to_string())
-            })
-            .map(without_overwrite);
-        here.push(Here { name: name.clone(), layout, settings });
-    }
-    Ok(here)
-}
-
 /// The names that the registry has and the database has not.
 async fn strangers(app: &App, project: &ProjectRow) -> Answered<Vec<JobName>> {
     let (registry, keys) = registry_of(app, project).await.map_err(refuse)?;
@@ -345,7 +312,7 @@ pub(in crate::http) async fn unmanaged(
 ) -> Answered<Found<List<Unmanaged>>> {
     let project = Arc::clone(who.project()?);
     let names = strangers(&app, &project).await?;
-    let found = find(&app, &project, &names).await?;
+    let found = found(&app, &project, &names).await.map_err(refuse)?;
     let (registry, keys) = registry_of(&app, &project).await.map_err(refuse)?;
     let parents: Vec<Path> = found.iter().map(|here| keys.of(&here.name, &Key::Instances)).collect();
     let instances = registry.lists(&parents).await.map_err(|error| refuse(error.into()))?;
@@ -387,7 +354,7 @@ pub(in crate::http) async fn adopt(
         }
     };
     let mut rows = Vec::new();
-    for here in find(&app, &project, &wanted).await? {
+    for here in found(&app, &project, &wanted).await.map_err(refuse)? {
         match here.settings {
             Ok(settings) => rows.push(NewJob::found(settings, String::new())),
             Err(why) => refuse_one(here.name.as_str(), why),
@@ -417,9 +384,9 @@ pub(in crate::http) async fn adopt(
 /// Takes over all that only the registry has and that can be used; nobody in particular asks for it.
 pub(crate) async fn take_all(app: &App, project: &ProjectRow, actor: Actor) -> Answered<()> {
     let strangers = strangers(app, project).await?;
-    let found = find(app, project, &strangers).await?.into_iter();
+    let here = found(app, project, &strangers).await.map_err(refuse)?.into_iter();
     let rows: Vec<NewJob> =
-        found.filter_map(|here| Some(NewJob::found(here.settings.ok()?, String::new()))).collect();
+        here.filter_map(|here| Some(NewJob::found(here.settings.ok()?, String::new()))).collect();
     if rows.is_empty() {
         return Ok(());
     }

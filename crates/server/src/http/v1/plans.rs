@@ -1,0 +1,113 @@
+//! Jobs files: written from what is there, planned, applied; and settings that are looked at before they are saved.
+
+use super::jobs::{current, differences_of, invalid, name_of};
+use super::rows::sentence;
+use crate::app::{App, Told};
+use crate::apply::{self, Applying, Said, draw};
+use crate::decide::code;
+use crate::decide::effects::{Seen, effects, warnings};
+use crate::http::answer::{Found, Yaml};
+use crate::http::files::Files;
+use crate::http::grant::Granted;
+use crate::http::parts::{Body, Query, TheJob};
+use crate::http::refusal::Answered;
+use crate::store::{JobRow, JobState, VersionRow};
+use clockwright_api::permission::kinds::{JobRead, JobWrite};
+use clockwright_api::plan::{Applied, ApplyAsk, Plan, PlanAsk, Preview, PreviewAsk};
+use clockwright_api::{Code, Permission, Problem};
+use clockwright_model::JobSettings;
+use clockwright_planner::Schedule;
+use clockwright_settings::{canonical, jobs_file};
+use std::sync::Arc;
+
+/// How many jobs are asked for at once.
+const AT_ONCE: usize = 500;
+
+/// A job's settings as a file has them: that it is offline is an operator's wish and no part of it.
+fn as_file(job: &JobRow, version: &VersionRow) -> Answered<JobSettings> {
+    let settings = version.read(&name_of(job)?)?;
+    let disabled = settings.disabled && job.state != JobState::Offline;
+    Ok(JobSettings { disabled, ..settings })
+}
+
+pub(in crate::http) async fn yaml(app: Arc<App>, _: Granted<JobRead>, TheJob(job): TheJob) -> Answered<Yaml> {
+    let settings = as_file(&job, &current(&app, &job).await?)?;
+    Ok(Yaml(jobs_file::write([&settings])))
+}
+
+pub(in crate::http) async fn export(app: Arc<App>, who: Granted<JobRead>) -> Answered<Yaml> {
+    let jobs = app.catalogue.jobs(who.project()?.id);
+    let mut all = Vec::with_capacity(jobs.len());
+    for jobs in jobs.chunks(AT_ONCE) {
+        let ids: Vec<i64> = jobs.iter().map(|job| job.id).collect();
+        let wished = app.store.wished(&ids).await?;
+        let there = wished.iter().filter(|wished| wished.job.state != JobState::Removed);
+        for wished in there {
+            all.push(as_file(&wished.job, &wished.version)?);
+        }
+    }
+    all.sort_by(|one, other| one.name.cmp(&other.name));
+    Ok(Yaml(jobs_file::write(&all)))
+}
+
+/// Reads files aside: a large one keeps nobody else waiting.
+async fn read(app: &App, files: Files) -> Answered<Said> {
+    let (files, now) = (files.texts().await?, app.now());
+    let read = tokio::task::spawn_blocking(move || Said::read(&files, now)).await;
+    Ok(read.map_err(|_| Problem::new(Code::Internal, "the files could not be read"))??)
+}
+
+pub(in crate::http) async fn plan(
+    app: Arc<App>,
+    who: Granted<JobRead>,
+    Query(ask): Query<PlanAsk>,
+    files: Files,
+) -> Answered<Found<Plan>> {
+    let said = read(&app, files).await?;
+    Ok(Found::new(draw(&app, who.project()?, &ask, &said).await?.plan))
+}
+
+pub(in crate::http) async fn apply(
+    app: Arc<App>,
+    who: Granted<JobWrite>,
+    Query(ask): Query<ApplyAsk>,
+    files: Files,
+) -> Answered<Told<Found<Applied>>> {
+    let said = read(&app, files).await?;
+    let also = [Permission::JobCode, Permission::JobRemove, Permission::SyncAdopt];
+    let denied = also.into_iter().filter(|permission| !who.may(*permission)).collect();
+    let (asker, project) = (who.asker().clone(), Arc::clone(who.project()?));
+    apply::apply(app, Applying { asker, project, ask, said, denied }).await
+}
+
+pub(in crate::http) async fn preview(
+    app: Arc<App>,
+    who: Granted<JobRead>,
+    TheJob(job): TheJob,
+    Body(ask): Body<PreviewAsk>,
+) -> Answered<Found<Preview>> {
+    let name = name_of(&job)?;
+    let before = current(&app, &job).await?.read(&name)?;
+    let after = match canonical::usable_from_json(name, &ask.settings) {
+        Ok(after) => after,
+        Err(problems) => {
+            let problems = invalid(&problems).errors.clone();
+            return Ok(Found::new(Preview { problems, ..Preview::default() }));
+        }
+    };
+    let mirror = app.mirrors.of(who.project()?.id);
+    let effects = effects(Some(&before), Some(&after), &Seen::of(&mirror.read(), &job.name), app.now());
+    let mut warnings = warnings(&effects, false);
+    let keys = code::touched(Some(&before), &after);
+    if !keys.is_empty() {
+        warnings.push(format!("`{}` decide what it runs, which needs job.code", keys.join("`, `")));
+    }
+    let schedule = Schedule::parse(&after.cron, after.time_zone.as_deref()).ok();
+    Ok(Found::new(Preview {
+        problems: Vec::new(),
+        diff: canonical::diff(&before, &after).into_iter().map(differences_of).collect(),
+        sentence: schedule.as_ref().map(sentence),
+        effects,
+        warnings,
+    }))
+}

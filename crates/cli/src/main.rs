@@ -11,8 +11,8 @@ mod record;
 
 use clap::{CommandFactory as _, FromArgMatches as _, Parser, Subcommand};
 use commands::{
-    Global, audit, backup, config, cron, dev, drift, file, hold, host, job, ledger, login, node, operation,
-    project, reference, run, secret, server, shard, stats, sync, token, user,
+    Global, apply, audit, backup, config, cron, dev, drift, file, hold, host, job, ledger, login, node,
+    operation, project, reference, run, secret, server, shard, stats, sync, token, user,
 };
 use logging::LogArgs;
 use output::{Failure, talk};
@@ -55,6 +55,12 @@ enum Command {
     /// See and change the projects of a server, and who belongs to them
     #[command(subcommand)]
     Project(project::ProjectCommand),
+    /// Show what jobs files would change in a project of a server
+    Diff(apply::DiffArgs),
+    /// Let the jobs of a project be as files say, after showing what that changes
+    Apply(apply::ApplyArgs),
+    /// Print the jobs of a project as a jobs file
+    Export(apply::ExportArgs),
     /// See how the registry agrees with a project of a server, and have it put right
     #[command(subcommand)]
     Sync(sync::SyncCommand),
@@ -145,6 +151,9 @@ fn start(cli: Cli) -> Result<(), Failure> {
         Command::Login(args) => block_on(login::login(&global, args)),
         Command::Logout => block_on(login::logout(&global)),
         Command::Project(command) => block_on(project::run(&global, command)),
+        Command::Diff(args) => block_on(apply::diff(&global, &args)),
+        Command::Apply(args) => block_on(apply::apply(&global, &args)),
+        Command::Export(args) => block_on(apply::export(&global, &args)),
         Command::Sync(command) => block_on(sync::run(&global, command)),
         Command::Drift(command) => block_on(drift::run(&global, command)),
         Command::Hold(command) => block_on(hold::run(&global, command)),

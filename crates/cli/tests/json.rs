@@ -11,9 +11,12 @@ use std::collections::BTreeSet;
 const NO_DATA: [&str; 6] = ["completion", "dev", "node", "secret-rotate", "secret-seal", "server"];
 
 /// Commands, or the beginnings of their names, that ask a server: `through_server.rs` has them.
-const OF_A_SERVER: [&str; 14] = [
+const OF_A_SERVER: [&str; 17] = [
     "audit-",
+    "apply",
+    "diff",
     "drift-",
+    "export",
     "hold-",
     "job-create",
     "job-edit",

@@ -96,6 +96,18 @@ fn a_job_is_made_run_changed_taken_back_and_healed_and_all_of_it_is_in_the_journ
         "what the file cannot say stays"
     );
 
+    // The same jobs, from now on as files say.
+    let exported = place.run(&["export"]);
+    assert!(exported.code == 0 && exported.out.contains("tick"), "{exported:?}");
+    place.write("jobs.yaml", &exported.out);
+    fails(&place.run(&["apply", "jobs.yaml", "--source", "repo"]), 1, "nothing can be applied");
+    let owned = ["apply", "jobs.yaml", "--source", "repo", "--take-over"];
+    fails(&place.run(&owned), 4, "say --yes");
+    assert_eq!(done(&place, &[&owned[..], &["--yes"]].concat())["changes"][0]["job"], "tick");
+    let same = done(&place, &["diff", "jobs.yaml", "--source", "repo", "--exit-code"]);
+    assert_eq!(same["changes"][0]["do"], "unchanged", "{same:#}");
+    fails(&place.run(&["job", "set", "tick", "--description", "by hand"]), 1, "files");
+
     assert_eq!(done(&place, &["job", "pause", "tick", "--reason", "the disk"])["changed"], 1);
     let holds = done(&place, &["hold", "list"]);
     assert_eq!((&holds[0]["kind"], &holds[0]["reason"]), (&json!("pause"), &json!("the disk")));

@@ -34,6 +34,7 @@ mod jobs;
 mod journal;
 mod operate;
 mod people;
+mod plans;
 mod projects;
 pub mod retry;
 mod stream;

@@ -1,5 +1,6 @@
 //! The commands, one file per group.
 
+pub(crate) mod apply;
 pub(crate) mod audit;
 pub(crate) mod backup;
 mod beside;

@@ -8,6 +8,7 @@ use async_trait::async_trait;
 use clockwright_api::Etag;
 use clockwright_api::client::{Answered, Client, Job};
 use clockwright_api::jobs::{JobChange, JobsAsk};
+use clockwright_api::live::DumpAsk;
 use clockwright_api::operations::{Drain, Operate, OperateHost, Operation, Removal, Shutdown};
 use clockwright_api::text::Reason;
 use clockwright_fleet::admin::{Done, Triggered};
@@ -129,8 +130,9 @@ impl Fleet for Remote {
         Ok(view(self.named(&self.client, name).live().await?.value))
     }
 
-    async fn dump(&self, _: &str, _: bool) -> Result<String, Failure> {
-        Err(only_direct("a dump of the registry's nodes"))
+    async fn dump(&self, name: &str, mask: bool) -> Result<String, Failure> {
+        let ask = DumpAsk { unmasked: !mask };
+        Ok(self.named(&self.client, name).dump(&ask).await?.value.text)
     }
 
     async fn hosts(&self) -> Result<Vec<ServerBrief>, Failure> {

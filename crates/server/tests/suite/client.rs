@@ -9,11 +9,13 @@ use clockwright_api::find::NextAsk;
 use clockwright_api::history::{AttemptsAsk, LedgerAsk, RunsAsk, SpanAsk, StatsAsk};
 use clockwright_api::jobs::{JobChange, JobsAsk, Rollback, WholeJob};
 use clockwright_api::journal::JournalAsk;
+use clockwright_api::live::DumpAsk;
 use clockwright_api::operations::{
     Action, Bulk, Drain, DrainHost, Operate, OperateHost, Removal, Select, Shutdown,
 };
 use clockwright_api::page::Paging;
 use clockwright_api::people::{NewPerson, NewToken, Password, PersonChange, SignIn, UseLink};
+use clockwright_api::plan::{ApplyAsk, PreviewAsk};
 use clockwright_api::projects::{NewProject, ProjectChange};
 use clockwright_api::stream::StreamAsk;
 use clockwright_api::sync::{Adopt, DriftAsk, Side};
@@ -90,6 +92,7 @@ async fn every_route_of_the_table_is_called_through_the_client() {
     people(&stage, &client, &nobody).await;
     projects(&client).await;
     jobs(&client).await;
+    plans(&client).await;
     now(&stage, &client).await;
     history(&client).await;
     operations(&stage, &client).await;
@@ -230,6 +233,20 @@ async fn jobs(client: &Client) {
     let all: Vec<_> = client.every_job(&JobsAsk::default()).await.unwrap().try_collect().await.unwrap();
     let own: Vec<_> = billing.every_job(&JobsAsk::default()).await.unwrap().try_collect().await.unwrap();
     assert_eq!((all.len(), own.len()), (2, 2));
+}
+
+async fn plans(client: &Client) {
+    let billing = client.project("billing");
+    let files = billing.export().await.unwrap();
+    assert!(files.contains("report") && billing.job("report").yaml().await.unwrap().contains("report"));
+    let ask: ApplyAsk = serde_json::from_value(json!({ "source": "repository", "takeOver": true })).unwrap();
+    let plan = billing.plan(&ask.plan(), &files).await.unwrap();
+    assert_eq!(plan.changes.len(), 2, "{plan:?}");
+    let stale = ApplyAsk { basis: Some("another".into()), ..ask };
+    refused(billing.apply(&stale, &files).await, Code::PlanStale);
+    let preview = PreviewAsk { settings: whole(None, "0 0 9 * * ?").settings };
+    assert!(!billing.job("report").preview(&preview).await.unwrap().diff.is_empty());
+    assert!(billing.job("report").dump(&DumpAsk::default()).await.unwrap().masked);
 }
 
 async fn now(stage: &Stage, client: &Client) {

@@ -227,7 +227,7 @@ async fn strangers(
     for names in names.chunks(AT_ONCE) {
         match found(app, project, names).await {
             Ok(found) => {
-                strangers.extend(found.into_iter().map(|found| (found.name.as_str().to_owned(), found)))
+                strangers.extend(found.into_iter().map(|found| (found.name.as_str().to_owned(), found)));
             }
             Err(failed) => {
                 tracing::debug!(%failed, "a plan is drawn without its registry");

@@ -113,6 +113,8 @@ fn every_command_with_data_has_it_as_json_with_keys_in_camel_case() {
     ask("job-shutdown", &["tick"]);
     dev.terminate();
     ask("job-remove", &["tick"]);
+    assert_eq!(ask("backup", &["control.backup"]).0, 0);
+    assert_eq!(ask("restore", &["control.backup", "--data", "fresh"]).0, 0);
     // What this one prints is in no store: a script that prints has to have run.
     place.write("jobs.yaml", &ticks(1).replace("'true'", "echo hello"));
     let mut dev = place.start(&["dev", "-f", "jobs.yaml", "--instances", "1"]);

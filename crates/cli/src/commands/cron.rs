@@ -1,7 +1,7 @@
 //! `clockwright cron next`: answers that need no registry.
 
 use super::Global;
-use crate::output::{Failure, now, show, talk};
+use crate::output::{Failure, Format, now, show, talk};
 use clap::{Args, Subcommand};
 use clockwright_planner::Schedule;
 use jiff::Timestamp;
@@ -57,7 +57,9 @@ pub(crate) fn run(global: &Global, command: CronCommand) -> Result<(), Failure> 
         found.push(Next { millis: next, local, utc: instant.to_string() });
         at = next;
     }
-    talk(&schedule.sentence(clockwright_model::Language::English));
+    if global.output == Format::Table {
+        talk(&schedule.sentence(clockwright_model::Language::English));
+    }
     if found.is_empty() {
         talk("this schedule never fires again");
     }

@@ -137,6 +137,8 @@ where
             Problem::new(Code::BadRequest, format!("the body ended early: {text}"))
         }
     })?;
+    // Before rights are asked for: they too are to be those that the client has seen.
+    catch_up(&app, &parts.headers).await?;
     let ip = app.config.client(peer, &parts.headers);
     let door = app.identity.open(&app, &parts.headers, ip).await?;
     if let Door::In(visitor) = &door
@@ -145,7 +147,6 @@ where
     {
         app.config.same_origin(&parts.headers)?;
     }
-    catch_up(&app, &parts.headers).await?;
     let (method, uri, headers) = (parts.method, parts.uri, parts.headers);
     let key = if matches!(door, Door::In(_)) { key(&method, &uri, &headers, pattern, &body)? } else { None };
     let ask = Ask { app: Arc::clone(&app), id, method, uri, headers, names, query, body, ip, door, key };

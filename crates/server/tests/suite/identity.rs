@@ -5,6 +5,7 @@ use serde_json::json;
 
 on_each_database! {
     the_first_administrator_comes_in_by_a_link_that_works_once
+    another_server_asks_for_rights_as_of_what_the_client_has_seen
     a_failed_sign_in_says_nothing_but_that_it_failed
     s03_a_login_waits_after_failures_and_is_not_locked_for_good
     s03_guesses_that_come_at_once_all_count
@@ -34,6 +35,13 @@ async fn the_first_administrator_comes_in_by_a_link_that_works_once(stage: &Stag
     let again = json!({ "login": "second", "password": PASSWORD });
     stage.post(&nobody, &format!("/links/{token}"), again).await.refused("link-used");
     assert!(clockwright_server::setup_link(&stage.app).await.unwrap().is_none(), "somebody exists");
+}
+
+async fn another_server_asks_for_rights_as_of_what_the_client_has_seen(stage: &Stage) {
+    let other = stage.another().await;
+    let root = stage.admin().await;
+    let seen = root.with("clockwright-min-seq", &stage.app.catalogue.seq().to_string());
+    assert_eq!(Stage::status_at(&other, &seen, "/users").await, 200);
 }
 
 async fn a_failed_sign_in_says_nothing_but_that_it_failed(stage: &Stage) {

@@ -185,6 +185,16 @@ impl Stage {
         app(&self.address, &self.config, [("home", source)].into(), &self.time).await
     }
 
+    /// The status of a read that another server answers.
+    pub(crate) async fn status_at(server: &Arc<App>, who: &Caller, path: &str) -> StatusCode {
+        let mut request = Request::builder().uri(format!("/api/v1{path}"));
+        for (name, value) in &who.headers {
+            request = request.header(name, value);
+        }
+        let service = clockwright_server::http::service(Arc::clone(server));
+        service.oneshot(request.body(axum::body::Body::empty()).unwrap()).await.unwrap().status()
+    }
+
     /// The event store `home`, as instances write it.
     pub(crate) async fn history(&self) -> Arc<EventStore> {
         EventStore::connect(self.app.config.store.reveal()).await.unwrap()

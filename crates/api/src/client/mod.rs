@@ -3,12 +3,15 @@
 //! ```no_run
 //! # async fn example() -> Result<(), clockwright_api::client::Error> {
 //! use clockwright_api::client::{Client, Credential};
+//! use clockwright_api::operations::Operate;
+//! use clockwright_api::text::Reason;
 //!
 //! let client = Client::new("https://jobs.example.com", Credential::Token("cw_…".into()))?;
 //! let job = client.project("billing").job("report");
 //! let before = job.definition().await?;
 //! println!("{} is at version {}", before.name, before.version);
-//! job.operate().pause("the printer is away").await?;
+//! let why = Reason::new("the printer is away").expect("it is short and can be read");
+//! job.operate().pause(&Operate::because(why)).await?;
 //! # Ok(())
 //! # }
 //! ```

@@ -51,15 +51,22 @@ impl Witness {
                 self.history.lease(&InstanceId::from_wire(name), holder);
             }
         }
-        for change in &txn.changes {
-            self.change(write, change)?;
-        }
-        Ok(())
+        // All of it is seen, whatever is wrong with a part: a rule that does not hold after a loss hides nothing else.
+        txn.changes.iter().fold(Ok(()), |seen, change| seen.and(self.change(write, change)))
     }
 
     /// The registry lost data: these changes are what it does not know any more.
     pub fn data_lost(&mut self, txn: &Txn, wall: Millis) {
+        let is_kept = |job: &&JobName| {
+            let config = self.keys.of(job, &Key::Config);
+            txn.changes.iter().all(|change| change.path != config)
+        };
+        let kept: Vec<_> = (self.local.keys().filter(is_kept))
+            .filter_map(|job| Some((job.clone(), self.history.settings(job)?.clone())))
+            .collect();
         self.history.forgotten();
+        // Settings that an older state of the registry has too are no change.
+        kept.into_iter().for_each(|(job, policy)| self.history.policy(&job, policy));
         let write = Write { session: 0, transaction: txn.zxid, wall, hears: None };
         for change in &txn.changes {
             // None of the rules holds of this.

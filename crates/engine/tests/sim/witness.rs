@@ -52,7 +52,11 @@ impl Witness {
             }
         }
         // All of it is seen, whatever is wrong with a part: a rule that does not hold after a loss hides nothing else.
-        txn.changes.iter().fold(Ok(()), |seen, change| seen.and(self.change(write, change)))
+        let mut seen = Ok(());
+        for change in &txn.changes {
+            seen = seen.and(self.change(write, change));
+        }
+        seen
     }
 
     /// The registry lost data: these changes are what it does not know any more.

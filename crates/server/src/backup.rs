@@ -22,6 +22,7 @@
 //! API tokens that were withdrawn after the backup are back.
 
 use crate::decide::chain::{Actor, Outcome, Record, Target, hex};
+use crate::ops::resume::SILENT;
 use crate::store::{Change, Column, Store, StoreError, Table, tables};
 use aws_lc_rs::digest::{Context, SHA256};
 use clockwright_model::Millis;
@@ -37,9 +38,6 @@ const FORMAT: u32 = 1;
 
 /// How many rows are asked for, and put in, at once.
 const PAGE: u32 = 500;
-
-/// How long ago a server must have been heard of last, to be taken for gone, milliseconds.
-const SILENT: Millis = 15_000;
 
 /// What a backup says of itself.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]

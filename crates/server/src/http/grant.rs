@@ -116,6 +116,12 @@ impl<K: Kind> Granted<K> {
         Ok(self.project.as_ref().ok_or_else(missing)?)
     }
 
+    /// The id of that project; 0 where the address names none: for what all projects have.
+    #[must_use]
+    pub fn project_or_all(&self) -> i64 {
+        self.project.as_ref().map_or(0, |project| project.id)
+    }
+
     /// Who it is.
     #[must_use]
     pub fn asker(&self) -> &Asker {

@@ -335,16 +335,16 @@ fn of_sync(routes: &mut Routes) {
 }
 
 fn of_alerts(routes: &mut Routes) {
-    routes.get(AlertRead, at::RULES, "Rules of all projects", rules::all);
-    routes.post(AlertAll, at::RULES, "Make a rule of all projects", rules::make_for_all);
+    routes.get(AlertRead, at::RULES, "Rules of all projects", rules::list);
+    routes.post(AlertAll, at::RULES, "Make a rule of all projects", rules::make);
     routes.get(AlertRead, at::RULE, "A rule of all projects", rules::show);
-    routes.put(AlertAll, at::RULE, "Say what a rule of all projects is", rules::change_for_all);
-    routes.delete(AlertAll, at::RULE, "Remove a rule of all projects", rules::remove_for_all);
-    routes.get(AlertRead, at::PROJECT_RULES, "Rules of a project, and of all", rules::of_project);
-    routes.post(AlertWrite, at::PROJECT_RULES, "Make a rule of a project", rules::make_for_project);
-    routes.get(AlertRead, at::PROJECT_RULE, "A rule of a project", rules::show_of_project);
-    routes.put(AlertWrite, at::PROJECT_RULE, "Say what a rule of a project is", rules::change_for_project);
-    routes.delete(AlertWrite, at::PROJECT_RULE, "Remove a rule of a project", rules::remove_for_project);
+    routes.put(AlertAll, at::RULE, "Say what a rule of all projects is", rules::change);
+    routes.delete(AlertAll, at::RULE, "Remove a rule of all projects", rules::remove);
+    routes.get(AlertRead, at::PROJECT_RULES, "Rules of a project, and of all", rules::list);
+    routes.post(AlertWrite, at::PROJECT_RULES, "Make a rule of a project", rules::make);
+    routes.get(AlertRead, at::PROJECT_RULE, "A rule of a project", rules::show);
+    routes.put(AlertWrite, at::PROJECT_RULE, "Say what a rule of a project is", rules::change);
+    routes.delete(AlertWrite, at::PROJECT_RULE, "Remove a rule of a project", rules::remove);
     routes.get(AlertRead, at::ALERTS, "Alerts, the newest first", alerts::list);
     routes.refuses(&[Code::BadCursor, Code::Invalid]);
     routes.get(AlertRead, at::ALERT, "An alert", alerts::show);
@@ -364,25 +364,20 @@ fn of_alerts(routes: &mut Routes) {
 }
 
 fn of_channels(routes: &mut Routes) {
-    routes.get(ChannelRead, at::CHANNELS, "Channels of all projects", channels::all);
-    routes.post(AlertAll, at::CHANNELS, "Make a channel of all projects", channels::make_for_all);
+    routes.get(ChannelRead, at::CHANNELS, "Channels of all projects", channels::list);
+    routes.post(AlertAll, at::CHANNELS, "Make a channel of all projects", channels::make);
     routes.refuses(&[Code::NameTaken]);
-    routes.put(AlertAll, at::CHANNEL, "Say what a channel of all projects is", channels::change_for_all);
+    routes.put(AlertAll, at::CHANNEL, "Say what a channel of all projects is", channels::change);
     routes.refuses(&[Code::NameTaken]);
-    routes.delete(AlertAll, at::CHANNEL, "Remove a channel of all projects", channels::remove_for_all);
-    routes.post(AlertAll, at::CHANNEL_TEST, "Try a channel of all projects", channels::test_for_all);
-    routes.get(ChannelRead, at::PROJECT_CHANNELS, "Channels of a project, and of all", channels::of_project);
-    routes.post(
-        ChannelWrite,
-        at::PROJECT_CHANNELS,
-        "Make a channel of a project",
-        channels::make_for_project,
-    );
+    routes.delete(AlertAll, at::CHANNEL, "Remove a channel of all projects", channels::remove);
+    routes.post(AlertAll, at::CHANNEL_TEST, "Try a channel of all projects", channels::test);
+    routes.get(ChannelRead, at::PROJECT_CHANNELS, "Channels of a project, and of all", channels::list);
+    routes.post(ChannelWrite, at::PROJECT_CHANNELS, "Make a channel of a project", channels::make);
     routes.refuses(&[Code::NameTaken]);
-    routes.put(ChannelWrite, at::PROJECT_CHANNEL, "Say what a channel is", channels::change_for_project);
+    routes.put(ChannelWrite, at::PROJECT_CHANNEL, "Say what a channel is", channels::change);
     routes.refuses(&[Code::NameTaken]);
-    routes.delete(ChannelWrite, at::PROJECT_CHANNEL, "Remove a channel", channels::remove_for_project);
-    routes.post(ChannelWrite, at::PROJECT_CHANNEL_TEST, "Try a channel", channels::test_for_project);
+    routes.delete(ChannelWrite, at::PROJECT_CHANNEL, "Remove a channel", channels::remove);
+    routes.post(ChannelWrite, at::PROJECT_CHANNEL_TEST, "Try a channel", channels::test);
     routes.get(ChannelRead, at::DELIVERIES, "Messages, the newest first", channels::deliveries);
     routes.refuses(&[Code::BadCursor, Code::Invalid]);
     routes.post(ChannelWrite, at::DELIVERY_AGAIN, "Send a message again", channels::again);

@@ -27,13 +27,7 @@ impl Store {
     /// # Errors
     /// The database is away.
     pub async fn skew(&self) -> Result<Option<Millis>, StoreError> {
-        let question = match self.db.dialect() {
-            Dialect::Sqlite => return Ok(None),
-            #[cfg(feature = "postgres")]
-            Dialect::Postgres => "SELECT CAST(EXTRACT(EPOCH FROM clock_timestamp()) * 1000 AS BIGINT)",
-            #[cfg(feature = "mysql")]
-            Dialect::MySql => "SELECT CAST(UNIX_TIMESTAMP(SYSDATE(3)) * 1000 AS SIGNED)",
-        };
+        let Some(question) = self.db.dialect().clock() else { return Ok(None) };
         let now = || jiff::Timestamp::now().as_millisecond();
         let before = now();
         let rows = self.fetch(self.sql(question)).await?;

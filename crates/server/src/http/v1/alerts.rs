@@ -52,7 +52,7 @@ async fn view(app: &App, row: AlertRow) -> Answered<Alert> {
 }
 
 /// A word of a parameter, or what it is to be.
-fn word<T>(
+pub(super) fn word<T>(
     key: &str,
     text: Option<&str>,
     of: impl Fn(&str) -> Option<T>,

@@ -1,20 +1,21 @@
 //! Channels, whose secrets go in and never come out, and what became of messages.
 
-use super::alerts::place;
+use super::alerts::{place, word};
 use super::{TheId, conflict, done, links, paging, target};
 use crate::alerts::send::{Message, Secrets, Sent};
 use crate::app::{App, Told};
 use crate::config::Secret;
 use crate::decide::alerts::text;
 use crate::http::answer::{Created, Done, Found};
-use crate::http::grant::{Asker, Asking, Granted};
+use crate::http::grant::{Asking, Granted};
 use crate::http::parts::{Body, Matches, Named, Query};
 use crate::http::refusal::Answered;
 use crate::store::{ChannelRow, ChannelWhat, DeliveryRow, DeliveryState, StoreError};
 use clockwright_api::alerts::{Channel, ChannelAsk, ChannelKind, DeliveriesAsk, Delivery, Empty, Tested};
 use clockwright_api::page::Page;
 use clockwright_api::people::Password;
-use clockwright_api::permission::kinds::{AlertAll, ChannelRead, ChannelWrite};
+use clockwright_api::permission::Kind;
+use clockwright_api::permission::kinds::{ChannelRead, ChannelWrite};
 use clockwright_api::{At, Code, List, Problem};
 use serde_json::{Map, Value, json};
 use std::sync::Arc;
@@ -34,10 +35,14 @@ fn view(app: &App, row: &ChannelRow) -> Channel {
     }
 }
 
-async fn list(app: &App, project: i64) -> Answered<Found<List<Channel>>> {
+pub(in crate::http) async fn list(
+    app: Arc<App>,
+    who: Granted<ChannelRead>,
+) -> Answered<Found<List<Channel>>> {
+    let project = who.project_or_all();
     let rows = app.store.channels().await?;
     let theirs = rows.iter().filter(|row| row.project == project || row.project == 0);
-    Ok(Found::new(theirs.map(|row| view(app, row)).collect()))
+    Ok(Found::new(theirs.map(|row| view(&app, row)).collect()))
 }
 
 async fn find(app: &App, project: i64, id: &str) -> Answered<ChannelRow> {
@@ -123,8 +128,13 @@ fn taken(name: &str) -> Problem {
     Problem::new(Code::NameTaken, format!("there is a channel `{name}`")).at("/name", "is in use")
 }
 
-async fn make(app: &App, asker: &Asker, project: i64, ask: ChannelAsk) -> Answered<Told<Created<Channel>>> {
-    links::proved(app, asker)?;
+pub(in crate::http) async fn make<K: Kind>(
+    app: Arc<App>,
+    who: Granted<K>,
+    Body(ask): Body<ChannelAsk>,
+) -> Answered<Told<Created<Channel>>> {
+    links::proved(&app, who.asker())?;
+    let project = who.project_or_all();
     let blank = ChannelRow {
         id: uuid::Uuid::now_v7().to_string(),
         project,
@@ -135,20 +145,20 @@ async fn make(app: &App, asker: &Asker, project: i64, ask: ChannelAsk) -> Answer
         enabled: true,
         version: 1,
     };
-    let (row, secrets) = row(app, blank, Secrets::default(), ask)?;
-    let mut change = app.begin(asker).await?;
+    let (row, secrets) = row(&app, blank, Secrets::default(), ask)?;
+    let mut change = app.begin(who.asker()).await?;
     match change.insert_channel(&row).await {
         Err(StoreError::Taken) => return Err(taken(&row.name).into()),
         other => other?,
     }
-    let facts = facts(app, &row, &secrets);
+    let facts = facts(&app, &row, &secrets);
     change.record(done("channel.create", project, target("channel", &row.id, &row.name), facts, ""));
-    let value = view(app, &row);
+    let value = view(&app, &row);
     let location = match &value.project {
         Some(name) => format!("/api/v1/projects/{name}/channels/{}", row.id),
         None => format!("/api/v1/channels/{}", row.id),
     };
-    app.finish(change, asker, Created { value, location, version: Some(1) }).await
+    app.finish(change, who.asker(), Created { value, location, version: Some(1) }).await
 }
 
 fn opened(app: &App, row: &ChannelRow) -> Answered<Secrets> {
@@ -157,21 +167,21 @@ fn opened(app: &App, row: &ChannelRow) -> Answered<Secrets> {
     Ok(Secrets::open(app, row).map_err(failed)?)
 }
 
-async fn change(
-    app: &App,
-    asker: &Asker,
-    project: i64,
-    id: &str,
-    version: i64,
-    ask: ChannelAsk,
+pub(in crate::http) async fn change<K: Kind>(
+    app: Arc<App>,
+    who: Granted<K>,
+    Named(TheId { id }): Named<TheId>,
+    Matches(version): Matches,
+    Body(ask): Body<ChannelAsk>,
 ) -> Answered<Told<Found<Channel>>> {
-    links::proved(app, asker)?;
-    let before = find(app, project, id).await?;
-    let kept = opened(app, &before)?;
-    let was = facts(app, &before, &kept);
+    links::proved(&app, who.asker())?;
+    let project = who.project_or_all();
+    let before = find(&app, project, &id).await?;
+    let kept = opened(&app, &before)?;
+    let was = facts(&app, &before, &kept);
     let current = before.version;
-    let (after, secrets) = row(app, ChannelRow { version, ..before }, kept, ask)?;
-    let mut change = app.begin(asker).await?;
+    let (after, secrets) = row(&app, ChannelRow { version, ..before }, kept, ask)?;
+    let mut change = app.begin(who.asker()).await?;
     let is_done = match change.update_channel(&after).await {
         Err(StoreError::Taken) => return Err(taken(&after.name).into()),
         other => other?,
@@ -179,25 +189,37 @@ async fn change(
     if !is_done {
         return Err(conflict(&format!("the channel `{}`", after.name), version, current).into());
     }
-    let changes = json!([was, facts(app, &after, &secrets)]);
-    change.record(done("channel.update", project, target("channel", id, &after.name), changes, ""));
+    let changes = json!([was, facts(&app, &after, &secrets)]);
+    change.record(done("channel.update", project, target("channel", &id, &after.name), changes, ""));
     let after = ChannelRow { version: version + 1, ..after };
-    app.finish(change, asker, Found::at(view(app, &after), after.version)).await
+    app.finish(change, who.asker(), Found::at(view(&app, &after), after.version)).await
 }
 
-async fn remove(app: &App, asker: &Asker, project: i64, id: &str, version: i64) -> Answered<Told<Done>> {
-    let row = find(app, project, id).await?;
-    let mut change = app.begin(asker).await?;
-    if !change.delete_channel(id, version).await? {
+pub(in crate::http) async fn remove<K: Kind>(
+    app: Arc<App>,
+    who: Granted<K>,
+    Named(TheId { id }): Named<TheId>,
+    Matches(version): Matches,
+) -> Answered<Told<Done>> {
+    let project = who.project_or_all();
+    let row = find(&app, project, &id).await?;
+    let mut change = app.begin(who.asker()).await?;
+    if !change.delete_channel(&id, version).await? {
         return Err(conflict(&format!("the channel `{}`", row.name), version, row.version).into());
     }
-    change.record(done("channel.remove", project, target("channel", id, &row.name), json!(null), ""));
-    app.finish(change, asker, Done).await
+    change.record(done("channel.remove", project, target("channel", &id, &row.name), json!(null), ""));
+    app.finish(change, who.asker(), Done).await
 }
 
-async fn test(app: &App, asker: &Asker, project: i64, id: &str) -> Answered<Told<Found<Tested>>> {
-    let row = find(app, project, id).await?;
-    let secrets = opened(app, &row)?;
+pub(in crate::http) async fn test<K: Kind>(
+    app: Arc<App>,
+    who: Granted<K>,
+    Named(TheId { id }): Named<TheId>,
+    Body(Empty {}): Body<Empty>,
+) -> Answered<Told<Found<Tested>>> {
+    let project = who.project_or_all();
+    let row = find(&app, project, &id).await?;
+    let secrets = opened(&app, &row)?;
     let delivery = uuid::Uuid::now_v7().to_string();
     let text = text::trial(row.what.language, &app.config.public_url);
     let message = Message { id: &delivery, text, notices: &[], now: app.now() };
@@ -206,10 +228,10 @@ async fn test(app: &App, asker: &Asker, project: i64, id: &str) -> Answered<Told
         Sent::Later(answer, _) | Sent::Never(answer) => Tested { sent: false, answer },
     };
     // What was sent is sent: the record comes after it, and nothing waits for a stranger within a change.
-    let mut change = app.begin(asker).await?;
+    let mut change = app.begin(who.asker()).await?;
     let facts = json!({ "sent": tested.sent });
-    change.record(done("channel.test", project, target("channel", id, &row.name), facts, ""));
-    app.finish(change, asker, Found::new(tested)).await
+    change.record(done("channel.test", project, target("channel", &id, &row.name), facts, ""));
+    app.finish(change, who.asker(), Found::new(tested)).await
 }
 
 fn delivery(rows: &[DeliveryRow]) -> Option<Delivery> {
@@ -234,18 +256,13 @@ pub(in crate::http) async fn deliveries(
     Query(ask): Query<DeliveriesAsk>,
 ) -> Answered<Found<Page<Delivery>>> {
     let limit = paging::limit(ask.limit)?;
-    let state = ask.state.as_deref().map(|word| {
-        DeliveryState::of(word).ok_or_else(|| {
-            Problem::new(Code::Invalid, format!("`{word}` is no state"))
-                .at("/state", "is to be one of waiting, sent, dead")
-        })
-    });
+    let state = word("state", ask.state.as_deref(), DeliveryState::of, &["waiting", "sent", "dead"])?;
     let asked = |row: &ChannelRow| ask.channel.as_ref().is_none_or(|id| *id == row.id);
     let rows = app.store.channels().await?;
     let channels: Vec<String> =
         rows.into_iter().filter(|row| who.may(row.project) && asked(row)).map(|row| row.id).collect();
     let after = ask.after.as_deref().map(place).transpose()?;
-    let rows = app.store.deliveries(&channels, state.transpose()?, after, limit + 1).await?;
+    let rows = app.store.deliveries(&channels, state, after, limit + 1).await?;
     let mut items: Vec<Delivery> =
         rows.chunk_by(|one, other| one.message == other.message).filter_map(delivery).collect();
     let next = paging::cut(&mut items, limit, |row| format!("{}-{}", row.at.0, row.id));
@@ -284,87 +301,4 @@ pub(in crate::http) async fn again(
     let rows: Vec<DeliveryRow> = rows.iter().map(waits).collect();
     let value = delivery(&rows).ok_or_else(missing)?;
     app.finish(change, who.asker(), Found::new(value)).await
-}
-
-pub(in crate::http) async fn all(app: Arc<App>, _: Granted<ChannelRead>) -> Answered<Found<List<Channel>>> {
-    list(&app, 0).await
-}
-
-pub(in crate::http) async fn of_project(
-    app: Arc<App>,
-    who: Granted<ChannelRead>,
-) -> Answered<Found<List<Channel>>> {
-    list(&app, who.project()?.id).await
-}
-
-pub(in crate::http) async fn make_for_all(
-    app: Arc<App>,
-    who: Granted<AlertAll>,
-    Body(ask): Body<ChannelAsk>,
-) -> Answered<Told<Created<Channel>>> {
-    make(&app, who.asker(), 0, ask).await
-}
-
-pub(in crate::http) async fn make_for_project(
-    app: Arc<App>,
-    who: Granted<ChannelWrite>,
-    Body(ask): Body<ChannelAsk>,
-) -> Answered<Told<Created<Channel>>> {
-    make(&app, who.asker(), who.project()?.id, ask).await
-}
-
-pub(in crate::http) async fn change_for_all(
-    app: Arc<App>,
-    who: Granted<AlertAll>,
-    Named(TheId { id }): Named<TheId>,
-    Matches(version): Matches,
-    Body(ask): Body<ChannelAsk>,
-) -> Answered<Told<Found<Channel>>> {
-    change(&app, who.asker(), 0, &id, version, ask).await
-}
-
-pub(in crate::http) async fn change_for_project(
-    app: Arc<App>,
-    who: Granted<ChannelWrite>,
-    Named(TheId { id }): Named<TheId>,
-    Matches(version): Matches,
-    Body(ask): Body<ChannelAsk>,
-) -> Answered<Told<Found<Channel>>> {
-    change(&app, who.asker(), who.project()?.id, &id, version, ask).await
-}
-
-pub(in crate::http) async fn remove_for_all(
-    app: Arc<App>,
-    who: Granted<AlertAll>,
-    Named(TheId { id }): Named<TheId>,
-    Matches(version): Matches,
-) -> Answered<Told<Done>> {
-    remove(&app, who.asker(), 0, &id, version).await
-}
-
-pub(in crate::http) async fn remove_for_project(
-    app: Arc<App>,
-    who: Granted<ChannelWrite>,
-    Named(TheId { id }): Named<TheId>,
-    Matches(version): Matches,
-) -> Answered<Told<Done>> {
-    remove(&app, who.asker(), who.project()?.id, &id, version).await
-}
-
-pub(in crate::http) async fn test_for_all(
-    app: Arc<App>,
-    who: Granted<AlertAll>,
-    Named(TheId { id }): Named<TheId>,
-    Body(Empty {}): Body<Empty>,
-) -> Answered<Told<Found<Tested>>> {
-    test(&app, who.asker(), 0, &id).await
-}
-
-pub(in crate::http) async fn test_for_project(
-    app: Arc<App>,
-    who: Granted<ChannelWrite>,
-    Named(TheId { id }): Named<TheId>,
-    Body(Empty {}): Body<Empty>,
-) -> Answered<Told<Found<Tested>>> {
-    test(&app, who.asker(), who.project()?.id, &id).await
 }

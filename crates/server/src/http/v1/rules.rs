@@ -3,12 +3,13 @@
 use super::{TheId, conflict, done, target};
 use crate::app::{App, Told};
 use crate::http::answer::{Created, Done, Found};
-use crate::http::grant::{Asker, Granted};
+use crate::http::grant::Granted;
 use crate::http::parts::{Body, Matches, Named};
 use crate::http::refusal::Answered;
 use crate::store::{RuleRow, RuleWhat};
 use clockwright_api::alerts::{Rule, RuleAsk, Scope};
-use clockwright_api::permission::kinds::{AlertAll, AlertRead, AlertWrite};
+use clockwright_api::permission::Kind;
+use clockwright_api::permission::kinds::AlertRead;
 use clockwright_api::{Code, List, Problem};
 use clockwright_model::Millis;
 use serde_json::{Value, json};
@@ -34,10 +35,20 @@ fn view(app: &App, row: &RuleRow) -> Rule {
     }
 }
 
-async fn list(app: &App, project: i64) -> Answered<Found<List<Rule>>> {
+pub(in crate::http) async fn list(app: Arc<App>, who: Granted<AlertRead>) -> Answered<Found<List<Rule>>> {
+    let project = who.project_or_all();
     let rows = app.store.rules().await?;
     let theirs = rows.iter().filter(|row| row.project == project || row.project == 0);
-    Ok(Found::new(theirs.map(|row| view(app, row)).collect()))
+    Ok(Found::new(theirs.map(|row| view(&app, row)).collect()))
+}
+
+pub(in crate::http) async fn show(
+    app: Arc<App>,
+    who: Granted<AlertRead>,
+    Named(TheId { id }): Named<TheId>,
+) -> Answered<Found<Rule>> {
+    let row = find(&app, who.project_or_all(), &id).await?;
+    Ok(Found::at(view(&app, &row), row.version))
 }
 
 /// The rule of this id, of this project.
@@ -94,17 +105,22 @@ async fn row(app: &App, project: i64, ask: RuleAsk) -> Answered<RuleRow> {
     })
 }
 
-async fn make(app: &App, asker: &Asker, project: i64, ask: RuleAsk) -> Answered<Told<Created<Rule>>> {
-    let row = row(app, project, ask).await?;
-    let mut change = app.begin(asker).await?;
+pub(in crate::http) async fn make<K: Kind>(
+    app: Arc<App>,
+    who: Granted<K>,
+    Body(ask): Body<RuleAsk>,
+) -> Answered<Told<Created<Rule>>> {
+    let project = who.project_or_all();
+    let row = row(&app, project, ask).await?;
+    let mut change = app.begin(who.asker()).await?;
     change.insert_rule(&row).await?;
     change.record(done("rule.create", project, target("rule", &row.id, &row.name), facts(&row), ""));
-    let value = view(app, &row);
+    let value = view(&app, &row);
     let location = match &value.project {
         Some(name) => format!("/api/v1/projects/{name}/rules/{}", row.id),
         None => format!("/api/v1/rules/{}", row.id),
     };
-    app.finish(change, asker, Created { value, location, version: Some(1) }).await
+    app.finish(change, who.asker(), Created { value, location, version: Some(1) }).await
 }
 
 fn facts(row: &RuleRow) -> Value {
@@ -114,123 +130,46 @@ fn facts(row: &RuleRow) -> Value {
     })
 }
 
-async fn change(
-    app: &App,
-    asker: &Asker,
-    project: i64,
-    id: &str,
-    version: i64,
-    ask: RuleAsk,
+pub(in crate::http) async fn change<K: Kind>(
+    app: Arc<App>,
+    who: Granted<K>,
+    Named(TheId { id }): Named<TheId>,
+    Matches(version): Matches,
+    Body(ask): Body<RuleAsk>,
 ) -> Answered<Told<Found<Rule>>> {
-    let before = find(app, project, id).await?;
+    let project = who.project_or_all();
+    let before = find(&app, project, &id).await?;
     if ask.condition != before.condition {
         let problem = Problem::new(Code::Invalid, "a rule keeps its condition");
         return Err(problem.at("/condition", format!("is to be `{}`", before.condition)).into());
     }
-    let after = RuleRow { id: before.id.clone(), version, ..row(app, project, ask).await? };
-    let mut change = app.begin(asker).await?;
+    let after = RuleRow { id: before.id.clone(), version, ..row(&app, project, ask).await? };
+    let mut change = app.begin(who.asker()).await?;
     if !change.update_rule(&after).await? {
         return Err(conflict(&format!("the rule `{}`", before.name), version, before.version).into());
     }
     let changes = json!([facts(&before), facts(&after)]);
     change.record(done("rule.update", project, target("rule", &after.id, &after.name), changes, ""));
     let after = RuleRow { version: version + 1, ..after };
-    app.finish(change, asker, Found::at(view(app, &after), after.version)).await
+    app.finish(change, who.asker(), Found::at(view(&app, &after), after.version)).await
 }
 
-async fn remove(app: &App, asker: &Asker, project: i64, id: &str, version: i64) -> Answered<Told<Done>> {
-    let row = find(app, project, id).await?;
+pub(in crate::http) async fn remove<K: Kind>(
+    app: Arc<App>,
+    who: Granted<K>,
+    Named(TheId { id }): Named<TheId>,
+    Matches(version): Matches,
+) -> Answered<Told<Done>> {
+    let project = who.project_or_all();
+    let row = find(&app, project, &id).await?;
     if row.id == row.condition.word() {
         let detail = format!("the rule `{}` is there from the beginning", row.name);
         return Err(Problem::new(Code::Invalid, detail).fix("turn it off: `enabled: false`").into());
     }
-    let mut change = app.begin(asker).await?;
-    if !change.delete_rule(id, version).await? {
+    let mut change = app.begin(who.asker()).await?;
+    if !change.delete_rule(&id, version).await? {
         return Err(conflict(&format!("the rule `{}`", row.name), version, row.version).into());
     }
-    change.record(done("rule.remove", project, target("rule", id, &row.name), json!(null), ""));
-    app.finish(change, asker, Done).await
-}
-
-pub(in crate::http) async fn all(app: Arc<App>, _: Granted<AlertRead>) -> Answered<Found<List<Rule>>> {
-    list(&app, 0).await
-}
-
-pub(in crate::http) async fn of_project(
-    app: Arc<App>,
-    who: Granted<AlertRead>,
-) -> Answered<Found<List<Rule>>> {
-    list(&app, who.project()?.id).await
-}
-
-pub(in crate::http) async fn show(
-    app: Arc<App>,
-    _: Granted<AlertRead>,
-    Named(TheId { id }): Named<TheId>,
-) -> Answered<Found<Rule>> {
-    let row = find(&app, 0, &id).await?;
-    Ok(Found::at(view(&app, &row), row.version))
-}
-
-pub(in crate::http) async fn show_of_project(
-    app: Arc<App>,
-    who: Granted<AlertRead>,
-    Named(TheId { id }): Named<TheId>,
-) -> Answered<Found<Rule>> {
-    let row = find(&app, who.project()?.id, &id).await?;
-    Ok(Found::at(view(&app, &row), row.version))
-}
-
-pub(in crate::http) async fn make_for_all(
-    app: Arc<App>,
-    who: Granted<AlertAll>,
-    Body(ask): Body<RuleAsk>,
-) -> Answered<Told<Created<Rule>>> {
-    make(&app, who.asker(), 0, ask).await
-}
-
-pub(in crate::http) async fn make_for_project(
-    app: Arc<App>,
-    who: Granted<AlertWrite>,
-    Body(ask): Body<RuleAsk>,
-) -> Answered<Told<Created<Rule>>> {
-    make(&app, who.asker(), who.project()?.id, ask).await
-}
-
-pub(in crate::http) async fn change_for_all(
-    app: Arc<App>,
-    who: Granted<AlertAll>,
-    Named(TheId { id }): Named<TheId>,
-    Matches(version): Matches,
-    Body(ask): Body<RuleAsk>,
-) -> Answered<Told<Found<Rule>>> {
-    change(&app, who.asker(), 0, &id, version, ask).await
-}
-
-pub(in crate::http) async fn change_for_project(
-    app: Arc<App>,
-    who: Granted<AlertWrite>,
-    Named(TheId { id }): Named<TheId>,
-    Matches(version): Matches,
-    Body(ask): Body<RuleAsk>,
-) -> Answered<Told<Found<Rule>>> {
-    change(&app, who.asker(), who.project()?.id, &id, version, ask).await
-}
-
-pub(in crate::http) async fn remove_for_all(
-    app: Arc<App>,
-    who: Granted<AlertAll>,
-    Named(TheId { id }): Named<TheId>,
-    Matches(version): Matches,
-) -> Answered<Told<Done>> {
-    remove(&app, who.asker(), 0, &id, version).await
-}
-
-pub(in crate::http) async fn remove_for_project(
-    app: Arc<App>,
-    who: Granted<AlertWrite>,
-    Named(TheId { id }): Named<TheId>,
-    Matches(version): Matches,
-) -> Answered<Told<Done>> {
-    remove(&app, who.asker(), who.project()?.id, &id, version).await
+    change.record(done("rule.remove", project, target("rule", &id, &row.name), json!(null), ""));
+    app.finish(change, who.asker(), Done).await
 }

@@ -28,6 +28,18 @@ impl Dialect {
         }
     }
 
+    /// The question for the database's clock, epoch milliseconds; none for a file, which has ours.
+    #[must_use]
+    pub fn clock(self) -> Option<&'static str> {
+        match self {
+            Dialect::Sqlite => None,
+            #[cfg(feature = "postgres")]
+            Dialect::Postgres => Some("SELECT CAST(EXTRACT(EPOCH FROM clock_timestamp()) * 1000 AS BIGINT)"),
+            #[cfg(feature = "mysql")]
+            Dialect::MySql => Some("SELECT CAST(UNIX_TIMESTAMP(SYSDATE(3)) * 1000 AS SIGNED)"),
+        }
+    }
+
     /// True for MySQL and MariaDB.
     #[must_use]
     pub fn is_mysql(self) -> bool {

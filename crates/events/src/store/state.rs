@@ -12,7 +12,7 @@ use super::write::template;
 use crate::query::{StateRow, StoreError};
 use clockwright_model::{FailureKind, Millis, Outcome, OutcomeKind, Settlement, Token};
 use clockwright_sql::text::fit;
-use clockwright_sql::{Dialect, Error, Row, Sql, Tx, Value};
+use clockwright_sql::{Error, Row, Sql, Tx, Value};
 use std::collections::BTreeMap;
 
 /// How many rows one statement takes at most.
@@ -97,14 +97,7 @@ fn forward(sql: &mut Sql<'_>) {
 
 /// The database's clock, so that those who ask what has changed need not trust the clocks of all who write. A file's is ours.
 async fn clock(tx: &mut Tx) -> Result<Millis, Error> {
-    let question = match tx.dialect() {
-        Dialect::Sqlite => None,
-        #[cfg(feature = "postgres")]
-        Dialect::Postgres => Some("SELECT CAST(EXTRACT(EPOCH FROM clock_timestamp()) * 1000 AS BIGINT)"),
-        #[cfg(feature = "mysql")]
-        Dialect::MySql => Some("SELECT CAST(UNIX_TIMESTAMP(SYSDATE(3)) * 1000 AS SIGNED)"),
-    };
-    let Some(question) = question else { return Ok(jiff::Timestamp::now().as_millisecond()) };
+    let Some(question) = tx.dialect().clock() else { return Ok(jiff::Timestamp::now().as_millisecond()) };
     let rows = tx.fetch(Sql::new(tx.dialect(), question)).await?;
     rows.first().map_or(Ok(0), |row| row.int(0))
 }

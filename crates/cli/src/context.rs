@@ -99,13 +99,13 @@ impl Target {
     /// The server at this address, by a token that is given, or by what login keeps of it.
     pub(crate) fn at(global: &Global, server: &str) -> Result<Self, Failure> {
         let bare = Client::new(server, Credential::None)?;
-        let kept = Context::load()?.filter(|context| {
-            Client::new(&context.server, Credential::None).is_ok_and(|there| there.server() == bare.server())
-        });
-        let (token, project) = match (given(global)?, kept) {
-            (Some(token), _) => (Some(token), None),
-            (None, Some(context)) => (Some(context.token), context.project),
-            (None, None) => (None, None),
+        let (token, project) = match given(global)? {
+            // What login keeps does not matter then, readable or not.
+            Some(token) => (Some(token), None),
+            None => match Context::load()?.filter(|context| bare.is_of(&context.server)) {
+                Some(context) => (Some(context.token), context.project),
+                None => (None, None),
+            },
         };
         let client = bare.with(token.map_or(Credential::None, Credential::Token));
         Ok(Self { client, project: global.project.clone().or(project) })

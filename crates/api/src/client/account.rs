@@ -53,7 +53,7 @@ impl Account<'_> {
         let cookie = response.headers().get(SET_COOKIE).and_then(|cookie| cookie.to_str().ok());
         let cookie = cookie.and_then(|cookie| cookie.split(';').next()).unwrap_or_default().to_owned();
         let status = response.status().as_u16();
-        let body = response.bytes().await.map_err(|error| super::call::broke(&error))?;
+        let body = super::call::whole(response).await?;
         let session = serde_json::from_slice(&body)
             .map_err(|error| Error::Strange { status, text: format!("the answer is no session: {error}") })?;
         Ok(SignedIn { session, client: self.0.with(Credential::Session(cookie)) })

@@ -287,7 +287,7 @@ async fn refused(response: Response) -> (Ended, Error) {
     (Ended::Refused { status, code: None, after: header }, Error::Strange { status, text })
 }
 
-async fn whole(response: Response) -> Result<Bytes, Error> {
+pub(super) async fn whole(response: Response) -> Result<Bytes, Error> {
     response.bytes().await.map_err(|error| broke(&error))
 }
 

@@ -219,6 +219,12 @@ impl Client {
         Self { wait: Some(wait), ..self.clone() }
     }
 
+    /// True for another way to write the address of the same server.
+    #[must_use]
+    pub fn is_of(&self, server: &str) -> bool {
+        address(server).is_ok_and(|there| there == self.inner.base)
+    }
+
     /// The server's address.
     #[must_use]
     pub fn server(&self) -> &str {

@@ -3,13 +3,15 @@
 //! Apply shows what the files would change, and asks; what is applied is that plan, and no other: when something has changed in between, it is refused with the new
 //! plan. With `--yes` nobody is asked, and what is found is applied, as in a pipeline.
 
+use super::project::checked;
 use super::versions::differences;
 use super::{Global, Sure};
+use crate::fleet;
 use crate::output::{Failure, day_or_time, fields, now, print, show, table, talk};
 use clap::Args;
 use clockwright_api::client::Client;
 use clockwright_api::plan::{Applied, ApplyAsk, Do, Effects, JobPlan, Plan};
-use clockwright_api::text::{Name, Reason};
+use clockwright_api::text::Name;
 use std::io::{IsTerminal as _, Read as _};
 use std::path::{Path, PathBuf};
 
@@ -70,16 +72,14 @@ impl FilesArgs {
     }
 
     fn ask(&self, reason: &str) -> Result<ApplyAsk, Failure> {
-        let wrong = |option: &str, why: String| Failure::Usage(format!("{option} {why}"));
-        let reason = (!reason.is_empty()).then(|| Reason::new(reason)).transpose();
         Ok(ApplyAsk {
-            source: Name::new(self.source.as_str()).map_err(|why| wrong("--source", why))?,
+            source: checked("--source", Name::new(self.source.as_str()))?,
             prune: self.prune,
             force: self.force,
             take_over: self.take_over,
             adopt: self.adopt,
             basis: None,
-            reason: reason.map_err(|why| wrong("--reason", why))?,
+            reason: fleet::reason(reason)?,
         })
     }
 }

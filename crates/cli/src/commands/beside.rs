@@ -10,7 +10,7 @@ use clockwright::Registry;
 use clockwright_model::JobName;
 use clockwright_registry::Connect;
 use clockwright_server::app::App;
-use clockwright_server::config::{Config, Sources, read};
+use clockwright_server::config::{Config, HOME, Sources, read};
 use clockwright_server::registries::{Registries, Source};
 use clockwright_server::{Server, StartError, local, setup_link};
 use std::net::TcpListener;
@@ -131,7 +131,7 @@ fn registries(registry: &Registry) -> Registries {
         let registry = registry.clone();
         Box::pin(async move { registry.session().await })
     });
-    Registries::new([("home".to_owned(), Source { connect, credential: false })].into())
+    Registries::new([(HOME.to_owned(), Source { connect, credential: false })].into())
 }
 
 /// Takes the jobs of the file over: those that there are now, and those that come.

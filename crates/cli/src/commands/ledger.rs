@@ -1,6 +1,6 @@
 //! `clockwright ledger`: every due instant of a job and the one outcome that it has, or that it has none.
 //!
-//! Outcomes come from the event store. Which instants were due comes from the job's schedule as the registry has it now, so
+//! Outcomes come from the event store, or from the server that is asked. Which instants were due comes from the schedule that the job has now, so
 //! instants of a schedule that was edited since appear by their outcomes only.
 
 use super::history::check_span;

@@ -2,14 +2,14 @@
 //!
 //! Login signs in, has a token made by which the commands after it are let in, and ends the session again. The password is used once and kept nowhere.
 
-use super::Global;
+use super::{Global, valid_until};
 use crate::context::{self, Context};
-use crate::output::{Failure, fields, instant, now, show, talk};
+use crate::output::{Failure, fields, instant, show, talk};
 use clap::Args;
+use clockwright_api::Permission;
 use clockwright_api::client::{Client, Credential, SignedIn};
 use clockwright_api::people::{NewToken, Password, SignIn, UseLink};
 use clockwright_api::text::{Login, Name};
-use clockwright_api::{At, Permission};
 use clockwright_model::Millis;
 use serde::Serialize;
 use std::io::{BufRead as _, IsTerminal as _};
@@ -148,14 +148,11 @@ async fn by_session(
         true => all().map(|permission| permission.name().to_owned()).collect(),
         false => args.scope.clone(),
     };
-    let until = |valid: Duration| {
-        At(now().saturating_add(Millis::try_from(valid.as_millis()).unwrap_or(Millis::MAX)))
-    };
     let new = NewToken {
         name: Name::new("clockwright login").map_err(Failure::Failed)?,
         scopes,
         projects: Vec::new(),
-        expires_at: args.valid.map(until),
+        expires_at: args.valid.map(valid_until),
     };
     let account = client.account();
     let made = account.make_token(&new).await;

@@ -44,6 +44,7 @@ use crate::record::{self, Record};
 use clap::{Args, ValueEnum};
 use clockwright::registry::{Address, DEFAULT_NAMESPACE};
 use clockwright::{Registry, Scheduler, SchedulerError, ShutdownReport, jobs_file};
+use clockwright_api::At;
 use clockwright_api::client::Client;
 use clockwright_engine::StartError;
 use clockwright_fleet::keys::Keys;
@@ -391,6 +392,11 @@ pub(crate) fn moment(text: &str) -> Result<Millis, String> {
 pub(crate) fn duration(text: &str) -> Result<Duration, String> {
     let millis: Millis = jobs_file::duration(text)?;
     Ok(Duration::from_millis(millis.unsigned_abs()))
+}
+
+/// Until when something is valid that is so for this long from now on.
+pub(crate) fn valid_until(long: Duration) -> At {
+    At(now().saturating_add(Millis::try_from(long.as_millis()).unwrap_or(Millis::MAX)))
 }
 
 impl From<SchedulerError> for Failure {

@@ -2,6 +2,7 @@
 
 use super::Global;
 use super::login::proved;
+use crate::fleet::word;
 use crate::output::{Failure, fields, instant, or_dash, show, table, talk};
 use clap::builder::PossibleValuesParser;
 use clap::{Args, Subcommand};
@@ -10,7 +11,6 @@ use clockwright_api::jobs::SyncView;
 use clockwright_api::projects::{Holds, Member, NewProject, Outside, Policy, Project, ProjectChange};
 use clockwright_api::text::{Name, Namespace, ProjectName, Title};
 use clockwright_api::{Etag, Role};
-use serde::de::DeserializeOwned;
 use serde_json::Value;
 
 #[derive(Debug, Subcommand)]
@@ -105,11 +105,6 @@ impl PolicyArgs {
     }
 }
 
-/// A word of the interface as the value that it names.
-fn word<T: DeserializeOwned>(text: &str) -> Option<T> {
-    serde_json::from_value(Value::String(text.to_owned())).ok()
-}
-
 /// A person, or a group of the identity provider.
 #[derive(Debug, Args)]
 pub(crate) struct Who {
@@ -143,7 +138,7 @@ pub(crate) struct GrantArgs {
 
 /// A role by its name.
 pub(crate) fn role(text: &str) -> Result<Role, String> {
-    word(text).ok_or_else(|| "it is viewer, operator, developer, projectAdmin or admin".to_owned())
+    Role::named(text).ok_or_else(|| "it is viewer, operator, developer, projectAdmin or admin".to_owned())
 }
 
 /// A text of the interface, or what is wrong with the option that it is from.
@@ -151,7 +146,7 @@ pub(crate) fn checked<T>(option: &str, text: Result<T, String>) -> Result<T, Fai
     text.map_err(|why| Failure::Usage(format!("{option} {why}")))
 }
 
-fn optional<T>(
+pub(crate) fn optional<T>(
     option: &str,
     text: Option<&String>,
     read: impl FnOnce(String) -> Result<T, String>,

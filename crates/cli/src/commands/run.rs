@@ -1,4 +1,4 @@
-//! `clockwright run …`: what became of fires, and the single attempts at them, from the event store.
+//! `clockwright run …`: what became of fires, and the single attempts at them, from the event store or from the server that is asked.
 
 use super::history::{check_span, tell_next};
 use super::{Global, Within};

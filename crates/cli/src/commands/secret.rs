@@ -1,6 +1,7 @@
 //! `clockwright secret …`: what is sealed in the configuration of a server and in its database.
 
 use super::Global;
+use super::backup::opened;
 use super::config::{ConfigArgs, load};
 use crate::output::{Failure, print, talk};
 use clap::{Args, Subcommand};
@@ -59,9 +60,7 @@ fn seal(global: &Global, args: &ConfigArgs) -> Result<(), Failure> {
 
 async fn rotate(global: &Global, args: &RotateArgs) -> Result<(), Failure> {
     let config = load(global, &args.config, Vec::new())?.config;
-    let store = Store::open(config.database.reveal())
-        .await
-        .map_err(|error| Failure::Unreachable(error.to_string()))?;
+    let store = Store::open(config.database.reveal()).await.map_err(opened)?;
     // The file of now has to be the database's, before anything is put into it.
     sealing::unlock(&store, &config).await.map_err(failure)?;
     if args.new_key {

@@ -1,21 +1,18 @@
 //! `clockwright token …`: tokens of service accounts, by which programs are let in, and one's own. A token makes no token of its owner's: those are made by
 //! `clockwright login` and in a browser.
 
-use super::Global;
 use super::login::proved;
 use super::project::checked;
-use crate::output::{Failure, instant, now, or_dash, show, table, talk};
+use super::user::walk;
+use super::{Global, valid_until};
+use crate::output::{Failure, instant, or_dash, show, table, talk};
 use clap::{Args, Subcommand};
 use clockwright_api::client::Client;
 use clockwright_api::page::Paging;
 use clockwright_api::people::{MadeToken, NewPerson, NewToken, Person, TokenView};
 use clockwright_api::text::{Login, Name, Title};
-use clockwright_api::{At, Code, Etag};
-use clockwright_model::Millis;
+use clockwright_api::{Code, Etag};
 use std::time::Duration;
-
-/// How many accounts are looked through at once.
-const AT_ONCE: u32 = 1_000;
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum TokenCommand {
@@ -84,8 +81,14 @@ async fn act(global: &Global, client: &Client, command: &TokenCommand) -> Result
             Ok(())
         }
         TokenCommand::Services => {
-            let page = client.services().list(&Paging { limit: Some(AT_ONCE), after: None }).await?.value;
-            show(global.output, &page.items, |all| services(all))
+            let mut all = Vec::new();
+            let list = async |paging: &Paging| client.services().list(paging).await;
+            let none = walk(list, |account| {
+                all.push(account);
+                None::<()>
+            });
+            none.await?;
+            show(global.output, &all, |all| services(all))
         }
         TokenCommand::RemoveService { name } => {
             let found = must_find(client, name).await?;
@@ -113,14 +116,11 @@ async fn create(global: &Global, client: &Client, args: &CreateArgs) -> Result<(
             }
         }
     };
-    let until = |valid: Duration| {
-        At(now().saturating_add(Millis::try_from(valid.as_millis()).unwrap_or(Millis::MAX)))
-    };
     let new = NewToken {
         name: checked("the name", Name::new(args.name.as_str()))?,
         scopes: args.scope.clone(),
         projects: args.only.clone(),
-        expires_at: args.valid.map(until),
+        expires_at: args.valid.map(valid_until),
     };
     let made = client.services().make_token(&account.id, &new).await?.value;
     show(global.output, &made, |made: &MadeToken| {
@@ -130,17 +130,8 @@ async fn create(global: &Global, client: &Client, args: &CreateArgs) -> Result<(
 }
 
 async fn find(client: &Client, login: &str) -> Result<Option<Person>, Failure> {
-    let mut after = None;
-    loop {
-        let page = client.services().list(&Paging { limit: Some(AT_ONCE), after }).await?.value;
-        if let Some(found) = page.items.into_iter().find(|person| person.login == login) {
-            return Ok(Some(found));
-        }
-        after = page.next;
-        if after.is_none() {
-            return Ok(None);
-        }
-    }
+    let list = async |paging: &Paging| client.services().list(paging).await;
+    walk(list, |account| Some(account).filter(|account| account.login == login)).await
 }
 
 async fn must_find(client: &Client, login: &str) -> Result<Person, Failure> {

@@ -6,8 +6,8 @@ use super::login::proved;
 use super::project::{Who, checked, members, role};
 use crate::output::{Failure, fields, instant, or_dash, show, table, talk};
 use clap::{Args, Subcommand};
-use clockwright_api::client::Client;
-use clockwright_api::page::Paging;
+use clockwright_api::client::{Answered, Client};
+use clockwright_api::page::{Page, Paging};
 use clockwright_api::people::{Invited, NewLink, NewPerson, Person};
 use clockwright_api::text::{Login, Title};
 use clockwright_api::{Etag, Role};
@@ -146,15 +146,25 @@ fn said(text: &str) -> Result<(), Failure> {
 
 /// Somebody by their login.
 async fn find(client: &Client, login: &str) -> Result<Person, Failure> {
+    let list = async |paging: &Paging| client.people().list(paging).await;
+    let found = walk(list, |person| Some(person).filter(|person| person.login == login)).await?;
+    found.ok_or_else(|| Failure::Failed(format!("nobody signs in as `{login}`")))
+}
+
+/// Looks through a list of people or accounts, page by page, until one gives what is looked for.
+pub(super) async fn walk<T>(
+    list: impl AsyncFn(&Paging) -> Answered<Page<Person>>,
+    mut look: impl FnMut(Person) -> Option<T>,
+) -> Result<Option<T>, Failure> {
     let mut after = None;
     loop {
-        let page = client.people().list(&Paging { limit: Some(AT_ONCE), after }).await?.value;
-        if let Some(found) = page.items.into_iter().find(|person| person.login == login) {
-            return Ok(found);
+        let page = list(&Paging { limit: Some(AT_ONCE), after }).await?.value;
+        if let Some(found) = page.items.into_iter().find_map(&mut look) {
+            return Ok(Some(found));
         }
         after = page.next;
         if after.is_none() {
-            return Err(Failure::Failed(format!("nobody signs in as `{login}`")));
+            return Ok(None);
         }
     }
 }

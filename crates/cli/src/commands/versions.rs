@@ -3,7 +3,7 @@
 
 use super::Global;
 use super::file::ReadArgs;
-use super::project::tell_sync;
+use super::project::{optional, tell_sync};
 use crate::fleet::reason;
 use crate::output::{Failure, fields, instant, or_dash, show, table};
 use clap::Args;
@@ -125,10 +125,9 @@ fn whole(settings: &JobSettings, name: Option<String>, why: &Why) -> Result<Whol
 pub(crate) async fn create(global: &Global, args: &CreateArgs) -> Result<(), Failure> {
     let settings = job_of(&args.read, &args.file, args.name.as_deref())?;
     let (client, project) = global.within().await?;
-    let owner = args.owner.as_ref().map(|owner| Title::new(owner.as_str())).transpose();
     let whole = WholeJob {
         tags: args.tag.clone(),
-        owner: owner.map_err(|why| Failure::Usage(format!("--owner {why}")))?,
+        owner: optional("--owner", args.owner.as_ref(), Title::new)?,
         ..whole(&settings, Some(settings.name.as_str().to_owned()), &args.why)?
     };
     let made = client.project(&project).make_job(&whole).await?.value;

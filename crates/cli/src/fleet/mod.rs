@@ -15,6 +15,7 @@ mod shapes;
 pub(crate) use direct::Direct;
 pub(crate) use outcome::ended;
 pub(crate) use remote::{Remote, only_direct, reason};
+pub(crate) use shapes::word;
 
 use crate::output::Failure;
 use async_trait::async_trait;

@@ -18,7 +18,7 @@ fn count(number: u64) -> usize {
 }
 
 /// A word of the interface as the value that it names.
-fn word<T: serde::de::DeserializeOwned>(text: &str) -> Option<T> {
+pub(crate) fn word<T: serde::de::DeserializeOwned>(text: &str) -> Option<T> {
     serde_json::from_value(Value::String(text.to_owned())).ok()
 }
 

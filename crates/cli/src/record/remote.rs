@@ -40,6 +40,7 @@ impl Remote {
         let runs = self.client.project(&self.project).runs(&ask).await?;
         let mut ids: Vec<&str> = runs.items.iter().filter_map(|row| row.run.as_deref()).collect();
         ids.retain(|id| id.starts_with(part));
+        ids.sort_unstable();
         ids.dedup();
         match ids[..] {
             [one] => Ok(one.to_owned()),

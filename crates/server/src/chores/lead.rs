@@ -200,8 +200,7 @@ impl<'a> Election<'a> {
             }
             Step::Rise(version) => {
                 let op = Op::Delete { path: self.seat.clone(), version: Some(version) };
-                self.write(op, Duration::from_secs(1)).await;
-                News::Rose
+                News::Rose(self.write(op, Duration::from_secs(1)).await)
             }
         }
     }

@@ -91,8 +91,8 @@ pub enum News {
     },
     /// Somewhere a greater term was met.
     Superseded,
-    /// [`Step::Rise`] is over, however it ended.
-    Rose,
+    /// What came of [`Step::Rise`].
+    Rose(Wrote),
 }
 
 /// One server's part in the election.
@@ -171,7 +171,9 @@ impl Candidate {
                 self.proved(sent, wrote, (term, version), now);
             }
             (News::Superseded, State::Leading(_, version)) => self.give_up(version, now),
-            (News::Rose, State::Rising(_)) => self.state = State::Following(now + AGAIN),
+            // A proof of before, whose end was unclear, came in between: what version the seat has now is looked for at once.
+            (News::Rose(Wrote::Conflict), State::Rising(_)) => self.state = State::Following(now),
+            (News::Rose(_), State::Rising(_)) => self.state = State::Following(now + AGAIN),
             _ => {}
         }
     }

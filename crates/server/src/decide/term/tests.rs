@@ -33,8 +33,23 @@ fn a_term_is_believed_until_half_the_timeout_after_the_sending_of_what_was_ackno
     one.told(News::Proved { sent: 1_000, wrote: Wrote::Done }, 1_900);
     assert_eq!((one.term(3_999), one.term(4_000)), (Some(7), None), "L1");
     assert_eq!(one.next(4_000), Step::Rise(1), "what is not proven in time is given up");
-    one.told(News::Rose, 4_010);
+    one.told(News::Rose(Wrote::Done), 4_010);
     assert_eq!(one.next(4_010), Step::Wait(Some(4_010 + AGAIN)));
+}
+
+#[test]
+fn a_seat_that_a_proof_of_before_reached_meanwhile_is_left_all_the_same() {
+    let mut one = leading();
+    assert_eq!(one.next(1_000), Step::Prove(0));
+    one.told(News::Proved { sent: 1_000, wrote: Wrote::Unclear }, 1_500);
+    one.resign(1_600);
+    assert_eq!(one.next(1_600), Step::Look);
+    one.told(News::Looked(Some(Seat::Ours(0))), 1_610);
+    assert_eq!(one.next(1_610), Step::Rise(0));
+    one.told(News::Rose(Wrote::Conflict), 1_620);
+    assert_eq!(one.next(1_620), Step::Look);
+    one.told(News::Looked(Some(Seat::Ours(1))), 1_630);
+    assert_eq!(one.next(1_630), Step::Rise(1));
 }
 
 #[test]
@@ -195,8 +210,10 @@ impl Election {
                 News::Proved { sent, wrote: wrote(fits) }
             }
             Step::Rise(version) => {
-                self.seat = self.seat.filter(|seat| !(lives && is_ours(seat) && seat.version == version));
-                News::Rose
+                let is_left =
+                    lives && self.seat.as_ref().is_some_and(|seat| is_ours(seat) && seat.version == version);
+                self.seat = self.seat.filter(|_| !is_left);
+                News::Rose(wrote(is_left))
             }
         };
         let latency = self.world.latency() * 10;

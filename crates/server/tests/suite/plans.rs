@@ -50,11 +50,8 @@ fn file(jobs: &[(&str, u32)]) -> String {
 
 async fn send(stage: &Stage, who: &Caller, path: &str, kind: &str, text: &str) -> Reply {
     let path = format!("/api/v1{P}/{path}");
-    let response =
-        stage.response(who, Method::POST, &path, Some((Some(kind), text.as_bytes().to_vec()))).await;
-    let (parts, body) = response.into_parts();
-    let bytes = axum::body::to_bytes(body, usize::MAX).await.unwrap();
-    Reply { status: parts.status, body: serde_json::from_slice(&bytes).unwrap(), headers: parts.headers }
+    let body = Some((Some(kind), text.as_bytes().to_vec()));
+    Reply::of(stage.response(who, Method::POST, &path, body).await).await
 }
 
 async fn plan(stage: &Stage, who: &Caller, flags: &str, text: &str) -> Value {

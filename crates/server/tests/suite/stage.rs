@@ -185,12 +185,17 @@ impl Stage {
         app(&self.address, &self.config, [("home", source)].into(), &self.time).await
     }
 
+    /// Somebody who signs in by the password of all, on this server.
+    pub(crate) async fn sign_in(&self, login: &str) -> Caller {
+        let ask = json!({ "login": login, "password": PASSWORD });
+        let reply = self.post(&Caller::default(), "/session", ask).await;
+        reply.is(200);
+        Caller::of_cookie(&reply)
+    }
+
     /// The status of a read that another server answers.
     pub(crate) async fn status_at(server: &Arc<App>, who: &Caller, path: &str) -> StatusCode {
-        let mut request = Request::builder().uri(format!("/api/v1{path}"));
-        for (name, value) in &who.headers {
-            request = request.header(name, value);
-        }
+        let request = who.request(Method::GET, &format!("/api/v1{path}"));
         let service = clockwright_server::http::service(Arc::clone(server));
         service.oneshot(request.body(axum::body::Body::empty()).unwrap()).await.unwrap().status()
     }
@@ -270,10 +275,7 @@ impl Stage {
         path: &str,
         body: Option<(Option<&str>, Vec<u8>)>,
     ) -> http::Response<axum::body::Body> {
-        let mut request = Request::builder().method(method).uri(path);
-        for (name, value) in &who.headers {
-            request = request.header(name, value);
-        }
+        let mut request = who.request(method, path);
         let (kind, body) = body.unwrap_or_default();
         if let Some(kind) = kind {
             request = request.header("content-type", kind);
@@ -301,42 +303,17 @@ impl Stage {
 
     /// Listens to a stream; a problem is a reply.
     pub(crate) async fn listen(&self, who: &Caller, path: &str) -> Result<Listening, Reply> {
-        let mut request = Request::builder().method(Method::GET).uri(format!("/api/v1{path}"));
-        for (name, value) in &who.headers {
-            request = request.header(name, value);
+        let response = self.response(who, Method::GET, &format!("/api/v1{path}"), None).await;
+        if response.status() == StatusCode::OK {
+            assert_eq!(response.headers()["content-type"], "text/event-stream");
+            return Ok(Listening { body: response.into_body().into_data_stream(), rest: String::new() });
         }
-        let request = request.body(axum::body::Body::empty()).unwrap();
-        let (parts, body) = self.router.clone().oneshot(request).await.unwrap().into_parts();
-        if parts.status == StatusCode::OK {
-            assert_eq!(parts.headers["content-type"], "text/event-stream");
-            return Ok(Listening { body: body.into_data_stream(), rest: String::new() });
-        }
-        let bytes = axum::body::to_bytes(body, usize::MAX).await.unwrap();
-        Err(Reply {
-            status: parts.status,
-            body: serde_json::from_slice(&bytes).unwrap(),
-            headers: parts.headers,
-        })
+        Err(Reply::of(response).await)
     }
 
     pub(crate) async fn ask(&self, who: &Caller, method: Method, path: &str, body: Option<Value>) -> Reply {
-        let mut request = Request::builder().method(method).uri(format!("/api/v1{path}"));
-        for (name, value) in &who.headers {
-            request = request.header(name, value);
-        }
-        let body = match body {
-            Some(body) => {
-                request = request.header("content-type", "application/json");
-                body.to_string()
-            }
-            None => String::new(),
-        };
-        let response =
-            self.router.clone().oneshot(request.body(axum::body::Body::from(body)).unwrap()).await.unwrap();
-        let (parts, body) = response.into_parts();
-        let bytes = axum::body::to_bytes(body, usize::MAX).await.unwrap();
-        let body = if bytes.is_empty() { Value::Null } else { serde_json::from_slice(&bytes).unwrap() };
-        Reply { status: parts.status, body, headers: parts.headers }
+        let body = body.map(|body| (Some("application/json"), body.to_string().into_bytes()));
+        Reply::of(self.response(who, method, &format!("/api/v1{path}"), body).await).await
     }
 }
 
@@ -387,6 +364,12 @@ async fn app(
 
 impl Caller {
     /// Whoever has the session that a reply began.
+    /// A request of theirs.
+    fn request(&self, method: Method, path: &str) -> http::request::Builder {
+        let request = Request::builder().method(method).uri(path);
+        self.headers.iter().fold(request, |request, (name, value)| request.header(name, value))
+    }
+
     pub(crate) fn of_cookie(reply: &Reply) -> Self {
         let cookie = reply.headers["set-cookie"].to_str().unwrap();
         Self::default()
@@ -415,6 +398,14 @@ impl Caller {
 }
 
 impl Reply {
+    /// An answer, read to its end; without a body, null.
+    pub(crate) async fn of(response: http::Response<axum::body::Body>) -> Self {
+        let (parts, body) = response.into_parts();
+        let bytes = axum::body::to_bytes(body, usize::MAX).await.unwrap();
+        let body = if bytes.is_empty() { Value::Null } else { serde_json::from_slice(&bytes).unwrap() };
+        Self { status: parts.status, body, headers: parts.headers }
+    }
+
     /// It has this status; its body.
     #[track_caller]
     pub(crate) fn is(&self, status: u16) -> Value {

@@ -27,7 +27,11 @@ async fn serve(script: Script) -> (Client, Arc<Mutex<Vec<String>>>) {
             while !head.windows(4).any(|window| window == b"\r\n\r\n") {
                 head.push(stream.read_u8().await.unwrap());
             }
-            received.lock().unwrap().push(String::from_utf8(head).unwrap().to_ascii_lowercase());
+            let head = String::from_utf8(head).unwrap().to_ascii_lowercase();
+            // Who closes before all was read breaks the connection under the answer.
+            let length = header(&head, "content-length").map_or(0, |length| length.parse().unwrap());
+            stream.read_exact(&mut vec![0; length]).await.unwrap();
+            received.lock().unwrap().push(head);
             if let Some(answer) = answer {
                 stream.write_all(answer.as_bytes()).await.unwrap();
                 stream.shutdown().await.unwrap();

@@ -74,15 +74,19 @@ fn a_job_that_is_made_over_rest_is_run_by_a_node_and_a_restart_keeps_everything(
 
 /// A server in this place, and its first administrator.
 fn server(place: &Place) -> (Running, u16, String) {
-    let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
-    let running = place.start(&["server", "--listen", &format!("127.0.0.1:{port}")]);
-    place.until_talk("serving at");
-    let talk = place.talk();
-    let secret = talk.split_once("/setup#").unwrap().1.split_whitespace().next().unwrap().to_owned();
+    let (running, address, link) = place.serve();
+    let port = address.rsplit(':').next().unwrap().parse().unwrap();
+    let cookie = first(port, &link);
+    (running, port, cookie)
+}
+
+/// The first administrator comes in by this link; their session's cookie.
+fn first(port: u16, link: &str) -> String {
+    let (_, secret) = link.split_once('#').unwrap();
     let me = json!({ "login": "root", "password": "correct horse battery staple" });
     let (status, cookie, _) = ask(port, "POST", &format!("/api/v1/links/{secret}"), &[], &me);
     assert_eq!(status, 200);
-    (running, port, cookie)
+    cookie
 }
 
 #[test]
@@ -146,17 +150,18 @@ fn a_dev_comes_with_a_server_that_has_the_jobs_of_its_file() {
     let place = Place::new();
     place.write("jobs.yaml", &common::ticks(2));
     // Whoever has the usual port does not keep a `dev` from starting.
-    let _held = TcpListener::bind("127.0.0.1:8899");
+    let mut held = None;
+    eventually(PATIENCE, "no other `dev` has the usual port", || {
+        held = TcpListener::bind("127.0.0.1:8899").ok();
+        held.is_some()
+    });
     let mut dev = place.start(&["dev", "-f", "jobs.yaml"]);
     place.until_talk("/setup#");
     let talk = place.talk();
     let url = talk.split_once("the server is at ").unwrap().1.split_whitespace().next().unwrap();
     let port: u16 = url.rsplit(':').next().unwrap().parse().unwrap();
     assert_ne!(port, 8899);
-    let secret = talk.split_once("/setup#").unwrap().1.split_whitespace().next().unwrap().to_owned();
-    let me = json!({ "login": "root", "password": "correct horse battery staple" });
-    let (status, cookie, _) = ask(port, "POST", &format!("/api/v1/links/{secret}"), &[], &me);
-    assert_eq!(status, 200);
+    let cookie = first(port, talk.split_whitespace().find(|word| word.contains("/setup#")).unwrap());
     let root: &[(&str, &str)] = &[("cookie", &cookie), ("sec-fetch-site", "same-origin")];
     let jobs = || ask(port, "GET", "/api/v1/projects/jobs/jobs", root, &Value::Null).2;
     eventually(PATIENCE, "the job is there", || jobs()["items"][0]["name"] == "tick");

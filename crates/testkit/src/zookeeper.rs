@@ -9,7 +9,7 @@ mod log;
 pub use log::{LoggedOp, Transaction};
 
 use crate::private::{self, Process};
-use anyhow::{Context, bail, ensure};
+use anyhow::{Context, anyhow, bail, ensure};
 use rustix::process::{Signal, kill_process};
 use std::collections::BTreeMap;
 use std::fs::File;
@@ -206,9 +206,12 @@ impl ZkServer {
             .spawn()
             .context("cannot start `java`; run scripts/install-zookeeper.sh")?;
         let mut input = child.stdin.take().context("its input is a pipe")?;
-        writeln!(input, "{commands}\nquit")?;
-        drop(input);
+        let commands = format!("{commands}\nquit\n");
+        // What it says is read meanwhile: who waits for each other over two full pipes waits for ever.
+        let writing = std::thread::spawn(move || input.write_all(commands.as_bytes()));
         let output = child.wait_with_output()?;
+        let written = writing.join().map_err(|_| anyhow!("the thread that writes to it failed"))?;
+        written.context("it did not read its commands")?;
         let said = String::from_utf8_lossy(&output.stdout) + String::from_utf8_lossy(&output.stderr);
         ensure!(output.status.success(), "ZooKeeper's command line failed: {said}");
         Ok(said.into_owned())

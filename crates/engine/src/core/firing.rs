@@ -71,7 +71,8 @@ impl Turn<'_> {
                     mine = true;
                     let settled =
                         self.job.mirror.item(item).and_then(|n| n.cursor.cursor()).map(|c| c.settled);
-                    if latest > settled && !active.taken && !self.claims_rest() {
+                    // Of an item whose nodes are gone nothing is marked: there is nowhere to.
+                    if settled.is_some() && latest > settled && !active.taken && !self.claims_rest() {
                         marks.push(item);
                     }
                 }
@@ -611,8 +612,9 @@ impl Turn<'_> {
                 if !error.is_unknown() && !matches!(error, Error::Conflict { .. }) {
                     self.refused(Doing::Claim, &error);
                 }
-                let path = self.path(&Key::Misfire(item));
-                self.us.read(vec![path]);
+                // The item's nodes may be gone, with its cursor.
+                let paths = [Key::Misfire(item), Key::Cursor(item)].map(|key| self.path(&key));
+                self.us.read(paths.to_vec());
             }
         }
     }

@@ -284,6 +284,19 @@ fn a_job_that_was_deleted_by_hand_comes_back_and_says_so() {
 }
 
 #[test]
+fn nobody_marks_items_again_and_again_whose_job_is_deleted_while_they_run() {
+    for at in [2_000, 2_050, 2_150] {
+        let (mut desk, _) = firing(&[job("a", EACH_SECOND, 2)], 1);
+        desk.code("a", Code::Succeeds(1_500));
+        desk.pass(at);
+        assert_eq!(desk.running("a").len(), 2);
+        desk.delete_job("a");
+        desk.pass(5_000);
+        assert!(desk.told().contains("its nodes were deleted"), "{}", desk.told());
+    }
+}
+
+#[test]
 fn a_fire_whose_owners_die_is_given_up_after_five_attempts() {
     let mut desk = Desk::new(&[JobSettings { failover: true, ..job("a", NEVER, 1) }]);
     desk.code("a", Code::Waits);

@@ -35,3 +35,18 @@ fn without_settings_in_the_registry_it_waits_for_them_and_makes_nothing() {
     assert_eq!(desk.owns(named, "a"), [0, 1]);
     assert!(!desk.outcomes("a").is_empty());
 }
+
+#[test]
+fn a_job_that_is_deleted_under_those_who_know_it_by_its_name_is_waited_for() {
+    let mut desk = Desk::new(&[job("a", EACH_SECOND, 2)]);
+    let other = desk.start();
+    desk.pass(500);
+    let named = desk.start_naming("a");
+    desk.leave(other);
+    desk.pass(1_500);
+    assert_eq!(desk.owns(named, "a"), [0, 1]);
+    desk.delete_job("a");
+    desk.pass(5_000);
+    assert_eq!(desk.text("a", &Key::Config), None, "nothing of it was made");
+    assert!(desk.status(named, "a").degraded.unwrap().contains("waits for them"));
+}

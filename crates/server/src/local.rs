@@ -5,10 +5,9 @@
 //! REST is written to the registry as ever, and holds until the file is edited.
 
 use crate::app::App;
-use crate::decide::chain::Actor;
+use crate::decide::chain::{Actor, done, target};
 use crate::http::refusal::Refusal;
 use crate::http::v1::sync::take_all;
-use crate::http::v1::{done, target};
 use crate::store::ProjectRow;
 use clockwright_api::projects::{Holds, Outside, Policy};
 use serde_json::Value;

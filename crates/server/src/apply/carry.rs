@@ -2,12 +2,11 @@
 
 use super::{BATCH, Drawn, Said, Step, draw};
 use crate::app::{App, Told};
-use crate::decide::chain::told;
+use crate::decide::chain::{done, target, told};
 use crate::decide::ops::{Act, Mode};
 use crate::http::answer::Found;
 use crate::http::grant::Asker;
 use crate::http::refusal::{Answered, Refusal};
-use crate::http::v1::{done, target};
 use crate::ops::{Asked, carry_out};
 use crate::store::{Change, JobRow, Managed, NewJob, Origin, ProjectRow, StoreError, SyncRow, SyncState};
 use crate::sync::{self, write::GROUP};

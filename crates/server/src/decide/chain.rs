@@ -150,6 +150,22 @@ pub struct Record {
     pub reason: String,
 }
 
+/// A record of something that was done.
+pub(crate) fn done(
+    action: &'static str,
+    project: i64,
+    target: Target,
+    changes: Value,
+    reason: &str,
+) -> Record {
+    Record { action, project, target, outcome: Outcome::Done, code: "", changes, reason: reason.to_owned() }
+}
+
+/// What a record is about.
+pub(crate) fn target(kind: &'static str, id: impl ToString, name: impl Into<String>) -> Target {
+    Target { kind, id: id.to_string(), name: name.into() }
+}
+
 /// Longer texts are cut in what a record tells of settings, to so many characters: they are in the versions, and in what is kept of drift.
 const LONGEST_TOLD: usize = 2_000;
 
@@ -252,7 +268,7 @@ impl Fields {
 }
 
 /// At most so many characters.
-fn fit(text: &str, most: usize) -> String {
+pub(crate) fn fit(text: &str, most: usize) -> String {
     text.chars().take(most).collect()
 }
 

@@ -15,7 +15,7 @@ use clockwright_fleet::keys::{Key, Keys};
 use clockwright_fleet::leases::Leases;
 use clockwright_model::{JobName, Millis};
 use clockwright_registry::{Node, Path};
-use row::{Names, Row};
+use row::{Names, Number, Row};
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 use std::time::Duration;
@@ -66,6 +66,14 @@ pub struct Picture {
     pub state: State,
     /// Up to when all changes are seen; `None` before everything was read once.
     pub as_of: Option<Millis>,
+}
+
+impl Picture {
+    /// True for an instance that a process of ours serves.
+    #[must_use]
+    pub fn is_ours(&self, instance: Number) -> bool {
+        self.leases.holds(self.names.text(instance))
+    }
 }
 
 /// How far a mirror is.

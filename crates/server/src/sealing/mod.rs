@@ -25,6 +25,7 @@ pub(crate) use unlock::of_channel;
 pub use unlock::{Rotated, UnlockError, rotate, unlock};
 
 use crate::config::Secret;
+use crate::decide::chain::hex;
 use aws_lc_rs::aead::{Aad, Nonce, RandomizedNonceKey};
 use aws_lc_rs::hmac;
 use base64::Engine;
@@ -133,8 +134,7 @@ impl Keyring {
     #[must_use]
     pub fn mark(&self, text: &str) -> String {
         let tag = hmac::sign(&self.keys[0].marks, text.as_bytes());
-        let hex: String = tag.as_ref().iter().take(4).map(|byte| format!("{byte:02x}")).collect();
-        format!("sealed:{hex}")
+        format!("sealed:{}", hex(&tag.as_ref()[..4]))
     }
 }
 

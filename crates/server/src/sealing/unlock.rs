@@ -2,8 +2,7 @@
 
 use super::{KeyFileError, Keyring, Place, SealError, Vault, make};
 use crate::config::Config;
-use crate::decide::chain::Actor;
-use crate::http::v1::{done, target};
+use crate::decide::chain::{Actor, done, target};
 use crate::store::{KeyRow, Store, StoreError};
 use serde_json::json;
 

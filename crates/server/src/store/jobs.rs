@@ -7,6 +7,7 @@
 use super::{Change, Store, StoreError};
 use crate::decide::chain::{sha256, words};
 use clockwright_model::{JobName, JobSettings, Millis};
+use clockwright_planner::Schedule;
 use clockwright_settings::canonical;
 use clockwright_sql::{Row, Value};
 
@@ -103,6 +104,15 @@ pub struct JobRow {
     pub changed: Millis,
     /// Who made its version, by the name of that time.
     pub changed_by: String,
+}
+
+impl JobRow {
+    /// When it fires; `None` for one whose cron cannot be read.
+    #[must_use]
+    pub fn schedule(&self) -> Option<Schedule> {
+        let zone = Some(self.zone.as_str()).filter(|zone| !zone.is_empty());
+        Schedule::parse(&self.cron, zone).ok()
+    }
 }
 
 /// One version of a job.

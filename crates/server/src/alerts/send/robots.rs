@@ -4,6 +4,7 @@ use super::http::{Answer, Door, Shut};
 use super::{Message, Secrets, Sent};
 use crate::config::Secret;
 use crate::decide::alerts::text::cut;
+use crate::decide::chain::hex;
 use aws_lc_rs::hmac;
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
@@ -90,8 +91,7 @@ fn signed(secrets: &Secrets, message: &Message<'_>, body: &str) -> Vec<(&'static
     for secret in [&secrets.secret, &secrets.second].into_iter().flatten() {
         let key = hmac::Key::new(hmac::HMAC_SHA256, secret.reveal().as_bytes());
         let tag = hmac::sign(&key, format!("{at}.{body}").as_bytes());
-        let hex: String = tag.as_ref().iter().map(|byte| format!("{byte:02x}")).collect();
-        signature += &format!(",v1={hex}");
+        signature += &format!(",v1={}", hex(tag.as_ref()));
     }
     let mut headers = vec![("clockwright-delivery", message.id.to_owned())];
     if signature.contains("v1=") {

@@ -23,7 +23,6 @@ use clockwright_events::{
     Cursor, ExecutionFilter, ExecutionRow, ExecutionState, Page as Part, RunFilter, RunRow, StoreError, Width,
 };
 use clockwright_model::{Fire, Item, Millis, OutcomeKind, RunId, Source};
-use clockwright_planner::Schedule;
 use clockwright_planner::ledger::{Gap, unsettled};
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -422,8 +421,7 @@ async fn open(
     begins: Option<Millis>,
     rows: &[RunRow],
 ) -> Result<Vec<Unsettled>, StoreError> {
-    let zone = Some(job.zone.as_str()).filter(|zone| !zone.is_empty());
-    let schedule = Schedule::parse(&job.cron, zone).ok().filter(|_| job.state == JobState::Online);
+    let schedule = job.schedule().filter(|_| job.state == JobState::Online);
     let Some(schedule) = schedule else { return Ok(Vec::new()) };
     let from = begins.map_or(from, |begins| begins.max(from));
     let count = Item::try_from(job.items).unwrap_or(0);

@@ -76,7 +76,7 @@ fn gather(picture: &Picture, only: Option<Number>) -> HashMap<Number, Host> {
                 && let Some(line) = hosts.get_mut(&member.host)
             {
                 line.instances += 1;
-                line.java += u64::from(!is_ours(picture, member.id));
+                line.java += u64::from(!picture.is_ours(member.id));
             }
         }
     }
@@ -102,10 +102,6 @@ fn load(picture: &Picture, row: &Row, host: Number) -> (u64, u64) {
     })
 }
 
-fn is_ours(picture: &Picture, instance: Number) -> bool {
-    picture.leases.holds(picture.names.text(instance))
-}
-
 fn instances(picture: &Picture, host: Number) -> Vec<HostInstance> {
     let mut found: BTreeMap<&str, HostInstance> = BTreeMap::new();
     for (_, row) in picture.all() {
@@ -113,7 +109,7 @@ fn instances(picture: &Picture, host: Number) -> Vec<HostInstance> {
             let id = picture.names.text(member.id);
             let line = found.entry(id).or_insert_with(|| HostInstance {
                 id: id.to_owned(),
-                kind: kind(is_ours(picture, member.id)),
+                kind: kind(picture.is_ours(member.id)),
                 jobs: 0,
                 items: 0,
             });

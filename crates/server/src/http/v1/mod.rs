@@ -24,10 +24,9 @@ pub(super) mod stream;
 pub(crate) mod sync;
 pub(super) mod system;
 
-use crate::decide::chain::{Outcome, Record, Target};
+use crate::decide::chain::{done, target};
 use clockwright_api::Problem;
 use serde::Deserialize;
-use serde_json::Value;
 use utoipa::IntoParams;
 
 /// An address that ends with an id.
@@ -35,22 +34,6 @@ use utoipa::IntoParams;
 pub(in crate::http) struct TheId {
     /// The id.
     id: String,
-}
-
-/// A record of something that was done.
-pub(crate) fn done(
-    action: &'static str,
-    project: i64,
-    target: Target,
-    changes: Value,
-    reason: &str,
-) -> Record {
-    Record { action, project, target, outcome: Outcome::Done, code: "", changes, reason: reason.to_owned() }
-}
-
-/// What a record is about.
-pub(crate) fn target(kind: &'static str, id: impl ToString, name: impl Into<String>) -> Target {
-    Target { kind, id: id.to_string(), name: name.into() }
 }
 
 /// Somebody else changed it since it was read.

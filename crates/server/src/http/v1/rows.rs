@@ -75,7 +75,7 @@ pub(super) fn last(last: crate::outcomes::Last) -> Last {
 }
 
 fn timing(job: &JobRow, now: Millis) -> Timing {
-    let schedule = schedule(job);
+    let schedule = job.schedule();
     let next = schedule.as_ref().filter(|_| job.state == JobState::Online);
     Timing {
         cron: job.cron.clone(),
@@ -90,14 +90,9 @@ pub(super) fn sentence(schedule: &Schedule) -> Sentence {
     Sentence { en: schedule.sentence(Language::English), zh: schedule.sentence(Language::Chinese) }
 }
 
-fn schedule(job: &JobRow) -> Option<Schedule> {
-    let zone = Some(job.zone.as_str()).filter(|zone| !zone.is_empty());
-    Schedule::parse(&job.cron, zone).ok()
-}
-
 /// When a job fires next, by its schedule alone.
 pub(super) fn next_fire(job: &JobRow, now: Millis) -> Option<Millis> {
-    (job.state == JobState::Online).then(|| schedule(job)?.next_after(now)).flatten()
+    (job.state == JobState::Online).then(|| job.schedule()?.next_after(now)).flatten()
 }
 
 pub(super) fn words(text: &str) -> Vec<String> {

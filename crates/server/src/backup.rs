@@ -21,7 +21,8 @@
 //! it; a term begins that no server had; operations that were under way and messages that were still to be sent are over; nobody is signed in.
 //! API tokens that were withdrawn after the backup are back.
 
-use crate::decide::chain::{Actor, Outcome, Record, Target, hex};
+use crate::decide::chain::{Actor, done, hex, target};
+use crate::disk::put_in_place;
 use crate::ops::resume::SILENT;
 use crate::store::{Change, Column, Store, StoreError, Table, tables};
 use aws_lc_rs::digest::{Context, SHA256};
@@ -132,9 +133,7 @@ pub async fn backup(store: &Store, path: &Path, now: Millis) -> Result<Done, Bac
     let file = OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(&part);
     let written = write(store, file.map_err(of)?, now, path).await;
     let named = written.and_then(|done| {
-        std::fs::rename(&part, path).map_err(of)?;
-        let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
-        File::open(folder).and_then(|folder| folder.sync_all()).map_err(of)?;
+        put_in_place(&part, path).map_err(of)?;
         Ok(done)
     });
     if named.is_err() {
@@ -223,15 +222,8 @@ pub async fn restore(store: &Store, path: &Path, now: Millis) -> Result<Done, Ba
 
 fn record(change: &mut Change, reading: &Reading) {
     let Header { seq, hash, at, program, .. } = &reading.header;
-    change.record(Record {
-        action: "store.restored",
-        project: 0,
-        target: Target { kind: "store", id: String::new(), name: "control".to_owned() },
-        outcome: Outcome::Done,
-        code: "",
-        changes: json!({ "seq": seq, "hash": hash, "madeAt": at, "program": program, "rows": reading.rows }),
-        reason: String::new(),
-    });
+    let facts = json!({ "seq": seq, "hash": hash, "madeAt": at, "program": program, "rows": reading.rows });
+    change.record(done("store.restored", 0, target("store", "", "control"), facts, ""));
 }
 
 /// A backup that is being read.
@@ -299,10 +291,9 @@ impl Reading {
     fn next(&mut self) -> Result<Option<(Table, Vec<Column>, Vec<Vec<Json>>)>, BackupError> {
         let mut rows: Vec<Vec<Json>> = Vec::new();
         while !self.is_over && rows.len() < PAGE as usize {
-            let at_end = hex(self.context.clone().finish().as_ref());
             let line = self.line()?;
-            self.context.update(&line);
             if line.starts_with(b"[") {
+                self.context.update(&line);
                 let row: Vec<Json> =
                     serde_json::from_slice(&line).map_err(|error| self.damaged(&error.to_string()))?;
                 if self.table.as_ref().is_none_or(|(_, columns)| columns.len() != row.len()) {
@@ -312,6 +303,9 @@ impl Reading {
                 rows.push(row);
                 continue;
             }
+            // The last line tells what all before it give.
+            let at_end = hex(self.context.clone().finish().as_ref());
+            self.context.update(&line);
             let before = self.table.clone();
             if let Ok(end) = serde_json::from_slice::<End>(&line) {
                 if end.digest != at_end || end.rows != self.rows {

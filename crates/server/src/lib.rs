@@ -33,6 +33,7 @@ pub mod catalogue;
 pub mod chores;
 pub mod config;
 pub mod decide;
+mod disk;
 pub mod histories;
 pub mod http;
 pub mod identity;

@@ -1,6 +1,8 @@
 //! The key file: lines `id base64(32 bytes)`, the key that seals first.
 
 use super::{Key, Keyring};
+use crate::decide::chain::hex;
+use crate::disk::{put_in_place, sync_folder};
 use aws_lc_rs::aead::{AES_256_GCM, RandomizedNonceKey};
 use aws_lc_rs::{hmac, rand};
 use base64::Engine;
@@ -90,8 +92,7 @@ pub(super) fn line() -> String {
     let (mut id, mut secret) = ([0u8; 4], [0u8; LENGTH]);
     // The system's generator does not fail once it has begun.
     rand::fill(&mut id).and_then(|()| rand::fill(&mut secret)).expect("the system gives random bytes");
-    let id: String = id.iter().map(|byte| format!("{byte:02x}")).collect();
-    format!("{id} {}\n", STANDARD.encode(secret))
+    format!("{} {}\n", hex(&id), STANDARD.encode(secret))
 }
 
 /// Reads a key file.
@@ -117,10 +118,11 @@ pub fn read(path: &Path) -> Result<Keyring, KeyFileError> {
 /// # Errors
 /// It is there, or cannot be written.
 pub fn make(path: &Path) -> Result<(), KeyFileError> {
-    write(path, &line())
+    write(path, &line())?;
+    sync_folder(path).map_err(|reason| KeyFileError::File { path: path.display().to_string(), reason })
 }
 
-/// Puts a new key in front of the others; its id.
+/// Puts a new key in front of the others; its id. It outlives a crash of the machine from now on, so that things may be sealed with it.
 ///
 /// # Errors
 /// The file cannot be used as it is, or cannot be written.
@@ -129,10 +131,16 @@ pub fn put_first(path: &Path) -> Result<String, KeyFileError> {
     let failed = |reason| KeyFileError::File { path: path.display().to_string(), reason };
     let line = line();
     let text = line.clone() + &std::fs::read_to_string(path).map_err(failed)?;
-    // A reader finds the file of before, or this one, whole.
-    let beside = path.with_extension("new");
-    write(&beside, &text)?;
-    std::fs::rename(&beside, path).map_err(failed)?;
+    let mut part = path.as_os_str().to_owned();
+    part.push(format!(".{}.part", std::process::id()));
+    let part = Path::new(&part);
+    // In a container each process may have the number of one that crashed.
+    match std::fs::remove_file(part) {
+        Err(reason) if reason.kind() != ErrorKind::NotFound => return Err(failed(reason)),
+        _ => {}
+    }
+    write(part, &text)?;
+    put_in_place(part, path).map_err(failed)?;
     Ok(line.split(' ').next().unwrap_or_default().to_owned())
 }
 

@@ -90,6 +90,18 @@ fn a_running_server_has_a_key_that_was_put_in_front() {
     assert_eq!(vault.ring().first(), new, "what cannot be used changes nothing");
 }
 
+#[test]
+fn what_a_crash_left_of_a_key_file_is_in_nobodys_way() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("control.key");
+    make(&path).unwrap();
+    for name in ["control.new", "control.key.part"] {
+        std::fs::write(folder.path().join(name), "half a").unwrap();
+    }
+    let new = put_first(&path).unwrap();
+    assert_eq!(read(&path).unwrap().first(), new);
+}
+
 async fn started(folder: &std::path::Path) -> (Store, Config) {
     let store = Store::open(&format!("sqlite:{}", folder.join("control.db").display())).await.unwrap();
     (store, Config { key_file: folder.join("control.key"), ..Config::default() })

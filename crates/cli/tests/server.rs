@@ -217,8 +217,12 @@ fn a_backup_beside_a_running_server_comes_back_in_a_fresh_folder() {
     assert_eq!(status, 200);
     let (status, _, projects) = ask(port, "GET", "/api/v1/projects", &[("cookie", &cookie)], &Value::Null);
     assert_eq!((status, &projects[0]["name"]), (200, &json!("billing")), "{projects:#}");
-    let none = Place::new().run(&["backup", "nothing.backup"]);
-    assert_eq!(none.code, 1, "{none:?}");
+    let (elsewhere, rotate) = (Place::new(), ["secret", "rotate", "--new-key"]);
+    for ask in [&["backup", "nothing.backup"][..], &rotate] {
+        let none = elsewhere.run(ask);
+        assert_eq!(none.code, 1, "{none:?}");
+        assert!(none.talk.contains("there is nothing at"), "{none:?}");
+    }
 }
 
 #[test]

@@ -37,16 +37,7 @@ struct Told {
 
 pub(crate) async fn save(global: Global, args: BackupArgs) -> Result<(), Failure> {
     let config = load(&global, &args.config, Vec::new())?.config;
-    let address = config.database.reveal();
-    // A backup of a database that is not there would be one of nothing.
-    match Store::look(address).await {
-        Ok(()) => {}
-        Err(OpenError::Missing(place)) => {
-            return Err(Failure::Failed(format!("there is nothing at {place} yet")));
-        }
-        Err(error) => return Err(opened(error)),
-    }
-    let store = Store::open(address).await.map_err(opened)?;
+    let store = open(&config).await?;
     let done = backup(&store, &args.file, now()).await;
     store.close().await;
     tell(&global, &args.file, &done?)?;
@@ -87,6 +78,16 @@ fn tell(global: &Global, file: &std::path::Path, done: &Done) -> Result<(), Fail
     show(global.output, &told, |told| {
         format!("{}: {} rows, journal {}:{}\n", told.file, told.rows, told.seq, told.hash)
     })
+}
+
+/// Opens the database of servers, which has to be there: whoever works on one that they have means no fresh one.
+pub(crate) async fn open(config: &Config) -> Result<Store, Failure> {
+    let address = config.database.reveal();
+    match Store::look(address).await {
+        Ok(()) => Store::open(address).await.map_err(opened),
+        Err(OpenError::Missing(place)) => Err(Failure::Failed(format!("there is nothing at {place} yet"))),
+        Err(error) => Err(opened(error)),
+    }
 }
 
 /// Why a store did not open.

@@ -1,12 +1,11 @@
 //! `clockwright secret …`: what is sealed in the configuration of a server and in its database.
 
 use super::Global;
-use super::backup::opened;
+use super::backup::open;
 use super::config::{ConfigArgs, load};
 use crate::output::{Failure, print, talk};
 use clap::{Args, Subcommand};
 use clockwright_server::sealing::{self, KeyFileError, Place, UnlockError};
-use clockwright_server::store::Store;
 use std::io::Read as _;
 
 #[derive(Debug, Subcommand)]
@@ -60,7 +59,7 @@ fn seal(global: &Global, args: &ConfigArgs) -> Result<(), Failure> {
 
 async fn rotate(global: &Global, args: &RotateArgs) -> Result<(), Failure> {
     let config = load(global, &args.config, Vec::new())?.config;
-    let store = Store::open(config.database.reveal()).await.map_err(opened)?;
+    let store = open(&config).await?;
     // The file of now has to be the database's, before anything is put into it.
     sealing::unlock(&store, &config).await.map_err(failure)?;
     if args.new_key {

@@ -122,6 +122,15 @@ pub struct Rotated {
 /// Those of [`UnlockError`]; nothing has changed.
 pub async fn rotate(store: &Store, config: &Config) -> Result<Rotated, UnlockError> {
     let ring = unlock(store, config).await?.ring();
+    loop {
+        if let Some(sealed) = seal_all(store, &ring).await? {
+            return Ok(Rotated { key: ring.first().to_owned(), sealed });
+        }
+    }
+}
+
+/// Seals all channels anew in one change, and how many; `None` when somebody changed one meanwhile, and nothing was done.
+async fn seal_all(store: &Store, ring: &Keyring) -> Result<Option<usize>, UnlockError> {
     let now = jiff::Timestamp::now().as_millisecond();
     let mut change = store.begin(Actor::server("secret rotate"), now).await?;
     let rows = change.sealed_channels().await?;
@@ -129,14 +138,16 @@ pub async fn rotate(store: &Store, config: &Config) -> Result<Rotated, UnlockErr
     for (id, text) in rows.iter().filter(|(_, text)| !text.is_empty()) {
         let place = of_channel(id);
         let opened = ring.open(place, text).map_err(|error| UnlockError::Sealed(id.clone(), error))?;
-        change.seal_channel(id, &ring.seal(place, opened.reveal())).await?;
+        if !change.seal_channel(id, text, &ring.seal(place, opened.reveal())).await? {
+            return Ok(None);
+        }
         sealed += 1;
     }
     change.forget_keys_but(ring.first()).await?;
     let facts = json!({ "sealed": sealed });
     change.record(done("key.rotate", 0, target("key", ring.first(), ring.first()), facts, ""));
     change.commit().await?;
-    Ok(Rotated { key: ring.first().to_owned(), sealed })
+    Ok(Some(sealed))
 }
 
 /// Where a channel's secrets stand.

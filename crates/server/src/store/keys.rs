@@ -79,15 +79,15 @@ impl Change {
         rows.iter().map(|row| Ok((row.text(0)?, row.text(1)?))).collect()
     }
 
-    /// Writes what a channel has sealed.
+    /// Writes what a channel has sealed over what it had; false when it has something else by now.
     ///
     /// # Errors
     /// The database is away.
-    pub async fn seal_channel(&mut self, id: &str, sealed: &str) -> Result<(), StoreError> {
+    pub async fn seal_channel(&mut self, id: &str, was: &str, sealed: &str) -> Result<bool, StoreError> {
         let mut sql = self.sql("UPDATE CLOCKWRIGHT_CHANNEL SET sealed = ");
         sql.bind(sealed);
         sql.is("id = ", id);
-        self.execute(sql).await?;
-        Ok(())
+        sql.is("sealed = ", was);
+        Ok(self.execute(sql).await? == 1)
     }
 }

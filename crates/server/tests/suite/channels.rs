@@ -4,6 +4,8 @@ use crate::receivers::{MailServer, Receiver};
 use crate::stage::{Caller, On, Stage, on_each_database};
 use clockwright_server::alerts::own::Own;
 use clockwright_server::config::{Config, Smtp};
+use clockwright_server::decide::chain::{Actor, Outcome, Record, Target};
+use clockwright_server::store::{Change, Store};
 use serde_json::{Value, json};
 
 on_each_database! {
@@ -196,4 +198,47 @@ async fn a_database_that_is_away_is_told_by_the_server_itself_once() {
     let received = receiver.take();
     assert_eq!(received.len(), 1);
     assert_eq!(received[0].json()["alerts"][0]["condition"], "database_away");
+}
+
+async fn begin(store: &Store) -> Change {
+    store.begin(Actor::server("another"), 1_800_000_000_000).await.unwrap()
+}
+
+async fn commit(mut change: Change) {
+    change.record(Record {
+        action: "channel.update",
+        project: 0,
+        target: Target { kind: "channel", id: String::new(), name: String::new() },
+        outcome: Outcome::Done,
+        code: "",
+        changes: Value::Null,
+        reason: String::new(),
+    });
+    change.commit().await.unwrap();
+}
+
+async fn a_secret_that_is_changed_while_all_are_sealed_anew_stays(stage: &Stage) {
+    let root = stage.admin().await;
+    made(stage, &root, json!({ "name": "ops", "kind": "webhook", "url": "http://127.0.0.1:1/" })).await;
+    let row = stage.app.store.channels().await.unwrap().remove(0);
+    let mut sealing = begin(&stage.app.store).await;
+    let read = sealing.sealed_channels().await.unwrap();
+    let mut changing = begin(&stage.app.store).await;
+    let changed = clockwright_server::store::ChannelRow { sealed: "new".to_owned(), ..row };
+    assert!(changing.update_channel(&changed).await.unwrap());
+    commit(changing).await;
+    let (id, was) = &read[0];
+    assert!(!sealing.seal_channel(id, was, "old").await.unwrap());
+    drop(sealing);
+    assert_eq!(stage.app.store.channels().await.unwrap()[0].sealed, "new");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_secret_that_is_changed_while_all_are_sealed_anew_stays_on_postgres() {
+    a_secret_that_is_changed_while_all_are_sealed_anew_stays(&Stage::new(On::Postgres).await).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_secret_that_is_changed_while_all_are_sealed_anew_stays_on_mariadb() {
+    a_secret_that_is_changed_while_all_are_sealed_anew_stays(&Stage::new(On::MariaDb).await).await;
 }

@@ -8,12 +8,12 @@ use super::send::{Message, Secrets, Sent};
 use crate::app::App;
 use crate::decide::alerts::notify::Kind;
 use crate::decide::alerts::text::{self, Notice};
-use crate::decide::chain::{Actor, Outcome, Record, Target};
+use crate::decide::chain::{Actor, done, target};
 use crate::store::{ChannelRow, RuleRow, StoreError};
 use clockwright_api::At;
 use clockwright_api::alerts::Condition;
 use clockwright_model::Millis;
-use serde_json::{Value, json};
+use serde_json::json;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -24,7 +24,7 @@ const EVERY: Duration = Duration::from_secs(5);
 #[derive(Default)]
 pub struct Own {
     rule: Option<RuleRow>,
-    channels: Vec<(ChannelRow, Secrets)>,
+    channels: Vec<ChannelRow>,
     /// Since when the database is away.
     since: Option<Millis>,
     /// It was told.
@@ -44,8 +44,9 @@ impl Own {
     /// One look.
     pub async fn turn(&mut self, app: &App) {
         match self.learn(app).await {
-            Ok(()) => self.back(app).await,
-            Err(_) => self.away(app).await,
+            Err(StoreError::Away(_)) => self.away(app).await,
+            // What answers is there, also with something that this program does not understand.
+            _ => self.back(app).await,
         }
     }
 
@@ -59,8 +60,7 @@ impl Own {
                 && row.project == 0
                 && rule.is_some_and(|rule| rule.channels.is_empty() || rule.channels.contains(&row.id))
         };
-        let opened = |row: ChannelRow| Some((row.clone(), Secrets::open(app, &row).ok()?));
-        self.channels = channels.into_iter().filter(hears).filter_map(opened).collect();
+        self.channels = channels.into_iter().filter(hears).collect();
         Ok(())
     }
 
@@ -103,10 +103,14 @@ impl Own {
             params: json!({}),
         }];
         let mut taken = 0;
-        for (row, secrets) in &self.channels {
+        for row in &self.channels {
             let id = uuid::Uuid::now_v7().to_string();
             let text = text::write(&notices, row.what.language, &app.config.public_url);
-            let sent = app.post.send(row, secrets, &Message { id: &id, text, notices: &notices, now }).await;
+            let message = Message { id: &id, text, notices: &notices, now };
+            let sent = match Secrets::open(app, row) {
+                Ok(secrets) => app.post.send(row, &secrets, &message).await,
+                Err(why) => Sent::Never(why),
+            };
             match sent {
                 Sent::Taken(_) => taken += 1,
                 Sent::Later(why, _) | Sent::Never(why) => {
@@ -120,21 +124,9 @@ impl Own {
 
 async fn note(app: &App, since: Millis, channels: usize) -> Result<(), StoreError> {
     let mut change = app.store.begin(Actor::server("alerts"), app.now()).await?;
-    let target = Target {
-        kind: "rule",
-        id: Condition::DatabaseAway.word().to_owned(),
-        name: Condition::DatabaseAway.word().to_owned(),
-    };
-    let changes: Value = json!({ "since": At(since), "channels": channels });
-    change.record(Record {
-        action: "alert.sent-alone",
-        project: 0,
-        target,
-        outcome: Outcome::Done,
-        code: "",
-        changes,
-        reason: String::new(),
-    });
+    let rule = Condition::DatabaseAway.word();
+    let facts = json!({ "since": At(since), "channels": channels });
+    change.record(done("alert.sent-alone", 0, target("rule", rule, rule), facts, ""));
     change.commit().await?;
     app.changed();
     Ok(())

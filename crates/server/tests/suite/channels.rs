@@ -5,7 +5,7 @@ use crate::stage::{Caller, On, Stage, on_each_database};
 use clockwright_server::alerts::own::Own;
 use clockwright_server::config::{Config, Smtp};
 use clockwright_server::decide::chain::{Actor, Outcome, Record, Target};
-use clockwright_server::store::{Change, Store};
+use clockwright_server::store::{Change, Store, tables};
 use serde_json::{Value, json};
 
 on_each_database! {
@@ -215,6 +215,29 @@ async fn commit(mut change: Change) {
         reason: String::new(),
     });
     change.commit().await.unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_database_that_answers_what_nobody_understands_is_not_away() {
+    let stage = Stage::new(On::Sqlite).await;
+    let root = stage.admin().await;
+    let receiver = Receiver::start().await;
+    made(&stage, &root, json!({ "name": "ops", "kind": "webhook", "url": receiver.url })).await;
+    crate::alerts::lead(&stage).await;
+    let mut own = Own::default();
+    own.turn(&stage.app).await;
+    let table = tables().into_iter().find(|table| table.name == "CLOCKWRIGHT_CHANNEL").unwrap();
+    let of_later = ["x", "", "pigeons", "pigeon", "{}", "", "on", ""];
+    let row = of_later.iter().zip(&table.columns);
+    let row = row.map(|(text, column)| if column.is_text { json!(text) } else { json!(1) }).collect();
+    let mut change = begin(&stage.app.store).await;
+    change.put_rows(&table, &table.columns, &[row]).await.unwrap();
+    commit(change).await;
+    assert!(stage.app.store.channels().await.is_err());
+    own.turn(&stage.app).await;
+    stage.pass(60_000);
+    own.turn(&stage.app).await;
+    assert!(receiver.take().is_empty());
 }
 
 async fn a_secret_that_is_changed_while_all_are_sealed_anew_stays(stage: &Stage) {

@@ -170,6 +170,16 @@ impl<K: Kind> Asking<K> {
         allow::<K>(app, &self.ask.principal, place(project), what)?;
         Ok(Granted { ask: self.ask, project: row, kind: PhantomData })
     }
+
+    /// They may on the project of this name, or it is refused.
+    ///
+    /// # Errors
+    /// A problem of 403 or 404.
+    pub fn on_project(self, app: &App, name: &str) -> Answered<Granted<K>> {
+        // No project has that id.
+        let id = app.catalogue.project(name).map_or(-1, |row| row.id);
+        self.on(app, id, &format!("project `{name}`"))
+    }
 }
 
 impl Grant for Anyone {

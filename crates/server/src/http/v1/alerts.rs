@@ -79,16 +79,19 @@ pub(in crate::http) async fn list(
         open: is_open.then_some(true),
         state: word("state", state, AlertState::of, &["open", "firing", "acked", "resolved"])?,
         condition: word("condition", ask.condition.as_deref(), Condition::of, &conditions)?,
-        severity: word("severity", ask.severity.as_deref(), Severity::of, &["info", "warning", "critical"])?,
+        severity: word(
+            "severity",
+            ask.severity.as_deref(),
+            Severity::of,
+            &Severity::ALL.map(Severity::word),
+        )?,
         after: ask.after.as_deref().map(place).transpose()?,
         limit: limit + 1,
         ..AlertFilter::default()
     };
     match &ask.project {
         Some(name) => {
-            let row = app.catalogue.project(name);
-            let granted = who.on(&app, row.map_or(-1, |row| row.id), &format!("project `{name}`"))?;
-            let project = granted.project()?.id;
+            let project = who.on_project(&app, name)?.project()?.id;
             filter.projects = Some(vec![project]);
             if let Some(job) = &ask.job {
                 filter.job = Some(app.catalogue.job(project, job).map_or(-1, |job| job.id));
@@ -214,8 +217,9 @@ pub(in crate::http) async fn silences(
 /// The project that a silence is to be of, which they may silence.
 fn place_of(app: &App, who: Asking<AlertAct>, name: Option<&str>) -> Answered<(Granted<AlertAct>, i64)> {
     let Some(name) = name else { return Ok((who.on(app, 0, "silence of all projects")?, 0)) };
-    let id = app.catalogue.project(name).map_or(-1, |row| row.id);
-    Ok((who.on(app, id, &format!("project `{name}`"))?, id))
+    let who = who.on_project(app, name)?;
+    let id = who.project()?.id;
+    Ok((who, id))
 }
 
 fn silence_row(ask: SilenceAsk, project: i64, by: &str, now: Millis) -> Answered<SilenceRow> {

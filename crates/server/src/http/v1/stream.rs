@@ -112,12 +112,7 @@ pub(in crate::http) async fn listen(
     let principal = Arc::clone(&who.asker().principal);
     let project = match &ask.project {
         None => None,
-        Some(name) => {
-            let row = app.catalogue.project(name);
-            let id = row.map_or(-1, |row| row.id);
-            who.on(&app, id, &format!("project `{name}`"))?;
-            Some(id)
-        }
+        Some(name) => Some(who.on_project(&app, name)?.project()?.id),
     };
     let last = match listener.last.as_deref() {
         None | Some("") => None,

@@ -10,8 +10,7 @@ use crate::store::{JobRow, JobState, JournalFilter, ProjectRow, StoreError};
 use clockwright_api::At;
 use clockwright_api::alerts::{Condition, Scope};
 use clockwright_fleet::view::JobStatus;
-use clockwright_model::{InstanceId, Millis};
-use clockwright_planner::Schedule;
+use clockwright_model::Millis;
 use serde_json::json;
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::Arc;
@@ -37,12 +36,13 @@ pub(super) struct Looker {
     let_go: HashMap<i64, Millis>,
     /// When a source was away last.
     away: HashMap<(i64, Source), Millis>,
-    slow: Option<Slow>,
+    slow: Slow,
 }
 
-/// What is asked for once a minute.
+/// What is asked for once a minute. Whoever does not answer is believed to say what they said last.
 #[derive(Default)]
 struct Slow {
+    /// When it was asked for last.
     at: Millis,
     skew: Option<Millis>,
     /// By store: how many events were lost, and which was the last loss.
@@ -63,7 +63,7 @@ impl Looker {
             happened: HashMap::new(),
             let_go: HashMap::new(),
             away: HashMap::new(),
-            slow: None,
+            slow: Slow::default(),
         };
         let mut before = Some(seq + 1);
         while let Some(place) = before {
@@ -123,40 +123,25 @@ impl Looker {
         self.happened.retain(|_, happened| now - happened.at < LASTS);
         let mut look = Look::default();
         let projects = app.catalogue.projects();
-        let mut there = BTreeSet::new();
         for project in &projects {
-            let rules: Vec<&Rule> = rules_of(rules, project.id);
-            self.project(app, project, &rules, now, &mut look, &mut there);
+            let mut rules = rules_of(rules, project.id);
+            rules.retain(|rule| matches!(rule.condition.scope(), Scope::Item | Scope::Job));
+            self.project(app, project, &rules, now, &mut look);
         }
-        self.deadlines.keep(|job| there.contains(&job));
-        for (project, jobs) in app.store.held().await? {
-            let Some(row) = app.catalogue.project_of(project) else { continue };
-            for rule in
-                rules_of(rules, project).into_iter().filter(|rule| rule.condition == Condition::SyncHeld)
-            {
-                let params = json!({ "jobs": jobs, "project": row.name });
-                look.findings.push(judge::thing(rule, project, "", String::new(), params));
-            }
+        self.deadlines.keep(|job| app.catalogue.job_of(job).is_some());
+        if app.catalogue.has_held() {
+            look.findings.extend(held(app, rules).await?);
         }
-        let rules: Vec<&Rule> =
-            rules_of(rules, 0).into_iter().filter(|rule| rule.condition.scope() == Scope::System).collect();
         self.slowly(app, &projects, now).await;
-        let dead = app.store.dead(now - DEAD).await?;
-        for rule in rules {
-            look.findings.extend(self.of_servers(app, rule, &projects, &dead, now).await?);
+        for rule in rules_of(rules, 0) {
+            if rule.condition.scope() == Scope::System {
+                look.findings.extend(self.of_servers(app, rule, &projects, now).await?);
+            }
         }
         Ok(look)
     }
 
-    fn project(
-        &mut self,
-        app: &App,
-        project: &ProjectRow,
-        rules: &[&Rule],
-        now: Millis,
-        look: &mut Look,
-        there: &mut BTreeSet<i64>,
-    ) {
+    fn project(&mut self, app: &App, project: &ProjectRow, rules: &[&Rule], now: Millis, look: &mut Look) {
         let mirror = app.mirrors.of(project.id);
         let picture = mirror.read();
         let follows = matches!(picture.state, State::Following | State::CatchingUp);
@@ -169,7 +154,6 @@ impl Looker {
         }
         let let_go = self.let_go.get(&project.id).copied().unwrap_or_default();
         for row in app.catalogue.jobs(project.id) {
-            there.insert(row.id);
             let live = live(&picture, &row);
             let online = row.state == JobState::Online;
             let still = !online || live.as_ref().is_some_and(|(_, still)| *still);
@@ -210,7 +194,7 @@ impl Looker {
         for rule in rules {
             let due = match rule.condition {
                 Condition::Overdue => {
-                    self.deadlines.due(row.id, row.version, || schedule(row), rule.wait, now)
+                    self.deadlines.due(row.id, row.version, || row.schedule(), rule.wait, now)
                 }
                 _ => None,
             };
@@ -238,25 +222,30 @@ impl Looker {
 
     /// Asks for what changes slowly. What does not answer is asked again a minute later.
     async fn slowly(&mut self, app: &App, projects: &[Arc<ProjectRow>], now: Millis) {
-        if self.slow.as_ref().is_some_and(|slow| now - slow.at < SLOWLY) {
+        let slow = &mut self.slow;
+        if now - slow.at < SLOWLY {
             return;
         }
-        let mut slow = Slow { at: now, ..Slow::default() };
-        slow.skew = app.store.skew().await.ok().flatten();
-        let ring = app.vault.ring();
-        let keys = app.store.keys().await.unwrap_or_default();
-        slow.key = keys.into_iter().find(|key| key.id == ring.first()).map(|key| (key.id, key.at));
+        slow.at = now;
+        if let Ok(skew) = app.store.skew().await {
+            slow.skew = skew;
+        }
+        if let Ok(keys) = app.store.keys().await {
+            let ring = app.vault.ring();
+            slow.key = keys.into_iter().find(|key| key.id == ring.first()).map(|key| (key.id, key.at));
+        }
         let stores: BTreeSet<&str> = projects.iter().map(|project| project.store.as_str()).collect();
+        slow.losses.retain(|name, _| stores.contains(name.as_str()));
         for name in stores {
             let Ok(history) = app.histories.of(name).await else { continue };
             let Ok(losses) = history.losses(now - LASTS, now).await else { continue };
             let events =
                 losses.iter().map(|loss| loss.statuses + loss.executions + loss.settlements + loss.failures);
-            if let Some(last) = losses.first() {
-                slow.losses.insert(name.to_owned(), (events.sum(), last.id.clone()));
-            }
+            match losses.first() {
+                Some(last) => slow.losses.insert(name.to_owned(), (events.sum(), last.id.clone())),
+                None => slow.losses.remove(name),
+            };
         }
-        self.slow = Some(slow);
     }
 
     async fn of_servers(
@@ -264,12 +253,10 @@ impl Looker {
         app: &App,
         rule: &Rule,
         projects: &[Arc<ProjectRow>],
-        dead: &[(String, String)],
         now: Millis,
     ) -> Result<Vec<Finding>, StoreError> {
         let of = |thing: &str, mark: String, params| judge::thing(rule, 0, thing, mark, params);
-        let empty = Slow::default();
-        let slow = self.slow.as_ref().unwrap_or(&empty);
+        let slow = &self.slow;
         Ok(match rule.condition {
             Condition::RegistryAway => {
                 let is_away = |project: &&Arc<ProjectRow>| {
@@ -293,7 +280,11 @@ impl Looker {
                 told.map(|(name, (events, last))| of(name, last.clone(), json!({ "events": events })))
                     .collect()
             }
-            Condition::DeliveryDead if !dead.is_empty() => {
+            Condition::DeliveryDead => {
+                let dead = app.store.dead(now - DEAD).await?;
+                if dead.is_empty() {
+                    return Ok(Vec::new());
+                }
                 let channels = app.store.channels().await?;
                 let name = |id: &str| channels.iter().find(|row| row.id == id).map(|row| row.name.clone());
                 let told = dead.iter().filter_map(|(id, why)| Some((name(id)?, why)));
@@ -308,17 +299,26 @@ impl Looker {
     }
 }
 
-fn schedule(row: &JobRow) -> Option<Schedule> {
-    let zone = Some(row.zone.as_str()).filter(|zone| !zone.is_empty());
-    Schedule::parse(&row.cron, zone).ok()
+/// What is held in each project until somebody confirms.
+async fn held(app: &App, rules: &[Rule]) -> Result<Vec<Finding>, StoreError> {
+    let mut found = Vec::new();
+    for (project, jobs) in app.store.held().await? {
+        let Some(row) = app.catalogue.project_of(project) else { continue };
+        for rule in rules_of(rules, project) {
+            if rule.condition == Condition::SyncHeld {
+                let params = json!({ "jobs": jobs, "project": row.name });
+                found.push(judge::thing(rule, project, "", String::new(), params));
+            }
+        }
+    }
+    Ok(found)
 }
 
 /// What the registry has of a job, and whether it stands still there.
 fn live(picture: &Picture, row: &JobRow) -> Option<(Live, bool)> {
     let job = picture.job(&row.name)?;
     let (names, leases) = (&picture.names, &picture.leases);
-    let is_ours = |id| leases.holds(&InstanceId::from_wire(names.text(id)));
-    let java = job.members().any(|member| !is_ours(member.id));
+    let java = job.members().any(|member| !picture.is_ours(member.id));
     let items = job.all_items().filter_map(|(item, state)| {
         let doing = if job.is_running(state, names, leases) {
             Doing::Runs(state.since)

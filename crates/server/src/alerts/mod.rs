@@ -6,8 +6,8 @@
 //!                                              └─ tell ─▶ DELIVERY rows ─ send ─▶ channels
 //! ```
 //!
-//! - **Who**: whoever leads, within its term. Looking costs no question to a history: last outcomes and live states are in memory, deadlines
-//!   are numbers.
+//! - **Who**: whoever leads, within its term. Last outcomes and live states are in memory and deadlines are numbers; a history is asked once
+//!   a minute, for what it lost.
 //! - **What opens and what is over** is a change with a record, so each server tells its streams. What happens once more only counts.
 //! - **Rules** that are there from the beginning are rows like others, with the condition's word as their id; what is missing of them is made at
 //!   the start of a term. They can be changed and turned off, and not removed.
@@ -25,7 +25,7 @@ pub(crate) use tell::quiet;
 use crate::app::App;
 use crate::chores::{Term, Turn};
 use crate::decide::alerts::{Change, Finding, Memory, Open, Rule};
-use crate::decide::chain::{Actor, Outcome, Record, Target};
+use crate::decide::chain::{Actor, Record, done, target};
 use crate::store::{Again, AlertRow, AlertState, RuleRow, RuleWhat, StoreError};
 use clockwright_api::alerts::{AlertEvent, Condition};
 use clockwright_model::{Language, Millis};
@@ -135,10 +135,7 @@ impl Watch {
     }
 
     async fn end(&mut self, app: &App, ends: &[Open]) -> Result<(), StoreError> {
-        let mut rows = Vec::new();
-        for open in ends {
-            rows.extend(app.store.alert(&open.id).await?);
-        }
+        let rows = app.store.alerts_of(ends.iter().map(|open| open.id.as_str())).await?;
         if !rows.is_empty() {
             let mut change = self.term.begin(app, Actor::server("alerts")).await?;
             for row in &rows {
@@ -180,16 +177,7 @@ async fn plant(app: &App, term: &Term) -> Result<(), StoreError> {
             version: 1,
         };
         change.insert_rule(&row).await?;
-        let target = Target { kind: "rule", id: row.id.clone(), name: row.name.clone() };
-        change.record(Record {
-            action: "rule.create",
-            project: 0,
-            target,
-            outcome: Outcome::Done,
-            code: "",
-            changes: Value::Null,
-            reason: String::new(),
-        });
+        change.record(done("rule.create", 0, target("rule", &row.id, &row.name), Value::Null, ""));
     }
     change.commit().await?;
     app.changed();
@@ -249,15 +237,7 @@ pub(crate) fn record(action: &'static str, row: &AlertRow, reason: &str) -> Reco
     let changes = serde_json::json!({
         "condition": row.condition, "severity": row.severity, "job": job_of(row), "text": row.text,
     });
-    Record {
-        action,
-        project: row.project,
-        target: Target { kind: "alert", id: row.id.clone(), name: row.condition.word().to_owned() },
-        outcome: Outcome::Done,
-        code: "",
-        changes,
-        reason: reason.to_owned(),
-    }
+    done(action, row.project, target("alert", &row.id, row.condition.word()), changes, reason)
 }
 
 /// What a stream tells of such a record; `None` for a record about something else.

@@ -274,7 +274,13 @@ impl Catalogue {
         self.read().unwritten.get(&job).copied().unwrap_or(SyncState::Written)
     }
 
-    /// The same, each with the text that it is searched by.
+    /// True when a job is held until somebody confirms, as of a moment ago.
+    #[must_use]
+    pub fn has_held(&self) -> bool {
+        self.read().unwritten.values().any(|state| *state == SyncState::Held)
+    }
+
+    /// The jobs of a project, by name, each with the text that it is searched by.
     #[must_use]
     pub fn jobs_with_texts(&self, project: i64) -> Vec<(Arc<JobRow>, Arc<str>)> {
         let rows = self.read();

@@ -3,11 +3,11 @@
 use super::jobs::unknown;
 use super::projects::read;
 use super::{Change, Store, StoreError};
-use crate::decide::chain::words;
+use crate::decide::chain::{self, words};
 use clockwright_api::alerts::{Condition, Severity, Weekly};
 use clockwright_model::{Item, Millis};
-use clockwright_sql::text::fit;
-use clockwright_sql::{Row, Value};
+use clockwright_sql::text::{clean, fit};
+use clockwright_sql::{Row, Sql, Value};
 use serde::{Deserialize, Serialize};
 use serde_json::Value as Json;
 
@@ -114,8 +114,8 @@ pub struct AlertFilter {
     pub projects: Option<Vec<i64>>,
     /// Of this job.
     pub job: Option<i64>,
-    /// `Some(true)`: those that are open.
-    pub open: Option<bool>,
+    /// True: only those that are open.
+    pub open: bool,
     /// In this state.
     pub state: Option<AlertState>,
     /// Of this condition.
@@ -185,35 +185,43 @@ impl Store {
             sql.list(projects.iter().copied().chain([-1]));
         }
         sql.may("job = ", filter.job);
-        match filter.open {
-            Some(true) => sql.must("open = ''"),
-            Some(false) => sql.must("open <> ''"),
-            None => {}
+        if filter.open {
+            sql.must("open = ''");
         }
         sql.may("state = ", filter.state.map(AlertState::word));
         sql.may("kind = ", filter.condition.map(Condition::word));
         sql.may("severity = ", filter.severity.map(Severity::word));
         if let Some((at, id)) = &filter.after {
-            sql.is("(at < ", *at);
-            sql.text(" OR at = ");
-            sql.bind(*at);
-            sql.text(" AND id < ");
-            sql.bind(id.as_str());
-            sql.text(")");
+            behind(&mut sql, *at, " AND id < ", id.clone());
         }
         sql.text(" ORDER BY at DESC, id DESC LIMIT ");
         sql.bind(filter.limit);
         self.fetch(sql).await?.iter().map(alert).collect()
     }
 
-    /// Those that are open, and those that were over at this instant or later.
+    /// True: only those that are open. and those that were over at this instant or later.
     ///
     /// # Errors
     /// The database is away.
     pub async fn alerts_since(&self, ended: Millis) -> Result<Vec<AlertRow>, StoreError> {
         let mut sql = self.sql(ALERT);
-        sql.is("(open = '' OR ended >= ", ended);
+        sql.is("(state IN ('firing', 'acked') OR ended >= ", ended);
         sql.text(") ORDER BY at, id");
+        self.fetch(sql).await?.iter().map(alert).collect()
+    }
+
+    /// The alerts of these ids, the oldest first.
+    ///
+    /// # Errors
+    /// The database is away.
+    pub async fn alerts_of<'a>(
+        &self,
+        ids: impl IntoIterator<Item = &'a str>,
+    ) -> Result<Vec<AlertRow>, StoreError> {
+        let mut sql = self.sql(ALERT);
+        sql.must("id IN (");
+        sql.list(ids);
+        sql.text(" ORDER BY at, id");
         self.fetch(sql).await?.iter().map(alert).collect()
     }
 
@@ -272,7 +280,7 @@ impl Store {
             sql.text(", mark = ");
             sql.bind(fit(&one.mark, 64).into_owned());
             sql.text(", text = ");
-            sql.bind(fit(&one.text, 1_000).into_owned());
+            sql.bind(words_of(&one.text, 1_000));
             sql.text(", facts = ");
             sql.bind(one.params.to_string());
             sql.is("id = ", one.id.as_str());
@@ -417,7 +425,7 @@ impl Change {
                 "".into(),
                 Value::Int(None),
                 "".into(),
-                fit(&row.text, 1_000).into_owned().into(),
+                words_of(&row.text, 1_000).into(),
                 row.params.to_string().into(),
             ]
         };
@@ -487,14 +495,12 @@ impl Change {
         Ok(())
     }
 
-    /// Writes a silence over that of its version; false when it has another one by now. The version grows by one.
+    /// Writes a silence, which keeps its project, over that of its version; false when it has another one by now. The version grows by one.
     ///
     /// # Errors
     /// The database is away.
     pub async fn update_silence(&mut self, row: &SilenceRow) -> Result<bool, StoreError> {
-        let mut sql = self.sql("UPDATE CLOCKWRIGHT_SILENCE SET version = version + 1, project = ");
-        sql.bind(row.project);
-        sql.text(", matchers = ");
+        let mut sql = self.sql("UPDATE CLOCKWRIGHT_SILENCE SET version = version + 1, matchers = ");
         sql.bind(text(&row.matchers));
         sql.text(", starts = ");
         sql.bind(row.starts);
@@ -516,6 +522,21 @@ impl Change {
     pub async fn delete_silence(&mut self, id: &str, version: i64) -> Result<bool, StoreError> {
         self.delete_at("DELETE FROM CLOCKWRIGHT_SILENCE", id, version).await
     }
+}
+
+/// Words for people, for a column of so many characters: what is too long is cut. What is compared is cut by [`fit`].
+pub(super) fn words_of(text: &str, most: usize) -> String {
+    clean(&chain::fit(text, most)).into_owned()
+}
+
+/// Asks for what is behind an instant and an id, where the newest is first.
+pub(super) fn behind(sql: &mut Sql<'_>, at: Millis, and_id: &'static str, id: String) {
+    sql.is("(at < ", at);
+    sql.text(" OR at = ");
+    sql.bind(at);
+    sql.text(and_id);
+    sql.bind(id);
+    sql.text(")");
 }
 
 /// JSON for a column.

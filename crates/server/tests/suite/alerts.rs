@@ -3,7 +3,7 @@
 use crate::receivers::Receiver;
 use crate::stage::{Caller, Stage, on_each_database};
 use aws_lc_rs::hmac;
-use clockwright_events::{Sink, testing};
+use clockwright_events::{Loss, Sink, testing};
 use clockwright_fleet::keys::{Key, Keys};
 use clockwright_model::{
     Event, FailureKind, Fire, InstanceId, JobName, Millis, Outcome, Reason, RunId, Settlement,
@@ -24,6 +24,7 @@ on_each_database! {
     a_job_that_was_due_and_did_not_run_is_told_and_one_without_an_instance_once
     a_registry_that_is_away_is_told_once_and_freezes_what_its_jobs_do
     what_others_wrote_is_told_for_an_hour
+    lost_events_are_told_still_while_nobody_can_be_asked_for_them
     a_leader_that_dies_after_sending_leaves_the_message_to_the_next_one_with_the_same_id
     a_message_that_is_not_taken_comes_again_ever_later_and_is_dead_at_last
     another_leader_opens_nothing_a_second_time
@@ -329,6 +330,30 @@ async fn what_others_wrote_is_told_for_an_hour(stage: &Stage) {
     let root = root_again(stage).await;
     watch.turn(&stage.app).await.unwrap();
     assert!(open(stage, &root).await.is_empty());
+}
+
+async fn lost_events_are_told_still_while_nobody_can_be_asked_for_them(stage: &Stage) {
+    let root = stage.admin().await;
+    let (_ours, _follows) = serve(stage, &root).await;
+    let mut watch = lead(stage).await;
+    only(stage, &root, &["events_lost"]).await;
+    let loss = Loss {
+        id: RunId(7),
+        from: stage.app.now() - 1_000,
+        to: stage.app.now(),
+        statuses: 1,
+        executions: 0,
+        settlements: 0,
+        failures: 0,
+        reason: "the queue was full".into(),
+    };
+    stage.history().await.record_loss(&loss).await.unwrap();
+    watch.turn(&stage.app).await.unwrap();
+    assert_eq!(conditions(&open(stage, &root).await), ["events_lost"]);
+    stage.pass(MINUTE);
+    let blind = stage.another_without_history().await;
+    watch.turn(&blind).await.unwrap();
+    assert_eq!(conditions(&open(stage, &root).await), ["events_lost"]);
 }
 
 async fn a_leader_that_dies_after_sending_leaves_the_message_to_the_next_one_with_the_same_id(stage: &Stage) {

@@ -179,6 +179,13 @@ impl Stage {
         open(&self.address, &self.config, &self.registry, &self.far, &self.time).await
     }
 
+    /// Another server on the same database and registry, whose event store is away.
+    pub(crate) async fn another_without_history(&self) -> Arc<App> {
+        let store = "sqlite:/nowhere/events.db".to_owned().into();
+        let config = Config { store, ..self.config.clone() };
+        open(&self.address, &config, &self.registry, &self.far, &self.time).await
+    }
+
     /// Another server on the same database, which reaches the registry `home` by this.
     pub(crate) async fn another_by(&self, connect: Connect) -> Arc<App> {
         let source = Source { connect, credential: false };

@@ -76,7 +76,7 @@ pub(in crate::http) async fn list(
     let state = ask.state.as_deref().filter(|_| !is_open);
     let conditions: Vec<&str> = Condition::ALL.iter().map(|condition| condition.word()).collect();
     let mut filter = AlertFilter {
-        open: is_open.then_some(true),
+        open: is_open,
         state: word("state", state, AlertState::of, &["open", "firing", "acked", "resolved"])?,
         condition: word("condition", ask.condition.as_deref(), Condition::of, &conditions)?,
         severity: word(

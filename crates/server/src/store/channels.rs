@@ -1,6 +1,6 @@
 //! Channels, and what is sent on them: the outbox.
 
-use super::alerts::{on, text};
+use super::alerts::{behind, on, text, words_of};
 use super::jobs::unknown;
 use super::projects::read;
 use super::{Change, Store, StoreError};
@@ -8,7 +8,6 @@ use crate::decide::alerts::notify::{Kind, Told};
 use crate::decide::chain::words;
 use clockwright_api::alerts::{ChannelKind, Tongue};
 use clockwright_model::Millis;
-use clockwright_sql::text::fit;
 use clockwright_sql::{Row, Value};
 use serde::{Deserialize, Serialize};
 
@@ -134,7 +133,7 @@ impl Store {
         let mut sql = self.sql(
             "SELECT d.channel, d.alert, d.kind, d.number, d.at FROM CLOCKWRIGHT_DELIVERY d JOIN CLOCKWRIGHT_ALERT a ON a.id = d.alert",
         );
-        sql.is("(a.open = '' OR a.ended >= ", ended);
+        sql.is("(a.state IN ('firing', 'acked') OR a.ended >= ", ended);
         sql.text(")");
         let told = |row: &Row| {
             Ok(Told {
@@ -183,14 +182,31 @@ impl Store {
         Ok(tx.commit().await?)
     }
 
-    /// The rows of messages that are due, the oldest first.
+    /// The channels that have messages which are due.
     ///
     /// # Errors
     /// The database is away.
-    pub async fn deliveries_due(&self, now: Millis, limit: u32) -> Result<Vec<DeliveryRow>, StoreError> {
+    pub async fn channels_due(&self, now: Millis) -> Result<Vec<String>, StoreError> {
+        let mut sql = self.sql("SELECT DISTINCT channel FROM CLOCKWRIGHT_DELIVERY");
+        sql.must("state = 'waiting'");
+        sql.is("next <= ", now);
+        self.fetch(sql).await?.iter().map(|row| Ok(row.text(0)?)).collect()
+    }
+
+    /// The rows of a channel's messages that are due, the oldest first.
+    ///
+    /// # Errors
+    /// The database is away.
+    pub async fn deliveries_due(
+        &self,
+        channel: &str,
+        now: Millis,
+        limit: u32,
+    ) -> Result<Vec<DeliveryRow>, StoreError> {
         let mut sql = self.sql("SELECT DISTINCT message, next FROM CLOCKWRIGHT_DELIVERY");
         sql.must("state = 'waiting'");
         sql.is("next <= ", now);
+        sql.is("channel = ", channel);
         sql.text(" ORDER BY next, message LIMIT ");
         sql.bind(limit);
         let messages = self.fetch(sql).await?;
@@ -232,12 +248,7 @@ impl Store {
         sql.list(channels.iter().map(String::as_str));
         sql.may("state = ", state.map(DeliveryState::word));
         if let Some((at, id)) = after {
-            sql.is("(at < ", at);
-            sql.text(" OR at = ");
-            sql.bind(at);
-            sql.text(" AND message < ");
-            sql.bind(id);
-            sql.text(")");
+            behind(&mut sql, at, " AND message < ", id);
         }
         sql.text(" ORDER BY at DESC, message DESC LIMIT ");
         sql.bind(limit);
@@ -273,7 +284,7 @@ impl Store {
         sql.text(", next = ");
         sql.bind(outcome.next);
         sql.text(", error = ");
-        sql.bind(fit(&outcome.error, 500).into_owned());
+        sql.bind(words_of(&outcome.error, 500));
         sql.text(", sent = ");
         sql.bind(outcome.sent);
         sql.is("message = ", outcome.message.as_str());

@@ -11,8 +11,10 @@ use clockwright_model::{
 use clockwright_registry::{ConnectOptions, Op, Registry};
 use clockwright_server::alerts::{Watch, send};
 use clockwright_server::chores::{Term, now};
+use clockwright_server::decide::alerts::notify::Kind;
 use clockwright_server::decide::chain::{Actor, Outcome as Ending, Record, Target};
 use clockwright_server::mirror::State;
+use clockwright_server::store::{DeliveryRow, DeliveryState};
 use clockwright_server::{mirror, outcomes};
 use clockwright_testkit::patience::soon;
 use serde_json::{Value, json};
@@ -27,6 +29,8 @@ on_each_database! {
     lost_events_are_told_still_while_nobody_can_be_asked_for_them
     a_leader_that_dies_after_sending_leaves_the_message_to_the_next_one_with_the_same_id
     a_message_that_is_not_taken_comes_again_ever_later_and_is_dead_at_last
+    a_receiver_that_refuses_without_a_word_is_told_as_it_answered
+    a_channel_with_much_to_send_leaves_the_others_their_turn
     another_leader_opens_nothing_a_second_time
     rules_are_there_from_the_beginning_and_a_project_may_have_its_own
     alerts_are_seen_and_taken_up_by_those_who_may
@@ -432,6 +436,57 @@ async fn a_message_that_is_not_taken_comes_again_ever_later_and_is_dead_at_last(
             .iter()
             .any(|received| received.header("clockwright-delivery") == dead["items"][0]["id"])
     );
+}
+
+/// A message of one alert on a channel, due now.
+fn due(stage: &Stage, channel: &str, number: i64) -> DeliveryRow {
+    DeliveryRow {
+        id: format!("{channel:.30}-{number}"),
+        message: format!("{number}-{channel:.30}"),
+        channel: channel.to_owned(),
+        project: 0,
+        alert: number.to_string(),
+        kind: Kind::Opened,
+        number: 0,
+        at: stage.app.now(),
+        state: DeliveryState::Waiting,
+        tries: 0,
+        next: stage.app.now() + number,
+        body: String::new(),
+        error: String::new(),
+        sent: None,
+    }
+}
+
+async fn a_receiver_that_refuses_without_a_word_is_told_as_it_answered(stage: &Stage) {
+    let root = stage.admin().await;
+    let receiver = Receiver::start().await;
+    let channel = webhook(stage, &root, &receiver).await;
+    let term = term(stage).await;
+    stage.app.store.insert_deliveries(term.number(), &[due(stage, &channel, 0)]).await.unwrap();
+    receiver.answers(503, "");
+    send::turn(&stage.app, &term).await.unwrap();
+    let waiting = stage.get(&root, "/deliveries").await.is(200);
+    assert_eq!(waiting["items"][0]["error"].as_str().unwrap().trim_end(), "answered 503:");
+    // It waits already, and goes on doing so.
+    let path = format!("/deliveries/{}/again", waiting["items"][0]["id"].as_str().unwrap());
+    let again = stage.post(&root, &path, json!({})).await.is(200);
+    assert_eq!((&again["tries"], &again["nextAt"]), (&json!(1), &waiting["items"][0]["nextAt"]));
+}
+
+async fn a_channel_with_much_to_send_leaves_the_others_their_turn(stage: &Stage) {
+    let root = stage.admin().await;
+    let (busy, quiet) = (Receiver::start().await, Receiver::start().await);
+    let channel = webhook(stage, &root, &busy).await;
+    let ask = json!({ "name": "team", "kind": "webhook", "url": quiet.url });
+    let other = stage.post(&root, "/channels", ask).await.is(201);
+    let term = term(stage).await;
+    let mut rows: Vec<DeliveryRow> = (0..150).map(|number| due(stage, &channel, number)).collect();
+    rows.push(due(stage, other["id"].as_str().unwrap(), 150));
+    stage.app.store.insert_deliveries(term.number(), &rows).await.unwrap();
+    stage.pass(150);
+    send::turn(&stage.app, &term).await.unwrap();
+    assert_eq!((busy.take().len(), quiet.take().len()), (1, 1));
 }
 
 async fn another_leader_opens_nothing_a_second_time(stage: &Stage) {

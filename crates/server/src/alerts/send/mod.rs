@@ -24,7 +24,7 @@ use serde::{Deserialize, Serialize};
 use std::collections::{BTreeMap, HashMap};
 use std::sync::{Mutex, PoisonError};
 
-/// How many messages are taken out at once.
+/// How many messages of a channel are taken out at once.
 const AT_ONCE: u32 = 100;
 /// How many channels are spoken to at the same time.
 const CHANNELS: usize = 8;
@@ -185,30 +185,35 @@ fn words(error: &dyn std::error::Error) -> String {
 /// # Errors
 /// The database is away; the term is over.
 pub async fn turn(app: &App, term: &Term) -> Turn {
-    let due = app.store.deliveries_due(app.now(), AT_ONCE).await?;
+    let due = app.store.channels_due(app.now()).await?;
     if due.is_empty() {
         return Ok(());
     }
     let channels: BTreeMap<String, ChannelRow> =
         app.store.channels().await?.into_iter().map(|row| (row.id.clone(), row)).collect();
-    let mut queues: BTreeMap<String, BTreeMap<String, Vec<DeliveryRow>>> = BTreeMap::new();
-    for row in due {
-        queues.entry(row.channel.clone()).or_default().entry(row.message.clone()).or_default().push(row);
-    }
-    let work = queues.into_iter().map(|(id, messages)| {
+    let work = due.into_iter().map(|id| {
         let channel = channels.get(&id);
-        async move {
-            for rows in messages.into_values() {
-                if channel.is_some_and(|channel| !app.post.is_free(channel, app.now())) {
-                    break;
-                }
-                one(app, term, channel, &rows).await?;
-            }
-            Ok::<_, crate::store::StoreError>(())
-        }
+        queue(app, term, id, channel)
     });
     let done: Vec<_> = futures::stream::iter(work).buffer_unordered(CHANNELS).collect().await;
     done.into_iter().collect::<Result<(), _>>().map_err(Into::into)
+}
+
+/// Sends what is due on one channel, until it is to be left alone for a moment.
+async fn queue(
+    app: &App,
+    term: &Term,
+    id: String,
+    channel: Option<&ChannelRow>,
+) -> Result<(), crate::store::StoreError> {
+    let due = app.store.deliveries_due(&id, app.now(), AT_ONCE).await?;
+    for rows in due.chunk_by(|row, next| row.message == next.message) {
+        if channel.is_some_and(|channel| !app.post.is_free(channel, app.now())) {
+            break;
+        }
+        one(app, term, channel, rows).await?;
+    }
+    Ok(())
 }
 
 /// Sends one message and notes what came of it.

@@ -282,7 +282,7 @@ pub(in crate::http) async fn again(
     let channel = channels.into_iter().find(|row| row.id == first.channel).ok_or_else(missing)?;
     let who = who.on(&app, channel.project, &format!("delivery `{id}`"))?;
     let mut change = app.begin(who.asker()).await?;
-    change.deliver_again(&id).await?;
+    let is_new = change.deliver_again(&id).await?;
     change.record(done(
         "delivery.again",
         channel.project,
@@ -298,7 +298,8 @@ pub(in crate::http) async fn again(
         sent: None,
         ..row.clone()
     };
-    let rows: Vec<DeliveryRow> = rows.iter().map(waits).collect();
+    // One that waits already waits as it did.
+    let rows: Vec<DeliveryRow> = if is_new { rows.iter().map(waits).collect() } else { rows };
     let value = delivery(&rows).ok_or_else(missing)?;
     app.finish(change, who.asker(), Found::new(value)).await
 }

@@ -1,5 +1,5 @@
-//! What is told: each condition with its usual rule and its words, in one table. Rules, alerts, messages and the page of reference are made
-//! from it.
+//! What is told: each condition with its usual rule and its words, in one table. Rules, alerts, messages and the interface's description of
+//! it are made from it.
 
 use clockwright_model::Language;
 use serde::{Deserialize, Serialize};
@@ -65,7 +65,7 @@ pub struct Usual {
 }
 
 macro_rules! conditions {
-    ($( $variant:ident $name:literal $scope:ident $severity:ident $wait:literal $threshold:expr, $unit:literal:
+    ($( $variant:ident $name:literal $scope:ident $severity:ident $wait:literal $threshold:expr =>
         $means:literal, $english:literal, $chinese:literal; )*) => {
         /// What can be told.
         #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, ToSchema)]
@@ -103,12 +103,6 @@ macro_rules! conditions {
                 }
             }
 
-            /// What its threshold counts; empty where it has none.
-            #[must_use]
-            pub fn unit(self) -> &'static str {
-                match self { $( Condition::$variant => $unit, )* }
-            }
-
             fn template(self, language: Language) -> &'static str {
                 match (self, language) {
                     $( (Condition::$variant, Language::English) => $english,
@@ -120,61 +114,61 @@ macro_rules! conditions {
 }
 
 conditions! {
-    Failing "failing" Item Critical 0 Some(3), "failures in a row":
+    Failing "failing" Item Critical 0 Some(3) =>
         "an item failed so often in a row",
         "item {item} of {job} failed {streak} times in a row", "{job} 的分片 {item} 连续失败 {streak} 次";
-    Missed "missed" Item Warning 0 None, "":
+    Missed "missed" Item Warning 0 None =>
         "the last fire of an item was missed: nobody could run it in time",
         "item {item} of {job} missed its fire of {fire}", "{job} 的分片 {item} 错过了 {fire} 的触发";
-    Overdue "overdue" Job Critical 120 None, "":
+    Overdue "overdue" Job Critical 120 None =>
         "a due instant has passed for so long, and an item neither ran, nor runs, nor stands still by anybody's wish",
         "{job} was due at {fire} and did not run: {items} items have no outcome", "{job} 应于 {fire} 触发但没有运行：{items} 个分片没有结果";
-    TooLong "too_long" Item Warning 0 None, "":
+    TooLong "too_long" Item Warning 0 None =>
         "an item runs for longer than `runTime.max` of its job",
         "item {item} of {job} runs since {since}, longer than usual", "{job} 的分片 {item} 自 {since} 起运行，超过正常时长";
-    TooShort "too_short" Item Warning 0 None, "":
+    TooShort "too_short" Item Warning 0 None =>
         "the last success of an item took less than `runTime.min` of its job",
         "item {item} of {job} succeeded in {took} ms, faster than it should", "{job} 的分片 {item} 只用 {took} 毫秒就成功，快于正常时长";
-    NoInstance "no_instance" Job Critical 300 None, "":
+    NoInstance "no_instance" Job Critical 300 None =>
         "a job that is online has no instance",
         "no instance serves {job}", "没有实例为 {job} 服务";
-    Stuck "stuck" Item Critical 60 None, "":
+    Stuck "stuck" Item Critical 60 None =>
         "an item is marked as running, and whoever ran it is gone",
         "item {item} of {job} is marked as running, and its owner is gone", "{job} 的分片 {item} 标记为运行中，但执行者已消失";
-    Drift "drift" Job Warning 0 None, "":
+    Drift "drift" Job Warning 0 None =>
         "somebody else wrote the settings of a job into the registry within the last hour",
         "somebody else changed {job} in the registry", "有人在注册中心修改了 {job}";
-    Contended "contended" Job Warning 0 None, "":
+    Contended "contended" Job Warning 0 None =>
         "somebody else writes the same settings of a job again and again",
         "somebody writes {job} in the registry again and again: {why}", "有人在注册中心反复写入 {job}：{why}";
-    SyncHeld "sync_held" Project Critical 0 None, "":
+    SyncHeld "sync_held" Project Critical 0 None =>
         "more would be written into a registry than the guard allows: a person confirms",
         "{jobs} jobs of {project} are held until somebody confirms", "{project} 的 {jobs} 个作业被保留，等待确认";
-    Diverged "diverged" Job Info 0 None, "":
+    Diverged "diverged" Job Info 0 None =>
         "a job that files define was changed by hand",
         "{job} was changed by hand although files define it", "{job} 由文件定义，却被手工修改";
-    CodeChanged "code_changed" Job Info 0 None, "":
+    CodeChanged "code_changed" Job Info 0 None =>
         "what a job runs was changed within the last hour",
         "{by} changed what {job} runs", "{by} 修改了 {job} 所运行的内容";
-    RegistryAway "registry_away" System Critical 60 None, "":
+    RegistryAway "registry_away" System Critical 60 None =>
         "a registry cannot be reached",
         "the registry {thing} is away", "注册中心 {thing} 无法访问";
-    StoreAway "store_away" System Critical 60 None, "":
+    StoreAway "store_away" System Critical 60 None =>
         "an event store cannot be reached",
         "the event store {thing} is away", "事件库 {thing} 无法访问";
-    DatabaseAway "database_away" System Critical 60 None, "":
+    DatabaseAway "database_away" System Critical 60 None =>
         "the database of the servers cannot be reached",
         "the database is away", "数据库无法访问";
-    ClockSkew "clock_skew" System Warning 60 Some(500), "milliseconds":
+    ClockSkew "clock_skew" System Warning 60 Some(500) =>
         "the clocks of a server and of the database differ by so much",
         "the clocks of this server and of the database differ by {skew} ms", "服务器与数据库的时钟相差 {skew} 毫秒";
-    EventsLost "events_lost" System Warning 0 None, "":
+    EventsLost "events_lost" System Warning 0 None =>
         "something of the history could not be kept within the last hour",
         "the event store {thing} lost {events} events", "事件库 {thing} 丢失了 {events} 条事件";
-    DeliveryDead "delivery_dead" System Warning 0 None, "":
+    DeliveryDead "delivery_dead" System Warning 0 None =>
         "a message was not delivered and is not tried any more",
         "messages to the channel {thing} are not delivered: {why}", "发往渠道 {thing} 的消息无法送达：{why}";
-    KeyOld "key_old" System Info 0 Some(400), "days":
+    KeyOld "key_old" System Info 0 Some(400) =>
         "the key that seals secrets is so old",
         "the key {thing} seals secrets since {since}: rotate it", "密钥 {thing} 自 {since} 起使用，请轮换";
 }
@@ -228,7 +222,6 @@ mod tests {
             let (english, chinese) =
                 (condition.template(Language::English), condition.template(Language::Chinese));
             assert_eq!(facts(english), facts(chinese), "{condition}");
-            assert_eq!(condition.usual().threshold.is_some(), !condition.unit().is_empty(), "{condition}");
         }
     }
 

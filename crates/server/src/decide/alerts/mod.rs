@@ -257,12 +257,6 @@ impl Memory {
     pub fn ended(&mut self, subject: &Subject) {
         self.watches.remove(subject);
     }
-
-    /// True when alerts of this condition are open.
-    #[must_use]
-    pub fn has(&self, condition: Condition) -> bool {
-        self.watches.values().any(|watch| watch.condition == condition && watch.open.is_some())
-    }
 }
 
 /// Where a condition is seen; nowhere for what the database itself says.

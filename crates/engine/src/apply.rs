@@ -3,14 +3,14 @@
 use crate::core::{Effect, Firing, Input, Notice, Now};
 use crate::listeners::{self, RunReport};
 use crate::message::{Message, Ready, Removed};
-use crate::options::{EngineOptions, JobDefinition};
+use crate::options::{Code, EngineOptions, JobDefinition};
 use bytes::Bytes;
 use clockwright_events::Bus;
 use clockwright_fleet::keys::Keys;
 use clockwright_model::{Event, FailureKind, JobSettings, Millis, Reason, Settlement, ShardContext};
 use clockwright_registry::keeper::Opened;
 use clockwright_registry::{Batcher, Error, Hint, Keeper, Node, Op, Path, Session, SharedRegistry};
-use clockwright_runtime::{Control, Output, RunEnd, RunResult, RunSpec, SharedRuntime, Stop};
+use clockwright_runtime::{Control, Output, RunEnd, RunResult, RunSpec, Stop};
 use futures::FutureExt;
 use std::collections::{HashMap, VecDeque};
 use std::panic::AssertUnwindSafe;
@@ -493,7 +493,7 @@ impl Shell {
                 let (job, settings) = (Arc::clone(&job), Arc::clone(&settings));
                 let (inputs, session) = (inputs.clone(), session.clone());
                 self.tasks.spawn(async move {
-                    drop(run_one(job.code.runtime(&settings), run, spec, control, &inputs, session).await);
+                    drop(run_one(&job.code, &settings, (run, spec, control), &inputs, session).await);
                 });
             }
             return;
@@ -503,17 +503,17 @@ impl Shell {
     }
 }
 
-/// Runs one item and reports its end; a panic of the runtime itself is a failure of the run. The session lives at least as long as the
+/// Runs one item and reports its end; a panic of the runtime itself, or of what makes it, is a failure of the run. The session lives at least as long as the
 /// run: nobody may take the item over before nothing of it is left, also where the run is dropped.
 async fn run_one(
-    runtime: SharedRuntime,
-    run: u64,
-    spec: RunSpec,
-    control: Control,
+    code: &Code,
+    settings: &JobSettings,
+    (run, spec, control): (u64, RunSpec, Control),
     inputs: &UnboundedSender<Message>,
     session: SharedRegistry,
 ) -> RunResult {
-    let end = AssertUnwindSafe(runtime.run(spec, control)).catch_unwind().await.unwrap_or_else(|_| {
+    let work = async { code.runtime(settings).run(spec, control).await };
+    let end = AssertUnwindSafe(work).catch_unwind().await.unwrap_or_else(|_| {
         let reason = Reason::RuntimePanicked {};
         RunEnd::silent(RunResult::Failed { kind: FailureKind::Panic, reason })
     });
@@ -544,11 +544,11 @@ async fn run_listened(
     }
     let mut running = JoinSet::new();
     for (run, spec, control) in runs {
+        let (job, settings) = (Arc::clone(&job), Arc::clone(&settings));
         let (inputs, session) = (inputs.clone(), registry.clone());
-        let runtime = job.code.runtime(&settings);
         running.spawn(async move {
             let (context, began) = (spec.context.clone(), Instant::now());
-            let result = run_one(runtime, run, spec, control, &inputs, session).await;
+            let result = run_one(&job.code, &settings, (run, spec, control), &inputs, session).await;
             RunReport::new(context, result.outcome(), began.elapsed())
         });
     }

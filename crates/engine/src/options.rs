@@ -119,8 +119,8 @@ impl JobDefinition {
 pub enum Code {
     /// This, whatever settings the registry has.
     Here(SharedRuntime),
-    /// What this makes of the registry's settings, anew for each firing. Whoever may write the registry decides what it is given, so it
-    /// must refuse what this process is not to do: by a runtime that fails each run and says why.
+    /// What this makes of the registry's settings, anew for each run. Whoever may write the registry decides what it is given, so it
+    /// must refuse what this process is not to do: by a runtime that fails each run and says why. Where it panics, that run has failed.
     Registered(Arc<dyn Fn(&JobSettings) -> SharedRuntime + Send + Sync>),
 }
 

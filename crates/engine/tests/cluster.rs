@@ -11,7 +11,7 @@ use clockwright_events::{Bus, BusOptions};
 use clockwright_fleet::admin::Admin;
 use clockwright_fleet::keys::{Key, Keys};
 use clockwright_model::{
-    Event, InstanceId, Item, JobKind, JobName, JobSettings, Outcome, Retry, Settlement, ShardContext,
+    Event, InstanceId, Item, JobKind, JobName, JobSettings, Outcome, Reason, Retry, Settlement, ShardContext,
 };
 use clockwright_registry::{ConnectOptions, Embedded, SharedRegistry};
 use clockwright_runtime::{SharedRuntime, SimpleFn};
@@ -305,5 +305,23 @@ async fn a_listener_that_hangs_is_given_up_at_its_limit_and_the_firing_goes_on()
     definition.listeners.push(SharedListener::new(Hangs(true)));
     for settled in triggered(definition).await {
         assert_eq!((settled.outcome, settled.attempt), (Outcome::Succeeded, 2 - settled.item));
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_run_whose_code_cannot_be_made_of_the_settings_has_failed_and_holds_nothing() {
+    for is_listened_to in [false, true] {
+        let mut definition = fails_at_first();
+        definition.code = Code::Registered(Arc::new(|_| panic!("there is no such code")));
+        if is_listened_to {
+            definition.listeners.push(SharedListener::new(Hangs(false)));
+        }
+        for settled in triggered(definition).await {
+            let reason = Reason::RuntimePanicked {};
+            assert!(
+                matches!(&settled.outcome, Outcome::Failed { reason: told, .. } if *told == reason),
+                "{settled:?}"
+            );
+        }
     }
 }

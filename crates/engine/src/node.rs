@@ -12,10 +12,10 @@ use crate::message::Message;
 use crate::options::{AddError, EngineOptions, JobDefinition, RemoveError, StartError, check, in_one_line};
 use crate::session;
 use clockwright_events::Bus;
-use clockwright_fleet::keys::Keys;
+use clockwright_fleet::keys::{Key, Keys};
 use clockwright_fleet::view::{self, ViewError};
 use clockwright_model::{InstanceId, JobName, Millis, Settlement};
-use clockwright_registry::{Connect, Registry};
+use clockwright_registry::{Connect, Path, Registry};
 use std::collections::HashSet;
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
@@ -86,14 +86,19 @@ async fn all_registered(
     keys: &Keys,
     jobs: &[JobDefinition],
 ) -> Result<(), StartError> {
-    for JobDefinition { job, .. } in jobs.iter().filter(|job| job.job.settings().is_none()) {
-        view::find(registry, keys, job.name().as_str()).await.map_err(|error| match error {
+    let named = jobs.iter().filter(|job| job.job.settings().is_none()).map(|job| job.job.name());
+    let named: Vec<&JobName> = named.collect();
+    let configs: Vec<Path> = named.iter().map(|name| keys.of(name, &Key::Config)).collect();
+    let nodes = registry.read(&configs).await?;
+    for (name, _) in named.into_iter().zip(nodes).filter(|(_, node)| node.is_none()) {
+        // Asked once more, for the name that comes nearest.
+        view::find(registry, keys, name.as_str()).await.map_err(|error| match error {
             ViewError::NoSuchJob { namespace, nearest, .. } => {
-                StartError::NoSettings { job: job.name().clone(), namespace, nearest }
+                StartError::NoSettings { job: name.clone(), namespace, nearest }
             }
             ViewError::Registry(error) => StartError::Registry(error),
             error @ ViewError::Degraded { .. } => {
-                StartError::Settings { job: job.name().clone(), error: error.to_string() }
+                StartError::Settings { job: name.clone(), error: error.to_string() }
             }
         })?;
     }

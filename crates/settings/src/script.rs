@@ -15,10 +15,16 @@ pub const CONTEXT_VARIABLE: &str = "CLOCKWRIGHT_CONTEXT";
 /// The property that holds the command line.
 pub const COMMAND_LINE: &str = "script.command.line";
 const CONTEXT: &str = "script.context";
-const SHELL: &str = "script.shell";
+/// The property that says whether the command line is a shell's.
+pub(crate) const SHELL: &str = "script.shell";
 const DIRECTORY: &str = "script.directory";
 /// Before the name of a variable.
 const ENV: &str = "script.env.";
+
+/// Whether this value of `script.shell` asks for a shell.
+pub(crate) fn is_shell(value: &str) -> bool {
+    value.trim() == "true"
+}
 
 /// The shell that `script.shell: true` means.
 const SH: &str = "/bin/sh";
@@ -69,7 +75,7 @@ impl ScriptSettings {
         let given = |key: &str| props.get(key).map(|value| value.trim()).filter(|value| !value.is_empty());
         let shell = match given(SHELL) {
             None | Some("false") => false,
-            Some("true") => true,
+            Some(value) if is_shell(value) => true,
             Some(other) => {
                 return Err(SettingsError::new(SHELL, format!("is `{other}`; it is true or false")));
             }

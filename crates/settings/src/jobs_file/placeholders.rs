@@ -8,6 +8,7 @@
 
 use super::Environment;
 use crate::CommandLine;
+use crate::script::is_shell;
 use crate::yaml::{Value, Yaml};
 use std::collections::BTreeMap;
 
@@ -149,7 +150,7 @@ fn asks_for_shell(job: &Yaml) -> bool {
                 let key = if path.is_empty() { entry.key.clone() } else { format!("{path}.{}", entry.key) };
                 search(&entry.value, &key)
             }),
-            Value::Scalar { text, .. } => path == "props.script.shell" && text.trim() == "true",
+            Value::Scalar { text, .. } => path == "props.script.shell" && is_shell(text),
             Value::List(_) => false,
         }
     }

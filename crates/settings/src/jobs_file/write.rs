@@ -2,7 +2,7 @@
 
 use super::placeholders::is_shells;
 use crate::canonical;
-use crate::script::COMMAND_LINE;
+use crate::script::{COMMAND_LINE, SHELL, is_shell};
 use clockwright_model::JobSettings;
 use serde_json::{Map, Value as Json};
 use std::collections::BTreeMap;
@@ -12,7 +12,7 @@ use std::collections::BTreeMap;
 #[must_use]
 pub fn write<'a>(jobs: impl IntoIterator<Item = &'a JobSettings>) -> String {
     let job = |job: &JobSettings| {
-        let shell = job.props.get("script.shell").is_some_and(|flag| flag.eq_ignore_ascii_case("true"));
+        let shell = job.props.get(SHELL).is_some_and(|value| is_shell(value));
         let mut json = canonical::to_json(job);
         escape(&mut json, "", shell);
         (job.name.as_str().to_owned(), json)
@@ -109,9 +109,12 @@ mod tests {
 
     #[test]
     fn a_shells_command_line_keeps_its_variables() {
-        for (shell, line) in
-            [("true", "echo ${HOME}"), ("false", "sh -c 'echo ${HOME}'"), ("false", "run ${HOME}")]
-        {
+        for (shell, line) in [
+            ("true", "echo ${HOME}"),
+            (" true ", "echo ${HOME}"),
+            ("false", "sh -c 'echo ${HOME}'"),
+            ("false", "run ${HOME}"),
+        ] {
             let kind = JobKind::Script { command_line: line.into() };
             let mut job = JobSettings::new(JobName::new("a").unwrap(), kind, "", 1);
             job.cron = "0 0 1 * * ?".into();

@@ -21,11 +21,11 @@ pub(super) async fn carry(work: &mut Work<'_>) -> Result<Ended, Stopped> {
         sync::follow(work.app, work.project, place.id).await;
     }
     let lift = work.progress.lift.clone();
-    let mut outcome = work.outcome();
     for place in &places {
-        outcome.changed += make(work, &site, place, &lift).await?;
+        make(work, &site, place, &lift).await?;
     }
     work.pass(Point::Written)?;
+    let mut outcome = work.outcome();
     for place in &places {
         let left = steps(work, &site, place, &lift).await?;
         outcome.nodes.extend(left.iter().map(|step| view::node(place, step)));
@@ -37,22 +37,22 @@ pub(super) async fn carry(work: &mut Work<'_>) -> Result<Ended, Stopped> {
 /// How often it is looked whether what was stopped is still to be stopped.
 const ROUNDS: usize = 5;
 
-/// Writes what is missing in one job; returns how many nodes were changed. A wish may have been lifted, and its node started, between the look at
-/// the wishes and the write: what was stopped for it is started again.
-pub(super) async fn make(work: &Work<'_>, site: &Site, place: &Place, lift: &[Key]) -> Result<u64, Failed> {
+/// Writes what is missing in one job, and counts it at once: whoever has to begin again finds it written. A wish may have been lifted, and its
+/// node started, between the look at the wishes and the write: what was stopped for it is started again.
+async fn make(work: &mut Work<'_>, site: &Site, place: &Place, lift: &[Key]) -> Result<(), Failed> {
     let admin = site.admin(&work.ask.who.name);
-    let (mut changed, mut lift) = (0, lift.to_vec());
+    let mut lift = lift.to_vec();
     for _ in 0..ROUNDS {
         let steps = steps(work, site, place, &lift).await?;
         if steps.is_empty() {
             break;
         }
         for step in steps {
-            changed += admin.hold(&place.name, &step).await.map_err(failed)?.changed as u64;
+            work.changed += admin.hold(&place.name, &step).await.map_err(failed)?.changed as u64;
             lift.extend(step.stops().then(|| stopped_by(place.id, &step)));
         }
     }
-    Ok(changed)
+    Ok(())
 }
 
 async fn steps(work: &Work<'_>, site: &Site, place: &Place, lift: &[Key]) -> Result<Vec<Node>, Failed> {

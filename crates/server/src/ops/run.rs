@@ -22,6 +22,8 @@ pub(super) struct Work<'a> {
     pub(super) row: &'a OperationRow,
     pub(super) ask: &'a Ask,
     pub(super) progress: Progress,
+    /// How many nodes were changed to hold or to let go, over all attempts.
+    pub(super) changed: u64,
 }
 
 /// Why it did not come to an end here.
@@ -80,6 +82,7 @@ impl Work<'_> {
     /// What is told in any case.
     pub(super) fn outcome(&self) -> Outcome {
         Outcome {
+            changed: self.changed,
             still_held: self.progress.still_held.clone(),
             warnings: self.progress.warnings.clone(),
             news: self.progress.news,
@@ -100,7 +103,7 @@ pub(super) async fn run(app: Arc<App>, row: OperationRow, _live: Option<Live>) {
         return;
     };
     let progress = serde_json::from_str(&row.done).unwrap_or_default();
-    let mut work = Work { app: &app, project: &project, row: &row, ask: &ask, progress };
+    let mut work = Work { app: &app, project: &project, row: &row, ask: &ask, progress, changed: 0 };
     let ended = match carry(&mut work).await {
         Ok(ended) => ended,
         Err(Stopped::Left) => return,

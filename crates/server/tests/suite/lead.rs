@@ -5,7 +5,7 @@ use crate::stage::{Stage, on_each_database};
 use clockwright_fleet::Layout;
 use clockwright_fleet::keys::{Key, Keys};
 use clockwright_model::JobName;
-use clockwright_registry::{CommitFuture, Connect, ConnectOptions, Op, Path, Registry, SharedRegistry};
+use clockwright_registry::{CommitFuture, ConnectOptions, Op, Path, Registry, SharedRegistry};
 use clockwright_server::app::App;
 use clockwright_server::chores::lead::Lead;
 use clockwright_server::chores::{Term, now};
@@ -13,7 +13,7 @@ use clockwright_server::decide::chain::Actor;
 use clockwright_server::ops;
 use clockwright_server::store::{Guess, ServerRow, StoreError};
 use clockwright_server::sync::{self, By, Word};
-use clockwright_testkit::faulty::{Fault, Faulty};
+use clockwright_testkit::faulty::Fault;
 use clockwright_testkit::patience::soon;
 use serde_json::{Value, json};
 use std::sync::Arc;
@@ -144,13 +144,7 @@ async fn what_a_leader_was_about_to_stop_comes_to_nothing_once_a_later_term_has_
     fleet.host(HERE).await;
     fleet.done("disable", json!({ "host": HERE })).await;
     let gate = Gate::default();
-    let (registry, fault) = (stage.registry.clone(), gate.clone());
-    let connect: Connect = Arc::new(move || {
-        let inner = registry.connect(ConnectOptions::default());
-        let fault = fault.clone();
-        Box::pin(async move { Ok(Arc::new(Faulty { inner: inner?, fault }) as SharedRegistry) })
-    });
-    let sleeper = stage.another_by(connect).await;
+    let sleeper = stage.with_fault(gate.clone()).await.app;
     let store = &stage.app.store;
     assert!(store.has_home("here").await.unwrap());
     let take = async |who: &str| {

@@ -4,17 +4,21 @@ use crate::fleet::{Code, Fleet, HERE, JOB, THERE};
 use crate::stage::{Stage, on_each_database};
 use clockwright_fleet::Layout;
 use clockwright_fleet::keys::Key;
-use clockwright_model::{Outcome, Reason};
-use clockwright_registry::Op;
+use clockwright_model::{JobName, Outcome, Reason};
+use clockwright_registry::{CommitFuture, Op, SharedRegistry};
 use clockwright_server::ops::{Point, resume};
 use clockwright_server::store::ServerRow;
+use clockwright_server::sync::control;
+use clockwright_testkit::faulty::Fault;
 use clockwright_testkit::patience::soon;
 use serde_json::{Value, json};
-use std::sync::atomic::Ordering;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 on_each_database! {
     a_disable_is_followed_in_the_layout_of_2x
     a_disable_is_followed_in_the_layout_of_3x
+    what_is_done_again_because_control_changed_is_counted_once_and_whole
     who_may_operate_and_who_may_not
     a_pause_and_a_drain_end_with_a_resume
     java_instances_are_told_of_and_are_disabled_by_a_drain
@@ -70,6 +74,50 @@ async fn disable(fleet: &Fleet<'_>) {
     let held = fleet.done("enable", json!({ "host": THERE })).await;
     assert_eq!(held["stillHeld"][0]["reason"], "it smokes");
     assert!(fleet.is_disabled(THERE).await);
+}
+
+/// Once, somebody else sets `control` when a host has been written.
+#[derive(Clone)]
+struct Meddler {
+    control: clockwright_registry::Path,
+    is_done: Arc<AtomicBool>,
+}
+
+impl Fault for Meddler {
+    fn commit(&self, inner: &SharedRegistry, ops: Vec<Op>) -> CommitFuture {
+        let writes = ops.iter().any(|op| op.path().as_str().contains("/servers/"));
+        let (inner, done) = (Arc::clone(inner), inner.commit(ops));
+        if !writes || self.is_done.swap(true, Ordering::SeqCst) {
+            return done;
+        }
+        let control = self.control.clone();
+        Box::pin(async move {
+            let done = done.await?;
+            let node = inner.read(std::slice::from_ref(&control)).await?.remove(0).unwrap();
+            inner.commit(vec![Op::set(control, node.data)]).await?;
+            Ok(done)
+        })
+    }
+}
+
+async fn what_is_done_again_because_control_changed_is_counted_once_and_whole(stage: &Stage) {
+    let fleet = Fleet::new(stage, Layout::V2).await;
+    fleet.host(HERE).await;
+    let job = json!({ "name": "other", "settings": { "elasticJobClass": "com.example.Job", "cron": "" } });
+    stage.post(&fleet.root, "/projects/billing/jobs", job).await.is(201);
+    let other = JobName::new("other").unwrap();
+    let host = fleet.keys.of(&other, &Key::Server(HERE.into()));
+    let above = Op::create(fleet.keys.of(&other, &Key::Servers), "");
+    fleet.outside.commit(vec![above, Op::create(host.clone(), fleet.layout.server(false))]).await.unwrap();
+    let is_done = Arc::new(AtomicBool::new(false));
+    let meddler = Meddler { control: control::path(&fleet.keys), is_done: Arc::clone(&is_done) };
+    let meddled = stage.with_fault(meddler).await;
+    let path = format!("/projects/billing/hosts/{HERE}/disable");
+    let done = meddled.post(&fleet.root, &path, json!({})).await.is(200);
+    assert!(is_done.load(Ordering::SeqCst));
+    assert_eq!((&done["state"], &done["result"]["changed"]), (&json!("done"), &json!(2)), "{done:#}");
+    let node = fleet.outside.read(&[host]).await.unwrap().remove(0).unwrap();
+    assert!(fleet.is_disabled(HERE).await && node.data == "DISABLED");
 }
 
 async fn who_may_operate_and_who_may_not(stage: &Stage) {

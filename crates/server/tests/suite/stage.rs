@@ -9,6 +9,7 @@ use clockwright_server::config::Config;
 use clockwright_server::registries::{Registries, Source};
 use clockwright_server::sealing;
 use clockwright_server::store::Store;
+use clockwright_testkit::faulty::{Fault, Faulty};
 use clockwright_testkit::patience::PATIENCE;
 use clockwright_testkit::sql::{Kind, shared};
 use futures::StreamExt;
@@ -198,6 +199,20 @@ impl Stage {
         let reply = self.post(&Caller::default(), "/session", ask).await;
         reply.is(200);
         Caller::of_cookie(&reply)
+    }
+
+    /// A stage beside the same database and registry, whose server reaches the registry `home` by sessions with a fault.
+    pub(crate) async fn with_fault<F: Fault + Clone>(&self, fault: F) -> Self {
+        let (registry, far, time) = (self.registry.clone(), Arc::clone(&self.far), Arc::clone(&self.time));
+        let home = registry.clone();
+        let connect: Connect = Arc::new(move || {
+            let (inner, fault) = (home.connect(ConnectOptions::default()), fault.clone());
+            Box::pin(async move { Ok(Arc::new(Faulty { inner: inner?, fault }) as SharedRegistry) })
+        });
+        let app = self.another_by(connect).await;
+        let router = clockwright_server::http::service(Arc::clone(&app));
+        let (config, address) = (self.config.clone(), self.address.clone());
+        Self { app, registry, far, router, time, config, address, _folder: tempfile::tempdir().unwrap() }
     }
 
     /// The status of a read that another server answers.

@@ -17,6 +17,11 @@ pub trait Fault: Send + Sync + 'static {
         Ok(())
     }
 
+    /// Whether a node may not be read by this session's user.
+    fn is_closed(&self, _: &Path) -> bool {
+        false
+    }
+
     /// Carries out a commit.
     fn commit(&self, inner: &SharedRegistry, ops: Vec<Op>) -> CommitFuture {
         inner.commit(ops)
@@ -35,7 +40,10 @@ pub struct Faulty<F> {
 impl<F: Fault> Registry for Faulty<F> {
     async fn read(&self, paths: &[Path]) -> Result<Vec<Option<Node>>, Error> {
         self.fault.check()?;
-        self.inner.read(paths).await
+        match paths.iter().find(|path| self.fault.is_closed(path)) {
+            Some(path) => Err(Error::Denied(format!("{path}: the session's user may not read it"))),
+            None => self.inner.read(paths).await,
+        }
     }
 
     async fn lists(&self, paths: &[Path]) -> Result<Vec<Vec<String>>, Error> {

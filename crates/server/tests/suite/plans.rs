@@ -2,6 +2,7 @@
 
 use crate::fleet::{Fleet, HERE, THERE};
 use crate::stage::{Caller, Reply, Stage, on_each_database};
+use crate::sync::{Closed, stranger};
 use clockwright_fleet::Layout;
 use clockwright_fleet::keys::{Key, Keys};
 use clockwright_model::JobName;
@@ -19,6 +20,7 @@ on_each_database! {
     a_change_by_hand_is_told_and_stands_against_its_file
     whose_a_job_is_stands_against_other_files
     a_job_that_only_the_registry_has_is_adopted_and_then_as_its_file_says
+    a_job_whose_config_may_not_be_read_stands_against_its_own_file_alone
     what_no_file_has_any_more_is_orphaned_and_pruned
     an_offline_job_is_changed_and_stays_offline
     what_is_wrong_with_files_is_told_with_its_line
@@ -268,6 +270,18 @@ async fn a_job_that_only_the_registry_has_is_adopted_and_then_as_its_file_says(s
     assert_eq!(origins, ["files", "adopt"]);
     let node = outside.read(&[config("old")]).await.unwrap().pop().flatten().unwrap();
     assert!(String::from_utf8_lossy(&node.data).contains("0 0 2 * * ?"));
+}
+
+async fn a_job_whose_config_may_not_be_read_stands_against_its_own_file_alone(stage: &Stage) {
+    let root = project(stage).await;
+    apply(stage, &root, "", &file(&[("a", 1)])).await.is(200);
+    for name in ["closed", "old"] {
+        stranger(stage, name).await;
+    }
+    let stage = &stage.with_fault(Closed).await;
+    let plan = plan(stage, &root, "&adopt=true", &file(&[("a", 1), ("closed", 2), ("old", 2)])).await;
+    assert_eq!(does(&plan), ["a: unchanged", "closed: conflict job-exists-in-registry", "old: adopt"]);
+    assert!(plan["changes"][1]["why"].as_str().unwrap().ends_with("may not be read"), "{plan:#}");
 }
 
 async fn what_no_file_has_any_more_is_orphaned_and_pruned(stage: &Stage) {

@@ -9,6 +9,7 @@ use clockwright_server::chores::lead::Lead;
 use clockwright_server::decide::chain::{Actor, Outcome, Record, Target};
 use clockwright_server::store::{NewJob, ProjectRow, SyncState};
 use clockwright_server::sync;
+use clockwright_testkit::faulty::Fault;
 use clockwright_testkit::patience::soon;
 use serde_json::{Value, json};
 use std::sync::Arc;
@@ -28,6 +29,7 @@ on_each_database! {
     a_person_decides_between_what_is_wished_and_what_is_there
     a_project_that_adopts_makes_a_version_of_what_others_write
     jobs_that_only_the_registry_has_are_listed_and_taken_over
+    a_config_that_may_not_be_read_is_told_and_keeps_no_other_from_being_taken_over
     a_wiped_namespace_is_not_written_until_somebody_confirms
 }
 
@@ -322,21 +324,13 @@ async fn a_project_that_adopts_makes_a_version_of_what_others_write(stage: &Stag
 async fn jobs_that_only_the_registry_has_are_listed_and_taken_over(stage: &Stage) {
     let (root, _) = project(stage, "repair").await;
     let keys = Keys::new("billing").unwrap();
-    let registry = outsider(stage);
-    let mut ops = vec![];
-    for name in ["one", "two"] {
-        let name = JobName::new(name).unwrap();
-        let mut theirs =
-            clockwright_model::JobSettings::new(name.clone(), clockwright_model::JobKind::Simple, CRON, 3);
-        theirs.class = "com.example.Theirs".into();
-        ops.push(Op::create(keys.job(&name), ""));
-        ops.push(Op::create(keys.of(&name, &Key::Config), Layout::V2.write(&theirs)));
-    }
     let broken = JobName::new("broken").unwrap();
-    ops.push(Op::create(keys.job(&broken), ""));
-    ops.push(Op::create(keys.of(&broken, &Key::Config), "{"));
     make(stage, &root).await;
-    registry.commit(ops).await.unwrap();
+    for name in ["one", "two"] {
+        stranger(stage, name).await;
+    }
+    let broken = [Op::create(keys.job(&broken), ""), Op::create(config_path("broken"), "{")];
+    outsider(stage).commit(broken.into()).await.unwrap();
     let found = stage.get(&root, "/projects/billing/unmanaged").await.is(200);
     let names: Vec<&Value> = found.as_array().unwrap().iter().map(|job| &job["name"]).collect();
     assert_eq!(names, ["broken", "one", "two"]);
@@ -354,6 +348,40 @@ async fn jobs_that_only_the_registry_has_are_listed_and_taken_over(stage: &Stage
         (&job["settings"]["elasticJobClass"], &job["sync"]["state"]),
         (&json!("com.example.Theirs"), &json!("written"))
     );
+}
+
+/// The config of the job `closed` may not be read.
+#[derive(Clone)]
+pub(crate) struct Closed;
+
+impl Fault for Closed {
+    fn is_closed(&self, path: &Path) -> bool {
+        *path == config_path("closed")
+    }
+}
+
+/// Makes a job that only the registry has.
+pub(crate) async fn stranger(stage: &Stage, name: &str) {
+    let (keys, name) = (Keys::new("billing").unwrap(), JobName::new(name).unwrap());
+    let mut theirs =
+        clockwright_model::JobSettings::new(name.clone(), clockwright_model::JobKind::Simple, CRON, 3);
+    theirs.class = "com.example.Theirs".into();
+    let config = Op::create(keys.of(&name, &Key::Config), Layout::V2.write(&theirs));
+    outsider(stage).commit(vec![Op::create(keys.job(&name), ""), config]).await.unwrap();
+}
+
+async fn a_config_that_may_not_be_read_is_told_and_keeps_no_other_from_being_taken_over(stage: &Stage) {
+    let (root, _) = project(stage, "repair").await;
+    make(stage, &root).await;
+    for name in ["closed", "one"] {
+        stranger(stage, name).await;
+    }
+    let stage = stage.with_fault(Closed).await;
+    let found = stage.get(&root, "/projects/billing/unmanaged").await.is(200);
+    assert_eq!((&found[0]["name"], &found[1]["name"]), (&json!("closed"), &json!("one")));
+    assert!(found[0]["why"].as_str().unwrap().contains("may not be read"), "{found:#}");
+    let done = stage.post(&root, "/projects/billing/unmanaged/adopt", json!({})).await.is(200);
+    assert_eq!((&done["jobs"], &done["refused"][0]["name"]), (&json!(["one"]), &json!("closed")));
 }
 
 async fn a_wiped_namespace_is_not_written_until_somebody_confirms(stage: &Stage) {

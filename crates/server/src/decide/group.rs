@@ -421,9 +421,8 @@ impl Group {
 
     /// What is written into `control` where `found` is the term that it says.
     fn mine(&self, found: i64, head: i64) -> Control {
-        let (plane, url) = self.frame.plane.clone();
-        let term = self.frame.term.unwrap_or(found);
-        Control { plane, url, term, seq: head, follows: self.frame.project.follows() }
+        let Frame { plane, project, term, .. } = &self.frame;
+        Control::new(plane.clone(), project, term.unwrap_or(found), head)
     }
 
     /// Step 5.

@@ -54,13 +54,8 @@ impl Site {
             for _ in 0..ATTEMPTS {
                 let Look { site, ours, head } = look(app, project).await?;
                 let found = ours.map_or(0, |ours| ours.term);
-                let mine = Control {
-                    plane: app.store.plane().to_owned(),
-                    url: app.config.public_url.clone(),
-                    term: term.map_or(found, Term::number),
-                    seq: head,
-                    follows: project.follows(),
-                };
+                let plane = (app.store.plane().to_owned(), app.config.public_url.clone());
+                let mine = Control::new(plane, project, term.map_or(found, Term::number), head);
                 let Some(ours) = ours else {
                     control::make(site.registry.as_ref(), &site.keys, &mine).await?;
                     continue;

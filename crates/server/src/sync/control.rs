@@ -13,6 +13,7 @@
 //! | another plane | another database manages it: nothing is written |
 //! | text that is none of ours | somebody else's node: nothing is written |
 
+use crate::store::ProjectRow;
 use clockwright_fleet::keys::Keys;
 use clockwright_registry::{Conflict, Error, Node, Op, Path, Registry};
 use serde::{Deserialize, Serialize};
@@ -34,6 +35,12 @@ pub struct Control {
 }
 
 impl Control {
+    /// What this project's node is to say.
+    #[must_use]
+    pub fn new((plane, url): (String, String), project: &ProjectRow, term: i64, seq: i64) -> Self {
+        Self { plane, url, term, seq, follows: project.follows() }
+    }
+
     /// As it is stored.
     #[must_use]
     pub fn bytes(&self) -> Vec<u8> {

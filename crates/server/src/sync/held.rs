@@ -65,7 +65,7 @@ pub async fn confirm(app: &App, project: &ProjectRow) -> Result<(), Failed> {
             Some(Ok(control)) => return Err(Failed::AnotherPlane(control.url)),
             Some(Err(_)) => return Err(Failed::AnotherPlane(control::NOBODYS.to_owned())),
         };
-        let mine = Control { plane: plane.clone(), url: url.clone(), term, seq, follows: project.follows() };
+        let mine = Control::new((plane.clone(), url.clone()), project, term, seq);
         let Some(node) = node else {
             control::make(registry.as_ref(), &keys, &mine).await?;
             continue;

@@ -8,6 +8,7 @@ use clockwright_api::{Code, Problem};
 use clockwright_model::Millis;
 use http::{HeaderMap, HeaderValue};
 use std::collections::HashMap;
+use std::hash::Hash;
 use std::sync::{Mutex, PoisonError};
 
 /// How many people and programs are kept in mind before those are forgotten who rest.
@@ -45,11 +46,7 @@ impl Limits {
             Counted::Read => config.reads,
             Counted::Change => config.changes,
         };
-        let mut each = self.each.lock().unwrap_or_else(PoisonError::into_inner);
-        if each.len() >= MOST {
-            each.retain(|_, bucket| !Rate::is_full(*bucket, now));
-        }
-        let (allowed, standing) = rate.take(each.entry((who.to_owned(), counted)).or_default(), now);
+        let (allowed, standing) = spend(&self.each, (who.to_owned(), counted), rate, now);
         let answer = if allowed { Ok(()) } else { Err(refused(counted, rate, standing).into()) };
         (answer, Told { counted, rate, standing })
     }
@@ -59,11 +56,7 @@ impl Limits {
     /// # Errors
     /// `rate-limited`.
     pub fn trigger(&self, job: i64, name: &str, now: Millis) -> Answered<()> {
-        let mut triggers = self.triggers.lock().unwrap_or_else(PoisonError::into_inner);
-        if triggers.len() >= MOST {
-            triggers.retain(|_, bucket| !Rate::is_full(*bucket, now));
-        }
-        let (allowed, standing) = TRIGGERS.take(triggers.entry(job).or_default(), now);
+        let (allowed, standing) = spend(&self.triggers, job, TRIGGERS, now);
         if allowed {
             return Ok(());
         }
@@ -84,6 +77,20 @@ impl Limits {
         }
         Err(Problem::new(Code::RateLimited, "too many sign-ins are under way").retry(standing.wait).into())
     }
+}
+
+/// Takes from the bucket of `whose`; when there are many, those that are full again are forgotten first.
+fn spend<K: Eq + Hash>(
+    buckets: &Mutex<HashMap<K, Bucket>>,
+    whose: K,
+    rate: Rate,
+    now: Millis,
+) -> (bool, Standing) {
+    let mut buckets = buckets.lock().unwrap_or_else(PoisonError::into_inner);
+    if buckets.len() >= MOST {
+        buckets.retain(|_, bucket| !Rate::is_full(*bucket, now));
+    }
+    rate.take(buckets.entry(whose).or_default(), now)
 }
 
 fn refused(counted: Counted, rate: Rate, standing: Standing) -> Problem {

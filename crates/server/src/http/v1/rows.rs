@@ -38,7 +38,9 @@ pub(super) fn joined(app: &App, project: &ProjectRow, job: &JobRow, picture: &Pi
         },
         instances: live.map_or(0, |row| row.members().count() as u64),
         hosts: live.map_or(0, |row| row.hosts.len() as u64),
-        holds: holds(app, job, picture),
+        holds: holds(app, job, |host| {
+            live.is_some_and(|row| row.hosts.iter().any(|(known, _)| picture.names.text(*known) == host))
+        }),
         sync: app.catalogue.sync(job.id).word().to_owned(),
         last: app.outcomes.last(project, &job.name).map(last),
         outcomes: None,
@@ -51,13 +53,9 @@ pub(super) fn joined(app: &App, project: &ProjectRow, job: &JobRow, picture: &Pi
     }
 }
 
-/// What stands still of a job: by its own holds, and by those of its hosts.
-fn holds(app: &App, job: &JobRow, picture: &Picture) -> Vec<HoldView> {
+/// What stands still of a job: by its own holds, and by those of the hosts that it knows.
+fn holds(app: &App, job: &JobRow, knows: impl Fn(&str) -> bool) -> Vec<HoldView> {
     let (own, of_hosts) = app.catalogue.holds(job);
-    let knows = |host: &str| {
-        let row = picture.job(&job.name);
-        row.is_some_and(|row| row.hosts.iter().any(|(known, _)| picture.names.text(*known) == host))
-    };
     let of_hosts = of_hosts.iter().filter(|hold| knows(&hold.key.target));
     own.iter().chain(of_hosts).map(|hold| hold_view(app, hold)).collect()
 }

@@ -3,11 +3,13 @@
 //! | step | refused with |
 //! |---|---|
 //! | an id; the server serves, and not too many requests are under way | `starting`, `busy` |
+//! | the address is not too long | `bad-request` |
 //! | each parameter behind the `?` is one that the route knows | `unknown-parameter` |
 //! | the body is read whole, within its limit and time | `too-large`, `bad-request` |
+//! | the server has seen what the client has (`Clockwright-Min-Seq`) | `bad-request`, `behind` |
 //! | who it is: a session's cookie or a token; nobody yet asks what they may | |
 //! | a change that comes by a cookie comes from our own pages | `cross-site` |
-//! | the server has seen what the client has (`Clockwright-Min-Seq`) | `behind` |
+//! | nobody asks too often | `rate-limited` |
 //! | a key that was used before is answered as it was then | `idempotency-mismatch`, `request-in-progress` |
 //! | the handler: grant, parts, work | its own |
 //!

@@ -48,7 +48,7 @@ pub struct Applying {
 pub async fn apply(app: Arc<App>, applying: Applying) -> Answered<Told<Found<Applied>>> {
     let work = tokio::spawn(async move {
         let drawn = draw(&app, &applying.project, &applying.ask.plan(), &applying.said).await?;
-        applying.refuse(&drawn)?;
+        applying.refuse(&app, &drawn).await?;
         applying.carry(&app, drawn).await
     });
     // What has begun is carried to its end, though whoever asks goes away.
@@ -57,12 +57,13 @@ pub async fn apply(app: Arc<App>, applying: Applying) -> Answered<Told<Found<App
 
 impl Applying {
     /// Step 1.
-    fn refuse(&self, drawn: &Drawn) -> Answered<()> {
-        let Drawn { plan, steps } = drawn;
-        if self.ask.basis.as_ref().is_some_and(|basis| *basis != plan.basis) {
+    async fn refuse(&self, app: &App, drawn: &Drawn) -> Answered<()> {
+        let plan = async || drawn.plan(app, &self.project, &self.ask.plan(), &self.said).await;
+        if self.ask.basis.as_ref().is_some_and(|basis| *basis != drawn.basis) {
             let detail = "the files, or a job that they touch, are not as they were when the plan was made";
-            return Err(Problem::new(Code::PlanStale, detail).with("plan", plan).into());
+            return Err(Problem::new(Code::PlanStale, detail).with("plan", plan().await?).into());
         }
+        let steps = &drawn.steps;
         let conflicts: Vec<_> =
             steps.iter().filter_map(|step| step.decision.conflict.as_ref().map(|it| (step, it))).collect();
         if let Some((step, first)) = conflicts.first() {
@@ -71,7 +72,7 @@ impl Applying {
                 count => format!(", and {} more jobs are in conflict", count - 1),
             };
             let detail = format!("{}{more}; nothing was applied", first.why(&step.name));
-            return Err(Problem::new(first.code(), detail).with("plan", plan).into());
+            return Err(Problem::new(first.code(), detail).with("plan", plan().await?).into());
         }
         self.allow(steps)
     }
@@ -111,7 +112,8 @@ impl Applying {
 
     /// Steps 2 to 5.
     async fn carry(&self, app: &Arc<App>, drawn: Drawn) -> Answered<Told<Found<Applied>>> {
-        let Drawn { plan, steps } = drawn;
+        let counts = drawn.counts();
+        let Drawn { basis, notes, steps } = drawn;
         let writes: Vec<&Step> = steps.iter().filter(|step| step.decision.writes()).collect();
         let mut changed: Vec<(Do, JobRow)> = Vec::new();
         for batch in writes.chunks(BATCH) {
@@ -134,10 +136,10 @@ impl Applying {
             .map(|(what, job)| JobApplied { job: job.name, what, version: job.version })
             .collect();
         changes.sort_by(|one, other| one.job.cmp(&other.job));
-        let applied =
-            Applied { source: plan.source, changes, counts: plan.counts, sync, removals, notes: plan.notes };
+        let source = self.ask.source.to_string();
+        let applied = Applied { source, changes, counts, sync, removals, notes };
         let mut change = app.begin(&self.asker).await?;
-        let facts = json!({ "source": applied.source, "counts": applied.counts, "basis": plan.basis });
+        let facts = json!({ "source": applied.source, "counts": applied.counts, "basis": basis });
         let about = target("project", self.project.id, &self.project.name);
         change.record(done("project.apply", self.project.id, about, facts, &self.reason()));
         app.finish(change, &self.asker, Found::new(applied)).await

@@ -36,6 +36,7 @@ use crate::decide::chain::sha256;
 use crate::decide::code;
 use crate::decide::effects::{Seen, effects, warnings};
 use crate::http::files::File;
+use crate::http::json::escaped;
 use crate::http::refusal::Answered;
 use crate::http::v1::jobs::differences_of;
 use crate::store::{JobRow, JobState, Managed, Origin, ProjectRow, Wished};
@@ -138,7 +139,7 @@ fn detail(file: &File, problem: &jobs_file::Problem) -> Detail {
 }
 
 fn pointer(job: &str, field: Option<&str>) -> String {
-    let job = job.replace('~', "~0").replace('/', "~1");
+    let job = escaped(job);
     match field {
         Some(field) => format!("/jobs/{job}/{}", field.replace('.', "/")),
         None => format!("/jobs/{job}"),
@@ -162,55 +163,93 @@ struct Step {
 impl Step {
     /// The keys for which `job.code` is needed.
     fn needs_code(&self) -> Vec<&'static str> {
-        match (&self.decision.settings, self.decision.what) {
-            (Some(after), Do::Create | Do::Update | Do::Adopt) => code::touched(self.old.as_ref(), after),
+        match &self.decision.settings {
+            Some(after) if self.decision.makes_version() => code::touched(self.old.as_ref(), after),
             _ => Vec::new(),
         }
     }
 }
 
-/// A plan, and what carrying it out takes.
+/// What is to be done, as far as carrying it out takes it. What else people are shown of it is found out when they are: [`Drawn::plan`].
 #[derive(Debug, Clone)]
-pub struct Drawn {
-    /// The plan.
-    pub plan: Plan,
+struct Drawn {
+    basis: String,
+    notes: Vec<String>,
     steps: Vec<Step>,
 }
 
-/// Draws the plan of files in a project.
+/// The plan of files in a project.
 ///
 /// # Errors
 /// The database is away. A registry that is away is a note of the plan.
-pub async fn draw(app: &App, project: &ProjectRow, ask: &PlanAsk, said: &Said) -> Answered<Drawn> {
+pub async fn plan(app: &App, project: &ProjectRow, ask: &PlanAsk, said: &Said) -> Answered<Plan> {
+    draw(app, project, ask, said).await?.plan(app, project, ask, said).await
+}
+
+/// Draws what is to be done.
+async fn draw(app: &App, project: &ProjectRow, ask: &PlanAsk, said: &Said) -> Answered<Drawn> {
     let source = ask.source.as_str();
     let jobs = app.catalogue.jobs(project.id);
-    let is_own = |job: &JobRow| job.managed == Managed::Files && job.source == source;
-    let touched = jobs.iter().filter(|job| said.jobs.contains_key(&job.name) || is_own(job));
+    let touched = jobs.iter().filter(|job| said.jobs.contains_key(&job.name) || job.is_of_files(source));
     let ids: Vec<i64> = touched.map(|job| job.id).collect();
-    let mut wished = BTreeMap::new();
-    for ids in ids.chunks(AT_ONCE) {
-        let found = app.store.wished(ids).await?.into_iter();
-        let there = found.filter(|wished| wished.job.state != JobState::Removed);
-        wished.extend(there.map(|wished| (wished.job.name.clone(), wished)));
-    }
+    let there = app.store.there(&ids).await?.into_iter();
+    let wished: BTreeMap<String, Wished> = there.map(|wished| (wished.job.name.clone(), wished)).collect();
     let mut notes = said.notes.clone();
     let strangers = strangers(app, project, said, &wished, &mut notes).await;
     let mut steps = Vec::new();
     let names: BTreeSet<&String> = said.jobs.keys().chain(wished.keys()).collect();
     let usual = Layout::numbered(&project.layout);
+    let mirror = app.mirrors.of(project.id);
+    let picture = mirror.read();
+    if picture.as_of.is_none() {
+        notes.push("the registry was not seen yet: what moves and what runs is not known".to_owned());
+    }
     for name in names {
-        let layout = app
-            .mirrors
-            .of(project.id)
-            .read()
-            .job(name)
-            .and_then(|row| row.config.as_ref().map(|config| config.layout));
+        let layout = picture.job(name).and_then(|row| row.config.as_ref().map(|config| config.layout));
         let layout = layout.or(usual).unwrap_or_default();
         steps.extend(step(name, ask, said.jobs.get(name), wished.get(name), strangers.get(name), layout)?);
     }
-    let since = since(app, &steps).await?;
-    let basis = basis(ask, said, &steps);
-    Ok(Drawn { plan: plan(app, project, ask, said, (&steps, &since), (basis, notes)), steps })
+    Ok(Drawn { basis: basis(ask, said, &steps), notes, steps })
+}
+
+impl Drawn {
+    /// How many jobs, by what is to be done.
+    fn counts(&self) -> BTreeMap<String, u64> {
+        let mut counts = BTreeMap::new();
+        for step in &self.steps {
+            *counts.entry(step.decision.what.word().to_owned()).or_default() += 1;
+        }
+        counts
+    }
+
+    /// As people are shown it.
+    async fn plan(&self, app: &App, project: &ProjectRow, ask: &PlanAsk, said: &Said) -> Answered<Plan> {
+        let since = since(app, &self.steps).await?;
+        let mirror = app.mirrors.of(project.id);
+        // News of the registry waits while its picture is looked at: what takes long comes after.
+        let (as_of, seen) = {
+            let picture = mirror.read();
+            let seen: Vec<Seen> = self.steps.iter().map(|step| Seen::of(&picture, &step.name)).collect();
+            (picture.as_of.map(At), seen)
+        };
+        let changes = self.steps.iter().zip(&seen).map(|(step, seen)| {
+            let notes = said.jobs.get(&step.name).map(|job| &job.notes[..]).unwrap_or_default();
+            let planned = planned(step, seen, notes, app.now());
+            let why = match since.get(&step.name) {
+                Some(since) => format!("{}, {since}", planned.why),
+                None => planned.why,
+            };
+            JobPlan { why, ..planned }
+        });
+        Ok(Plan {
+            basis: self.basis.clone(),
+            source: ask.source.to_string(),
+            changes: changes.collect(),
+            counts: self.counts(),
+            notes: self.notes.clone(),
+            as_of,
+        })
+    }
 }
 
 /// What only the registry has of the jobs that the files have.
@@ -314,38 +353,10 @@ fn basis(ask: &PlanAsk, said: &Said, steps: &[Step]) -> String {
             (None, Some(found)) => (0, 0, sha256(canonical::to_json(found).to_string().as_bytes())),
             (None, None) => (0, 0, String::new()),
         };
-        // A map of texts cannot fail to be written to.
+        // A text cannot fail to be written to.
         let _ = writeln!(text, "{}\0{id}:{version}:{sync}", step.name);
     }
     sha256(text.as_bytes())
-}
-
-fn plan(
-    app: &App,
-    project: &ProjectRow,
-    ask: &PlanAsk,
-    said: &Said,
-    (steps, since): (&[Step], &BTreeMap<String, String>),
-    (basis, mut notes): (String, Vec<String>),
-) -> Plan {
-    let mirror = app.mirrors.of(project.id);
-    let picture = mirror.read();
-    if picture.as_of.is_none() {
-        notes.push("the registry was not seen yet: what moves and what runs is not known".to_owned());
-    }
-    let mut counts: BTreeMap<String, u64> = BTreeMap::new();
-    let mut changes = Vec::with_capacity(steps.len());
-    for step in steps {
-        *counts.entry(step.decision.what.word().to_owned()).or_default() += 1;
-        let notes = said.jobs.get(&step.name).map(|job| &job.notes[..]).unwrap_or_default();
-        let planned = planned(step, &Seen::of(&picture, &step.name), notes, app.now());
-        let why = match since.get(&step.name) {
-            Some(since) => format!("{}, {since}", planned.why),
-            None => planned.why,
-        };
-        changes.push(JobPlan { why, ..planned });
-    }
-    Plan { basis, source: ask.source.to_string(), changes, counts, notes, as_of: picture.as_of.map(At) }
 }
 
 fn planned(step: &Step, seen: &Seen, notes: &[String], now: Millis) -> JobPlan {
@@ -366,10 +377,7 @@ fn planned(step: &Step, seen: &Seen, notes: &[String], now: Millis) -> JobPlan {
             all.push("it is offline, and stays so".to_owned());
         }
     }
-    let keys = step.needs_code();
-    if !keys.is_empty() {
-        all.push(format!("`{}` decide what it runs, which needs job.code", keys.join("`, `")));
-    }
+    all.extend(code::warning(&step.needs_code()));
     all.extend(notes.iter().cloned());
     let conflict = decision.conflict.as_ref();
     JobPlan {

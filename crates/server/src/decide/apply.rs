@@ -104,22 +104,24 @@ impl Conflict {
 }
 
 impl Decision {
-    fn of(what: Do, file: JobSettings, diff: Vec<Change>) -> Self {
-        Self { what, conflict: None, settings: Some(file), diff, agrees: false }
+    fn of(what: Do, diff: Vec<Change>) -> Self {
+        Self { what, conflict: None, settings: None, diff, agrees: false }
     }
 
-    fn against(conflict: Conflict, file: JobSettings, diff: Vec<Change>) -> Self {
-        Self { conflict: Some(conflict), ..Self::of(Do::Conflict, file, diff) }
-    }
-
-    fn without_file(what: Do) -> Self {
-        Self { what, conflict: None, settings: None, diff: Vec::new(), agrees: false }
+    fn against(conflict: Conflict, diff: Vec<Change>) -> Self {
+        Self { conflict: Some(conflict), ..Self::of(Do::Conflict, diff) }
     }
 
     /// True when the database is changed by it at once. A removal is an operation of its own.
     #[must_use]
     pub fn writes(&self) -> bool {
-        matches!(self.what, Do::Create | Do::Update | Do::Adopt) || self.agrees
+        self.makes_version() || self.agrees
+    }
+
+    /// True when the job gets the file's settings.
+    #[must_use]
+    pub fn makes_version(&self) -> bool {
+        matches!(self.what, Do::Create | Do::Update | Do::Adopt)
     }
 }
 
@@ -128,40 +130,39 @@ impl Decision {
 pub fn with_file(ask: &PlanAsk, here: Here<'_>, layout: Layout, file: &JobSettings) -> Decision {
     let mut file = file.clone();
     let decision = match here {
-        Here::Nowhere => Decision::of(Do::Create, file.clone(), Vec::new()),
-        Here::Registry(Err(why)) => {
-            Decision::against(Conflict::Unusable(why.to_owned()), file.clone(), Vec::new())
-        }
+        Here::Nowhere => Decision::of(Do::Create, Vec::new()),
+        Here::Registry(Err(why)) => Decision::against(Conflict::Unusable(why.to_owned()), Vec::new()),
         Here::Registry(Ok(found)) => {
             let diff = canonical::diff(found, &file);
             match ask.adopt {
-                true => Decision::of(Do::Adopt, file.clone(), diff),
-                false => Decision::against(Conflict::InRegistry, file.clone(), diff),
+                true => Decision::of(Do::Adopt, diff),
+                false => Decision::against(Conflict::InRegistry, diff),
             }
         }
         Here::Managed { job, settings } => {
             if job.state == JobState::Offline {
                 file.disabled = settings.disabled;
             }
-            managed(ask, job, canonical::diff(settings, &file), file.clone())
+            managed(ask, job, canonical::diff(settings, &file))
         }
     };
-    match layout.check(&file) {
-        Err(error) if decision.writes() && !decision.agrees => {
-            Decision::against(Conflict::Layout(error.to_string()), file, decision.diff)
+    let decision = match layout.check(&file) {
+        Err(error) if decision.makes_version() => {
+            Decision::against(Conflict::Layout(error.to_string()), decision.diff)
         }
         _ => decision,
-    }
+    };
+    Decision { settings: Some(file), ..decision }
 }
 
-fn managed(ask: &PlanAsk, job: &JobRow, diff: Vec<Change>, file: JobSettings) -> Decision {
-    let is_own = job.managed == Managed::Files && job.source == ask.source.as_str();
+fn managed(ask: &PlanAsk, job: &JobRow, diff: Vec<Change>) -> Decision {
+    let is_own = job.is_of_files(ask.source.as_str());
     if job.state == JobState::Removing {
-        return Decision::against(Conflict::Removing, file, diff);
+        return Decision::against(Conflict::Removing, diff);
     }
     if diff.is_empty() && (is_own || !ask.take_over) {
         let agrees = is_own && job.diverged;
-        return Decision { agrees, ..Decision::of(Do::Unchanged, file, diff) };
+        return Decision { agrees, ..Decision::of(Do::Unchanged, diff) };
     }
     let conflict = match job.managed {
         Managed::Files if is_own => (job.diverged && !ask.force).then_some(Conflict::Diverged),
@@ -169,19 +170,19 @@ fn managed(ask: &PlanAsk, job: &JobRow, diff: Vec<Change>, file: JobSettings) ->
         Managed::Console => (!ask.take_over).then_some(Conflict::ByConsole),
     };
     match conflict {
-        Some(conflict) => Decision::against(conflict, file, diff),
-        None => Decision::of(Do::Update, file, diff),
+        Some(conflict) => Decision::against(conflict, diff),
+        None => Decision::of(Do::Update, diff),
     }
 }
 
 /// What is to be done about a job that no file has; `None`: it is none of theirs.
 #[must_use]
 pub fn without_file(ask: &PlanAsk, job: &JobRow) -> Option<Decision> {
-    let is_own = job.managed == Managed::Files && job.source == ask.source.as_str();
+    let is_own = job.is_of_files(ask.source.as_str());
     if !is_own || job.state == JobState::Removing {
         return None;
     }
-    Some(Decision::without_file(if ask.prune { Do::Remove } else { Do::Orphaned }))
+    Some(Decision::of(if ask.prune { Do::Remove } else { Do::Orphaned }, Vec::new()))
 }
 
 #[cfg(test)]

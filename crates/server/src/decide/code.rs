@@ -18,6 +18,13 @@ pub fn touched(before: Option<&JobSettings>, after: &JobSettings) -> Vec<&'stati
     }
 }
 
+/// What people are told of keys that need `job.code`, where there are any.
+#[must_use]
+pub fn warning(keys: &[&str]) -> Option<String> {
+    let told = || format!("`{}` decide what it runs, which needs job.code", keys.join("`, `"));
+    (!keys.is_empty()).then(told)
+}
+
 fn decides(key: &str, before: &JobSettings, after: &JobSettings) -> bool {
     match key {
         "elasticJobType"

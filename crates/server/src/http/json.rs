@@ -53,12 +53,17 @@ pub fn parameters<T: DeserializeOwned>(given: &[(String, String)]) -> Answered<T
     })
 }
 
+/// A key as a part of a JSON pointer (RFC 6901).
+pub(crate) fn escaped(key: &str) -> String {
+    key.replace('~', "~0").replace('/', "~1")
+}
+
 fn pointer(path: &serde_path_to_error::Path) -> String {
     path.iter()
         .map(|segment| match segment {
             serde_path_to_error::Segment::Seq { index } => format!("/{index}"),
             serde_path_to_error::Segment::Map { key } => {
-                format!("/{}", key.replace('~', "~0").replace('/', "~1"))
+                format!("/{}", escaped(key))
             }
             serde_path_to_error::Segment::Enum { variant } => format!("/{variant}"),
             serde_path_to_error::Segment::Unknown => String::new(),

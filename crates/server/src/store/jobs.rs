@@ -187,6 +187,14 @@ pub struct NewJob {
     pub based_on: Option<i64>,
 }
 
+impl JobRow {
+    /// Whether files of this source define it.
+    #[must_use]
+    pub fn is_of_files(&self, source: &str) -> bool {
+        self.managed == Managed::Files && self.source == source
+    }
+}
+
 impl NewJob {
     /// What a job is to be when the registry's settings are taken over.
     #[must_use]

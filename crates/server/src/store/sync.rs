@@ -3,14 +3,14 @@
 //! What is kept here is bookkeeping: lost, it would be found again by looking. Only what others wrote is kept for people, and is on record
 //! before it is overwritten.
 
-use super::jobs::{JobRow, VersionRow, job, unknown, version};
+use super::jobs::{JobRow, JobState, VersionRow, job, unknown, version};
 use super::{Change, Store, StoreError};
 use crate::decide::chain::{sha256, words};
 use crate::decide::group::Notes;
 use crate::decide::pace::Repeats;
 use clockwright_model::Millis;
 use clockwright_sql::{Row, Sql, Tx, Value};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 
 words! {
     /// How far the registry has followed a job.
@@ -117,6 +117,8 @@ pub struct DriftRow {
 
 /// How long whoever saved a job has to write it, before the server that leads does.
 const SAVED: Millis = 5_000;
+/// How many jobs are asked for at once.
+const AT_ONCE: usize = 500;
 /// At most so many bytes of what others wrote are kept as text.
 const LONGEST: usize = 64 * 1024;
 
@@ -154,21 +156,29 @@ impl Store {
         sql.text(" v WHERE EXISTS (SELECT 1 FROM CLOCKWRIGHT_JOB j WHERE j.id = v.job AND j.version = v.version AND j.id IN (");
         sql.list(ids.iter().copied());
         sql.text(")");
-        let mut versions = self.fetch(sql).await?.iter().map(version).collect::<Result<Vec<_>, _>>()?;
-        let mut syncs = self.syncs(ids).await?;
-        let mut wished = Vec::with_capacity(jobs.len());
-        for job in jobs {
-            let version = versions
-                .iter()
-                .position(|version| version.job == job.id)
-                .map(|place| versions.swap_remove(place));
-            let sync = syncs.iter().position(|sync| sync.job == job.id).map(|place| syncs.swap_remove(place));
-            // A job that got another version between the two questions is read again by whoever made it.
-            if let Some(version) = version {
-                wished.push(Wished { job, version, sync });
-            }
+        let versions = self.fetch(sql).await?.iter().map(version).collect::<Result<Vec<_>, _>>()?;
+        let mut versions: HashMap<i64, _> = versions.into_iter().map(|row| (row.job, row)).collect();
+        let mut syncs: HashMap<i64, _> =
+            self.syncs(ids).await?.into_iter().map(|row| (row.job, row)).collect();
+        // A job that got another version between the two questions is read again by whoever made it.
+        let wished = jobs.into_iter().filter_map(|job| {
+            let (version, sync) = (versions.remove(&job.id)?, syncs.remove(&job.id));
+            Some(Wished { job, version, sync })
+        });
+        Ok(wished.collect())
+    }
+
+    /// What is wished of those of these jobs that were not removed, however many they are.
+    ///
+    /// # Errors
+    /// The database is away.
+    pub async fn there(&self, ids: &[i64]) -> Result<Vec<Wished>, StoreError> {
+        let mut there = Vec::with_capacity(ids.len());
+        for ids in ids.chunks(AT_ONCE) {
+            let wished = self.wished(ids).await?.into_iter();
+            there.extend(wished.filter(|wished| wished.job.state != JobState::Removed));
         }
-        Ok(wished)
+        Ok(there)
     }
 
     /// The names of these jobs, removed ones too, in the order of their ids. They never change.

@@ -3,7 +3,7 @@
 use super::jobs::{current, differences_of, invalid, name_of};
 use super::rows::sentence;
 use crate::app::{App, Told};
-use crate::apply::{self, Applying, Said, draw};
+use crate::apply::{self, Applying, Said};
 use crate::decide::code;
 use crate::decide::effects::{Seen, effects, warnings};
 use crate::http::answer::{Found, Yaml};
@@ -20,9 +20,6 @@ use clockwright_planner::Schedule;
 use clockwright_settings::{canonical, jobs_file};
 use std::sync::Arc;
 
-/// How many jobs are asked for at once.
-const AT_ONCE: usize = 500;
-
 /// A job's settings as a file has them: that it is offline is an operator's wish and no part of it.
 fn as_file(job: &JobRow, version: &VersionRow) -> Answered<JobSettings> {
     let settings = version.read(&name_of(job)?)?;
@@ -38,13 +35,9 @@ pub(in crate::http) async fn yaml(app: Arc<App>, _: Granted<JobRead>, TheJob(job
 pub(in crate::http) async fn export(app: Arc<App>, who: Granted<JobRead>) -> Answered<Yaml> {
     let jobs = app.catalogue.jobs(who.project()?.id);
     let mut all = Vec::with_capacity(jobs.len());
-    for jobs in jobs.chunks(AT_ONCE) {
-        let ids: Vec<i64> = jobs.iter().map(|job| job.id).collect();
-        let wished = app.store.wished(&ids).await?;
-        let there = wished.iter().filter(|wished| wished.job.state != JobState::Removed);
-        for wished in there {
-            all.push(as_file(&wished.job, &wished.version)?);
-        }
+    let ids: Vec<i64> = jobs.iter().map(|job| job.id).collect();
+    for wished in app.store.there(&ids).await? {
+        all.push(as_file(&wished.job, &wished.version)?);
     }
     all.sort_by(|one, other| one.name.cmp(&other.name));
     Ok(Yaml(jobs_file::write(&all)))
@@ -64,7 +57,7 @@ pub(in crate::http) async fn plan(
     files: Files,
 ) -> Answered<Found<Plan>> {
     let said = read(&app, files).await?;
-    Ok(Found::new(draw(&app, who.project()?, &ask, &said).await?.plan))
+    Ok(Found::new(apply::plan(&app, who.project()?, &ask, &said).await?))
 }
 
 pub(in crate::http) async fn apply(
@@ -98,10 +91,7 @@ pub(in crate::http) async fn preview(
     let mirror = app.mirrors.of(who.project()?.id);
     let effects = effects(Some(&before), Some(&after), &Seen::of(&mirror.read(), &job.name), app.now());
     let mut warnings = warnings(&effects, false);
-    let keys = code::touched(Some(&before), &after);
-    if !keys.is_empty() {
-        warnings.push(format!("`{}` decide what it runs, which needs job.code", keys.join("`, `")));
-    }
+    warnings.extend(code::warning(&code::touched(Some(&before), &after)));
     let schedule = Schedule::parse(&after.cron, after.time_zone.as_deref()).ok();
     Ok(Found::new(Preview {
         problems: Vec::new(),

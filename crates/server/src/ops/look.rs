@@ -6,7 +6,7 @@ use crate::chores::Term;
 use crate::decide::ops::Seen;
 use crate::store::ProjectRow;
 use crate::sync::control::{self, Control, Ours, Standing};
-use crate::sync::{Failed, registry_of};
+use crate::sync::{Failed, prove, registry_of};
 use clockwright_fleet::admin::{Admin, AdminError};
 use clockwright_fleet::keys::{Key, Keys};
 use clockwright_fleet::leases::Leases;
@@ -88,14 +88,6 @@ impl Site {
             Some(fence) => admin.fenced(fence),
             None => admin,
         }
-    }
-
-    /// Sees to it that what is read from now on is no older than what is known by now.
-    ///
-    /// # Errors
-    /// The registry is away.
-    pub(super) async fn prove(&self) -> Result<(), Error> {
-        self.registry.commit(vec![Op::check(Path::root())]).await.map(drop)
     }
 
     /// All nodes of a job; `None` when the registry has no such job.
@@ -210,7 +202,7 @@ async fn look(app: &App, project: &ProjectRow) -> Result<Look, Failed> {
             Standing::Older { .. } if !is_proven => {
                 // The session may lag behind: what is read after a write does not.
                 is_proven = true;
-                registry.commit(vec![Op::check(Path::root())]).await?;
+                prove(&*registry).await?;
                 continue;
             }
             Standing::Older { found, known } => return Err(Failed::older(found, known)),

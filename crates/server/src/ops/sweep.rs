@@ -30,7 +30,7 @@ use crate::chores::{self, Term};
 use crate::decide::chain::{Actor, Outcome, Record, Target};
 use crate::decide::hold::{Found, Hold, Key, Outside, outside, starts, stopped_by};
 use crate::store::{JobRow, JobState, OperationRow, ProjectRow, StoreError};
-use crate::sync::Failed;
+use crate::sync::{Failed, prove};
 use clockwright_fleet::Layout;
 use clockwright_fleet::leases::Leases;
 use clockwright_fleet::mirror::Mirror;
@@ -146,7 +146,7 @@ struct Look<'a> {
 impl Look<'_> {
     /// Steps 4 to 6. What is on record of this look itself counts as seen before, for the jobs that come after.
     async fn settle(&self, before: &mut Before, mended: &mut Vec<Mended>) -> Result<(), Failed> {
-        self.site.prove().await?;
+        prove(&*self.site.registry).await?;
         let (mirrors, leases) = self.site.holds(std::slice::from_ref(self.name)).await?;
         let Some(mirror) = mirrors.first() else { return Ok(()) };
         let mut decided = self.decide(before, mirror, &leases).await?;
@@ -178,7 +178,7 @@ impl Look<'_> {
                 }
             }
             let again = Before::read(self.app, self.project).await?;
-            self.site.prove().await?;
+            prove(&*self.site.registry).await?;
             let (mirrors, leases) = self.site.holds(std::slice::from_ref(self.name)).await?;
             let Some(now) = mirrors.first() else { return Ok(()) };
             (seq, note) = (again.seq, now.paused.clone());

@@ -12,6 +12,7 @@ pub use crate::decide::group::{Synced, Word};
 pub use found::{Found, found};
 pub use held::confirm;
 pub use sweep::{Swept, sweep};
+pub(crate) use write::prove;
 pub use write::{By, Failed, look_only, registry_of, write, write_by};
 
 use crate::app::App;

@@ -15,7 +15,7 @@ use crate::store::{Change, DriftRow, NewJob, ProjectRow, RESTORED, StoreError, k
 use clockwright_fleet::keys::{Key, Keys};
 use clockwright_model::JobName;
 use clockwright_registry::{
-    Access as NodeAccess, Error, Node, Op, Path, Readable, SharedRegistry, read_each,
+    Access as NodeAccess, Error, Node, Op, Path, Readable, Registry, SharedRegistry, read_each,
 };
 use futures::FutureExt;
 use futures::future::BoxFuture;
@@ -193,6 +193,14 @@ pub async fn registry_of(app: &App, project: &ProjectRow) -> Result<(SharedRegis
     Ok((app.registries.session(&project.registry).await?, keys))
 }
 
+/// Sees to it that what a session reads from now on is no older than what is known by now: it may lag behind, but not behind its own write.
+///
+/// # Errors
+/// The registry is away.
+pub(crate) async fn prove(registry: &dyn Registry) -> Result<(), Error> {
+    registry.commit(vec![Op::check(Path::root())]).await.map(drop)
+}
+
 /// Where a group is carried out.
 struct Desk<'a> {
     app: &'a App,
@@ -235,7 +243,7 @@ impl<'a> Desk<'a> {
                 Step::Look => self.look().await?,
                 Step::Ask => News::Asked(self.ask().await?),
                 Step::Prove => {
-                    self.registry.commit(vec![Op::check(Path::root())]).await?;
+                    prove(&*self.registry).await?;
                     News::Again
                 }
                 Step::Make(control) => {

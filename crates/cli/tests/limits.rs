@@ -16,13 +16,14 @@ const NOBODY: u32 = 65_534;
 /// Enough for the program and a few scripts, and too few for all items.
 const PROCESSES: usize = 40;
 
+/// Scripts that take longer than a start waits for room, which is 10 s: so those that find none fail, however fast the machine is.
 const MANY: &str = "
 jobs:
   many:
     elasticJobType: SCRIPT
     cron: 0 0 0 1 1 ? 2099
     shardingTotalCount: 120
-    props: {script.command.line: sleep 1, script.context: env}
+    props: {script.command.line: sleep 12, script.context: env}
 ";
 
 /// How many threads a user has.

@@ -199,7 +199,7 @@ impl Store {
         self.fetch(sql).await?.iter().map(alert).collect()
     }
 
-    /// True: only those that are open. and those that were over at this instant or later.
+    /// Those that are open, and those that were over at this instant or later.
     ///
     /// # Errors
     /// The database is away.

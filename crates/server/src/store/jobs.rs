@@ -113,6 +113,12 @@ impl JobRow {
         let zone = Some(self.zone.as_str()).filter(|zone| !zone.is_empty());
         Schedule::parse(&self.cron, zone).ok()
     }
+
+    /// Whether files of this source define it.
+    #[must_use]
+    pub fn is_of_files(&self, source: &str) -> bool {
+        self.managed == Managed::Files && self.source == source
+    }
 }
 
 /// One version of a job.
@@ -185,14 +191,6 @@ pub struct NewJob {
     pub reason: String,
     /// The version that it was made from.
     pub based_on: Option<i64>,
-}
-
-impl JobRow {
-    /// Whether files of this source define it.
-    #[must_use]
-    pub fn is_of_files(&self, source: &str) -> bool {
-        self.managed == Managed::Files && self.source == source
-    }
 }
 
 impl NewJob {

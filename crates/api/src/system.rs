@@ -14,7 +14,7 @@ pub struct Health {
 /// Which program it is. Its version is for those who are signed in.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
-pub struct Version {
+pub struct Program {
     /// Its name.
     pub name: String,
 }

@@ -3,7 +3,7 @@
 use super::{Answered, Client};
 use crate::paths;
 use crate::problem::Code;
-use crate::system::{Health, Version};
+use crate::system::{Health, Program};
 use serde_json::Value;
 
 impl Client {
@@ -27,7 +27,7 @@ impl Client {
     ///
     /// # Errors
     /// It cannot be reached.
-    pub async fn version(&self) -> Answered<Version> {
+    pub async fn version(&self) -> Answered<Program> {
         self.get(paths::VERSION, &[]).json().await
     }
 

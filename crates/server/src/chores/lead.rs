@@ -28,12 +28,14 @@
 //! | the leader loses the registry | it stops at T/2; nobody can have the seat before T |
 //! | the leader loses the database | its chores fail and are tried again: whoever took the seat could do no more |
 //! | the answer of a write is lost | the seat is looked at; the write proves nothing |
+//! | the registry loses all that it had, its id too | nobody leads until a person confirms a project of that registry: it may as well be the wrong one |
 //! | somebody deletes the seat's node | the next write of the leader is refused, and it rises |
 
 use super::{Term, Work, now};
 use crate::app::App;
 use crate::config::HOME;
 use crate::decide::term::{Candidate, News, Seat, Step, Wrote};
+use crate::sync::Failed;
 use clockwright_model::Millis;
 use clockwright_registry::{Conflict, Error, Hint, Node, Op, Path, Registry, Session, SharedRegistry};
 use serde_json::{Value, json};
@@ -68,6 +70,16 @@ impl Lead {
             tracing::error!(%error, "the election failed");
         }
     }
+}
+
+/// A person has said that the registry `home` is right as it is: from now on it elects, whatever it lost.
+///
+/// # Errors
+/// It is away, or the database is.
+pub(crate) async fn confirm(app: &App) -> Result<(), Failed> {
+    let registry = app.registries.session(HOME).await?;
+    let home = home(registry.as_ref()).await?;
+    Ok(app.store.set_home(&home).await?)
 }
 
 /// Session after session.
@@ -113,7 +125,11 @@ impl<'a> Election<'a> {
         let home = home(registry.as_ref()).await.map_err(|error| error.to_string())?;
         match app.store.has_home(&home).await {
             Ok(true) => {}
-            Ok(false) => return Err("the database is led from another registry than `home`".to_owned()),
+            Ok(false) => {
+                return Err("the database is led from another registry than `home`; should `home` have lost what it had, \
+                            confirm one of its projects"
+                    .to_owned());
+            }
             Err(error) => return Err(error.to_string()),
         }
         let seat = root().join("leader");

@@ -106,9 +106,9 @@ impl Operation {
     fn schema<T: ToSchema>(&mut self) -> String {
         let mut inner = Vec::new();
         T::schemas(&mut inner);
-        self.schemas.extend(inner);
         let name = T::name().into_owned();
-        self.schemas.insert(name.clone(), T::schema());
+        inner.push((name.clone(), T::schema()));
+        add(&mut self.schemas, inner);
         name
     }
 }
@@ -129,16 +129,31 @@ pub struct Described {
     pub operation: Operation,
 }
 
+/// Two types of one name would be one form in the document, and it would be wrong about one of them.
+fn add(schemas: &mut Schemas, more: impl IntoIterator<Item = (String, RefOr<Schema>)>) {
+    for (name, schema) in more {
+        let there = schemas.get(&name);
+        assert!(
+            there.is_none_or(|there| *there == schema),
+            "two types that routes take or answer are called `{name}`"
+        );
+        schemas.insert(name, schema);
+    }
+}
+
 /// The document.
+///
+/// # Panics
+/// When two types of one name differ.
 #[must_use]
 pub fn document(version: &str, rows: Vec<Described>) -> OpenApi {
     let mut schemas = Schemas::new();
     let mut problem = Operation::default();
     let problem_name = problem.schema::<ProblemBody>();
-    schemas.append(&mut problem.schemas);
+    add(&mut schemas, problem.schemas);
     let mut paths: BTreeMap<&'static str, PathItem> = BTreeMap::new();
     for mut row in rows {
-        schemas.append(&mut row.operation.schemas);
+        add(&mut schemas, std::mem::take(&mut row.operation.schemas));
         let method = method(&row.method);
         let operation = operation(row.path, &row, &problem_name);
         let item = PathItem::new(method, operation);

@@ -60,6 +60,8 @@ impl<T: DeserializeOwned + IntoParams + Send> Part for Query<T> {
 
     fn describe(operation: &mut Operation) {
         operation.parameters::<T>();
+        // What has the right form and is out of range, or is missing.
+        operation.refuses(&[Code::Invalid]);
     }
 }
 

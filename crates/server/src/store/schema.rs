@@ -21,12 +21,16 @@ pub(super) const SCHEMA: Schema = Schema {
     // Chosen by a roll of dice.
     lock_number: 4_180_663_957_702,
     sessions: Sessions {
-        postgres: "SET default_transaction_isolation = 'read committed'",
+        // A server that stands still in the middle of a change would hold its rows, and the journal's head, until it goes on: the others
+        // wait for ten seconds. MySQL ends any session that says nothing for so long; a new one is opened when it is needed.
+        postgres: "SET default_transaction_isolation = 'read committed'; \
+                   SET idle_in_transaction_session_timeout = '10s'",
         // Strict: a setting that does not fit is refused, not bent.
         mysql: "SET SESSION sql_mode = 'STRICT_ALL_TABLES,NO_ENGINE_SUBSTITUTION', \
-                SESSION transaction_isolation = 'READ-COMMITTED', SESSION time_zone = '+00:00'",
+                SESSION transaction_isolation = 'READ-COMMITTED', SESSION time_zone = '+00:00', SESSION wait_timeout = 10",
         mariadb: "SET SESSION sql_mode = 'STRICT_ALL_TABLES,NO_ENGINE_SUBSTITUTION', \
-                  SESSION tx_isolation = 'READ-COMMITTED', SESSION time_zone = '+00:00'",
+                  SESSION tx_isolation = 'READ-COMMITTED', SESSION time_zone = '+00:00', \
+                  SESSION idle_transaction_timeout = 10",
     },
     // What was acknowledged is there after a power cut.
     synchronous: clockwright_sql::file::Synchronous::Full,

@@ -65,6 +65,19 @@ impl Store {
         Ok(is_ours)
     }
 
+    /// Notes that this database is led from that registry from now on.
+    ///
+    /// # Errors
+    /// The database is away.
+    pub async fn set_home(&self, home: &str) -> Result<(), StoreError> {
+        let mut tx = self.write().await?;
+        let mut sql = self.sql("UPDATE CLOCKWRIGHT_TERM SET home = ");
+        sql.bind(home);
+        sql.must("id = 1");
+        tx.execute(sql).await?;
+        Ok(tx.commit().await?)
+    }
+
     /// Begins the next term; its number, or `None` when the database is led from another registry.
     ///
     /// # Errors

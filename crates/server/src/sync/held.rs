@@ -3,6 +3,8 @@
 use super::control::{self, Control};
 use super::write::{By, Failed, registry_of};
 use crate::app::App;
+use crate::chores::lead;
+use crate::config::HOME;
 use crate::decide::chain::{Outcome, Record, Target};
 use crate::store::{ProjectRow, SyncRow, SyncState};
 use clockwright_registry::{Conflict, Error, Op};
@@ -47,7 +49,8 @@ pub(super) async fn hold(
     Ok(())
 }
 
-/// A person has said that registry and database belong together as they are: `control` says so from now on.
+/// A person has said that registry and database belong together as they are: `control` says so from now on, and the registry elects, should it be
+/// the one that does.
 ///
 /// # Errors
 /// One of the two is away, or the namespace is another database's.
@@ -71,7 +74,11 @@ pub async fn confirm(app: &App, project: &ProjectRow) -> Result<(), Failed> {
             continue;
         };
         match registry.commit(vec![Op::set_if(path.clone(), mine.bytes(), node.stat.version)]).await {
-            Ok(_) => return Ok(app.store.set_control(project.id, i64::from(node.stat.version) + 1).await?),
+            Ok(_) => {
+                app.store.set_control(project.id, i64::from(node.stat.version) + 1).await?;
+                // Only now: a namespace that is another database's says that the registry is the wrong one.
+                return if project.registry == HOME { lead::confirm(app).await } else { Ok(()) };
+            }
             Err(Error::Conflict { conflict: Conflict::Version | Conflict::Missing, .. }) => {}
             Err(error) => return Err(error.into()),
         }

@@ -66,6 +66,11 @@ const NAMES: &[&str] = &[
     "1%27%20OR%20%271%27=%271",
     "$%7Bjndi:x%7D",
     "%3Cscript%3E",
+    "%7B%7B7*7%7D%7D",
+    "%d0%b0dmin",
+    ".",
+    "",
+    "%2f",
     "9223372036854775808",
     "-1",
 ];
@@ -81,6 +86,45 @@ const PAGES: &[(&str, &[u16])] = &[
     ("nobodyKnowsThis=1", &[400]),
 ];
 
+/// Orders that no list has.
+const SORTS: &[&str] =
+    &["sort=nobodyKnowsThis", "sort=name%3BDROP%20TABLE%20x", "sort=name%20desc%2C%201", "sort="];
+
+/// Bodies that miss what they are to have, and properties of another kind, or out of any range: by the route's own schema.
+fn wrong_kinds(document: &Value, schema: &Value) -> Vec<Body> {
+    let named = |schema: &Value| {
+        let name = schema["$ref"].as_str().and_then(|name| name.rsplit('/').next());
+        name.map_or_else(|| schema.clone(), |name| document["components"]["schemas"][name].clone())
+    };
+    let schema = named(schema);
+    let mut bodies: Vec<Body> = Vec::new();
+    if schema["required"].is_array() {
+        bodies.push(("an empty object", JSON, b"{}".to_vec(), &[422], Some("")));
+    }
+    for (name, property) in schema["properties"].as_object().into_iter().flatten() {
+        let property = named(property);
+        let is = |kind: &str| {
+            property["type"] == kind
+                || property["type"].as_array().is_some_and(|all| all.contains(&json!(kind)))
+        };
+        let of = |value: &str| format!("{{\"{name}\": {value}}}").into_bytes();
+        if is("string") || is("boolean") {
+            bodies.push(("a list for a word", JSON, of("[[]]"), &[422], None));
+            bodies.push(("a number for a word", JSON, of("18446744073709551616"), &[422], None));
+        }
+        if is("integer") {
+            for value in ["\"1\"", "1.5", "-9223372036854775809", "18446744073709551616"] {
+                bodies.push(("no such number", JSON, of(value), &[422], None));
+            }
+        }
+        if is("array") || is("object") {
+            bodies.push(("a word for a list", JSON, of("\"\\u0000\""), &[422], None));
+        }
+        bodies.push(("a hundred thousand nines", JSON, of(&"9".repeat(100_000)), &[400, 422], None));
+    }
+    bodies
+}
+
 fn rows() -> Vec<Row> {
     let document: Value = serde_json::from_str(openapi()).unwrap();
     let mut rows = Vec::new();
@@ -88,8 +132,13 @@ fn rows() -> Vec<Row> {
         for (method, operation) in item.as_object().unwrap() {
             let method: Method = method.to_uppercase().parse().unwrap();
             let here = fill(path, "billing", "none");
-            if operation["requestBody"]["content"].get("application/json").is_some() {
-                for (what, kind, body, status, pointer) in bodies() {
+            if let Some(content) = operation["requestBody"]["content"].get("application/json") {
+                let all = bodies().into_iter().chain(wrong_kinds(&document, &content["schema"]));
+                for (what, kind, body, status, pointer) in all {
+                    // Why settings cannot be used is what it answers.
+                    if path.ends_with("/preview") && what == "a word for a list" {
+                        continue;
+                    }
                     let what = format!("{method} {path}: {what}");
                     rows.push(Row {
                         method: method.clone(),
@@ -115,11 +164,17 @@ fn rows() -> Vec<Row> {
                 what,
             };
             if path.contains('{') {
-                for name in NAMES {
+                let long = "n".repeat(300);
+                for name in NAMES.iter().copied().chain([long.as_str()]) {
                     rows.push(asked(fill(path, name, name), &[400, 404], format!("{path}: `{name}`")));
                 }
             }
             let parameters = operation["parameters"].as_array().cloned().unwrap_or_default();
+            if parameters.iter().any(|parameter| parameter["name"] == "sort") {
+                for sort in SORTS {
+                    rows.push(asked(format!("{here}?{sort}"), &[400, 422], format!("{path}?{sort}")));
+                }
+            }
             if parameters.iter().any(|parameter| parameter["name"] == "limit") {
                 for (page, status) in PAGES {
                     rows.push(asked(format!("{here}?{page}"), status, format!("{path}?{page}")));
@@ -174,6 +229,31 @@ async fn s37_what_cannot_be_used_is_refused_with_its_place_and_tells_nothing_of_
     }
     let shown: Vec<&String> = wrong.iter().take(60).collect();
     assert!(wrong.is_empty(), "{} of {}:\n{shown:#?}", wrong.len(), rows.len());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn methods_and_addresses_that_nobody_has_and_bodies_that_are_packed_are_refused() {
+    let stage = Stage::new(On::Sqlite).await;
+    let root = stage.admin().await;
+    for (method, path, status) in [
+        ("BREW", "/api/v1/projects", 405),
+        ("TRACE", "/api/v1/projects", 405),
+        ("get", "/api/v1/projects", 405),
+        ("GET", "//api/v1/projects", 404),
+        ("GET", "/api/./v1/projects", 404),
+        ("GET", "/api/v1/projects/", 404),
+        ("GET", "/api/v1/../../livez", 404),
+        ("GET", "/API/V1/PROJECTS", 404),
+    ] {
+        let method = Method::from_bytes(method.as_bytes()).unwrap();
+        let (got, body) = stage.look(&root, method.clone(), path, None).await;
+        assert_eq!(got, status, "{method} {path}: {body}");
+    }
+    // What would be a gigabyte is never unpacked.
+    let packed = root.with("content-encoding", "gzip");
+    let body = b"\x1f\x8b\x08\0\0\0\0\0\0\x03".to_vec();
+    let (got, body) = stage.look(&packed, Method::POST, "/api/v1/projects", Some((JSON, body))).await;
+    assert!([400, 415].contains(&got), "{got} {body}");
 }
 
 #[tokio::test(flavor = "multi_thread")]

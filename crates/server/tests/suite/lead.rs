@@ -1,7 +1,7 @@
 //! Of several servers one leads, and what an older term does comes to nothing.
 
 use crate::fleet::{Fleet, HERE};
-use crate::stage::{Stage, on_each_database};
+use crate::stage::{On, Stage, on_each_database};
 use clockwright_fleet::Layout;
 use clockwright_fleet::keys::{Key, Keys};
 use clockwright_model::JobName;
@@ -9,24 +9,61 @@ use clockwright_registry::{CommitFuture, ConnectOptions, Op, Path, Registry, Sha
 use clockwright_server::app::App;
 use clockwright_server::chores::lead::Lead;
 use clockwright_server::chores::{Term, now};
-use clockwright_server::decide::chain::Actor;
+use clockwright_server::decide::chain::{Actor, Outcome, Record, Target};
 use clockwright_server::ops;
 use clockwright_server::store::{Guess, ServerRow, StoreError};
 use clockwright_server::sync::{self, By, Word};
 use clockwright_testkit::faulty::Fault;
-use clockwright_testkit::patience::soon;
+use clockwright_testkit::patience::{PATIENCE, soon};
 use serde_json::{Value, json};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use tokio::sync::watch;
+use tokio::time::timeout;
 
 on_each_database! {
     one_of_two_servers_leads_and_the_other_takes_over
     a_leader_that_wakes_up_in_a_later_term_writes_nothing
     what_a_leader_was_about_to_stop_comes_to_nothing_once_a_later_term_has_begun
     a_database_is_led_from_one_registry_only
+    a_registry_that_lost_its_id_elects_again_once_somebody_confirms
     what_is_over_is_removed_and_what_lives_stays
     the_mark_of_a_request_goes_a_day_after_it_was_carried_out
+}
+
+// Of a file only one server writes.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_change_that_stands_still_holds_others_up_for_seconds_only_on_postgres() {
+    stands_still(&Stage::new(On::Postgres).await).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_change_that_stands_still_holds_others_up_for_seconds_only_on_mariadb() {
+    stands_still(&Stage::new(On::MariaDb).await).await;
+}
+
+async fn stands_still(stage: &Stage) {
+    let other = stage.another().await;
+    let record = || Record {
+        action: "job.update",
+        project: 0,
+        target: Target { kind: "job", id: "1".to_owned(), name: "report".to_owned() },
+        outcome: Outcome::Done,
+        code: "",
+        changes: Value::Null,
+        reason: String::new(),
+    };
+    let mut frozen = stage.app.store.begin(Actor::server("frozen"), 1).await.unwrap();
+    let number = frozen.number().await.unwrap();
+    let mut change = other.store.begin(Actor::server("other"), 2).await.unwrap();
+    // The databases' own patience for a row that another one holds is longer, or has no end.
+    let got = timeout(PATIENCE, change.number()).await.expect("what the other one had is taken back");
+    assert_eq!(got.unwrap(), number);
+    change.record(record());
+    assert_eq!(change.commit().await.unwrap(), number);
+    frozen.record(record());
+    assert!(frozen.commit().await.is_err(), "it comes too late");
+    assert_eq!(stage.app.store.head().await.unwrap().0, number);
 }
 
 async fn holder(app: &App) -> (i64, String) {
@@ -183,6 +220,20 @@ async fn a_database_is_led_from_one_registry_only(stage: &Stage) {
     assert!(!store.has_home("there").await.unwrap());
     assert_eq!(store.take_term("there", "a stranger", 1).await.unwrap(), None);
     assert_eq!(store.term().await.unwrap().term, 0);
+}
+
+async fn a_registry_that_lost_its_id_elects_again_once_somebody_confirms(stage: &Stage) {
+    let root = stage.admin().await;
+    stage.post(&root, "/projects", json!({ "name": "billing" })).await.is(201);
+    // It had another one.
+    assert!(stage.app.store.has_home("before").await.unwrap());
+    let lead = Lead::start(Arc::clone(&stage.app));
+    let home = Path::new("/clockwright-server/home").unwrap();
+    soon("it looks at the registry", async || read(stage, &home).await.is_some()).await;
+    assert_eq!(holder(&stage.app).await, (0, String::new()));
+    stage.post(&root, "/projects/billing/sync/confirm", json!({})).await.is(200);
+    soon("it leads", async || holder(&stage.app).await == (1, stage.app.id.clone())).await;
+    lead.stop().await;
 }
 
 async fn what_is_over_is_removed_and_what_lives_stays(stage: &Stage) {

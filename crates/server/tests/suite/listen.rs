@@ -23,6 +23,30 @@ async fn start(folder: &Path, text: &str) -> Server {
     Server::start(config, tls, Registries::default(), Arc::new(|| 1_800_000_000_000)).await.unwrap()
 }
 
+#[tokio::test(flavor = "multi_thread")]
+async fn a_request_whose_length_is_said_twice_or_wrongly_is_no_request() {
+    let folder = tempfile::tempdir().unwrap();
+    let server = start(folder.path(), "limits:\n  head: 200ms\n").await;
+    let begin = "POST /api/v1/session HTTP/1.1\r\nhost: localhost\r\nconnection: close\r\ncontent-type: application/json\r\n";
+    for rest in [
+        "content-length: 2\r\ncontent-length: 20\r\n\r\n{}",
+        "content-length: -1\r\n\r\n{}",
+        "content-length: 99999999999999999999999\r\n\r\n{}",
+        "content-length: 2\r\ntransfer-encoding: chunked, identity\r\n\r\n{}",
+        "transfer-encoding: chunked\r\n\r\nfffffffffffffffffff\r\n{}\r\n0\r\n\r\n",
+        "transfer-encoding: chunked\r\n\r\nx\r\n{}\r\n0\r\n\r\n",
+        "transfer-encoding: chunked\r\n\r\n-2\r\n{}\r\n0\r\n\r\n",
+        "\0: 1\r\n\r\n",
+        "a b: 1\r\n\r\n",
+    ] {
+        let said = answer(connect(&server).await, format!("{begin}{rest}").as_bytes()).await;
+        assert!(said.is_empty() || said.starts_with("HTTP/1.1 400"), "{rest:?}: {said}");
+        assert!(said.matches("HTTP/1.1").count() <= 1, "one answer at most: {said}");
+    }
+    assert!(answer(connect(&server).await, ALIVE).await.starts_with("HTTP/1.1 200"));
+    server.stop().await;
+}
+
 /// A new certificate in the folder, and a client that trusts it alone.
 fn certify(folder: &Path) -> TlsConnector {
     let made = rcgen::generate_simple_self_signed(["localhost".to_owned()]).unwrap();

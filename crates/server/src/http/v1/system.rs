@@ -7,7 +7,7 @@ use crate::http::openapi::Operation;
 use crate::http::parts::Named;
 use crate::http::reference;
 use crate::http::refusal::Answered;
-use clockwright_api::system::{Health, Version};
+use clockwright_api::system::{Health, Program};
 use clockwright_api::{Code, Problem};
 use http::StatusCode;
 use serde::Deserialize;
@@ -24,8 +24,8 @@ pub(in crate::http) async fn ready(app: Arc<App>, _: Anyone) -> Answered<Found<H
     Ok(Found::new(Health { status: status.to_owned() }))
 }
 
-pub(in crate::http) async fn version(_: Arc<App>, _: Anyone) -> Answered<Found<Version>> {
-    Ok(Found::new(Version { name: "clockwright".to_owned() }))
+pub(in crate::http) async fn version(_: Arc<App>, _: Anyone) -> Answered<Found<Program>> {
+    Ok(Found::new(Program { name: "clockwright".to_owned() }))
 }
 
 /// A page that is the same for everybody.

@@ -102,7 +102,15 @@ struct Open {
 
 enum Children {
     List(Vec<Yaml>),
-    Map { entries: Vec<Entry>, key: Option<(String, usize)> },
+    Map { entries: Vec<Entry>, merges: Vec<Yaml>, key: Option<Key> },
+}
+
+/// A key whose value is still to come.
+struct Key {
+    text: String,
+    line: usize,
+    /// It is `<<`, without quotes.
+    merges: bool,
 }
 
 #[derive(Default)]
@@ -125,7 +133,7 @@ impl Builder {
             }
             Event::SequenceStart(_, anchor, _) => self.open(line, anchor, Children::List(Vec::new())),
             Event::MappingStart(_, anchor, _) => {
-                self.open(line, anchor, Children::Map { entries: Vec::new(), key: None })
+                self.open(line, anchor, Children::Map { entries: Vec::new(), merges: Vec::new(), key: None })
             }
             Event::SequenceEnd | Event::MappingEnd => self.close(),
             Event::Alias(anchor) => {
@@ -169,7 +177,7 @@ impl Builder {
         let Some(Open { line, anchor, nodes_before, children }) = self.open.pop() else { return Ok(()) };
         let value = match children {
             Children::List(list) => Value::List(list),
-            Children::Map { entries, .. } => Value::Map(merge(entries)),
+            Children::Map { entries, merges, .. } => Value::Map(merge(entries, merges)),
         };
         self.add(Yaml { line, value }, anchor, self.nodes - nodes_before)
     }
@@ -181,16 +189,17 @@ impl Builder {
         match self.open.last_mut().map(|open| &mut open.children) {
             None => self.documents.push(node),
             Some(Children::List(list)) => list.push(node),
-            Some(Children::Map { entries, key }) => match key.take() {
-                Some((name, line)) => entries.push(Entry { key: name, line, value: node }),
+            Some(Children::Map { entries, merges, key }) => match key.take() {
+                Some(Key { merges: true, .. }) => merges.push(node),
+                Some(Key { text, line, .. }) => entries.push(Entry { key: text, line, value: node }),
                 None => {
-                    let Value::Scalar { text, .. } = node.value else {
+                    let Value::Scalar { text, plain } = node.value else {
                         return Err(Broken {
                             line: node.line,
                             message: "has a key that is not a text".into(),
                         });
                     };
-                    *key = Some((text, node.line));
+                    *key = Some(Key { merges: plain && text == "<<", text, line: node.line });
                 }
             },
         }
@@ -199,13 +208,11 @@ impl Builder {
 }
 
 /// Carries out the merge keys (`<<: *defaults`): what they bring gives way to the map's own keys.
-fn merge(entries: Vec<Entry>) -> Vec<Entry> {
-    let (merges, mut own): (Vec<Entry>, Vec<Entry>) =
-        entries.into_iter().partition(|entry| entry.key == "<<");
+fn merge(mut own: Vec<Entry>, merges: Vec<Yaml>) -> Vec<Entry> {
     for merged in merges {
-        let maps = match merged.value.value {
+        let maps = match merged.value {
             Value::List(maps) => maps,
-            value => vec![Yaml { line: merged.line, value }],
+            _ => vec![merged],
         };
         for map in maps {
             let Value::Map(entries) = map.value else { continue };
@@ -248,6 +255,12 @@ mod tests {
         let Value::Map(used) = &entries[1].value.value else { panic!("a map") };
         let keys: Vec<_> = used.iter().map(|entry| entry.key.as_str()).collect();
         assert_eq!(keys, ["y", "x"]);
+    }
+
+    #[test]
+    fn a_quoted_merge_key_is_a_key_like_any_other() {
+        let Value::Map(entries) = only("'<<': {x: 1}\n").value else { panic!("a map") };
+        assert_eq!(entries[0].key, "<<");
     }
 
     #[test]

@@ -152,7 +152,7 @@ async fn the_export_of_a_project_changes_nothing_when_it_is_applied(stage: &Stag
     let root = project(stage).await;
     apply(stage, &root, "", &file(&[("a", 1), ("b", 1)])).await.is(200);
     by_hand(stage, &root, "b", 1, 9).await;
-    let script = json!({ "elasticJobType": "SCRIPT", "every": "90s", "description": "a: b # c", "props": { "script.command.line": "sh -c 'echo ${HOME}'", "x": "${y}" } });
+    let script = json!({ "elasticJobType": "SCRIPT", "every": "90s", "description": "a: b # c, #{d}", "props": { "script.command.line": "sh -c 'echo ${HOME}'", "x": "${y} ##{z}" } });
     stage
         .post(&root, &format!("{P}/jobs"), json!({ "name": "日报 1", "settings": script, "tags": ["x"] }))
         .await

@@ -2,13 +2,14 @@
 //!
 //! Without an environment they are refused by name. With one, each is the variable of that name (or, as for Spring, of the name in
 //! capitals with `_` for `.` and without `-`: `${jobs.report.host}` is `JOBS_REPORT_HOST`), else the file's own key of that name, else
-//! the default behind the first `:`, in which placeholders may stand again. `$${NAME}` is the text `${NAME}`.
+//! the default behind the first `:`, in which placeholders may stand again. `$${NAME}` is the text `${NAME}`. Spring's expressions, `#{…}`,
+//! are refused; `##{…}` is the text `#{…}`. So every text can be written ([`escaped`]), and is read back as itself.
 //!
 //! A command line that a shell reads keeps those of the shell: `sh -c 'echo ${HOME}'`, and any line with `script.shell: true`.
 
 use super::Environment;
 use crate::CommandLine;
-use crate::script::is_shell;
+use crate::script::{COMMAND_LINE, is_shell};
 use crate::yaml::{Value, Yaml};
 use std::collections::BTreeMap;
 
@@ -36,7 +37,7 @@ fn walk(
     match &mut value.value {
         Value::Scalar { text, .. } => {
             let key = path.join(".");
-            if key.ends_with("script.command.line") && (shell || is_shells(text)) {
+            if key.split_once('.').is_some_and(|(_, key)| is_left_alone(key, text, shell)) {
                 return Vec::new();
             }
             match lookup.text(text, 0) {
@@ -67,22 +68,21 @@ struct Lookup<'a> {
 
 impl Lookup<'_> {
     fn text(&self, text: &str, depth: usize) -> Result<String, String> {
-        if text.contains("#{") {
-            return Err(format!(
-                "`{text}` has an expression `#{{…}}`, which only Spring can evaluate; write what it means"
-            ));
-        }
         let mut out = String::with_capacity(text.len());
         let mut rest = text;
-        while let Some(at) = rest.find("${") {
-            if at > 0 && rest.as_bytes()[at - 1] == b'$' {
-                out.push_str(&rest[..at - 1]);
-                out.push_str("${");
-                rest = &rest[at + 2..];
+        while let Some(at) = opening(rest) {
+            let (before, sign, inner) = (&rest[..at], &rest[at..=at], &rest[at + 2..]);
+            if let Some(before) = before.strip_suffix(sign) {
+                out.extend([before, sign, "{"]);
+                rest = inner;
                 continue;
             }
-            out.push_str(&rest[..at]);
-            let inner = &rest[at + 2..];
+            if sign == "#" {
+                return Err(format!(
+                    "`{text}` has an expression `#{{…}}`, which only Spring can evaluate; write what it means, or `##{{` for the text `#{{`"
+                ));
+            }
+            out.push_str(before);
             let end = end_of(inner)
                 .ok_or_else(|| format!("`{text}` has a placeholder `${{` that is never closed by `}}`"))?;
             out.push_str(&self.placeholder(&inner[..end], depth)?);
@@ -118,6 +118,21 @@ impl Lookup<'_> {
             }
         }
     }
+}
+
+/// A text as it is written where placeholders are expanded.
+pub(super) fn escaped(text: &str) -> String {
+    text.replace("${", "$${").replace("#{", "##{")
+}
+
+/// Whether a property's text is left as it stands: the command line of a job whose lines a shell reads, or one that starts a shell.
+pub(super) fn is_left_alone(property: &str, text: &str, shell: bool) -> bool {
+    property == COMMAND_LINE && (shell || is_shells(text))
+}
+
+/// Where the first placeholder or expression opens.
+fn opening(text: &str) -> Option<usize> {
+    text.as_bytes().windows(2).position(|pair| matches!(pair, b"${" | b"#{"))
 }
 
 /// The variables that may hold a name.

@@ -1,14 +1,14 @@
 //! Jobs as the text of a jobs file, and what of a file's text is about one job.
 
-use super::placeholders::is_shells;
+use super::placeholders::{escaped, is_left_alone};
 use crate::canonical;
-use crate::script::{COMMAND_LINE, SHELL, is_shell};
+use crate::script::{SHELL, is_shell};
 use clockwright_model::JobSettings;
 use serde_json::{Map, Value as Json};
 use std::collections::BTreeMap;
 
-/// Jobs as a jobs file that reads back as the same ones: defaults are left out, and `${` is written as `$${`, so that no text is taken for a
-/// placeholder. Only texts with `#{`, which a jobs file cannot have, do not read back.
+/// Jobs as a jobs file that reads back as the same ones, whatever their texts are: defaults are left out, and what would be taken for a
+/// placeholder or an expression is written so that it is not.
 #[must_use]
 pub fn write<'a>(jobs: impl IntoIterator<Item = &'a JobSettings>) -> String {
     let job = |job: &JobSettings| {
@@ -23,11 +23,10 @@ pub fn write<'a>(jobs: impl IntoIterator<Item = &'a JobSettings>) -> String {
     serde_saphyr::to_string(&file).unwrap_or_default()
 }
 
-/// A command line that a shell reads keeps what looks like placeholders, as when it is read.
+/// Each text as it is read back, but those that are read as they stand.
 fn escape(json: &mut Json, key: &str, shell: bool) {
     match json {
-        Json::String(text) if key == COMMAND_LINE && (shell || is_shells(text)) => {}
-        Json::String(text) if text.contains("${") => *text = text.replace("${", "$${"),
+        Json::String(text) if !is_left_alone(key, text, shell) => *text = escaped(text),
         Json::Object(map) => map.iter_mut().for_each(|(key, value)| escape(value, key, shell)),
         _ => {}
     }
@@ -63,9 +62,11 @@ mod tests {
     #![allow(clippy::unwrap_used, reason = "tests")]
     use super::*;
     use crate::jobs_file::{Options, parse};
+    use crate::script::COMMAND_LINE;
     use clockwright_model::{JobKind, JobName};
+    use proptest::prelude::*;
 
-    const HARD: [&str; 16] = [
+    const HARD: [&str; 17] = [
         "plain",
         "null",
         "~",
@@ -79,6 +80,7 @@ mod tests {
         "'quoted' \"both\"",
         "日报 ✓",
         "${HOST} and $${HOST}",
+        "#{1 + 1} and ##{x} and #${x}",
         "tab\there",
         "%@`!&*|>?",
         "a long text that goes on and on, so that whoever writes it may want to fold it into several lines of the file, which must not change it",
@@ -101,7 +103,7 @@ mod tests {
             job.props.insert("x.y".into(), text.into());
             assert_eq!(read_back(&job), job, "{text:?}");
         }
-        for name in ["true", "1", "a b", "日报", "#x", "- y", "a:b"] {
+        for name in ["true", "1", "<<", "#{x}", "${x}", "a b", "日报", "#x", "- y", "a:b"] {
             let job = JobSettings::new(JobName::new(name).unwrap(), JobKind::Simple, "0 0 1 * * ?", 1);
             assert_eq!(read_back(&job), job, "{name}");
         }
@@ -120,8 +122,45 @@ mod tests {
             job.cron = "0 0 1 * * ?".into();
             job.class = clockwright_model::job::SCRIPT_CLASS.into();
             job.props.insert(COMMAND_LINE.into(), line.into());
-            job.props.insert("script.shell".into(), shell.into());
+            job.props.insert(SHELL.into(), shell.into());
             assert_eq!(read_back(&job), job, "{line}");
+        }
+    }
+
+    /// What is special to YAML, to placeholders, to command lines or to nobody, in any order.
+    fn any_text() -> impl Strategy<Value = String> {
+        const PIECES: &[&str] = &[
+            "${", "#{", "$", "#", "{", "}", " ", "\n", "\r", "\t", "'", "\"", ": ", ":", "- ", "~", "<<",
+            "\u{85}", "\u{2028}", "\u{feff}", "\u{0}", "\u{1b}", "\u{7f}", "日", "😀", "\\", "*a", "&a", "!",
+            "%", "@", "|", ">", "---", "...", "?", "sh -c ", "null", "1e3", "a",
+        ];
+        let piece = prop_oneof![
+            prop::sample::select(PIECES).prop_map(ToOwned::to_owned),
+            any::<char>().prop_map(String::from)
+        ];
+        prop::collection::vec(piece, 0..9).prop_map(|pieces| pieces.concat())
+    }
+
+    proptest! {
+        #[test]
+        fn any_usable_job_reads_back_as_itself(
+            name in any_text(),
+            texts in [any_text(), any_text(), any_text()],
+            props in prop::collection::btree_map(any_text(), any_text(), 0..4),
+            script in prop::option::of((any_text(), any::<bool>())),
+        ) {
+            let name = JobName::new(&name).unwrap_or_else(|_| JobName::new("a").unwrap());
+            let mut job = JobSettings::new(name, JobKind::Simple, "0 0 1 * * ?", 3);
+            let [class, description, parameter] = texts;
+            (job.class, job.description, job.job_parameter, job.props) = (class, description, parameter, props);
+            if let Some((line, shell)) = script {
+                job.kind = JobKind::Script { command_line: line.clone() };
+                job.class = clockwright_model::job::SCRIPT_CLASS.into();
+                job.props.insert(COMMAND_LINE.into(), line);
+                job.props.insert(SHELL.into(), shell.to_string());
+            }
+            prop_assume!(crate::check(&job).is_ok());
+            prop_assert_eq!(read_back(&job), job);
         }
     }
 

@@ -5,7 +5,7 @@ use crate::catalogue::Catalogue;
 use crate::config::Config;
 use crate::decide::chain::Actor;
 use crate::histories::Histories;
-use crate::http::answer::{Answer, Rendered};
+use crate::http::answer::{Answer, Kept, Rendered};
 use crate::http::grant::{Asker, Key};
 use crate::http::limit::Limits;
 use crate::http::openapi::Operation;
@@ -35,6 +35,8 @@ use tokio::time::Instant;
 const STREAMS: usize = 500;
 /// … and how many of one person or program.
 const STREAMS_EACH: usize = 10;
+/// How many applies and bulk operations of one person or program go on at once.
+const LARGE_EACH: usize = 2;
 /// How often the journal is looked at for what others did.
 const FOLLOW: Duration = Duration::from_millis(500);
 /// How long an answer waits for the catalogue to have what it says.
@@ -84,6 +86,8 @@ pub struct App {
     told: Mutex<HashMap<(String, String), Millis>>,
     /// Streams that are open, by whose they are.
     streams: Room<String>,
+    /// Applies and bulk operations that go on, by whose they are.
+    large: Room<String>,
     leaving: watch::Sender<bool>,
 }
 
@@ -93,8 +97,8 @@ impl std::fmt::Debug for App {
     }
 }
 
-/// The room of one stream.
-pub type StreamSlot = Place<String>;
+/// The room of one stream, or of one apply or bulk operation.
+pub type Slot = Place<String>;
 
 impl App {
     /// On an open store, with everything loaded.
@@ -133,6 +137,7 @@ impl App {
             limits: Limits::default(),
             told: Mutex::default(),
             streams: Room::default(),
+            large: Room::default(),
             leaving: watch::Sender::new(false),
         });
         tokio::spawn(follow(Arc::downgrade(&app), changed));
@@ -169,11 +174,24 @@ impl App {
     ///
     /// # Errors
     /// `too-many-streams`.
-    pub fn stream_slot(&self, who: &str) -> Answered<StreamSlot> {
+    pub fn stream_slot(&self, who: &str) -> Answered<Slot> {
         self.streams.enter(who.to_owned(), STREAMS, STREAMS_EACH).map_err(|theirs| {
             let detail =
                 format!("{theirs} of your streams are open, and {STREAMS_EACH} may be; {STREAMS} in all");
             Problem::new(Code::TooManyStreams, detail).retry(5).into()
+        })
+    }
+
+    /// Room for one more apply or bulk operation of somebody, until it is dropped.
+    ///
+    /// # Errors
+    /// `rate-limited`.
+    pub fn large_slot(&self, who: &str) -> Answered<Slot> {
+        self.large.enter(who.to_owned(), usize::MAX, LARGE_EACH).map_err(|theirs| {
+            let detail = format!(
+                "{theirs} applies or bulk operations of yours are under way, and {LARGE_EACH} may be at once"
+            );
+            Problem::new(Code::RateLimited, detail).retry(1).into()
         })
     }
 
@@ -304,6 +322,17 @@ impl<T> Told<T> {
         self
     }
 }
+
+impl<T: Answer> Told<T> {
+    /// As it is by now, after the commit. What is kept for the request's key stays as it was.
+    #[must_use]
+    pub fn now(self, answer: T) -> Self {
+        let rendered = Rendered { seq: self.rendered.seq, ..answer.render() };
+        Self { rendered, ..self }
+    }
+}
+
+impl<T: Answer> Kept for Told<T> {}
 
 impl<T: Answer> Answer for Told<T> {
     fn render(self) -> Rendered {

@@ -46,7 +46,9 @@ pub struct Applying {
 /// # Errors
 /// What stands against it, before anything was changed; or where it stopped.
 pub async fn apply(app: Arc<App>, applying: Applying) -> Answered<Told<Found<Applied>>> {
+    let slot = app.large_slot(&applying.asker.principal.id)?;
     let work = tokio::spawn(async move {
+        let _slot = slot;
         let drawn = draw(&app, &applying.project, &applying.ask.plan(), &applying.said).await?;
         applying.refuse(&app, &drawn).await?;
         applying.carry(&app, drawn).await

@@ -39,7 +39,8 @@ use crate::http::files::File;
 use crate::http::json::escaped;
 use crate::http::refusal::Answered;
 use crate::http::v1::jobs::differences_of;
-use crate::store::{JobRow, JobState, Managed, Origin, ProjectRow, Wished};
+use crate::mirror::Picture;
+use crate::store::{JobRow, JobState, Managed, Origin, ProjectRow, SyncRow, Wished};
 use crate::sync::{Failed, Found, found};
 use clockwright_api::plan::{Do, JobPlan, Plan, PlanAsk};
 use clockwright_api::problem::Detail;
@@ -198,18 +199,29 @@ async fn draw(app: &App, project: &ProjectRow, ask: &PlanAsk, said: &Said) -> An
     let strangers = strangers(app, project, said, &wished, &mut notes).await;
     let mut steps = Vec::new();
     let names: BTreeSet<&String> = said.jobs.keys().chain(wished.keys()).collect();
-    let usual = Layout::numbered(&project.layout);
     let mirror = app.mirrors.of(project.id);
     let picture = mirror.read();
     if picture.as_of.is_none() {
         notes.push("the registry was not seen yet: what moves and what runs is not known".to_owned());
     }
     for name in names {
-        let layout = picture.job(name).and_then(|row| row.config.as_ref().map(|config| config.layout));
-        let layout = layout.or(usual).unwrap_or_default();
+        let sync = wished.get(name).and_then(|wished| wished.sync.as_ref());
+        let layout = layout_of(project, sync, &picture, name);
         steps.extend(step(name, ask, said.jobs.get(name), wished.get(name), strangers.get(name), layout)?);
     }
     Ok(Drawn { basis: basis(ask, said, &steps), notes, steps })
+}
+
+/// The layout of a job's nodes, or the one that they will have: that of what was written there, of what is there, of the project.
+pub(crate) fn layout_of(
+    project: &ProjectRow,
+    sync: Option<&SyncRow>,
+    picture: &Picture,
+    name: &str,
+) -> Layout {
+    let there = || picture.job(name).and_then(|row| row.config.as_ref().map(|config| config.layout));
+    let written = sync.and_then(|sync| Layout::numbered(&sync.layout));
+    written.or_else(there).or_else(|| Layout::numbered(&project.layout)).unwrap_or_default()
 }
 
 impl Drawn {

@@ -24,6 +24,9 @@ pub trait Reply: Send + 'static {
     fn describe(operation: &mut Operation);
 }
 
+/// An answer that its request's key keeps: the same request is carried out once however often it comes.
+pub trait Kept: Reply {}
+
 impl<T: Answer> Reply for T {
     fn respond(self) -> Response<Body> {
         self.render().response()

@@ -13,6 +13,17 @@ pub enum Refusal {
     Replay(Box<Rendered>),
 }
 
+impl Refusal {
+    /// The code of a problem.
+    #[must_use]
+    pub fn code(&self) -> Option<Code> {
+        match self {
+            Self::Problem(problem) => problem.kind(),
+            Self::Replay(_) => None,
+        }
+    }
+}
+
 impl From<Problem> for Refusal {
     fn from(problem: Problem) -> Self {
         Self::Problem(problem)

@@ -20,7 +20,7 @@
 //! async fn look(_: Arc<App>, _: Granted<JobRead>) -> Answered<Done> { Ok(Done) }
 //! async fn change(_: Arc<App>, _: Granted<JobWrite>) -> Answered<Done> { Ok(Done) }
 //! Routes::default().get(JobRead, "/look", "Look", look);
-//! Routes::default().post(JobWrite, "/change", "Change", change);
+//! Routes::default().put(JobWrite, "/change", "Change", change);
 //! ```
 //!
 //! One that takes none does not compile:
@@ -44,7 +44,7 @@
 //! use std::sync::Arc;
 //!
 //! async fn change(_: Arc<App>, _: Granted<JobWrite>) -> Answered<Done> { Ok(Done) }
-//! Routes::default().post(JobRead, "/change", "Change", change);
+//! Routes::default().put(JobRead, "/change", "Change", change);
 //! ```
 //!
 //! Nor does a GET that could change something:
@@ -58,9 +58,21 @@
 //! async fn change(_: Arc<App>, _: Granted<JobWrite>) -> Answered<Done> { Ok(Done) }
 //! Routes::default().get(JobWrite, "/change", "Change", change);
 //! ```
+//!
+//! Nor a POST that does something and whose answer is not kept for its request's key, which therefore could do it twice:
+//!
+//! ```compile_fail,E0277
+//! use clockwright_api::permission::kinds::JobWrite;
+//! use clockwright_server::app::App;
+//! use clockwright_server::http::{answer::Done, grant::Granted, refusal::Answered, route::Routes};
+//! use std::sync::Arc;
+//!
+//! async fn act(_: Arc<App>, _: Granted<JobWrite>) -> Answered<Done> { Ok(Done) }
+//! Routes::default().post(JobWrite, "/act", "Act", act);
+//! ```
 
 use crate::app::App;
-use crate::http::answer::Reply;
+use crate::http::answer::{Kept, Reply};
 use crate::http::ask::Ask;
 use crate::http::frame::{self, Takes};
 use crate::http::grant::{Anyone, Asking, Grant, Granted, Open};
@@ -81,6 +93,8 @@ use std::sync::Arc;
 
 /// A function that answers a request whose sender was granted `K`.
 pub trait Endpoint<K, Args>: Send + Sync + 'static {
+    /// What it answers.
+    type Out: Reply;
     /// Grants, reads the parts, calls, makes the response.
     fn call(self: Arc<Self>, ask: Ask) -> BoxFuture<'static, Answered<Response<Body>>>;
     /// What the document says of it.
@@ -107,6 +121,8 @@ macro_rules! endpoint {
             Out: Reply,
             $($part: Part + 'static,)*
         {
+            type Out = Out;
+
             fn call(self: Arc<Self>, ask: Ask) -> BoxFuture<'static, Answered<Response<Body>>> {
                 Box::pin(async move {
                     // Before anything of the request is read, so that who may not learns nothing of what is wrong with it.
@@ -158,8 +174,19 @@ impl Routes {
         self.add(Method::GET, path, title, endpoint);
     }
 
-    /// A route that makes or does something.
-    pub fn post<K: Kind, Args: 'static, E: Endpoint<K, Args>>(
+    /// A route that makes or does something, once for each key.
+    pub fn post<K: Kind, Args: 'static, E: Endpoint<K, Args, Out: Kept>>(
+        &mut self,
+        _: K,
+        path: &'static str,
+        title: &'static str,
+        endpoint: E,
+    ) {
+        self.add(Method::POST, path, title, endpoint);
+    }
+
+    /// A route that is sent what it is asked about and keeps no answer: it only looks, or whoever asks is not signed in and has no keys.
+    pub fn ask<K: Looks, Args: 'static, E: Endpoint<K, Args>>(
         &mut self,
         _: K,
         path: &'static str,

@@ -44,13 +44,13 @@ fn doors(routes: &mut Routes) {
     routes.get(Open, at::VERSION, "Which program is it?", system::version);
     routes.get(Open, at::OPENAPI_JSON, "The document of this interface", system::document);
     routes.get(Open, at::PROBLEM, "What a problem means, and what to do about it", system::problem);
-    routes.post(Open, at::SESSION, "Sign in", session::begin);
+    routes.ask(Open, at::SESSION, "Sign in", session::begin);
     routes.refuses(&[Code::SignInFailed]);
     routes.get(Open, at::OIDC_BEGIN, "Go to the identity provider to sign in", oidc::begin);
     routes.refuses(&[Code::SignInFailed]);
     routes.get(Open, at::OIDC_CALLBACK, "Come back from the identity provider, signed in", oidc::callback);
     routes.refuses(&[Code::SignInFailed]);
-    routes.post(Open, at::LINK, "Use a link: choose a password, and be signed in", links::use_up);
+    routes.ask(Open, at::LINK, "Use a link: choose a password, and be signed in", links::use_up);
     routes.refuses(&[Code::LinkUsed, Code::NameTaken]);
 }
 
@@ -132,21 +132,23 @@ fn of_projects(routes: &mut Routes) {
 }
 
 fn of_jobs(routes: &mut Routes) {
+    const SAVED: &[Code] =
+        &[Code::CodeNotAllowed, Code::ManagedByFiles, Code::JobRemoving, Code::LayoutCannot];
     routes.get(JobRead, at::JOBS, "List the jobs of all projects that one may see", lists::all);
     routes.refuses(&[Code::BadCursor, Code::BadFilter]);
     routes.get(JobRead, at::PROJECT_JOBS, "List a project's jobs", lists::of_project);
     routes.refuses(&[Code::BadCursor, Code::BadFilter]);
     routes.post(JobWrite, at::PROJECT_JOBS, "Make a job", jobs::make);
-    routes.refuses(&[Code::NameTaken, Code::CodeNotAllowed, Code::JobExistsInRegistry]);
+    routes.refuses(&[Code::NameTaken, Code::CodeNotAllowed, Code::JobExistsInRegistry, Code::LayoutCannot]);
     routes.get(JobRead, at::JOB, "A job, as the database has it", jobs::show);
     routes.put(JobWrite, at::JOB, "Say what a job is, as a whole", jobs::replace);
-    routes.refuses(&[Code::CodeNotAllowed, Code::ManagedByFiles, Code::JobRemoving]);
+    routes.refuses(SAVED);
     routes.patch(JobWrite, at::JOB, "Change some of a job's settings", jobs::change);
-    routes.refuses(&[Code::CodeNotAllowed, Code::ManagedByFiles, Code::JobRemoving]);
+    routes.refuses(SAVED);
     routes.get(JobRead, at::JOB_YAML, "A job as a jobs file", plans::yaml);
-    routes.post(JobRead, at::JOB_PREVIEW, "What other settings of a job would change", plans::preview);
+    routes.ask(JobRead, at::JOB_PREVIEW, "What other settings of a job would change", plans::preview);
     routes.get(JobRead, at::PROJECT_EXPORT, "All jobs of a project as a jobs file", plans::export);
-    routes.post(JobRead, at::PROJECT_PLAN, "What jobs files would change", plans::plan);
+    routes.ask(JobRead, at::PROJECT_PLAN, "What jobs files would change", plans::plan);
     routes.refuses(&[Code::BadYaml]);
     routes.post(JobWrite, at::PROJECT_APPLY, "Let jobs be as files say", plans::apply);
     routes.refuses(&[
@@ -170,7 +172,7 @@ fn of_jobs(routes: &mut Routes) {
         jobs::differences,
     );
     routes.post(JobWrite, at::JOB_ROLLBACK, "Go back to an earlier version's settings", jobs::roll_back);
-    routes.refuses(&[Code::CodeNotAllowed, Code::ManagedByFiles, Code::JobRemoving]);
+    routes.refuses(SAVED);
 }
 
 fn of_what_is_live(routes: &mut Routes) {

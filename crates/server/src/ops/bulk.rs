@@ -145,6 +145,7 @@ fn digest(jobs: &[Arc<JobRow>]) -> String {
 /// # Errors
 /// The selection cannot be read, is another one than was looked at, or has too many jobs.
 pub async fn bulk(app: &Arc<App>, asker: &Asker, ask: Bulk, wait: Option<Duration>) -> Answered<Operated> {
+    let slot = app.large_slot(&asker.principal.id)?;
     let (jobs, mut refused) = select(app, asker, &ask.select)?;
     let expect = digest(&jobs);
     let (allowed, denied): (Vec<_>, Vec<_>) =
@@ -181,7 +182,11 @@ pub async fn bulk(app: &Arc<App>, asker: &Asker, ask: Bulk, wait: Option<Duratio
     };
     let row = begin(app, asker, &whole, one.unwrap_or_default()).await?;
     let (id, live) = (row.id.clone(), app.ops.claim(&row.id));
-    let work = tokio::spawn(run(Arc::clone(app), row, live));
+    let run = run(Arc::clone(app), row, live);
+    let work = tokio::spawn(async move {
+        let _slot = slot;
+        run.await;
+    });
     let _ = tokio::time::timeout(wait.unwrap_or_default(), work).await;
     let missing = || Problem::new(Code::UnknownOutcome, "the operation is not found any more");
     told(app, &app.store.operation(&id).await?.ok_or_else(missing)?)

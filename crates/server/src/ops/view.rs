@@ -3,7 +3,7 @@
 use super::{Place, Progress, Who};
 use crate::app::App;
 use crate::decide::hold::{Hold, Key};
-use crate::http::answer::{Answer, Rendered};
+use crate::http::answer::{Answer, Kept, Rendered};
 use crate::http::openapi;
 use crate::http::refusal::Answered;
 use crate::store::OperationRow;
@@ -33,6 +33,8 @@ impl Operated {
         &self.value
     }
 }
+
+impl Kept for Operated {}
 
 impl Answer for Operated {
     fn render(self) -> Rendered {

@@ -1,14 +1,16 @@
 //! One operation on many jobs.
 
-use crate::stage::{Caller, Stage, on_each_database};
+use crate::stage::{Caller, Reply, Stage, on_each_database};
 use clockwright_server::ops::{Point, resume};
 use clockwright_testkit::patience::soon;
+use http::Method;
 use serde_json::{Value, json};
 
 on_each_database! {
     many_jobs_are_paused_as_the_dry_run_said_and_taken_back
     jobs_that_one_may_not_operate_are_refused_singly
     a_selection_that_changed_is_refused
+    so_many_large_changes_of_one_person_go_on_at_once
     a_crash_in_the_middle_is_made_good_and_no_job_is_done_twice
 }
 
@@ -16,7 +18,7 @@ async fn jobs(stage: &Stage, count: usize) -> Caller {
     let root = stage.admin().await;
     stage.post(&root, "/projects", json!({ "name": "billing" })).await.is(201);
     for number in 0..count {
-        let settings = json!({ "elasticJobClass": "com.example.Job", "cron": "" });
+        let settings = json!({ "elasticJobClass": "com.example.Job", "cron": "0 0 1 1 1 ?" });
         let job = json!({ "name": format!("job-{number:02}"), "settings": settings, "tags": ["nightly"] });
         stage.pass(1_000);
         stage.post(&root, "/projects/billing/jobs", job).await.is(201);
@@ -69,7 +71,7 @@ async fn many_jobs_are_paused_as_the_dry_run_said_and_taken_back(stage: &Stage) 
 async fn jobs_that_one_may_not_operate_are_refused_singly(stage: &Stage) {
     let root = jobs(stage, 2).await;
     stage.post(&root, "/projects", json!({ "name": "other" })).await.is(201);
-    let job = json!({ "name": "job-00", "settings": { "elasticJobClass": "com.example.Job", "cron": "" } });
+    let job = json!({ "name": "job-00", "settings": { "elasticJobClass": "com.example.Job", "cron": "0 0 1 1 1 ?" } });
     stage.post(&root, "/projects/other/jobs", job).await.is(201);
     let lina = stage.somebody(&root, "lina", Some("viewer")).await;
     let role = json!({ "role": "operator" });
@@ -98,6 +100,39 @@ async fn a_selection_that_changed_is_refused(stage: &Stage) {
     stage.post(&root, "/bulk", with(all("pause"), "expect", other["expect"].clone())).await.is(202);
     let bad = json!({ "action": "pause", "select": { "q": "nope:x" }, "reason": "audit" });
     stage.post(&root, "/bulk", bad).await.refused("bad-filter");
+}
+
+async fn so_many_large_changes_of_one_person_go_on_at_once(stage: &Stage) {
+    let root = jobs(stage, 2).await;
+    let lina = stage.somebody(&root, "lina", Some("admin")).await;
+    let me = stage.get(&root, "/me").await.is(200)["id"].as_str().unwrap().to_owned();
+    let first = stage.app.large_slot(&me).unwrap();
+    stage.post(&root, "/bulk", with(all("pause"), "dryRun", json!(true))).await.is(200);
+    let second = stage.app.large_slot(&me).unwrap();
+    let refused = stage.post(&root, "/bulk", all("pause")).await;
+    assert_eq!(refused.headers["retry-after"], "1");
+    refused.refused("rate-limited");
+    let file = b"jobs: {a: {elasticJobClass: com.example.Job, cron: 0 0 1 * * ?}}".to_vec();
+    let apply = async |who: &Caller| {
+        let path = "/api/v1/projects/billing/apply?source=git";
+        let body = Some((Some("application/yaml"), file.clone()));
+        Reply::of(stage.response(who, Method::POST, path, body).await).await
+    };
+    apply(&root).await.refused("rate-limited");
+    apply(&lina).await.is(200);
+    drop(first);
+    apply(&root).await.is(200);
+    let waited = root.with("prefer", "wait=25");
+    stage.post(&waited, "/bulk", all("pause")).await.is(200);
+    drop(second);
+    // What is over has given its place back, also where nobody waited for it.
+    let begun = stage.post(&root, "/bulk", all("resume")).await;
+    let place = format!("/operations/{}", begun.body["id"].as_str().unwrap());
+    soon("it is over", async || stage.get(&root, &place).await.body["state"] == "done").await;
+    soon("both places are free", async || {
+        stage.app.large_slot(&me).is_ok_and(|_one| stage.app.large_slot(&me).is_ok())
+    })
+    .await;
 }
 
 async fn a_crash_in_the_middle_is_made_good_and_no_job_is_done_twice(stage: &Stage) {

@@ -84,7 +84,7 @@ async fn a_host_that_is_disabled_in_all_jobs_is_so_in_a_job_that_meets_it_later(
     fleet.host(HERE).await;
     let path = format!("/projects/billing/hosts/{HERE}/disable");
     stage.post(&fleet.root, &path, json!({})).await.is(200);
-    let job = json!({ "name": "other", "settings": { "elasticJobClass": "com.example.Job", "cron": "" } });
+    let job = json!({ "name": "other", "settings": { "elasticJobClass": "com.example.Job", "cron": "0 0 1 1 1 ?" } });
     stage.post(&fleet.root, "/projects/billing/jobs", job).await.is(201);
     let name = clockwright_model::JobName::new("other").unwrap();
     let host = fleet.keys.of(&name, &Key::Server(HERE.into()));

@@ -9,6 +9,7 @@ on_each_database! {
     a_change_that_changes_nothing_makes_no_version
     an_earlier_versions_settings_come_back_as_a_new_version
     all_that_is_wrong_with_settings_is_told_at_once
+    what_the_registrys_layout_has_no_place_for_is_refused
     keys_that_decide_what_runs_need_a_permission_of_their_own
     pages_neither_repeat_nor_skip_a_row_while_others_change
     a_search_finds_what_a_naive_one_finds
@@ -186,4 +187,40 @@ async fn a_search_finds_what_a_naive_one_finds(stage: &Stage) {
         assert_eq!(found, naive, "{word}");
         assert_eq!(page["count"].as_u64().unwrap() as usize, naive.len());
     }
+}
+
+async fn what_the_registrys_layout_has_no_place_for_is_refused(stage: &Stage) {
+    let root = stage.admin().await;
+    let retry = json!({ "settings": { "retry": { "maxAttempts": 3 } } });
+    let one_off = json!({ "settings": { "cron": "" } });
+    for (layout, project, fits, lost, key) in [
+        ("2", "two", &retry, &one_off, "/settings/cron"),
+        ("3", "three", &one_off, &retry, "/settings/retry/maxAttempts"),
+    ] {
+        stage.post(&root, "/projects", json!({ "name": project, "layout": layout })).await.is(201);
+        let jobs = format!("/projects/{project}/jobs");
+        let mut job = simple("report", CRON);
+        for (setting, value) in lost["settings"].as_object().unwrap() {
+            job["settings"][setting] = value.clone();
+        }
+        let refused = stage.post(&root, &jobs, job).await.refused("layout-cannot");
+        assert_eq!((&refused["layout"], &refused["errors"][0]["pointer"]), (&json!(layout), &json!(key)));
+        stage.post(&root, &jobs, simple("report", CRON)).await.is(201);
+        let path = format!("{jobs}/report");
+        let refused = stage.patch(&root.at(1), &path, lost.clone()).await.refused("layout-cannot");
+        assert_eq!(refused["errors"][0]["pointer"], key, "{refused:#}");
+        let now = stage.patch(&root.at(1), &path, fits.clone()).await.is(200);
+        let mut whole = json!({ "settings": now["settings"] });
+        for (setting, value) in lost["settings"].as_object().unwrap() {
+            whole["settings"][setting] = value.clone();
+        }
+        stage.put(&root.at(2), &path, whole).await.refused("layout-cannot");
+        let back = stage.post(&root.at(2), &format!("{path}/rollback"), json!({ "version": 1 })).await;
+        assert_eq!(back.is(200)["version"], 3, "what was there before is no hindrance");
+    }
+    // What is in the registry counts, and not what the project says of jobs to come.
+    let two = stage.get(&root, "/projects/two").await.is(200);
+    let other = root.at(two["version"].as_i64().unwrap());
+    stage.patch(&other, "/projects/two", json!({ "layout": "3" })).await.is(200);
+    stage.patch(&root.at(3), "/projects/two/jobs/report", retry).await.is(200);
 }

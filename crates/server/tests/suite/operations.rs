@@ -103,7 +103,7 @@ impl Fault for Meddler {
 async fn what_is_done_again_because_control_changed_is_counted_once_and_whole(stage: &Stage) {
     let fleet = Fleet::new(stage, Layout::V2).await;
     fleet.host(HERE).await;
-    let job = json!({ "name": "other", "settings": { "elasticJobClass": "com.example.Job", "cron": "" } });
+    let job = json!({ "name": "other", "settings": { "elasticJobClass": "com.example.Job", "cron": "0 0 1 1 1 ?" } });
     stage.post(&fleet.root, "/projects/billing/jobs", job).await.is(201);
     let other = JobName::new("other").unwrap();
     let host = fleet.keys.of(&other, &Key::Server(HERE.into()));
@@ -233,7 +233,7 @@ async fn a_wish_waits_for_its_registry_and_an_act_does_not(stage: &Stage) {
     fleet.host(HERE).await;
     let project = json!({ "name": "remote", "registry": "far", "namespace": "remote" });
     stage.post(&fleet.root, "/projects", project).await.is(201);
-    let job = json!({ "name": "report", "settings": { "elasticJobClass": "com.example.Job", "cron": "" } });
+    let job = json!({ "name": "report", "settings": { "elasticJobClass": "com.example.Job", "cron": "0 0 1 1 1 ?" } });
     stage.post(&fleet.root, "/projects/remote/jobs", job).await.is(201);
     let far = "/projects/remote/jobs/report";
     stage.post(&fleet.root, &format!("{far}/trigger"), json!({})).await.refused("registry-away");
@@ -329,8 +329,12 @@ async fn a_drain_waits_for_what_runs_and_can_be_ended(stage: &Stage) {
     let begun = fleet.operate("drain", json!({ "host": HERE })).await.is(202);
     let id = begun["id"].as_str().unwrap();
     assert_eq!(begun["state"], "running");
-    let asked = stage.post(&fleet.root, &format!("/operations/{id}/cancel"), json!({})).await;
-    assert!(asked.status.is_success(), "{:#}", asked.body);
+    let keyed = fleet.root.with("idempotency-key", "enough");
+    for times in 0..2 {
+        let asked = stage.post(&keyed, &format!("/operations/{id}/cancel"), json!({})).await;
+        assert!(asked.status.is_success(), "{:#}", asked.body);
+        assert_eq!(asked.headers.contains_key("idempotency-replayed"), times == 1);
+    }
     soon("somebody ended the waiting", async || state(id).await["state"] == "cancelled").await;
     assert_eq!(state(id).await["result"]["running"], json!([0, 1, 2]));
     assert!(fleet.is_drained(HERE).await, "it stays drained");
@@ -376,7 +380,7 @@ async fn a_job_is_removed_when_nothing_of_it_runs(stage: &Stage) {
     assert!(fleet.node(Key::Job).await.is_none() && fleet.holds().await.is_empty());
     assert!(engine.outcomes().iter().all(|settled| settled.outcome == Outcome::Succeeded));
     // Its name is free, and a new one is another job.
-    let job = json!({ "name": "report", "settings": { "elasticJobClass": "com.example.Job", "cron": "" } });
+    let job = json!({ "name": "report", "settings": { "elasticJobClass": "com.example.Job", "cron": "0 0 1 1 1 ?" } });
     let made = stage.post(&fleet.root, "/projects/billing/jobs", job).await.is(201);
     assert_eq!(made["version"], 1);
     engine.handle.shutdown().await;

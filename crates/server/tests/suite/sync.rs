@@ -31,6 +31,7 @@ on_each_database! {
     jobs_that_only_the_registry_has_are_listed_and_taken_over
     a_config_that_may_not_be_read_is_told_and_keeps_no_other_from_being_taken_over
     a_wiped_namespace_is_not_written_until_somebody_confirms
+    what_somebody_confirms_or_decides_is_done_once_for_its_key
 }
 
 const CRON: &str = "0 0 1 * * ?";
@@ -407,4 +408,54 @@ async fn a_wiped_namespace_is_not_written_until_somebody_confirms(stage: &Stage)
     let confirmed = stage.post(&root, "/projects/billing/sync/confirm", json!({})).await.is(200);
     assert_eq!(confirmed["counts"]["written"], 60, "{confirmed:#}");
     assert_eq!(outsider(stage).list(keys.root()).await.unwrap().len(), 60);
+}
+
+async fn what_somebody_confirms_or_decides_is_done_once_for_its_key(stage: &Stage) {
+    let (root, project) = project(stage, "report").await;
+    make(stage, &root).await;
+    let job = "/projects/billing/jobs/report";
+    let ask = async |key: &str, path: &str, body: Value| {
+        let reply = stage.post(&root.with("idempotency-key", key), path, body).await;
+        reply.is(200);
+        reply.headers.contains_key("idempotency-replayed")
+    };
+    let resolve = format!("{job}/sync/resolve");
+    edit(stage, "cron", json!("0 0 9 * * ?")).await;
+    assert!(!ask("database", &resolve, json!({ "take": "database" })).await);
+    assert_eq!(config(stage).await.0["cron"], CRON);
+    edit(stage, "cron", json!("0 0 9 * * ?")).await;
+    assert!(ask("database", &resolve, json!({ "take": "database" })).await);
+    assert_eq!(config(stage).await.0["cron"], "0 0 9 * * ?", "what came later was not decided");
+    assert!(!ask("registry", &resolve, json!({ "take": "registry" })).await);
+    edit(stage, "cron", json!("0 0 10 * * ?")).await;
+    assert!(ask("registry", &resolve, json!({ "take": "registry" })).await);
+    assert_eq!(stage.get(&root, job).await.is(200)["version"], 2);
+    for path in [format!("{job}/sync"), "/projects/billing/sync".to_owned()] {
+        assert!(!ask(&path, &path, json!({})).await);
+        assert!(ask(&path, &path, json!({})).await);
+    }
+    let confirm = "/projects/billing/sync/confirm";
+    stage.app.store.set_control(project.id, 1_000).await.unwrap();
+    assert!(!ask("confirm", confirm, json!({})).await);
+    stage.app.store.set_control(project.id, 1_000_000).await.unwrap();
+    assert!(ask("confirm", confirm, json!({})).await);
+    stage.post(&root, "/projects/billing/sync", json!({})).await.refused("registry-regressed");
+    let told = stage.get(&root, "/projects/billing/journal?limit=100").await.is(200);
+    let told = told["items"].as_array().unwrap().iter().rev().map(|record| {
+        format!("{} {}", record["action"].as_str().unwrap(), record["outcome"].as_str().unwrap())
+    });
+    let asked: Vec<String> = told
+        .filter(|told| {
+            told.starts_with("sync.run") || told.starts_with("sync.confirm") || told.starts_with("sync.take")
+        })
+        .collect();
+    let expected = [
+        "sync.take-database begun",
+        "sync.take-database done",
+        "sync.run done",
+        "sync.run done",
+        "sync.confirm begun",
+        "sync.confirm done",
+    ];
+    assert_eq!(asked, expected);
 }

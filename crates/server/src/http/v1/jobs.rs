@@ -4,6 +4,7 @@ use super::paging::{self, Paging};
 use super::rows::words;
 use super::{conflict, done, target};
 use crate::app::{App, Told};
+use crate::apply::layout_of;
 use crate::decide::chain::told;
 use crate::decide::code;
 use crate::http::answer::{Created, Found};
@@ -94,6 +95,7 @@ pub(in crate::http) async fn make(
     })?;
     let new = whole(&name, &ask, Origin::Api)?;
     code(&who, None, &new.settings)?;
+    fits(&app, &project, None, None, &new.settings)?;
     let mut change = app.begin(who.asker()).await?;
     let job = match change.insert_job(project.id, &new).await {
         Err(StoreError::Taken) => {
@@ -210,6 +212,27 @@ fn code(who: &Granted<JobWrite>, before: Option<&JobSettings>, after: &JobSettin
     }
     let detail = format!("`{}` decide what the job runs, and need job.code", touched.join("`, `"));
     Err(Problem::new(Code::CodeNotAllowed, detail).with("keys", touched).into())
+}
+
+/// The layout of the job's nodes has a place for what is set; what was there before, nobody asks about.
+fn fits(
+    app: &App,
+    project: &ProjectRow,
+    sync: Option<&SyncRow>,
+    before: Option<&JobSettings>,
+    after: &JobSettings,
+) -> Answered<()> {
+    let layout = layout_of(project, sync, &app.mirrors.of(project.id).read(), after.name.as_str());
+    let keys: Vec<&str> = match before {
+        Some(before) => canonical::diff(before, after).iter().map(|change| change.key).collect(),
+        None => canonical::canonical(after).iter().map(|(setting, _)| setting.key).collect(),
+    };
+    layout.check(after).and_then(|()| layout.holds(after, keys)).map_err(|error| {
+        let errors = invalid(std::slice::from_ref(&error)).errors.clone();
+        let mut problem = Problem::new(Code::LayoutCannot, format!("`{}`: {error}", after.name));
+        problem.errors = errors;
+        problem.with("layout", layout.number()).into()
+    })
 }
 
 pub(in crate::http) async fn replace(
@@ -339,6 +362,8 @@ async fn save(
     }
     let before = before_row.read(&name_of(job)?)?;
     code(who, Some(&before), &new.settings)?;
+    let sync = app.store.syncs(&[job.id]).await?.pop();
+    fits(app, &project, sync.as_ref(), Some(&before), &new.settings)?;
     new.based_on = new.based_on.or(Some(job.version));
     let changes = canonical::diff(&before, &new.settings);
     let same = changes.is_empty()

@@ -139,7 +139,7 @@ pub(in crate::http) async fn step_up(
     who: Granted<OwnChange>,
     client: Client,
     Body(ask): Body<StepUp>,
-) -> Answered<Done> {
+) -> Answered<Told<Done>> {
     let (user, session) = themselves(&app, who.asker(), &client).await?;
     let Some(session) = session else {
         return Err(Problem::new(Code::NotAllowed, "a token proves nothing about who holds it").into());
@@ -148,9 +148,9 @@ pub(in crate::http) async fn step_up(
     let mut change = app.begin(who.asker()).await?;
     change.session_proved(&session.hash).await?;
     change.record(done("session.step-up", 0, target("user", &user.id, &user.login), json!(null), ""));
-    app.commit(change).await?;
+    let told = app.finish(change, who.asker(), Done).await?;
     app.identity.forget();
-    Ok(Done)
+    Ok(told)
 }
 
 /// How much of a session's hash is its name.

@@ -1,16 +1,15 @@
 //! What operators do to jobs and hosts, operations that go on, and holds.
 
 use super::paging::{self, Paging};
-use super::{TheId, target};
-use crate::app::App;
-use crate::decide::chain::{Outcome as Ending, Record};
+use super::{TheId, done, target};
+use crate::app::{App, Told};
 use crate::decide::ops::{Act, Mode};
 use crate::http::answer::Found;
 use crate::http::grant::{Asking, Granted};
 use crate::http::parts::{Body, Named, Query, TheJob, Wait};
 use crate::http::refusal::Answered;
 use crate::ops::{Asked, Operated, carry_out, hold_view, view};
-use crate::store::JobRow;
+use crate::store::{JobRow, OperationRow};
 use clockwright_api::operations::{
     Bulk, Drain, DrainHost, HoldView, Operate, OperateHost, Operation, Removal, Shutdown,
 };
@@ -217,7 +216,7 @@ pub(in crate::http) async fn cancel(
     app: Arc<App>,
     who: Asking<JobOperate>,
     Named(TheId { id }): Named<TheId>,
-) -> Answered<Operated> {
+) -> Answered<Told<Operated>> {
     let missing = || Problem::new(Code::NotFound, format!("there is no operation `{id}`"));
     let row = app.store.operation(&id).await?.ok_or_else(missing)?;
     let asker = who.asker().clone();
@@ -225,18 +224,12 @@ pub(in crate::http) async fn cancel(
         who.on(&app, row.project, &format!("operation `{id}`"))?;
     }
     let mut change = app.begin(&asker).await?;
-    if change.cancel_operation(&id).await? {
-        change.record(Record {
-            action: "operation.cancel",
-            project: row.project,
-            target: target("operation", &id, &row.kind),
-            outcome: Ending::Done,
-            code: "",
-            changes: json!(null),
-            reason: String::new(),
-        });
-        app.commit(change).await?;
-    }
+    // One that is over by now stays as it was; the answer is kept by its key all the same.
+    let cancelled = change.cancel_operation(&id).await?;
+    let facts = json!({ "cancelled": cancelled });
+    change.record(done("operation.cancel", row.project, target("operation", &id, &row.kind), facts, ""));
+    let answer = Operated::of(view(&app, &OperationRow { cancelled: row.cancelled || cancelled, ..row }));
+    let told = app.finish(change, &asker, answer).await?;
     let row = app.store.operation(&id).await?.ok_or_else(missing)?;
-    Ok(Operated::of(view(&app, &row)))
+    Ok(told.now(Operated::of(view(&app, &row))))
 }

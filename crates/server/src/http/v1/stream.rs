@@ -18,7 +18,7 @@
 
 use super::{lists, rows};
 use crate::alerts;
-use crate::app::{App, StreamSlot};
+use crate::app::{App, Slot};
 use crate::decide::chain::Link;
 use crate::decide::permit::{self, Answer, Place, Principal};
 use crate::decide::query::Query as Search;
@@ -171,7 +171,7 @@ struct Flow {
     app: Arc<App>,
     headers: HeaderMap,
     principal: Arc<Principal>,
-    _slot: StreamSlot,
+    _slot: Slot,
     wanted: Wanted,
     records: Receiver<Arc<Link>>,
     moves: Receiver<Moved>,
@@ -204,7 +204,7 @@ impl Flow {
         app: Arc<App>,
         headers: HeaderMap,
         principal: Arc<Principal>,
-        slot: StreamSlot,
+        slot: Slot,
         wanted: Wanted,
         last: Option<i64>,
     ) -> Self {

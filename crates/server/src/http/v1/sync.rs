@@ -3,9 +3,9 @@
 use super::jobs::{differences_of, name_of};
 use super::{TheId, done, paging, target};
 use crate::app::{App, Told};
-use crate::decide::chain::Actor;
+use crate::decide::chain::{Actor, Outcome, Record, Target};
 use crate::decide::sync::{Access, Conflict, Verdict};
-use crate::http::answer::Found;
+use crate::http::answer::{Answer, Found};
 use crate::http::grant::{Asker, Granted};
 use crate::http::parts::{Body, Named, Query, TheJob};
 use crate::http::refusal::{Answered, Refusal};
@@ -47,11 +47,12 @@ pub(in crate::http) async fn run(
     app: Arc<App>,
     who: Granted<SyncRun>,
     TheJob(job): TheJob,
-) -> Answered<Found<JobSync>> {
+) -> Answered<Told<Found<JobSync>>> {
     let project = Arc::clone(who.project()?);
     let synced = write(&app, &project, &[job.id]).await.map_err(refuse)?;
     ops::sweep(&app, &project, std::slice::from_ref(&job), None).await.map_err(refuse)?;
-    view(&app, &job, synced).await
+    let answer = view(&app, &job, synced).await?;
+    Act::on_job(&app, who.asker(), &job, "sync.run").end(answer).await
 }
 
 async fn view(app: &App, job: &JobRow, synced: Vec<Synced>) -> Answered<Found<JobSync>> {
@@ -104,37 +105,86 @@ pub(in crate::http) async fn resolve(
     who: Granted<SyncAdopt>,
     TheJob(job): TheJob,
     Body(ask): Body<Resolve>,
-) -> Answered<Found<JobSync>> {
+) -> Answered<Told<Found<JobSync>>> {
     let project = Arc::clone(who.project()?);
     match ask.take {
         Side::Database => {
-            note(&app, who.asker(), &project, &job, "sync.take-database").await?;
-            let synced = write_by(&app, &project, &[job.id], By::PERSON).await.map_err(refuse)?;
-            view(&app, &job, synced).await
+            let act = Act::on_job(&app, who.asker(), &job, "sync.take-database");
+            let work = async {
+                let synced = write_by(&app, &project, &[job.id], By::PERSON).await.map_err(refuse)?;
+                view(&app, &job, synced).await
+            };
+            act.carry_out(work).await
         }
-        Side::Registry => {
-            take_registry(&app, who.asker(), &project, &job).await?;
-            let synced = write(&app, &project, &[job.id]).await.map_err(refuse)?;
-            view(&app, &job, synced).await
-        }
+        Side::Registry => take_registry(&app, who.asker(), &project, &job).await,
     }
 }
 
-async fn note(
+/// Something that touches the registry by somebody's wish. That it begins is on record before, and how it ended after; its end is one
+/// transaction with the answer that the request's key keeps, as for an apply.
+struct Act<'a> {
+    app: &'a App,
+    asker: &'a Asker,
+    action: &'static str,
+    project: i64,
+    about: Target,
+}
+
+impl<'a> Act<'a> {
+    fn on_job(app: &'a App, asker: &'a Asker, job: &JobRow, action: &'static str) -> Self {
+        Self { app, asker, action, project: job.project, about: target("job", job.id, &job.name) }
+    }
+
+    fn on_project(app: &'a App, asker: &'a Asker, project: &ProjectRow, action: &'static str) -> Self {
+        let about = target("project", project.id, &project.name);
+        Self { app, asker, action, project: project.id, about }
+    }
+
+    async fn carry_out<T>(&self, work: impl Future<Output = Answered<Found<T>>>) -> Answered<Told<Found<T>>>
+    where
+        Found<T>: Answer,
+    {
+        self.note(Outcome::Begun, "").await?;
+        match work.await {
+            Ok(answer) => self.end(answer).await,
+            Err(refusal) => {
+                let code = refusal.code().map_or("", Code::name);
+                // Why it failed is the answer, also where that cannot be put on record.
+                let _ = self.note(Outcome::Failed, code).await;
+                Err(refusal)
+            }
+        }
+    }
+
+    async fn end<T>(&self, answer: Found<T>) -> Answered<Told<Found<T>>>
+    where
+        Found<T>: Answer,
+    {
+        let mut change = self.app.begin(self.asker).await?;
+        change.record(self.record(Outcome::Done, ""));
+        self.app.finish(change, self.asker, answer).await
+    }
+
+    async fn note(&self, outcome: Outcome, code: &'static str) -> Answered<()> {
+        let mut change = self.app.begin_as(self.asker.actor.clone()).await?;
+        change.record(self.record(outcome, code));
+        self.app.commit(change).await?;
+        Ok(())
+    }
+
+    fn record(&self, outcome: Outcome, code: &'static str) -> Record {
+        let (project, about) = (self.project, self.about.clone());
+        Record { outcome, code, ..done(self.action, project, about, json!(null), "") }
+    }
+}
+
+/// What the registry has becomes the job's next version; that it is in the registry as it is has only to be noted.
+async fn take_registry(
     app: &App,
     asker: &Asker,
     project: &ProjectRow,
     job: &JobRow,
-    action: &'static str,
-) -> Answered<()> {
-    let mut change = app.begin_as(asker.actor.clone()).await?;
-    change.record(done(action, project.id, target("job", job.id, &job.name), json!(null), ""));
-    app.commit(change).await?;
-    Ok(())
-}
-
-/// What the registry has becomes the job's next version.
-async fn take_registry(app: &App, asker: &Asker, project: &ProjectRow, job: &JobRow) -> Answered<()> {
+) -> Answered<Told<Found<JobSync>>> {
     let name = name_of(job)?;
     let here = found(app, project, std::slice::from_ref(&name)).await.map_err(refuse)?.into_iter().next();
     let missing = || Problem::new(Code::NotFound, format!("the registry has no config of `{}`", job.name));
@@ -142,7 +192,8 @@ async fn take_registry(app: &App, asker: &Asker, project: &ProjectRow, job: &Job
     let settings = here
         .settings
         .map_err(|why| Problem::new(Code::Invalid, format!("what the registry has cannot be used: {why}")))?;
-    let mut change = app.begin_as(asker.actor.clone()).await?;
+    let before = view(app, job, Vec::new()).await?;
+    let mut change = app.begin(asker).await?;
     let adopted = NewJob::adopted(job, settings, String::new());
     // What a person takes over from there is no more what their files say.
     let new = NewJob { diverged: job.managed == Managed::Files, ..adopted };
@@ -150,8 +201,14 @@ async fn take_registry(app: &App, asker: &Asker, project: &ProjectRow, job: &Job
         return Err(super::conflict(&format!("`{}`", job.name), job.version, job.version + 1).into());
     }
     change.record(done("sync.adopt", project.id, target("job", job.id, &job.name), json!(null), ""));
-    app.commit(change).await?;
-    Ok(())
+    let told = app.finish(change, asker, before).await?;
+    match write(app, project, &[job.id]).await {
+        Ok(synced) => Ok(told.now(view(app, job, synced).await?)),
+        Err(failed) => {
+            tracing::debug!(error = %failed, "what was taken from the registry is noted later");
+            Ok(told)
+        }
+    }
 }
 
 pub(in crate::http) async fn of_project(
@@ -221,9 +278,10 @@ fn report(app: &App, project: &ProjectRow, swept: Swept, holds: &[Mended]) -> Fo
 pub(in crate::http) async fn run_project(
     app: Arc<App>,
     who: Granted<SyncRun>,
-) -> Answered<Found<ProjectSync>> {
+) -> Answered<Told<Found<ProjectSync>>> {
     let project = Arc::clone(who.project()?);
-    both(&app, &project, false).await
+    let answer = both(&app, &project, false).await?;
+    Act::on_project(&app, who.asker(), &project, "sync.run").end(answer).await
 }
 
 /// Settings and holds are looked at and put right.
@@ -236,19 +294,14 @@ async fn both(app: &App, project: &ProjectRow, confirmed: bool) -> Answered<Foun
 pub(in crate::http) async fn confirm(
     app: Arc<App>,
     who: Granted<ProjectWrite>,
-) -> Answered<Found<ProjectSync>> {
+) -> Answered<Told<Found<ProjectSync>>> {
     let project = Arc::clone(who.project()?);
-    let mut change = app.begin_as(who.asker().actor.clone()).await?;
-    change.record(done(
-        "sync.confirm",
-        project.id,
-        target("project", project.id, &project.name),
-        json!(null),
-        "",
-    ));
-    app.commit(change).await?;
-    crate::sync::confirm(&app, &project).await.map_err(refuse)?;
-    both(&app, &project, true).await
+    let act = Act::on_project(&app, who.asker(), &project, "sync.confirm");
+    let work = async {
+        crate::sync::confirm(&app, &project).await.map_err(refuse)?;
+        both(&app, &project, true).await
+    };
+    act.carry_out(work).await
 }
 
 pub(in crate::http) async fn drifts(

@@ -11,8 +11,8 @@ mod record;
 
 use clap::{CommandFactory as _, FromArgMatches as _, Parser, Subcommand};
 use commands::{
-    Global, apply, audit, backup, config, cron, dev, drift, file, hold, host, job, ledger, login, node,
-    operation, project, reference, run, secret, server, shard, stats, sync, token, user,
+    Global, alert, apply, audit, backup, config, cron, dev, drift, file, hold, host, job, ledger, login,
+    node, operation, project, reference, run, secret, server, shard, silence, stats, sync, token, user,
 };
 use logging::LogArgs;
 use output::{Failure, talk};
@@ -73,6 +73,12 @@ enum Command {
     /// See how far operations are that a server was asked for
     #[command(subcommand)]
     Operation(operation::OperationCommand),
+    /// See what is the matter, as a server is told of it, and take it up
+    #[command(subcommand)]
+    Alert(alert::AlertCommand),
+    /// Keep alerts from being sent for a while
+    #[command(subcommand)]
+    Silence(silence::SilenceCommand),
     /// See and change who is let in by a server
     #[command(subcommand)]
     User(user::UserCommand),
@@ -158,6 +164,8 @@ fn start(cli: Cli) -> Result<(), Failure> {
         Command::Drift(command) => block_on(drift::run(&global, command)),
         Command::Hold(command) => block_on(hold::run(&global, command)),
         Command::Operation(command) => block_on(operation::run(&global, command)),
+        Command::Alert(command) => block_on(alert::run(&global, command)),
+        Command::Silence(command) => block_on(silence::run(&global, command)),
         Command::User(command) => block_on(user::run(&global, command)),
         Command::Token(command) => block_on(token::run(&global, command)),
         Command::Audit(command) => block_on(audit::run(&global, command)),

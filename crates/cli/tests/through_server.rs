@@ -335,6 +335,8 @@ fn what_only_a_server_knows_is_data_too() {
         "audit list",
         "audit verify",
         "job versions tick --show 1",
+        "alert list --state all",
+        "silence list",
     ] {
         let words: Vec<&str> = line.split(' ').collect();
         let data = done(&place, &words);
@@ -346,6 +348,48 @@ fn what_only_a_server_knows_is_data_too() {
     assert_eq!(done(&place, &["operation", "get", id, "--wait"])["kind"], "pause");
     assert_eq!(done(&place, &["operation", "cancel", id])["state"], "done", "what is over stays as it is");
     assert!(said.len() > 25, "{said:?}");
+}
+
+#[test]
+fn an_alert_is_seen_taken_up_given_back_and_silenced() {
+    let (place, _server, _) = signed_in();
+    place.write("jobs.yaml", &ticks(1));
+    done(&place, &["job", "create", "-f", "jobs.yaml"]);
+    place.write("other.yaml", &ticks(1).replace("'true'", "'false'"));
+    done(&place, &["job", "edit", "tick", "-f", "other.yaml"]);
+    let changed = ["alert", "list", "tick", "--condition", "code_changed"];
+    let seen = place.until(&changed, |all| all[0]["state"] == "firing");
+    assert_eq!((&seen[0]["project"], &seen[0]["job"]), (&json!("billing"), &json!("tick")), "{seen:#}");
+    let id = seen[0]["id"].as_str().unwrap();
+    let shown = place.run(&["alert", "list", "--severity", "info", "--lang", "zh"]);
+    assert!(shown.out.contains("root 修改了 tick 所运行的内容") && shown.out.contains(id), "{shown:?}");
+    let acked = done(&place, &["alert", "ack", id, "--note", "I know"]);
+    assert_eq!((&acked["state"], &acked["ack"]["note"]), (&json!("acked"), &json!("I know")));
+    let one = place.run(&["alert", "get", id]);
+    assert!(one.out.contains("root changed what tick runs") && one.out.contains("I know"), "{one:?}");
+    assert_eq!(
+        done(&place, &["alert", "list", "--state", "firing", "--condition", "code_changed"]),
+        json!([])
+    );
+    assert_eq!(done(&place, &["alert", "unack", id])["state"], "firing");
+    fails(&place.run(&["alert", "ack", "nothing"]), 1, "there is no alert `nothing`");
+
+    let weekly = ["--weekly", "fri,sat 22:00-06:00 Asia/Shanghai", "--until", "2100-01-01", "--jobs", "t*"];
+    let quiet = ["silence", "create", "--condition", "code_changed", "--reason", "a release"];
+    let made = done(&place, &[&quiet[..], &weekly].concat());
+    assert_eq!((&made["project"], &made["jobs"]), (&json!("billing"), &json!("t*")), "{made:#}");
+    assert_eq!(made["weekly"]["days"], json!(["fri", "sat"]));
+    let all = done(&place, &[&quiet[..], &["--for", "2h", "--all-projects"]].concat());
+    assert_eq!((&all["project"], &all["active"]), (&Value::Null, &json!(true)), "{all:#}");
+    assert_eq!(done(&place, &["silence", "list"]).as_array().unwrap().len(), 2);
+    let shown = place.run(&["silence", "list"]);
+    assert!(shown.out.contains("code_changed; t*") && shown.out.contains("a release"), "{shown:?}");
+    for silence in [&made, &all] {
+        assert_eq!(place.run(&["silence", "remove", silence["id"].as_str().unwrap()]).code, 0);
+    }
+    assert_eq!(done(&place, &["silence", "list"]), json!([]));
+    fails(&place.run(&[&quiet[..], &["--until", "2h"]].concat()), 2, "--for 2h");
+    fails(&place.run(&["silence", "remove", "nothing"]), 1, "there is no silence `nothing`");
 }
 
 /// Keys are written alike, but for those that a job's configuration has.

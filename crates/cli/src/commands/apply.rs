@@ -5,14 +5,14 @@
 
 use super::project::checked;
 use super::versions::differences;
-use super::{Global, Sure};
+use super::{Global, Sure, agreed};
 use crate::fleet;
 use crate::output::{Failure, day_or_time, fields, now, print, show, table, talk};
 use clap::Args;
 use clockwright_api::client::Client;
 use clockwright_api::plan::{Applied, ApplyAsk, Do, Effects, JobPlan, Plan};
 use clockwright_api::text::Name;
-use std::io::{IsTerminal as _, Read as _};
+use std::io::Read as _;
 use std::path::{Path, PathBuf};
 
 /// Which files, and how far they go.
@@ -140,7 +140,7 @@ pub(crate) async fn apply(global: &Global, args: &ApplyArgs) -> Result<(), Failu
         stands(&plan)?;
         talk(&told(&plan));
         if changes(&plan) {
-            agreed()?;
+            agreed("Apply it?", "say --yes to apply it without being asked")?;
         }
         ask.basis = Some(plan.basis);
     }
@@ -153,20 +153,6 @@ pub(crate) async fn apply(global: &Global, args: &ApplyArgs) -> Result<(), Failu
         talk(&format!("`{job}` is being drained and removed: operation {}", removal.id));
     }
     show(global.output, &applied, done)
-}
-
-/// Asks whether the plan is to be applied.
-fn agreed() -> Result<(), Failure> {
-    if !std::io::stdin().is_terminal() || !std::io::stderr().is_terminal() {
-        return Err(Failure::Denied("say --yes to apply it without being asked. Nothing was changed".into()));
-    }
-    talk("Apply it? [y/N]");
-    let mut answer = String::new();
-    std::io::stdin().read_line(&mut answer)?;
-    match answer.trim().to_lowercase().as_str() {
-        "y" | "yes" => Ok(()),
-        _ => Err(Failure::Denied("nothing was changed".into())),
-    }
 }
 
 pub(crate) async fn export(global: &Global, args: &ExportArgs) -> Result<(), Failure> {

@@ -1,7 +1,7 @@
 //! `clockwright audit …`: the journal of a server: who did what, and that nobody changed it since.
 
 use super::Global;
-use super::history::tell_next;
+use super::history::{PageArgs, tell_next};
 use crate::output::{Failure, instant, or_dash, show, table};
 use clap::{Args, Subcommand};
 use clockwright_api::journal::{JournalAsk, JournalRecord, Verified};
@@ -44,18 +44,15 @@ pub(crate) struct ListArgs {
     /// Only about the thing of this id
     #[arg(long, value_name = "ID")]
     target: Option<String>,
-    /// At most so many, 1 to 1000
-    #[arg(short = 'n', long, default_value_t = 20, value_parser = clap::value_parser!(u32).range(1..=1000))]
-    limit: u32,
-    /// Go on behind this row: what the page before ended with
-    #[arg(long, value_name = "CURSOR")]
-    after: Option<String>,
+    #[command(flatten)]
+    page: PageArgs,
 }
 
 pub(crate) async fn run(global: &Global, command: AuditCommand) -> Result<(), Failure> {
     let client = global.client()?.client;
     match command {
-        AuditCommand::List(ListArgs { action, actor, target, limit, after }) => {
+        AuditCommand::List(ListArgs { action, actor, target, page }) => {
+            let PageArgs { limit, after } = page;
             let ask = JournalAsk { limit: Some(limit), after, target, actor, action };
             let page = match &global.project {
                 Some(project) => client.project(project).journal(&ask).await?,

@@ -26,8 +26,8 @@ const USUAL: &str = "127.0.0.1:8899";
 /// How many other ports are tried when the usual one is taken.
 const PLACES: usize = 5;
 
-/// How often jobs that are not there yet are looked for.
-const LOOK: Duration = Duration::from_millis(500);
+/// How soon jobs that are not there yet are looked for again, and how late at most: one of them may never come.
+const LOOK: (Duration, Duration) = (Duration::from_millis(500), Duration::from_secs(30));
 
 /// How long it may take to answer what is under way when all else has ended.
 const LAST_ANSWERS: Duration = Duration::from_secs(3);
@@ -136,6 +136,7 @@ fn registries(registry: &Registry) -> Registries {
 
 /// Takes the jobs of the file over: those that there are now, and those that come.
 async fn take_in(app: Arc<App>, namespace: String, mut names: watch::Receiver<Vec<JobName>>) {
+    let mut pause = LOOK.0;
     loop {
         let wanted = names.borrow_and_update().clone();
         match local::take_in(&app, &namespace).await {
@@ -143,13 +144,17 @@ async fn take_in(app: Arc<App>, namespace: String, mut names: watch::Receiver<Ve
                 if names.changed().await.is_err() {
                     return;
                 }
+                pause = LOOK.0;
+                continue;
             }
             // Instances have not written them all yet.
-            Ok(_) => tokio::time::sleep(LOOK).await,
-            Err(why) => {
-                tracing::warn!(why, "the server does not know all jobs yet");
-                tokio::time::sleep(LOOK).await;
-            }
+            Ok(_) => {}
+            Err(why) => tracing::warn!(why, "the server does not know all jobs yet"),
+        }
+        match tokio::time::timeout(pause, names.changed()).await {
+            Ok(Ok(())) => pause = LOOK.0,
+            Ok(Err(_)) => return,
+            Err(_) => pause = LOOK.1.min(pause * 2),
         }
     }
 }

@@ -1,9 +1,9 @@
-//! `clockwright job history`: who came and went, and who held the job, from the event store.
+//! `clockwright job history`: what became of a job besides its runs: which instances came and went, and who held it. Instances write it into the
+//! event store; a server has no list of it.
 
-use super::history::{check_span, tell_next};
+use super::history::{PageArgs, check_span, tell_next};
 use super::{Global, Within};
 use crate::output::{Failure, instant, or_dash, show, table};
-use crate::record::Turn;
 use clap::Args;
 use clockwright_events::{ChangeFilter, ChangeRow};
 use clockwright_model::{Language, Millis};
@@ -21,12 +21,8 @@ pub(crate) struct ChangesArgs {
     /// Only before this instant
     #[arg(long, value_parser = super::moment)]
     to: Option<Millis>,
-    /// At most so many, 1 to 1000
-    #[arg(short = 'n', long, default_value_t = 50, value_parser = clap::value_parser!(u32).range(1..=1000))]
-    limit: u32,
-    /// Go on behind this row: the cursor that the page before ended with
-    #[arg(long, value_name = "CURSOR")]
-    after: Option<String>,
+    #[command(flatten)]
+    page: PageArgs,
 }
 
 pub(super) async fn run(global: &Global, args: &ChangesArgs) -> Result<(), Failure> {
@@ -36,7 +32,7 @@ pub(super) async fn run(global: &Global, args: &ChangesArgs) -> Result<(), Failu
     let record = global.record(&args.within).await?;
     let filter =
         ChangeFilter { job: Some(args.job.clone()), from: args.from, to: args.to, ..ChangeFilter::default() };
-    let answer = record.changes(filter, Turn { limit: args.limit, after: args.after.as_deref() }).await?;
+    let answer = record.changes(filter, &args.page).await?;
     let rows: Vec<ChangeRow> = answer.rows.into_iter().map(|listed| listed.row).collect();
     if rows.is_empty() {
         record.tell_nearest(&args.job).await?;

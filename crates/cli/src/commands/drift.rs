@@ -1,7 +1,7 @@
 //! `clockwright drift …`: what others wrote into the registry of a project.
 
 use super::Global;
-use super::history::tell_next;
+use super::history::{PageArgs, tell_next};
 use crate::output::{Failure, fields, instant, or_dash, show, table};
 use clap::{Args, Subcommand};
 use clockwright_api::sync::{DriftAsk, DriftView};
@@ -22,12 +22,8 @@ pub(crate) enum DriftCommand {
 pub(crate) struct ListArgs {
     /// Only of this job
     job: Option<String>,
-    /// At most so many, 1 to 1000
-    #[arg(short = 'n', long, default_value_t = 20, value_parser = clap::value_parser!(u32).range(1..=1000))]
-    limit: u32,
-    /// Go on behind this row: what the page before ended with
-    #[arg(long, value_name = "CURSOR")]
-    after: Option<String>,
+    #[command(flatten)]
+    page: PageArgs,
 }
 
 pub(crate) async fn run(global: &Global, command: DriftCommand) -> Result<(), Failure> {
@@ -35,7 +31,8 @@ pub(crate) async fn run(global: &Global, command: DriftCommand) -> Result<(), Fa
     let project = client.project(&name);
     match command {
         DriftCommand::Get { id } => show(global.output, &project.drift(&id).await?.value, one),
-        DriftCommand::List(ListArgs { job, limit, after }) => {
+        DriftCommand::List(ListArgs { job, page }) => {
+            let PageArgs { limit, after } = page;
             let page = project.drifts(&DriftAsk { limit: Some(limit), after, job }).await?.value;
             show(global.output, &page.items, |all| list(all))?;
             tell_next(page.next.as_deref());

@@ -6,6 +6,7 @@ use crate::output::{Failure, instant, talk};
 use clap::Args;
 use clockwright::scheduler::History;
 use clockwright::{Address, KeepLogs, Registry, RunLogs};
+use clockwright_api::page::Paging;
 use clockwright_events::{EventStore, Page, Query as _, RunFilter};
 use clockwright_fleet::leases::Lease;
 use clockwright_model::{InstanceId, Millis, nearest};
@@ -183,6 +184,24 @@ fn shortened(names: &[&str]) -> String {
     match names.len().checked_sub(SHOWN) {
         None | Some(0) => names.join(", "),
         Some(more) => format!("{} and {more} more", names[..SHOWN].join(", ")),
+    }
+}
+
+/// Which page of a long list.
+#[derive(Debug, Clone, Args)]
+pub(crate) struct PageArgs {
+    /// At most so many, 1 to 1000
+    #[arg(short = 'n', long, default_value_t = 20, value_parser = clap::value_parser!(u32).range(1..=1000))]
+    pub(crate) limit: u32,
+    /// Go on behind this row: the cursor that the page before ended with
+    #[arg(long, value_name = "CURSOR")]
+    pub(crate) after: Option<String>,
+}
+
+impl PageArgs {
+    /// As a server is asked.
+    pub(crate) fn paging(&self) -> Paging {
+        Paging { limit: Some(self.limit), after: self.after.clone() }
     }
 }
 

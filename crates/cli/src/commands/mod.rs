@@ -1,5 +1,6 @@
 //! The commands, one file per group.
 
+pub(crate) mod alert;
 pub(crate) mod apply;
 pub(crate) mod audit;
 pub(crate) mod backup;
@@ -30,6 +31,7 @@ pub(crate) mod run;
 pub(crate) mod secret;
 pub(crate) mod server;
 pub(crate) mod shard;
+pub(crate) mod silence;
 pub(crate) mod stats;
 pub(crate) mod sync;
 pub(crate) mod token;
@@ -354,17 +356,22 @@ pub(crate) async fn confirm(
     if served == 0 {
         return Ok(());
     }
-    let question = format!("{served} instance(s) of Elastic-Job are affected when you {what}");
-    if std::io::stdin().is_terminal() && std::io::stderr().is_terminal() {
-        talk(&format!("{question}. Go on? [y/N]"));
-        let mut answer = String::new();
-        std::io::stdin().read_line(&mut answer)?;
-        if ["y", "yes"].contains(&answer.trim().to_lowercase().as_str()) {
-            return Ok(());
-        }
-        return Err(Failure::Denied("nothing was changed".into()));
+    let affected = format!("{served} instance(s) of Elastic-Job are affected when you {what}");
+    agreed(&format!("{affected}. Go on?"), &format!("{affected}; say --yes to do it"))
+}
+
+/// Asks whoever sits at a terminal; where nobody does, `unasked` says how to do it all the same.
+fn agreed(question: &str, unasked: &str) -> Result<(), Failure> {
+    if !std::io::stdin().is_terminal() || !std::io::stderr().is_terminal() {
+        return Err(Failure::Denied(format!("{unasked}. Nothing was changed")));
     }
-    Err(Failure::Denied(format!("{question}; say --yes to do it. Nothing was changed")))
+    talk(&format!("{question} [y/N]"));
+    let mut answer = String::new();
+    std::io::stdin().read_line(&mut answer)?;
+    match answer.trim().to_lowercase().as_str() {
+        "y" | "yes" => Ok(()),
+        _ => Err(Failure::Denied("nothing was changed".into())),
+    }
 }
 
 /// An instant: RFC 3339, a date or a date and time in this machine's zone, `now`, or a duration such as `90m`, which is so long

@@ -1,17 +1,16 @@
 //! `clockwright operation …`: what operators asked a server for, and how far it is.
 
 use super::Global;
-use super::history::tell_next;
+use super::history::{PageArgs, tell_next};
 use crate::fleet::ended;
 use crate::output::{Failure, fields, instant, or_dash, show, table};
-use clap::{Args, Subcommand};
+use clap::Subcommand;
 use clockwright_api::operations::Operation;
-use clockwright_api::page::Paging;
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum OperationCommand {
     /// List operations, the newest first
-    List(ListArgs),
+    List(PageArgs),
     /// Show how far an operation is
     Get {
         /// Its id
@@ -27,21 +26,11 @@ pub(crate) enum OperationCommand {
     },
 }
 
-#[derive(Debug, Args)]
-pub(crate) struct ListArgs {
-    /// At most so many, 1 to 1000
-    #[arg(short = 'n', long, default_value_t = 20, value_parser = clap::value_parser!(u32).range(1..=1000))]
-    limit: u32,
-    /// Go on behind this row: what the page before ended with
-    #[arg(long, value_name = "CURSOR")]
-    after: Option<String>,
-}
-
 pub(crate) async fn run(global: &Global, command: OperationCommand) -> Result<(), Failure> {
     let client = global.client()?.client;
     match command {
-        OperationCommand::List(ListArgs { limit, after }) => {
-            let page = client.operations(&Paging { limit: Some(limit), after }).await?.value;
+        OperationCommand::List(page) => {
+            let page = client.operations(&page.paging()).await?.value;
             show(global.output, &page.items, |all| list(all))?;
             tell_next(page.next.as_deref());
             Ok(())

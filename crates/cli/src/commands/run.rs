@@ -1,9 +1,9 @@
 //! `clockwright run …`: what became of fires, and the single attempts at them, from the event store or from the server that is asked.
 
-use super::history::{check_span, tell_next};
+use super::history::{PageArgs, check_span, tell_next};
 use super::{Global, Within};
 use crate::output::{self, Failure, instant, or_dash, short_id, show, span, table};
-use crate::record::{Leaf, Listed, Record, Turn};
+use crate::record::{Leaf, Listed, Record};
 use clap::builder::PossibleValuesParser;
 use clap::{Args, Subcommand, ValueEnum};
 use clockwright_events::answers::RunDetails;
@@ -58,12 +58,8 @@ pub(crate) struct ListArgs {
     /// Only with this text in the reason of the outcome, or in the cause of the failure; upper and lower case are the same
     #[arg(long)]
     text: Option<String>,
-    /// At most so many, 1 to 1000
-    #[arg(short = 'n', long, default_value_t = 20, value_parser = clap::value_parser!(u32).range(1..=1000))]
-    limit: u32,
-    /// Go on behind this row: the cursor that the page before ended with
-    #[arg(long, value_name = "CURSOR")]
-    after: Option<String>,
+    #[command(flatten)]
+    page: PageArgs,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
@@ -98,7 +94,7 @@ async fn outcomes(global: &Global, args: ListArgs) -> Result<(), Failure> {
         ..RunFilter::default()
     };
     let job = filter.jobs.first().cloned();
-    let mut answer = record.runs(filter, Turn { limit: args.limit, after: args.after.as_deref() }).await?;
+    let mut answer = record.runs(filter, &args.page).await?;
     let language = global.language();
     for listed in &mut answer.rows {
         listed.row.reason = listed.row.why().in_language(language);
@@ -126,7 +122,7 @@ async fn attempts(global: &Global, args: ListArgs) -> Result<(), Failure> {
         ..ExecutionFilter::default()
     };
     let job = filter.jobs.first().cloned();
-    let answer = record.attempts(filter, Turn { limit: args.limit, after: args.after.as_deref() }).await?;
+    let answer = record.attempts(filter, &args.page).await?;
     show_page(global, &*record, job.as_deref(), answer, list_attempts).await
 }
 

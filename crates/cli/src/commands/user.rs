@@ -1,7 +1,7 @@
 //! `clockwright user …`: the people of a server.
 
 use super::Global;
-use super::history::tell_next;
+use super::history::{PageArgs, tell_next};
 use super::login::proved;
 use super::project::{Who, checked, members, role};
 use crate::output::{Failure, fields, instant, or_dash, show, table, talk};
@@ -18,7 +18,7 @@ const AT_ONCE: u32 = 1_000;
 #[derive(Debug, Subcommand)]
 pub(crate) enum UserCommand {
     /// List people
-    List(ListArgs),
+    List(PageArgs),
     /// Show somebody
     Get(One),
     /// Invite somebody: the link by which they choose a password is shown once
@@ -48,16 +48,6 @@ pub(crate) enum UserCommand {
         #[command(flatten)]
         who: Who,
     },
-}
-
-#[derive(Debug, Args)]
-pub(crate) struct ListArgs {
-    /// At most so many, 1 to 1000
-    #[arg(short = 'n', long, default_value_t = 50, value_parser = clap::value_parser!(u32).range(1..=1000))]
-    limit: u32,
-    /// Go on behind this row: what the page before ended with
-    #[arg(long, value_name = "CURSOR")]
-    after: Option<String>,
 }
 
 /// Somebody.
@@ -90,8 +80,8 @@ pub(crate) async fn run(global: &Global, command: UserCommand) -> Result<(), Fai
 async fn act(global: &Global, client: &Client, command: &UserCommand) -> Result<(), Failure> {
     let people = client.people();
     match command {
-        UserCommand::List(ListArgs { limit, after }) => {
-            let page = people.list(&Paging { limit: Some(*limit), after: after.clone() }).await?.value;
+        UserCommand::List(page) => {
+            let page = people.list(&page.paging()).await?.value;
             show(global.output, &page.items, |all| list(all))?;
             tell_next(page.next.as_deref());
             Ok(())

@@ -1,5 +1,6 @@
 //! A fleet, as commands see and steer it: directly in its registry, or through a server. Which of the two it is, is decided once, by
-//! [`Global::fleet`](crate::commands::Global::fleet); commands do not know it, and print the same for both.
+//! [`Global::fleet`](crate::commands::Global::fleet); commands do not know it. Their JSON has the same members for both; what a server says besides, such
+//! as what still stands still, is talk.
 //!
 //! | | [`direct`] | [`remote`] |
 //! |---|---|---|

@@ -1,8 +1,8 @@
 //! What happened, in an event store.
 
-use super::{Leaf, Listed, Open, Record, Span, Turn, Wanted};
+use super::{Leaf, Listed, Open, Record, Span, Wanted};
 use crate::commands::Global;
-use crate::commands::history::{tell_losses, tell_nearest, tell_partial};
+use crate::commands::history::{PageArgs, tell_losses, tell_nearest, tell_partial};
 use crate::commands::run::run_id;
 use crate::output::{Failure, now};
 use async_trait::async_trait;
@@ -40,10 +40,10 @@ impl<'a> Direct<'a> {
     }
 }
 
-fn page(turn: &Turn<'_>) -> Result<Page, Failure> {
+fn place(page: &PageArgs) -> Result<Page, Failure> {
     let read =
         |text: &str| text.parse::<Cursor>().map_err(|error| Failure::Usage(format!("--after: {error}")));
-    Ok(Page { limit: turn.limit, cursor: turn.after.map(read).transpose()? })
+    Ok(Page { limit: page.limit, cursor: page.after.as_deref().map(read).transpose()? })
 }
 
 fn leaf<R>(rows: Vec<R>, next: Option<&Cursor>, cursor: impl Fn(&R) -> Cursor) -> Leaf<R> {
@@ -53,14 +53,18 @@ fn leaf<R>(rows: Vec<R>, next: Option<&Cursor>, cursor: impl Fn(&R) -> Cursor) -
 
 #[async_trait(?Send)]
 impl Record for Direct<'_> {
-    async fn runs(&self, filter: RunFilter, turn: Turn<'_>) -> Result<Leaf<RunRow>, Failure> {
+    async fn runs(&self, filter: RunFilter, page: &PageArgs) -> Result<Leaf<RunRow>, Failure> {
         let filter = RunFilter { namespaces: self.namespaces(), ..filter };
-        let answer = self.store.runs(&filter, &page(&turn)?).await?;
+        let answer = self.store.runs(&filter, &place(page)?).await?;
         Ok(leaf(answer.rows, answer.next.as_ref(), RunRow::cursor))
     }
 
-    async fn attempts(&self, filter: ExecutionFilter, turn: Turn<'_>) -> Result<Leaf<ExecutionRow>, Failure> {
-        let answer = self.store.executions(&filter, &page(&turn)?).await?;
+    async fn attempts(
+        &self,
+        filter: ExecutionFilter,
+        page: &PageArgs,
+    ) -> Result<Leaf<ExecutionRow>, Failure> {
+        let answer = self.store.executions(&filter, &place(page)?).await?;
         Ok(leaf(answer.rows, answer.next.as_ref(), ExecutionRow::cursor))
     }
 
@@ -102,9 +106,9 @@ impl Record for Direct<'_> {
         Ok(self.store.statistics(self.namespace.as_deref(), job, width, from, to).await?)
     }
 
-    async fn changes(&self, filter: ChangeFilter, turn: Turn<'_>) -> Result<Leaf<ChangeRow>, Failure> {
+    async fn changes(&self, filter: ChangeFilter, page: &PageArgs) -> Result<Leaf<ChangeRow>, Failure> {
         let filter = ChangeFilter { namespaces: self.namespaces(), ..filter };
-        let answer = self.store.changes(&filter, &page(&turn)?).await?;
+        let answer = self.store.changes(&filter, &place(page)?).await?;
         Ok(leaf(answer.rows, answer.next.as_ref(), ChangeRow::cursor))
     }
 

@@ -1,5 +1,6 @@
 //! What happened, as commands look back on it: in an event store, or through a server. Which of the two it is, is decided once, by
-//! [`Global::record`](crate::commands::Global::record); commands print the same for both.
+//! [`Global::record`](crate::commands::Global::record). The JSON of commands has the same members for both, but for what a server does not tell: where
+//! the log of a run is, what its claim was, and where a page goes on behind each of its rows.
 
 mod direct;
 mod remote;
@@ -7,6 +8,7 @@ mod remote;
 pub(crate) use direct::{Direct, trigger};
 pub(crate) use remote::Remote;
 
+use crate::commands::history::PageArgs;
 use crate::output::Failure;
 use async_trait::async_trait;
 use clockwright_events::answers::RunDetails;
@@ -31,12 +33,6 @@ pub(crate) struct Listed<R> {
     pub(crate) row: R,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) cursor: Option<String>,
-}
-
-/// Which page.
-pub(crate) struct Turn<'a> {
-    pub(crate) limit: u32,
-    pub(crate) after: Option<&'a str>,
 }
 
 /// Which part of a ledger.
@@ -75,9 +71,10 @@ pub(crate) struct Open {
 #[async_trait(?Send)]
 pub(crate) trait Record {
     /// Outcomes, the newest first.
-    async fn runs(&self, filter: RunFilter, turn: Turn<'_>) -> Result<Leaf<RunRow>, Failure>;
+    async fn runs(&self, filter: RunFilter, page: &PageArgs) -> Result<Leaf<RunRow>, Failure>;
     /// Attempts, the newest first.
-    async fn attempts(&self, filter: ExecutionFilter, turn: Turn<'_>) -> Result<Leaf<ExecutionRow>, Failure>;
+    async fn attempts(&self, filter: ExecutionFilter, page: &PageArgs)
+    -> Result<Leaf<ExecutionRow>, Failure>;
     /// One run, by its id or its first characters.
     async fn run(&self, id: &str) -> Result<RunDetails, Failure>;
     /// A part of a job's ledger.
@@ -91,7 +88,7 @@ pub(crate) trait Record {
         to: Millis,
     ) -> Result<Vec<StatisticsRow>, Failure>;
     /// Who came and went, and who held jobs, the newest first.
-    async fn changes(&self, filter: ChangeFilter, turn: Turn<'_>) -> Result<Leaf<ChangeRow>, Failure>;
+    async fn changes(&self, filter: ChangeFilter, page: &PageArgs) -> Result<Leaf<ChangeRow>, Failure>;
     /// Says, when nothing of a job was found, which name is near.
     async fn tell_nearest(&self, job: &str) -> Result<(), Failure>;
     /// Says what an answer lacks: what is kept elsewhere, and what of this span could not be kept.

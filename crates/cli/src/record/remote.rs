@@ -1,6 +1,7 @@
 //! What happened, through a server: of a project.
 
-use super::{Leaf, Listed, Open, Record, Span, Turn, Wanted};
+use super::{Leaf, Listed, Open, Record, Span, Wanted};
+use crate::commands::history::PageArgs;
 use crate::commands::run::whole_or_part;
 use crate::fleet::only_direct;
 use crate::output::{Failure, instant, talk};
@@ -136,11 +137,11 @@ fn state(row: RunState) -> StatusRow {
 
 #[async_trait(?Send)]
 impl Record for Remote {
-    async fn runs(&self, filter: RunFilter, turn: Turn<'_>) -> Result<Leaf<RunRow>, Failure> {
+    async fn runs(&self, filter: RunFilter, page: &PageArgs) -> Result<Leaf<RunRow>, Failure> {
         let words: Vec<&str> = filter.outcomes.iter().map(|outcome| outcome.as_str()).collect();
         let ask = RunsAsk {
-            limit: Some(turn.limit),
-            after: turn.after.map(ToOwned::to_owned),
+            limit: Some(page.limit),
+            after: page.after.clone(),
             job: None,
             item: filter.item,
             outcome: (!words.is_empty()).then(|| words.join(",")),
@@ -158,7 +159,11 @@ impl Record for Remote {
         Ok(leaf(page.value.items.into_iter().map(run).collect(), page.value.next))
     }
 
-    async fn attempts(&self, filter: ExecutionFilter, turn: Turn<'_>) -> Result<Leaf<ExecutionRow>, Failure> {
+    async fn attempts(
+        &self,
+        filter: ExecutionFilter,
+        page: &PageArgs,
+    ) -> Result<Leaf<ExecutionRow>, Failure> {
         let [job] = &filter.jobs[..] else {
             return Err(Failure::Usage("a server lists the attempts of one job: name it".into()));
         };
@@ -173,8 +178,8 @@ impl Record for Remote {
             ExecutionState::Failed => "failed",
         };
         let ask = AttemptsAsk {
-            limit: Some(turn.limit),
-            after: turn.after.map(ToOwned::to_owned),
+            limit: Some(page.limit),
+            after: page.after.clone(),
             item: filter.item,
             state: filter.state.as_ref().map(|state| word(state).to_owned()),
             ip: None,
@@ -237,7 +242,7 @@ impl Record for Remote {
         Ok(rows.0.iter().map(counts).collect())
     }
 
-    async fn changes(&self, _: ChangeFilter, _: Turn<'_>) -> Result<Leaf<ChangeRow>, Failure> {
+    async fn changes(&self, _: ChangeFilter, _: &PageArgs) -> Result<Leaf<ChangeRow>, Failure> {
         Err(only_direct("who came and went"))
     }
 

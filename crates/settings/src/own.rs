@@ -6,7 +6,7 @@
 //!
 //! A config of 3.x can hold none of them, since Java refuses keys that it does not know: see [`take_local`].
 
-use crate::table::{SETTINGS, Setting, nothing};
+use crate::table::{SETTINGS, Setting, kept_by_type, nothing};
 use crate::value::{Form, Value};
 use clockwright_model::{JobKind, JobSettings, Misfire, SettingsError};
 use serde_json::{Map, Value as Json};
@@ -121,10 +121,14 @@ fn take(settings: &mut JobSettings, setting: &Setting, local: &JobSettings) {
     }
 }
 
-/// The value as the config has it: the command line of a script stands under Java's key and is no part of the properties.
+/// The value as the block has it: what Java has a key of its own for, such as the command line of a script, is no part of the properties.
 fn raw(setting: &Setting, settings: &JobSettings) -> Option<Value> {
     match setting.key {
-        "props" => Some(Value::Texts(settings.props.clone())),
+        "props" => {
+            let mut props = settings.props.clone();
+            props.retain(|key, _| Some(key.as_str()) != kept_by_type(&settings.kind));
+            Some(Value::Texts(props))
+        }
         _ => setting.get(settings),
     }
 }
@@ -186,6 +190,21 @@ mod tests {
     #[test]
     fn a_job_with_defaults_has_no_block() {
         assert_eq!(write(&job(), None), Map::new());
+    }
+
+    #[test]
+    fn what_java_has_a_key_of_its_own_for_is_not_said_in_the_block() {
+        let text = |key: &str, value: &str| (key.to_owned(), value.to_owned());
+        let mut script = job();
+        script.kind = JobKind::Script { command_line: "echo".into() };
+        script.props = [text("script.command.line", "echo")].into();
+        assert_eq!(write(&script, None), Map::new());
+        script.props.extend([text("script.env.A", "1")]);
+        assert_eq!(Json::from(write(&script, None)), serde_json::json!({ "props": { "script.env.A": "1" } }));
+        let mut dataflow = job();
+        dataflow.kind = JobKind::Dataflow { streaming: true };
+        dataflow.props = [text("streaming.process", "true")].into();
+        assert_eq!(write(&dataflow, None), Map::new());
     }
 
     #[test]

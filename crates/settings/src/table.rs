@@ -13,6 +13,7 @@ use crate::value::{Form, Value};
 use access::Access;
 use clockwright_model::{JobSettings, SettingsError, nearest};
 
+pub(crate) use access::kept_by_type;
 pub use rows::SETTINGS;
 
 /// One setting.

@@ -172,6 +172,15 @@ pub(super) const JAVAS_ZONE: Access = (
 /// The property that makes a dataflow stream.
 const STREAMING: &str = "streaming.process";
 
+/// The property that a type of jobs keeps for itself: what it says is a part of the type.
+pub(crate) fn kept_by_type(kind: &JobKind) -> Option<&'static str> {
+    match kind {
+        JobKind::Script { .. } => Some(crate::script::COMMAND_LINE),
+        JobKind::Dataflow { .. } => Some(STREAMING),
+        JobKind::Simple | JobKind::Http => None,
+    }
+}
+
 /// The properties, with what the type of the job keeps for itself.
 pub(super) fn props(job: &JobSettings) -> Option<Value> {
     let mut props = job.props.clone();

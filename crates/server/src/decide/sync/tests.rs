@@ -124,6 +124,18 @@ fn what_only_we_know_is_restored_when_java_dropped_it_and_is_no_drift() {
 }
 
 #[test]
+fn the_copy_of_a_script_of_javas_that_was_adopted_has_lost_nothing() {
+    let kind = JobKind::Script { command_line: "echo a".into() };
+    let script = JobSettings::new(JobName::new("report").unwrap(), kind, A, 2);
+    for layout in LAYOUTS {
+        let copy = copy_of(layout, &script);
+        let adopted = canonical::from_json(script.name.clone(), &canonical::to_json(&script)).unwrap();
+        let wish = Wish { settings: adopted, removed: false, by_files: false };
+        assert_eq!(decide(Outside::Repair, None, &wish, &copy), Verdict::Record, "{layout}");
+    }
+}
+
+#[test]
 fn text_that_is_no_config_and_other_jobs_configs_are_kept_and_overwritten() {
     let wish = wish(A);
     let other = JobSettings { name: JobName::new("other").unwrap(), ..settings(A) };

@@ -31,6 +31,17 @@ pub enum Author {
     Unknown,
 }
 
+/// What was written, and when. Of a job of 3.x the root node is a part of the settings.
+#[derive(Debug, Clone, Copy)]
+pub struct Written<'a> {
+    /// The config.
+    pub config: &'a [u8],
+    /// When the config was written last.
+    pub config_at: Millis,
+    /// When the job's root node was written last; 0 if there is none.
+    pub root_at: Millis,
+}
+
 impl Author {
     /// In words.
     #[must_use]
@@ -47,27 +58,35 @@ impl Author {
     }
 }
 
-/// Who may have written this config at this time; the job's instances, each with the time when it appeared.
+/// Who may have written these settings; the job's instances, each with the time when it appeared.
 #[must_use]
-pub fn guess(config: &[u8], written: Millis, instances: &[(String, Millis)]) -> Author {
-    let starter = instances
-        .iter()
-        .filter(|(_, appeared)| (written..=written + SOON).contains(appeared))
-        .min_by_key(|(_, appeared)| *appeared);
-    let instance = || starter.map(|(id, _)| Author::Instance { instance: id.clone() });
-    match Layout::of(config) {
+pub fn guess(written: &Written, instances: &[(String, Millis)]) -> Author {
+    let instance = |at: Millis| {
+        let appeared_soon = |(_, appeared): &&(String, Millis)| (at..=at + SOON).contains(appeared);
+        let starter = instances.iter().filter(appeared_soon).min_by_key(|(_, appeared)| *appeared);
+        starter.map(|(id, _)| Author::Instance { instance: id.clone() })
+    };
+    match Layout::of(written.config) {
         Some(Layout::V2) => {
-            let Ok(Value::Object(json)) = serde_json::from_slice(config) else { return Author::Unknown };
+            let Ok(Value::Object(json)) = serde_json::from_slice(written.config) else {
+                return Author::Unknown;
+            };
             if is_of_console(&json) {
                 Author::Console
             } else if is_of_instance(&json) {
-                instance().unwrap_or(Author::Command)
+                instance(written.config_at).unwrap_or(Author::Command)
             } else {
                 Author::Unknown
             }
         }
-        Some(Layout::V3) if has_key_of_305(config) => Author::ElasticJob305,
-        Some(Layout::V3) => instance().unwrap_or(Author::Unknown),
+        Some(Layout::V3) => {
+            // ElasticJob writes the config and then the root. A root of much later was written by somebody whom the config does not show.
+            let is_of_one_hand = written.root_at <= written.config_at + SOON;
+            if is_of_one_hand && has_key_of_305(written.config) {
+                return Author::ElasticJob305;
+            }
+            instance(written.config_at.max(written.root_at)).unwrap_or(Author::Unknown)
+        }
         None => Author::Unknown,
     }
 }
@@ -127,6 +146,10 @@ mod tests {
          shardingTotalCount: 4\n",
     ];
 
+    fn at(config: &str, config_at: Millis) -> Written<'_> {
+        Written { config: config.as_bytes(), config_at, root_at: 0 }
+    }
+
     #[test]
     fn each_program_is_known_by_its_hand() {
         let nobody: &[(String, Millis)] = &[];
@@ -144,7 +167,7 @@ mod tests {
             ("{ cut off", nobody, Author::Unknown),
             ("", nobody, Author::Unknown),
         ] {
-            assert_eq!(guess(config.as_bytes(), 10_000, instances), author, "{config}");
+            assert_eq!(guess(&at(config, 10_000), instances), author, "{config}");
         }
     }
 
@@ -162,7 +185,7 @@ mod tests {
             let mut settings = JobSettings::new(name.clone(), kind, "0 0 1 * * ?", 2);
             settings.class = "com.example.Report".into();
             let config = Layout::V2.write(&settings);
-            assert_eq!(guess(config.as_bytes(), 0, &[]), Author::Command, "{config}");
+            assert_eq!(guess(&at(&config, 0), &[]), Author::Command, "{config}");
         }
     }
 
@@ -170,7 +193,23 @@ mod tests {
     fn an_instance_that_was_there_before_or_came_much_later_has_not_written() {
         for appeared in [9_999, 15_001] {
             let there = [("10.0.0.1@-@7".to_owned(), appeared)];
-            assert_eq!(guess(INSTANCE.as_bytes(), 10_000, &there), Author::Command);
+            assert_eq!(guess(&at(INSTANCE, 10_000), &there), Author::Command);
+        }
+    }
+
+    #[test]
+    fn whoever_writes_the_root_of_a_3x_job_later_is_not_who_wrote_its_config() {
+        let one = [("10.0.0.1@-@7".to_owned(), 10_900)];
+        let started = Author::Instance { instance: "10.0.0.1@-@7".into() };
+        for (config, root_at, author) in [
+            (YAML[0], 10_010, started.clone()),
+            (YAML[0], 60_000, Author::Unknown),
+            (YAML[1], 10_010, Author::ElasticJob305),
+            (YAML[1], 60_000, Author::Unknown),
+            // In 2.x the root says nothing.
+            (INSTANCE, 60_000, started),
+        ] {
+            assert_eq!(guess(&Written { root_at, ..at(config, 10_000) }, &one), author, "{root_at} {config}");
         }
     }
 }

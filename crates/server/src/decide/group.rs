@@ -249,7 +249,7 @@ pub struct Finding {
     /// The config that was there.
     pub had: Option<Node>,
     /// The job's root node that was there.
-    pub root: Vec<u8>,
+    pub root: Option<Node>,
     /// The settings that were wished, as JSON.
     pub wanted: String,
     /// The same thing came back so often that repairs wait from now on.

@@ -4,7 +4,7 @@ use super::control;
 use super::held::hold;
 use crate::app::App;
 use crate::chores::{self, Term};
-use crate::decide::author::{Author, guess, overwrites};
+use crate::decide::author::{Author, Written, guess, overwrites};
 use crate::decide::chain::{Actor, Outcome, Record, Target, told};
 use crate::decide::group::{
     Adoption, Committed, Finding, Frame, Group, Known, Looked, News, Step, Stop, Synced, Word,
@@ -415,9 +415,11 @@ impl<'a> Desk<'a> {
                 authors.push(Author::Unknown);
                 continue;
             };
+            let root_at = finding.root.as_ref().map_or(0, |root| root.stat.modified_at);
+            let written = Written { config: &config.data, config_at: config.stat.modified_at, root_at };
             let author = loop {
                 let instances = self.instances(&parent).await?;
-                let author = guess(&config.data, config.stat.modified_at, &instances);
+                let author = guess(&written, &instances);
                 let is_known = matches!(author, Author::Instance { .. }) || !overwrites(&config.data);
                 if is_known || looks == 0 {
                     break author;
@@ -452,7 +454,7 @@ impl<'a> Desk<'a> {
             wanted: finding.wanted.clone(),
             changes: told(&finding.changes).to_string(),
             author: json!({
-                "author": author, "root": kept(&finding.root),
+                "author": author, "root": kept(finding.root.as_ref().map_or(&[][..], |root| &root.data)),
                 "at": finding.had.as_ref().map(|node| node.stat.modified_at),
             })
             .to_string(),

@@ -225,7 +225,7 @@ impl Decided {
             changes,
             why,
             had: self.looked.config.clone(),
-            root: self.looked.root_data().to_vec(),
+            root: self.looked.root.clone(),
             wanted: self.wished.version.settings.clone(),
             fight: self.repeats.count == FIGHT && self.repeats.at == now,
         })

@@ -11,12 +11,13 @@ cd "$(dirname "$0")/.."
 releases=
 if [ "${1-}" = --quick ]; then
     releases=3.4.14
-    # 2.1.5, 3.x, changes, code, events.
+    # 2.1.5, 3.x, changes, code, events, a server.
     set -- one_java_and_one_clockwright_instance_share_the_items_under_a_java_leader \
         two_of_each_kind_share_the_items_of_a_3x_job_when_started_java_clockwright_clockwright_java \
         the_item_count_goes_from_4_to_10_to_3_under_a_clockwright_leader \
         listeners_of_both_kinds_are_called_once_a_fire_under_a_java_leader \
-        the_runs_of_both_kinds_are_in_the_same_tables_and_read_back_by_plain_sql_and_by_clockwright
+        the_runs_of_both_kinds_are_in_the_same_tables_and_read_back_by_plain_sql_and_by_clockwright \
+        a_host_that_is_disabled_stays_so_though_java_2x_restarts
     for name in "$@"; do
         grep -q "fn $name()" e2e/tests/interop*.rs || { echo "there is no scenario $name any more: name another" >&2; exit 1; }
     done

@@ -214,8 +214,16 @@ fn readable(layout: Layout) -> Vec<Row> {
         ]);
     } else {
         let reversed = |before: &Before| {
-            let lines: Vec<&str> = before.config.lines().rev().collect();
-            (lines.join("\n") + "\n").into_bytes()
+            // A line that begins with a blank or a dash goes on with the key before it.
+            let mut keys: Vec<String> = Vec::new();
+            for line in before.config.split_inclusive('\n') {
+                match keys.last_mut() {
+                    Some(key) if line.starts_with([' ', '-']) => key.push_str(line),
+                    _ => keys.push(line.to_owned()),
+                }
+            }
+            keys.reverse();
+            keys.concat().into_bytes()
         };
         let duplicate = move |before: &Before| format!("{}cron: {other}\n", before.config).into_bytes();
         let alias = |before: &Before| {

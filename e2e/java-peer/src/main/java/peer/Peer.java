@@ -20,9 +20,9 @@ import java.io.IOException;
 import java.nio.file.Path;
 
 /**
- * One real Elastic-Job 2.1.5 instance, which runs one job until it is told to end.
+ * One real Elastic-Job 2.1.5 instance, which runs one job, or several that are alike, until it is told to end.
  *
- * <p>{@code --zk HOSTS --namespace NS [--digest USER:PASSWORD] [--session-ms N] --job NAME --cron CRON --items N
+ * <p>{@code --zk HOSTS --namespace NS [--digest USER:PASSWORD] [--session-ms N] --job NAME,… --cron CRON --items N
  * --log FILE [--period-ms N] [--type simple|dataflow|script] [--command LINE] [--streaming] [--batches N] [--run-ms N]
  * [--fail-item I] [--failover] [--no-misfire] [--no-monitor] [--disabled] [--overwrite] [--monitor-port N]
  * [--max-time-diff N] [--strategy CLASS] [--item-parameters TEXT] [--job-parameter TEXT] [--once FILE]
@@ -40,18 +40,20 @@ public final class Peer {
         Jobs.batches = args.number("batches", 1);
         ZookeeperRegistryCenter registry = connect(args);
         registry.init();
-        scheduler(registry, args).init();
+        for (String name : args.need("job").split(",")) {
+            scheduler(registry, name, args).init();
+        }
         System.out.println("ready");
         Thread.currentThread().join();
     }
 
-    private static JobScheduler scheduler(ZookeeperRegistryCenter registry, Args args) {
+    private static JobScheduler scheduler(ZookeeperRegistryCenter registry, String name, Args args) {
         if (!args.has("events")) {
-            return new JobScheduler(registry, job(args), listeners(args));
+            return new JobScheduler(registry, job(name, args), listeners(args));
         }
         BasicDataSource source = new BasicDataSource();
         source.setUrl(args.need("events"));
-        return new JobScheduler(registry, job(args), new JobEventRdbConfiguration(source), listeners(args));
+        return new JobScheduler(registry, job(name, args), new JobEventRdbConfiguration(source), listeners(args));
     }
 
     private static ZookeeperRegistryCenter connect(Args args) {
@@ -64,9 +66,9 @@ public final class Peer {
         return new ZookeeperRegistryCenter(config);
     }
 
-    private static LiteJobConfiguration job(Args args) {
+    private static LiteJobConfiguration job(String name, Args args) {
         JobCoreConfiguration core = JobCoreConfiguration
-                .newBuilder(args.need("job"), args.need("cron"), args.number("items", 1))
+                .newBuilder(name, args.need("cron"), args.number("items", 1))
                 .shardingItemParameters(args.text("item-parameters", ""))
                 .jobParameter(args.text("job-parameter", ""))
                 .failover(args.has("failover"))

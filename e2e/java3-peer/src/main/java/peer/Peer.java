@@ -12,9 +12,9 @@ import org.apache.shardingsphere.elasticjob.reg.zookeeper.ZookeeperRegistryCente
 import java.nio.file.Path;
 
 /**
- * One real ElasticJob 3.0.4 instance, which runs one job until it is told to end.
+ * One real ElasticJob 3.0.4 instance, which runs one job, or several that are alike, until it is told to end.
  *
- * <p>{@code --zk HOSTS --namespace NS [--digest USER:PASSWORD] [--session-ms N] --job NAME [--cron CRON] --items N
+ * <p>{@code --zk HOSTS --namespace NS [--digest USER:PASSWORD] [--session-ms N] --job NAME,… [--cron CRON] --items N
  * --log FILE [--period-ms N] [--type simple|dataflow|script] [--command LINE] [--streaming] [--batches N] [--run-ms N]
  * [--fail-item I] [--failover] [--no-misfire] [--no-monitor] [--disabled] [--overwrite] [--monitor-port N]
  * [--max-time-diff N] [--strategy TYPE] [--item-parameters TEXT] [--job-parameter TEXT] [--time-zone ZONE]
@@ -33,7 +33,9 @@ public final class Peer {
         if (args.has("monitor-port")) {
             new SnapshotService(registry, args.number("monitor-port", 0)).listen();
         }
-        start(registry, jobs, args);
+        for (String name : args.need("job").split(",")) {
+            start(registry, jobs, name, args);
+        }
         System.out.println("ready");
         Thread.currentThread().join();
     }
@@ -48,8 +50,8 @@ public final class Peer {
         return new ZookeeperRegistryCenter(config);
     }
 
-    private static void start(CoordinatorRegistryCenter registry, Jobs jobs, Args args) {
-        JobConfiguration config = config(args);
+    private static void start(CoordinatorRegistryCenter registry, Jobs jobs, String name, Args args) {
+        JobConfiguration config = config(name, args);
         ElasticJob code = switch (args.text("type", "simple")) {
             case "simple" -> jobs.new Simple();
             case "dataflow" -> jobs.new Dataflow();
@@ -68,8 +70,8 @@ public final class Peer {
         }
     }
 
-    private static JobConfiguration config(Args args) {
-        JobConfiguration.Builder builder = JobConfiguration.newBuilder(args.need("job"), args.number("items", 1))
+    private static JobConfiguration config(String name, Args args) {
+        JobConfiguration.Builder builder = JobConfiguration.newBuilder(name, args.number("items", 1))
                 .shardingItemParameters(args.text("item-parameters", ""))
                 .jobParameter(args.text("job-parameter", ""))
                 .failover(args.has("failover"))

@@ -1,0 +1,187 @@
+//! A control server in this process, and an administrator who asks it over HTTP.
+
+use crate::stage::{PATIENCE, SESSION, Stage};
+use clockwright_e2e::harness::{eventually, now};
+use clockwright_registry::{Connect, SharedRegistry};
+use clockwright_registry_zookeeper::{Options, ZooKeeper};
+use clockwright_server::config::Config;
+use clockwright_server::registries::{Registries, Source};
+use clockwright_server::{Server, sealing, setup_link};
+use reqwest::{Client, Method};
+use serde_json::{Value, json};
+use std::sync::Arc;
+use std::time::Duration;
+use tokio::runtime::Runtime;
+
+/// The project, whose namespace is the stage's.
+pub(crate) const PROJECT: &str = "/projects/attached";
+
+pub(crate) struct Plane {
+    runtime: Runtime,
+    server: Option<Server>,
+    http: Client,
+    base: String,
+    cookie: String,
+    _folder: tempfile::TempDir,
+}
+
+impl Plane {
+    /// Starts a server and attaches a project to the stage's namespace: all jobs that are there are taken over.
+    pub(crate) fn attach(stage: &Stage) -> Self {
+        let plane = Self::start(stage);
+        let project = json!({ "name": "attached", "namespace": stage.namespace.name });
+        plane.post("/projects", project).is(201);
+        let adopted = plane.post(&format!("{PROJECT}/unmanaged/adopt"), json!({})).is(200);
+        assert_eq!(adopted["refused"], json!([]), "{adopted:#}");
+        let all = adopted["jobs"].as_array().map_or(0, Vec::len);
+        eventually(PATIENCE, "what was taken over is noted", || {
+            plane.get(&format!("{PROJECT}/sync"))["counts"] == json!({ "written": all })
+        });
+        plane
+    }
+
+    fn start(stage: &Stage) -> Self {
+        let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build();
+        let (runtime, folder) = (runtime.unwrap(), tempfile::tempdir().unwrap());
+        let file = |name: &str| format!("sqlite:{}", folder.path().join(name).display()).into();
+        let key_file = folder.path().join("control.key");
+        sealing::make(&key_file).unwrap();
+        let config = Config {
+            key_file,
+            listen: ([127, 0, 0, 1], 0).into(),
+            data: folder.path().to_owned(),
+            database: file("control.db"),
+            store: file("events.db"),
+            ..Config::default()
+        };
+        let options = Options {
+            session_timeout: SESSION,
+            digest: stage.namespace.digest.clone(),
+            ..Options::new(stage.namespace.hosts.clone())
+        };
+        let credential = options.digest.is_some();
+        let connect: Connect = Arc::new(move || {
+            let options = options.clone();
+            Box::pin(async move { Ok(ZooKeeper::connect(options).await? as SharedRegistry) })
+        });
+        let registries = Registries::new([("home".to_owned(), Source { connect, credential })].into());
+        let server = runtime.block_on(Server::start(config, None, registries, Arc::new(now))).unwrap();
+        let link = runtime.block_on(setup_link(server.app())).unwrap().unwrap();
+        let http = Client::builder().no_proxy().build().unwrap();
+        let base = format!("http://{}/api/v1", server.address());
+        let mut plane =
+            Self { runtime, server: Some(server), http, base, cookie: String::new(), _folder: folder };
+        let me = json!({ "login": "root", "password": "correct horse battery staple" });
+        let (_, secret) = link.url.split_once('#').unwrap();
+        let answer = plane.send(Method::POST, &format!("/links/{secret}"), Some(&me), &[]);
+        let cookie = answer.headers()["set-cookie"].to_str().unwrap();
+        plane.cookie = cookie.split(';').next().unwrap().to_owned();
+        plane
+    }
+
+    fn send(
+        &self,
+        method: Method,
+        path: &str,
+        body: Option<&Value>,
+        headers: &[(&str, &str)],
+    ) -> reqwest::Response {
+        let mut request = self.http.request(method, format!("{}{path}", self.base));
+        request = request.header("cookie", &self.cookie).header("sec-fetch-site", "same-origin");
+        for (name, value) in headers {
+            request = request.header(*name, *value);
+        }
+        if let Some(body) = body {
+            request = request.header("content-type", "application/json").body(body.to_string());
+        }
+        self.runtime.block_on(async { request.timeout(PATIENCE).send().await }).unwrap()
+    }
+
+    /// Asks, and again after a moment when it asked too often.
+    fn ask(&self, method: Method, path: &str, body: Option<&Value>, headers: &[(&str, &str)]) -> Reply {
+        loop {
+            let answer = self.send(method.clone(), path, body, headers);
+            let status = answer.status().as_u16();
+            if status == 429 {
+                self.runtime.block_on(async { tokio::time::sleep(Duration::from_millis(100)).await });
+                continue;
+            }
+            let bytes = self.runtime.block_on(async { answer.bytes().await }).unwrap();
+            return Reply { status, body: serde_json::from_slice(&bytes).unwrap_or_default() };
+        }
+    }
+
+    #[track_caller]
+    pub(crate) fn get(&self, path: &str) -> Value {
+        self.ask(Method::GET, path, None, &[]).is(200)
+    }
+
+    pub(crate) fn post(&self, path: &str, body: Value) -> Reply {
+        self.ask(Method::POST, path, Some(&body), &[])
+    }
+
+    /// An operation on a job, which is waited for; its end.
+    #[track_caller]
+    pub(crate) fn operate(&self, job: &str, verb: &str, body: Value) -> Value {
+        self.ended(self.post(&format!("{PROJECT}/jobs/{job}/{verb}"), body))
+    }
+
+    /// The end of an operation.
+    #[track_caller]
+    pub(crate) fn ended(&self, reply: Reply) -> Value {
+        assert!(matches!(reply.status, 200 | 202), "{} {:#}", reply.status, reply.body);
+        let mut operation = reply.body;
+        let path = format!("/operations/{}", operation["id"].as_str().unwrap());
+        eventually(PATIENCE, "the operation ends", || {
+            let open = matches!(operation["state"].as_str(), Some("running" | "pending" | "begun"));
+            if open {
+                operation = self.get(&path);
+            }
+            !open
+        });
+        operation
+    }
+
+    /// The newest records of an action.
+    pub(crate) fn told(&self, action: &str) -> Vec<Value> {
+        let page = self.get(&format!("{PROJECT}/journal?action={action}"));
+        page["items"].as_array().cloned().unwrap_or_default()
+    }
+
+    /// The holds that stand: job, kind, scope, target and origin.
+    pub(crate) fn holds(&self) -> Vec<String> {
+        let text = |hold: &Value, key: &str| hold[key].as_str().unwrap_or_default().to_owned();
+        let holds = self.get(&format!("{PROJECT}/holds"));
+        let line = |hold: &Value| {
+            ["job", "kind", "scope", "target", "origin"]
+                .map(|key| text(hold, key))
+                .join(" ")
+                .replace("  ", " ")
+        };
+        holds.as_array().unwrap().iter().map(line).collect()
+    }
+}
+
+impl Drop for Plane {
+    fn drop(&mut self) {
+        if let Some(server) = self.server.take() {
+            self.runtime.block_on(server.stop());
+        }
+    }
+}
+
+/// What was answered.
+#[derive(Debug)]
+pub(crate) struct Reply {
+    status: u16,
+    body: Value,
+}
+
+impl Reply {
+    /// It has this status; its body.
+    #[track_caller]
+    pub(crate) fn is(self, status: u16) -> Value {
+        assert_eq!(self.status, status, "{:#}", self.body);
+        self.body
+    }
+}

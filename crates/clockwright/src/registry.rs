@@ -19,7 +19,8 @@ pub const DEFAULT_NAMESPACE: &str = "jobs";
 ///
 /// An address is one of
 /// - `zookeeper://[user:password@]host:port,host:port/namespace`: ZooKeeper 3.4 to 3.9 (feature `zookeeper`). The namespace is Elastic-Job's, so
-///   Java instances of the same namespace take part in the same jobs;
+///   Java instances of the same namespace take part in the same jobs. `zookeepers://…` speaks TLS (feature `zookeeper-tls`), and what may
+///   stand behind the namespace is at [`parse_url`](crate::zookeeper::parse_url);
 /// - `embedded:FOLDER/namespace`: the registry of a process on this machine, kept in `FOLDER/registry`. The process that
 ///   opens it first keeps it and serves the others through a socket, when it was asked to (as `clockwright dev` does).
 #[derive(Clone)]
@@ -109,7 +110,7 @@ impl Address {
     pub fn has_credential(&self) -> bool {
         match self {
             #[cfg(feature = "zookeeper")]
-            Address::ZooKeeper { options, .. } => options.digest.is_some(),
+            Address::ZooKeeper { options, .. } => options.user.is_some(),
             Address::Embedded { .. } => false,
         }
     }
@@ -121,13 +122,13 @@ impl Address {
     pub fn parse(text: &str) -> Result<Self, ConnectError> {
         let text = &pasted(text);
         #[cfg(not(feature = "zookeeper"))]
-        if text.starts_with("zookeeper:") {
+        if is_of_zookeeper(text) {
             return Err(ConnectError::Address(
                 "ZooKeeper needs the feature `zookeeper` of clockwright, without which this program was built".into(),
             ));
         }
         #[cfg(feature = "zookeeper")]
-        if text.starts_with("zookeeper:") {
+        if is_of_zookeeper(text) {
             let (options, path) =
                 parse_url(text).map_err(|error| ConnectError::Address(error.to_string()))?;
             let namespace = path.as_str().trim_matches('/').to_owned();
@@ -179,7 +180,7 @@ impl fmt::Display for Address {
         match self {
             #[cfg(feature = "zookeeper")]
             Address::ZooKeeper { options, namespace } => {
-                write!(f, "zookeeper://{}/{namespace}", options.servers)
+                write!(f, "{}{}/{namespace}", options.scheme(), options.servers)
             }
             Address::Embedded { folder, namespace } => write!(f, "embedded:{}/{namespace}", folder.display()),
         }
@@ -363,6 +364,10 @@ fn check_namespace(namespace: &str) -> Result<(), ConnectError> {
         return Ok(());
     };
     Err(ConnectError::Address(format!("the namespace `{namespace}` cannot be meant: {why}")))
+}
+
+fn is_of_zookeeper(text: &str) -> bool {
+    text.starts_with("zookeeper:") || text.starts_with("zookeepers:")
 }
 
 fn connect_options(session_timeout: Option<Duration>) -> ConnectOptions {

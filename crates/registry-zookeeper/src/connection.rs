@@ -1,16 +1,19 @@
 //! One TCP connection to one server, with the session established on it.
 
-use crate::options::Server;
+use crate::options::{Checked, Server, SignIn};
+use crate::sasl;
+use crate::stream::{Stream, dial};
 use crate::wire::{self, MAX_FRAME, Malformed, Reader, Writer, code, op, set_xid, xid};
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
 use bytes::{Buf, BytesMut};
 use std::io::ErrorKind;
 use std::time::Duration;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
-use tokio::net::TcpStream;
 
 /// A connection on which the session is established.
 pub(crate) struct Connection {
-    pub(crate) stream: TcpStream,
+    pub(crate) stream: Box<dyn Stream>,
     /// Received, not yet read.
     pub(crate) input: BytesMut,
     /// Whether the server has multi-reads and recursive watches (ZooKeeper 3.6 and later).
@@ -56,18 +59,28 @@ pub(crate) enum ConnectError {
     Malformed(#[from] Malformed),
 }
 
+impl ConnectError {
+    /// What the system says of a connection: what TLS says of the other side is no matter of trying again.
+    pub(crate) fn of_io(error: std::io::Error, server: &Server) -> Self {
+        match error.kind() {
+            ErrorKind::InvalidData => Self::Denied(format!("TLS with {server}: {error}")),
+            _ => Self::Io(error),
+        }
+    }
+}
+
 /// Connects to one server and establishes the session there: a new one, or the one that `identity` names. `modern` is
 /// what is known of the server; when nothing is, it is asked.
 pub(crate) async fn connect(
     server: &Server,
     identity: &mut Identity,
-    digest: Option<&str>,
+    options: &Checked,
     modern: Option<bool>,
     limit: Duration,
 ) -> Result<Connection, ConnectError> {
     // A handshake that is cut off must not leave half a session in `identity`.
     let mut next = identity.clone();
-    let result = tokio::time::timeout(limit, establish(server, &mut next, digest, modern)).await;
+    let result = tokio::time::timeout(limit, establish(server, &mut next, options, modern)).await;
     if next.session != 0 {
         *identity = next;
     }
@@ -77,11 +90,10 @@ pub(crate) async fn connect(
 async fn establish(
     server: &Server,
     identity: &mut Identity,
-    digest: Option<&str>,
+    options: &Checked,
     modern: Option<bool>,
 ) -> Result<Connection, ConnectError> {
-    let stream = TcpStream::connect((server.host.as_str(), server.port)).await?;
-    stream.set_nodelay(true)?;
+    let stream = dial(server, options).await?;
     let mut connection =
         Connection { stream, input: BytesMut::with_capacity(16 << 10), modern: modern.unwrap_or(true) };
     let known = identity.session != 0;
@@ -91,10 +103,19 @@ async fn establish(
         {
             ConnectError::Refused
         }
+        ConnectError::Io(error) if error.kind() == ErrorKind::UnexpectedEof => std::io::Error::new(
+            error.kind(),
+            "the server closed the connection before it gave a session, as one does that has too many from this address, or whose port \
+             speaks TLS, which is `zookeepers://`",
+        )
+        .into(),
+        ConnectError::Io(error) => ConnectError::of_io(error, server),
         error => error,
     })?;
-    if let Some(digest) = digest {
-        connection.authenticate(digest).await?;
+    match (&options.user, options.sign_in) {
+        (Some(login), SignIn::Digest) => connection.show_digest(login).await?,
+        (Some(login), SignIn::Sasl) => connection.exchange_proofs(login).await?,
+        (None, _) => {}
     }
     if modern.is_none() {
         connection.probe().await?;
@@ -118,11 +139,11 @@ pub(crate) enum Standing {
 pub(crate) async fn ask_standing(
     server: &Server,
     identity: &Identity,
+    options: &Checked,
     limit: Duration,
 ) -> Result<Standing, ConnectError> {
     let ask = async {
-        let stream = TcpStream::connect((server.host.as_str(), server.port)).await?;
-        stream.set_nodelay(true)?;
+        let stream = dial(server, options).await?;
         let mut connection = Connection { stream, input: BytesMut::new(), modern: false };
         let mut humble = Identity { last_seen: 0, ..identity.clone() };
         match connection.open_session(&mut humble, &[]).await {
@@ -153,11 +174,11 @@ pub(crate) async fn ask_standing(
 pub(crate) async fn end_session(
     server: &Server,
     identity: &Identity,
+    options: &Checked,
     limit: Duration,
 ) -> Result<(), ConnectError> {
     let end = async {
-        let stream = TcpStream::connect((server.host.as_str(), server.port)).await?;
-        stream.set_nodelay(true)?;
+        let stream = dial(server, options).await?;
         let mut connection = Connection { stream, input: BytesMut::new(), modern: false };
         let close = Writer::request(op::CLOSE_SESSION).finish();
         connection.open_session(&mut identity.clone(), &close).await?;
@@ -197,12 +218,52 @@ impl Connection {
         Ok(())
     }
 
-    async fn authenticate(&mut self, digest: &str) -> Result<(), ConnectError> {
-        let request = Writer::new().int(xid::AUTH).int(op::AUTH).int(0).text("digest").text(digest);
+    /// Signs in by showing `user:password`.
+    async fn show_digest(&mut self, login: &str) -> Result<(), ConnectError> {
+        let request = Writer::new().int(xid::AUTH).int(op::AUTH).int(0).text("digest").text(login);
         self.stream.write_all(&request.finish()).await?;
         match self.answer(xid::AUTH).await? {
             code::OK => Ok(()),
             error => Err(ConnectError::Denied(format!("digest authentication failed with code {error}"))),
+        }
+    }
+
+    /// Signs in by showing that the password is known, and lets the server show it too.
+    async fn exchange_proofs(&mut self, login: &str) -> Result<(), ConnectError> {
+        let mut word = [0; 16];
+        getrandom::fill(&mut word).map_err(std::io::Error::from)?;
+        let challenge = self.sasl(b"").await?;
+        let response =
+            sasl::respond(&challenge, login, &STANDARD.encode(word)).map_err(ConnectError::Denied)?;
+        match self.sasl(response.token.as_bytes()).await? {
+            confirmed if confirmed == response.confirmed.as_bytes() => Ok(()),
+            _ => Err(ConnectError::Denied("the server did not show that it knows the password".to_owned())),
+        }
+    }
+
+    /// One step of SASL: what the server answers to this.
+    async fn sasl(&mut self, token: &[u8]) -> Result<Vec<u8>, ConnectError> {
+        let denied = |why: &str| Err(ConnectError::Denied(why.to_owned()));
+        self.stream.write_all(&Writer::request(op::SASL).buffer(token).finish()).await?;
+        let frame = match self.frame().await {
+            Err(ConnectError::Io(error)) if error.kind() == ErrorKind::UnexpectedEof && !token.is_empty() => {
+                return denied("the server does not take user and password");
+            }
+            frame => frame?,
+        };
+        let mut reader = Reader(&frame);
+        let (_xid, _transaction, error) = (reader.int()?, reader.long()?, reader.int()?);
+        match error {
+            code::OK => {}
+            code::AUTH_FAILED => return denied("the server does not take user and password"),
+            error => return denied(&format!("SASL failed with code {error}")),
+        }
+        match reader.buffer()? {
+            // It has no login configuration, which servers answer with nothing.
+            [] if token.is_empty() => {
+                denied("the server does not speak SASL, or another mechanism than DIGEST-MD5")
+            }
+            answer => Ok(answer.to_vec()),
         }
     }
 
@@ -214,7 +275,8 @@ impl Connection {
         match self.answer(0).await? {
             code::UNIMPLEMENTED => Err(ConnectError::Old),
             code::SASL_REQUIRED | code::AUTH_FAILED => Err(ConnectError::Denied(
-                "the server demands another authentication than `digest`".to_owned(),
+                "the server demands that clients sign in otherwise, such as by SASL (`?auth=sasl`)"
+                    .to_owned(),
             )),
             code::SESSION_EXPIRED => Err(ConnectError::Expired),
             _ => Ok(()),

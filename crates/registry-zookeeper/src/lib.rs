@@ -12,16 +12,21 @@
 //! The part of the protocol that is needed is small: `wire` has the records, `connection` the handshake, `session` the
 //! life of a session over many connections, `watching` the hints, this file the port.
 //!
-//! Authentication is ZooKeeper's `digest`, as in Elastic-Job. TLS and SASL are not spoken.
+//! Users sign in by ZooKeeper's `digest`, as in Elastic-Job, or by SASL with `DIGEST-MD5`; Kerberos is not spoken. Servers may speak TLS
+//! (feature `tls`), and ask for a certificate: `stream` has the bytes' way, `sasl` the exchange.
 
 mod access;
 mod connection;
 mod options;
+mod sasl;
 mod session;
+mod stream;
 mod watching;
 mod wire;
 
-pub use options::{Options, UrlError, parse_url};
+#[cfg(feature = "tls")]
+pub use options::Tls;
+pub use options::{Options, SignIn, UrlError, parse_url};
 
 use async_trait::async_trait;
 use clockwright_registry::{
@@ -54,8 +59,8 @@ pub struct ZooKeeper {
     shared: Arc<Shared>,
     watches: Arc<watching::Watches>,
     acl: Acl,
-    /// How the servers name the session's user: `user:hash`.
-    digest: Option<String>,
+    /// How the servers name the session's user, with the scheme.
+    user: Option<String>,
     close_limit: Duration,
 }
 
@@ -76,19 +81,19 @@ impl ZooKeeper {
     /// Opens a session. Must be called within a tokio runtime, which also carries the session's task.
     ///
     /// # Errors
-    /// [`Error::Refused`] when the options make no sense, [`Error::Denied`] when the servers do not take the digest,
+    /// [`Error::Refused`] when the options make no sense, [`Error::Denied`] when the servers do not take the user,
     /// [`Error::Unavailable`] when no server could be reached in time.
     pub async fn connect(options: Options) -> Result<Arc<Self>, Error> {
         let checked = options.checked()?;
-        let acl = if checked.digest.is_some() { Acl::Creator } else { Acl::Open };
-        let digest = checked.digest.as_deref().map(access::name_of);
+        let acl = if checked.user.is_some() { Acl::Creator } else { Acl::Open };
+        let user = checked.user.as_deref().map(|login| access::name_of(login, checked.sign_in));
         let close_limit = checked.connect_timeout;
         let identity = Identity::new(0, vec![0; 16], checked.session_timeout);
         let (commands, shared) = session::open(checked, identity).await.map_err(|error| match error {
             ConnectError::Denied(why) => Error::Denied(why),
             error => Error::Unavailable(format!("no ZooKeeper session at {}: {error}", options.servers)),
         })?;
-        Ok(Arc::new(Self { commands, shared, watches: Arc::default(), acl, digest, close_limit }))
+        Ok(Arc::new(Self { commands, shared, watches: Arc::default(), acl, user, close_limit }))
     }
 
     /// Ends a session of another process, or of this one behind its back, as its timeout would: for an operator who knows
@@ -133,7 +138,7 @@ impl ZooKeeper {
     async fn access_one(&self, path: &Path) -> Result<Access, Error> {
         match self.access_list(path).await {
             Ok(list) if list.is_empty() => Ok(Access::Missing),
-            Ok(list) => Ok(access::of(&list, self.digest.as_deref())),
+            Ok(list) => Ok(access::of(&list, self.user.as_deref())),
             // Since 3.4.14 and 3.5.5, only who may read or administer a node is told who may.
             Err(Error::Denied(_)) => Ok(Access::Foreign),
             Err(error) => Err(error),

@@ -2,24 +2,44 @@
 
 use clockwright_registry::{Error, Path};
 use std::fmt;
+use std::path::PathBuf;
 use std::time::Duration;
+
+/// What is believed of servers that speak TLS, and what they are shown: files in PEM.
+#[cfg(feature = "tls")]
+pub use clockwright_tls::Files as Tls;
 
 /// How to connect.
 #[derive(Clone, PartialEq, Eq)]
 pub struct Options {
-    /// The servers: `host:port,host:port`. A port that is missing is 2181; an IPv6 address is in brackets. Name all members
+    /// The servers: `host:port,host:port`. A port that is missing is 2181, with TLS 2281; an IPv6 address is in brackets. Name all members
     /// of an ensemble, so that the session survives the loss of one.
     pub servers: String,
     /// The session timeout to ask for, milliseconds; at least 100. The server may give another one: see
     /// [`clockwright_registry::Terms::timeout`]. Default 12,000.
     pub session_timeout: i64,
-    /// `user:password`: adds ZooKeeper's `digest` authentication, and makes every node that is created accessible to this
-    /// user only. Default: none, nodes are open to anyone.
-    pub digest: Option<String>,
+    /// `user:password`: signs in, and makes every node that is created accessible to this user only. Default: none, nodes are open to
+    /// anyone.
+    pub user: Option<String>,
+    /// How that user signs in. Default: by `digest`, as in Elastic-Job.
+    pub sign_in: SignIn,
+    /// The servers speak TLS, verified by these files. Default: none, they do not.
+    #[cfg(feature = "tls")]
+    pub tls: Option<Tls>,
     /// How long the first connection may take, milliseconds, all servers and retries together. Default 9,000.
     pub connect_timeout: i64,
     /// Uses nothing but what ZooKeeper 3.4 can do, on every server. Default false: each server is asked what it can do.
     pub basic: bool,
+}
+
+/// How a user signs in with ZooKeeper's servers.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum SignIn {
+    /// By the scheme `digest`, which shows the password to the servers; any user may call himself so. What Elastic-Job's `digest` is.
+    #[default]
+    Digest,
+    /// By SASL's `DIGEST-MD5`, with a user that the servers know (`DigestLoginModule`).
+    Sasl,
 }
 
 impl Options {
@@ -29,7 +49,10 @@ impl Options {
         Self {
             servers: servers.into(),
             session_timeout: 12_000,
-            digest: None,
+            user: None,
+            sign_in: SignIn::Digest,
+            #[cfg(feature = "tls")]
+            tls: None,
             connect_timeout: 9_000,
             basic: false,
         }
@@ -50,32 +73,56 @@ impl Options {
                 self.connect_timeout
             ));
         };
-        if self.digest.as_ref().is_some_and(|digest| !digest.contains(':')) {
-            return refused("the digest must be `user:password`".to_owned());
+        if self.user.as_ref().is_some_and(|user| !user.contains(':')) {
+            return refused("the user must be `user:password`".to_owned());
+        }
+        if self.user.is_none() && self.sign_in == SignIn::Sasl {
+            return refused("SASL needs `user:password@` before the hosts".to_owned());
         }
         let mut servers = Vec::new();
         for server in self.servers.split(',') {
-            servers.push(parse_server(server.trim()).map_err(Error::Refused)?);
+            servers.push(parse_server(server.trim(), self.default_port()).map_err(Error::Refused)?);
         }
         Ok(Checked {
             servers,
             session_timeout,
-            digest: self.digest.clone(),
+            user: self.user.clone(),
+            sign_in: self.sign_in,
+            #[cfg(feature = "tls")]
+            tls: self.tls.clone(),
             connect_timeout: Duration::from_millis(connect_timeout),
             basic: self.basic,
         })
+    }
+
+    /// What an address of these servers starts with.
+    #[must_use]
+    pub fn scheme(&self) -> &'static str {
+        if self.speaks_tls() { TLS_SCHEME } else { SCHEME }
+    }
+
+    fn default_port(&self) -> u16 {
+        if self.speaks_tls() { 2281 } else { 2181 }
+    }
+
+    fn speaks_tls(&self) -> bool {
+        #[cfg(feature = "tls")]
+        return self.tls.is_some();
+        #[cfg(not(feature = "tls"))]
+        return false;
     }
 }
 
 /// Never shows the password.
 impl fmt::Debug for Options {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let user =
-            self.digest.as_ref().map(|digest| format!("{}:…", digest.split(':').next().unwrap_or_default()));
+        let user = self.user.as_ref().map(|user| format!("{}:…", user.split(':').next().unwrap_or_default()));
         f.debug_struct("Options")
             .field("servers", &self.servers)
             .field("session_timeout", &self.session_timeout)
-            .field("digest", &user)
+            .field("user", &user)
+            .field("sign_in", &self.sign_in)
+            .field("speaks_tls", &self.speaks_tls())
             .field("connect_timeout", &self.connect_timeout)
             .field("basic", &self.basic)
             .finish()
@@ -87,7 +134,10 @@ impl fmt::Debug for Options {
 pub(crate) struct Checked {
     pub(crate) servers: Vec<Server>,
     pub(crate) session_timeout: i32,
-    pub(crate) digest: Option<String>,
+    pub(crate) user: Option<String>,
+    pub(crate) sign_in: SignIn,
+    #[cfg(feature = "tls")]
+    pub(crate) tls: Option<Tls>,
     pub(crate) connect_timeout: Duration,
     pub(crate) basic: bool,
 }
@@ -109,9 +159,7 @@ impl fmt::Display for Server {
     }
 }
 
-const DEFAULT_PORT: u16 = 2181;
-
-fn parse_server(text: &str) -> Result<Server, String> {
+fn parse_server(text: &str, default_port: u16) -> Result<Server, String> {
     let bad = |why: &str| Err(format!("`{text}` is not a ZooKeeper server: {why}; write `host:port`"));
     let (host, port) = match text.strip_prefix('[') {
         Some(rest) => match rest.split_once(']') {
@@ -134,7 +182,7 @@ fn parse_server(text: &str) -> Result<Server, String> {
         return bad(&format!("the host has the character {}, which no host name has", shown(strange)));
     }
     match port.map(str::parse) {
-        None => Ok(Server { host: host.to_owned(), port: DEFAULT_PORT }),
+        None => Ok(Server { host: host.to_owned(), port: default_port }),
         Some(Ok(port)) if port > 0 => Ok(Server { host: host.to_owned(), port }),
         Some(_) => bad("the port is not a number from 1 to 65535"),
     }
@@ -148,23 +196,34 @@ fn shown(c: char) -> String {
 /// Why a text is no ZooKeeper address. Never contains the password.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error(
-    "{0}; write `zookeeper://host:2181,host:2181/namespace`, with `user:password@` before the hosts when nodes are protected"
+    "{0}; write `zookeeper://host:2181,host:2181/namespace`, with `user:password@` before the hosts when nodes are protected, and \
+     `zookeepers://…` for TLS"
 )]
 pub struct UrlError(String);
 
-/// Reads `zookeeper://[user:password@]host:port,host:port/namespace`. The namespace may have several names; without one it
-/// is the root. User and password may be percent-encoded.
+const SCHEME: &str = "zookeeper://";
+const TLS_SCHEME: &str = "zookeepers://";
+
+/// Reads `zookeeper://[user:password@]host:port,host:port/namespace[?settings]`, or `zookeepers://…` for servers that speak TLS. The
+/// namespace may have several names; without one it is the root. User, password and what settings say may be percent-encoded. Settings are
+/// `auth=sasl` (the user signs in by SASL) and, with TLS, `ca=FILE`, `cert=FILE` and `key=FILE`, as [`Tls`] has them; `&` separates them.
 ///
 /// # Errors
 /// Says what is wrong.
 pub fn parse_url(url: &str) -> Result<(Options, Path), UrlError> {
-    let Some(rest) = url.strip_prefix("zookeeper://") else {
-        return Err(UrlError("a ZooKeeper address starts with `zookeeper://`".to_owned()));
+    let (rest, tls) = match (url.strip_prefix(SCHEME), url.strip_prefix(TLS_SCHEME)) {
+        (Some(rest), _) => (rest, false),
+        (None, Some(rest)) => (rest, true),
+        (None, None) => {
+            return Err(UrlError(
+                "a ZooKeeper address starts with `zookeeper://` or `zookeepers://`".to_owned(),
+            ));
+        }
     };
-    let (authority, namespace) = rest.split_at(rest.find('/').unwrap_or(rest.len()));
+    let (authority, behind) = rest.split_at(rest.find('/').unwrap_or(rest.len()));
     // The last `@`: a password may contain one, a host cannot.
-    let (digest, servers) = match authority.rsplit_once('@') {
-        Some((digest, servers)) => (Some(parse_digest(digest)?), servers),
+    let (user, servers) = match authority.rsplit_once('@') {
+        Some((user, servers)) => (Some(parse_user(user)?), servers),
         None => (None, authority),
     };
     if servers.is_empty() {
@@ -173,13 +232,14 @@ pub fn parse_url(url: &str) -> Result<(Options, Path), UrlError> {
     if servers.contains(';') {
         return Err(UrlError("servers are separated by commas, not by `;`".to_owned()));
     }
-    if rest.contains("zookeeper://") {
+    if rest.contains(SCHEME) || rest.contains(TLS_SCHEME) {
         return Err(UrlError("`zookeeper://` stands once, before the first server".to_owned()));
     }
-    let options = Options { digest, ..Options::new(servers) };
+    let (namespace, settings) = behind.split_once('?').unwrap_or((behind, ""));
+    let options = with_settings(Options { user, ..Options::new(servers) }, tls, settings)?;
     if let Err(error) = options.checked() {
         // What looks like a bad server may be half a password then, which must not be shown.
-        let hidden = options.digest.is_none() && namespace.contains('@');
+        let hidden = options.user.is_none() && namespace.contains('@');
         return Err(UrlError(match error {
             _ if hidden => "a `/` in user or password must be written `%2F`".to_owned(),
             Error::Refused(why) => why,
@@ -193,7 +253,46 @@ pub fn parse_url(url: &str) -> Result<(Options, Path), UrlError> {
     Ok((options, namespace))
 }
 
-fn parse_digest(text: &str) -> Result<String, UrlError> {
+fn with_settings(options: Options, tls: bool, settings: &str) -> Result<Options, UrlError> {
+    let (mut sign_in, mut files) = (SignIn::default(), [None, None, None]);
+    for setting in settings.split('&').filter(|setting| !setting.is_empty()) {
+        let (name, value) = setting.split_once('=').unwrap_or((setting, ""));
+        let value =
+            percent_decode(value).ok_or_else(|| UrlError(format!("`{name}` has a bad percent-encoding")))?;
+        let file = ["ca", "cert", "key"].iter().position(|known| *known == name);
+        match (name, value.as_str(), file) {
+            ("auth", "sasl", _) => sign_in = SignIn::Sasl,
+            ("auth", "digest", _) => sign_in = SignIn::Digest,
+            ("auth", _, _) => return Err(UrlError(format!("`auth` is `sasl` or `digest`, not `{value}`"))),
+            (_, _, None) => {
+                return Err(UrlError(format!(
+                    "an address has no setting `{name}`; it may have `auth` and, with `zookeepers://`, `ca`, `cert` and `key`"
+                )));
+            }
+            (_, "", Some(_)) => return Err(UrlError(format!("`{name}` names no file"))),
+            (_, _, Some(_)) if !tls => {
+                return Err(UrlError(format!("`{name}` is of TLS, which is spoken with `zookeepers://`")));
+            }
+            (_, _, Some(file)) => files[file] = Some(PathBuf::from(value)),
+        }
+    }
+    with_tls(Options { sign_in, ..options }, tls.then_some(files))
+}
+
+#[cfg(feature = "tls")]
+fn with_tls(options: Options, files: Option<[Option<PathBuf>; 3]>) -> Result<Options, UrlError> {
+    Ok(Options { tls: files.map(|[ca, cert, key]| Tls { ca, cert, key }), ..options })
+}
+
+#[cfg(not(feature = "tls"))]
+fn with_tls(options: Options, files: Option<[Option<PathBuf>; 3]>) -> Result<Options, UrlError> {
+    match files {
+        None => Ok(options),
+        Some(_) => Err(UrlError("this program was built without TLS for ZooKeeper".to_owned())),
+    }
+}
+
+fn parse_user(text: &str) -> Result<String, UrlError> {
     let decoded = percent_decode(text)
         .ok_or_else(|| UrlError("user and password have a bad percent-encoding".to_owned()))?;
     match decoded.split_once(':') {
@@ -225,16 +324,35 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_url_has_servers_a_namespace_and_perhaps_a_digest() {
+    fn a_url_has_servers_a_namespace_and_perhaps_a_user() {
         let (options, namespace) = parse_url("zookeeper://h1:2181,h2/ns/sub").unwrap();
         assert_eq!(
-            (options.servers.as_str(), options.digest, namespace.as_str()),
+            (options.servers.as_str(), options.user, namespace.as_str()),
             ("h1:2181,h2", None, "/ns/sub")
         );
         let (options, namespace) = parse_url("zookeeper://me:p%40s%2Fs@w@[::1]:2182").unwrap();
-        assert_eq!(options.digest.as_deref(), Some("me:p@s/s@w"));
+        assert_eq!(options.user.as_deref(), Some("me:p@s/s@w"));
         assert_eq!(options.checked().unwrap().servers, [Server { host: "::1".to_owned(), port: 2182 }]);
         assert_eq!(namespace, Path::root());
+    }
+
+    #[test]
+    fn a_url_says_how_its_user_signs_in_and_what_of_tls_is_believed() {
+        let (options, namespace) = parse_url("zookeeper://me:pw@h1/ns?auth=sasl").unwrap();
+        assert_eq!((options.sign_in, namespace.as_str()), (SignIn::Sasl, "/ns"));
+        assert_eq!(parse_url("zookeeper://me:pw@h1/ns?").unwrap().0.sign_in, SignIn::Digest);
+        let tls = parse_url("zookeepers://h1,h2:9/ns?ca=/etc/our%20ca.pem&cert=c.pem&key=k.pem");
+        #[cfg(not(feature = "tls"))]
+        assert!(tls.unwrap_err().to_string().contains("built without TLS"));
+        #[cfg(feature = "tls")]
+        {
+            let (options, _) = tls.unwrap();
+            let server = |host: &str, port| Server { host: host.to_owned(), port };
+            assert_eq!(options.checked().unwrap().servers, [server("h1", 2281), server("h2", 9)]);
+            let path = |path: &str| Some(PathBuf::from(path));
+            let files = Tls { ca: path("/etc/our ca.pem"), cert: path("c.pem"), key: path("k.pem") };
+            assert_eq!(options.tls, Some(files));
+        }
     }
 
     #[test]
@@ -256,6 +374,12 @@ mod tests {
             ("zookeeper://h1：2181/ns", "U+FF1A"),
             ("zookeeper://\u{200b}h1/ns", "U+200B"),
             ("zookeeper://\"h1\"/ns", "`\"`"),
+            ("zookeeper://h1/ns?timeout=3", "no setting `timeout`"),
+            ("zookeeper://h1/ns?auth=sasl", "SASL needs `user:password@`"),
+            ("zookeeper://u:p@h1/ns?auth=kerberos", "not `kerberos`"),
+            ("zookeeper://h1/ns?ca=/etc/ca.pem", "`zookeepers://`"),
+            ("zookeepers://h1/ns?ca=", "names no file"),
+            ("zookeepers://h1/ns?ca=%zz", "percent"),
         ] {
             let error = parse_url(url).unwrap_err().to_string();
             assert!(error.contains(why), "{url}: {error}");

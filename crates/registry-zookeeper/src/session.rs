@@ -13,7 +13,7 @@
 //! | `Lost` | A server said that the session has expired, or it was closed. Final. |
 //!
 //! **What became of a request** whose answer did not come is decided by the bytes: when none of it was handed to the
-//! socket, or it was made while suspended, it surely did not happen; otherwise nobody can tell. Nothing is sent twice.
+//! stream, or it was made while suspended, it surely did not happen; otherwise nobody can tell. Nothing is sent twice.
 //! A server that sees a known session on a new connection refuses what still arrives over an old one.
 //!
 //! **Reads never go back in time**: the number of the last transaction seen is part of each handshake, and a server that
@@ -34,16 +34,19 @@ use crate::connection::{
     ConnectError, Connection, Identity, Standing, ask_standing, connect, end_session, next_frame,
 };
 use crate::options::{Checked, Server};
+use crate::stream::Stream;
 use crate::wire::{Malformed, Reader, Writer, code, op, set_xid, xid};
 use bytes::{Buf, BytesMut};
 use clockwright_registry::{Hint, Path, Session};
 use std::collections::VecDeque;
+use std::future::poll_fn;
 use std::hash::{BuildHasher, RandomState};
+use std::pin::{Pin, pin};
 use std::sync::atomic::{AtomicBool, AtomicI64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
+use std::task::{Context, Poll, ready};
 use std::time::Duration;
-use tokio::io::AsyncReadExt;
-use tokio::net::tcp::{ReadHalf, WriteHalf};
+use tokio::io::{AsyncReadExt, AsyncWrite};
 use tokio::sync::{mpsc, oneshot, watch};
 use tokio::time::{Instant, sleep, sleep_until};
 
@@ -150,7 +153,7 @@ pub(crate) async fn end(options: &Checked, identity: &Identity) -> Result<(), Co
     let attempts = async {
         loop {
             for server in shuffled(&options.servers) {
-                match end_session(&server, identity, LONGEST_TRY).await {
+                match end_session(&server, identity, options, LONGEST_TRY).await {
                     Ok(()) | Err(ConnectError::Expired) => return,
                     Err(error) => trouble = Some(error),
                 }
@@ -238,7 +241,7 @@ impl Connector {
         let (seen, session) = (self.identity.last_seen, format!("{:#x}", self.identity.session));
         let cause = "Probably the servers came back without their data or with an older copy of it (a backup), or other servers \
                      answer at this address now";
-        match ask_standing(server, &self.identity, LONGEST_TRY).await {
+        match ask_standing(server, &self.identity, &self.options, LONGEST_TRY).await {
             Ok(Standing::Behind(last)) => tracing::error!(
                 %server, session,
                 "ZooKeeper has gone back: the session has seen transaction {seen:#x}, and the servers know none after {last:#x}. \
@@ -269,10 +272,10 @@ impl Connector {
         let tries = 2 * u32::try_from(self.options.servers.len()).unwrap_or(u32::MAX);
         let limit = Duration::from_millis(self.identity.timeout.unsigned_abs().into()) / tries;
         let limit = limit.clamp(SHORTEST_TRY, LONGEST_TRY);
-        let digest = self.options.digest.as_deref();
-        let known = self.options.basic.then_some(false);
-        match connect(server, &mut self.identity, digest, known, limit).await {
-            Err(ConnectError::Old) => connect(server, &mut self.identity, digest, Some(false), limit).await,
+        let Self { options, identity, .. } = self;
+        let known = options.basic.then_some(false);
+        match connect(server, identity, options, known, limit).await {
+            Err(ConnectError::Old) => connect(server, identity, options, Some(false), limit).await,
             result => result,
         }
     }
@@ -373,13 +376,12 @@ impl Task {
 
     /// Uses a connection as long as it works.
     async fn serve(&mut self, mut connection: Connection) -> End {
-        let (reader, writer) = connection.stream.split();
         let mut line = Line::new(self.connector.identity.timeout, connection.input);
         self.watch_again(&mut line);
         if !matches!(self.closing, Closing::No) {
             line.push_close(self.take_xid());
         }
-        let end = self.serve_line(&mut line, reader, writer).await.err().unwrap_or(End::Over);
+        let end = self.serve_line(&mut line, &mut *connection.stream).await.err().unwrap_or(End::Over);
         line.fail_pending(&end);
         end
     }
@@ -400,30 +402,18 @@ impl Task {
         }
     }
 
-    async fn serve_line(
-        &mut self,
-        line: &mut Line,
-        mut reader: ReadHalf<'_>,
-        writer: WriteHalf<'_>,
-    ) -> Result<(), End> {
+    async fn serve_line(&mut self, line: &mut Line, stream: &mut dyn Stream) -> Result<(), End> {
         let mut goodbye: Option<Instant> = None;
         loop {
             while let Some(frame) = next_frame(&mut line.input)? {
                 self.receive(line, frame)?;
             }
-            line.write(&writer)?;
             let open = matches!(self.closing, Closing::No);
             let timer = goodbye.unwrap_or(line.next_timer());
             // Reading comes first: after a pause of this process, what has arrived meanwhile counts before the clock.
             tokio::select! {
                 biased;
-                read = reader.read_buf(&mut line.input) => {
-                    if read? == 0 {
-                        return Err(End::Broken("the server closed the connection".to_owned()));
-                    }
-                    line.heard = Instant::now();
-                }
-                ready = writer.writable(), if !line.output.is_empty() => ready?,
+                heard = poll_fn(|context| line.poll_heard(stream, context)) => heard?,
                 command = self.commands.recv(), if open && line.output.len() < OUTPUT_LIMIT => {
                     if command.is_none() {
                         goodbye = Some(Instant::now() + GOODBYE);
@@ -574,8 +564,10 @@ enum Asked {
 struct Line {
     input: BytesMut,
     output: BytesMut,
-    /// Bytes handed to the socket so far.
+    /// Bytes handed to the stream so far.
     written: u64,
+    /// Whether the stream holds back none of them.
+    flushed: bool,
     pending: VecDeque<Pending>,
     /// When something was last put out, and last heard.
     spoke: Instant,
@@ -592,6 +584,7 @@ impl Line {
             input,
             output: BytesMut::new(),
             written: 0,
+            flushed: true,
             pending: VecDeque::new(),
             spoke: now,
             heard: now,
@@ -615,19 +608,32 @@ impl Line {
         self.spoke = Instant::now();
     }
 
-    /// Hands over what the socket takes now.
-    fn write(&mut self, writer: &WriteHalf<'_>) -> std::io::Result<()> {
-        while !self.output.is_empty() {
-            match writer.try_write(&self.output) {
-                Ok(count) => {
-                    self.output.advance(count);
-                    self.written += count as u64;
-                }
-                Err(error) if error.kind() == std::io::ErrorKind::WouldBlock => break,
-                Err(error) => return Err(error),
+    /// Hands over what the stream takes, until something has come.
+    fn poll_heard(
+        &mut self,
+        mut stream: &mut dyn Stream,
+        context: &mut Context<'_>,
+    ) -> Poll<Result<(), End>> {
+        while !self.output.is_empty()
+            && let Poll::Ready(count) = Pin::new(&mut stream).poll_write(context, &self.output)?
+        {
+            if count == 0 {
+                return Poll::Ready(Err(End::Broken("the connection takes nothing more".to_owned())));
             }
+            self.output.advance(count);
+            self.written += count as u64;
+            self.flushed = false;
         }
-        Ok(())
+        // TLS may hold back what it took.
+        if !self.flushed {
+            self.flushed = Pin::new(&mut stream).poll_flush(context)?.is_ready();
+        }
+        let read = ready!(pin!(stream.read_buf(&mut self.input)).poll(context))?;
+        if read == 0 {
+            return Poll::Ready(Err(End::Broken("the server closed the connection".to_owned())));
+        }
+        self.heard = Instant::now();
+        Poll::Ready(Ok(()))
     }
 
     fn next_timer(&self) -> Instant {

@@ -28,6 +28,7 @@ pub(crate) mod op {
     pub(crate) const REMOVE_WATCHES: i32 = 18;
     pub(crate) const MULTI_READ: i32 = 22;
     pub(crate) const AUTH: i32 = 100;
+    pub(crate) const SASL: i32 = 102;
     pub(crate) const ADD_WATCH: i32 = 106;
     pub(crate) const CLOSE_SESSION: i32 = -11;
     /// In the header of a result: this operation failed. In the header after the last item: the end.

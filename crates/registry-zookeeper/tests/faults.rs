@@ -130,7 +130,7 @@ async fn a_commit_that_is_too_large_is_refused_before_it_is_sent_and_the_connect
 #[tokio::test(flavor = "multi_thread")]
 async fn nodes_made_with_a_digest_belong_to_its_user_alone() {
     let options = |digest: Option<&str>| Options {
-        digest: digest.map(str::to_owned),
+        user: digest.map(str::to_owned),
         session_timeout: SESSION_TIMEOUT,
         ..Options::new(shared_server().address())
     };

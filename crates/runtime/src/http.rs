@@ -25,6 +25,7 @@ use async_trait::async_trait;
 use clockwright_model::{FailureKind, Reason, ShardContext};
 use clockwright_settings::HttpSettings;
 use clockwright_settings::http::Redirect;
+use clockwright_tls::Files;
 use encoding_rs::{Decoder, Encoding, UTF_8};
 use reqwest::header::{CONNECTION, CONTENT_TYPE, HeaderMap, LOCATION};
 use reqwest::redirect::{Attempt, Policy};
@@ -66,11 +67,12 @@ impl HttpRuntime {
                 .pool_max_idle_per_host(0)
                 .connect_timeout(millis(self.settings.connect_timeout))
                 .read_timeout(millis(self.settings.read_timeout));
-            let named =
-                self.settings.tls_ca.clone().or_else(|| std::env::var_os("SSL_CERT_FILE").map(Into::into));
-            if let Some(file) = named.filter(|_| self.settings.uri.scheme() == "https") {
-                let builder = builder.tls_backend_preconfigured(crate::tls::trusting(&file)?);
-                return builder.build().map_err(|error| causes(&error));
+            let named = self.settings.tls_ca.clone().or_else(clockwright_tls::of_the_process);
+            if named.is_some() && self.settings.uri.scheme() == "https" {
+                let trusted = Files { ca: named, ..Files::default() }.client().map_err(|error| {
+                    format!("{error}; http.tls.ca, or the variable SSL_CERT_FILE, must name a PEM file of certificates")
+                })?;
+                return builder.tls_backend_preconfigured(trusted).build().map_err(|error| causes(&error));
             }
             // A machine without certificates can make plain requests; loading them would fail there.
             let builder =

@@ -31,8 +31,6 @@ pub mod process;
 mod refused;
 mod relay;
 pub mod supervisor;
-#[cfg(feature = "http")]
-mod tls;
 mod tree;
 mod wire;
 

@@ -32,11 +32,19 @@ pub struct Config {
     pub patience: Duration,
     /// Options for Java behind the default ones, which start quickly and stay small; later ones win. Default none.
     pub java: Vec<String>,
+    /// Settings for TLS: with any, the server listens at a second port too, which speaks it ([`ZkServer::secure_address`]). Default none.
+    pub tls: Vec<String>,
 }
 
 impl Default for Config {
     fn default() -> Self {
-        Self { tick_time: 200, classpath: None, patience: Duration::from_secs(60), java: Vec::new() }
+        Self {
+            tick_time: 200,
+            classpath: None,
+            patience: Duration::from_secs(60),
+            java: Vec::new(),
+            tls: Vec::new(),
+        }
     }
 }
 
@@ -63,6 +71,7 @@ pub struct ZkServer {
     classpath: String,
     dir: PathBuf,
     port: u16,
+    secure_port: u16,
     process: Process,
 }
 
@@ -101,8 +110,8 @@ impl ZkServer {
     /// As [`ZkServer::start`].
     pub fn start_with(config: Config) -> anyhow::Result<Self> {
         retry_ports(|| {
-            let [port] = free_ports()?;
-            let server = Self::prepare(config.clone(), port, 1, "")?;
+            let ports = free_ports()?;
+            let server = Self::prepare(config.clone(), ports, 1, "")?;
             server.launch()?;
             server.wait_until_serving()?;
             Ok(server)
@@ -113,6 +122,12 @@ impl ZkServer {
     #[must_use]
     pub fn address(&self) -> String {
         format!("127.0.0.1:{}", self.port)
+    }
+
+    /// `127.0.0.1:port` of the port that speaks TLS, where it was asked to.
+    #[must_use]
+    pub fn secure_address(&self) -> String {
+        format!("127.0.0.1:{}", self.secure_port)
     }
 
     /// Where it keeps its data. What is there may be changed while the server does not run.
@@ -238,7 +253,12 @@ impl ZkServer {
         private::log_tail(&self.dir)
     }
 
-    fn prepare(config: Config, port: u16, id: usize, members: &str) -> anyhow::Result<Self> {
+    fn prepare(
+        config: Config,
+        [port, secure_port]: [u16; 2],
+        id: usize,
+        members: &str,
+    ) -> anyhow::Result<Self> {
         let classpath = classpath(&config)?;
         let dir = private::new_directory("zookeeper")?;
         std::fs::create_dir_all(dir.join("data"))?;
@@ -247,12 +267,19 @@ impl ZkServer {
         // Ensembles get ten seconds to find a leader and five to keep up with it, whatever the tick.
         let (init, sync) = ((10_000 / tick).max(5), (5_000 / tick).max(2));
         let data = dir.join("data");
+        let secure = match config.tls.join("\n") {
+            none if none.is_empty() => none,
+            tls => format!(
+                "secureClientPort={secure_port}\nsecureClientPortAddress=127.0.0.1\n\
+                 serverCnxnFactory=org.apache.zookeeper.server.NettyServerCnxnFactory\n{tls}\n"
+            ),
+        };
         std::fs::write(
             dir.join("zoo.cfg"),
             format!(
                 "tickTime={tick}\ninitLimit={init}\nsyncLimit={sync}\ndataDir={}\nclientPort={port}\n\
                  clientPortAddress=127.0.0.1\nmaxClientCnxns=0\nmaxSessionTimeout=60000\nforceSync=yes\n\
-                 preAllocSize=1024\nadmin.enableServer=false\n4lw.commands.whitelist=*\n{members}",
+                 preAllocSize=1024\nadmin.enableServer=false\n4lw.commands.whitelist=*\n{secure}{members}",
                 data.display()
             ),
         )?;
@@ -262,7 +289,7 @@ impl ZkServer {
              log4j.appender.out.layout=org.apache.log4j.PatternLayout\n\
              log4j.appender.out.layout.ConversionPattern=%d{HH:mm:ss,SSS} %p %c{1} %m%n\n",
         )?;
-        Ok(Self { config, classpath, dir, port, process: Process::default() })
+        Ok(Self { config, classpath, dir, port, secure_port, process: Process::default() })
     }
 
     fn launch(&self) -> anyhow::Result<()> {
@@ -354,7 +381,7 @@ impl ZkEnsemble {
             let mut ports = Vec::new();
             // All at once, so that no two are the same.
             let held =
-                (0..size * 3).map(|_| TcpListener::bind(("127.0.0.1", 0))).collect::<Result<Vec<_>, _>>()?;
+                (0..size * 4).map(|_| TcpListener::bind(("127.0.0.1", 0))).collect::<Result<Vec<_>, _>>()?;
             for listener in &held {
                 ports.push(listener.local_addr()?.port());
             }
@@ -363,7 +390,7 @@ impl ZkEnsemble {
                 .map(|i| format!("server.{}=127.0.0.1:{}:{}\n", i + 1, ports[size + i], ports[2 * size + i]))
                 .collect();
             let servers = (0..size)
-                .map(|i| ZkServer::prepare(config.clone(), ports[i], i + 1, &members))
+                .map(|i| ZkServer::prepare(config.clone(), [ports[i], ports[3 * size + i]], i + 1, &members))
                 .collect::<anyhow::Result<Vec<_>>>()?;
             let ensemble = Self { servers };
             ensemble.servers.iter().try_for_each(ZkServer::launch)?;
@@ -412,9 +439,10 @@ pub fn poll<T>(patience: Duration, mut condition: impl FnMut() -> Option<T>) -> 
     }
 }
 
-/// Debian's jar names the others it needs.
+/// Debian's jar names the others it needs, but not where it logs to, nor the one that TLS takes.
 const DEBIAN_JAR: &str = "/usr/share/java/zookeeper.jar";
-const DEBIAN_LOGGING: &str = "/usr/share/java/slf4j-log4j12.jar:/usr/share/java/log4j-1.2.jar";
+const DEBIAN_OTHERS: &str =
+    "/usr/share/java/slf4j-log4j12.jar:/usr/share/java/log4j-1.2.jar:/usr/share/java/netty-codec.jar";
 
 fn classpath(config: &Config) -> anyhow::Result<String> {
     if let Some(classpath) =
@@ -426,7 +454,7 @@ fn classpath(config: &Config) -> anyhow::Result<String> {
         Path::new(DEBIAN_JAR).exists(),
         "these tests need ZooKeeper, and {DEBIAN_JAR} is missing; run scripts/install-zookeeper.sh"
     );
-    Ok(format!("{DEBIAN_JAR}:{DEBIAN_LOGGING}"))
+    Ok(format!("{DEBIAN_JAR}:{DEBIAN_OTHERS}"))
 }
 
 fn free_ports<const N: usize>() -> anyhow::Result<[u16; N]> {

@@ -155,7 +155,7 @@ impl Servers {
         work: impl FnOnce(Arc<ZooKeeper>) -> F,
     ) -> T {
         let done = self.runtime.block_on(async {
-            let options = Options { digest: self.digest.clone(), ..Options::new(self.hosts()) };
+            let options = Options { user: self.digest.clone(), ..Options::new(self.hosts()) };
             let registry = ZooKeeper::connect(options).await.context("no session")?;
             let done = work(Arc::clone(&registry)).await?;
             registry.close().await?;

@@ -56,10 +56,10 @@ impl Plane {
         };
         let options = Options {
             session_timeout: SESSION,
-            digest: stage.namespace.digest.clone(),
+            user: stage.namespace.digest.clone(),
             ..Options::new(stage.namespace.hosts.clone())
         };
-        let credential = options.digest.is_some();
+        let credential = options.user.is_some();
         let connect: Connect = Arc::new(move || {
             let options = options.clone();
             Box::pin(async move { Ok(ZooKeeper::connect(options).await? as SharedRegistry) })

@@ -79,8 +79,8 @@ pub(crate) struct Global {
         help_heading = WHERE
     )]
     data_folder: Option<PathBuf>,
-    /// Where jobs are coordinated: zookeeper://[user:password@]host:2181,host:2181/namespace, or embedded:FOLDER/namespace. Default:
-    /// the namespace `jobs` of the registry in the data folder
+    /// Where jobs are coordinated: zookeeper://[user:password@]host:2181,host:2181/namespace (zookeepers: with TLS), or
+    /// embedded:FOLDER/namespace. Default: the namespace `jobs` of the registry in the data folder
     #[arg(
         long,
         global = true,

@@ -79,8 +79,11 @@ pub struct Real {
 
 impl Real {
     pub async fn on(servers: String, digest: Option<&str>, basic: bool) -> Self {
-        let digest = digest.map(str::to_owned);
-        let options = Options { session_timeout: SESSION_TIMEOUT, digest, basic, ..Options::new(servers) };
+        let user = digest.map(str::to_owned);
+        Self::with(Options { session_timeout: SESSION_TIMEOUT, user, basic, ..Options::new(servers) }).await
+    }
+
+    pub async fn with(options: Options) -> Self {
         let session = ZooKeeper::connect(options.clone()).await.expect("the servers are there");
         let root = fresh_root();
         session.commit(vec![Op::create(root.clone(), "")]).await.expect("the root is fresh");

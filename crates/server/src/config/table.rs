@@ -114,8 +114,8 @@ pub const KEYS: &[Key] = &[
         form: Form::Address,
         default: "embedded:{data}/jobs",
         example: "",
-        help: "The registry `home`, in which projects are unless they name another: `zookeeper://[USER:PASSWORD@]HOST:PORT,HOST:PORT/NAMESPACE` or \
-               `embedded:FOLDER/NAMESPACE`. Projects have namespaces of their own in it.",
+        help: "The registry `home`, in which projects are unless they name another: `zookeeper://[USER:PASSWORD@]HOST:PORT,HOST:PORT/NAMESPACE`, \
+               `zookeepers://…?ca=FILE` with TLS, or `embedded:FOLDER/NAMESPACE`. Projects have namespaces of their own in it.",
         take: |config, _, value| secret(&mut config.registry, value),
     },
     Key {

@@ -151,7 +151,7 @@ impl Stage {
     /// A server on SQLite whose registry `home` is a real ZooKeeper, where nodes are made for this `user:password`.
     pub(crate) async fn on_zookeeper(servers: &str, digest: &str) -> Self {
         let mut stage = Self::new(On::Sqlite).await;
-        let options = Options { digest: Some(digest.to_owned()), ..Options::new(servers) };
+        let options = Options { user: Some(digest.to_owned()), ..Options::new(servers) };
         let connect: Connect = Arc::new(move || {
             let options = options.clone();
             Box::pin(async move { Ok(ZooKeeper::connect(options).await? as SharedRegistry) })

@@ -89,7 +89,7 @@ impl Site {
         let namespace = format!("drift-{}", layout.number());
         let project = json!({ "name": "drift", "namespace": namespace, "layout": layout.number() });
         stage.post(&root, "/projects", project).await.is(201);
-        let options = Options { digest: Some(DIGEST.to_owned()), ..Options::new(server.address()) };
+        let options = Options { user: Some(DIGEST.to_owned()), ..Options::new(server.address()) };
         let hand = ZooKeeper::connect(options).await.unwrap();
         Self { stage, root, layout, keys: Keys::new(&namespace).unwrap(), hand }
     }

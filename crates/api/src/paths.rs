@@ -12,6 +12,9 @@ paths! {
     "" {
         LIVEZ "/livez";
         READYZ "/readyz";
+        HEALTHZ "/healthz";
+        HEALTH "/health";
+        METRICS "/metrics";
         VERSION "/version";
         OPENAPI_JSON "/openapi.json";
         PROBLEM "/problems/{code}";
@@ -67,6 +70,9 @@ paths! {
         DELIVERY_AGAIN "/deliveries/{id}/again";
         JOURNAL "/journal";
         JOURNAL_VERIFY "/journal/verify";
+        SYSTEM "/system";
+        SYSTEM_DOCTOR "/system/doctor";
+        SYSTEM_CONFIG "/system/config";
     }
     "/api/v1/projects/{project}" {
         PROJECT "";

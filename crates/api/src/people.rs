@@ -138,7 +138,7 @@ pub struct Invited {
     pub link: NewLink,
 }
 
-/// To use a link: a password, and for the first administrator a login.
+/// To use a link: a password, for the first administrator a login too, for a rescue neither.
 #[derive(Debug, Clone, Deserialize, ToSchema)]
 #[cfg_attr(feature = "client", derive(Serialize))]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
@@ -146,8 +146,9 @@ pub struct UseLink {
     /// The login of the first administrator, whose choice it is. Nobody else chooses one here.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub login: Option<Login>,
-    /// The password from now on.
-    pub password: Password,
+    /// The password from now on. A rescue lets somebody in without one.
+    #[serde(default)]
+    pub password: Option<Password>,
 }
 
 /// To change one's password.

@@ -34,6 +34,9 @@ const EXAMPLES: &[(&str, &str)] = &[
     ("job versions", "clockwright job versions report --diff 1 2"),
     ("job rollback", "clockwright job rollback report --to 1 --reason 'it was better before'"),
     ("server", "clockwright server --listen 127.0.0.1:8899"),
+    ("user rescue", "clockwright user rescue --config /etc/clockwright/clockwright.yaml"),
+    ("user setup-link", "clockwright user setup-link --config /etc/clockwright/clockwright.yaml"),
+    ("doctor", "clockwright doctor --config /etc/clockwright/clockwright.yaml"),
     (
         "secret seal",
         "printf %s \"$PASSWORD\" | clockwright secret seal --config /etc/clockwright/clockwright.yaml",

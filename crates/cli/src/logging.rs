@@ -1,7 +1,9 @@
 //! The log of `dev` and `node`, on stderr: which events, and in which form.
 
+use crate::output::log_line;
 use clap::{Args, ValueEnum};
-use std::io::IsTerminal as _;
+use clockwright_server::config::{Config, LogFormat as Form, log_level};
+use std::io::{self, IsTerminal as _, Write};
 use tracing_subscriber::EnvFilter;
 
 /// The options of what logs.
@@ -16,54 +18,86 @@ pub(crate) struct LogArgs {
         help_heading = LOG
     )]
     log_level: Option<String>,
-    /// The form of the log: lines for people, or a JSON object a line for collectors
+    /// The form of the log: lines for people, which is the default, or a JSON object a line for collectors
     #[arg(
         long,
         env = "CLOCKWRIGHT_LOG_FORMAT",
         value_enum,
         value_name = "FORMAT",
-        default_value_t,
         help_heading = LOG
     )]
-    log_format: LogFormat,
+    log_format: Option<LogFormat>,
 }
 
 const LOG: &str = "Log";
 
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, ValueEnum)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 enum LogFormat {
-    #[default]
     Text,
     Json,
 }
 
-const LEVELS: [&str; 6] = ["off", "error", "warn", "info", "debug", "trace"];
-
 /// Takes levels, and targets with levels: a word that is neither would be a target that logs nothing.
 fn level(text: &str) -> Result<String, String> {
-    for part in text.split(',').map(str::trim) {
-        let level = part.rsplit_once('=').map_or(part, |(_, level)| level);
-        if !LEVELS.contains(&level.to_ascii_lowercase().as_str()) {
-            return Err(format!(
-                "`{level}` is no level; it is one of {}, or a list such as info,clockwright_engine=debug",
-                LEVELS.join(", ")
-            ));
-        }
-    }
-    let tidy: String = text.split_whitespace().collect();
+    let tidy = log_level(text)?;
     EnvFilter::try_new(&tidy).map_err(|error| error.to_string())?;
     Ok(tidy)
 }
 
 impl LogArgs {
+    /// What was said on the command line of keys of a server's configuration: each with what said it.
+    pub(crate) fn said(&self) -> Vec<(&'static str, &'static str, String)> {
+        let format = self.log_format.map(|format| match format {
+            LogFormat::Text => "text".to_owned(),
+            LogFormat::Json => "json".to_owned(),
+        });
+        let from = |variable: &'static str, option: &'static str, value: &str| {
+            if std::env::var(variable).is_ok_and(|there| there == value) { variable } else { option }
+        };
+        let level = self.log_level.clone();
+        let level = level.map(|level| (from("CLOCKWRIGHT_LOG", "--log-level", &level), "log.level", level));
+        let format = format
+            .map(|format| (from("CLOCKWRIGHT_LOG_FORMAT", "--log-format", &format), "log.format", format));
+        level.into_iter().chain(format).collect()
+    }
+
+    /// As a server's configuration says, which has taken in what the command line says.
+    pub(crate) fn of_config(config: &Config) -> Self {
+        let format = if config.log_format == Form::Json { LogFormat::Json } else { LogFormat::Text };
+        Self { log_level: Some(config.log_level.clone()), log_format: Some(format) }
+    }
+
     /// Begins to log; `usual` is what is logged unless told otherwise.
     pub(crate) fn start(&self, usual: &str) {
         let filter = EnvFilter::new(self.log_level.as_deref().unwrap_or(usual));
-        let log = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr);
-        match self.log_format {
-            LogFormat::Text => log.with_ansi(std::io::stderr().is_terminal()).init(),
-            LogFormat::Json => log.json().init(),
+        let is_json = self.log_format == Some(LogFormat::Json);
+        let colours = !is_json && io::stderr().is_terminal();
+        let log = tracing_subscriber::fmt().with_env_filter(filter);
+        let log = log.with_writer(move || Lines { is_json, colours });
+        match is_json {
+            true => log.json().init(),
+            false => log.with_ansi(colours).init(),
         }
+    }
+}
+
+/// Writes each event as one line in which nothing acts: what jobs, people and registries say must not forge a line of the log or move a terminal's
+/// cursor.
+struct Lines {
+    is_json: bool,
+    colours: bool,
+}
+
+impl Write for Lines {
+    fn write(&mut self, event: &[u8]) -> io::Result<usize> {
+        let text = String::from_utf8_lossy(event);
+        // When stderr is closed, nobody wants it.
+        let _closed = io::stderr().lock().write_all(log_line(&text, self.is_json, self.colours).as_bytes());
+        Ok(event.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
     }
 }
 

@@ -11,8 +11,9 @@ mod record;
 
 use clap::{CommandFactory as _, FromArgMatches as _, Parser, Subcommand};
 use commands::{
-    Global, alert, apply, audit, backup, config, cron, dev, drift, file, hold, host, job, ledger, login,
-    node, operation, project, reference, run, secret, server, shard, silence, stats, sync, token, user,
+    Global, alert, apply, audit, backup, config, cron, dev, doctor, drift, file, hold, host, job, ledger,
+    login, node, operation, project, reference, run, secret, server, shard, silence, stats, sync, token,
+    user,
 };
 use logging::LogArgs;
 use output::{Failure, talk};
@@ -92,6 +93,8 @@ enum Command {
     Backup(backup::BackupArgs),
     /// Put a backup into an empty database, of the same kind or another
     Restore(backup::RestoreArgs),
+    /// Say what is not as it should be: with the configuration, the database, the registries, and who could come in
+    Doctor(doctor::DoctorArgs),
     /// Ask how a server is set up
     #[command(subcommand)]
     Config(config::ConfigCommand),
@@ -153,7 +156,11 @@ fn start(cli: Cli) -> Result<(), Failure> {
         Command::Job(command) => block_on(job::run(&global, command)),
         Command::Shard(command) => block_on(shard::run(&global, command)),
         Command::Host(command) => block_on(host::run(&global, command)),
-        Command::Server(args) => serve(&args.log.clone(), "info", server::run(global, args)),
+        Command::Server(args) => {
+            let config = server::configured(&global, &args)?;
+            serve(&LogArgs::of_config(&config), "info", server::run(config, args))
+        }
+        Command::Doctor(args) => block_on(doctor::run(&global, args)),
         Command::Login(args) => block_on(login::login(&global, args)),
         Command::Logout => block_on(login::logout(&global)),
         Command::Project(command) => block_on(project::run(&global, command)),

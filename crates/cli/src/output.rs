@@ -245,6 +245,38 @@ fn plain_json(json: &str) -> Cow<'_, str> {
     )
 }
 
+/// An event of the log, which has one line end: its last letter. Whatever acts is spelt; of colours, those that the log itself sets stay.
+pub(crate) fn log_line(event: &str, is_json: bool, colours: bool) -> String {
+    let (text, end) = event.strip_suffix('\n').map_or((event, ""), |text| (text, "\n"));
+    let mut line = String::with_capacity(event.len());
+    let mut rest = text;
+    while let Some(place) = rest.find(acts) {
+        line.push_str(&rest[..place]);
+        rest = &rest[place..];
+        if let Some(length) = colour(rest).filter(|_| colours) {
+            line.push_str(&rest[..length]);
+            rest = &rest[length..];
+            continue;
+        }
+        let mut letters = rest.chars();
+        if let Some(letter) = letters.next() {
+            let spelt = if is_json { format!("\\u{:04x}", letter as u32) } else { spelt(letter) };
+            line.push_str(&spelt);
+        }
+        rest = letters.as_str();
+    }
+    line.push_str(rest);
+    line.push_str(end);
+    line
+}
+
+/// How long the sequence at the beginning is that sets a colour, if it is one.
+fn colour(text: &str) -> Option<usize> {
+    let numbers = text.strip_prefix("\x1b[")?;
+    let end = numbers.find(|c: char| !c.is_ascii_digit() && c != ';')?;
+    numbers[end..].starts_with('m').then_some(end + 3)
+}
+
 /// A table without lines, as columns, as wide as the terminal at most: what is longer goes on in the next line of its cell.
 pub(crate) fn table<const N: usize>(
     header: [&str; N],
@@ -356,6 +388,19 @@ mod tests {
         assert!(!plain.contains(acts), "{plain:?}");
         assert_eq!(serde_json::from_str::<Vec<String>>(&plain).unwrap(), [evil], "and it means the same");
         assert_eq!(visible("grüße 你好\tjob\n"), "grüße 你好\tjob\n", "what is harmless stays");
+    }
+
+    #[test]
+    fn s27_what_others_say_forges_no_line_of_the_log_and_moves_no_cursor() {
+        let evil = "INFO job=\"a\r\nERROR forged \u{1b}[2J\u{2028}\u{202e}\u{9b}31m\"\n";
+        let line = log_line(evil, false, false);
+        assert_eq!(line, "INFO job=\"a\\r\\nERROR forged \\x1b[2J\\u{2028}\\u{202e}\\x9b31m\"\n");
+        let coloured = log_line("\u{1b}[32mINFO\u{1b}[0m a\u{1b}[2Jb\n", false, true);
+        assert_eq!(coloured, "\u{1b}[32mINFO\u{1b}[0m a\\x1b[2Jb\n");
+        let json = serde_json::json!({ "job": "a\r\n\u{1b}\u{2028}\u{202e}\u{9b}" });
+        let line = log_line(&format!("{json}\n"), true, false);
+        assert!(!line.trim_end_matches('\n').contains(acts), "{line:?}");
+        assert_eq!(serde_json::from_str::<serde_json::Value>(&line).unwrap(), json, "and it means the same");
     }
 
     #[test]

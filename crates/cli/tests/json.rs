@@ -91,6 +91,7 @@ fn every_command_with_data_has_it_as_json_with_keys_in_camel_case() {
         (answer.code, data)
     };
     assert_eq!(ask("config-show", &[]).0, 0);
+    assert!(ask("doctor", &[]).1.as_array().is_some_and(|found| !found.is_empty()), "no server runs here");
     assert_eq!(ask("cron-next", &["0 0 12 * * ?"]).0, 0);
     assert_eq!(ask("run-get", &[&run]).0, 0);
     for line in [

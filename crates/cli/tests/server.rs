@@ -4,31 +4,10 @@
 mod common;
 
 use clockwright_testkit::patience::{PATIENCE, eventually};
+use common::rest::ask;
 use common::{Place, Running};
 use serde_json::{Value, json};
-use std::io::{Read, Write};
 use std::net::{TcpListener, TcpStream};
-
-/// One request over a socket: the status, the cookie that was set, and the body.
-fn ask(port: u16, method: &str, path: &str, headers: &[(&str, &str)], body: &Value) -> (u16, String, Value) {
-    let body = if body.is_null() { String::new() } else { body.to_string() };
-    let mut stream = TcpStream::connect(("127.0.0.1", port)).unwrap();
-    let mut request = format!(
-        "{method} {path} HTTP/1.1\r\nhost: localhost\r\nconnection: close\r\ncontent-type: application/json\r\n"
-    );
-    for (name, value) in headers {
-        request += &format!("{name}: {value}\r\n");
-    }
-    request += &format!("content-length: {}\r\n\r\n{body}", body.len());
-    stream.write_all(request.as_bytes()).unwrap();
-    let mut answer = String::new();
-    stream.read_to_string(&mut answer).unwrap();
-    let (head, body) = answer.split_once("\r\n\r\n").unwrap();
-    let status = head.split(' ').nth(1).unwrap().parse().unwrap();
-    let cookie = head.lines().find_map(|line| line.strip_prefix("set-cookie: ")).unwrap_or_default();
-    let cookie = cookie.split(';').next().unwrap_or_default().to_owned();
-    (status, cookie, serde_json::from_str(body).unwrap_or_default())
-}
 
 #[test]
 fn a_job_that_is_made_over_rest_is_run_by_a_node_and_a_restart_keeps_everything() {

@@ -139,6 +139,31 @@ fn the_library_without_features_brings_no_command_line_no_drivers_and_no_clients
     }
 }
 
+/// `make lint` asks cargo-deny where that is installed; what it would refuse is refused here as well.
+#[test]
+fn s39_nothing_comes_in_that_is_banned_or_from_elsewhere_than_the_registry_and_the_linter_asks() {
+    let read = |name: &str| std::fs::read_to_string(root().join(name)).unwrap();
+    let (gate, lock, make) = (read("deny.toml"), read("Cargo.lock"), read("Makefile"));
+    assert!(make.contains("cargo deny check bans licenses sources"));
+    for rule in ["unknown-registry = \"deny\"", "unknown-git = \"deny\"", "wildcards = \"deny\""] {
+        assert!(gate.contains(rule), "{rule}");
+    }
+    let banned: Vec<(&str, bool)> = gate
+        .lines()
+        .filter_map(|line| {
+            Some((line.trim().strip_prefix("{ name = \"")?.split_once('"')?.0, line.contains("wrappers")))
+        })
+        .collect();
+    assert!(banned.len() >= 5, "{banned:?}");
+    for (name, has_exceptions) in banned {
+        let is_there = lock.lines().any(|line| line == format!("name = \"{name}\""));
+        assert!(!is_there || has_exceptions, "{name} is banned by deny.toml");
+    }
+    for source in lock.lines().filter(|line| line.starts_with("source = ")) {
+        assert_eq!(source, "source = \"registry+https://github.com/rust-lang/crates.io-index\"");
+    }
+}
+
 /// The files of the repository, without what git ignores.
 fn files() -> Vec<PathBuf> {
     fn walk(folder: &Path, found: &mut Vec<PathBuf>) {

@@ -22,6 +22,7 @@ pub struct Meter(Arc<Counters>);
 #[derive(Debug, Default)]
 struct Counters {
     sessions: AtomicU64,
+    requests: AtomicU64,
     read: AtomicU64,
     listed: AtomicU64,
     trees: AtomicU64,
@@ -39,6 +40,8 @@ struct Counters {
 pub struct Counts {
     /// Sessions that were opened.
     pub sessions: u64,
+    /// Requests of any kind that were answered, or whose answer was lost.
+    pub requests: u64,
     /// Nodes that were asked for.
     pub read: u64,
     /// Nodes whose children were asked for.
@@ -65,6 +68,7 @@ impl Meter {
     pub fn counts(&self) -> Counts {
         let Counters {
             sessions,
+            requests,
             read,
             listed,
             trees,
@@ -78,6 +82,7 @@ impl Meter {
         let value = |counter: &AtomicU64| counter.load(Ordering::Relaxed);
         Counts {
             sessions: value(sessions),
+            requests: value(requests),
             read: value(read),
             listed: value(listed),
             trees: value(trees),
@@ -91,6 +96,7 @@ impl Meter {
     }
 
     fn answered<T>(&self, answer: Result<T, Error>) -> Result<T, Error> {
+        add(&self.0.requests, 1);
         if let Err(error) = &answer {
             add(
                 match error {
@@ -261,6 +267,7 @@ mod tests {
         let counts = Counts { commit_micros: 0, ..meter.counts() };
         let expected = Counts {
             sessions: 1,
+            requests: 6,
             read: 3,
             listed: 1,
             trees: 1,

@@ -15,6 +15,9 @@ use crate::identity::Identity;
 use crate::identity::oidc::Provider;
 use crate::identity::password::Hashing;
 use crate::mirror::Mirrors;
+use crate::observe::counts::Counted;
+use crate::observe::names::RATE_LIMITED;
+use crate::observe::{Metrics, Pulse, Pulses};
 use crate::ops::Desk;
 use crate::outcomes::Outcomes;
 use crate::registries::Registries;
@@ -26,6 +29,7 @@ use clockwright_model::Millis;
 use http::HeaderMap;
 use std::collections::HashMap;
 use std::marker::PhantomData;
+use std::sync::atomic::{AtomicBool, AtomicI64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError, Weak};
 use std::time::Duration;
 use tokio::sync::{Notify, Semaphore, SemaphorePermit, watch};
@@ -39,6 +43,8 @@ const STREAMS_EACH: usize = 10;
 const LARGE_EACH: usize = 2;
 /// How often the journal is looked at for what others did.
 const FOLLOW: Duration = Duration::from_millis(500);
+/// How long the database may take for that.
+const FOLLOWED_WITHIN: Duration = Duration::from_secs(20);
 /// How long an answer waits for the catalogue to have what it says.
 const CATCH_UP: Duration = Duration::from_secs(1);
 
@@ -79,6 +85,17 @@ pub struct App {
     pub post: Post,
     /// How it is set up.
     pub config: Arc<Config>,
+    /// What is counted.
+    pub metrics: Metrics,
+    /// What only the database can count.
+    pub counted: Counted,
+    /// Loops that turn.
+    pub pulses: Pulses,
+    /// When the journal was last followed to its end.
+    followed: Mutex<Instant>,
+    database_away: AtomicBool,
+    /// The term in which this server leads; 0 for none.
+    term: AtomicI64,
     clock: Clock,
     changed: Arc<Notify>,
     room: Semaphore,
@@ -112,6 +129,8 @@ impl App {
         registries: Registries,
         clock: Clock,
     ) -> Result<Arc<Self>, StoreError> {
+        let metrics = Metrics::default();
+        let store = store.measured(metrics.clone());
         let catalogue = Catalogue::default();
         catalogue.load(&store).await?;
         let changed = Arc::new(Notify::new());
@@ -132,15 +151,21 @@ impl App {
             room: Semaphore::new(config.requests),
             post: Post::of_config(&config),
             config: Arc::new(config),
+            metrics: metrics.clone(),
+            counted: Counted::default(),
+            pulses: Pulses::default(),
+            followed: Mutex::new(Instant::now()),
+            database_away: AtomicBool::new(false),
+            term: AtomicI64::new(0),
             clock,
             provider: Provider::default(),
-            limits: Limits::default(),
+            limits: Limits::new(metrics),
             told: Mutex::default(),
             streams: Room::default(),
             large: Room::default(),
             leaving: watch::Sender::new(false),
         });
-        tokio::spawn(follow(Arc::downgrade(&app), changed));
+        tokio::spawn(follow(Arc::downgrade(&app), app.pulses.begin("catalogue"), changed));
         Ok(app)
     }
 
@@ -148,6 +173,12 @@ impl App {
     #[must_use]
     pub fn now(&self) -> Millis {
         (self.clock)()
+    }
+
+    /// What the time is asked of.
+    #[must_use]
+    pub fn clock(&self) -> Clock {
+        Arc::clone(&self.clock)
     }
 
     /// Room for one more request.
@@ -176,6 +207,7 @@ impl App {
     /// `too-many-streams`.
     pub fn stream_slot(&self, who: &str) -> Answered<Slot> {
         self.streams.enter(who.to_owned(), STREAMS, STREAMS_EACH).map_err(|theirs| {
+            self.metrics.count(&RATE_LIMITED, &["streams"]);
             let detail =
                 format!("{theirs} of your streams are open, and {STREAMS_EACH} may be; {STREAMS} in all");
             Problem::new(Code::TooManyStreams, detail).retry(5).into()
@@ -188,11 +220,41 @@ impl App {
     /// `rate-limited`.
     pub fn large_slot(&self, who: &str) -> Answered<Slot> {
         self.large.enter(who.to_owned(), usize::MAX, LARGE_EACH).map_err(|theirs| {
+            self.metrics.count(&RATE_LIMITED, &["large"]);
             let detail = format!(
                 "{theirs} applies or bulk operations of yours are under way, and {LARGE_EACH} may be at once"
             );
             Problem::new(Code::RateLimited, detail).retry(1).into()
         })
+    }
+
+    /// How many streams are open.
+    #[must_use]
+    pub fn streams(&self) -> usize {
+        self.streams.taken()
+    }
+
+    /// How long ago the journal was last followed to its end.
+    #[must_use]
+    pub fn followed(&self) -> Duration {
+        self.followed.lock().unwrap_or_else(PoisonError::into_inner).elapsed()
+    }
+
+    /// True while the database does not answer.
+    #[must_use]
+    pub fn database_away(&self) -> bool {
+        self.database_away.load(Ordering::Relaxed)
+    }
+
+    /// The term in which this server leads; 0 while it does not.
+    #[must_use]
+    pub fn term(&self) -> i64 {
+        self.term.load(Ordering::Relaxed)
+    }
+
+    /// This server leads in this term from now on; 0 for no more.
+    pub(crate) fn leads(&self, term: i64) {
+        self.term.store(term, Ordering::Relaxed);
     }
 
     /// Turns true when the server leaves: what goes on is to end.
@@ -345,15 +407,21 @@ impl<T: Answer> Answer for Told<T> {
 }
 
 /// Keeps the catalogue up to date: at once after a commit of this server, and every half second for those of others.
-async fn follow(app: Weak<App>, changed: Arc<Notify>) {
-    let mut away = false;
+async fn follow(app: Weak<App>, pulse: Pulse, changed: Arc<Notify>) {
     let mut looked = Instant::now();
     loop {
         let _ = tokio::time::timeout(FOLLOW, changed.notified()).await;
         let Some(app) = app.upgrade() else { return };
-        match app.catalogue.follow(&app.store).await {
-            Ok(()) => {
-                away = false;
+        let followed = tokio::time::timeout(FOLLOWED_WITHIN, app.catalogue.follow(&app.store));
+        let why = match pulse.during(followed).await {
+            Ok(Ok(())) => None,
+            Ok(Err(error)) => Some(error.to_string()),
+            Err(_) => Some("the database does not answer".to_owned()),
+        };
+        let was_away = app.database_away.swap(why.is_some(), Ordering::Relaxed);
+        match why {
+            None => {
+                *app.followed.lock().unwrap_or_else(PoisonError::into_inner) = Instant::now();
                 if looked.elapsed() >= FOLLOW {
                     looked = Instant::now();
                     // Bookkeeping is no news: a moment later it is looked at again.
@@ -362,11 +430,10 @@ async fn follow(app: Weak<App>, changed: Arc<Notify>) {
                 // Whoever waits for a commit to be in the lists does not wait for the index.
                 drop(tokio::spawn(async move { app.catalogue.index().await }));
             }
-            Err(error) if !away => {
-                away = true;
-                tracing::warn!(%error, "the journal cannot be followed: lists stay as they were");
+            Some(why) if !was_away => {
+                tracing::warn!(why, "the journal cannot be followed: lists stay as they were");
             }
-            Err(_) => {}
+            Some(_) => {}
         }
     }
 }

@@ -75,6 +75,12 @@ impl Histories {
         self.entries.keys().cloned().collect()
     }
 
+    /// The store of this name, if it is open.
+    #[must_use]
+    pub fn opened(&self, name: &str) -> Option<History> {
+        self.entries.get(name)?.there()
+    }
+
     /// The store of this name.
     ///
     /// # Errors

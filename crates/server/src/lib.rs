@@ -24,6 +24,7 @@
 //! - [`identity`]: who comes in.
 //! - [`http`]: the interface.
 //! - [`listen`]: the sockets, and TLS.
+//! - [`observe`]: metrics, and how the server is.
 
 pub mod alerts;
 pub mod app;
@@ -40,13 +41,16 @@ pub mod identity;
 pub mod listen;
 pub mod local;
 pub mod mirror;
+pub mod observe;
 pub mod ops;
 pub mod outcomes;
 pub mod registries;
+mod rescue;
 pub(crate) mod room;
 pub mod sealing;
 pub mod server;
 pub mod store;
 pub mod sync;
 
+pub use rescue::{NoRescue, rescue};
 pub use server::{Server, StartError, setup_link, tls};

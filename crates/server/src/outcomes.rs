@@ -3,6 +3,8 @@
 
 use crate::app::App;
 use crate::decide::alerts::judge::State;
+use crate::observe::Metrics;
+use crate::observe::names::{FIRE_LATENESS, FIRES, RUN_SECONDS};
 use crate::store::ProjectRow;
 use clockwright_api::At;
 use clockwright_events::StateRow;
@@ -30,8 +32,10 @@ struct Store {
     jobs: HashMap<String, HashMap<String, BTreeMap<Item, State>>>,
     /// The greatest change that is in here, by the database's clock.
     since: Millis,
-    /// Everything up to the last look is in here, and the store answered it.
-    is_seen: bool,
+    /// Everything up to some look is in here.
+    is_read: bool,
+    /// It did not answer when it was last asked.
+    is_away: bool,
 }
 
 /// How a job or an item last ended.
@@ -86,12 +90,32 @@ impl Outcomes {
     #[must_use]
     pub fn is_seen(&self, store: &str) -> bool {
         let stores = self.stores.read().unwrap_or_else(PoisonError::into_inner);
-        stores.get(store).is_some_and(|store| store.is_seen)
+        stores.get(store).is_some_and(|store| store.is_read && !store.is_away)
     }
 
-    fn seen(&self, store: &str, is_seen: bool) {
+    /// How many stores did not answer when they were last asked.
+    #[must_use]
+    pub fn away(&self) -> u64 {
+        let stores = self.stores.read().unwrap_or_else(PoisonError::into_inner);
+        stores.values().filter(|store| store.is_away).count() as u64
+    }
+
+    /// Whether it was ever read to its end: what was settled before that is no news.
+    fn is_read(&self, store: &str) -> bool {
+        let stores = self.stores.read().unwrap_or_else(PoisonError::into_inner);
+        stores.get(store).is_some_and(|store| store.is_read)
+    }
+
+    fn asked(&self, store: &str, answered: bool) {
         let mut stores = self.stores.write().unwrap_or_else(PoisonError::into_inner);
-        stores.entry(store.to_owned()).or_default().is_seen = is_seen;
+        let store = stores.entry(store.to_owned()).or_default();
+        store.is_read |= answered;
+        store.is_away = !answered;
+    }
+
+    /// Nobody asks for it any more.
+    fn forget(&self, store: &str) {
+        self.stores.write().unwrap_or_else(PoisonError::into_inner).remove(store);
     }
 
     fn since(&self, store: &str) -> Millis {
@@ -99,23 +123,41 @@ impl Outcomes {
         stores.get(store).map_or(0, |store| store.since)
     }
 
-    fn put(&self, store: &str, rows: Vec<StateRow>) {
+    /// Takes in what changed; `news` counts those fires that are newer than what was known.
+    fn put(&self, store: &str, rows: Vec<StateRow>, news: Option<&Metrics>) {
         let mut stores = self.stores.write().unwrap_or_else(PoisonError::into_inner);
         let store = stores.entry(store.to_owned()).or_default();
         for row in rows {
             store.since = store.since.max(row.changed);
             let state = State {
                 item: row.item,
-                outcome: row.outcome.as_str(),
                 fire: row.fire_time,
+                outcome: row.outcome.as_str(),
                 streak: u32::try_from(row.streak).unwrap_or(u32::MAX),
                 decided: row.decided,
                 took: row.took,
                 good: row.good,
             };
-            store.jobs.entry(row.namespace).or_default().entry(row.job).or_default().insert(row.item, state);
+            let (start, outcome) = (row.start, state.outcome);
+            let items = store.jobs.entry(row.namespace).or_default().entry(row.job).or_default();
+            let before = items.insert(row.item, state);
+            if let Some(metrics) = news
+                && before.is_none_or(|before| before.fire < state.fire)
+            {
+                metrics.count(&FIRES, &[outcome]);
+                if let Some(start) = start {
+                    metrics.took(&FIRE_LATENESS, &[], millis(start - state.fire));
+                }
+                if let Some(took) = state.took {
+                    metrics.took(&RUN_SECONDS, &[], millis(took));
+                }
+            }
         }
     }
+}
+
+fn millis(millis: Millis) -> Duration {
+    Duration::from_millis(millis.max(0).unsigned_abs())
 }
 
 fn shown(state: State) -> Last {
@@ -132,9 +174,10 @@ fn shown(state: State) -> Last {
 
 /// Follows all stores that projects name, until it is dropped.
 pub async fn watch(app: Arc<App>) {
+    let pulse = app.pulses.begin("outcomes");
     loop {
-        look(&app).await;
-        tokio::time::sleep(EVERY).await;
+        pulse.during(look(&app)).await;
+        pulse.during(tokio::time::sleep(EVERY)).await;
     }
 }
 
@@ -142,10 +185,12 @@ pub async fn watch(app: Arc<App>) {
 pub async fn look(app: &App) {
     for name in app.histories.names() {
         if !app.catalogue.projects().iter().any(|project| project.store == name) {
+            app.outcomes.forget(&name);
             continue;
         }
-        let followed = follow(app, &name).await;
-        app.outcomes.seen(&name, followed.is_ok());
+        let news = app.outcomes.is_read(&name).then_some(&app.metrics);
+        let followed = follow(app, &name, news).await;
+        app.outcomes.asked(&name, followed.is_ok());
         if let Err(why) = followed {
             tracing::debug!(store = name, why, "the last outcomes of jobs are not followed now");
         }
@@ -153,14 +198,14 @@ pub async fn look(app: &App) {
 }
 
 /// Reads what changed since; why it could not.
-async fn follow(app: &App, name: &str) -> Result<(), String> {
+async fn follow(app: &App, name: &str, news: Option<&Metrics>) -> Result<(), String> {
     let history = app.histories.of(name).await.map_err(|error| error.to_string())?;
     let mut most = AT_ONCE;
     let mut since = (app.outcomes.since(name) - OVERLAP).max(0);
     loop {
         let rows = history.states(since, most).await.map_err(|error| error.to_string())?;
         let (count, last) = (rows.len(), rows.last().map_or(since, |row| row.changed));
-        app.outcomes.put(name, rows);
+        app.outcomes.put(name, rows, news);
         if count < most {
             return Ok(());
         }

@@ -5,7 +5,7 @@
 
 use async_trait::async_trait;
 use clockwright_registry::keeper::{Begin, KeeperOptions, Told};
-use clockwright_registry::{Connect, Error, Keeper, SharedRegistry};
+use clockwright_registry::{Connect, Counts, Error, Facade, Keeper, Meter, SharedRegistry};
 use std::collections::BTreeMap;
 use std::sync::{Arc, PoisonError, RwLock};
 use std::time::Duration;
@@ -33,10 +33,22 @@ struct Entry {
     source: Source,
     keeper: Mutex<Option<Keeper>>,
     now: Arc<RwLock<State>>,
+    meter: Meter,
 }
 
-/// The session, or why there is none.
-type State = Result<SharedRegistry, String>;
+/// The session, or why there is none; nothing where none was asked for yet.
+type State = Result<SharedRegistry, Option<String>>;
+
+/// Whether there is a session.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Standing {
+    /// There is.
+    Open,
+    /// None was asked for yet.
+    Unasked,
+    /// There is none, for this reason.
+    Away(String),
+}
 
 /// There is no session now.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -76,6 +88,11 @@ impl Begin for Nothing {
     }
 }
 
+/// A session whose requests are counted.
+fn counted(registry: SharedRegistry, meter: &Meter) -> State {
+    Ok(Arc::new(Facade::new(registry, meter.clone())))
+}
+
 impl Registries {
     /// These registries; none is opened yet.
     #[must_use]
@@ -83,7 +100,8 @@ impl Registries {
         let entry = |source| Entry {
             source,
             keeper: Mutex::new(None),
-            now: Arc::new(RwLock::new(Err("it was never reached".to_owned()))),
+            now: Arc::new(RwLock::new(Err(None))),
+            meter: Meter::default(),
         };
         Self { entries: sources.into_iter().map(|(name, source)| (name, entry(source))).collect() }
     }
@@ -92,6 +110,20 @@ impl Registries {
     #[must_use]
     pub fn names(&self) -> Vec<String> {
         self.entries.keys().cloned().collect()
+    }
+
+    /// Each registry, whether there is a session with it, and what was asked of it since the start.
+    #[must_use]
+    pub fn standing(&self) -> Vec<(String, Standing, Counts)> {
+        let standing = |entry: &Entry| match entry.now() {
+            Ok(_) => Standing::Open,
+            Err(None) => Standing::Unasked,
+            Err(Some(why)) => Standing::Away(why),
+        };
+        self.entries
+            .iter()
+            .map(|(name, entry)| (name.clone(), standing(entry), entry.meter.counts()))
+            .collect()
     }
 
     /// True when nodes of this registry are made for a credential.
@@ -113,31 +145,31 @@ impl Registries {
         let mut keeper = entry.keeper.lock().await;
         if keeper.is_none() {
             // The first attempt is made for whoever asks; from then on the keeper tries by itself.
-            let now = Arc::clone(&entry.now);
+            let (now, meter) = (Arc::clone(&entry.now), entry.meter.clone());
             let started = Keeper::start(
                 Arc::clone(&entry.source.connect),
                 Nothing,
                 KeeperOptions::default(),
                 move |told| match told {
-                    Told::Opened(opened) => set(&now, Ok(opened.registry)),
-                    Told::Lost { .. } => set(&now, Err("its session is over".to_owned())),
+                    Told::Opened(opened) => set(&now, counted(opened.registry, &meter)),
+                    Told::Lost { .. } => set(&now, Err(Some("its session is over".to_owned()))),
                     Told::Hint { .. } | Told::Timeout { .. } => {}
                 },
             );
             match started.await {
                 Ok((kept, opened)) => {
                     *keeper = Some(kept);
-                    set(&entry.now, Ok(opened.registry));
+                    set(&entry.now, counted(opened.registry, &entry.meter));
                 }
                 Err(error) => {
                     let why = error.to_string();
-                    set(&entry.now, Err(why.clone()));
+                    set(&entry.now, Err(Some(why.clone())));
                     return Err(away(why));
                 }
             }
         }
         drop(keeper);
-        entry.now().map_err(away)
+        entry.now().map_err(|why| away(why.unwrap_or_else(|| "it was never reached".to_owned())))
     }
 
     /// Ends all sessions.

@@ -44,6 +44,13 @@ impl<K: Eq + Hash + Clone> Room<K> {
     }
 }
 
+impl<K> Room<K> {
+    /// How many places are taken.
+    pub(crate) fn taken(&self) -> usize {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).all
+    }
+}
+
 impl<K: Eq + Hash> Drop for Place<K> {
     fn drop(&mut self) {
         let mut counts = self.room.lock().unwrap_or_else(PoisonError::into_inner);

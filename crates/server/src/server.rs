@@ -11,6 +11,7 @@ use crate::http::v1::links;
 use crate::listen::tls::{Tls, TlsError};
 use crate::listen::{self, Listening};
 use crate::mirror;
+use crate::observe;
 use crate::ops;
 use crate::outcomes;
 use crate::registries::Registries;
@@ -19,7 +20,7 @@ use crate::store::{LinkKind, ServerRow, Store, StoreError};
 use clockwright_api::people::NewLink;
 use serde_json::Value;
 use std::net::SocketAddr;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 use tokio::net::TcpListener;
 use tokio::sync::watch;
@@ -27,7 +28,6 @@ use tokio::task::JoinHandle;
 
 /// How often a server says that it lives.
 const LIVES: Duration = Duration::from_secs(5);
-
 /// How long a server that is not ready any more goes on to answer, so that those who ask `/readyz` every few seconds send nobody more here.
 const HEARD: Duration = Duration::from_secs(5);
 
@@ -51,6 +51,10 @@ pub struct Server {
     recalling: JoinHandle<()>,
     /// Tells by itself that the database is away.
     alarming: JoinHandle<()>,
+    /// Keeps the metrics small.
+    measuring: JoinHandle<()>,
+    /// Answers who asks for the metrics without signing in.
+    telling: Option<JoinHandle<()>>,
 }
 
 /// Why a server does not start.
@@ -94,27 +98,35 @@ impl Server {
         registries: Registries,
         clock: Clock,
     ) -> Result<Self, StartError> {
-        let store = Store::open(config.database.reveal()).await?;
         let listen = config.listen;
-        let vault = sealing::unlock(&store, &config).await?;
-        let app = App::new(store, vault, config, registries, clock).await?;
         let failed = |reason| StartError::Listen { address: listen, reason };
         let listener = TcpListener::bind(listen).await.map_err(failed)?;
         let address = listener.local_addr().map_err(failed)?;
         let (closing, closed) = watch::channel(false);
+        let inside = Arc::new(OnceLock::new());
         let serving = tokio::spawn(listen::serve(Listening {
             listener,
             tls: tls.clone(),
-            router: http::service(Arc::clone(&app)),
-            leaving: closed,
-            config: Arc::clone(&app.config),
+            router: http::door(Arc::clone(&inside)),
+            leaving: closed.clone(),
+            config: Arc::new(config.clone()),
         }));
+        let app = match load(config, registries, clock).await {
+            Ok(app) => app,
+            Err(error) => {
+                serving.abort();
+                return Err(error);
+            }
+        };
+        let _ = inside.set(http::service(Arc::clone(&app)));
+        let telling = tell_metrics(&app, closed).await;
         let lead = Lead::start(Arc::clone(&app));
         let living = tokio::spawn(live(Arc::clone(&app)));
         let mirroring = tokio::spawn(mirror::watch(Arc::clone(&app)));
         let resuming = tokio::spawn(ops::resume::watch(Arc::clone(&app)));
         let recalling = tokio::spawn(outcomes::watch(Arc::clone(&app)));
         let alarming = tokio::spawn(alerts::own::watch(Arc::clone(&app)));
+        let measuring = tokio::spawn(observe::watch(Arc::clone(&app)));
         Ok(Self {
             app,
             address,
@@ -127,6 +139,8 @@ impl Server {
             resuming,
             recalling,
             alarming,
+            measuring,
+            telling,
         })
     }
 
@@ -171,6 +185,10 @@ impl Server {
         self.mirroring.abort();
         self.recalling.abort();
         self.alarming.abort();
+        self.measuring.abort();
+        if let Some(telling) = self.telling {
+            let _ = telling.await;
+        }
         self.app.registries.close().await;
         // Who does not find the row any more need not wait for it to grow old.
         let _ = self.app.store.server_gone(&self.app.id).await;
@@ -185,6 +203,27 @@ impl Server {
     }
 }
 
+/// Opens the store and loads what lists need.
+async fn load(config: Config, registries: Registries, clock: Clock) -> Result<Arc<App>, StartError> {
+    let store = Store::open(config.database.reveal()).await?;
+    let vault = sealing::unlock(&store, &config).await?;
+    Ok(App::new(store, vault, config, registries, clock).await?)
+}
+
+/// Lets whoever reaches `metrics.listen` read them. That the address is not to be had keeps no server from its work.
+async fn tell_metrics(app: &Arc<App>, leaving: watch::Receiver<bool>) -> Option<JoinHandle<()>> {
+    let address = app.config.metrics_listen?;
+    let listener = match TcpListener::bind(address).await {
+        Ok(listener) => listener,
+        Err(error) => {
+            tracing::warn!(%address, %error, "the metrics are not told there: `metrics.listen` is not to be had");
+            return None;
+        }
+    };
+    let (router, config) = (http::open_metrics(Arc::clone(app)), Arc::clone(&app.config));
+    Some(tokio::spawn(listen::serve(Listening { listener, tls: None, router, leaving, config })))
+}
+
 /// Says every few seconds that this server lives. What a server began that is silent for longer is taken up by another one.
 async fn live(app: Arc<App>) {
     let host = rustix::system::uname().nodename().to_string_lossy().into_owned();
@@ -196,11 +235,13 @@ async fn live(app: Arc<App>) {
         started: app.now(),
         seen: app.now(),
     };
+    let pulse = app.pulses.begin("presence");
     loop {
-        if let Err(error) = app.store.server_seen(&ServerRow { seen: app.now(), ..row.clone() }).await {
+        let row = ServerRow { seen: app.now(), ..row.clone() };
+        if let Err(error) = pulse.during(app.store.server_seen(&row)).await {
             tracing::debug!(%error, "the others are told later that this server lives");
         }
-        tokio::time::sleep(LIVES).await;
+        pulse.during(tokio::time::sleep(LIVES)).await;
     }
 }
 

@@ -55,12 +55,25 @@ fn not_built_in(feature: &str) -> String {
 /// # Errors
 /// Those of [`OpenError`].
 pub async fn connect(address: &str, schema: &'static Schema) -> Result<Db, OpenError> {
+    open(address, schema, false).await
+}
+
+/// Opens a store of this schema for reading. Nothing is made or changed.
+///
+/// # Errors
+/// [`OpenError::Missing`], [`OpenError::Behind`], and those of [`connect`].
+pub async fn connect_read_only(address: &str, schema: &'static Schema) -> Result<Db, OpenError> {
+    open(address, schema, true).await
+}
+
+async fn open(address: &str, schema: &'static Schema, read_only: bool) -> Result<Db, OpenError> {
     match Address::parse(address)? {
         Address::Memory => file::in_memory(schema).await,
+        Address::File(path) if read_only => file::open_read_only(&path, schema).await,
         Address::File(path) => file::open(&path, schema).await,
         #[cfg(any(feature = "postgres", feature = "mysql"))]
         Address::Server(address) => {
-            let mut opening = crate::server::Opening::connect(&address, schema, false).await?;
+            let mut opening = crate::server::Opening::connect(&address, schema, read_only).await?;
             opening.migrate().await?;
             Ok(opening.pool().await)
         }

@@ -270,6 +270,23 @@ impl Db {
         rows.iter().map(|row| row.try_get("detail")).collect()
     }
 
+    /// How many connections are open, and how many of them do nothing now.
+    #[must_use]
+    pub fn connections(&self) -> (usize, usize) {
+        match &self.pools {
+            Pools::Sqlite { writer, readers, .. } => {
+                let (open, idle) = (readers.size() as usize, readers.num_idle());
+                let writer =
+                    writer.as_ref().map_or((0, 0), |writer| (writer.size() as usize, writer.num_idle()));
+                (open + writer.0, idle + writer.1)
+            }
+            #[cfg(feature = "postgres")]
+            Pools::Postgres { pool, .. } => (pool.size() as usize, pool.num_idle()),
+            #[cfg(feature = "mysql")]
+            Pools::MySql { pool, .. } => (pool.size() as usize, pool.num_idle()),
+        }
+    }
+
     /// Closes all connections, after what they are doing now; a file's writer moves its log into the file.
     pub async fn close(&self) {
         match &self.pools {

@@ -24,7 +24,7 @@ pub mod server;
 pub mod statement;
 pub mod text;
 
-pub use address::{Address, connect, look};
+pub use address::{Address, connect, connect_read_only, look};
 pub use db::{Db, Ready, Row, Tx};
 pub use retry::RetryClass;
 pub use schema::{OpenError, Schema, Sessions};

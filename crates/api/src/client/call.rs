@@ -6,7 +6,7 @@ use crate::{Etag, Problem};
 use bytes::Bytes;
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 use reqwest::header::{ACCEPT, AUTHORIZATION, CONTENT_TYPE, COOKIE, ETAG, HeaderName, HeaderValue, IF_MATCH};
-use reqwest::{Method, Response, Url};
+use reqwest::{Method, Response, StatusCode, Url};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use serde_json::Value;
@@ -26,6 +26,7 @@ pub(super) struct Call<'a> {
     url: Result<Url, Error>,
     body: Option<(&'static str, Bytes)>,
     headers: Vec<(HeaderName, String)>,
+    may_be_unwell: bool,
 }
 
 impl Client {
@@ -35,7 +36,7 @@ impl Client {
             let path = path.trim_start_matches('/');
             self.inner.base.join(path).map_err(|error| Error::Address(format!("`{path}`: {error}")))
         });
-        Call { client: self, method, url, body: None, headers: Vec::new() }
+        Call { client: self, method, url, body: None, headers: Vec::new(), may_be_unwell: false }
     }
 
     pub(super) fn get(&self, pattern: &str, names: &[&str]) -> Call<'_> {
@@ -103,6 +104,12 @@ impl<'a> Call<'a> {
         self.header(IF_MATCH, version.to_string())
     }
 
+    /// Takes a 503 that is no problem for an answer: it says how the server is.
+    pub(super) fn or_unwell(mut self) -> Self {
+        self.may_be_unwell = true;
+        self
+    }
+
     /// Waits for the end, as the client does.
     pub(super) fn waits(self) -> Self {
         match self.client.wait {
@@ -157,8 +164,8 @@ impl<'a> Call<'a> {
 
     /// Sends it; the answer may be where to go.
     pub(super) async fn sent_on(self) -> Result<Response, Error> {
-        let Call { client, method, url, body, headers } = self;
-        let request = Request { client, method, url: url?, body, headers, key: None };
+        let Call { client, method, url, body, headers, may_be_unwell } = self;
+        let request = Request { client, method, url: url?, body, headers, may_be_unwell, key: None };
         request.keyed().send().await
     }
 
@@ -175,6 +182,7 @@ struct Request<'a> {
     url: Url,
     body: Option<(&'static str, Bytes)>,
     headers: Vec<(HeaderName, String)>,
+    may_be_unwell: bool,
     key: Option<String>,
 }
 
@@ -236,7 +244,14 @@ impl Request<'_> {
         if let Some(seq) = told {
             inner.seen.fetch_max(seq, Ordering::Relaxed);
         }
-        if response.status().as_u16() < 400 { Ok(response) } else { Err(refused(response).await) }
+        let is_answer = response.status().as_u16() < 400 || self.says_how_it_is(&response);
+        if is_answer { Ok(response) } else { Err(refused(response).await) }
+    }
+
+    fn says_how_it_is(&self, response: &Response) -> bool {
+        let kind = response.headers().get(CONTENT_TYPE);
+        let is_plain = kind.is_some_and(|kind| kind.as_bytes().starts_with(b"application/json"));
+        self.may_be_unwell && response.status() == StatusCode::SERVICE_UNAVAILABLE && is_plain
     }
 
     fn lost(&self, error: reqwest::Error) -> (Ended, Error) {

@@ -41,7 +41,7 @@ pub(crate) fn run(global: &Global, command: &ConfigCommand) -> Result<(), Failur
         value: said.value.clone(),
         origin: said.origin.to_string(),
     };
-    let rows: Vec<Row> = loaded.said.iter().map(row).collect();
+    let rows: Vec<Row> = loaded.config.said.iter().map(row).collect();
     show(global.output, &rows, |rows| {
         table(
             ["KEY", "VALUE", "FROM"],

@@ -53,7 +53,7 @@ pub(crate) async fn login(global: &Global, args: LoginArgs) -> Result<(), Failur
             let client = Client::new(server, Credential::None)?;
             let ask = UseLink {
                 login: if page == "setup" { Some(name(&args, &mut lines)?) } else { None },
-                password: Password::new(lines.secret("Password from now on")?),
+                password: Some(Password::new(lines.secret("Password from now on")?)),
             };
             by_session(client.account().use_link(secret, &ask).await?, global, &args).await?
         }

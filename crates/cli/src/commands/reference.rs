@@ -36,6 +36,8 @@ pub(crate) enum ReferenceCommand {
     Problems,
     /// The page about the commands
     Cli,
+    /// The page about metrics
+    Metrics,
     /// The manual: a page for each command, into this folder
     Man {
         /// The folder, made when it is missing
@@ -53,6 +55,7 @@ pub(crate) fn reference(program: Command, command: &ReferenceCommand) -> Result<
         ReferenceCommand::Permissions => print(&clockwright_server::http::reference::permissions()),
         ReferenceCommand::Problems => print(&clockwright_server::http::reference::problems()),
         ReferenceCommand::Cli => print(&page(program)),
+        ReferenceCommand::Metrics => print(&clockwright_server::observe::names::reference()),
         ReferenceCommand::Man { folder } => man(program, folder),
     }
 }

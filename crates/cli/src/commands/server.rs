@@ -44,10 +44,14 @@ pub(crate) struct ServerArgs {
     pub(crate) log: LogArgs,
 }
 
-pub(crate) async fn run(global: Global, args: ServerArgs) -> Result<(), Failure> {
+/// The configuration of the server that is to start.
+pub(crate) fn configured(global: &Global, args: &ServerArgs) -> Result<Config, Failure> {
     clockwright_runtime::limits::keep_memory_private();
+    Ok(load(global, &args.config, options(args))?.config)
+}
+
+pub(crate) async fn run(config: Config, args: ServerArgs) -> Result<(), Failure> {
     let mut signals = Signals::catch()?;
-    let config = load(&global, &args.config, options(&args))?.config;
     let addresses = addresses(&config)?;
     let tls = clockwright_server::tls(&config).map_err(|error| Failure::Usage(error.to_string()))?;
     if args.check {
@@ -55,9 +59,7 @@ pub(crate) async fn run(global: Global, args: ServerArgs) -> Result<(), Failure>
         talk("a server can start with this configuration");
         return Ok(());
     }
-    std::fs::create_dir_all(&config.data).map_err(|error| {
-        Failure::Failed(format!("cannot make the folder {}: {error}", config.data.display()))
-    })?;
+    make_private(&config.data)?;
     let _thread = SpareThread::keep()?;
     let registries = registries(addresses).await?;
     let server = Server::start(config, tls, registries, Arc::new(now)).await.map_err(failure)?;
@@ -109,11 +111,19 @@ fn options(args: &ServerArgs) -> Vec<(&'static str, &'static str, String)> {
     ]
     .into_iter()
     .filter_map(|(option, key, value)| Some((option, key, value?)))
+    .chain(args.log.said())
     .collect()
 }
 
+/// Makes the data folder, if it is missing, as one that only this user enters: databases are in it.
+fn make_private(folder: &std::path::Path) -> Result<(), Failure> {
+    use std::os::unix::fs::DirBuilderExt as _;
+    let made = std::fs::DirBuilder::new().recursive(true).mode(0o700).create(folder);
+    made.map_err(|error| Failure::Failed(format!("cannot make the folder {}: {error}", folder.display())))
+}
+
 /// The addresses of all registries, by name.
-fn addresses(config: &Config) -> Result<BTreeMap<String, Address>, Failure> {
+pub(super) fn addresses(config: &Config) -> Result<BTreeMap<String, Address>, Failure> {
     let read = |(name, address): (&str, &Secret)| {
         let address = Address::parse(address.reveal())
             .map_err(|error| Failure::Usage(format!("the registry `{name}`: {error}")))?;

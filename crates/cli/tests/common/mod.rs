@@ -1,5 +1,7 @@
 //! The binary in a folder of its own.
 
+pub mod rest;
+
 use std::io::Write as _;
 use std::net::TcpListener;
 use std::path::Path;
@@ -150,6 +152,11 @@ pub struct Running(Child);
 impl Running {
     pub fn of(child: Child) -> Self {
         Self(child)
+    }
+
+    /// Its process.
+    pub fn id(&self) -> u32 {
+        self.0.id()
     }
 
     /// Asks it to end.

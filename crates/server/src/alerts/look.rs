@@ -21,7 +21,7 @@ const RECORDS: u32 = 1_000;
 const SLOWLY: Millis = 60_000;
 const DAY: Millis = 24 * 3_600_000;
 /// How long a message that was not delivered is told.
-const DEAD: Millis = 7 * DAY;
+pub(crate) const DEAD: Millis = 7 * DAY;
 
 /// What is remembered between two looks, besides the findings themselves.
 pub(super) struct Looker {

@@ -20,6 +20,7 @@ pub mod own;
 pub mod send;
 mod tell;
 
+pub(crate) use look::DEAD;
 pub(crate) use tell::quiet;
 
 use crate::app::App;

@@ -33,10 +33,10 @@ pub struct Own {
 
 /// Watches the database until it is dropped.
 pub(crate) async fn watch(app: Arc<App>) {
-    let mut own = Own::default();
+    let (mut own, pulse) = (Own::default(), app.pulses.begin("alarm"));
     loop {
-        own.turn(&app).await;
-        tokio::time::sleep(EVERY).await;
+        pulse.during(own.turn(&app)).await;
+        pulse.during(tokio::time::sleep(EVERY)).await;
     }
 }
 

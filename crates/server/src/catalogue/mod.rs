@@ -304,6 +304,22 @@ impl Catalogue {
         }
     }
 
+    /// How many projects there are.
+    #[must_use]
+    pub fn count_projects(&self) -> usize {
+        self.read().projects.len()
+    }
+
+    /// How many jobs are in each state.
+    #[must_use]
+    pub fn states(&self) -> BTreeMap<&'static str, usize> {
+        let mut states = BTreeMap::new();
+        for job in self.read().jobs.values() {
+            *states.entry(job.state.word()).or_default() += 1;
+        }
+        states
+    }
+
     /// The names of a project's jobs.
     #[must_use]
     pub fn job_names(&self, project: &str) -> Vec<String> {

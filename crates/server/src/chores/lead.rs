@@ -35,6 +35,7 @@ use super::{Term, Work, now};
 use crate::app::App;
 use crate::config::HOME;
 use crate::decide::term::{Candidate, News, Seat, Step, Wrote};
+use crate::observe::Pulse;
 use crate::sync::Failed;
 use clockwright_model::Millis;
 use clockwright_registry::{Conflict, Error, Hint, Node, Op, Path, Registry, Session, SharedRegistry};
@@ -47,6 +48,8 @@ use tokio::time::{sleep, timeout};
 
 /// How long until it is tried again, when the registry or the database is away.
 const AGAIN: Duration = Duration::from_secs(1);
+/// How long it waits at most before it looks around.
+const TURN: Duration = Duration::from_secs(5);
 
 /// A server's part in the election.
 #[derive(Debug)]
@@ -84,12 +87,13 @@ pub(crate) async fn confirm(app: &App) -> Result<(), Failed> {
 
 /// Session after session.
 async fn take_part(app: Arc<App>, mut stop: watch::Receiver<bool>) {
+    let pulse = app.pulses.begin("election");
     let mut told = false;
     while !*stop.borrow() {
-        match Election::open(&app).await {
+        match pulse.during(Election::open(&app)).await {
             Ok(mut election) => {
                 told = false;
-                election.run(&mut stop).await;
+                election.run(&mut stop, &pulse).await;
             }
             Err(why) if !told => {
                 told = true;
@@ -137,11 +141,12 @@ impl<'a> Election<'a> {
         Ok(Self { app, registry, home, seat, words: String::new(), candidate, work: None })
     }
 
-    async fn run(&mut self, stop: &mut watch::Receiver<bool>) {
+    async fn run(&mut self, stop: &mut watch::Receiver<bool>, pulse: &Pulse) {
         let mut session = self.registry.session();
         let mut hints = self.registry.watch(&self.seat).await.ok();
         self.candidate.told(News::Opened { timeout: self.registry.terms().timeout }, now());
         while *session.borrow_and_update() != Session::Lost {
+            pulse.beat();
             if *stop.borrow() {
                 self.candidate.resign(now());
             }
@@ -153,13 +158,14 @@ impl<'a> Election<'a> {
                 Step::Wait(until) => {
                     tokio::select! {
                         () = at(until) => continue,
+                        () = sleep(TURN) => continue,
                         _ = session.changed() => continue,
                         _ = stop.changed() => continue,
                         () = hint(&mut hints) => News::Hint,
                         () = over(self.work.as_ref()) => News::Superseded,
                     }
                 }
-                step => self.carry_out(step).await,
+                step => pulse.during(self.carry_out(step)).await,
             };
             self.candidate.told(news, now());
         }
@@ -172,6 +178,7 @@ impl<'a> Election<'a> {
         let term = self.candidate.term(now());
         if let Some(work) = self.work.take_if(|work| Some(work.term.number()) != term) {
             tracing::info!(term = work.term.number(), "this server leads no more");
+            self.app.leads(0);
             work.end().await;
         }
         match (&self.work, term) {

@@ -10,6 +10,7 @@ pub mod lead;
 use crate::alerts;
 use crate::app::App;
 use crate::decide::chain::Actor;
+use crate::observe::names::{CHORE_FAILURES, CHORE_SECONDS};
 use crate::ops;
 use crate::store::{Change, StoreError};
 use crate::sync;
@@ -160,6 +161,7 @@ struct Work {
 
 impl Work {
     fn begin(app: &Arc<App>, term: Term) -> Self {
+        app.leads(term.number());
         let mut tasks = JoinSet::new();
         for chore in ALL {
             tasks.spawn(keep(chore, Arc::clone(app), term.clone()));
@@ -176,7 +178,12 @@ impl Work {
 /// Turn after turn. A chore that fails or panics takes no other one with it.
 async fn keep(chore: &'static Chore, app: Arc<App>, term: Term) {
     while term.holds() {
+        let began = std::time::Instant::now();
         let turn = AssertUnwindSafe((chore.turn)(Arc::clone(&app), term.clone())).catch_unwind().await;
+        app.metrics.took(&CHORE_SECONDS, &[chore.name], began.elapsed());
+        if !matches!(turn, Ok(Ok(()))) {
+            app.metrics.count(&CHORE_FAILURES, &[chore.name]);
+        }
         match turn {
             Ok(Ok(())) => {}
             Ok(Err(error)) => {

@@ -9,10 +9,12 @@ mod network;
 pub mod read;
 mod reference;
 pub mod table;
+mod take;
 
 pub use network::Network;
 pub use read::{Loaded, Said, Sources, read};
 pub use reference::reference;
+pub use take::log_level;
 
 use crate::decide::limits::Rate;
 use crate::http::refusal::Answered;
@@ -29,8 +31,12 @@ pub const HOME: &str = "home";
 /// How a server is set up. Each field is what its key of the table says; the default is the table's.
 #[derive(Debug, Clone)]
 pub struct Config {
+    /// Each value as it was said, without secrets, in the order of the table.
+    pub said: Vec<Said>,
     /// Where it listens.
     pub listen: SocketAddr,
+    /// Where the metrics are open to whoever comes; `None` for nowhere.
+    pub metrics_listen: Option<SocketAddr>,
     /// Its address as browsers know it: `https://jobs.example.com`, without a slash at its end.
     pub public_url: String,
     /// The data folder.
@@ -105,6 +111,10 @@ pub struct Config {
     pub reads: Rate,
     /// How often somebody may change something.
     pub changes: Rate,
+    /// What is logged.
+    pub log_level: String,
+    /// In which form.
+    pub log_format: LogFormat,
 }
 
 /// An identity provider.
@@ -137,6 +147,15 @@ pub struct Smtp {
     pub user: String,
     /// By which password.
     pub password: Secret,
+}
+
+/// The form of the log.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum LogFormat {
+    /// Lines for people.
+    Text,
+    /// A JSON object a line.
+    Json,
 }
 
 /// Who may sign in by a password.
@@ -183,7 +202,11 @@ impl Config {
     /// What the table's values are put into. None of it counts: each field has a key, whose default is set over it.
     fn blank() -> Self {
         Self {
+            said: Vec::new(),
+            log_level: String::new(),
+            log_format: LogFormat::Text,
             listen: SocketAddr::from((Ipv4Addr::LOCALHOST, 0)),
+            metrics_listen: None,
             public_url: String::new(),
             data: PathBuf::new(),
             key_file: PathBuf::new(),

@@ -55,13 +55,11 @@ pub struct Said {
     pub origin: Origin,
 }
 
-/// A configuration, and where each of its values is from.
+/// A configuration; [`Config::said`] says where each of its values is from.
 #[derive(Debug, Clone)]
 pub struct Loaded {
     /// The configuration.
     pub config: Config,
-    /// Each value, in the order of the table.
-    pub said: Vec<Said>,
 }
 
 /// One thing that is wrong.
@@ -152,7 +150,8 @@ pub fn read(sources: &Sources) -> Result<Loaded, Problems> {
     }
     let place = |key: &str| KEYS.iter().position(|row| row.fits(key).is_some());
     said.sort_by(|a, b| (place(&a.key), &a.key).cmp(&(place(&b.key), &b.key)));
-    Ok(Loaded { config, said })
+    config.said = said;
+    Ok(Loaded { config })
 }
 
 fn default_of(name: &str) -> String {
@@ -219,8 +218,19 @@ fn names_place(text: &str) -> bool {
     ["file:", "sealed:"].iter().any(|place| text.starts_with(place))
 }
 
-/// An address with its password covered.
+/// An address with its password covered, be it before the `@` or behind the `?`.
 fn without_password(text: &str) -> String {
+    let (address, parameters) = text.split_once('?').map_or((text, None), |(text, rest)| (text, Some(rest)));
+    let covered = |pair: &str| match pair.split_once('=') {
+        Some((name, _)) if name.to_ascii_lowercase().contains("password") => format!("{name}=(set)"),
+        _ => pair.to_owned(),
+    };
+    let parameters = parameters.map(|all| all.split('&').map(covered).collect::<Vec<_>>().join("&"));
+    let tail = parameters.map(|all| format!("?{all}")).unwrap_or_default();
+    format!("{}{tail}", without_user_password(address))
+}
+
+fn without_user_password(text: &str) -> String {
     let Some((scheme, rest)) = text.split_once("://") else { return text.to_owned() };
     let Some((user, place)) = rest.rsplit_once('@') else { return text.to_owned() };
     match user.split_once(':') {
@@ -353,7 +363,7 @@ mod tests {
         assert_eq!(loaded.config.public_url, "http://127.0.0.1:8899");
         assert_eq!(loaded.config.database.reveal(), "sqlite:.clockwright/control.db");
         assert_eq!(loaded.config.session_idle, 30 * 60_000);
-        assert!(loaded.said.iter().all(|said| said.origin == Origin::Default));
+        assert!(loaded.config.said.iter().all(|said| said.origin == Origin::Default));
     }
 
     #[test]
@@ -369,7 +379,7 @@ mod tests {
         sources.options = vec![("--listen", "listen", "127.0.0.1:3".to_owned())];
         let loaded = read(&sources).expect("all is right");
         let origin = |key: &str| {
-            let said = loaded.said.iter().find(|said| said.key == key).expect("it is there");
+            let said = loaded.config.said.iter().find(|said| said.key == key).expect("it is there");
             (said.value.clone(), said.origin.to_string())
         };
         assert_eq!(origin("listen"), ("127.0.0.1:3".into(), "--listen".into()));
@@ -434,9 +444,20 @@ mod tests {
         assert_eq!(loaded.config.database.reveal(), "postgres://cw:open-sesame@db/control");
         assert_eq!(loaded.config.registries["dr"].reveal(), "zookeeper://u:open-sesame@zk:2181/jobs");
         assert!(!format!("{loaded:?}").contains("sesame"), "{loaded:?}");
-        let shown = loaded.said.iter().find(|said| said.key == "registries.dr").expect("it is there");
+        let shown = loaded.config.said.iter().find(|said| said.key == "registries.dr").expect("it is there");
         assert_eq!(shown.value, "zookeeper://u:(set)@zk:2181/jobs");
         assert!(wrong(&of_text("database: file:/nowhere/at/all\n"))[0].contains("cannot be read"));
+        let text = "database: postgres://db/control?password=open-sesame&sslmode=require\n\
+                    oidc: {issuer: 'https://id.example.com', client: a, secret: open-sesame}\n";
+        let loaded = read(&of_text(text)).expect("all is right");
+        assert!(!format!("{:?}", loaded.config.said).contains("sesame"), "{:?}", loaded.config.said);
+        let shown =
+            |key: &str| loaded.config.said.iter().find(|said| said.key == key).map(|said| said.value.clone());
+        assert_eq!(
+            shown("database").as_deref(),
+            Some("postgres://db/control?password=(set)&sslmode=require")
+        );
+        assert_eq!(shown("oidc.secret").as_deref(), Some("(set)"));
     }
 
     #[test]
@@ -451,7 +472,14 @@ mod tests {
             read(&of_text(&text.replace("SECRET", &format!("'sealed:{sealed}'")))).expect("all is right");
         assert_eq!(loaded.config.oidc.expect("it is there").secret.reveal(), "open-sesame");
         let shown = |loaded: &Loaded| {
-            loaded.said.iter().find(|said| said.key == "oidc.secret").expect("it is there").value.clone()
+            loaded
+                .config
+                .said
+                .iter()
+                .find(|said| said.key == "oidc.secret")
+                .expect("it is there")
+                .value
+                .clone()
         };
         let plain = read(&of_text(&text.replace("SECRET", "open-sesame"))).expect("all is right");
         assert_eq!(shown(&plain), "(set)");
@@ -481,11 +509,11 @@ mod tests {
             );
             let loaded = read(&of_text(&text)).expect("all is right");
             assert!(!format!("{loaded:?}").contains("sesame"), "{loaded:?}");
-            let said = loaded.said.iter().find(|said| said.key == "oidc.secret").expect("it is there");
+            let said = loaded.config.said.iter().find(|said| said.key == "oidc.secret").expect("it is there");
             assert_eq!(said.value, shown);
         }
         let loaded = read(&Sources::default()).expect("the table is right");
-        let said = loaded.said.iter().find(|said| said.key == "oidc.secret").expect("it is there");
+        let said = loaded.config.said.iter().find(|said| said.key == "oidc.secret").expect("it is there");
         assert_eq!(said.value, "", "there is none");
     }
 

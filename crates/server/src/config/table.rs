@@ -1,10 +1,10 @@
 //! The keys of `clockwright.yaml`: only those that something honours.
 
-use super::{Config, HOME, Local, Oidc, Secret, Smtp};
+use super::take::{
+    another, file, log_level, metrics_listen, number, of_oidc, of_smtp, parsed, public_url, secret, text,
+};
+use super::{Config, Local, LogFormat, Secret};
 use clockwright_model::Millis;
-use std::collections::BTreeMap;
-use std::fmt::Display;
-use std::str::FromStr;
 
 /// One key.
 pub struct Key {
@@ -81,6 +81,15 @@ pub const KEYS: &[Key] = &[
         help: "Its address as browsers know it. Unless told, made of `listen`. It must be told where `listen` names all addresses of \
                the machine, or a proxy is in front.",
         take: |config, _, value| public_url(config, value.text()),
+    },
+    Key {
+        name: "metrics.listen",
+        form: Form::Text,
+        default: "127.0.0.1:8898",
+        example: "",
+        help: "Where `GET /metrics` is open to whoever reaches it, without a sign-in; `off` for nowhere. When the address is not to be had, the server \
+               starts all the same and says so in its log.",
+        take: |config, _, value| metrics_listen(config, &value.text()),
     },
     Key {
         name: "data",
@@ -503,6 +512,29 @@ pub const KEYS: &[Key] = &[
         help: "How many of them at once after a rest.",
         take: |config, _, value| number(&mut config.changes.at_once, value),
     },
+    Key {
+        name: "log.level",
+        form: Form::Text,
+        default: "info",
+        example: "",
+        help: "What is logged on stderr: `off`, `error`, `warn`, `info`, `debug`, `trace`, or a list such as `info,clockwright_server=debug`. \
+               `--log-level` and `CLOCKWRIGHT_LOG` say the same.",
+        take: |config, _, value| {
+            config.log_level = log_level(&value.text())?;
+            Ok(())
+        },
+    },
+    Key {
+        name: "log.format",
+        form: Form::Word(&["text", "json"]),
+        default: "text",
+        example: "",
+        help: "Lines for people, or a JSON object a line for collectors.",
+        take: |config, _, value| {
+            config.log_format = if value.text() == "json" { LogFormat::Json } else { LogFormat::Text };
+            Ok(())
+        },
+    },
 ];
 
 impl Key {
@@ -552,7 +584,7 @@ impl Form {
 }
 
 impl Value {
-    fn text(self) -> String {
+    pub(super) fn text(self) -> String {
         match self {
             Value::Text(text) => text,
             _ => String::new(),
@@ -565,86 +597,4 @@ impl Value {
             _ => Vec::new(),
         }
     }
-}
-
-fn parsed<T: FromStr>(place: &mut T, value: Value, what: &str) -> Result<(), String> {
-    *place = value.text().parse().map_err(|_| format!("is {what}"))?;
-    Ok(())
-}
-
-fn number<T: TryFrom<i64>>(place: &mut T, value: Value) -> Result<(), String>
-where
-    T::Error: Display,
-{
-    let Value::Number(number) = value else { return Err("is a number".to_owned()) };
-    *place = number.try_into().map_err(|error: T::Error| error.to_string())?;
-    Ok(())
-}
-
-fn text(place: &mut String, value: Value) -> Result<(), String> {
-    *place = value.text();
-    Ok(())
-}
-
-fn secret(place: &mut Secret, value: Value) -> Result<(), String> {
-    *place = Secret::from(value.text());
-    Ok(())
-}
-
-/// One more address beside that of `home`, which has a key of its own.
-fn another(
-    all: &mut BTreeMap<String, Secret>,
-    name: &str,
-    value: Value,
-    of_home: &str,
-) -> Result<(), String> {
-    if name == HOME {
-        return Err(format!("is the key `{of_home}`"));
-    }
-    secret(all.entry(name.to_owned()).or_default(), value)
-}
-
-fn file(place: &mut Option<std::path::PathBuf>, value: Value) -> Result<(), String> {
-    *place = Some(value.text()).filter(|text| !text.is_empty()).map(Into::into);
-    Ok(())
-}
-
-/// A text that counts only where mail is sent.
-fn of_smtp(config: &mut Config, value: Value, place: fn(&mut Smtp) -> &mut String) -> Result<(), String> {
-    let text = value.text();
-    if !text.is_empty() {
-        *place(config.smtp.get_or_insert_default()) = text;
-    }
-    Ok(())
-}
-
-/// A text that counts only where there is a provider.
-fn of_oidc<T: From<String>>(
-    config: &mut Config,
-    value: Value,
-    place: fn(&mut Oidc) -> &mut T,
-) -> Result<(), String> {
-    let text = value.text();
-    if !text.is_empty() {
-        *place(config.oidc.get_or_insert_default()) = text.into();
-    }
-    Ok(())
-}
-
-fn public_url(config: &mut Config, text: String) -> Result<(), String> {
-    let text = text.trim_end_matches('/');
-    if text.is_empty() {
-        config.public_url = String::new();
-        return Ok(());
-    }
-    let wrong = || "is an address such as `https://jobs.example.com`, without a path".to_owned();
-    let url = url::Url::parse(text).map_err(|_| wrong())?;
-    let is_bare =
-        url.path() == "/" && url.query().is_none() && url.fragment().is_none() && url.username().is_empty();
-    if !["http", "https"].contains(&url.scheme()) || !is_bare || url.host_str().is_none() {
-        return Err(wrong());
-    }
-    // As browsers say it in `Origin`: in small letters, without a port that goes without saying.
-    config.public_url = url.origin().ascii_serialization();
-    Ok(())
 }

@@ -11,6 +11,7 @@ pub mod claims;
 pub mod code;
 pub mod effects;
 pub mod group;
+pub mod health;
 pub mod hold;
 pub mod limits;
 pub mod ops;

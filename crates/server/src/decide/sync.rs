@@ -131,6 +131,27 @@ pub enum Verdict {
     CameBack,
 }
 
+impl Verdict {
+    /// What it is counted as, where something is written, taken over, or left to a person.
+    #[must_use]
+    pub fn counts_as(&self) -> Option<&'static str> {
+        match self {
+            Verdict::Nothing | Verdict::Record | Verdict::Wait(_) | Verdict::Forget | Verdict::CameBack => {
+                None
+            }
+            Verdict::Create => Some("create"),
+            Verdict::Write => Some("write"),
+            Verdict::Restore { .. } => Some("restore"),
+            Verdict::Overwrite(_) => Some("overwrite"),
+            Verdict::Recreate => Some("recreate"),
+            Verdict::Protect(_) => Some("protect"),
+            Verdict::Adopt { .. } => Some("adopt"),
+            Verdict::Report(_) | Verdict::Missing => Some("report"),
+            Verdict::Conflict(_) => Some("conflict"),
+        }
+    }
+}
+
 /// What somebody else wrote.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Drift {

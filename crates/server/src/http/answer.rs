@@ -51,11 +51,21 @@ pub fn events(body: Body) -> Response<Body> {
     response
 }
 
+/// Stands with a response that holds a secret.
+#[derive(Debug, Clone, Copy)]
+pub struct HoldsSecret;
+
 /// An answer of lines of JSON, as they come.
 #[must_use]
 pub fn lines(body: Body) -> Response<Body> {
+    flowing("application/x-ndjson", body)
+}
+
+/// An answer of this content type that is read as it comes.
+#[must_use]
+pub fn flowing(kind: &'static str, body: Body) -> Response<Body> {
     let mut response = Response::new(body);
-    for (name, value) in [(CONTENT_TYPE, "application/x-ndjson"), (CACHE_CONTROL, "no-store")] {
+    for (name, value) in [(CONTENT_TYPE, kind), (CACHE_CONTROL, "no-store")] {
         response.headers_mut().insert(name, HeaderValue::from_static(value));
     }
     response
@@ -115,6 +125,9 @@ impl Rendered {
     #[must_use]
     pub fn response(self) -> Response<Body> {
         let mut response = Response::new(Body::from(self.body));
+        if self.secret || self.cookie.is_some() {
+            response.extensions_mut().insert(HoldsSecret);
+        }
         *response.status_mut() = StatusCode::from_u16(self.status).unwrap_or(StatusCode::OK);
         let mut set = |name: HeaderName, value: &str| {
             if let Ok(value) = HeaderValue::from_str(value) {

@@ -25,17 +25,20 @@ use crate::http::grant::Key;
 use crate::http::limit::{Counted, Told};
 use crate::http::refusal::{Answered, Refusal};
 use crate::identity::{self, Door};
+use crate::observe::names::{HTTP_REQUESTS, HTTP_SECONDS, RATE_LIMITED};
 use axum::body::Body;
 use axum::extract::Request;
-use clockwright_api::{Code, Problem};
+use clockwright_api::{Code, Problem, paths};
 use futures::FutureExt;
 use http::header::{CONTENT_TYPE, HeaderName, HeaderValue, RETRY_AFTER, STRICT_TRANSPORT_SECURITY};
 use http::{HeaderMap, Method, Response, Uri};
 use std::collections::BTreeMap;
 use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
+/// What is answered also when there is no room: who is busy is not to be taken for dead and started anew.
+const PROBES: [&str; 4] = [paths::LIVEZ, paths::READYZ, paths::HEALTHZ, paths::HEALTH];
 /// Longest time of a request, from its first byte to its answer.
 const LONGEST: Duration = Duration::from_secs(30);
 /// The longest address, bytes.
@@ -58,6 +61,7 @@ where
 {
     let id = uuid::Uuid::now_v7().to_string();
     let method = request.method().clone();
+    let began = Instant::now();
     let mut told = None;
     let row = Row { pattern, names, takes: &takes };
     let work = answer(Arc::clone(&app), id.clone(), row, request, &mut told, call);
@@ -80,6 +84,8 @@ where
         }
     };
     let status = response.status().as_u16();
+    app.metrics.count(&HTTP_REQUESTS, &[pattern, method.as_str(), response.status().as_str()]);
+    app.metrics.took(&HTTP_SECONDS, &[pattern], began.elapsed());
     if status >= 500 {
         tracing::warn!(request = id, %method, route = pattern, status, code, "a request failed");
     } else {
@@ -121,8 +127,11 @@ where
     F: Future<Output = Answered<Response<Body>>>,
 {
     let Row { pattern, names, takes: Takes { parameters: known, largest } } = row;
-    let _room =
-        app.room().ok_or_else(|| Problem::new(Code::Busy, "too many requests are under way").retry(1))?;
+    let room = app.room();
+    if room.is_none() && !PROBES.contains(&pattern) {
+        app.metrics.count(&RATE_LIMITED, &["busy"]);
+        return Err(Problem::new(Code::Busy, "too many requests are under way").retry(1).into());
+    }
     let peer = identity::peer(&request);
     let (parts, body) = request.into_parts();
     if parts.uri.path_and_query().is_some_and(|address| address.as_str().len() > LONGEST_ADDRESS) {
@@ -215,7 +224,10 @@ async fn catch_up(app: &App, headers: &HeaderMap) -> Answered<()> {
 #[must_use]
 pub fn alone(app: &App, problem: Problem) -> Response<Body> {
     let id = uuid::Uuid::now_v7().to_string();
-    dress(refuse(problem, &id), &id, app)
+    let response = refuse(problem, &id);
+    // What stands in such an address, or as its method, is up to whoever sends it.
+    app.metrics.count(&HTTP_REQUESTS, &["none", "any", response.status().as_str()]);
+    dress(response, &id, app)
 }
 
 /// A problem as a response.
@@ -237,9 +249,9 @@ pub fn refuse(mut problem: Problem, id: &str) -> Response<Body> {
     response
 }
 
-/// The headers that every answer has.
+/// The headers by which no page of another site gets hold of an answer.
 #[must_use]
-pub fn dress(mut response: Response<Body>, id: &str, app: &App) -> Response<Body> {
+pub fn guarded(mut response: Response<Body>) -> Response<Body> {
     let headers = response.headers_mut();
     for (name, value) in [
         (
@@ -253,6 +265,14 @@ pub fn dress(mut response: Response<Body>, id: &str, app: &App) -> Response<Body
     ] {
         headers.insert(HeaderName::from_static(name), HeaderValue::from_static(value));
     }
+    response
+}
+
+/// The headers that every answer has.
+#[must_use]
+pub fn dress(response: Response<Body>, id: &str, app: &App) -> Response<Body> {
+    let mut response = guarded(response);
+    let headers = response.headers_mut();
     if app.config.is_secure() {
         headers.insert(STRICT_TRANSPORT_SECURITY, HeaderValue::from_static("max-age=31536000"));
     }

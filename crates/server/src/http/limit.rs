@@ -4,6 +4,8 @@ use crate::config::Config;
 use crate::decide::limits::{Bucket, Rate, Standing, TRIGGERS};
 use crate::http::refusal::Answered;
 use crate::identity::guess::ALL;
+use crate::observe::Metrics;
+use crate::observe::names::RATE_LIMITED;
 use clockwright_api::{Code, Problem};
 use clockwright_model::Millis;
 use http::{HeaderMap, HeaderValue};
@@ -24,8 +26,9 @@ pub enum Counted {
 }
 
 /// The buckets of this server.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub struct Limits {
+    metrics: Metrics,
     each: Mutex<HashMap<(String, Counted), Bucket>>,
     sign_ins: Mutex<Bucket>,
     triggers: Mutex<HashMap<i64, Bucket>>,
@@ -40,6 +43,12 @@ pub struct Told {
 }
 
 impl Limits {
+    /// Full buckets; what is refused is counted.
+    #[must_use]
+    pub fn new(metrics: Metrics) -> Self {
+        Self { metrics, each: Mutex::default(), sign_ins: Mutex::default(), triggers: Mutex::default() }
+    }
+
     /// Lets somebody ask once more, or not; how they stand is told either way.
     pub fn take(&self, who: &str, counted: Counted, config: &Config, now: Millis) -> (Answered<()>, Told) {
         let rate = match counted {
@@ -47,7 +56,12 @@ impl Limits {
             Counted::Change => config.changes,
         };
         let (allowed, standing) = spend(&self.each, (who.to_owned(), counted), rate, now);
-        let answer = if allowed { Ok(()) } else { Err(refused(counted, rate, standing).into()) };
+        let answer = if allowed {
+            Ok(())
+        } else {
+            self.metrics.count(&RATE_LIMITED, &[counted.name()]);
+            Err(refused(counted, rate, standing).into())
+        };
         (answer, Told { counted, rate, standing })
     }
 
@@ -60,6 +74,7 @@ impl Limits {
         if allowed {
             return Ok(());
         }
+        self.metrics.count(&RATE_LIMITED, &["triggers"]);
         let detail =
             format!("`{name}` may be triggered once a second, and {} times at once", TRIGGERS.at_once);
         Err(Problem::new(Code::RateLimited, detail).retry(standing.wait).into())
@@ -75,6 +90,7 @@ impl Limits {
         if allowed {
             return Ok(());
         }
+        self.metrics.count(&RATE_LIMITED, &["sign-ins"]);
         Err(Problem::new(Code::RateLimited, "too many sign-ins are under way").retry(standing.wait).into())
     }
 }

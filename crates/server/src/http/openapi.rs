@@ -8,7 +8,7 @@ use utoipa::openapi::request_body::RequestBodyBuilder;
 use utoipa::openapi::schema::{ComponentsBuilder, Schema};
 use utoipa::openapi::{
     Content, InfoBuilder, ObjectBuilder, OpenApi, OpenApiBuilder, PathItem, Paths, Ref, RefOr, Required,
-    Response, ResponseBuilder, Type,
+    ResponseBuilder, Type,
 };
 use utoipa::{IntoParams, ToSchema};
 
@@ -194,6 +194,7 @@ fn operation(path: &str, row: &Described, problem: &str) -> OperationBuilder {
             RequestBodyBuilder::new().content(content, content_of).required(Some(Required::True)).build(),
         ));
     }
+    let mut refusals = refusals(row);
     for (status, text, schema) in &row.operation.answers {
         let response = ResponseBuilder::new().description(text);
         let response = match schema {
@@ -202,10 +203,20 @@ fn operation(path: &str, row: &Described, problem: &str) -> OperationBuilder {
             }
             None => response,
         };
+        // One status may be an answer and a refusal: it has both forms.
+        let response = match refusals.remove(status) {
+            Some(codes) => {
+                let (told, content) = refusal(&codes, problem);
+                response.description(format!("{told}; {text}")).content(PROBLEM, content)
+            }
+            None => response,
+        };
         built = built.response(status.to_string(), response.build());
     }
-    for (status, codes) in refusals(row) {
-        built = built.response(status.to_string(), refusal(&codes, problem));
+    for (status, codes) in refusals {
+        let (told, content) = refusal(&codes, problem);
+        let response = ResponseBuilder::new().description(told).content(PROBLEM, content);
+        built = built.response(status.to_string(), response.build());
     }
     built
 }
@@ -265,10 +276,13 @@ fn refusals(row: &Described) -> BTreeMap<u16, BTreeSet<Code>> {
     all
 }
 
-fn refusal(codes: &BTreeSet<Code>, problem: &str) -> Response {
+/// The content type of a problem.
+const PROBLEM: &str = "application/problem+json";
+
+/// What is told of a refusal, and its form.
+fn refusal(codes: &BTreeSet<Code>, problem: &str) -> (String, Content) {
     let names: Vec<String> = codes.iter().map(|code| format!("`{code}`")).collect();
-    let content = Content::new(Some(Ref::from_schema_name(problem)));
-    ResponseBuilder::new().description(names.join(", ")).content("application/problem+json", content).build()
+    (names.join(", "), Content::new(Some(Ref::from_schema_name(problem))))
 }
 
 /// `get_projects_project_jobs`.

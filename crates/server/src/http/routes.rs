@@ -30,6 +30,7 @@ pub fn table() -> Routes {
     of_alerts(&mut routes);
     of_channels(&mut routes);
     of_journal(&mut routes);
+    of_system(&mut routes);
     routes
 }
 
@@ -41,6 +42,8 @@ pub fn router() -> (Router<Arc<App>>, Vec<Described>) {
 fn doors(routes: &mut Routes) {
     routes.get(Open, at::LIVEZ, "Is the server alive?", system::alive);
     routes.get(Open, at::READYZ, "May the server be sent requests?", system::ready);
+    routes.get(Open, at::HEALTHZ, "Is all well?", system::health);
+    routes.get(Open, at::HEALTH, "The same", system::health);
     routes.get(Open, at::VERSION, "Which program is it?", system::version);
     routes.get(Open, at::OPENAPI_JSON, "The document of this interface", system::document);
     routes.get(Open, at::PROBLEM, "What a problem means, and what to do about it", system::problem);
@@ -391,6 +394,18 @@ fn of_journal(routes: &mut Routes) {
     routes.get(AuditAll, at::JOURNAL_VERIFY, "Does the journal's chain hold?", journal::verify);
     routes.get(AuditRead, at::PROJECT_JOURNAL, "The journal of a project", journal::of_project);
     routes.refuses(&[Code::BadCursor]);
+}
+
+fn of_system(routes: &mut Routes) {
+    routes.get(SystemRead, at::SYSTEM, "The control servers, and which of them leads", system::system);
+    routes.get(
+        SystemRead,
+        at::SYSTEM_DOCTOR,
+        "What is not as it should be, and what to do about it",
+        system::doctor,
+    );
+    routes.get(SystemRead, at::SYSTEM_CONFIG, "The configuration in force, without secrets", system::config);
+    routes.get(MetricsRead, at::METRICS, "The metrics, in the text format of Prometheus", system::metrics);
 }
 
 #[cfg(test)]

@@ -13,12 +13,13 @@ use crate::app::App;
 use crate::decide::chain::sha256;
 use crate::decide::permit::{Principal, Scope};
 use crate::http::refusal::Answered;
+use crate::http::v1::session::RESCUE;
 use crate::store::{SessionRow, StoreError, TokenRow, UserKind, UserRow, UserState};
 use axum::extract::{ConnectInfo, Request};
-use clockwright_api::{Code, Permission};
+use clockwright_api::{Code, Permission, Role};
 use clockwright_model::Millis;
 use http::HeaderMap;
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::net::{IpAddr, SocketAddr};
 use std::sync::{Arc, Mutex, PoisonError};
 
@@ -123,13 +124,14 @@ impl Identity {
         if is_use && self.is_to_be_noted(&session.hash, now) {
             app.store.session_seen(&session.hash, now).await?;
         }
-        let (everywhere, projects) = app.catalogue.roles(&user.id, &session.groups);
+        let (everywhere, projects) = roles(app, &user.id, Some(session));
         let principal =
             Principal { id: user.id.clone(), name: user.login.clone(), everywhere, projects, scope: None };
         Ok(Door::In(Visitor {
             principal: Arc::new(principal),
             is_service: false,
-            proved_at: Some(session.auth_at),
+            // A rescue is as fresh as its hour is short; there may be no password to prove it by again.
+            proved_at: Some(if session.via == RESCUE { now } else { session.auth_at }),
         }))
     }
 
@@ -190,6 +192,18 @@ impl Identity {
         noted.insert(what.to_owned(), now);
         true
     }
+}
+
+/// What somebody holds by a session: on all projects, and on each.
+pub(crate) fn roles(
+    app: &App,
+    user: &str,
+    session: Option<&SessionRow>,
+) -> (Option<Role>, BTreeMap<i64, Role>) {
+    let groups = session.map(|session| session.groups.as_slice()).unwrap_or_default();
+    let (everywhere, projects) = app.catalogue.roles(user, groups);
+    let is_rescue = session.is_some_and(|session| session.via == RESCUE);
+    (if is_rescue { Some(Role::Admin) } else { everywhere }, projects)
 }
 
 async fn look_session(app: &App, hash: &str) -> Result<Opened, StoreError> {

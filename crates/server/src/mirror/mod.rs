@@ -17,6 +17,7 @@ use clockwright_model::{JobName, Millis};
 use clockwright_registry::{Node, Path};
 use row::{Names, Number, Row};
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 use std::time::Duration;
 use tokio::sync::broadcast;
@@ -34,6 +35,14 @@ const WAITING: usize = 4_096;
 pub struct Mirrors {
     each: RwLock<BTreeMap<i64, Arc<Mirror>>>,
     changed: broadcast::Sender<Moved>,
+    traffic: Arc<Traffic>,
+}
+
+/// What came from registries.
+#[derive(Debug, Default)]
+struct Traffic {
+    hints: AtomicU64,
+    reads: AtomicU64,
 }
 
 /// These jobs of a project look different now.
@@ -51,6 +60,7 @@ pub struct Mirror {
     project: i64,
     inner: RwLock<Picture>,
     changed: broadcast::Sender<Moved>,
+    traffic: Arc<Traffic>,
 }
 
 /// What is known of a namespace.
@@ -105,7 +115,7 @@ impl State {
 
 impl Default for Mirrors {
     fn default() -> Self {
-        Self { each: RwLock::default(), changed: broadcast::Sender::new(WAITING) }
+        Self { each: RwLock::default(), changed: broadcast::Sender::new(WAITING), traffic: Arc::default() }
     }
 }
 
@@ -117,7 +127,10 @@ impl Mirrors {
             return Arc::clone(mirror);
         }
         let mut each = self.each.write().unwrap_or_else(PoisonError::into_inner);
-        let new = || Arc::new(Mirror { project, inner: RwLock::default(), changed: self.changed.clone() });
+        let new = || {
+            let (changed, traffic) = (self.changed.clone(), Arc::clone(&self.traffic));
+            Arc::new(Mirror { project, inner: RwLock::default(), changed, traffic })
+        };
         Arc::clone(each.entry(project).or_insert_with(new))
     }
 
@@ -125,6 +138,13 @@ impl Mirrors {
     #[must_use]
     pub fn changes(&self) -> broadcast::Receiver<Moved> {
         self.changed.subscribe()
+    }
+
+    /// How many changes were hinted at, and how many nodes were read for it.
+    #[must_use]
+    pub fn traffic(&self) -> (u64, u64) {
+        let Traffic { hints, reads } = &*self.traffic;
+        (hints.load(Ordering::Relaxed), reads.load(Ordering::Relaxed))
     }
 
     fn forget(&self, project: i64) {
@@ -140,6 +160,10 @@ impl Mirror {
 
     fn write(&self) -> RwLockWriteGuard<'_, Picture> {
         self.inner.write().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn hinted(&self) {
+        self.traffic.hints.fetch_add(1, Ordering::Relaxed);
     }
 
     /// How far it is now.
@@ -194,6 +218,7 @@ impl Mirror {
 
     /// Takes in a batch of nodes. False when everything is to be read again.
     fn take_in(&self, keys: &Keys, paths: &[Path], nodes: &[Option<Node>]) -> bool {
+        self.traffic.reads.fetch_add(paths.len() as u64, Ordering::Relaxed);
         let mut changed = BTreeSet::new();
         let mut holds = true;
         let mut picture = self.write();
@@ -239,6 +264,7 @@ impl Picture {
 
 /// Keeps the mirrors of all projects, until it is dropped.
 pub async fn watch(app: Arc<App>) {
+    let pulse = app.pulses.begin("mirrors");
     let mut tasks = JoinSet::new();
     let mut known = BTreeSet::new();
     loop {
@@ -252,10 +278,13 @@ pub async fn watch(app: Arc<App>) {
                 });
             }
         }
-        tokio::select! {
-            () = app.catalogue.reached(app.catalogue.seq() + 1) => {}
-            Some(Ok(project)) = tasks.join_next() => drop(known.remove(&project)),
-        }
+        let news = async {
+            tokio::select! {
+                () = app.catalogue.reached(app.catalogue.seq() + 1) => {}
+                Some(Ok(project)) = tasks.join_next() => drop(known.remove(&project)),
+            }
+        };
+        pulse.during(news).await;
         tokio::time::sleep(GATHER).await;
     }
 }
@@ -263,8 +292,9 @@ pub async fn watch(app: Arc<App>) {
 /// One project, until it ends.
 async fn one(app: &App, project: i64) {
     let mirror = app.mirrors.of(project);
+    let pulse = app.pulses.begin(format!("mirror of {project}"));
     while let Some(row) = app.catalogue.project_of(project) {
-        let why = match crate::sync::registry_of(app, &row).await {
+        let why = match pulse.during(crate::sync::registry_of(app, &row)).await {
             Ok((registry, keys)) => {
                 let ended = async {
                     // A project that ends takes its mirror with it.
@@ -274,7 +304,7 @@ async fn one(app: &App, project: i64) {
                 };
                 let now = || app.now();
                 tokio::select! {
-                    why = session::follow(&mirror, registry, &keys, &now) => why,
+                    why = session::follow(&mirror, registry, &keys, &now, &pulse) => why,
                     () = ended => return,
                 }
             }

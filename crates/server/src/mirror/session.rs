@@ -3,6 +3,7 @@
 use super::follow::{Effect, Follow, Input, Phase};
 use super::load::{self, concerned};
 use super::{Mirror, State};
+use crate::observe::Pulse;
 use clockwright_fleet::keys::Keys;
 use clockwright_model::{JobName, Millis};
 use clockwright_registry::{Error, Hint, Op, Path, Readable, Registry, Session, SharedRegistry, read_each};
@@ -16,6 +17,8 @@ use tokio::time::Instant;
 
 /// How long the answer to a commit may take, before another one is sent.
 const PATIENCE: Duration = Duration::from_secs(10);
+/// How long it waits at most before it looks around, milliseconds.
+const TURN: Millis = 5_000;
 
 /// Something that was under way has ended.
 enum Done {
@@ -30,10 +33,11 @@ pub async fn follow(
     registry: SharedRegistry,
     keys: &Keys,
     now: &(dyn Fn() -> Millis + Send + Sync),
+    pulse: &Pulse,
 ) -> String {
     let terms = registry.terms();
     let mut hints = if terms.recursive_watch {
-        match watches(&*registry, keys).await {
+        match pulse.during(watches(&*registry, keys)).await {
             Ok(hints) => Some(hints),
             Err(error) => return error.to_string(),
         }
@@ -49,14 +53,19 @@ pub async fn follow(
     let mut under_way: FuturesUnordered<BoxFuture<'_, Done>> = FuturesUnordered::new();
     let mut effects = state.step(Input::Wake, at());
     loop {
+        pulse.beat();
         for effect in effects.drain(..) {
             under_way.push(begin(effect, mirror, &*registry, keys, now, &seen));
         }
-        let wake = began + Duration::from_millis(state.wakes().clamp(0, 86_400_000).unsigned_abs());
+        let wait = (state.wakes() - at()).clamp(0, TURN).unsigned_abs();
+        let wake = Instant::now() + Duration::from_millis(wait);
         tokio::select! {
             biased;
             hint = next(&mut hints) => match hint {
-                Some(hint) => effects = state.step(noted(keys, hint, &seen), at()),
+                Some(hint) => {
+                    mirror.hinted();
+                    effects = state.step(noted(keys, hint, &seen), at());
+                }
                 None => return "its session is over".to_owned(),
             },
             changed = session.changed() => {
@@ -68,6 +77,7 @@ pub async fn follow(
                 if matches!(done, Done::Answered(Some(_))) {
                     // All hints from before the answer are in the receivers by now, and count before it.
                     while let Some(hint) = there(&mut hints) {
+                        mirror.hinted();
                         effects.extend(state.step(noted(keys, hint, &seen), at()));
                     }
                 }

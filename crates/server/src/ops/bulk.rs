@@ -12,7 +12,7 @@
 
 use super::fail::Point;
 use super::frame::{Asked, carry_out};
-use super::run::keep_answer;
+use super::run::{keep_answer, took};
 use super::view::told;
 use super::{Live, Operated, Who, key_of};
 use crate::app::App;
@@ -457,5 +457,6 @@ async fn end(
     let told = json!({ "action": whole.action, "jobs": whole.jobs.len(), "done": done });
     change.record(record(row, ending, told, &whole.reason));
     app.commit(change).await?;
+    took(app, row);
     Ok(())
 }

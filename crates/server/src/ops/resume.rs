@@ -23,9 +23,10 @@ pub const EVERY: Duration = Duration::from_secs(3);
 
 /// Carries on what this control server has left itself, until it is dropped.
 pub async fn watch(app: Arc<App>) {
+    let pulse = app.pulses.begin("operations");
     loop {
         sleep(EVERY).await;
-        if let Err(error) = own(&app).await {
+        if let Err(error) = pulse.during(own(&app)).await {
             tracing::debug!(%error, "operations that rest cannot be looked for");
         }
     }

@@ -8,12 +8,14 @@ use crate::decide::chain::{Outcome as Ending, Record, Target};
 use crate::decide::ops::Act;
 use crate::http::answer::Rendered;
 use crate::http::refusal::Answered;
+use crate::observe::names::OPERATION_SECONDS;
 use crate::store::{Change, JobState, OperationRow, OperationState, ProjectRow, StoreError};
 use crate::sync::{self, Failed};
 use clockwright_api::operations::Outcome;
 use clockwright_model::JobName;
 use serde_json::json;
 use std::sync::Arc;
+use std::time::Duration;
 
 /// An operation that is being carried out.
 pub(super) struct Work<'a> {
@@ -230,7 +232,14 @@ async fn end(app: &App, work: &Work<'_>, ended: Ended) -> Answered<()> {
         reason: ask.reason.clone(),
     });
     app.commit(change).await?;
+    took(app, row);
     Ok(())
+}
+
+/// An operation has ended.
+pub(super) fn took(app: &App, row: &OperationRow) {
+    let time = Duration::from_millis((app.now() - row.at).max(0).unsigned_abs());
+    app.metrics.took(&OPERATION_SECONDS, &[&row.kind], time);
 }
 
 /// Keeps the answer for whoever asks again by the same key.

@@ -127,3 +127,82 @@ fn row(link: &Link) -> [Value<'_>; 19] {
         link.hash.as_str().into(),
     ]
 }
+
+#[cfg(test)]
+mod tests {
+    use crate::decide::chain::{Actor, Outcome, Record, Target};
+    use crate::store::{MemberKind, MemberRow, Store, StoreError};
+    use clockwright_api::Role;
+    use serde_json::Value;
+
+    async fn store() -> (tempfile::TempDir, Store) {
+        let folder = tempfile::tempdir().expect("there is room");
+        let address = format!("sqlite:{}", folder.path().join("control.db").display());
+        (folder, Store::open(&address).await.expect("it opens"))
+    }
+
+    async fn give_role(store: &Store, who: &str) -> Result<i64, StoreError> {
+        let mut change = store.begin(Actor::server("test"), 1).await?;
+        let (kind, by) = (MemberKind::User, String::new());
+        change
+            .put_member(&MemberRow { project: 0, kind, who: who.into(), role: Role::Admin, by, at: 1 })
+            .await?;
+        change.record(Record {
+            action: "member.set",
+            project: 0,
+            target: Target { kind: "member", id: who.into(), name: who.into() },
+            outcome: Outcome::Done,
+            code: "",
+            changes: Value::Null,
+            reason: String::new(),
+        });
+        change.commit().await
+    }
+
+    async fn run(store: &Store, statement: &'static str) {
+        let mut tx = store.write().await.expect("it is there");
+        tx.execute(store.sql(statement)).await.expect("it is a statement");
+        tx.commit().await.expect("it is there");
+    }
+
+    #[tokio::test]
+    async fn s35_what_cannot_be_recorded_is_not_done() {
+        let (_folder, store) = store().await;
+        give_role(&store, "one").await.expect("it is recorded");
+        run(&store, "ALTER TABLE CLOCKWRIGHT_JOURNAL RENAME TO GONE").await;
+        assert!(matches!(give_role(&store, "two").await, Err(StoreError::Refused(_))));
+        run(&store, "ALTER TABLE GONE RENAME TO CLOCKWRIGHT_JOURNAL").await;
+        let members: Vec<String> =
+            store.members().await.expect("it is there").into_iter().map(|row| row.who).collect();
+        assert_eq!(members, ["one"]);
+        assert_eq!(give_role(&store, "three").await, Ok(2), "and no number was lost");
+    }
+
+    #[tokio::test]
+    async fn s35_a_record_that_was_changed_is_found_by_the_doctor() {
+        let (_folder, store) = store().await;
+        for who in ["one", "two", "three"] {
+            give_role(&store, who).await.expect("it is recorded");
+        }
+        let found = async |store: &Store| -> Vec<String> {
+            let (config, registries) =
+                (crate::config::Config::default(), crate::registries::Registries::default());
+            let histories = crate::histories::Histories::default();
+            let patient = crate::observe::doctor::Patient {
+                config: &config,
+                store: Ok(store),
+                registries: &registries,
+                histories: &histories,
+                clock: std::sync::Arc::new(|| 1),
+            };
+            let found = crate::observe::doctor::examine(&patient).await;
+            found.into_iter().map(|finding| finding.code).filter(|code| code.starts_with("journal")).collect()
+        };
+        assert!(found(&store).await.is_empty());
+        run(&store, "UPDATE CLOCKWRIGHT_JOURNAL SET reason = 'because' WHERE seq = 2").await;
+        assert_eq!(found(&store).await, ["journal-broken"]);
+        run(&store, "UPDATE CLOCKWRIGHT_JOURNAL SET reason = '' WHERE seq = 2").await;
+        run(&store, "DELETE FROM CLOCKWRIGHT_JOURNAL WHERE seq = 3").await;
+        assert_eq!(found(&store).await, ["journal-broken"], "the end was cut off");
+    }
+}

@@ -18,11 +18,13 @@
 mod alerts;
 mod channels;
 mod copy;
+mod counts;
 mod guesses;
 mod holds;
 mod jobs;
 mod journal;
 mod keys;
+mod look;
 mod operations;
 mod people;
 mod projects;
@@ -47,16 +49,20 @@ pub use servers::{ServerRow, TermRow};
 pub use sync::{DriftRow, SyncRow, SyncState, Wished, kept};
 
 use crate::decide::chain::{self, Actor, Fields, NOTHING, Record};
+use crate::observe::Metrics;
+use crate::observe::names::{DATABASE_SECONDS, JOURNAL_APPEND};
 use clockwright_model::Millis;
 pub use clockwright_sql::OpenError;
 use clockwright_sql::{DatabaseError, Db, Dialect, Error, RetryClass, Row, Sql, Tx};
 use schema::SCHEMA;
+use std::time::Instant;
 
 /// The control store, open.
 pub struct Store {
     db: Db,
     /// See [`Store::plane`].
     plane: String,
+    metrics: Metrics,
 }
 
 /// Why a store did not do what it was asked.
@@ -97,7 +103,8 @@ impl Store {
     /// # Errors
     /// Those of [`OpenError`]; none shows a password.
     pub async fn open(address: &str) -> Result<Self, OpenError> {
-        let store = Self { db: clockwright_sql::connect(address, &SCHEMA).await?, plane: String::new() };
+        let db = clockwright_sql::connect(address, &SCHEMA).await?;
+        let store = Self { db, plane: String::new(), metrics: Metrics::default() };
         let plane = store.plant().await.map_err(|error| OpenError::Failed {
             path: "the control store".to_owned(),
             reason: error.to_string(),
@@ -142,6 +149,10 @@ impl Store {
                 Err(error) => return Err(error),
             }
         }
+        self.read_plane().await
+    }
+
+    async fn read_plane(&self) -> Result<String, StoreError> {
         let rows = self.fetch(self.sql("SELECT cluster FROM CLOCKWRIGHT_TERM WHERE id = 1")).await?;
         let row = rows.first().ok_or_else(|| StoreError::Refused("the term's row is missing".into()))?;
         Ok(row.text(0)?)
@@ -152,12 +163,31 @@ impl Store {
     /// # Errors
     /// The database is away.
     pub async fn begin(&self, actor: Actor, now: Millis) -> Result<Change, StoreError> {
-        Ok(Change { tx: self.write().await?, actor, now, records: Vec::new(), head: None })
+        Ok(self.change(self.write().await?, actor, now))
     }
 
     /// A transaction for what the journal does not tell: seen-times, tries, marks.
     pub(crate) async fn write(&self) -> Result<Tx, StoreError> {
-        self.db.begin().await?.ok_or_else(|| StoreError::Away("it is open for reading only".into()))
+        let began = Instant::now();
+        let tx = self.db.begin().await;
+        self.metrics.took(&DATABASE_SECONDS, &["control", "begin"], began.elapsed());
+        tx?.ok_or_else(|| StoreError::Away("it is open for reading only".into()))
+    }
+
+    fn change(&self, tx: Tx, actor: Actor, now: Millis) -> Change {
+        Change { tx, actor, now, records: Vec::new(), head: None, metrics: self.metrics.clone() }
+    }
+
+    /// The same, measured by these metrics.
+    #[must_use]
+    pub fn measured(self, metrics: Metrics) -> Self {
+        Self { metrics, ..self }
+    }
+
+    /// How many connections are open, and how many of them do nothing now.
+    #[must_use]
+    pub fn connections(&self) -> (usize, usize) {
+        self.db.connections()
     }
 
     pub(crate) fn sql(&self, head: &'static str) -> Sql<'static> {
@@ -165,7 +195,10 @@ impl Store {
     }
 
     pub(crate) async fn fetch(&self, sql: Sql<'_>) -> Result<Vec<Row>, StoreError> {
-        Ok(self.db.fetch(sql).await?)
+        let began = Instant::now();
+        let rows = self.db.fetch(sql).await;
+        self.metrics.took(&DATABASE_SECONDS, &["control", "read"], began.elapsed());
+        Ok(rows?)
     }
 
     /// The number of the last record of the journal, and its hash.
@@ -197,6 +230,7 @@ pub struct Change {
     records: Vec<Record>,
     /// Once the head is locked: the number of the first record of this change, the hash before it, and how many numbers were taken.
     head: Option<Head>,
+    metrics: Metrics,
 }
 
 struct Head {
@@ -265,6 +299,7 @@ impl Change {
         if self.records.is_empty() {
             return Err(StoreError::Refused("a change without a record".into()));
         }
+        let began = Instant::now();
         self.take(self.records.len() as i64).await?;
         let head = self.head.take().ok_or_else(|| StoreError::Refused("the head is not locked".into()))?;
         let records = std::mem::take(&mut self.records);
@@ -276,7 +311,11 @@ impl Change {
         sql.bind(last.1);
         sql.text(" WHERE id = 1");
         self.tx.execute(sql).await?;
-        self.tx.commit().await.map_err(|error| StoreError::Unclear(error.to_string()))?;
+        let commits = Instant::now();
+        let committed = self.tx.commit().await;
+        self.metrics.took(&DATABASE_SECONDS, &["control", "commit"], commits.elapsed());
+        committed.map_err(|error| StoreError::Unclear(error.to_string()))?;
+        self.metrics.took(&JOURNAL_APPEND, &[], began.elapsed());
         Ok(last.0)
     }
 

@@ -230,6 +230,27 @@ impl Store {
         self.fetch(sql).await?.iter().map(token).collect()
     }
 
+    /// Tokens that end within these instants, each with the login of its owner.
+    ///
+    /// # Errors
+    /// The database is away.
+    pub async fn tokens_ending(
+        &self,
+        from: Millis,
+        to: Millis,
+    ) -> Result<Vec<(TokenRow, String)>, StoreError> {
+        let mut sql = self.sql(
+            "SELECT t.id, t.hash, t.who, t.name, t.tail, t.scopes, t.projects, t.at, t.expires, t.used, t.used_ip, t.ended, u.login \
+             FROM CLOCKWRIGHT_TOKEN t INNER JOIN CLOCKWRIGHT_USER u ON u.id = t.who",
+        );
+        sql.must("t.ended IS NULL");
+        sql.is("t.expires >= ", from);
+        sql.is("t.expires < ", to);
+        sql.must("u.alive = ''");
+        sql.text(" ORDER BY t.expires LIMIT 1000");
+        self.fetch(sql).await?.iter().map(|row| Ok((token(row)?, row.text(12)?))).collect()
+    }
+
     /// A link, by the hash of its secret.
     ///
     /// # Errors
@@ -372,6 +393,18 @@ impl Change {
         sql.is("version = ", row.version);
         sql.must("alive = ''");
         Ok(self.execute(sql).await? == 1)
+    }
+
+    /// Somebody has come in.
+    ///
+    /// # Errors
+    /// The database is away.
+    pub async fn user_seen(&mut self, id: &str) -> Result<(), StoreError> {
+        let mut sql = self.sql("UPDATE CLOCKWRIGHT_USER SET seen = ");
+        sql.bind(self.now());
+        sql.is("id = ", id);
+        self.execute(sql).await?;
+        Ok(())
     }
 
     /// Begins a session.

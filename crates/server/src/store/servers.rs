@@ -104,7 +104,7 @@ impl Store {
     /// # Errors
     /// [`StoreError::TermOver`]; the database is away.
     pub async fn begin_in(&self, term: i64, actor: Actor, now: Millis) -> Result<Change, StoreError> {
-        Ok(Change { tx: self.write_in(Some(term)).await?, actor, now, records: Vec::new(), head: None })
+        Ok(self.change(self.write_in(Some(term)).await?, actor, now))
     }
 
     /// A transaction for what the journal does not tell, within a term if there is one.

@@ -13,7 +13,9 @@ use super::write::{By, Failed, GROUP, look_only, write_by};
 use crate::app::App;
 use crate::decide::group::Synced;
 use crate::decide::sync::Verdict;
+use crate::observe::names::SYNC_SWEEP;
 use crate::store::{ProjectRow, SyncState};
+use std::time::Instant;
 
 /// More jobs than these, …
 pub const GUARD_JOBS: usize = 50;
@@ -34,6 +36,13 @@ pub struct Swept {
 /// # Errors
 /// Nothing more was written; what was, is noted.
 pub async fn sweep(app: &App, project: &ProjectRow, confirmed: bool, by: By<'_>) -> Result<Swept, Failed> {
+    let began = Instant::now();
+    let swept = look_at_all(app, project, confirmed, by).await;
+    app.metrics.took(&SYNC_SWEEP, &[], began.elapsed());
+    swept
+}
+
+async fn look_at_all(app: &App, project: &ProjectRow, confirmed: bool, by: By<'_>) -> Result<Swept, Failed> {
     let mut ids: Vec<i64> = app.catalogue.jobs(project.id).iter().map(|job| job.id).collect();
     ids.sort_unstable();
     let mut foreseen = Vec::with_capacity(ids.len());

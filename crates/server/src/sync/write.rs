@@ -10,6 +10,7 @@ use crate::decide::group::{
     Adoption, Committed, Finding, Frame, Group, Known, Looked, News, Step, Stop, Synced, Word,
 };
 use crate::decide::sync::Access;
+use crate::observe::names::{DRIFT, SYNC_WRITES};
 use crate::registries::NoSession;
 use crate::store::{Change, DriftRow, NewJob, ProjectRow, RESTORED, StoreError, kept};
 use clockwright_fleet::keys::{Key, Keys};
@@ -264,11 +265,24 @@ impl<'a> Desk<'a> {
                     self.by.note(store.noted(self.by.number(), self.project.id, &notes, now)).await?;
                     News::Noted
                 }
-                Step::Done(synced) => return Ok(Some(synced)),
+                Step::Done(synced) => {
+                    if !looks_only {
+                        self.count(&synced);
+                    }
+                    return Ok(Some(synced));
+                }
                 Step::Stop(Stop::Split) => return Ok(None),
                 Step::Stop(stop) => return Err(self.failed(stop)),
             };
             step = group.told(news, self.app.now());
+        }
+    }
+
+    fn count(&self, synced: &[Synced]) {
+        let metrics = &self.app.metrics;
+        let project = metrics.project(&self.project.name, self.app.catalogue.count_projects());
+        for word in synced.iter().filter_map(|synced| synced.verdict.counts_as()) {
+            metrics.count(&SYNC_WRITES, &[project, word]);
         }
     }
 
@@ -352,7 +366,7 @@ impl<'a> Desk<'a> {
         let mut change = self.by.begin(self.app).await?;
         let ids: Vec<i64> = found.iter().map(|finding| finding.job.0).collect();
         let known = change.standing_drifts(&ids).await?;
-        let mut any = false;
+        let (mut any, mut kinds) = (false, Vec::new());
         for (finding, author) in found.into_iter().zip(authors) {
             let row = self.drift_row(&finding, &author);
             let is_known = known.iter().any(|there| {
@@ -364,6 +378,7 @@ impl<'a> Desk<'a> {
             }
             any = true;
             if finding.is_drift {
+                kinds.push(finding.kind);
                 change.insert_drift(&row).await?;
             }
             let action = if finding.repaired { "sync.repair" } else { "sync.drift" };
@@ -379,6 +394,7 @@ impl<'a> Desk<'a> {
         }
         if any {
             change.commit().await?;
+            kinds.into_iter().for_each(|kind| self.app.metrics.count(&DRIFT, &[kind]));
             self.app.changed();
         }
         Ok(News::Recorded)

@@ -23,12 +23,13 @@ use clockwright_api::text::{Login, Name, ProjectName, Reason, Title};
 use clockwright_api::{At, Code, Etag, Role};
 use clockwright_server::http::routes;
 use clockwright_server::mirror;
+use clockwright_server::observe::pulse::LIMIT;
 use clockwright_testkit::patience::soon;
 use futures::TryStreamExt;
 use serde_json::json;
 use std::collections::BTreeSet;
 use std::sync::{Arc, Mutex, PoisonError};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 /// Which routes were asked, each with its method.
 type Asked = Arc<Mutex<BTreeSet<(String, String)>>>;
@@ -101,6 +102,7 @@ async fn every_route_of_the_table_is_called_through_the_client() {
     client.journal(&JournalAsk::default()).await.unwrap();
     client.project("billing").journal(&JournalAsk::default()).await.unwrap();
     assert!(client.verify_journal().await.unwrap().holds);
+    system(&stage, &client).await;
     ends(&client).await;
     let (_, rows) = routes::router();
     let table: BTreeSet<_> = rows.iter().map(|row| (row.method.to_string(), row.path.to_owned())).collect();
@@ -111,7 +113,9 @@ async fn every_route_of_the_table_is_called_through_the_client() {
 
 async fn doors(nobody: &Client) {
     assert_eq!(nobody.alive().await.unwrap().status, "alive");
-    nobody.ready().await.unwrap();
+    assert_eq!(nobody.ready().await.unwrap().status, "ready");
+    assert_eq!(nobody.health().await.unwrap().status, "healthy");
+    assert_eq!(nobody.health_too().await.unwrap().status, "healthy");
     nobody.version().await.unwrap();
     assert_eq!(nobody.document().await.unwrap()["openapi"], "3.1.0");
     assert!(nobody.problem(Code::Invalid).await.unwrap().contains("invalid"));
@@ -122,7 +126,7 @@ async fn doors(nobody: &Client) {
 /// The first administrator, by the link of the start; then by their password.
 async fn first(stage: &Stage, nobody: &Client) -> Client {
     let link = clockwright_server::setup_link(&stage.app).await.unwrap().unwrap();
-    let ask = UseLink { login: Some(Login::new("root").unwrap()), password: Password::new(PASSWORD) };
+    let ask = UseLink { login: Some(Login::new("root").unwrap()), password: Some(Password::new(PASSWORD)) };
     nobody.account().use_link(secret(&link.url), &ask).await.unwrap();
     let ask = SignIn { login: Login::new("root").unwrap(), password: Password::new(PASSWORD) };
     let signed_in = nobody.account().sign_in(&ask).await.unwrap();
@@ -154,7 +158,7 @@ async fn first(stage: &Stage, nobody: &Client) -> Client {
 async fn people(stage: &Stage, client: &Client, nobody: &Client) {
     let people = client.people();
     let invited = people.invite(&person("wei")).await.unwrap();
-    let ask = UseLink { login: None, password: Password::new(PASSWORD) };
+    let ask = UseLink { login: None, password: Some(Password::new(PASSWORD)) };
     nobody.account().use_link(secret(&invited.link.url), &ask).await.unwrap();
     let id = invited.person.id.clone();
     assert_eq!(people.list(&Paging::default()).await.unwrap().items.len(), 2);
@@ -388,6 +392,17 @@ async fn sync(client: &Client) {
     refused(billing.drift("none").await, Code::NotFound);
     billing.unmanaged().await.unwrap();
     billing.adopt(&Adopt { jobs: None, dry_run: true }).await.unwrap();
+}
+
+async fn system(stage: &Stage, client: &Client) {
+    assert!(client.metrics().await.unwrap().contains("clockwright_build_info"));
+    assert_eq!(client.system().await.unwrap().seq, stage.app.catalogue.seq());
+    assert!(client.configuration().await.unwrap().0.iter().any(|setting| setting.key == "listen"));
+    client.doctor().await.unwrap();
+    let pulse = stage.app.pulses.begin("mirrors");
+    pulse.turned_at(Instant::now() - LIMIT);
+    let stuck = client.alive().await.unwrap();
+    assert_eq!((stuck.status.as_str(), stuck.troubles[0].code.as_str()), ("stuck", "loop-still"));
 }
 
 async fn ends(client: &Client) {

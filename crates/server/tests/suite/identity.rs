@@ -4,25 +4,25 @@ use crate::stage::{Caller, PASSWORD, Stage, on_each_database};
 use serde_json::json;
 
 on_each_database! {
-    the_first_administrator_comes_in_by_a_link_that_works_once
+    s02_the_first_administrator_comes_in_by_a_link_that_works_once
     another_server_asks_for_rights_as_of_what_the_client_has_seen
-    a_failed_sign_in_says_nothing_but_that_it_failed
+    s03_a_failed_sign_in_says_nothing_but_that_it_failed
     s03_a_login_waits_after_failures_and_is_not_locked_for_good
     s03_guesses_that_come_at_once_all_count
     s03_whose_login_others_guess_comes_in_from_a_browser_that_is_known
     s03_a_place_that_fails_too_often_waits_for_the_next_minute_whomever_it_guesses
     s36_who_asks_too_often_is_told_how_they_stand_and_to_come_again
-    a_session_ends_when_it_is_idle_and_when_its_owner_ends_it
-    an_eleventh_session_ends_the_oldest
-    a_change_by_cookie_from_another_site_is_refused
-    a_token_has_no_more_rights_than_its_scopes_and_ends_with_its_owner
+    s04_a_session_ends_when_it_is_idle_and_when_its_owner_ends_it
+    s04_an_eleventh_session_ends_the_oldest
+    s11_a_change_by_cookie_from_another_site_is_refused
+    s05_a_token_has_no_more_rights_than_its_scopes_and_ends_with_its_owner
     what_would_outlive_a_session_needs_a_fresh_sign_in
     the_last_administrator_cannot_be_taken_away
     passwords_are_changed_by_who_knows_the_old_one_and_other_sessions_end
     a_key_carries_a_request_out_once
 }
 
-async fn the_first_administrator_comes_in_by_a_link_that_works_once(stage: &Stage) {
+async fn s02_the_first_administrator_comes_in_by_a_link_that_works_once(stage: &Stage) {
     let link = clockwright_server::setup_link(&stage.app).await.unwrap().unwrap();
     let weak = json!({ "login": "root", "password": "password1234" });
     let (_, token) = link.url.split_once('#').unwrap();
@@ -44,7 +44,7 @@ async fn another_server_asks_for_rights_as_of_what_the_client_has_seen(stage: &S
     assert_eq!(Stage::status_at(&other, &seen, "/users").await, 200);
 }
 
-async fn a_failed_sign_in_says_nothing_but_that_it_failed(stage: &Stage) {
+async fn s03_a_failed_sign_in_says_nothing_but_that_it_failed(stage: &Stage) {
     let root = stage.admin().await;
     stage.somebody(&root, "lina", None).await;
     let nobody = Caller::default();
@@ -164,7 +164,7 @@ async fn s36_who_asks_too_often_is_told_how_they_stand_and_to_come_again(stage: 
     change().await.refused("not-found");
 }
 
-async fn a_session_ends_when_it_is_idle_and_when_its_owner_ends_it(stage: &Stage) {
+async fn s04_a_session_ends_when_it_is_idle_and_when_its_owner_ends_it(stage: &Stage) {
     let root = stage.admin().await;
     stage.pass(20 * 60_000);
     stage.get(&root, "/session").await.is(200);
@@ -181,7 +181,7 @@ async fn a_session_ends_when_it_is_idle_and_when_its_owner_ends_it(stage: &Stage
     stage.get(&Caller::default(), "/session").await.refused("not-signed-in");
 }
 
-async fn an_eleventh_session_ends_the_oldest(stage: &Stage) {
+async fn s04_an_eleventh_session_ends_the_oldest(stage: &Stage) {
     let root = stage.admin().await;
     for _ in 0..10 {
         stage.pass(1_000);
@@ -193,7 +193,7 @@ async fn an_eleventh_session_ends_the_oldest(stage: &Stage) {
     stage.get(&root, "/session").await.refused("session-over");
 }
 
-async fn a_change_by_cookie_from_another_site_is_refused(stage: &Stage) {
+async fn s11_a_change_by_cookie_from_another_site_is_refused(stage: &Stage) {
     let root = stage.admin().await;
     let project = json!({ "name": "billing" });
     for site in ["cross-site", "same-site", "none"] {
@@ -205,7 +205,7 @@ async fn a_change_by_cookie_from_another_site_is_refused(stage: &Stage) {
     stage.post(&root, "/projects", project).await.is(201);
 }
 
-async fn a_token_has_no_more_rights_than_its_scopes_and_ends_with_its_owner(stage: &Stage) {
+async fn s05_a_token_has_no_more_rights_than_its_scopes_and_ends_with_its_owner(stage: &Stage) {
     let root = stage.admin().await;
     let lina = stage.somebody(&root, "lina", Some("developer")).await;
     stage.post(&root, "/projects", json!({ "name": "billing" })).await.is(201);

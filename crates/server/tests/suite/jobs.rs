@@ -5,12 +5,12 @@ use serde_json::{Value, json};
 
 on_each_database! {
     a_job_is_made_read_and_changed_by_versions
-    a_change_of_an_old_version_is_told_what_changed_since_and_by_whom
+    s16_a_change_of_an_old_version_is_told_what_changed_since_and_by_whom
     a_change_that_changes_nothing_makes_no_version
     an_earlier_versions_settings_come_back_as_a_new_version
     all_that_is_wrong_with_settings_is_told_at_once
     what_the_registrys_layout_has_no_place_for_is_refused
-    keys_that_decide_what_runs_need_a_permission_of_their_own
+    s26_code_keys_need_a_permission_of_their_own
     pages_neither_repeat_nor_skip_a_row_while_others_change
     a_search_finds_what_a_naive_one_finds
 }
@@ -51,7 +51,7 @@ async fn a_job_is_made_read_and_changed_by_versions(stage: &Stage) {
     assert_eq!(near["fix"], "did you mean `report`?");
 }
 
-async fn a_change_of_an_old_version_is_told_what_changed_since_and_by_whom(stage: &Stage) {
+async fn s16_a_change_of_an_old_version_is_told_what_changed_since_and_by_whom(stage: &Stage) {
     let root = project(stage).await;
     stage.post(&root, "/projects/billing/jobs", simple("report", CRON)).await.is(201);
     let lina = stage.somebody(&root, "lina", Some("developer")).await;
@@ -122,7 +122,7 @@ async fn all_that_is_wrong_with_settings_is_told_at_once(stage: &Stage) {
     }
 }
 
-async fn keys_that_decide_what_runs_need_a_permission_of_their_own(stage: &Stage) {
+async fn s26_code_keys_need_a_permission_of_their_own(stage: &Stage) {
     let root = project(stage).await;
     let lina = stage.somebody(&root, "lina", Some("developer")).await;
     let script = json!({ "name": "script", "settings": {

@@ -47,6 +47,31 @@ async fn a_request_whose_length_is_said_twice_or_wrongly_is_no_request() {
     server.stop().await;
 }
 
+#[tokio::test(flavor = "multi_thread")]
+async fn s38_metrics_are_open_on_a_listener_of_their_own_that_is_loopback_unless_told_and_nowhere_else() {
+    let folder = tempfile::tempdir().unwrap();
+    let asks = |path: &str| format!("GET {path} HTTP/1.1\r\nhost: localhost\r\nconnection: close\r\n\r\n");
+    assert!(Config::default().metrics_listen.is_some_and(|address| address.ip().is_loopback()));
+    // A port that was free a moment ago.
+    let port = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
+    let server = start(folder.path(), &format!("metrics: {{listen: '127.0.0.1:{port}'}}\n")).await;
+    let open = async || TcpStream::connect(("127.0.0.1", port)).await.unwrap();
+    let said = answer(open().await, asks("/metrics").as_bytes()).await;
+    assert!(said.starts_with("HTTP/1.1 200") && said.contains("clockwright_build_info"), "{said}");
+    assert!(said.contains("x-content-type-options: nosniff"), "{said}");
+    for other in ["/", "/api/v1/projects", "/livez", "/debug/pprof"] {
+        let said = answer(open().await, asks(other).as_bytes()).await;
+        assert!(said.starts_with("HTTP/1.1 404"), "{other}: {said}");
+    }
+    let said = answer(connect(&server).await, asks("/metrics").as_bytes()).await;
+    assert!(said.starts_with("HTTP/1.1 401"), "{said}");
+    // A second server there works without them.
+    let second = start(folder.path(), &format!("metrics: {{listen: '127.0.0.1:{port}'}}\n")).await;
+    assert!(answer(connect(&second).await, ALIVE).await.starts_with("HTTP/1.1 200"));
+    second.stop().await;
+    server.stop().await;
+}
+
 /// A new certificate in the folder, and a client that trusts it alone.
 fn certify(folder: &Path) -> TlsConnector {
     let made = rcgen::generate_simple_self_signed(["localhost".to_owned()]).unwrap();

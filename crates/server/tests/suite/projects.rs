@@ -6,15 +6,15 @@ use serde_json::{Value, json};
 use std::sync::Arc;
 
 on_each_database! {
-    a_project_of_others_does_not_exist_for_who_may_not_see_it
-    a_stale_change_is_told_and_changes_nothing
+    s07_a_project_of_others_does_not_exist_for_who_may_not_see_it
+    s16_a_stale_change_is_told_and_changes_nothing
     names_and_places_of_projects_are_unique_among_those_that_live
     what_is_wrong_with_a_body_is_told_with_its_place
-    the_journal_says_who_did_what_and_its_chain_holds
-    many_writers_leave_no_gap_in_the_journal
+    s35_the_journal_says_who_did_what_and_its_chain_holds
+    s35_many_writers_leave_no_gap_in_the_journal
 }
 
-async fn a_project_of_others_does_not_exist_for_who_may_not_see_it(stage: &Stage) {
+async fn s07_a_project_of_others_does_not_exist_for_who_may_not_see_it(stage: &Stage) {
     let root = stage.admin().await;
     stage.post(&root, "/projects", json!({ "name": "billing" })).await.is(201);
     stage.post(&root, "/projects", json!({ "name": "reports" })).await.is(201);
@@ -38,7 +38,7 @@ async fn a_project_of_others_does_not_exist_for_who_may_not_see_it(stage: &Stage
     assert_eq!(near["fix"], "did you mean `reports`?");
 }
 
-async fn a_stale_change_is_told_and_changes_nothing(stage: &Stage) {
+async fn s16_a_stale_change_is_told_and_changes_nothing(stage: &Stage) {
     let root = stage.admin().await;
     let made = stage.post(&root, "/projects", json!({ "name": "billing" })).await;
     assert_eq!(made.headers["etag"], "\"v1\"");
@@ -82,7 +82,7 @@ async fn what_is_wrong_with_a_body_is_told_with_its_place(stage: &Stage) {
     stage.put(&root, "/projects", json!({})).await.refused("method-not-allowed");
 }
 
-async fn the_journal_says_who_did_what_and_its_chain_holds(stage: &Stage) {
+async fn s35_the_journal_says_who_did_what_and_its_chain_holds(stage: &Stage) {
     let root = stage.admin().await;
     stage.post(&root, "/projects", json!({ "name": "billing" })).await.is(201);
     stage.patch(&root.at(1), "/projects/billing", json!({ "title": "Bills" })).await.is(200);
@@ -104,7 +104,7 @@ async fn the_journal_says_who_did_what_and_its_chain_holds(stage: &Stage) {
     stage.get(&Caller::default(), "/journal").await.refused("not-signed-in");
 }
 
-async fn many_writers_leave_no_gap_in_the_journal(stage: &Stage) {
+async fn s35_many_writers_leave_no_gap_in_the_journal(stage: &Stage) {
     let root = stage.admin().await;
     let (before, _) = stage.app.store.head().await.unwrap();
     let writers = (0..32).map(|writer| {

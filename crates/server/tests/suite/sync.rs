@@ -174,6 +174,9 @@ async fn is_held_until_somebody_confirms(stage: &Stage, root: &Caller) {
     }
     assert_eq!(config(stage).await.0["cron"], "0 0 9 * * ?");
     assert_eq!(stage.get(root, "/projects/billing/sync").await.is(200)["held"], true);
+    stage.app.counted.renew(&stage.app).await;
+    let (status, health) = stage.look(&Caller::default(), http::Method::GET, "/healthz", None).await;
+    assert_eq!((status, &health["troubles"][0]), (503, &json!({ "code": "sync-held", "count": 1 })));
     let told = stage.get(root, "/projects/billing/journal?action=sync.held").await.is(200);
     assert_eq!(told["items"].as_array().unwrap().len(), 1, "it is told once: {told:#}");
     let confirmed = stage.post(root, "/projects/billing/sync/confirm", json!({})).await.is(200);

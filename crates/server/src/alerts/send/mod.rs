@@ -15,6 +15,7 @@ use crate::chores::{Term, Turn};
 use crate::config::{Config, Secret};
 use crate::decide::alerts::notify;
 use crate::decide::alerts::text::{self, Notice, Text};
+use crate::observe::names::DELIVERIES;
 use crate::sealing::of_channel;
 use crate::store::{ChannelRow, DeliveryRow, DeliveryState, Outcome};
 use clockwright_api::alerts::ChannelKind;
@@ -245,6 +246,8 @@ async fn one(
     if let DeliveryState::Dead = outcome.state {
         tracing::warn!(message = outcome.message, why = outcome.error, "a message is not delivered");
     }
+    let kind = channel.map_or("none", |row| row.kind.word());
+    app.metrics.count(&DELIVERIES, &[kind, outcome.state.word()]);
     term.check(app.store.delivered(term.number(), &outcome)).await
 }
 

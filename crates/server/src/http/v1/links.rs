@@ -1,6 +1,9 @@
 //! Links that let somebody in once: the first administrator, those who are invited, those who forgot, and the way in when nothing else
 //! works.
 //!
+//! A rescue is made on the machine, past all that may not work: by whoever reaches the database (`clockwright user rescue`). It changes nobody's password
+//! and gives nobody a role; its session is an administrator's for an hour, and counts as freshly proved for as long.
+//!
 //! The secret stands behind the `#` of the link's address, so no server's log ever has it. It is used up by the transaction that does what it
 //! is for.
 
@@ -12,8 +15,9 @@ use crate::http::grant::{Anyone, Asker};
 use crate::http::parts::{Body, Client, Named};
 use crate::http::refusal::Answered;
 use crate::identity::{password, secret};
+use crate::observe::names::SIGN_INS;
 use crate::store::{Change, LinkKind, LinkRow, MemberKind, MemberRow, UserKind, UserRow, UserState};
-use clockwright_api::people::{NewLink, UseLink};
+use clockwright_api::people::{NewLink, Password, UseLink};
 use clockwright_api::{At, Code, Problem, Role};
 use clockwright_model::Millis;
 use serde::Deserialize;
@@ -23,13 +27,13 @@ use utoipa::IntoParams;
 
 /// How long a link is valid, milliseconds.
 pub(crate) const VALID: Millis = 24 * 3_600_000;
-/// How long a session lives that began by a rescue, milliseconds.
-const RESCUE: Millis = 3_600_000;
+/// How long a rescue may wait, and how long the session lives that began by it, milliseconds.
+pub(crate) const RESCUE: Millis = 3_600_000;
 
 /// Makes a link for somebody, as a part of a change, and shows it once.
 pub(crate) async fn make(app: &App, change: &mut Change, kind: LinkKind, who: &str) -> Answered<NewLink> {
     let secret = secret::random();
-    let expires = change.now() + VALID;
+    let expires = change.now() + if kind == LinkKind::Rescue { RESCUE } else { VALID };
     let row = LinkRow {
         hash: sha256(secret.as_bytes()),
         kind,
@@ -56,7 +60,10 @@ pub(in crate::http) async fn use_up(
     Body(ask): Body<UseLink>,
     client: Client,
 ) -> Answered<SignedIn> {
-    let used = || Problem::new(Code::LinkUsed, "the link was used, is too old, or never was one");
+    let used = || {
+        app.metrics.count(&SIGN_INS, &["link", "refused"]);
+        Problem::new(Code::LinkUsed, "the link was used, is too old, or never was one")
+    };
     let hash = sha256(token.as_bytes());
     let link = app
         .store
@@ -78,10 +85,9 @@ pub(in crate::http) async fn use_up(
             .at("/login", "is to be left away")
             .into());
     }
-    let known = [user.login.as_str(), user.name.as_str(), user.mail.as_str()];
-    password::check(ask.password.reveal(), app.config.password_min, &known)?;
-    user.password = app.hashing.hash(ask.password.reveal().to_owned()).await?;
-    user.password_at = Some(app.now());
+    if link.kind != LinkKind::Rescue {
+        choose(&app, &mut user, ask.password.as_ref()).await?;
+    }
     let actor = Actor {
         kind: ActorKind::Person,
         id: user.id.clone(),
@@ -96,7 +102,7 @@ pub(in crate::http) async fn use_up(
     if link.kind == LinkKind::Setup {
         change.insert_user(&user).await?;
         make_admin(&mut change, &user).await?;
-    } else {
+    } else if link.kind != LinkKind::Rescue {
         user.state = UserState::Active;
         if !change.update_user(&user).await? {
             return Err(used().into());
@@ -111,8 +117,23 @@ pub(in crate::http) async fn use_up(
     };
     change.record(done(action, 0, target("user", &user.id, &user.login), json!(null), ""));
     let longest = if link.kind == LinkKind::Rescue { RESCUE } else { app.config.session_longest };
-    let proof = Proof { way: "link", groups: Vec::new(), longest, at: app.now() };
+    let way = if link.kind == LinkKind::Rescue { session::RESCUE } else { "link" };
+    let proof = Proof { way, groups: Vec::new(), longest, at: app.now() };
     session::start(&app, change, &user, &client, proof).await
+}
+
+/// The password from now on.
+async fn choose(app: &App, user: &mut UserRow, password: Option<&Password>) -> Answered<()> {
+    let Some(password) = password else {
+        return Err(Problem::new(Code::Invalid, "a password is to be chosen")
+            .at("/password", "is missing")
+            .into());
+    };
+    let known = [user.login.as_str(), user.name.as_str(), user.mail.as_str()];
+    password::check(password.reveal(), app.config.password_min, &known)?;
+    user.password = app.hashing.hash(password.reveal().to_owned()).await?;
+    user.password_at = Some(app.now());
+    Ok(())
 }
 
 /// The first administrator, who chooses the login.
@@ -126,7 +147,7 @@ fn first(app: &App, ask: &UseLink) -> Answered<UserRow> {
 }
 
 /// Somebody who was not there before.
-pub(in crate::http) fn new_user(login: &str, name: &str, mail: &str, kind: UserKind, now: Millis) -> UserRow {
+pub(crate) fn new_user(login: &str, name: &str, mail: &str, kind: UserKind, now: Millis) -> UserRow {
     let id = uuid::Uuid::now_v7().to_string();
     UserRow {
         subject: id.clone(),

@@ -19,7 +19,7 @@ pub(super) mod plans;
 pub(super) mod projects;
 mod rows;
 pub(super) mod rules;
-pub(super) mod session;
+pub(crate) mod session;
 pub(super) mod stream;
 pub(crate) mod sync;
 pub(super) mod system;

@@ -13,6 +13,7 @@ use crate::http::openapi::Operation;
 use crate::http::parts::{Client, Kept, Query};
 use crate::http::refusal::Answered;
 use crate::identity::oidc::{self, Errand};
+use crate::observe::names::SIGN_INS;
 use crate::store::{Change, UserKind, UserRow, UserState};
 use clockwright_api::text::Login;
 use clockwright_api::{Code, Problem};
@@ -107,7 +108,21 @@ pub(in crate::http) async fn callback(
     Kept(errand): Kept,
     client: Client,
 ) -> Answered<Sent> {
-    let provider = provider(&app)?;
+    let come = back_again(&app, &anyone, back, errand, &client).await;
+    if come.is_err() {
+        app.metrics.count(&SIGN_INS, &["oidc", "refused"]);
+    }
+    come
+}
+
+async fn back_again(
+    app: &App,
+    anyone: &Anyone,
+    back: Back,
+    errand: Option<String>,
+    client: &Client,
+) -> Answered<Sent> {
+    let provider = provider(app)?;
     let errand = errand.as_deref().and_then(Errand::of_text);
     let errand = errand.filter(|errand| back.state.as_deref() == Some(errand.state.as_str()));
     let errand =
@@ -119,13 +134,13 @@ pub(in crate::http) async fn callback(
         let word: String = back.error.as_deref().unwrap_or("no code").chars().take(100).collect();
         away(format!("the provider says {word:?}"))
     })?;
-    let claims = oidc::finish(&app, provider, &errand, code).await.map_err(away)?;
+    let claims = oidc::finish(app, provider, &errand, code).await.map_err(away)?;
     let groups = claims.groups(&app.config.oidc_groups);
-    let (user, change) = come_in(&app, provider, &anyone.actor, &claims).await?;
+    let (user, change) = come_in(app, provider, &anyone.actor, &claims).await?;
     // Without a word on it, the proof may be of last week: it counts for nothing that needs a fresh one.
     let proved = claims.auth_time.unwrap_or_default().saturating_mul(1_000).min(app.now());
     let proof = Proof { way: "oidc", groups, longest: app.config.session_longest, at: proved };
-    let signed_in = session::start(&app, change, &user, &client, proof).await?;
+    let signed_in = session::start(app, change, &user, client, proof).await?;
     Ok(Sent { to: "/".to_owned(), cookie: signed_in.cookie })
 }
 

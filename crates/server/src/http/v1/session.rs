@@ -13,7 +13,8 @@ use crate::http::openapi::Operation;
 use crate::http::parts::{Body, Client};
 use crate::http::refusal::Answered;
 use crate::identity::guess::{self, Claim, Look};
-use crate::identity::secret;
+use crate::identity::{self, secret};
+use crate::observe::names::SIGN_INS;
 use crate::store::{Change, SessionRow, UserRow};
 use clockwright_api::people::{Person, Session, SignIn};
 use clockwright_api::permission::kinds::{Own, OwnChange};
@@ -54,6 +55,7 @@ pub(in crate::http) async fn begin(
     let (user_ref, session) = (user.as_ref(), client.session.as_deref());
     let claim = Claim { login, user: user_ref, password: &ask.password, ip: client.ip, session };
     let (Look::Right { weak }, Some(user)) = (guess::look(&app, claim).await?, &user) else {
+        app.metrics.count(&SIGN_INS, &["password", "refused"]);
         failed(&app, &anyone, login).await?;
         return Err(Problem::new(Code::SignInFailed, "the sign-in failed").into());
     };
@@ -94,6 +96,9 @@ fn person(anyone: &Actor, user: &UserRow) -> Actor {
     }
 }
 
+/// The way of a session that began by a rescue: it is an administrator's.
+pub(crate) const RESCUE: &str = "rescue";
+
 /// How somebody has proved who they are.
 pub(in crate::http) struct Proof {
     /// By what.
@@ -132,18 +137,20 @@ pub(in crate::http) async fn start(
         seen: now,
         ends: now + longest,
         auth_at: at,
-        via: if way == "oidc" { "oidc" } else { "local" }.to_owned(),
+        via: if ["oidc", RESCUE].contains(&way) { way } else { "local" }.to_owned(),
         ip: client.ip.to_string(),
         agent: client.agent.clone(),
         groups,
         ended: None,
     };
     change.insert_session(&session).await?;
+    change.user_seen(&user.id).await?;
     change.record(done("session.begin", 0, target("user", &user.id, &user.login), json!({ "way": way }), ""));
     app.commit(change).await?;
+    app.metrics.count(&SIGN_INS, &[way, "done"]);
     app.identity.forget();
     let cookie = cookie(app, &secret, longest / 1_000);
-    Ok(SignedIn { session: view(app, user, &session.groups, Some(session.ends)), cookie })
+    Ok(SignedIn { session: view(app, user, Some(&session)), cookie })
 }
 
 /// The cookie of a session.
@@ -161,11 +168,16 @@ fn set_cookie(app: &App, name: &str, value: &str, seconds: i64) -> String {
     format!("{name}={value}; Path=/; HttpOnly; SameSite=Lax; Max-Age={seconds}{secure}")
 }
 
-fn view(app: &App, user: &UserRow, groups: &[String], ends: Option<Millis>) -> Session {
-    let (role, each) = app.catalogue.roles(&user.id, groups);
+fn view(app: &App, user: &UserRow, session: Option<&SessionRow>) -> Session {
+    let (role, each) = identity::roles(app, &user.id, session);
     let named =
         each.into_iter().filter_map(|(id, role)| Some((app.catalogue.project_of(id)?.name.clone(), role)));
-    Session { person: view_person(user), role, projects: named.collect(), ends_at: ends.map(At) }
+    Session {
+        person: view_person(user),
+        role,
+        projects: named.collect(),
+        ends_at: session.map(|session| At(session.ends)),
+    }
 }
 
 /// Somebody, as others see them.
@@ -189,8 +201,7 @@ pub(in crate::http) async fn show(
     client: Client,
 ) -> Answered<Found<Session>> {
     let (user, session) = themselves(&app, who.asker(), &client).await?;
-    let groups = session.as_ref().map(|session| session.groups.clone()).unwrap_or_default();
-    Ok(Found::new(view(&app, &user, &groups, session.map(|session| session.ends))))
+    Ok(Found::new(view(&app, &user, session.as_ref())))
 }
 
 /// Who asks, and their session if they came by one.

@@ -1,27 +1,118 @@
 //! What everybody may ask of a server: is it alive, may it be sent requests, which program is it.
 
 use crate::app::App;
+use crate::decide;
+use crate::decide::health::{Judged, Ready};
 use crate::http::answer::{Answer, Found, Rendered};
-use crate::http::grant::Anyone;
+use crate::http::grant::{Anyone, Granted};
 use crate::http::openapi::Operation;
 use crate::http::parts::Named;
 use crate::http::reference;
 use crate::http::refusal::Answered;
-use clockwright_api::system::{Health, Program};
-use clockwright_api::{Code, Problem};
+use crate::observe;
+use crate::observe::doctor::{Patient, examine};
+use crate::ops::resume::SILENT;
+use clockwright_api::permission::kinds::{MetricsRead, SystemRead};
+use clockwright_api::system::{ControlServer, Finding, Health, Program, Setting, System, Trouble};
+use clockwright_api::{At, Code, List, Problem};
 use http::StatusCode;
 use serde::Deserialize;
 use std::sync::Arc;
 use utoipa::IntoParams;
 
-pub(in crate::http) async fn alive(_: Arc<App>, _: Anyone) -> Answered<Found<Health>> {
-    Ok(Found::new(Health { status: "alive".to_owned() }))
+/// Health, with the status that says it to a machine.
+pub(in crate::http) struct Stated {
+    is_well: bool,
+    health: Health,
 }
 
-pub(in crate::http) async fn ready(app: Arc<App>, _: Anyone) -> Answered<Found<Health>> {
-    // Lists go on without the database, and a balancer has nothing better to turn to.
-    let status = if app.store.head().await.is_ok() { "ready" } else { "degraded" };
-    Ok(Found::new(Health { status: status.to_owned() }))
+impl Stated {
+    fn new(is_well: bool, status: &str, troubles: Vec<Trouble>) -> Self {
+        Self { is_well, health: Health { status: status.to_owned(), troubles } }
+    }
+}
+
+impl Answer for Stated {
+    fn render(self) -> Rendered {
+        let status = if self.is_well { StatusCode::OK } else { StatusCode::SERVICE_UNAVAILABLE };
+        Rendered::json(status, &self.health)
+    }
+
+    fn describe(operation: &mut Operation) {
+        operation.answers::<Health>(200, "it is");
+        operation.answers::<Health>(503, "it is not, or not now");
+    }
+}
+
+pub(in crate::http) async fn alive(app: Arc<App>, _: Anyone) -> Answered<Stated> {
+    let still = observe::health::stuck(&app);
+    if still.is_empty() {
+        return Ok(Stated::new(true, "alive", Vec::new()));
+    }
+    tracing::error!(loops = still.join(", "), "loops do not turn any more: the server is to be started anew");
+    let trouble = Trouble { code: "loop-still".to_owned(), count: still.len() as u64 };
+    Ok(Stated::new(false, "stuck", vec![trouble]))
+}
+
+pub(in crate::http) async fn ready(app: Arc<App>, _: Anyone) -> Answered<Stated> {
+    let judged = observe::health::health(&app);
+    let status = match judged.ready {
+        Ready::Yes => "ready",
+        Ready::Degraded => "degraded",
+        Ready::No => "notReady",
+    };
+    Ok(Stated::new(judged.ready != Ready::No, status, shown(judged)))
+}
+
+pub(in crate::http) async fn health(app: Arc<App>, _: Anyone) -> Answered<Stated> {
+    let judged = observe::health::health(&app);
+    let is_well = judged.troubles.is_empty();
+    Ok(Stated::new(is_well, if is_well { "healthy" } else { "unhealthy" }, shown(judged)))
+}
+
+fn shown(judged: Judged) -> Vec<Trouble> {
+    let shown =
+        |trouble: decide::health::Trouble| Trouble { code: trouble.code.to_owned(), count: trouble.count };
+    judged.troubles.into_iter().map(shown).collect()
+}
+
+pub(in crate::http) async fn metrics(app: Arc<App>, _: Granted<MetricsRead>) -> Answered<Page> {
+    Ok(Page { kind: observe::page::KIND, body: observe::page::page(&app).await })
+}
+
+pub(in crate::http) async fn system(app: Arc<App>, _: Granted<SystemRead>) -> Answered<Found<System>> {
+    let term = app.store.term().await?;
+    let servers = app.store.servers(app.now() - SILENT).await?;
+    let servers = servers.into_iter().map(|server| ControlServer {
+        leads: server.id == term.holder,
+        answers: server.id == app.id,
+        id: server.id,
+        host: server.host,
+        address: server.address,
+        version: server.version,
+        started_at: At(server.started),
+        seen_at: At(server.seen),
+    });
+    Ok(Found::new(System {
+        servers: servers.collect(),
+        term: term.term,
+        term_since: At(term.taken),
+        leader: term.holder,
+        seq: app.catalogue.seq(),
+    }))
+}
+
+pub(in crate::http) async fn doctor(app: Arc<App>, _: Granted<SystemRead>) -> Answered<Found<List<Finding>>> {
+    Ok(Found::new(examine(&Patient::of_app(&app)).await.into_iter().collect()))
+}
+
+pub(in crate::http) async fn config(app: Arc<App>, _: Granted<SystemRead>) -> Answered<Found<List<Setting>>> {
+    let setting = |said: &crate::config::Said| Setting {
+        key: said.key.clone(),
+        value: said.value.clone(),
+        origin: said.origin.to_string(),
+    };
+    Ok(Found::new(app.config.said.iter().map(setting).collect()))
 }
 
 pub(in crate::http) async fn version(_: Arc<App>, _: Anyone) -> Answered<Found<Program>> {

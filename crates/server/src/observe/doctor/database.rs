@@ -1,0 +1,88 @@
+//! The database and the event stores.
+
+use super::super::counts::events;
+use super::{Looked, Patient, finding, skew};
+use clockwright_api::system::Gravity;
+use clockwright_model::Millis;
+use clockwright_sql::OpenError;
+use std::collections::BTreeSet;
+
+/// Losses of this time are told.
+const RECENT: Millis = 7 * 86_400_000;
+
+pub(super) async fn look(patient: &Patient<'_>) -> Looked {
+    let place = "database";
+    let store = match &patient.store {
+        Ok(store) => *store,
+        Err(OpenError::Missing(_)) => {
+            let what = "there is no database yet";
+            return Ok(vec![finding(
+                Gravity::Note,
+                "database-missing",
+                place,
+                what,
+                "the first start makes it",
+            )]);
+        }
+        Err(OpenError::Behind { .. }) => {
+            let what = "the database was made by an earlier release";
+            let fix = "the next start of a server brings it up to date; back it up before";
+            return Ok(vec![finding(Gravity::Note, "database-behind", place, what, fix)]);
+        }
+        Err(error) => {
+            let fix = "see whether the database runs, and whether the address and the password are right";
+            return Ok(vec![finding(Gravity::Error, "database-away", place, error.to_string(), fix)]);
+        }
+    };
+    let mut found = Vec::new();
+    let sent = patient.now();
+    if let Some(theirs) = store.clock().await? {
+        found.extend(skew(place, theirs, sent, patient.now()));
+    }
+    if store.is_replica().await? {
+        found.push(finding(
+            Gravity::Error,
+            "database-is-replica",
+            place,
+            "it is a replica: what is read may be old, and nothing can be written",
+            "name the primary",
+        ));
+    }
+    if store.lock_holds().await? == Some(false) {
+        found.push(finding(
+            Gravity::Error,
+            "lock-does-not-hold",
+            place,
+            "two connections had the lock of the journal's head at once, so two servers may do one thing twice",
+            "use one primary; no proxy or cluster that spreads transactions over several",
+        ));
+    }
+    Ok(found)
+}
+
+pub(super) async fn of_stores(patient: &Patient<'_>) -> Looked {
+    let Ok(store) = &patient.store else { return Ok(Vec::new()) };
+    let used: BTreeSet<String> = store.projects().await?.into_iter().map(|project| project.store).collect();
+    let mut found = Vec::new();
+    for name in used {
+        let history = match patient.histories.of(&name).await {
+            Ok(history) => history,
+            Err(error) => {
+                let fix = "see whether it runs, and whether `store` or `stores` names it rightly";
+                found.push(finding(Gravity::Error, "store-away", &name, error.to_string(), fix));
+                continue;
+            }
+        };
+        let events = events(&history.losses(patient.now() - RECENT, patient.now()).await?);
+        if events > 0 {
+            found.push(finding(
+                Gravity::Warning,
+                "events-lost",
+                &name,
+                format!("{events} events of the last seven days could neither be stored nor kept by their instances"),
+                "give the instances a data folder with room; GET …/losses says which and why",
+            ));
+        }
+    }
+    Ok(found)
+}

@@ -1,0 +1,224 @@
+//! The registries, and in each the namespaces of projects.
+//!
+//! The clock is asked by a node that is made and deleted again; nothing else is written.
+
+use super::{Looked, Patient, finding, skew};
+use crate::mirror::load::{Nodes, load};
+use crate::store::{ProjectRow, Store};
+use crate::sync::control::{self, Standing};
+use clockwright_api::system::{Finding, Gravity};
+use clockwright_fleet::keys::{Key, Keys};
+use clockwright_fleet::layout::Layout;
+use clockwright_model::{InstanceId, Item};
+use clockwright_registry::{Access, Error, Op, Path, SharedRegistry};
+use std::collections::{BTreeMap, BTreeSet};
+
+/// A session that lasts longer than this keeps the jobs of a dead instance waiting for so long, milliseconds.
+const LONG_SESSION: i64 = 60_000;
+/// How many jobs' access is looked at.
+const SAMPLE: usize = 20;
+/// So many hosts without an instance are told: consoles become slow by them.
+const FORGOTTEN_HOSTS: usize = 50;
+
+pub(super) async fn look(patient: &Patient<'_>) -> Looked {
+    let projects = match &patient.store {
+        Ok(store) => store.projects().await?,
+        Err(_) => Vec::new(),
+    };
+    let mut found = Vec::new();
+    for name in patient.registries.names() {
+        let ours: Vec<&ProjectRow> = projects.iter().filter(|project| project.registry == name).collect();
+        if name != "home" && ours.is_empty() {
+            continue;
+        }
+        match patient.registries.session(&name).await {
+            Ok(registry) => found.extend(one(patient, &name, registry, &ours).await?),
+            Err(error) => {
+                let fix = "see whether it runs and can be reached, and whether the address and the credential are right";
+                found.push(finding(Gravity::Error, "registry-away", &name, error.to_string(), fix));
+            }
+        }
+    }
+    Ok(found)
+}
+
+async fn one(
+    patient: &Patient<'_>,
+    name: &str,
+    registry: SharedRegistry,
+    projects: &[&ProjectRow],
+) -> Looked {
+    let mut found = Vec::new();
+    let terms = registry.terms();
+    if !terms.recursive_watch {
+        found.push(finding(
+            Gravity::Note,
+            "no-recursive-watch",
+            name,
+            "what changes there is found by a look every half minute",
+            "ZooKeeper 3.6 and newer tell it at once",
+        ));
+    }
+    if terms.timeout > LONG_SESSION {
+        let what = format!(
+            "the registry gave a session of {} s: so long nobody takes over from the dead",
+            terms.timeout / 1_000
+        );
+        found.push(finding(Gravity::Warning, "session-long", name, what, "lower maxSessionTimeout there"));
+    }
+    found.extend(of_clock(patient, name, &registry).await?);
+    for project in projects {
+        let Ok(keys) = Keys::new(&project.namespace) else { continue };
+        if let Ok(store) = &patient.store {
+            found.extend(of_control(store, project, &registry, &keys).await?);
+        }
+        found.extend(of_namespace(patient, project, &registry, &keys).await?);
+    }
+    Ok(found)
+}
+
+async fn of_clock(
+    patient: &Patient<'_>,
+    name: &str,
+    registry: &SharedRegistry,
+) -> Result<Option<Finding>, Error> {
+    let path = Path::root().join(&format!("clockwright-doctor-{}", uuid::Uuid::new_v4()));
+    let sent = patient.now();
+    match registry.commit(vec![Op::create_ephemeral(path.clone(), "")]).await {
+        Ok(_) => {}
+        // Who may not write at the top has no clock to compare with.
+        Err(Error::Denied(_) | Error::Conflict { .. }) => return Ok(None),
+        Err(error) => return Err(error),
+    }
+    let answered = patient.now();
+    let node = registry.read(std::slice::from_ref(&path)).await?.pop().flatten();
+    registry.commit(vec![Op::delete(path)]).await?;
+    Ok(node.and_then(|node| skew(name, node.stat.created_at, sent, answered)))
+}
+
+async fn of_control(
+    store: &Store,
+    project: &ProjectRow,
+    registry: &SharedRegistry,
+    keys: &Keys,
+) -> Result<Option<Finding>, Box<dyn std::error::Error + Send + Sync>> {
+    let node = registry.read(&[control::path(keys)]).await?.pop().flatten();
+    // The node first: whoever wrote it had committed to the database before.
+    let (head, _) = store.head().await?;
+    let mark = store.control_mark(project.id).await?;
+    Ok(match control::standing(node.as_ref(), store.plane(), mark, head) {
+        Standing::Ours(_) | Standing::None => None,
+        Standing::Another(url) => Some(finding(
+            Gravity::Error,
+            "registry-of-another-plane",
+            &project.name,
+            format!("another database manages the namespace, from {url}"),
+            "give the project another namespace, or end it there; deleting `control` lets both write at once",
+        )),
+        Standing::Behind { .. } | Standing::Older { .. } => Some(finding(
+            Gravity::Error,
+            "registry-regressed",
+            &project.name,
+            "the registry or the database is older than what was written",
+            "find out which was restored, and say that it is right by POST …/sync/confirm",
+        )),
+    })
+}
+
+async fn of_namespace(
+    patient: &Patient<'_>,
+    project: &ProjectRow,
+    registry: &SharedRegistry,
+    keys: &Keys,
+) -> Looked {
+    let mut all: Vec<Nodes> = Vec::new();
+    let (leases, names) = load(registry.as_ref(), keys, |nodes| all.extend(nodes)).await?;
+    let mut found = Vec::new();
+    if patient.registries.has_credential(&project.registry) {
+        let mut paths = vec![keys.root().clone(), keys.own_root().clone()];
+        paths.extend(names.iter().take(SAMPLE).map(|name| keys.job(name)));
+        let access = registry.access(&paths).await?;
+        let count = |wanted: Access| access.iter().filter(|access| **access == wanted).count();
+        for (access, code, what, fix) in [
+            (
+                Access::Open,
+                "nodes-open",
+                "nodes may be changed by whoever reaches the registry",
+                "sync protects configs; let the others be made anew by instances with the credential",
+            ),
+            (
+                Access::Foreign,
+                "nodes-foreign",
+                "nodes belong to another user of the registry",
+                "use the credential that made them",
+            ),
+        ] {
+            if count(access) > 0 {
+                let what = format!("{} of {} looked at: {what}", count(access), paths.len());
+                found.push(finding(Gravity::Warning, code, &project.name, what, fix));
+            }
+        }
+    }
+    let (mut layouts, mut forgotten, mut marks) = (BTreeSet::new(), BTreeSet::new(), 0);
+    for (_, nodes) in &all {
+        let instances: BTreeSet<&InstanceId> = nodes
+            .iter()
+            .filter_map(|(key, _)| match key {
+                Key::Instance(id) => Some(id),
+                _ => None,
+            })
+            .collect();
+        let hosts: BTreeSet<&str> = instances.iter().map(|id| id.ip()).collect();
+        let owners: BTreeMap<Item, &[u8]> = nodes
+            .iter()
+            .filter_map(|(key, node)| match key {
+                Key::Owner(item) => Some((*item, node.data.as_ref())),
+                _ => None,
+            })
+            .collect();
+        let live = |id: &InstanceId| leases.holds(id) || instances.contains(id);
+        for (key, node) in nodes {
+            match key {
+                Key::Config => drop(Layout::of(&node.data).map(|layout| layouts.insert(layout.number()))),
+                Key::Server(ip) if !hosts.contains(ip.as_str()) => drop(forgotten.insert(ip.clone())),
+                Key::Running(item) => {
+                    let owner = owners.get(item).map(|owner| String::from_utf8_lossy(owner));
+                    // A mark that ends with its maker's session needs nobody to clear it.
+                    let lasts = node.stat.owner == 0;
+                    marks += usize::from(
+                        lasts && owner.is_some_and(|owner| !live(&InstanceId::from_wire(&owner))),
+                    );
+                }
+                _ => {}
+            }
+        }
+    }
+    if layouts.len() > 1 {
+        found.push(finding(
+            Gravity::Note,
+            "layouts-mixed",
+            &project.name,
+            "jobs of Elastic-Job 2.x and 3.x are in one namespace: a job is served by instances of one of them only",
+            "keep it so while you move, job by job",
+        ));
+    }
+    if forgotten.len() > FORGOTTEN_HOSTS {
+        found.push(finding(
+            Gravity::Warning,
+            "hosts-forgotten",
+            &project.name,
+            format!("{} hosts are remembered on which no instance is", forgotten.len()),
+            "delete their `servers` nodes; consoles of Elastic-Job become slow by them",
+        ));
+    }
+    if marks > 0 {
+        found.push(finding(
+            Gravity::Warning,
+            "running-of-the-dead",
+            &project.name,
+            format!("{marks} items are marked as running whose owner is gone, so nobody runs them"),
+            "an instance that starts with failover takes them; else delete `sharding/{item}/running`",
+        ));
+    }
+    Ok(found)
+}

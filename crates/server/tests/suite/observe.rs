@@ -1,0 +1,364 @@
+//! What a server says of itself: metrics and health.
+
+use crate::stage::{Caller, On, Stage, on_each_database};
+use clockwright_fleet::keys::{Key, Keys};
+use clockwright_model::JobName;
+use clockwright_registry::{ConnectOptions, Op, Registry};
+use clockwright_server::decide::chain::{Actor, Outcome, Record, Target};
+use clockwright_server::histories::Histories;
+use clockwright_server::http::reference::openapi;
+use clockwright_server::mirror;
+use clockwright_server::observe::doctor::{Patient, examine};
+use clockwright_server::observe::names::{HTTP_REQUESTS, HTTP_SECONDS, SYNC_WRITES};
+use clockwright_server::observe::pulse::LIMIT;
+use clockwright_server::store::{MemberKind, ServerRow};
+use clockwright_server::sync::control;
+use clockwright_testkit::patience::soon;
+use http::Method;
+use serde_json::{Value, json};
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+on_each_database! {
+    metrics_tell_what_happened_to_who_may_read_them
+    a_server_is_ready_and_healthy_while_all_is_well
+    a_registry_that_is_away_degrades_a_server
+    a_database_that_is_away_degrades_a_server
+    a_doctor_names_what_is_wrong_where_and_what_to_do
+    a_doctor_looks_into_the_namespaces_of_projects
+    the_servers_and_the_configuration_are_told_to_administrators
+}
+
+async fn page(stage: &Stage, who: &Caller) -> String {
+    let response = stage.response(who, Method::GET, "/metrics", None).await;
+    assert_eq!(response.status(), 200);
+    assert_eq!(response.headers()["content-type"], "text/plain; version=0.0.4; charset=utf-8");
+    let bytes = axum::body::to_bytes(response.into_body(), usize::MAX).await.unwrap();
+    String::from_utf8(bytes.to_vec()).unwrap()
+}
+
+async fn metrics_tell_what_happened_to_who_may_read_them(stage: &Stage) {
+    let root = stage.admin().await;
+    let viewer = stage.somebody(&root, "lina", Some("viewer")).await;
+    stage.post(&root, "/projects", json!({ "name": "billing" })).await.is(201);
+    let settings = json!({ "elasticJobClass": "com.example.Job", "cron": "0 0 1 * * ?" });
+    let job = json!({ "name": "quarterly", "settings": settings });
+    stage.post(&root, "/projects/billing/jobs", job).await.is(201);
+    stage.post(&root, "/projects/billing/jobs/quarterly/pause", json!({})).await.is(200);
+    let wrong = json!({ "login": "lina", "password": "wrong wrong wrong" });
+    stage.post(&Caller::default(), "/session", wrong).await.refused("sign-in-failed");
+
+    let (status, body) = stage.look(&viewer, Method::GET, "/metrics", None).await;
+    assert_eq!((status, &body["code"]), (403, &json!("not-allowed")));
+    assert_eq!(stage.look(&Caller::default(), Method::GET, "/metrics", None).await.0, 401);
+    let token = json!({ "name": "prometheus", "scopes": ["metrics.read"] });
+    let made = stage.post(&root, "/me/tokens", token).await.is(201);
+    let page = page(stage, &Caller::of_token(made["secret"].as_str().unwrap())).await;
+    for line in [
+        "clockwright_http_requests_total{route=\"/api/v1/projects\",method=\"POST\",code=\"201\"} 1",
+        "clockwright_http_requests_total{route=\"/metrics\",method=\"GET\",code=\"403\"} 1",
+        "clockwright_http_request_seconds_count{route=\"/api/v1/projects\"} 1",
+        "clockwright_sign_ins_total{way=\"link\",result=\"done\"} 2",
+        "clockwright_sign_ins_total{way=\"password\",result=\"refused\"} 1",
+        "clockwright_catalogue_jobs{state=\"online\"} 1",
+        "clockwright_sync_jobs{project=\"billing\",state=\"written\"} 1",
+        "clockwright_sync_writes_total{project=\"billing\",verdict=\"create\"} 1",
+        "clockwright_holds{kind=\"pause\",origin=\"operator\"} 1",
+        "clockwright_operation_seconds_count{kind=\"pause\"} 1",
+        "clockwright_registry_session{registry=\"home\",state=\"open\"} 1",
+        "clockwright_registry_session{registry=\"far\",state=\"unasked\"} 1",
+        "clockwright_leader 0",
+    ] {
+        assert!(page.lines().any(|there| there == line), "{line} is not in\n{page}");
+    }
+    let value = |name: &str| -> f64 {
+        let line = page.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(' '));
+        line.unwrap_or_else(|| panic!("{name} is not in\n{page}")).parse().unwrap()
+    };
+    let head = stage.app.store.head().await.unwrap().0;
+    assert_eq!(value("clockwright_journal_seq"), head as f64);
+    assert!(value("clockwright_journal_append_seconds_count") >= 5.0);
+    assert!(value("clockwright_database_seconds_count{store=\"control\",what=\"commit\"}") >= 5.0);
+    assert!(value("clockwright_registry_requests_total{registry=\"home\",result=\"ok\"}") >= 2.0);
+    assert!(value("process_resident_memory_bytes") > 1e6);
+    for secret in [made["secret"].as_str().unwrap(), "lina", "quarterly"] {
+        assert!(!page.contains(secret), "{secret} is in\n{page}");
+    }
+}
+
+async fn told(stage: &Stage, path: &str) -> (u16, Value) {
+    stage.look(&Caller::default(), Method::GET, path, None).await
+}
+
+fn codes(health: &Value) -> Vec<&str> {
+    let troubles = health["troubles"].as_array().map(Vec::as_slice).unwrap_or_default();
+    troubles.iter().map(|trouble| trouble["code"].as_str().unwrap()).collect()
+}
+
+async fn a_server_is_ready_and_healthy_while_all_is_well(stage: &Stage) {
+    for (path, status) in
+        [("/livez", "alive"), ("/readyz", "ready"), ("/healthz", "healthy"), ("/health", "healthy")]
+    {
+        assert_eq!(told(stage, path).await, (200, json!({ "status": status })), "{path}");
+    }
+    stage.app.leave();
+    assert_eq!(told(stage, "/livez").await.0, 200);
+    let (status, health) = told(stage, "/readyz").await;
+    assert_eq!((status, &health["status"], codes(&health)), (503, &json!("notReady"), vec!["leaving"]));
+    assert_eq!(told(stage, "/healthz").await.0, 503);
+}
+
+async fn a_registry_that_is_away_degrades_a_server(stage: &Stage) {
+    let root = stage.admin().await;
+    let _mirrors = tokio::spawn(mirror::watch(Arc::clone(&stage.app)));
+    let project = json!({ "name": "remote", "registry": "far", "namespace": "remote" });
+    stage.post(&root, "/projects", project).await.is(201);
+    soon("the registry and its live state are away", async || {
+        codes(&told(stage, "/healthz").await.1) == ["registry-away", "live-old"]
+    })
+    .await;
+    let (status, health) = told(stage, "/readyz").await;
+    assert_eq!((status, &health["status"]), (200, &json!("degraded")));
+    assert_eq!(told(stage, "/healthz").await.0, 503);
+    assert_eq!(told(stage, "/livez").await.0, 200);
+    let page = page(stage, &root).await;
+    for line in [
+        "clockwright_registry_session{registry=\"far\",state=\"away\"} 1",
+        "clockwright_mirror_state{project=\"remote\",state=\"away\"} 1",
+    ] {
+        assert!(page.lines().any(|there| there == line), "{line} is not in\n{page}");
+    }
+    stage.far.store(true, std::sync::atomic::Ordering::SeqCst);
+    soon("it is well again when that is back", async || told(stage, "/healthz").await.0 == 200).await;
+}
+
+async fn a_database_that_is_away_degrades_a_server(stage: &Stage) {
+    let root = stage.admin().await;
+    stage.app.store.close().await;
+    soon("the database is away", async || codes(&told(stage, "/healthz").await.1) == ["database-away"]).await;
+    let (status, health) = told(stage, "/readyz").await;
+    assert_eq!((status, &health["status"]), (200, &json!("degraded")));
+    assert_eq!(told(stage, "/livez").await.0, 200);
+    stage.post(&root, "/projects", json!({ "name": "billing" })).await.refused("database-away");
+}
+
+/// What a doctor finds: code and place. The stage's clock is of another time than those of databases, which is told too and left out here.
+async fn found(stage: &Stage, who: &Caller) -> Vec<(String, String)> {
+    let told = stage.get(who, "/system/doctor").await.is(200);
+    let text = |finding: &Value, key: &str| finding[key].as_str().unwrap().to_owned();
+    for finding in told.as_array().unwrap() {
+        for key in ["severity", "what", "fix"] {
+            assert!(!text(finding, key).is_empty(), "{finding}");
+        }
+    }
+    let pairs = told.as_array().unwrap().iter().map(|one| (text(one, "code"), text(one, "where")));
+    pairs.filter(|(code, _)| code != "clock-skew").collect()
+}
+
+fn has(found: &[(String, String)], code: &str, place: &str) -> bool {
+    found.iter().any(|(there, at)| (there.as_str(), at.as_str()) == (code, place))
+}
+
+async fn a_doctor_names_what_is_wrong_where_and_what_to_do(stage: &Stage) {
+    let patient = Patient::of_app(&stage.app);
+    let codes = async |patient: &Patient<'_>| -> Vec<String> {
+        examine(patient)
+            .await
+            .into_iter()
+            .map(|finding| finding.code)
+            .filter(|code| code != "clock-skew")
+            .collect()
+    };
+    assert_eq!(codes(&patient).await, ["nobody-yet"]);
+    assert_eq!(stage.app.store.lock_holds().await, Ok(Some(true)), "the second connection waits");
+    let root = stage.admin().await;
+    assert!(found(stage, &root).await.is_empty());
+
+    let token = json!({ "name": "ci", "scopes": ["read"], "expiresAt": clockwright_api::At(stage.app.now() + 86_400_000) });
+    stage.post(&root, "/me/tokens", token).await.is(201);
+    let project = json!({ "name": "remote", "registry": "far", "namespace": "remote" });
+    stage.post(&root, "/projects", project).await.is(201);
+    stage.patch(&root.at(1), "/projects/remote", json!({ "codeEdit": true })).await.is(200);
+    let row = |id: &str, version: &str| ServerRow {
+        id: id.into(),
+        host: "h".into(),
+        address: "a".into(),
+        version: version.into(),
+        started: stage.app.now(),
+        seen: stage.app.now(),
+    };
+    for (id, version) in [("one", "1.0.0"), ("two", "2.0.0")] {
+        stage.app.store.server_seen(&row(id, version)).await.unwrap();
+    }
+    let told = found(stage, &root).await;
+    for (code, place) in [
+        ("token-ends-soon", "root"),
+        ("registry-away", "far"),
+        ("code-edit", "remote"),
+        ("versions-differ", "servers"),
+        ("nobody-leads", "servers"),
+    ] {
+        assert!(has(&told, code, place), "{code} at {place} is not in {told:?}");
+    }
+    let viewer = stage.somebody(&root, "lina", Some("viewer")).await;
+    stage.get(&viewer, "/system/doctor").await.refused("not-allowed");
+
+    // A store that does not open.
+    let away: clockwright_server::histories::OpenHistory =
+        Arc::new(|| Box::pin(async { Err(clockwright_events::StoreError::Missing("it is away".into())) }));
+    let histories = Histories::new([("home".to_owned(), away)].into());
+    let told = codes(&Patient { histories: &histories, ..Patient::of_app(&stage.app) }).await;
+    assert!(told.contains(&"store-away".to_owned()), "{told:?}");
+
+    // The only administrator was not here for long, and then is none any more.
+    stage.pass(91 * 86_400_000);
+    let told = codes(&Patient::of_app(&stage.app)).await;
+    assert!(told.contains(&"idle-administrator".to_owned()), "{told:?}");
+    let id = stage.app.store.user_of_login("root").await.unwrap().unwrap().id;
+    let mut change = stage.app.store.begin(Actor::server("test"), stage.app.now()).await.unwrap();
+    change.drop_member(0, MemberKind::User, &id).await.unwrap();
+    change.record(record("member.drop", 0, Target { kind: "member", id, name: "root".into() }));
+    change.commit().await.unwrap();
+    let told = codes(&Patient::of_app(&stage.app)).await;
+    assert!(told.contains(&"no-administrator".to_owned()), "{told:?}");
+}
+
+async fn a_doctor_looks_into_the_namespaces_of_projects(stage: &Stage) {
+    let root = stage.admin().await;
+    for name in ["billing", "taken"] {
+        stage.post(&root, "/projects", json!({ "name": name })).await.is(201);
+    }
+    let settings =
+        json!({ "elasticJobClass": "com.example.Job", "cron": "0 0 1 * * ?", "shardingTotalCount": 1 });
+    let job = json!({ "name": "report", "settings": settings });
+    stage.post(&root, "/projects/billing/jobs", job).await.is(201);
+    assert!(found(stage, &root).await.is_empty());
+
+    let outside = stage.registry.connect(ConnectOptions::default()).unwrap();
+    let (keys, name) = (Keys::new("billing").unwrap(), JobName::new("report").unwrap());
+    let put = |key: Key, data: &str| Op::create(keys.of(&name, &key), data.to_owned());
+    let mut ops: Vec<Op> = vec![
+        put(Key::Servers, ""),
+        put(Key::Items, ""),
+        put(Key::Item(0), ""),
+        put(Key::Owner(0), "10.0.0.1@-@7"),
+        // It outlived its maker: no session holds it.
+        put(Key::Running(0), ""),
+    ];
+    ops.extend((0..60).map(|host| put(Key::Server(format!("10.0.1.{host}")), "")));
+    outside.commit(ops).await.unwrap();
+    let theirs = control::Control {
+        plane: "another".into(),
+        url: "https://other.example.com".into(),
+        term: 1,
+        seq: 1,
+        follows: false,
+    };
+    let taken = Keys::new("taken").unwrap();
+    let made = control::make(outside.as_ref(), &taken, &theirs).await;
+    made.unwrap();
+    stage.app.store.set_control(stage.app.catalogue.project("billing").unwrap().id, 1_000).await.unwrap();
+    let told = found(stage, &root).await;
+    for (code, place) in [
+        ("running-of-the-dead", "billing"),
+        ("hosts-forgotten", "billing"),
+        ("registry-regressed", "billing"),
+        ("registry-of-another-plane", "taken"),
+    ] {
+        assert!(has(&told, code, place), "{code} at {place} is not in {told:?}");
+    }
+}
+
+async fn the_servers_and_the_configuration_are_told_to_administrators(stage: &Stage) {
+    let root = stage.admin().await;
+    let row = ServerRow {
+        id: stage.app.id.clone(),
+        host: "here".into(),
+        address: stage.app.config.public_url.clone(),
+        version: "0.1.0".into(),
+        started: stage.app.now(),
+        seen: stage.app.now(),
+    };
+    stage.app.store.server_seen(&row).await.unwrap();
+    let system = stage.get(&root, "/system").await.is(200);
+    let server = &system["servers"][0];
+    assert_eq!(
+        (&server["host"], &server["answers"], &server["leads"]),
+        (&json!("here"), &json!(true), &json!(false))
+    );
+    let config = stage.get(&root, "/system/config").await.is(200);
+    let value = |key: &str| {
+        let rows = config.as_array().unwrap();
+        rows.iter().find(|row| row["key"] == key).unwrap_or_else(|| panic!("{config:#}")).clone()
+    };
+    assert_eq!(value("auth.idle"), json!({ "key": "auth.idle", "value": "30m", "origin": "default" }));
+    let viewer = stage.somebody(&root, "lina", Some("viewer")).await;
+    for path in ["/system", "/system/config"] {
+        stage.get(&viewer, path).await.refused("not-allowed");
+    }
+}
+
+fn record(action: &'static str, project: i64, target: Target) -> Record {
+    Record {
+        action,
+        project,
+        target,
+        outcome: Outcome::Done,
+        code: "",
+        changes: Value::Null,
+        reason: String::new(),
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_loop_that_does_not_turn_has_the_server_started_anew() {
+    let stage = Stage::new(On::Sqlite).await;
+    let pulse = stage.app.pulses.begin("mirrors");
+    assert_eq!(told(&stage, "/livez").await.0, 200);
+    pulse.turned_at(Instant::now() - LIMIT);
+    for path in ["/livez", "/readyz", "/healthz"] {
+        let (status, health) = told(&stage, path).await;
+        assert_eq!((status, codes(&health)), (503, vec!["loop-still"]), "{path}");
+    }
+    pulse.beat();
+    assert_eq!(told(&stage, "/livez").await.0, 200);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn there_are_at_most_5000_series_with_1000_projects_and_every_answer_of_every_route() {
+    let stage = Stage::new(On::Sqlite).await;
+    let root = stage.admin().await;
+    stage.post(&root, "/projects", json!({ "name": "pattern" })).await.is(201);
+    let pattern = stage.app.catalogue.project("pattern").unwrap();
+    let mut change = stage.app.store.begin(Actor::server("test"), stage.app.now()).await.unwrap();
+    for number in 0..1_000 {
+        let name = format!("p{number}");
+        let mut row = clockwright_server::store::ProjectRow::clone(&pattern);
+        (row.name, row.namespace) = (name.clone(), name.clone());
+        let made = change.insert_project(row).await.unwrap();
+        let target = Target { kind: "project", id: made.id.to_string(), name };
+        change.record(record("project.create", made.id, target));
+    }
+    change.commit().await.unwrap();
+    stage.app.changed();
+    soon("they are all there", async || stage.app.catalogue.count_projects() == 1_001).await;
+    let metrics = &stage.app.metrics;
+    for number in 0..1_000 {
+        let project = format!("p{number}");
+        let label = metrics.project(&project, stage.app.catalogue.count_projects());
+        metrics.count(&SYNC_WRITES, &[label, "write"]);
+    }
+    let document: Value = serde_json::from_str(openapi()).unwrap();
+    for (path, item) in document["paths"].as_object().unwrap() {
+        metrics.took(&HTTP_SECONDS, &[path], Duration::from_millis(3));
+        for (method, operation) in item.as_object().unwrap() {
+            for status in operation["responses"].as_object().unwrap().keys() {
+                metrics.count(&HTTP_REQUESTS, &[path, &method.to_uppercase(), status]);
+            }
+        }
+    }
+    let page = page(&stage, &root).await;
+    let series = page.lines().filter(|line| !line.starts_with('#') && !line.is_empty()).count();
+    assert!((1_000..=5_000).contains(&series), "{series} series");
+    assert!(page.contains("project=\"other\"") && !page.contains("project=\"p7\""), "{page}");
+}

@@ -164,7 +164,10 @@ fn the_charts_templates_come_to_documents_that_can_be_read() {
         }
     }
     kinds.sort();
-    assert_eq!(kinds, ["Deployment", "NetworkPolicy", "PodDisruptionBudget", "Secret", "Service"]);
+    assert_eq!(
+        kinds,
+        ["Deployment", "NetworkPolicy", "PodDisruptionBudget", "Secret", "Service", "ServiceMonitor"]
+    );
     let place = Place::new();
     place.write("clockwright.yaml", &text(at(&values, &["config"])));
     let shown = place.run(&["config", "show"]);

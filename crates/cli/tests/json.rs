@@ -11,7 +11,8 @@ use std::collections::BTreeSet;
 const NO_DATA: [&str; 6] = ["completion", "dev", "node", "secret-rotate", "secret-seal", "server"];
 
 /// Commands, or the beginnings of their names, that ask a server: `through_server.rs` has them.
-const OF_A_SERVER: [&str; 17] = [
+const OF_A_SERVER: [&str; 19] = [
+    "alert-",
     "audit-",
     "apply",
     "diff",
@@ -26,6 +27,7 @@ const OF_A_SERVER: [&str; 17] = [
     "logout",
     "operation-",
     "project-",
+    "silence-",
     "sync-",
     "token-",
     "user-",

@@ -4,8 +4,9 @@
 mod common;
 
 use common::rest::{ask, raw};
-use common::{Place, Running};
+use common::{Place, Running, ticks};
 use serde_json::{Value, json};
+use std::collections::BTreeSet;
 use std::net::TcpListener;
 use std::path::{Path, PathBuf};
 
@@ -127,10 +128,49 @@ fn s32_no_core_of_a_server_is_written_and_others_do_not_look_into_it() {
     let limits = std::fs::read_to_string(format!("/proc/{pid}/limits")).unwrap();
     let core = limits.lines().find(|line| line.starts_with("Max core file size")).unwrap();
     assert_eq!(core.split_whitespace().skip(4).take(2).collect::<Vec<_>>(), ["0", "0"], "{core}");
-    // What may be dumped belongs to its user; the system gives to root what may not.
+    // What may be dumped belongs to its user; the system gives to root what may not. To root both are the same: the test of the limit itself holds then.
     let owner =
         std::os::unix::fs::MetadataExt::uid(&std::fs::metadata(format!("/proc/{pid}/environ")).unwrap());
     assert_eq!(owner, 0);
+}
+
+/// The ports that a process listens on: address and port, as the system writes them.
+fn ports(pid: u32) -> Vec<String> {
+    let sockets: BTreeSet<String> = std::fs::read_dir(format!("/proc/{pid}/fd"))
+        .unwrap()
+        .filter_map(|entry| std::fs::read_link(entry.unwrap().path()).ok())
+        .filter_map(|link| Some(link.to_str()?.strip_prefix("socket:[")?.strip_suffix(']')?.to_owned()))
+        .collect();
+    let mut found = Vec::new();
+    // A state of 0A listens; what is bound to a port and takes datagrams is of state 07.
+    for (table, state) in [("tcp", "0A"), ("tcp6", "0A"), ("udp", "07"), ("udp6", "07")] {
+        let rows = std::fs::read_to_string(format!("/proc/{pid}/net/{table}")).unwrap_or_default();
+        for row in rows.lines().skip(1) {
+            let fields: Vec<&str> = row.split_whitespace().collect();
+            if fields[3] == state && sockets.contains(fields[9]) {
+                found.push(fields[1].to_owned());
+            }
+        }
+    }
+    found.sort();
+    found
+}
+
+#[test]
+fn s09_an_instance_has_no_port_and_a_server_those_of_its_configuration_on_the_machine_itself() {
+    let place = Place::new();
+    let metrics = free_port();
+    place.write("clockwright.yaml", &format!("metrics: {{listen: '127.0.0.1:{metrics}'}}\n"));
+    let (server, port, _) = serve(&place, &[]);
+    let mut expected: Vec<String> =
+        [port, metrics].map(|port| format!("0100007F:{port:04X}")).into_iter().collect();
+    expected.sort();
+    assert_eq!(ports(server.id()), expected);
+    place.write("jobs.yaml", &ticks(1));
+    let node = place.start(&["node", "-f", "jobs.yaml", "--registry", "embedded:nodes/jobs"]);
+    let ran = |rows: &Value| rows.as_array().is_some_and(|rows| !rows.is_empty());
+    place.until(&["run", "list", "tick", "--registry", "embedded:nodes/jobs"], ran);
+    assert_eq!(ports(node.id()), Vec::<String>::new());
 }
 
 /// All files below a folder.

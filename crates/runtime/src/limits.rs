@@ -123,6 +123,13 @@ mod tests {
     use super::*;
 
     #[test]
+    fn s32_memory_that_is_kept_private_is_in_no_core_and_open_to_nobody() {
+        keep_memory_private();
+        assert_eq!(rustix::process::dumpable_behavior(), Ok(DumpableBehavior::NotDumpable));
+        assert_eq!(getrlimit(Resource::Core), Rlimit { current: Some(0), maximum: Some(0) });
+    }
+
+    #[test]
     fn a_limit_that_is_met_is_named_with_the_place_where_it_is_set() {
         let told = |errno: Errno| described(&errno.into());
         assert!(

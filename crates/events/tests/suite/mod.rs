@@ -34,7 +34,7 @@ macro_rules! store_suite {
             every_state_and_source_of_a_hosted_task_is_stored
             the_states_of_a_hosted_task_inherit_its_original_task
             storing_a_batch_again_changes_nothing
-            the_first_outcome_of_a_fire_stays_and_a_different_one_is_counted
+            s08_the_first_outcome_of_a_fire_stays_and_a_different_one_is_counted
             every_kind_of_outcome_reads_back
             filters_select_what_they_name_and_hold_together
             executions_are_filtered_by_state_time_and_text
@@ -257,7 +257,7 @@ pub(crate) async fn storing_a_batch_again_changes_nothing<S: Store>(store: Arc<S
     assert_eq!(store.conflicts(), 0);
 }
 
-pub(crate) async fn the_first_outcome_of_a_fire_stays_and_a_different_one_is_counted<S: Store>(
+pub(crate) async fn s08_the_first_outcome_of_a_fire_stays_and_a_different_one_is_counted<S: Store>(
     store: Arc<S>,
 ) {
     let failure = Outcome::Failed { kind: FailureKind::OwnerLost, reason: "its process died".into() };

@@ -6,6 +6,9 @@ use std::collections::{BTreeMap, BTreeSet};
 use utoipa::openapi::path::{HttpMethod, OperationBuilder, Parameter, ParameterBuilder, ParameterIn};
 use utoipa::openapi::request_body::RequestBodyBuilder;
 use utoipa::openapi::schema::{ComponentsBuilder, Schema};
+use utoipa::openapi::security::{
+    ApiKey, ApiKeyValue, HttpAuthScheme, HttpBuilder, SecurityRequirement, SecurityScheme,
+};
 use utoipa::openapi::{
     Content, InfoBuilder, ObjectBuilder, OpenApi, OpenApiBuilder, PathItem, Paths, Ref, RefOr, Required,
     ResponseBuilder, Type,
@@ -164,9 +167,10 @@ pub fn document(version: &str, rows: Vec<Described>) -> OpenApi {
     }
     let mut all = Paths::new();
     all.paths.extend(paths.into_iter().map(|(path, item)| (path.to_owned(), item)));
-    let components = schemas
-        .into_iter()
-        .fold(ComponentsBuilder::new(), |components, (name, schema)| components.schema(name, schema));
+    let proofs =
+        ComponentsBuilder::new().security_scheme(TOKEN, by_token()).security_scheme(SESSION, by_session());
+    let components =
+        schemas.into_iter().fold(proofs, |components, (name, schema)| components.schema(name, schema));
     let info = InfoBuilder::new().title("Clockwright").version(version).description(Some(
         "Every answer that refuses is an RFC 9457 problem with a code of the page of problems. Times are RFC 3339 in UTC.",
     ));
@@ -178,7 +182,8 @@ fn operation(path: &str, row: &Described, problem: &str) -> OperationBuilder {
     let mut built = OperationBuilder::new()
         .summary(Some(row.title))
         .description(Some(format!("Needs {needs}.")))
-        .operation_id(Some(id(&row.method, path)));
+        .operation_id(Some(id(&row.method, path)))
+        .securities(Some(proofs(row)));
     for name in names(path) {
         let schema = ObjectBuilder::new().schema_type(Type::String);
         let parameter =
@@ -219,6 +224,31 @@ fn operation(path: &str, row: &Described, problem: &str) -> OperationBuilder {
         built = built.response(status.to_string(), response.build());
     }
     built
+}
+
+/// How the document calls the ways in.
+const TOKEN: &str = "token";
+const SESSION: &str = "session";
+
+fn by_token() -> SecurityScheme {
+    let text = "The secret of an API token. It gives what its scopes say, and never more than its owner has.";
+    let http =
+        HttpBuilder::new().scheme(HttpAuthScheme::Bearer).bearer_format("cwt_…").description(Some(text));
+    SecurityScheme::Http(http.build())
+}
+
+fn by_session() -> SecurityScheme {
+    let text = "The cookie of somebody who signed in; `clockwright-http` where the server is reached without TLS. What changes something comes from \
+                the server's own pages: with `Sec-Fetch-Site: same-origin`, or with its own `Origin`, and with `Clockwright-Request: 1` or a body of JSON.";
+    SecurityScheme::ApiKey(ApiKey::Cookie(ApiKeyValue::with_description("__Host-clockwright", text)))
+}
+
+/// By what it lets somebody in, each with the permission that it needs; nothing where it is open to everybody.
+fn proofs(row: &Described) -> Vec<SecurityRequirement> {
+    let needs = row.needs.map(|permission| permission.to_string());
+    needs.map_or_else(Vec::new, |needs| {
+        [TOKEN, SESSION].map(|way| SecurityRequirement::new(way, [needs.as_str()])).into()
+    })
 }
 
 /// Which statuses it may refuse with, and the codes of each.

@@ -127,6 +127,26 @@ mod tests {
     }
 
     #[test]
+    fn the_document_says_for_each_route_which_permission_lets_in_and_by_what() {
+        let json: serde_json::Value = serde_json::from_str(openapi()).expect("it is JSON");
+        let security = |path: &str, method: &str| json["paths"][path][method]["security"].clone();
+        let (_, rows) = routes::router();
+        for row in &rows {
+            let there = security(row.path, &row.method.as_str().to_ascii_lowercase());
+            let expected = match row.needs.map(|needs| needs.to_string()) {
+                Some(needs) => serde_json::json!([{ "token": [needs] }, { "session": [needs] }]),
+                None => serde_json::json!([]),
+            };
+            assert_eq!(there, expected, "{} {}", row.method, row.path);
+        }
+        for way in ["token", "session"] {
+            assert!(json["components"]["securitySchemes"][way]["type"].is_string(), "{way}");
+        }
+        assert_eq!(security("/livez", "get"), serde_json::json!([]));
+        assert_eq!(security("/metrics", "get")[0]["token"], serde_json::json!(["metrics.read"]));
+    }
+
+    #[test]
     fn the_document_names_only_problems_that_are_known() {
         let json: serde_json::Value = serde_json::from_str(openapi()).expect("it is JSON");
         for (path, item) in json["paths"].as_object().expect("it has paths") {

@@ -152,6 +152,20 @@ mod tests {
     }
 
     #[test]
+    fn what_the_guide_says_to_watch_is_there() {
+        let guide = concat!(env!("CARGO_MANIFEST_DIR"), "/../../docs/guides/server-operations.md");
+        let guide = std::fs::read_to_string(guide).expect("it is there");
+        let is_word = |letter: char| letter.is_ascii_lowercase() || letter == '_';
+        let words = guide.split(|letter| !is_word(letter)).filter(|word| word.starts_with("clockwright_"));
+        let watched: Vec<&str> = words.collect();
+        assert!(watched.len() > 10, "{watched:?}");
+        for word in watched {
+            let name = word.strip_suffix("_bucket").unwrap_or(word);
+            assert!(ALL.iter().any(|family| family.name == name), "{word}");
+        }
+    }
+
+    #[test]
     fn names_say_what_they_count_and_in_which_unit() {
         let mut names: Vec<&str> = ALL.iter().map(|family| family.name).collect();
         for family in ALL {

@@ -19,7 +19,7 @@ on_each_database! {
     what_would_outlive_a_session_needs_a_fresh_sign_in
     the_last_administrator_cannot_be_taken_away
     passwords_are_changed_by_who_knows_the_old_one_and_other_sessions_end
-    a_key_carries_a_request_out_once
+    s10_a_request_that_is_sent_again_by_its_key_is_carried_out_once
 }
 
 async fn s02_the_first_administrator_comes_in_by_a_link_that_works_once(stage: &Stage) {
@@ -273,7 +273,7 @@ async fn passwords_are_changed_by_who_knows_the_old_one_and_other_sessions_end(s
     stage.post(&Caller::default(), "/session", json!({ "login": "root", "password": new })).await.is(200);
 }
 
-async fn a_key_carries_a_request_out_once(stage: &Stage) {
+async fn s10_a_request_that_is_sent_again_by_its_key_is_carried_out_once(stage: &Stage) {
     let root = stage.admin().await;
     let keyed = root.with("idempotency-key", "one");
     let first = stage.post(&keyed, "/projects", json!({ "name": "billing" })).await;

@@ -215,6 +215,20 @@ async fn who_signs_in_at_the_issuer_has_the_roles_of_their_groups_and_passwords_
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn s10_what_brought_somebody_in_brings_nobody_in_again() {
+    let house = house().await;
+    let mut lina = Browser::new();
+    let back = lina.visit(&house.address, "", "lina").await;
+    assert_eq!(lina.get(&back).await.status, 302);
+    assert_eq!(lina.get(&back).await.body["code"], "sign-in-failed", "her own errand is over");
+    let mut thief = Browser::new();
+    let theirs = thief.visit(&house.address, "", "max").await;
+    assert_eq!(thief.get(&back).await.body["code"], "sign-in-failed", "of another errand");
+    assert_eq!(thief.get(&theirs).await.status, 302);
+    house.server.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn an_issuer_may_change_its_keys_and_what_is_of_another_errand_is_refused() {
     let house = house().await;
     let mut lina = Browser::new();

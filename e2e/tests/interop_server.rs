@@ -6,10 +6,14 @@
 
 #[path = "interop_server/drift.rs"]
 mod drift;
+#[path = "interop_server/operations.rs"]
+mod operations;
 #[path = "interop_server/plane.rs"]
 mod plane;
 #[path = "interop/stage.rs"]
 mod stage;
+#[path = "interop/steps.rs"]
+mod steps;
 
 use clockwright_e2e::harness::{eventually, now, pass_time};
 use clockwright_e2e::java::Generation;

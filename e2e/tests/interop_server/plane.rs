@@ -88,6 +88,7 @@ impl Plane {
     ) -> reqwest::Response {
         let mut request = self.http.request(method, format!("{}{path}", self.base));
         request = request.header("cookie", &self.cookie).header("sec-fetch-site", "same-origin");
+        request = request.header("clockwright-request", "1");
         for (name, value) in headers {
             request = request.header(*name, *value);
         }
@@ -120,6 +121,24 @@ impl Plane {
         self.ask(Method::POST, path, Some(&body), &[])
     }
 
+    /// A change of a version.
+    #[track_caller]
+    pub(crate) fn post_at(&self, path: &str, version: i64, body: Value) -> Value {
+        let version = format!("\"v{version}\"");
+        self.ask(Method::POST, path, Some(&body), &[("if-match", &version)]).is(200)
+    }
+
+    /// As [`post_at`](Self::post_at), of some settings.
+    #[track_caller]
+    pub(crate) fn patch(&self, path: &str, version: i64, body: Value) -> Value {
+        let version = format!("\"v{version}\"");
+        self.ask(Method::PATCH, path, Some(&body), &[("if-match", &version)]).is(200)
+    }
+
+    pub(crate) fn delete(&self, path: &str) -> Reply {
+        self.ask(Method::DELETE, path, None, &[])
+    }
+
     /// An operation on a job, which is waited for; its end.
     #[track_caller]
     pub(crate) fn operate(&self, job: &str, verb: &str, body: Value) -> Value {
@@ -129,13 +148,12 @@ impl Plane {
     /// The end of an operation.
     #[track_caller]
     pub(crate) fn ended(&self, reply: Reply) -> Value {
-        assert!(matches!(reply.status, 200 | 202), "{} {:#}", reply.status, reply.body);
-        let mut operation = reply.body;
+        let mut operation = reply.operation();
         let path = format!("/operations/{}", operation["id"].as_str().unwrap());
         eventually(PATIENCE, "the operation ends", || {
             let open = matches!(operation["state"].as_str(), Some("running" | "pending" | "begun"));
             if open {
-                operation = self.get(&path);
+                operation = self.ask(Method::GET, &path, None, &[]).operation();
             }
             !open
         });
@@ -178,6 +196,13 @@ pub(crate) struct Reply {
 }
 
 impl Reply {
+    /// It is an operation, over or not; its body.
+    #[track_caller]
+    fn operation(self) -> Value {
+        assert!(matches!(self.status, 200 | 202), "{} {:#}", self.status, self.body);
+        self.body
+    }
+
     /// It has this status; its body.
     #[track_caller]
     pub(crate) fn is(self, status: u16) -> Value {

@@ -30,11 +30,12 @@
 //! marked. In the layout of 3.x the marks themselves stay; see [`marks`](super::marks).
 //!
 //! # When our leader may plan
-//! *When nothing runs*, by a reading that was asked for after the plan became due: marks are not watched otherwise. With
-//! `monitorExecution` off Java does not wait either. *Not just before an instant* ([`QUIET`]): Java reads the flag from the registry but
-//! its owners from a cache that lags, so that an instance that fires at once after the plan may still run what it had. Before an
-//! instant the flag is raised and the plan made just after: all who fire wait for it, as they do under a Java leader. *Not at once
-//! after an instance died*, with failover ([`MARKING`]): Java looks up in the plan what the dead one had, and marks that.
+//! *When nothing runs*, by a reading that was asked for after the plan became due: marks are not watched otherwise.
+//! With `monitorExecution` off Java does not wait either. While anything runs the flag is up: streams end by it. *Not
+//! just before an instant* ([`QUIET`]): Java reads the flag from the registry but its owners from a cache that lags, so
+//! that an instance that fires at once after the plan may still run what it had. Before an instant the flag is raised
+//! and the plan made just after: all who fire wait for it, as they do under a Java leader. *Not at once after an
+//! instance died*, with failover ([`MARKING`]): Java looks up in the plan what the dead one had, and marks that.
 //!
 //! # Failures
 //! All of this is inference, and Java's own steps are not conditional, so beside a Java peer an instant may be run twice
@@ -168,6 +169,8 @@ impl Turn<'_> {
                 return false;
             }
             if self.something_runs() {
+                // Streams go on until the flag is up. Whoever came has raised it, but a plan that did not know of them may have lowered it.
+                self.raise_flag();
                 return false;
             }
         }
@@ -178,16 +181,21 @@ impl Turn<'_> {
             self.job.plans.due_since = None;
             self.job.op_after = self.now.mono + wait;
             self.wake_at_mono(self.now.mono + wait);
-            if !self.job.mirror.necessary {
-                let mut builder = Builder::new(self.us, self.job);
-                builder.create(Key::Necessary, Bytes::new());
-                let group = builder.build();
-                self.coordinate_with(Step::Other, group);
-            }
+            self.raise_flag();
             return false;
         }
         self.job.plans.due_since = None;
         true
+    }
+
+    /// Asks for a plan, unless somebody has.
+    fn raise_flag(&mut self) {
+        if !self.job.mirror.necessary {
+            let mut builder = Builder::new(self.us, self.job);
+            builder.create(Key::Necessary, Bytes::new());
+            let group = builder.build();
+            self.coordinate_with(Step::Other, group);
+        }
     }
 
     /// Misses Java peers that are gone, and asks for the numbers that tell what they left running.

@@ -1,6 +1,6 @@
 //! Instances that come together: a few plans for all of them, and none that anybody has to wait for.
 
-use super::stage::{Desk, NEVER, Who, job};
+use super::stage::{Code, Desk, NEVER, Who, job};
 use clockwright_fleet::keys::Key;
 use clockwright_model::JobName;
 
@@ -99,4 +99,22 @@ fn a_host_that_is_disabled_and_items_that_are_added_wait_for_nobody_who_comes() 
     let ip = desk.id(all[3]).ip().to_owned();
     desk.hold("a", &clockwright_fleet::admin::Hold::Host { ip, disabled: true });
     assert!(desk.owns(all[3], "a").is_empty(), "what is disabled has no items any more");
+}
+
+#[test]
+fn a_plan_that_waits_for_runs_beside_java_is_asked_for_so_that_streams_end() {
+    let mut desk = Desk::new(&[job("a", NEVER, 6)]);
+    desk.code("a", Code::Waits);
+    let who = desk.start();
+    desk.java_joins("a", "10.9.9.9@-@1");
+    desk.pass_until(10_000, "both have items", |desk| desk.owns(who, "a").len() == 3);
+    desk.trigger("a");
+    desk.pass(1_000);
+    assert_eq!(desk.running("a").len(), 3, "{}", desk.told());
+    // The flag that this one raised as it came was lowered by a plan that did not know of it yet.
+    desk.java_joins("a", "10.9.9.9@-@2");
+    desk.pass_until(10_000, "a plan is asked for", |desk| desk.text("a", &Key::Necessary).is_some());
+    assert_eq!(desk.owns(who, "a").len(), 3, "it is not made while anything runs");
+    desk.end_all("a");
+    desk.pass_until(10_000, "the newcomer has items", |desk| desk.owns(who, "a").len() == 2);
 }

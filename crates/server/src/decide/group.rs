@@ -16,6 +16,7 @@
 //! | a crash before 4 | nothing |
 //! | a crash between 4 and 5 | a record of something that still stands; the next look decides anew and closes it |
 //! | a crash between 5 and 6, or the answer of 5 is lost | the next look finds copy and wish equal, and notes it |
+//! | the same, and the job is saved anew before the next look | the copy is one of the versions since what was noted: it is what was last written |
 //! | two servers write two jobs | `control` orders them; the loser begins again at 1 |
 //! | somebody else writes between 1 and 5 | the config's version is another one; the loser begins again at 1 and finds it |
 //! | somebody else deletes a config and makes it again between 1 and 5 | its version may be the same: what they wrote is lost unseen. Nobody of Elastic-Job does that but to an empty config |

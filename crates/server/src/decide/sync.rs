@@ -17,6 +17,7 @@
 //! | any | D | somebody else's alone, or open to the world | [`Protect`](Verdict::Protect) |
 //! | any | D | = D | [`Record`](Verdict::Record): a lost answer, a crash, or both did the same |
 //! | any | D | = D but what only we know was lost | [`Restore`](Verdict::Restore) |
+//! | any | ≠ B | = a version since B | [`Write`](Verdict::Write): a server wrote that one, and died before it was noted ([`unnoted`]) |
 //! | – | D | none | [`Create`](Verdict::Create) |
 //! | – | D | ≠ D | [`FirstContact`](Conflict::FirstContact): a person writes or adopts |
 //! | B | ≠ B | = B | [`Write`](Verdict::Write) |
@@ -258,8 +259,7 @@ pub fn decide(policy: Outside, base: Option<&Base>, wish: &Wish, copy: &Copy) ->
     }
     let Some(base) = base else { return Verdict::Conflict(Conflict::FirstContact(changes)) };
     // Against the base, what the layout cannot carry reads as the base had it.
-    let from_base = read(layout, config, root, &base.settings);
-    if from_base.is_ok_and(|found| canonical::diff(&normal(layout, &base.settings), &found).is_empty()) {
+    if says(layout, config, root, &base.settings) {
         return Verdict::Write;
     }
     let kind = if at_base { DriftKind::Changed } else { DriftKind::Both };
@@ -269,6 +269,15 @@ pub fn decide(policy: Outside, base: Option<&Base>, wish: &Wish, copy: &Copy) ->
         Outside::Adopt if !wish.by_files => Verdict::Adopt { settings: Box::new(found), changes },
         _ => Verdict::Report(Drift { kind, changes, unreadable: None }),
     }
+}
+
+/// What was written and not noted, as a base: the one of these versions of the job's own that the copy is.
+#[must_use]
+pub fn unnoted(versions: &[JobSettings], copy: &Copy) -> Option<Base> {
+    let Copy::There { config, digest, root, .. } = copy else { return None };
+    let layout = Layout::of(config).unwrap_or_default();
+    let settings = versions.iter().find(|version| says(layout, config, root, version))?.clone();
+    Some(Base { settings, wire_digest: digest.clone(), layout })
 }
 
 /// True when two settings are the same wish. `overwrite` is none of the database's: it is what an instance's own file says of itself.
@@ -315,6 +324,12 @@ fn read(layout: Layout, config: &[u8], root: &[u8], local: &JobSettings) -> Resu
     }
     config::usable(&found, &local.name).map_err(|error| drift(DriftKind::Broken, error.to_string()))?;
     Ok(without_overwrite(found))
+}
+
+/// True when a copy is what these settings are written as.
+fn says(layout: Layout, config: &[u8], root: &[u8], settings: &JobSettings) -> bool {
+    read(layout, config, root, settings)
+        .is_ok_and(|found| canonical::diff(&normal(layout, settings), &found).is_empty())
 }
 
 /// Settings as the layout carries them: written, and read back.

@@ -88,6 +88,8 @@ pub struct Wished {
     pub version: VersionRow,
     /// How far; `None` when nothing was tried yet.
     pub sync: Option<SyncRow>,
+    /// Its versions between what was last written, as far as that was noted, and this one: a server may have written one and died.
+    pub since: Vec<VersionRow>,
 }
 
 /// What somebody else wrote.
@@ -160,12 +162,41 @@ impl Store {
         let mut versions: HashMap<i64, _> = versions.into_iter().map(|row| (row.job, row)).collect();
         let mut syncs: HashMap<i64, _> =
             self.syncs(ids).await?.into_iter().map(|row| (row.job, row)).collect();
+        let mut since = self.since(&jobs, &syncs).await?;
         // A job that got another version between the two questions is read again by whoever made it.
         let wished = jobs.into_iter().filter_map(|job| {
             let (version, sync) = (versions.remove(&job.id)?, syncs.remove(&job.id));
-            Some(Wished { job, version, sync })
+            let since = since.remove(&job.id).unwrap_or_default();
+            Some(Wished { job, version, sync, since })
         });
         Ok(wished.collect())
+    }
+
+    /// The versions of these jobs that came after what was last noted and before the newest; of most there is none, which needs no question.
+    async fn since(
+        &self,
+        jobs: &[JobRow],
+        syncs: &HashMap<i64, SyncRow>,
+    ) -> Result<HashMap<i64, Vec<VersionRow>>, StoreError> {
+        let base = |job: i64| syncs.get(&job).map_or(0, |sync| sync.base_version);
+        let behind: Vec<i64> =
+            jobs.iter().filter(|job| job.version > base(job.id) + 1).map(|job| job.id).collect();
+        let mut since: HashMap<i64, Vec<VersionRow>> = HashMap::new();
+        if behind.is_empty() {
+            return Ok(since);
+        }
+        let mut sql = self.sql(super::jobs::VERSIONS);
+        sql.text(
+            " v WHERE EXISTS (SELECT 1 FROM CLOCKWRIGHT_JOB j LEFT JOIN CLOCKWRIGHT_SYNC s ON s.job = j.id ",
+        );
+        sql.text("WHERE j.id = v.job AND v.version < j.version AND v.version > COALESCE(s.base_version, 0) AND j.id IN (");
+        sql.list(behind);
+        sql.text(")");
+        for row in self.fetch(sql).await? {
+            let row = version(&row)?;
+            since.entry(row.job).or_default().push(row);
+        }
+        Ok(since)
     }
 
     /// What is wished of those of these jobs that were not removed, however many they are.

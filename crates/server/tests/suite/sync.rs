@@ -24,6 +24,7 @@ on_each_database! {
     a_database_that_went_back_is_held_until_somebody_confirms
     a_fight_is_told_once_and_its_repairs_come_ever_later
     what_was_saved_and_not_written_is_written_by_the_server_that_leads
+    what_a_server_wrote_that_died_before_it_was_noted_is_nobody_elses
     a_job_that_the_registry_has_already_is_a_conflict
     a_change_from_outside_is_healed_without_anybody_asking
     a_person_decides_between_what_is_wished_and_what_is_there
@@ -221,11 +222,20 @@ async fn what_was_saved_and_not_written_is_written_by_the_server_that_leads(stag
     make(stage, &root).await;
     let lead = Lead::start(Arc::clone(&stage.app));
     soon("it leads", async || stage.app.store.term().await.unwrap().term == 1).await;
-    // As a server does that dies between the database and the registry.
+    let job = save_and_die(stage, &project, "0 0 2 * * ?").await;
+    stage.pass(6_000);
+    soon("it is written", async || config(stage).await.0["cron"] == "0 0 2 * * ?").await;
+    soon("it is noted", async || stage.app.store.syncs(&[job]).await.unwrap()[0].state == SyncState::Written)
+        .await;
+    lead.stop().await;
+}
+
+/// Saves the job's second version, as a server does that dies between the database and the registry.
+async fn save_and_die(stage: &Stage, project: &ProjectRow, cron: &str) -> i64 {
     let job = stage.app.catalogue.job(project.id, "report").unwrap();
     let version = stage.app.store.version(job.id, 1).await.unwrap().unwrap();
     let mut settings = version.read(&JobName::new("report").unwrap()).unwrap();
-    settings.cron = "0 0 2 * * ?".into();
+    settings.cron = cron.into();
     let mut change = stage.app.store.begin(Actor::server("test"), stage.app.now()).await.unwrap();
     let saved = change.update_job(&job, &NewJob::adopted(&job, settings, String::new())).await.unwrap();
     assert_eq!(saved.unwrap().version, 2);
@@ -238,14 +248,23 @@ async fn what_was_saved_and_not_written_is_written_by_the_server_that_leads(stag
         changes: Value::Null,
         reason: String::new(),
     });
-    change.commit().await.unwrap();
-    stage.pass(6_000);
-    soon("it is written", async || config(stage).await.0["cron"] == "0 0 2 * * ?").await;
-    soon("it is noted", async || {
-        stage.app.store.syncs(&[job.id]).await.unwrap()[0].state == SyncState::Written
-    })
-    .await;
-    lead.stop().await;
+    let seq = change.commit().await.unwrap();
+    stage.app.changed();
+    stage.app.catalogue.reached(seq).await;
+    job.id
+}
+
+async fn what_a_server_wrote_that_died_before_it_was_noted_is_nobody_elses(stage: &Stage) {
+    let (root, project) = project(stage, "report").await;
+    make(stage, &root).await;
+    let job = save_and_die(stage, &project, "0 0 2 * * ?").await;
+    // It wrote it, too.
+    edit(stage, "cron", json!("0 0 2 * * ?")).await;
+    let ask = json!({ "settings": { "cron": "0 0 3 * * ?" } });
+    let saved = stage.patch(&root.at(2), "/projects/billing/jobs/report", ask).await.is(200);
+    assert_eq!(saved["sync"]["state"], "written", "{saved:#}");
+    assert_eq!(config(stage).await.0["cron"], "0 0 3 * * ?");
+    assert!(stage.app.store.drifts(project.id, Some(job), i64::MAX, 10).await.unwrap().is_empty());
 }
 
 async fn a_job_that_the_registry_has_already_is_a_conflict(stage: &Stage) {

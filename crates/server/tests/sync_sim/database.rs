@@ -137,7 +137,7 @@ impl Database {
     pub fn known(&self, ids: impl Iterator<Item = i64>) -> Known {
         let wished = ids.filter_map(|id| {
             let Job { row, version, sync } = self.jobs.get(&id)?;
-            Some(Wished { job: row.clone(), version: version.clone(), sync: sync.clone() })
+            Some(Wished { job: row.clone(), version: version.clone(), sync: sync.clone(), since: Vec::new() })
         });
         let standing = self.records.iter().filter(|record| record.is_open).map(|record| record.job);
         Known { wished: wished.collect(), standing: standing.collect(), head: self.head, mark: self.mark }

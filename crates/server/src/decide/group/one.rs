@@ -2,7 +2,7 @@
 
 use super::super::pace::{FIGHT, Repeats};
 use super::super::sync::{
-    Access, Base, Conflict, Copy, Drift, DriftKind, Verdict, Wish, decide, digest, without_overwrite,
+    Access, Base, Conflict, Copy, Drift, DriftKind, Verdict, Wish, decide, digest, unnoted, without_overwrite,
 };
 use super::{Adoption, BYTES, Finding, Frame, Looked, Word};
 use crate::store::{JobState, Managed, ProjectRow, SyncRow, SyncState, Wished};
@@ -88,7 +88,7 @@ pub(super) fn judge(frame: &Frame, name: &JobName, wished: Wished, looked: Looke
             access: looked.access,
         },
     };
-    let base = base(&wished, name);
+    let base = base(&wished, name, &copy);
     let verdict = by_word(frame.word, decide(frame.project.policy.settings, base.as_ref(), &wish, &copy));
     let (verdict, repeats) = match verdict {
         Verdict::Overwrite(drift) if frame.word == Word::Policy => {
@@ -124,7 +124,15 @@ fn is_as_written(wished: &Wished, looked: &Looked) -> bool {
     })
 }
 
-fn base(wished: &Wished, name: &JobName) -> Option<Base> {
+/// What was last written, by what was noted or by the copy itself.
+fn base(wished: &Wished, name: &JobName, copy: &Copy) -> Option<Base> {
+    let noted = noted(wished, name);
+    let since: Vec<_> = wished.since.iter().filter_map(|version| version.read(name).ok()).collect();
+    let is_of_one_layout = |found: &Base| noted.as_ref().is_none_or(|noted| noted.layout == found.layout);
+    unnoted(&since, copy).filter(is_of_one_layout).or(noted)
+}
+
+fn noted(wished: &Wished, name: &JobName) -> Option<Base> {
     let sync = wished.sync.as_ref()?;
     let json: Value = serde_json::from_str(sync.base.as_deref()?).ok()?;
     let settings = clockwright_settings::canonical::from_json(name.clone(), &json).ok()?;

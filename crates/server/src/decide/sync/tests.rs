@@ -208,3 +208,18 @@ fn what_files_define_is_never_adopted() {
     );
     assert!(matches!(verdict, Verdict::Report(_)), "{verdict:?}");
 }
+
+#[test]
+fn a_version_that_was_written_and_not_noted_is_what_was_last_written() {
+    for layout in LAYOUTS {
+        let (versions, copy) = ([settings(A), settings(B)], copy_of(layout, &settings(B)));
+        let base = unnoted(&versions, &copy).unwrap();
+        assert_eq!(base, base_of(layout, &settings(B)));
+        for policy in POLICIES {
+            assert_eq!(decide(policy, Some(&base), &wish(C), &copy), Verdict::Write);
+        }
+        // What somebody else wrote is none of the job's versions.
+        assert_eq!(unnoted(&versions, &copy_of(layout, &settings(D))), None);
+    }
+    assert_eq!(unnoted(&[settings(A)], &Copy::None), None);
+}

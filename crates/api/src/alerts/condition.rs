@@ -65,7 +65,8 @@ pub struct Usual {
 }
 
 macro_rules! conditions {
-    ($( $variant:ident $name:literal $scope:ident $severity:ident $wait:literal $threshold:expr =>
+    // The name is a `tt`, which the derive of the schema can read; a `literal` it passes over.
+    ($( $variant:ident $name:tt $scope:ident $severity:ident $wait:literal $threshold:expr =>
         $means:literal, $english:literal, $chinese:literal; )*) => {
         /// What can be told.
         #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, ToSchema)]

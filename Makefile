@@ -6,7 +6,8 @@ CARGO := cargo
 RUN_DATA := $(TARGET)/run
 
 .DEFAULT_GOAL := help
-.PHONY: help run test test-interop test-interop-quick bench bench-events bench-peers dist publish-check lint rust zookeeper databases oidc
+.PHONY: help run test test-interop test-interop-quick test-faults bench bench-events bench-peers dist publish-check lint rust \
+    zookeeper databases oidc nginx
 
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-18s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -19,7 +20,7 @@ run: rust ## Run the example: this machine's packages, checked in 4 parts by 3 i
 	@PATH="$(abspath $(TARGET))/debug:$$PATH" clockwright dev -f examples/verify-packages/jobs.yaml \
 	    --data $(RUN_DATA) --fire-now $(RUN_ARGS)
 
-test: rust zookeeper databases oidc ## Check the format and the lints, then run every test: unit, conformance, simulation, end to end
+test: rust zookeeper databases oidc nginx ## Check the format and the lints, then run every test: unit, conformance, simulation, end to end
 	$(CARGO) fmt --all --check
 	$(CARGO) clippy --workspace --all-targets --features clockwright-engine/mutations,clockwright-server/mutations -- -D warnings
 	$(CARGO) clippy -p clockwright --no-default-features -- -D warnings
@@ -32,6 +33,10 @@ test-interop: rust ## Run jobs on Java Elastic-Job and Clockwright together, and
 
 test-interop-quick: rust ## Run one interop scenario of each kind, and the registry on ZooKeeper 3.4; needs a JDK and Maven
 	@sh scripts/test-interop.sh --quick
+
+test-faults: rust zookeeper databases nginx ## Let control servers, their registry, their database and nginx fail in every way; some ten minutes
+	$(CARGO) build --workspace --bins --examples
+	$(CARGO) test --workspace --test control_plane -- --include-ignored --test-threads 1 $(FAULTS_ARGS)
 
 bench: rust zookeeper ## Measure, beside the limits of what it stands on; prints one table
 	$(CARGO) run --release -p clockwright-benches -- $(BENCH_ARGS)
@@ -71,6 +76,9 @@ zookeeper:
 
 oidc:
 	@sh scripts/install-oidc.sh
+
+nginx:
+	@sh scripts/install-nginx.sh
 
 databases:
 	@sh scripts/install-databases.sh

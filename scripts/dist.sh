@@ -18,6 +18,7 @@ if readelf -S "$program" | grep -q '\.debug_line'; then
 fi
 size=$(stat -c %s "$program")
 [ "$size" -le "$most" ] || { echo "$program has $size bytes; at most $most were meant" >&2; exit 1; }
+! grep -q CLOCKWRIGHT_FAILPOINT "$program" || { echo "$program has the failpoints of the tests in it" >&2; exit 1; }
 
 name=clockwright-$version-$target
 stage=$out/$name

@@ -7,14 +7,20 @@
 //!
 //! Nothing here sleeps for a fixed time in the hope that something has happened; [`eventually`] polls with a deadline.
 
+mod client;
 mod link;
+mod nginx;
 mod node;
+mod plane;
 mod scene;
 mod servers;
 
+pub use client::{Client, Reply};
 pub use clockwright_testkit::patience::eventually;
 pub use link::Link;
+pub use nginx::Nginx;
 pub use node::Node;
+pub use plane::{Desk, Plane, SESSION, Setup};
 pub use scene::Scene;
 pub use servers::Servers;
 

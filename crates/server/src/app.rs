@@ -4,6 +4,7 @@ use crate::alerts::send::Post;
 use crate::catalogue::Catalogue;
 use crate::config::Config;
 use crate::decide::chain::Actor;
+use crate::fail::{Failpoints, Point};
 use crate::histories::Histories;
 use crate::http::answer::{Answer, Kept, Rendered};
 use crate::http::grant::{Asker, Key};
@@ -73,6 +74,8 @@ pub struct App {
     pub registries: Registries,
     /// What operators do.
     pub ops: Desk,
+    /// Where tests let it die.
+    pub failpoints: Failpoints,
     /// The room for passwords.
     pub hashing: Hashing,
     /// What is known of the identity provider.
@@ -147,6 +150,7 @@ impl App {
             registries,
             histories: Histories::of_config(&config),
             ops: Desk::default(),
+            failpoints: Failpoints::default(),
             hashing: Hashing::default(),
             room: Semaphore::new(config.requests),
             post: Post::of_config(&config),
@@ -337,11 +341,18 @@ impl App {
     /// # Errors
     /// The database is away, or its answer was lost.
     pub async fn commit(&self, change: Change) -> Answered<i64> {
+        self.failpoints.reach(Point::Written);
         let seq = change.commit().await?;
-        self.changed.notify_one();
-        // Where the database is away by now, the change is made all the same, and the catalogue finds it later.
-        let _ = tokio::time::timeout(CATCH_UP, self.catalogue.reached(seq)).await;
+        self.failpoints.reach(Point::Committed);
+        self.caught_up(seq).await;
         Ok(seq)
+    }
+
+    /// Waits until the catalogue has that record's change. Where the database is away by now, the change is made all the same, and the catalogue
+    /// finds it later.
+    async fn caught_up(&self, seq: i64) {
+        self.changed.notify_one();
+        let _ = tokio::time::timeout(CATCH_UP, self.catalogue.reached(seq)).await;
     }
 
     /// The answer that a key was given before, if it was.
@@ -355,7 +366,12 @@ impl App {
             return Err(Problem::new(Code::IdempotencyMismatch, detail).into());
         }
         match row.answer.as_deref().and_then(|text| serde_json::from_str::<Rendered>(text).ok()) {
-            Some(rendered) => Err(Refusal::Replay(Box::new(rendered))),
+            Some(rendered) => {
+                // Its change may be another server's, which the catalogue has not seen yet.
+                let (seq, _) = self.store.head().await?;
+                self.caught_up(seq).await;
+                Err(Refusal::Replay(Box::new(Rendered { seq: Some(seq), ..rendered })))
+            }
             None => Err(in_progress(key).with("operation", row.operation).into()),
         }
     }

@@ -21,6 +21,7 @@
 //! - [`sealing`]: secrets at rest.
 //! - [`alerts`]: what is the matter, and who is told.
 //! - [`local`]: the server of one process that runs jobs from a file.
+//! - [`fail`]: where tests let it die.
 //! - [`identity`]: who comes in.
 //! - [`http`]: the interface.
 //! - [`listen`]: the sockets, and TLS.
@@ -35,6 +36,7 @@ pub mod chores;
 pub mod config;
 pub mod decide;
 mod disk;
+pub mod fail;
 pub mod histories;
 pub mod http;
 pub mod identity;

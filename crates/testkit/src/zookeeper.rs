@@ -30,6 +30,8 @@ pub struct Config {
     pub classpath: Option<String>,
     /// How long a server may take until it serves. Default 60 s: test machines are busy.
     pub patience: Duration,
+    /// The longest timeout that a session gets, milliseconds. Default 60,000.
+    pub longest_session: u32,
     /// Options for Java behind the default ones, which start quickly and stay small; later ones win. Default none.
     pub java: Vec<String>,
     /// Settings for TLS: with any, the server listens at a second port too, which speaks it ([`ZkServer::secure_address`]). Default none.
@@ -42,6 +44,7 @@ impl Default for Config {
             tick_time: 200,
             classpath: None,
             patience: Duration::from_secs(60),
+            longest_session: 60_000,
             java: Vec::new(),
             tls: Vec::new(),
         }
@@ -263,7 +266,7 @@ impl ZkServer {
         let dir = private::new_directory("zookeeper")?;
         std::fs::create_dir_all(dir.join("data"))?;
         std::fs::write(dir.join("data/myid"), id.to_string())?;
-        let tick = config.tick_time;
+        let (tick, longest) = (config.tick_time, config.longest_session);
         // Ensembles get ten seconds to find a leader and five to keep up with it, whatever the tick.
         let (init, sync) = ((10_000 / tick).max(5), (5_000 / tick).max(2));
         let data = dir.join("data");
@@ -278,7 +281,7 @@ impl ZkServer {
             dir.join("zoo.cfg"),
             format!(
                 "tickTime={tick}\ninitLimit={init}\nsyncLimit={sync}\ndataDir={}\nclientPort={port}\n\
-                 clientPortAddress=127.0.0.1\nmaxClientCnxns=0\nmaxSessionTimeout=60000\nforceSync=yes\n\
+                 clientPortAddress=127.0.0.1\nmaxClientCnxns=0\nmaxSessionTimeout={longest}\nforceSync=yes\n\
                  preAllocSize=1024\nadmin.enableServer=false\n4lw.commands.whitelist=*\n{secure}{members}",
                 data.display()
             ),

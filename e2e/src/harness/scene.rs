@@ -90,7 +90,17 @@ impl Scene {
         self.start(name, &own_program("e2e-peer"), &args)
     }
 
-    fn start(&self, name: &str, program: &Path, args: &[&str]) -> Node {
+    /// Starts a `clockwright server` with this configuration, which dies where the file says once it is there: see
+    /// `clockwright_server::fail`.
+    pub fn server(&self, name: &str, config: &Path, failpoint: &Path) -> Node {
+        let failpoint = format!("{}={}", clockwright_server::fail::FILE, failpoint.display());
+        let (program, config) = (clockwright().display().to_string(), config.display().to_string());
+        let args = [&failpoint, &program, "server", "--log-level", "info", "--config", &config];
+        self.start(name, Path::new("env"), &args)
+    }
+
+    /// Starts any program, whose talk goes to a file of that name.
+    pub(super) fn start(&self, name: &str, program: &Path, args: &[&str]) -> Node {
         let args: Vec<String> = args.iter().map(|arg| (*arg).to_owned()).collect();
         Node::start(name, &self.data(name), &self.dir.join(format!("{name}.log")), program, &args)
     }

@@ -3,7 +3,7 @@
 use anyhow::Context as _;
 use clockwright_registry::{Error, Node, Op, Path, Registry as _};
 use clockwright_registry_zookeeper::{Options, ZooKeeper};
-use clockwright_testkit::zookeeper::{LoggedOp, Transaction, ZkEnsemble, ZkServer};
+use clockwright_testkit::zookeeper::{Config, LoggedOp, Transaction, ZkEnsemble, ZkServer};
 use std::sync::Arc;
 use tokio::runtime::Runtime;
 
@@ -26,9 +26,18 @@ impl Servers {
     /// When they do not; says why.
     #[must_use]
     pub fn start(count: usize) -> Self {
+        Self::start_with(count, Config::default())
+    }
+
+    /// As [`start`](Self::start).
+    ///
+    /// # Panics
+    /// As there.
+    #[must_use]
+    pub fn start_with(count: usize, config: Config) -> Self {
         let kind = match count {
-            1 => ZkServer::start().map(Kind::One),
-            count => ZkEnsemble::start(count).map(Kind::Many),
+            1 => ZkServer::start_with(config).map(Kind::One),
+            count => ZkEnsemble::start_with(count, config).map(Kind::Many),
         };
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
         Self {
@@ -61,6 +70,15 @@ impl Servers {
         }
     }
 
+    /// How many there are.
+    #[must_use]
+    pub fn count(&self) -> usize {
+        match &self.kind {
+            Kind::One(_) => 1,
+            Kind::Many(ensemble) => ensemble.servers().len(),
+        }
+    }
+
     /// Kills one as a crash would and starts it again; returns when it serves.
     ///
     /// # Panics
@@ -69,6 +87,18 @@ impl Servers {
         if let Err(error) = self.server(number).restart() {
             panic!("ZooKeeper does not start again: {error:#}");
         }
+    }
+
+    /// Starts several again at once: none of them serves before there is a quorum.
+    ///
+    /// # Panics
+    /// When one does not.
+    pub fn restart_all(&self, numbers: &[usize]) {
+        std::thread::scope(|scope| {
+            for number in numbers {
+                scope.spawn(|| self.server(*number).restart().expect("ZooKeeper starts again"));
+            }
+        });
     }
 
     /// All that the first server ever carried out, in order.

@@ -35,6 +35,7 @@ use super::{Term, Work, now};
 use crate::app::App;
 use crate::config::HOME;
 use crate::decide::term::{Candidate, News, Seat, Step, Wrote};
+use crate::fail::Point;
 use crate::observe::Pulse;
 use crate::sync::Failed;
 use clockwright_model::Millis;
@@ -167,6 +168,7 @@ impl<'a> Election<'a> {
                 }
                 step => pulse.during(self.carry_out(step)).await,
             };
+            self.reached(news);
             self.candidate.told(news, now());
         }
         self.candidate.told(News::Closed, now());
@@ -186,6 +188,7 @@ impl<'a> Election<'a> {
             (None, Some(number)) => {
                 tracing::info!(term = number, "this server leads");
                 self.work = Some(Work::begin(self.app, Term::new(number, self.candidate.until())));
+                self.app.failpoints.reach(Point::LeadBegan);
             }
             (None, None) => {}
         }
@@ -225,6 +228,16 @@ impl<'a> Election<'a> {
                 let op = Op::Delete { path: self.seat.clone(), version: Some(version) };
                 News::Rose(self.write(op, Duration::from_secs(1)).await)
             }
+        }
+    }
+
+    /// Where a test may let the server die.
+    fn reached(&self, news: News) {
+        match news {
+            News::Sat { wrote: Wrote::Done, .. } => self.app.failpoints.reach(Point::LeadSeated),
+            News::Took(Some(_)) => self.app.failpoints.reach(Point::LeadTook),
+            News::Proved { wrote: Wrote::Done, .. } => self.app.failpoints.reach(Point::LeadProved),
+            _ => {}
         }
     }
 

@@ -1,10 +1,10 @@
 //! Acts on instances, and waiting until nothing runs.
 
-use super::fail::Point;
 use super::look::{Site, failed, is_on};
 use super::run::{Stopped, Work};
 use super::{Ended, Place};
 use crate::decide::ops::{Act, Running, Seen};
+use crate::fail::Point;
 use crate::store::OperationState;
 use crate::sync::Failed;
 use clockwright_api::operations::{Outcome, Plans};
@@ -44,7 +44,7 @@ pub(super) async fn shutdown(work: &Work<'_>, target: Option<&str>) -> Result<En
     let admin = site.admin(&work.ask.who.name);
     let job = (work.row.job != 0).then_some(work.ask.job.as_str());
     let done = admin.shutdown(job, target).await.map_err(failed)?;
-    work.pass(Point::Written)?;
+    work.pass(Point::OperationWritten)?;
     Ok(Ended::done(Outcome { changed: done.changed as u64, ..work.outcome() }))
 }
 
@@ -55,7 +55,7 @@ pub(super) async fn rebalance(work: &Work<'_>) -> Result<Ended, Stopped> {
     let admin = site.admin(&work.ask.who.name);
     let before = site.job(&place.name).await?.and_then(|(mirror, _)| mirror.epoch);
     let done = admin.rebalance(&place.name).await.map_err(failed)?;
-    work.pass(Point::Written)?;
+    work.pass(Point::OperationWritten)?;
     let begun = Instant::now();
     let mut after = None;
     while begun.elapsed() < PLAN {

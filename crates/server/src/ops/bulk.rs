@@ -10,7 +10,6 @@
 //!
 //! `undo` of its end is the body that takes back what it did: the opposite, of the jobs that it changed.
 
-use super::fail::Point;
 use super::frame::{Asked, carry_out};
 use super::run::{keep_answer, took};
 use super::view::told;
@@ -20,6 +19,7 @@ use crate::decide::chain::{Outcome as Ending, Record, Target, sha256};
 use crate::decide::ops::Act;
 use crate::decide::permit::{self, Place as Where, Principal};
 use crate::decide::query::Query as Search;
+use crate::fail::Point;
 use crate::http::grant::{Asker, Key};
 use crate::http::refusal::{Answered, Refusal};
 use crate::http::v1::lists::finds;
@@ -347,7 +347,7 @@ async fn carry(
             .buffered(AT_ONCE)
             .collect()
             .await;
-        if app.ops.failpoints.pass(Point::Grouped).is_err() {
+        if app.failpoints.pass(Point::OperationGrouped).is_err() {
             return Ok(None);
         }
         results.extend(done);

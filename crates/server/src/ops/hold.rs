@@ -1,10 +1,10 @@
 //! R and C of what only holds: the nodes of each job are made as all wishes together want them.
 
-use super::fail::Point;
 use super::look::{Site, failed};
 use super::run::{Stopped, Work};
 use super::{Ended, Place, view};
 use crate::decide::hold::{Found, Hold, Key, starts, stopped_by, stops};
+use crate::fail::Point;
 use crate::store::OperationState;
 use crate::sync::{self, Failed};
 use clockwright_fleet::admin::Hold as Node;
@@ -24,7 +24,7 @@ pub(super) async fn carry(work: &mut Work<'_>) -> Result<Ended, Stopped> {
     for place in &places {
         make(work, &site, place, &lift).await?;
     }
-    work.pass(Point::Written)?;
+    work.pass(Point::OperationWritten)?;
     let mut outcome = work.outcome();
     for place in &places {
         let left = steps(work, &site, place, &lift).await?;

@@ -24,7 +24,6 @@
 
 mod acts;
 mod bulk;
-mod fail;
 mod frame;
 mod hold;
 mod look;
@@ -36,7 +35,6 @@ mod trigger;
 mod view;
 
 pub use bulk::bulk;
-pub use fail::{Failpoints, Point};
 pub use frame::{Asked, carry_out};
 pub use sweep::{Mended, sweep};
 pub use view::{Operated, hold_view, view};
@@ -55,8 +53,6 @@ use std::sync::{Arc, Mutex, PoisonError};
 /// What this control server needs to carry operations out.
 #[derive(Debug, Default)]
 pub struct Desk {
-    /// Where tests let it crash.
-    pub failpoints: Failpoints,
     /// The operations that are being carried out here.
     live: Arc<Mutex<BTreeSet<String>>>,
 }

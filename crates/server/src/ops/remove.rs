@@ -11,12 +11,12 @@
 //! serving it, the removal is given up too: a job whose nodes went from under a run would be run again by whoever starts next.
 
 use super::acts::{Idle, idle, running};
-use super::fail::Point;
 use super::look::{Site, failed};
 use super::run::{Stopped, Work};
 use super::{Ended, Then, hold};
 use crate::decide::hold::{Found, Hold, Origin, starts};
 use crate::decide::ops::{Mode, Running, runs};
+use crate::fail::Point;
 use crate::store::OperationState;
 use crate::sync::Failed;
 use clockwright_api::operations::Outcome;
@@ -105,7 +105,7 @@ async fn take_away(work: &Work<'_>, held: Ended, wait: Millis) -> Result<Ended, 
         }
         sleep(LOOK).await;
     }
-    work.pass(Point::Written)?;
+    work.pass(Point::OperationWritten)?;
     Ok(Ended { then: Then::Gone, ..held })
 }
 

@@ -1,11 +1,11 @@
 //! R, C and T2: what was begun is carried out and ended.
 
-use super::fail::{Crashed, Point};
 use super::look::{ATTEMPTS, Site, is_away};
 use super::{Ask, Ended, Live, Place, Progress, Then, action, acts, hold, remove, trigger, view};
 use crate::app::App;
 use crate::decide::chain::{Outcome as Ending, Record, Target};
 use crate::decide::ops::Act;
+use crate::fail::{Crashed, Point};
 use crate::http::answer::Rendered;
 use crate::http::refusal::Answered;
 use crate::observe::names::OPERATION_SECONDS;
@@ -65,7 +65,7 @@ impl Work<'_> {
     }
 
     pub(super) fn pass(&self, point: Point) -> Result<(), Stopped> {
-        Ok(self.app.ops.failpoints.pass(point)?)
+        Ok(self.app.failpoints.pass(point)?)
     }
 
     /// The job that it is about.
@@ -118,8 +118,15 @@ pub(super) async fn run(app: Arc<App>, row: OperationRow, _live: Option<Live>) {
         }
         Err(Stopped::Away(failed)) => Ended::failed(&failed.problem(), work.outcome()),
     };
-    if let Err(error) = end(&app, &work, ended).await {
-        tracing::warn!(operation = row.id, ?error, "an operation's end cannot be written: it is made again");
+    match end(&app, &work, ended).await {
+        Ok(()) => app.failpoints.reach(Point::OperationEnded),
+        Err(error) => {
+            tracing::warn!(
+                operation = row.id,
+                ?error,
+                "an operation's end cannot be written: it is made again"
+            );
+        }
     }
 }
 
@@ -135,7 +142,7 @@ async fn carry(work: &mut Work<'_>) -> Result<Ended, Stopped> {
 }
 
 async fn once(work: &mut Work<'_>) -> Result<Ended, Stopped> {
-    work.pass(Point::Begun)?;
+    work.pass(Point::OperationBegun)?;
     let ended = match &work.ask.act {
         Act::Trigger => trigger::carry(work).await?,
         Act::Shutdown { target } => acts::shutdown(work, target.as_deref()).await?,
@@ -157,7 +164,7 @@ async fn once(work: &mut Work<'_>) -> Result<Ended, Stopped> {
         }
         _ => hold::carry(work).await?,
     };
-    work.pass(Point::Checked)?;
+    work.pass(Point::OperationChecked)?;
     Ok(ended)
 }
 

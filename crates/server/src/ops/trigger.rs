@@ -5,12 +5,12 @@
 //!
 //! Where a drain has disabled the hosts of Java instances, those are enabled first, so that their leader can give them items again.
 
-use super::fail::Point;
 use super::look::{Site, failed, is_away};
 use super::run::{Stopped, Work};
 use super::{Ended, Then};
 use crate::decide::hold::{Found, Hold, starts};
 use crate::decide::ops::{Seen, runs};
+use crate::fail::Point;
 use crate::sync::Failed;
 use clockwright_api::operations::{AskedInstance, Outcome};
 use clockwright_api::{Code, Problem};
@@ -51,7 +51,7 @@ pub(super) async fn carry(work: &Work<'_>) -> Result<Ended, Stopped> {
         Ok(fired) => fired,
         Err(error) => return refused(work, &site, error).await,
     };
-    work.pass(Point::Written)?;
+    work.pass(Point::OperationWritten)?;
     let instances = answers(&site, work, &fired).await?;
     let outcome = Outcome {
         changed: instances.len() as u64,

@@ -10,6 +10,7 @@ use crate::decide::group::{
     Adoption, Committed, Finding, Frame, Group, Known, Looked, News, Step, Stop, Synced, Word,
 };
 use crate::decide::sync::Access;
+use crate::fail::Point;
 use crate::observe::names::{DRIFT, SYNC_WRITES};
 use crate::registries::NoSession;
 use crate::store::{Change, DriftRow, NewJob, ProjectRow, RESTORED, StoreError, kept};
@@ -274,6 +275,7 @@ impl<'a> Desk<'a> {
                 Step::Stop(Stop::Split) => return Ok(None),
                 Step::Stop(stop) => return Err(self.failed(stop)),
             };
+            self.reached(&news);
             step = group.told(news, self.app.now());
         }
     }
@@ -284,6 +286,19 @@ impl<'a> Desk<'a> {
         for word in synced.iter().filter_map(|synced| synced.verdict.counts_as()) {
             metrics.count(&SYNC_WRITES, &[project, word]);
         }
+    }
+
+    /// Where a test may let the server die.
+    fn reached(&self, news: &News) {
+        let point = match news {
+            News::Looked(..) => Point::SyncLooked,
+            News::Asked(_) => Point::SyncAsked,
+            News::Recorded => Point::SyncRecorded,
+            News::Committed(_) => Point::SyncCommitted,
+            News::Noted => Point::SyncNoted,
+            News::Again => return,
+        };
+        self.app.failpoints.reach(point);
     }
 
     fn failed(&self, stop: Stop) -> Failed {

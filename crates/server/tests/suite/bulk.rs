@@ -1,7 +1,8 @@
 //! One operation on many jobs.
 
 use crate::stage::{Caller, Reply, Stage, on_each_database};
-use clockwright_server::ops::{Point, resume};
+use clockwright_server::fail::Point;
+use clockwright_server::ops::resume;
 use clockwright_testkit::patience::soon;
 use http::Method;
 use serde_json::{Value, json};
@@ -140,7 +141,7 @@ async fn a_crash_in_the_middle_is_made_good_and_no_job_is_done_twice(stage: &Sta
     let other = stage.another().await;
     let keyed = root.with("idempotency-key", "all");
     // It dies when the jobs are paused, and before that is noted.
-    stage.app.ops.failpoints.crash_at(Point::Grouped);
+    stage.app.failpoints.crash_at(Point::OperationGrouped);
     let begun = stage.post(&keyed, "/bulk", all("pause")).await.is(202);
     let id = begun["id"].as_str().unwrap().to_owned();
     soon("all are paused", async || {

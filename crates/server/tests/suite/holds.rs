@@ -5,8 +5,9 @@ use crate::stage::{Stage, on_each_database};
 use clockwright_fleet::Layout;
 use clockwright_fleet::keys::Key;
 use clockwright_server::chores::lead::Lead;
+use clockwright_server::fail::Point;
 use clockwright_server::ops;
-use clockwright_server::ops::{Point, resume};
+use clockwright_server::ops::resume;
 use clockwright_testkit::patience::soon;
 use serde_json::json;
 
@@ -115,7 +116,7 @@ async fn what_an_operation_is_at_is_left_to_it(stage: &Stage) {
     fleet.done("disable", json!({})).await;
     let other = stage.another().await;
     // It has lifted the wish, and dies before it has enabled the host.
-    stage.app.ops.failpoints.crash_at(Point::Begun);
+    stage.app.failpoints.crash_at(Point::OperationBegun);
     let begun = fleet.operate("enable", json!({})).await.is(202);
     sweep(&fleet).await;
     assert_eq!(fleet.holds().await, [""; 0], "what it has left disabled is nobody else's wish");

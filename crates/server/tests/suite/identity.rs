@@ -1,6 +1,6 @@
 //! Who comes in, and how.
 
-use crate::stage::{Caller, PASSWORD, Stage, on_each_database};
+use crate::stage::{Caller, PASSWORD, Reply, Stage, on_each_database};
 use serde_json::json;
 
 on_each_database! {
@@ -287,6 +287,15 @@ async fn s10_a_request_that_is_sent_again_by_its_key_is_carried_out_once(stage: 
     stage.post(&keyed, "/projects", json!({ "name": "other" })).await.refused("idempotency-mismatch");
     let all = stage.get(&root, "/journal?action=project.create").await.is(200);
     assert_eq!(all["items"].as_array().unwrap().len(), 1);
+    // Another server may not have heard of it yet: what it answers says up to where the journal is to be known.
+    let other = stage.beside().await;
+    let there = other.post(&keyed, "/projects", json!({ "name": "billing" })).await;
+    let number = |reply: &Reply| reply.headers["clockwright-seq"].to_str().unwrap().parse::<i64>().unwrap();
+    assert!(number(&there) >= number(&first), "{there:?}");
+    other
+        .get(&root.with("clockwright-min-seq", &number(&there).to_string()), "/projects/billing")
+        .await
+        .is(200);
     let together = root.with("idempotency-key", "two");
     let asks = (0..20).map(|_| stage.post(&together, "/projects", json!({ "name": "reports" })));
     let replies = futures::future::join_all(asks).await;

@@ -6,7 +6,8 @@ use clockwright_fleet::Layout;
 use clockwright_fleet::keys::Key;
 use clockwright_model::{JobName, Outcome, Reason};
 use clockwright_registry::{CommitFuture, Op, SharedRegistry};
-use clockwright_server::ops::{Point, resume};
+use clockwright_server::fail::Point;
+use clockwright_server::ops::resume;
 use clockwright_server::store::ServerRow;
 use clockwright_server::sync::control;
 use clockwright_testkit::faulty::Fault;
@@ -440,8 +441,10 @@ async fn a_crash_at_any_step_is_made_good_once(stage: &Stage) {
     let engine = fleet.engine(HERE, &Code::quick()).await;
     let other = stage.another().await;
     let state = async |id: &str| fleet.look(&format!("/operations/{id}")).await;
-    for (fires, point) in [(1, Point::Begun), (2, Point::Written), (3, Point::Checked)] {
-        stage.app.ops.failpoints.crash_at(point);
+    for (fires, point) in
+        [(1, Point::OperationBegun), (2, Point::OperationWritten), (3, Point::OperationChecked)]
+    {
+        stage.app.failpoints.crash_at(point);
         let begun = fleet.operate("trigger", json!({})).await.is(202);
         let id = begun["id"].as_str().unwrap();
         // As long as its server lives, it is nobody else's.
@@ -454,7 +457,7 @@ async fn a_crash_at_any_step_is_made_good_once(stage: &Stage) {
         soon("it fires once", async || engine.outcomes().len() == 3 * fires).await;
         assert_eq!(fleet.told("job.trigger").await[..2], ["done", "begun"], "{point:?}");
         assert_eq!(fleet.told("job.trigger").await.len(), 2 * fires);
-        stage.app.ops.failpoints.crash_at(point);
+        stage.app.failpoints.crash_at(point);
         let begun = fleet.operate("disable", json!({})).await.is(202);
         let id = begun["id"].as_str().unwrap();
         stage.pass(resume::SILENT + 1_000);

@@ -203,14 +203,22 @@ impl Stage {
 
     /// A stage beside the same database and registry, whose server reaches the registry `home` by sessions with a fault.
     pub(crate) async fn with_fault<F: Fault + Clone>(&self, fault: F) -> Self {
-        let (registry, far, time) = (self.registry.clone(), Arc::clone(&self.far), Arc::clone(&self.time));
-        let home = registry.clone();
+        let home = self.registry.clone();
         let connect: Connect = Arc::new(move || {
             let (inner, fault) = (home.connect(ConnectOptions::default()), fault.clone());
             Box::pin(async move { Ok(Arc::new(Faulty { inner: inner?, fault }) as SharedRegistry) })
         });
-        let app = self.another_by(connect).await;
+        self.around(self.another_by(connect).await)
+    }
+
+    /// A stage beside the same database and registry, with another server.
+    pub(crate) async fn beside(&self) -> Self {
+        self.around(self.another().await)
+    }
+
+    fn around(&self, app: Arc<App>) -> Self {
         let router = clockwright_server::http::service(Arc::clone(&app));
+        let (registry, far, time) = (self.registry.clone(), Arc::clone(&self.far), Arc::clone(&self.time));
         let (config, address) = (self.config.clone(), self.address.clone());
         Self { app, registry, far, router, time, config, address, _folder: tempfile::tempdir().unwrap() }
     }

@@ -280,7 +280,11 @@ fn slow_commits(kind: Kind) -> (&'static str, &'static str) {
 }
 
 impl SqlServer {
-    async fn set_read_only(&self, on: bool) -> anyhow::Result<()> {
+    /// Refuses to be written to, or ends that.
+    ///
+    /// # Errors
+    /// When the server does not run.
+    pub async fn set_read_only(&self, on: bool) -> anyhow::Result<()> {
         match self.kind {
             Kind::Postgres => {
                 self.admin(&format!("ALTER SYSTEM SET default_transaction_read_only = {on}")).await?;

@@ -6,8 +6,8 @@ CARGO := cargo
 RUN_DATA := $(TARGET)/run
 
 .DEFAULT_GOAL := help
-.PHONY: help run test test-interop test-interop-quick test-faults bench bench-events bench-peers dist publish-check lint rust \
-    zookeeper databases oidc nginx
+.PHONY: help run test test-interop test-interop-quick test-faults test-interface bench bench-events bench-peers dist publish-check lint rust \
+    zookeeper databases oidc nginx schemathesis
 
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-18s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -37,6 +37,10 @@ test-interop-quick: rust ## Run one interop scenario of each kind, and the regis
 test-faults: rust zookeeper databases nginx ## Let control servers, their registry, their database and nginx fail in every way; some ten minutes
 	$(CARGO) build --workspace --bins --examples
 	$(CARGO) test --workspace --test control_plane -- --include-ignored --test-threads 1 $(FAULTS_ARGS)
+
+test-interface: rust schemathesis ## Ask a server all that its document allows, and much that it forbids, as each role
+	$(CARGO) build --workspace --bins --examples
+	python3 scripts/schemathesis/run.py $(TARGET)/debug/clockwright $(INTERFACE_ARGS)
 
 bench: rust zookeeper ## Measure, beside the limits of what it stands on; prints one table
 	$(CARGO) run --release -p clockwright-benches -- $(BENCH_ARGS)
@@ -79,6 +83,9 @@ oidc:
 
 nginx:
 	@sh scripts/install-nginx.sh
+
+schemathesis:
+	@sh scripts/install-schemathesis.sh
 
 databases:
 	@sh scripts/install-databases.sh

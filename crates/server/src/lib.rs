@@ -55,4 +55,4 @@ pub mod store;
 pub mod sync;
 
 pub use rescue::{NoRescue, rescue};
-pub use server::{Server, StartError, setup_link, tls};
+pub use server::{Server, Setup, StartError, setup, setup_link, tls};

@@ -13,6 +13,7 @@ use crate::listen::{self, Listening};
 use crate::mirror;
 use crate::observe;
 use crate::ops;
+use crate::ops::resume::SILENT;
 use crate::outcomes;
 use crate::registries::Registries;
 use crate::sealing::{self, UnlockError};
@@ -226,15 +227,7 @@ async fn tell_metrics(app: &Arc<App>, leaving: watch::Receiver<bool>) -> Option<
 
 /// Says every few seconds that this server lives. What a server began that is silent for longer is taken up by another one.
 async fn live(app: Arc<App>) {
-    let host = rustix::system::uname().nodename().to_string_lossy().into_owned();
-    let row = ServerRow {
-        id: app.id.clone(),
-        host,
-        address: app.config.public_url.clone(),
-        version: env!("CARGO_PKG_VERSION").to_owned(),
-        started: app.now(),
-        seen: app.now(),
-    };
+    let row = row(&app);
     let pulse = app.pulses.begin("presence");
     loop {
         let row = ServerRow { seen: app.now(), ..row.clone() };
@@ -242,6 +235,18 @@ async fn live(app: Arc<App>) {
             tracing::debug!(%error, "the others are told later that this server lives");
         }
         pulse.during(tokio::time::sleep(LIVES)).await;
+    }
+}
+
+/// The server, as the others know it.
+fn row(app: &App) -> ServerRow {
+    ServerRow {
+        id: app.id.clone(),
+        host: rustix::system::uname().nodename().to_string_lossy().into_owned(),
+        address: app.config.public_url.clone(),
+        version: env!("CARGO_PKG_VERSION").to_owned(),
+        started: app.now(),
+        seen: app.now(),
     }
 }
 
@@ -256,25 +261,60 @@ pub fn tls(config: &Config) -> Result<Option<Arc<Tls>>, TlsError> {
     }
 }
 
-/// While nobody exists: a link by which the first administrator comes in. Each call makes a new one, and those before are used up.
+/// How the first administrator comes in.
+#[derive(Debug, Clone)]
+pub enum Setup {
+    /// By this link of ours.
+    Here(NewLink),
+    /// By the link that this other server, which lives, has printed.
+    Elsewhere(ServerRow),
+    /// There is somebody.
+    Over,
+}
+
+/// What a start says while nobody exists: a link by which the first administrator comes in. There is one at a time: it is made by the first of several
+/// servers that start, and the others say where it was printed. After that one has died, another one makes a new one in its place.
+///
+/// # Errors
+/// The database is away.
+pub async fn setup(app: &App) -> Result<Setup, StoreError> {
+    // A server is known before its link is.
+    app.store.server_seen(&row(app)).await?;
+    set_up(app, false).await
+}
+
+/// A new link by which the first administrator comes in, in the place of any other one; `None` when there is somebody.
 ///
 /// # Errors
 /// The database is away.
 pub async fn setup_link(app: &App) -> Result<Option<NewLink>, StoreError> {
-    if !app.store.nobody_exists().await? {
-        return Ok(None);
+    match set_up(app, true).await? {
+        Setup::Here(link) => Ok(Some(link)),
+        Setup::Elsewhere(_) | Setup::Over => Ok(None),
     }
-    let made: Answered<NewLink> = async {
+}
+
+async fn set_up(app: &App, anew: bool) -> Result<Setup, StoreError> {
+    let made: Answered<Setup> = async {
         let mut change = app.begin_as(Actor::server("setup")).await?;
-        let link = links::make(app, &mut change, LinkKind::Setup, "").await?;
+        // Of those that start at the same time, each sees what the one before has made.
+        change.number().await?;
+        if !change.nobody_exists().await? {
+            return Ok(Setup::Over);
+        }
+        if let Some(link) = change.setup_link().await?.filter(|link| !anew && link.who != app.id)
+            && let Some(server) = change.server(&link.who, app.now() - SILENT).await?
+        {
+            return Ok(Setup::Elsewhere(server));
+        }
+        let link = links::make(app, &mut change, LinkKind::Setup, &app.id).await?;
         change.record(done("setup.link", 0, target("link", "", "setup"), Value::Null, ""));
         app.commit(change).await?;
-        Ok(link)
+        Ok(Setup::Here(link))
     }
     .await;
-    match made {
-        Ok(link) => Ok(Some(link)),
-        Err(Refusal::Problem(problem)) => Err(StoreError::Away(problem.detail.clone())),
-        Err(Refusal::Replay(_)) => Ok(None),
-    }
+    made.map_err(|refusal| match refusal {
+        Refusal::Problem(problem) => StoreError::Away(problem.detail.clone()),
+        Refusal::Replay(_) => StoreError::Refused("a start has no key".to_owned()),
+    })
 }

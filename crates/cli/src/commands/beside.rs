@@ -12,7 +12,7 @@ use clockwright_registry::Connect;
 use clockwright_server::app::App;
 use clockwright_server::config::{Config, HOME, Sources, read};
 use clockwright_server::registries::{Registries, Source};
-use clockwright_server::{Server, StartError, local, setup_link};
+use clockwright_server::{Server, Setup, StartError, local, setup};
 use std::net::TcpListener;
 use std::path::Path;
 use std::sync::Arc;
@@ -86,8 +86,8 @@ impl Beside {
             }
         };
         talk(&format!("the server is at {}", server.app().config.public_url));
-        let link = setup_link(server.app()).await.map_err(|error| Failure::Failed(error.to_string()))?;
-        if let Some(link) = link {
+        let setup = setup(server.app()).await.map_err(|error| Failure::Failed(error.to_string()))?;
+        if let Setup::Here(link) = setup {
             talk(&format!(
                 "nobody can sign in yet; whoever opens this within a day becomes its administrator: {}",
                 link.url

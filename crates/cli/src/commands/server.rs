@@ -5,7 +5,7 @@ use super::config::{ConfigArgs, load};
 use super::{Global, Signals};
 use crate::logging::LogArgs;
 use crate::notify;
-use crate::output::{Failure, now, talk, with_causes};
+use crate::output::{Failure, instant, now, talk, with_causes};
 use clap::Args;
 use clockwright::Registry;
 use clockwright::registry::{Address, ConnectError};
@@ -14,7 +14,7 @@ use clockwright_runtime::limits::SpareThread;
 use clockwright_server::config::{Config, HOME, Secret};
 use clockwright_server::registries::{Registries, Source};
 use clockwright_server::store::{OpenError, Store};
-use clockwright_server::{Server, StartError, setup_link};
+use clockwright_server::{Server, Setup, StartError, setup};
 use std::collections::BTreeMap;
 use std::io::IsTerminal as _;
 use std::sync::Arc;
@@ -63,9 +63,20 @@ pub(crate) async fn run(config: Config, args: ServerArgs) -> Result<(), Failure>
     let _thread = SpareThread::keep()?;
     let registries = registries(addresses).await?;
     let server = Server::start(config, tls, registries, Arc::new(now)).await.map_err(failure)?;
-    if let Some(link) = setup_link(server.app()).await.map_err(|error| Failure::Failed(error.to_string()))? {
-        talk("nobody can sign in yet: whoever opens this link within a day becomes the first administrator");
-        talk(&format!("  {}", link.url));
+    match setup(server.app()).await.map_err(|error| Failure::Failed(error.to_string()))? {
+        Setup::Here(link) => {
+            talk(
+                "nobody can sign in yet: whoever opens this link within a day becomes the first administrator",
+            );
+            talk(&format!("  {}", link.url));
+        }
+        Setup::Elsewhere(other) => talk(&format!(
+            "nobody can sign in yet: the link for the first administrator was printed by the server on {}, which started at {}; end that one and \
+             start it again for another link",
+            other.host,
+            instant(other.started)
+        )),
+        Setup::Over => {}
     }
     talk(&format!("serving at {}   Ctrl-C ends it", server.app().config.public_url));
     notify::tell(notify::State::Ready);

@@ -126,12 +126,16 @@ pub struct TokenRow {
 pub struct LinkRow {
     pub hash: String,
     pub kind: LinkKind,
-    /// Whose password it sets; empty for the first administrator.
+    /// Whose password it sets. Of the first administrator, whom nobody knows yet: the server that made it.
     pub who: String,
     pub at: Millis,
     pub expires: Millis,
     pub used: Option<Millis>,
 }
+
+const LINKS: &str = "SELECT hash, purpose, who, at, expires, used FROM CLOCKWRIGHT_LINK";
+
+const ANYBODY: &str = "SELECT id FROM CLOCKWRIGHT_USER LIMIT 1";
 
 impl Store {
     /// True while nobody was ever made.
@@ -139,7 +143,7 @@ impl Store {
     /// # Errors
     /// The database is away.
     pub async fn nobody_exists(&self) -> Result<bool, StoreError> {
-        Ok(self.fetch(self.sql("SELECT id FROM CLOCKWRIGHT_USER LIMIT 1")).await?.is_empty())
+        Ok(self.fetch(self.sql(ANYBODY)).await?.is_empty())
     }
 
     /// Somebody, by id.
@@ -256,7 +260,7 @@ impl Store {
     /// # Errors
     /// The database is away.
     pub async fn link(&self, hash: &str) -> Result<Option<LinkRow>, StoreError> {
-        let mut sql = self.sql("SELECT hash, purpose, who, at, expires, used FROM CLOCKWRIGHT_LINK");
+        let mut sql = self.sql(LINKS);
         sql.is("hash = ", hash.to_owned());
         self.fetch(sql).await?.first().map(link).transpose()
     }
@@ -509,7 +513,28 @@ impl Change {
         Ok(self.execute(sql).await? == 1)
     }
 
-    /// Makes a link. Those of the same kind for the same person are used up by it.
+    /// True while nobody was ever made.
+    ///
+    /// # Errors
+    /// The database is away.
+    pub async fn nobody_exists(&mut self) -> Result<bool, StoreError> {
+        let sql = self.sql(ANYBODY);
+        Ok(self.fetch(sql).await?.is_empty())
+    }
+
+    /// The link of the first administrator, if there is one that can be used.
+    ///
+    /// # Errors
+    /// The database is away.
+    pub async fn setup_link(&mut self) -> Result<Option<LinkRow>, StoreError> {
+        let mut sql = self.sql(LINKS);
+        sql.is("purpose = ", LinkKind::Setup.word());
+        sql.is("expires > ", self.now());
+        sql.must("used IS NULL");
+        self.fetch(sql).await?.first().map(link).transpose()
+    }
+
+    /// Makes a link. Those of the same kind for the same person are used up by it, and any other one of the first administrator.
     ///
     /// # Errors
     /// The database is away.
@@ -517,7 +542,9 @@ impl Change {
         let mut sql = self.sql("UPDATE CLOCKWRIGHT_LINK SET used = ");
         sql.bind(self.now());
         sql.is("purpose = ", row.kind.word());
-        sql.is("who = ", row.who.as_str());
+        if row.kind != LinkKind::Setup {
+            sql.is("who = ", row.who.as_str());
+        }
         sql.must("used IS NULL");
         self.execute(sql).await?;
         let mut sql = self.sql("INSERT INTO CLOCKWRIGHT_LINK (hash, purpose, who, role, at, expires, used)");

@@ -7,7 +7,7 @@ use super::guesses::MINUTE;
 use super::{Change, Store, StoreError};
 use crate::decide::chain::Actor;
 use clockwright_model::Millis;
-use clockwright_sql::{Tx, Value};
+use clockwright_sql::{Row, Tx, Value};
 
 /// The term.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -35,6 +35,32 @@ pub struct ServerRow {
     pub started: Millis,
     /// When it was heard of last.
     pub seen: Millis,
+}
+
+const SERVERS: &str = "SELECT id, host, address, version, started, seen FROM CLOCKWRIGHT_CONTROL_SERVER";
+
+fn server(row: &Row) -> Result<ServerRow, StoreError> {
+    Ok(ServerRow {
+        id: row.text(0)?,
+        host: row.text(1)?,
+        address: row.text(2)?,
+        version: row.text(3)?,
+        started: row.int(4)?,
+        seen: row.int(5)?,
+    })
+}
+
+impl Change {
+    /// The server of this id, if it was heard of since this instant.
+    ///
+    /// # Errors
+    /// The database is away.
+    pub async fn server(&mut self, id: &str, since: Millis) -> Result<Option<ServerRow>, StoreError> {
+        let mut sql = self.sql(SERVERS);
+        sql.is("id = ", id);
+        sql.is("seen >= ", since);
+        self.fetch(sql).await?.first().map(server).transpose()
+    }
 }
 
 impl Store {
@@ -163,22 +189,10 @@ impl Store {
     /// # Errors
     /// The database is away.
     pub async fn servers(&self, since: Millis) -> Result<Vec<ServerRow>, StoreError> {
-        let mut sql =
-            self.sql("SELECT id, host, address, version, started, seen FROM CLOCKWRIGHT_CONTROL_SERVER");
+        let mut sql = self.sql(SERVERS);
         sql.is("seen >= ", since);
         sql.text(" ORDER BY started, id");
-        let rows = self.fetch(sql).await?;
-        let row = |row: &clockwright_sql::Row| {
-            Ok(ServerRow {
-                id: row.text(0)?,
-                host: row.text(1)?,
-                address: row.text(2)?,
-                version: row.text(3)?,
-                started: row.int(4)?,
-                seen: row.int(5)?,
-            })
-        };
-        rows.iter().map(row).collect()
+        self.fetch(sql).await?.iter().map(server).collect()
     }
 
     /// Removes what is over since this instant at the latest: sessions, links, answers kept for who asks again, servers that fell silent, counters

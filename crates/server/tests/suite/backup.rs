@@ -2,6 +2,7 @@
 
 use crate::stage::{Caller, On, Stage, on_each_database};
 use clockwright_server::backup::{BackupError, backup, restore};
+use clockwright_server::ops::resume;
 use clockwright_server::store::{Store, Table, tables};
 use serde_json::{Value, json};
 use std::os::unix::fs::PermissionsExt;
@@ -157,6 +158,8 @@ async fn nothing_is_restored_over_what_is_there(stage: &Stage) {
     fill(stage).await;
     let (_folder, path) = saved(stage).await;
     let before = stage.app.store.head().await.unwrap();
+    // The server that filled it has ended.
+    stage.pass(resume::SILENT + 1);
     let error = restore(&stage.app.store, &path, stage.app.now()).await.unwrap_err();
     assert!(matches!(error, BackupError::NotEmpty(records) if records == before.0), "{error}");
     assert_eq!(stage.app.store.head().await.unwrap(), before);

@@ -1,10 +1,14 @@
 //! Who comes in, and how.
 
 use crate::stage::{Caller, PASSWORD, Reply, Stage, on_each_database};
+use clockwright_api::people::NewLink;
+use clockwright_server::ops::resume;
+use clockwright_server::{Setup, setup, setup_link};
 use serde_json::json;
 
 on_each_database! {
     s02_the_first_administrator_comes_in_by_a_link_that_works_once
+    of_several_servers_of_a_new_database_one_makes_the_link_and_the_others_say_which
     another_server_asks_for_rights_as_of_what_the_client_has_seen
     s03_a_failed_sign_in_says_nothing_but_that_it_failed
     s03_a_login_waits_after_failures_and_is_not_locked_for_good
@@ -23,7 +27,7 @@ on_each_database! {
 }
 
 async fn s02_the_first_administrator_comes_in_by_a_link_that_works_once(stage: &Stage) {
-    let link = clockwright_server::setup_link(&stage.app).await.unwrap().unwrap();
+    let link = setup_link(&stage.app).await.unwrap().unwrap();
     let weak = json!({ "login": "root", "password": "password1234" });
     let (_, token) = link.url.split_once('#').unwrap();
     let nobody = Caller::default();
@@ -34,7 +38,27 @@ async fn s02_the_first_administrator_comes_in_by_a_link_that_works_once(stage: &
     assert_eq!((&session["person"]["login"], &session["role"]), (&json!("root"), &json!("admin")));
     let again = json!({ "login": "second", "password": PASSWORD });
     stage.post(&nobody, &format!("/links/{token}"), again).await.refused("link-used");
-    assert!(clockwright_server::setup_link(&stage.app).await.unwrap().is_none(), "somebody exists");
+    assert!(setup_link(&stage.app).await.unwrap().is_none(), "somebody exists");
+}
+
+async fn of_several_servers_of_a_new_database_one_makes_the_link_and_the_others_say_which(stage: &Stage) {
+    let other = stage.another().await;
+    let (ours, theirs) = futures::future::join(setup(&stage.app), setup(&other)).await;
+    let (link, maker, waiting) = match (ours.unwrap(), theirs.unwrap()) {
+        (Setup::Here(link), Setup::Elsewhere(server)) => (link, (&stage.app, server), &other),
+        (Setup::Elsewhere(server), Setup::Here(link)) => (link, (&other, server), &stage.app),
+        both => panic!("{both:?}"),
+    };
+    assert_eq!(maker.0.id, maker.1.id);
+    // Whoever has made it is silent: its link is of no use to those who cannot see what it has printed.
+    stage.pass(resume::SILENT + 1);
+    let Setup::Here(new) = setup(waiting).await.unwrap() else { panic!("it is dead") };
+    let ask = json!({ "login": "root", "password": PASSWORD });
+    let path = |link: &NewLink| format!("/links/{}", link.url.split_once('#').unwrap().1);
+    stage.post(&Caller::default(), &path(&link), ask.clone()).await.refused("link-used");
+    assert!(matches!(setup(maker.0).await.unwrap(), Setup::Elsewhere(_)));
+    stage.post(&Caller::default(), &path(&new), ask).await.is(200);
+    assert!(matches!(setup(maker.0).await.unwrap(), Setup::Over));
 }
 
 async fn another_server_asks_for_rights_as_of_what_the_client_has_seen(stage: &Stage) {

@@ -15,6 +15,7 @@ use crate::http::v1::lists::Lists;
 use crate::identity::Identity;
 use crate::identity::oidc::Provider;
 use crate::identity::password::Hashing;
+use crate::listen::tls::Tls;
 use crate::mirror::Mirrors;
 use crate::observe::counts::Counted;
 use crate::observe::names::RATE_LIMITED;
@@ -31,7 +32,7 @@ use http::HeaderMap;
 use std::collections::HashMap;
 use std::marker::PhantomData;
 use std::sync::atomic::{AtomicBool, AtomicI64, Ordering};
-use std::sync::{Arc, Mutex, PoisonError, Weak};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError, Weak};
 use std::time::Duration;
 use tokio::sync::{Notify, Semaphore, SemaphorePermit, watch};
 use tokio::time::Instant;
@@ -99,6 +100,8 @@ pub struct App {
     database_away: AtomicBool,
     /// The term in which this server leads; 0 for none.
     term: AtomicI64,
+    /// What it speaks TLS with, if it does.
+    tls: OnceLock<Arc<Tls>>,
     clock: Clock,
     changed: Arc<Notify>,
     room: Semaphore,
@@ -161,6 +164,7 @@ impl App {
             followed: Mutex::new(Instant::now()),
             database_away: AtomicBool::new(false),
             term: AtomicI64::new(0),
+            tls: OnceLock::new(),
             clock,
             provider: Provider::default(),
             limits: Limits::new(metrics),
@@ -183,6 +187,18 @@ impl App {
     #[must_use]
     pub fn clock(&self) -> Clock {
         Arc::clone(&self.clock)
+    }
+
+    /// It speaks TLS with this from now on.
+    pub fn serves_with(&self, tls: Arc<Tls>) {
+        // There is one for as long as it lives.
+        let _ = self.tls.set(tls);
+    }
+
+    /// When its certificate ends, if it speaks TLS itself.
+    #[must_use]
+    pub fn certificate_ends(&self) -> Option<Millis> {
+        self.tls.get().map(|tls| tls.ends())
     }
 
     /// Room for one more request.

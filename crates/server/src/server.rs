@@ -119,6 +119,7 @@ impl Server {
                 return Err(error);
             }
         };
+        tls.iter().for_each(|tls| app.serves_with(Arc::clone(tls)));
         let _ = inside.set(http::service(Arc::clone(&app)));
         let telling = tell_metrics(&app, closed).await;
         let lead = Lead::start(Arc::clone(&app));

@@ -172,6 +172,9 @@ conditions! {
     KeyOld "key_old" System Info 0 Some(400) =>
         "the key that seals secrets is so old",
         "the key {thing} seals secrets since {since}: rotate it", "密钥 {thing} 自 {since} 起使用，请轮换";
+    Certificate "certificate" System Warning 0 Some(14) =>
+        "the certificate that the server speaks TLS with ends within so many days",
+        "the certificate of {thing} ends at {until}: put a new one in its place", "{thing} 的证书将于 {until} 到期，请更换";
 }
 
 impl Condition {

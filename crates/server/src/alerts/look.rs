@@ -294,6 +294,11 @@ impl Looker {
                 let old = slow.key.as_ref().filter(|(_, at)| now - at > rule.threshold * DAY);
                 old.map(|(id, at)| of(id, String::new(), json!({ "since": At(*at) }))).into_iter().collect()
             }
+            Condition::Certificate => {
+                let ends = app.certificate_ends().filter(|ends| ends - now < rule.threshold * DAY);
+                let told = |ends| of(&app.config.public_url, String::new(), json!({ "until": At(ends) }));
+                ends.map(told).into_iter().collect()
+            }
             _ => Vec::new(),
         })
     }

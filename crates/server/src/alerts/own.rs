@@ -1,14 +1,19 @@
-//! What no outbox can tell: the database itself is away, and with it alerts, channels and terms.
+//! What nobody who leads can tell: the database is away, and with it alerts, channels and terms; or the registry `home`, by which whoever leads is
+//! elected.
 //!
-//! Each server knows the channels of all projects from the last look at the database, and sends once by itself what they would be told: that it
-//! is away, when that has lasted as long as the rule says; and afterwards, once, that it is back. Two servers that see it both tell it: they
-//! cannot ask each other. When the database is back, the journal is told what was sent.
+//! Each server knows the channels of all projects from the last look at the database, and sends once by itself what they would be told: that one of
+//! the two is away, when that has lasted as long as the rule says and no silence is about it; and afterwards, once, that it is back. Two servers that
+//! see it both tell it: they cannot ask each other. When the database is there, the journal is told what was sent.
 
 use super::send::{Message, Secrets, Sent};
+use super::tell::quiet;
 use crate::app::App;
+use crate::config::HOME;
 use crate::decide::alerts::notify::Kind;
+use crate::decide::alerts::quiet::Quiet;
 use crate::decide::alerts::text::{self, Notice};
 use crate::decide::chain::{Actor, done, target};
+use crate::registries::NoSession;
 use crate::store::{ChannelRow, RuleRow, StoreError};
 use clockwright_api::At;
 use clockwright_api::alerts::Condition;
@@ -17,21 +22,40 @@ use serde_json::json;
 use std::sync::Arc;
 use std::time::Duration;
 
-/// How often the database is looked at.
+/// How often is looked.
 const EVERY: Duration = Duration::from_secs(5);
 
 /// What a server knows by itself.
-#[derive(Default)]
 pub struct Own {
-    rule: Option<RuleRow>,
+    database: Watched,
+    home: Watched,
     channels: Vec<ChannelRow>,
-    /// Since when the database is away.
+    silences: Vec<Quiet>,
+}
+
+/// One of the two.
+struct Watched {
+    condition: Condition,
+    rule: Option<RuleRow>,
+    /// Since when it is away.
     since: Option<Millis>,
     /// It was told.
     told: bool,
 }
 
-/// Watches the database until it is dropped.
+impl Default for Own {
+    fn default() -> Self {
+        let watched = |condition| Watched { condition, rule: None, since: None, told: false };
+        Self {
+            database: watched(Condition::DatabaseAway),
+            home: watched(Condition::RegistryAway),
+            channels: Vec::new(),
+            silences: Vec::new(),
+        }
+    }
+}
+
+/// Watches until it is dropped.
 pub(crate) async fn watch(app: Arc<App>) {
     let (mut own, pulse) = (Own::default(), app.pulses.begin("alarm"));
     loop {
@@ -43,56 +67,68 @@ pub(crate) async fn watch(app: Arc<App>) {
 impl Own {
     /// One look.
     pub async fn turn(&mut self, app: &App) {
-        match self.learn(app).await {
-            Err(StoreError::Away(_)) => self.away(app).await,
-            // What answers is there, also with something that this program does not understand.
-            _ => self.back(app).await,
+        // What answers is there, also with something that this program does not understand.
+        let database_away = matches!(self.learn(app).await, Err(StoreError::Away(_)));
+        let home_away = matches!(app.registries.session(HOME).await, Err(NoSession::Away { .. }));
+        let Self { database, home, channels, silences } = self;
+        for (watched, is_away) in [(database, database_away), (home, home_away)] {
+            watched.turn(app, is_away, channels, silences).await;
         }
     }
 
     async fn learn(&mut self, app: &App) -> Result<(), StoreError> {
         let rules = app.store.rules().await?;
-        let channels = app.store.channels().await?;
-        self.rule = rules.into_iter().find(|rule| rule.id == Condition::DatabaseAway.word() && rule.enabled);
-        let hears = |row: &ChannelRow| {
-            let rule = self.rule.as_ref();
-            row.enabled
-                && row.project == 0
-                && rule.is_some_and(|rule| rule.channels.is_empty() || rule.channels.contains(&row.id))
-        };
-        self.channels = channels.into_iter().filter(hears).collect();
+        let (channels, silences) = (app.store.channels().await?, app.store.silences(app.now()).await?);
+        for watched in [&mut self.database, &mut self.home] {
+            let word = watched.condition.word();
+            watched.rule = rules.iter().find(|rule| rule.id == word && rule.enabled).cloned();
+        }
+        self.channels = channels.into_iter().filter(|row| row.enabled && row.project == 0).collect();
+        self.silences = silences.iter().map(quiet).collect();
         Ok(())
     }
+}
 
-    async fn away(&mut self, app: &App) {
+impl Watched {
+    async fn turn(&mut self, app: &App, is_away: bool, channels: &[ChannelRow], silences: &[Quiet]) {
         let now = app.now();
-        let since = *self.since.get_or_insert(now);
-        let Some(rule) = &self.rule else { return };
-        if !self.told && now - since >= rule.wait {
-            self.told = true;
-            self.send(app, Kind::Opened, since).await;
-        }
-    }
-
-    async fn back(&mut self, app: &App) {
-        let Some(since) = self.since.take() else { return };
-        if !std::mem::take(&mut self.told) {
+        let Some(rule) = &self.rule else {
+            self.since = is_away.then_some(self.since.unwrap_or(now));
+            self.told &= is_away;
             return;
-        }
-        let sent = self.send(app, Kind::Ended, since).await;
-        if let Err(error) = note(app, since, sent).await {
-            tracing::warn!(%error, "the journal is not told that channels were told of the database");
+        };
+        if is_away {
+            let since = *self.since.get_or_insert(now);
+            let about = |quiet: &Quiet| quiet.is_about(0, "", self.condition, rule.severity);
+            let is_quiet = silences.iter().any(|quiet| quiet.holds(now) && about(quiet));
+            if !self.told && now - since >= rule.wait && !is_quiet {
+                self.told = true;
+                self.send(app, rule, channels, Kind::Opened, since).await;
+            }
+        } else if let Some(since) = self.since.take()
+            && std::mem::take(&mut self.told)
+        {
+            let sent = self.send(app, rule, channels, Kind::Ended, since).await;
+            if let Err(error) = note(app, rule, since, sent).await {
+                tracing::warn!(%error, "the journal is not told that channels were told of what was away");
+            }
         }
     }
 
-    /// Sends to all channels; to how many.
-    async fn send(&self, app: &App, kind: Kind, since: Millis) -> usize {
+    /// Sends to the channels that are to hear it; to how many.
+    async fn send(
+        &self,
+        app: &App,
+        rule: &RuleRow,
+        channels: &[ChannelRow],
+        kind: Kind,
+        since: Millis,
+    ) -> usize {
         let now = app.now();
-        let Some(rule) = &self.rule else { return 0 };
         let notices = [Notice {
             event: kind.word().to_owned(),
             alert: String::new(),
-            condition: Condition::DatabaseAway,
+            condition: self.condition,
             severity: rule.severity,
             project: None,
             job: None,
@@ -100,10 +136,14 @@ impl Own {
             at: At(since),
             ended_at: (kind == Kind::Ended).then_some(At(now)),
             count: 1,
-            params: json!({}),
+            params: if self.condition == Condition::RegistryAway {
+                json!({ "thing": HOME })
+            } else {
+                json!({})
+            },
         }];
         let mut taken = 0;
-        for row in &self.channels {
+        for row in channels.iter().filter(|row| rule.channels.is_empty() || rule.channels.contains(&row.id)) {
             let id = uuid::Uuid::now_v7().to_string();
             let text = text::write(&notices, row.what.language, &app.config.public_url);
             let message = Message { id: &id, text, notices: &notices, now };
@@ -114,7 +154,7 @@ impl Own {
             match sent {
                 Sent::Taken(_) => taken += 1,
                 Sent::Later(why, _) | Sent::Never(why) => {
-                    tracing::warn!(channel = row.name, why, "a channel is not told of the database");
+                    tracing::warn!(channel = row.name, why, "a channel is not told of what is away");
                 }
             }
         }
@@ -122,9 +162,9 @@ impl Own {
     }
 }
 
-async fn note(app: &App, since: Millis, channels: usize) -> Result<(), StoreError> {
+async fn note(app: &App, rule: &RuleRow, since: Millis, channels: usize) -> Result<(), StoreError> {
     let mut change = app.store.begin(Actor::server("alerts"), app.now()).await?;
-    let rule = Condition::DatabaseAway.word();
+    let rule = rule.id.as_str();
     let facts = json!({ "since": At(since), "channels": channels });
     change.record(done("alert.sent-alone", 0, target("rule", rule, rule), facts, ""));
     change.commit().await?;

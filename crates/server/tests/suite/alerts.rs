@@ -1,7 +1,7 @@
 //! What is the matter, who is told, and that they are.
 
 use crate::receivers::Receiver;
-use crate::stage::{Caller, Stage, on_each_database};
+use crate::stage::{Caller, On, Stage, on_each_database};
 use aws_lc_rs::hmac;
 use clockwright_events::{Loss, Sink, testing};
 use clockwright_fleet::keys::{Key, Keys};
@@ -11,6 +11,7 @@ use clockwright_model::{
 use clockwright_registry::{ConnectOptions, Op, Registry};
 use clockwright_server::alerts::{Watch, send};
 use clockwright_server::chores::{Term, now};
+use clockwright_server::config::Config;
 use clockwright_server::decide::alerts::notify::Kind;
 use clockwright_server::decide::chain::{Actor, Outcome as Ending, Record, Target};
 use clockwright_server::mirror::State;
@@ -592,4 +593,40 @@ async fn alerts_are_told_by_the_stream(stage: &Stage) {
     watch.turn(&stage.app).await.unwrap();
     let over = stream.until("alert").await;
     assert_eq!((&over.data["what"], &over.data["id"]), (&json!("resolved"), &json!(id)));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_certificate_that_ends_soon_is_told_until_another_one_is_read() {
+    let stage = Stage::new(On::Sqlite).await;
+    let root = stage.admin().await;
+    let mut watch = lead(&stage).await;
+    only(&stage, &root, &["certificate"]).await;
+    let folder = tempfile::tempdir().unwrap();
+    let (cert, key) = (folder.path().join("cert.pem"), folder.path().join("key.pem"));
+    let certify = |(year, month, day)| {
+        let mut wanted = rcgen::CertificateParams::new(["localhost".to_owned()]).unwrap();
+        wanted.not_after = rcgen::date_time_ymd(year, month, day);
+        let secret = rcgen::KeyPair::generate().unwrap();
+        std::fs::write(&cert, wanted.self_signed(&secret).unwrap().pem()).unwrap();
+        std::fs::write(&key, secret.serialize_pem()).unwrap();
+    };
+    // In fifteen days.
+    certify((2027, 1, 30));
+    let config = Config { tls_cert: Some(cert.clone()), tls_key: Some(key.clone()), ..Config::default() };
+    let tls = clockwright_server::tls(&config).unwrap().unwrap();
+    stage.app.serves_with(Arc::clone(&tls));
+    let open = async || stage.get(&root, "/alerts?state=open").await.is(200)["items"].clone();
+    watch.turn(&stage.app).await.unwrap();
+    assert_eq!(open().await, json!([]));
+    certify((2027, 1, 28));
+    tls.read_again().unwrap();
+    watch.turn(&stage.app).await.unwrap();
+    let told = open().await;
+    assert_eq!(told[0]["params"]["until"], "2027-01-28T00:00:00.000Z", "{told:#}");
+    certify((2028, 1, 30));
+    tls.read_again().unwrap();
+    for _ in 0..2 {
+        watch.turn(&stage.app).await.unwrap();
+    }
+    assert_eq!(open().await, json!([]));
 }

@@ -2,11 +2,14 @@
 
 use crate::receivers::{MailServer, Receiver};
 use crate::stage::{Caller, On, Stage, on_each_database};
+use clockwright_registry::{Connect, ConnectOptions, Error, SharedRegistry};
 use clockwright_server::alerts::own::Own;
 use clockwright_server::config::{Config, Smtp};
 use clockwright_server::decide::chain::{Actor, Outcome, Record, Target};
 use clockwright_server::store::{Change, Store, tables};
 use serde_json::{Value, json};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 on_each_database! {
     the_secrets_of_a_channel_go_in_and_never_come_out
@@ -198,6 +201,51 @@ async fn a_database_that_is_away_is_told_by_the_server_itself_once() {
     let received = receiver.take();
     assert_eq!(received.len(), 1);
     assert_eq!(received[0].json()["alerts"][0]["condition"], "database_away");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_registry_that_elects_is_told_to_be_away_by_the_server_itself_once_and_to_be_back() {
+    let stage = Stage::new(On::Sqlite).await;
+    let root = stage.admin().await;
+    let receiver = Receiver::start().await;
+    made(&stage, &root, json!({ "name": "ops", "kind": "webhook", "url": receiver.url })).await;
+    crate::alerts::lead(&stage).await;
+    let is_there = Arc::new(AtomicBool::new(false));
+    let (reached, registry) = (Arc::clone(&is_there), stage.registry.clone());
+    let connect: Connect = Arc::new(move || {
+        let session = match reached.load(Ordering::SeqCst) {
+            true => registry.connect(ConnectOptions::default()),
+            false => Err(Error::Unavailable("away".into())),
+        };
+        Box::pin(async move { Ok(session? as SharedRegistry) })
+    });
+    let server = stage.another_by(connect).await;
+    let mut own = Own::default();
+    own.turn(&server).await;
+    stage.pass(60_000);
+    let quiet =
+        json!({ "conditions": ["registry_away"], "endsAt": "2027-01-15T08:02:00Z", "reason": "it is moved" });
+    let made = stage.post(&root, "/silences", quiet).await.is(201);
+    own.turn(&server).await;
+    assert!(receiver.take().is_empty(), "somebody wants to hear nothing of it");
+    let silence = format!("/silences/{}", made["id"].as_str().unwrap());
+    stage.delete(&root.at(1), &silence).await.is(204);
+    own.turn(&server).await;
+    own.turn(&server).await;
+    is_there.store(true, Ordering::SeqCst);
+    own.turn(&server).await;
+    own.turn(&server).await;
+    let told: Vec<Value> =
+        receiver.take().iter().map(|message| message.json()["alerts"][0].clone()).collect();
+    let told: Vec<_> =
+        told.iter().map(|told| (&told["condition"], &told["event"], &told["params"]["thing"])).collect();
+    let of = |event: &'static str| (json!("registry_away"), json!(event), json!("home"));
+    let expected = [of("opened"), of("ended")];
+    let expected: Vec<_> =
+        expected.iter().map(|(condition, event, thing)| (condition, event, thing)).collect();
+    assert_eq!(told, expected);
+    let record = stage.get(&root, "/journal?action=alert.sent-alone").await.is(200)["items"][0].clone();
+    assert_eq!(record["target"]["id"], "registry_away", "{record:#}");
 }
 
 async fn begin(store: &Store) -> Change {

@@ -1,10 +1,10 @@
-//! Outcomes in a database that the team already has, from the command line.
+//! Databases that the team already has, from the command line: of outcomes, and of a server.
 #![allow(clippy::unwrap_used, missing_docs, unreachable_pub, dead_code, reason = "tests")]
 
 mod common;
 
 use clockwright_testkit::patience::{PATIENCE, eventually};
-use clockwright_testkit::sql::{Kind, PASSWORD, SqlServer};
+use clockwright_testkit::sql::{Kind, PASSWORD, Session, SqlServer, shared};
 use common::{Place, ticks};
 
 /// Jobs run while their database is away, even from the start, and nothing is missing once it is there.
@@ -52,4 +52,29 @@ fn outcomes_reach_a_postgres_that_was_away() {
 #[test]
 fn outcomes_reach_a_mariadb_that_was_away() {
     outcomes_reach(Kind::MariaDb);
+}
+
+#[test]
+fn a_server_whose_database_a_later_one_migrates_beyond_it_ends_and_says_why() {
+    let place = Place::new();
+    // A server on a file makes the key that one on a database has to be given.
+    drop(place.serve());
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+    let address = runtime.block_on(shared(Kind::Postgres).database()).unwrap();
+    let mut server = place.start(&["server", "--listen", "127.0.0.1:0", "--database", &address]);
+    eventually(PATIENCE, "it serves", || place.talk().matches("serving at").count() == 2);
+    let note = |numbers: &str| {
+        let statement = format!("UPDATE CLOCKWRIGHT_CONTROL_SCHEMA SET {numbers}");
+        let noted = async { Session::open(&address).await.unwrap().run(&statement).await.unwrap() };
+        runtime.block_on(noted);
+    };
+    note("version = 2, min_version = 1");
+    let check = place.run(&["server", "--check", "--database", &address]);
+    assert!(check.code == 0 && check.talk.contains("tables of this version"), "{check:?}");
+    note("min_version = 2");
+    assert_eq!(server.wait(), 1);
+    assert!(place.talk().contains("migrated by a later version"), "{}", place.talk());
+    let check = place.run(&["server", "--check", "--database", &address]);
+    assert!(check.code == 1 && check.talk.contains("has version 2"), "{check:?}");
+    assert!(!place.talk().contains(PASSWORD));
 }

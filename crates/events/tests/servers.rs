@@ -274,7 +274,7 @@ async fn a_reader_makes_no_tables_and_a_newer_store_is_refused() {
         assert!(error.contains("has version 1 and is migrated when"), "{error}");
         EventStore::connect(&address).await.unwrap();
         EventStore::connect_read_only(&address).await.unwrap();
-        set_version("UPDATE CLOCKWRIGHT_SCHEMA SET version = 99").await;
+        set_version("UPDATE CLOCKWRIGHT_SCHEMA SET version = 99, min_version = 99").await;
         for error in [
             refusal(EventStore::connect(&address).await),
             refusal(EventStore::connect_read_only(&address).await),

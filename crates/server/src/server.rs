@@ -44,6 +44,8 @@ pub struct Server {
     lead: Lead,
     /// Says that the server lives.
     living: JoinHandle<()>,
+    /// Turns true when the database is migrated beyond this program.
+    outgrown: watch::Sender<bool>,
     /// Keeps the live state of all jobs in memory.
     mirroring: JoinHandle<()>,
     /// Carries on operations of its own that rest.
@@ -123,7 +125,8 @@ impl Server {
         let _ = inside.set(http::service(Arc::clone(&app)));
         let telling = tell_metrics(&app, closed).await;
         let lead = Lead::start(Arc::clone(&app));
-        let living = tokio::spawn(live(Arc::clone(&app)));
+        let outgrown = watch::Sender::new(false);
+        let living = tokio::spawn(live(Arc::clone(&app), outgrown.clone()));
         let mirroring = tokio::spawn(mirror::watch(Arc::clone(&app)));
         let resuming = tokio::spawn(ops::resume::watch(Arc::clone(&app)));
         let recalling = tokio::spawn(outcomes::watch(Arc::clone(&app)));
@@ -137,6 +140,7 @@ impl Server {
             serving,
             lead,
             living,
+            outgrown,
             mirroring,
             resuming,
             recalling,
@@ -160,6 +164,14 @@ impl Server {
         match &self.tls {
             Some(tls) => tls.read_again().map(|()| true),
             None => Ok(false),
+        }
+    }
+
+    /// Waits until a later program has migrated the database so that this one cannot work with it any more.
+    pub async fn outgrown(&self) {
+        let mut outgrown = self.outgrown.subscribe();
+        if outgrown.wait_for(|outgrown| *outgrown).await.is_err() {
+            std::future::pending::<()>().await;
         }
     }
 
@@ -227,10 +239,14 @@ async fn tell_metrics(app: &Arc<App>, leaving: watch::Receiver<bool>) -> Option<
 }
 
 /// Says every few seconds that this server lives. What a server began that is silent for longer is taken up by another one.
-async fn live(app: Arc<App>) {
+async fn live(app: Arc<App>, outgrown: watch::Sender<bool>) {
     let row = row(&app);
     let pulse = app.pulses.begin("presence");
     loop {
+        // A database that does not answer, or has tables of before, is no reason to end.
+        if pulse.during(app.store.is_outgrown()).await.unwrap_or_default() {
+            outgrown.send_replace(true);
+        }
         let row = ServerRow { seen: app.now(), ..row.clone() };
         if let Err(error) = pulse.during(app.store.server_seen(&row)).await {
             tracing::debug!(%error, "the others are told later that this server lives");

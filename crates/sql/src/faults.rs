@@ -38,13 +38,14 @@ mod tests {
     #![allow(clippy::unwrap_used, reason = "tests")]
 
     use super::*;
-    use crate::{Db, Dialect, Schema, Sessions, Sql, file};
+    use crate::{Db, Dialect, Least, Schema, Sessions, Sql, file};
     use std::sync::atomic::{AtomicU8, Ordering};
 
     const SCHEMA: Schema = Schema {
         sqlite: &["CREATE TABLE n (n INTEGER NOT NULL)"],
         postgres: &[],
         mysql: &[],
+        least: Least { sqlite: 1, postgres: 0, mysql: 0 },
         version_table: "VERSION_OF_N",
         lock_name: "n",
         lock_number: 1,

@@ -5,7 +5,7 @@
 
 use crate::RetryClass;
 use crate::db::{Db, Pools};
-use crate::schema::{OpenError, Schema};
+use crate::schema::{Noted, OpenError, Schema};
 pub use sqlx::sqlite::SqliteSynchronous as Synchronous;
 use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions};
 use sqlx::{ConnectOptions, Connection, SqliteConnection};
@@ -64,7 +64,8 @@ pub async fn open_read_only(path: &Path, schema: &Schema) -> Result<Db, OpenErro
     match found? {
         0 => Err(OpenError::Missing(path.display().to_string())),
         version if version < schema.sqlite.len() => {
-            Err(OpenError::Behind { path: path.display().to_string(), version })
+            let goes_on = version >= usize::from(schema.least.sqlite);
+            Err(OpenError::Behind { path: path.display().to_string(), version, goes_on })
         }
         _ => {
             let readers = pool(READERS).connect_lazy_with(read);
@@ -145,10 +146,13 @@ async fn migrate(path: &Path, connection: &mut SqliteConnection, schema: &Schema
     let failed = |error: sqlx::Error| open_error(path, &error);
     let mut transaction = connection.begin_with("BEGIN IMMEDIATE").await.map_err(failed)?;
     let done = found(path, &mut transaction, schema).await?;
-    for (number, sql) in schema.sqlite.iter().enumerate().skip(done) {
+    for sql in schema.sqlite.iter().skip(done) {
         sqlx::raw_sql(*sql).execute(&mut *transaction).await.map_err(failed)?;
-        // A pragma takes no parameters; the number is our own.
-        let set = sqlx::AssertSqlSafe(format!("PRAGMA user_version = {}", number + 1));
+    }
+    if done < schema.sqlite.len() {
+        // A pragma takes no parameters; the numbers are our own.
+        let both = i64::from(schema.least.sqlite) << HALF | schema.sqlite.len() as i64;
+        let set = sqlx::AssertSqlSafe(format!("PRAGMA user_version = {both}"));
         sqlx::raw_sql(set).execute(&mut *transaction).await.map_err(failed)?;
     }
     transaction.commit().await.map_err(failed)
@@ -164,13 +168,16 @@ async fn found(path: &Path, connection: &mut SqliteConnection, schema: &Schema) 
         .map_err(failed)?;
     let found: i64 =
         sqlx::query_scalar("PRAGMA user_version").fetch_one(&mut *connection).await.map_err(failed)?;
-    let known = schema.sqlite.len();
-    match usize::try_from(found) {
-        Ok(0) if tables > 0 => Err(OpenError::Foreign(path.display().to_string())),
-        Ok(done) if done <= known => Ok(done),
-        _ => Err(OpenError::Newer { path: path.display().to_string(), found, known: known as i64 }),
+    let place = path.display().to_string();
+    if found == 0 && tables > 0 {
+        return Err(OpenError::Foreign(place));
     }
+    let noted = Noted { version: found & ((1 << HALF) - 1), least: found >> HALF };
+    noted.done(&place, schema.sqlite.len())
 }
+
+/// The lower half of `user_version` is the version, the upper one the least whose programs can go on.
+const HALF: u32 = 16;
 
 fn is_busy(error: &sqlx::Error) -> bool {
     // The primary result code is in the low byte; 5 is SQLITE_BUSY.
@@ -192,4 +199,58 @@ fn open_error(path: &Path, error: &sqlx::Error) -> OpenError {
     let passes = matches!(primary_code(error), Some(5 | 6 | 10 | 13));
     let retry = if passes { RetryClass::Later } else { RetryClass::Never };
     OpenError::Failed { path, reason: error.to_string(), retry }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, reason = "tests")]
+    use super::*;
+    use crate::{Least, Sessions};
+
+    /// A program that knows so many steps, all of which only add, but for a last one that takes something away.
+    const fn program(sqlite: &'static [&'static str], least: u16) -> Schema {
+        Schema {
+            sqlite,
+            postgres: &[],
+            mysql: &[],
+            least: Least { sqlite: least, postgres: 0, mysql: 0 },
+            version_table: "VERSION_OF_N",
+            lock_name: "n",
+            lock_number: 1,
+            sessions: Sessions { postgres: "SELECT 1", mysql: "SELECT 1", mariadb: "SELECT 1" },
+            synchronous: Synchronous::Full,
+            threads: "n",
+        }
+    }
+
+    const FIRST: Schema = program(&["CREATE TABLE n (n INTEGER NOT NULL)"], 1);
+    const ADDS: Schema =
+        program(&["CREATE TABLE n (n INTEGER NOT NULL)", "ALTER TABLE n ADD COLUMN m INTEGER"], 1);
+    const TAKES: Schema = program(
+        &[
+            "CREATE TABLE n (n INTEGER NOT NULL)",
+            "ALTER TABLE n ADD COLUMN m INTEGER",
+            "ALTER TABLE n DROP COLUMN n",
+        ],
+        3,
+    );
+
+    #[tokio::test]
+    async fn a_program_of_before_goes_on_where_steps_only_added_and_is_refused_where_one_took_away() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("n.db");
+        for program in [&FIRST, &ADDS, &FIRST, &ADDS] {
+            open(&path, program).await.unwrap().close().await;
+        }
+        open_read_only(&path, &FIRST).await.unwrap().close().await;
+        open(&path, &TAKES).await.unwrap().close().await;
+        for program in [&FIRST, &ADDS] {
+            let refused = open(&path, program).await.err().unwrap();
+            let known = program.sqlite.len() as i64;
+            let newer = OpenError::Newer { path: path.display().to_string(), found: 3, known };
+            let read = open_read_only(&path, program).await.err().unwrap();
+            assert_eq!((&refused, &read), (&newer, &newer));
+        }
+        open(&path, &TAKES).await.unwrap().close().await;
+    }
 }

@@ -27,7 +27,7 @@ pub mod text;
 pub use address::{Address, connect, connect_read_only, look};
 pub use db::{Db, Ready, Row, Tx};
 pub use retry::RetryClass;
-pub use schema::{OpenError, Schema, Sessions};
+pub use schema::{Least, Noted, OpenError, Schema, Sessions};
 pub use sqlx::Error;
 pub use sqlx::error::DatabaseError;
 pub use statement::{Dialect, Sql, Value};

@@ -8,7 +8,7 @@
 
 use crate::RetryClass;
 use crate::db::{Db, Pools};
-use crate::schema::{OpenError, Schema};
+use crate::schema::{Noted, OpenError, Schema};
 use sqlx::{AssertSqlSafe, ConnectOptions, Connection, Executor};
 use std::time::Duration;
 
@@ -151,21 +151,20 @@ fn failed(place: &str, error: &sqlx::Error) -> OpenError {
     OpenError::Failed { path: place.to_owned(), reason: error.to_string(), retry: RetryClass::Later }
 }
 
-/// How many of the `known` steps a database has had, if it says that it has had `found`.
-fn done(place: &str, found: Option<i64>, known: usize) -> Result<usize, OpenError> {
-    let found = found.unwrap_or(0);
-    match usize::try_from(found) {
-        Ok(done) if done <= known => Ok(done),
-        _ => Err(OpenError::Newer { path: place.to_owned(), found, known: known as i64 }),
-    }
-}
-
 /// True if steps are still to be done, and may be.
-fn is_behind(place: &str, found: Option<i64>, known: usize, read_only: bool) -> Result<bool, OpenError> {
-    match done(place, found, known)? {
+fn is_behind(
+    place: &str,
+    found: Option<Noted>,
+    (known, least): (usize, u16),
+    read_only: bool,
+) -> Result<bool, OpenError> {
+    match found.unwrap_or_default().done(place, known)? {
         done if done == known => Ok(false),
         0 if read_only => Err(OpenError::Missing(place.to_owned())),
-        done if read_only => Err(OpenError::Behind { path: place.to_owned(), version: done }),
+        done if read_only => {
+            let goes_on = done >= usize::from(least);
+            Err(OpenError::Behind { path: place.to_owned(), version: done, goes_on })
+        }
         _ => Ok(true),
     }
 }
@@ -175,16 +174,33 @@ fn version_table(schema: &Schema) -> AssertSqlSafe<String> {
     AssertSqlSafe(format!("CREATE TABLE IF NOT EXISTS {} (version BIGINT NOT NULL)", schema.version_table))
 }
 
+/// Programs of before made that table without it.
+fn least_column(schema: &Schema) -> AssertSqlSafe<String> {
+    AssertSqlSafe(format!(
+        "ALTER TABLE {} ADD COLUMN min_version BIGINT NOT NULL DEFAULT 0",
+        schema.version_table
+    ))
+}
+
 fn version_question(schema: &Schema) -> AssertSqlSafe<String> {
+    AssertSqlSafe(format!("SELECT version, min_version FROM {}", schema.version_table))
+}
+
+/// The same of a table that programs of before made.
+fn old_question(schema: &Schema) -> AssertSqlSafe<String> {
     AssertSqlSafe(format!("SELECT version FROM {}", schema.version_table))
 }
 
+fn noted((version, least): (i64, i64)) -> Noted {
+    Noted { version, least }
+}
+
 /// The statement that notes that all `known` steps are done.
-fn note_done(schema: &Schema, found: Option<i64>, known: usize) -> AssertSqlSafe<String> {
+fn note_done(schema: &Schema, found: Option<Noted>, known: usize, least: u16) -> AssertSqlSafe<String> {
     let table = schema.version_table;
     AssertSqlSafe(match found {
-        None => format!("INSERT INTO {table} (version) VALUES ({known})"),
-        Some(_) => format!("UPDATE {table} SET version = {known}"),
+        None => format!("INSERT INTO {table} (version, min_version) VALUES ({known}, {least})"),
+        Some(_) => format!("UPDATE {table} SET version = {known}, min_version = {least}"),
     })
 }
 
@@ -237,12 +253,18 @@ mod pg {
         AssertSqlSafe(format!("SELECT pg_advisory_xact_lock({})", schema.lock_number))
     }
 
-    async fn version(connection: &mut PgConnection, schema: &Schema) -> Result<Option<i64>, sqlx::Error> {
-        match sqlx::query_scalar(version_question(schema)).persistent(false).fetch_optional(connection).await
-        {
+    async fn version(connection: &mut PgConnection, schema: &Schema) -> Result<Option<Noted>, sqlx::Error> {
+        let is = |error: &dyn sqlx::error::DatabaseError, code: &str| error.code().as_deref() == Some(code);
+        let question = sqlx::query_as(version_question(schema)).persistent(false);
+        match question.fetch_optional(&mut *connection).await {
             // There is no such table.
-            Err(sqlx::Error::Database(error)) if error.code().as_deref() == Some("42P01") => Ok(None),
-            other => other,
+            Err(sqlx::Error::Database(error)) if is(&*error, "42P01") => Ok(None),
+            // There is no such column.
+            Err(sqlx::Error::Database(error)) if is(&*error, "42703") => {
+                let question = sqlx::query_scalar(old_question(schema)).persistent(false);
+                Ok(question.fetch_optional(connection).await?.map(|version| noted((version, 0))))
+            }
+            other => Ok(other?.map(noted)),
         }
     }
 
@@ -255,17 +277,24 @@ mod pg {
         let failed = |error: sqlx::Error| failed(place, &error);
         let known = schema.postgres.len();
         let found = version(connection, schema).await.map_err(failed)?;
-        if !is_behind(place, found, known, read_only)? {
+        if !is_behind(place, found, (known, schema.least.postgres), read_only)? {
             return Ok(());
         }
         let mut tx = connection.begin().await.map_err(failed)?;
         tx.execute(sqlx::raw_sql(lock(schema))).await.map_err(failed)?;
         tx.execute(sqlx::raw_sql(version_table(schema))).await.map_err(failed)?;
+        let column = least_column(schema).0.replace("ADD COLUMN", "ADD COLUMN IF NOT EXISTS");
+        tx.execute(sqlx::raw_sql(AssertSqlSafe(column))).await.map_err(failed)?;
         let found = version(&mut tx, schema).await.map_err(failed)?;
-        for step in schema.postgres.iter().skip(done(place, found, known)?) {
-            sqlx::raw_sql(*step).execute(&mut *tx).await.map_err(failed)?;
+        let done = found.unwrap_or_default().done(place, known)?;
+        // Another process may have done them by now, and more.
+        if done < known {
+            for step in schema.postgres.iter().skip(done) {
+                sqlx::raw_sql(*step).execute(&mut *tx).await.map_err(failed)?;
+            }
+            let note = note_done(schema, found, known, schema.least.postgres);
+            tx.execute(sqlx::raw_sql(note)).await.map_err(failed)?;
         }
-        tx.execute(sqlx::raw_sql(note_done(schema, found, known))).await.map_err(failed)?;
         tx.commit().await.map_err(failed)
     }
 
@@ -362,12 +391,20 @@ mod my {
         Some(error.try_downcast_ref::<sqlx::mysql::MySqlDatabaseError>()?.number())
     }
 
-    async fn version(connection: &mut MySqlConnection, schema: &Schema) -> Result<Option<i64>, sqlx::Error> {
-        match sqlx::query_scalar(version_question(schema)).persistent(false).fetch_optional(connection).await
-        {
+    async fn version(
+        connection: &mut MySqlConnection,
+        schema: &Schema,
+    ) -> Result<Option<Noted>, sqlx::Error> {
+        let question = sqlx::query_as(version_question(schema)).persistent(false);
+        match question.fetch_optional(&mut *connection).await {
             // There is no such table.
             Err(error) if number(&error) == Some(1146) => Ok(None),
-            other => other,
+            // There is no such column.
+            Err(error) if number(&error) == Some(1054) => {
+                let question = sqlx::query_scalar(old_question(schema)).persistent(false);
+                Ok(question.fetch_optional(connection).await?.map(|version| noted((version, 0))))
+            }
+            other => Ok(other?.map(noted)),
         }
     }
 
@@ -395,17 +432,28 @@ mod my {
         let failed = |error: sqlx::Error| failed(place, &error);
         let known = schema.mysql.len();
         let found = version(connection, schema).await.map_err(failed)?;
-        if !is_behind(place, found, known, read_only)? {
+        if !is_behind(place, found, (known, schema.least.mysql), read_only)? {
             return Ok(());
         }
         lock(connection, schema).await.map_err(failed)?;
         connection.execute(sqlx::raw_sql(version_table(schema))).await.map_err(failed)?;
-        let found = version(connection, schema).await.map_err(failed)?;
-        for step in schema.mysql.iter().skip(done(place, found, known)?) {
-            statements(connection, step).await.map_err(failed)?;
+        match connection.execute(sqlx::raw_sql(least_column(schema))).await {
+            // It is there.
+            Err(error) if number(&error) == Some(1060) => {}
+            other => {
+                other.map_err(failed)?;
+            }
         }
-        let noted = connection.execute(sqlx::raw_sql(note_done(schema, found, known))).await;
-        noted.map_err(failed)?;
+        let found = version(connection, schema).await.map_err(failed)?;
+        let done = found.unwrap_or_default().done(place, known)?;
+        // Another process may have done them by now, and more.
+        if done < known {
+            for step in schema.mysql.iter().skip(done) {
+                statements(connection, step).await.map_err(failed)?;
+            }
+            let note = note_done(schema, found, known, schema.least.mysql);
+            connection.execute(sqlx::raw_sql(note)).await.map_err(failed)?;
+        }
         unlock(connection, schema).await.map_err(failed)
     }
 

@@ -80,21 +80,30 @@ pub(crate) async fn run(config: Config, args: ServerArgs) -> Result<(), Failure>
     }
     talk(&format!("serving at {}   Ctrl-C ends it", server.app().config.public_url));
     notify::tell(notify::State::Ready);
-    while signals.next().await == "SIGHUP" && !std::io::stderr().is_terminal() {
+    let ended = loop {
+        let which = tokio::select! {
+            which = signals.next() => which,
+            () = server.outgrown() => break Err(Failure::Failed(OUTGROWN.to_owned())),
+        };
+        if which != "SIGHUP" || std::io::stderr().is_terminal() {
+            break Ok(());
+        }
         match server.read_again() {
             Ok(true) => tracing::info!("the certificate was read again"),
             Ok(false) => tracing::info!("SIGHUP: there is no certificate to be read again"),
             Err(error) => tracing::error!(%error, "the certificate stays as it was"),
         }
-    }
+    };
     notify::tell(notify::State::Stopping);
     talk("answering what is under way, then leaving; a second signal ends it now");
     tokio::select! {
         () = server.stop() => {}
         which = signals.next() => talk(&format!("{which} again: ending now")),
     }
-    Ok(())
+    ended
 }
+
+const OUTGROWN: &str = "the database was migrated by a later version of this program, beside which this one cannot work: start that version here too";
 
 /// Whether the database could be worked with, and what a start would do to it. Nothing is made or changed.
 async fn check(config: &Config) -> Result<(), Failure> {
@@ -103,9 +112,16 @@ async fn check(config: &Config) -> Result<(), Failure> {
         Err(OpenError::Missing(place)) => {
             talk(&format!("there is nothing at {place} yet: the first start makes its tables"));
         }
-        Err(OpenError::Behind { path, version }) => talk(&format!(
-            "{path} has version {version}, and the next start migrates it: programs of before open it no more, so make a backup first"
-        )),
+        Err(OpenError::Behind { path, version, goes_on }) => {
+            let before = if goes_on {
+                "programs of before go on beside it"
+            } else {
+                "programs of before end, and open it no more"
+            };
+            talk(&format!(
+                "{path} has version {version}, and the next start migrates it: {before}. Make a backup first"
+            ));
+        }
         Err(error) => return Err(opened(error)),
     }
     Ok(())

@@ -168,6 +168,11 @@ impl Running {
     /// Asks it to end and waits for that.
     pub fn terminate(&mut self) -> i32 {
         self.signal();
+        self.wait()
+    }
+
+    /// Waits until it ends by itself.
+    pub fn wait(&mut self) -> i32 {
         self.0.wait().unwrap().code().unwrap_or(-1)
     }
 }

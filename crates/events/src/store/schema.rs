@@ -9,7 +9,7 @@ use super::EventStore;
 use crate::StoreError;
 #[cfg(any(feature = "postgres", feature = "mysql"))]
 use clockwright_sql::server::Opening;
-use clockwright_sql::{OpenError, RetryClass, Schema, Sessions};
+use clockwright_sql::{Least, OpenError, RetryClass, Schema, Sessions};
 
 pub(super) const SCHEMA: Schema = Schema {
     sqlite: &[
@@ -31,6 +31,7 @@ pub(super) const SCHEMA: Schema = Schema {
         include_str!("migrations/mysql/0003_logs_and_searches.sql"),
         include_str!("migrations/mysql/0004_namespaces.sql"),
     ],
+    least: Least { sqlite: 5, postgres: 4, mysql: 4 },
     version_table: "CLOCKWRIGHT_SCHEMA",
     lock_name: "clockwright-events",
     // Chosen by a roll of dice.
@@ -143,7 +144,7 @@ impl From<OpenError> for StoreError {
             OpenError::Missing(path) => StoreError::Missing(path),
             OpenError::Foreign(path) => StoreError::Foreign(path),
             OpenError::Newer { path, found, known } => StoreError::Newer { path, found, known },
-            OpenError::Behind { path, version } => {
+            OpenError::Behind { path, version, .. } => {
                 let reason = format!(
                     "it has version {version} and is migrated when an instance of this version starts"
                 );

@@ -53,7 +53,7 @@ use crate::observe::Metrics;
 use crate::observe::names::{DATABASE_SECONDS, JOURNAL_APPEND};
 use clockwright_model::Millis;
 pub use clockwright_sql::OpenError;
-use clockwright_sql::{DatabaseError, Db, Dialect, Error, RetryClass, Row, Sql, Tx};
+use clockwright_sql::{DatabaseError, Db, Dialect, Error, Noted, RetryClass, Row, Sql, Tx};
 use schema::SCHEMA;
 use std::time::Instant;
 
@@ -119,6 +119,22 @@ impl Store {
     /// Those of [`OpenError`].
     pub async fn look(address: &str) -> Result<(), OpenError> {
         clockwright_sql::look(address, &SCHEMA).await
+    }
+
+    /// True once a later program has migrated the tables of a server so that this one cannot work with them any more. A file has one server at
+    /// a time.
+    ///
+    /// # Errors
+    /// The database is away.
+    pub async fn is_outgrown(&self) -> Result<bool, StoreError> {
+        if self.db.dialect() == Dialect::Sqlite {
+            return Ok(false);
+        }
+        let rows =
+            self.fetch(self.sql("SELECT version, min_version FROM CLOCKWRIGHT_CONTROL_SCHEMA")).await?;
+        let Some(row) = rows.first() else { return Ok(false) };
+        let noted = Noted { version: row.int(0)?, least: row.int(1)? };
+        Ok(noted.done("", SCHEMA.steps(self.db.dialect())).is_err())
     }
 
     /// Makes the two rows that are always there, and returns the database's id. Several servers may start at once: whoever comes second

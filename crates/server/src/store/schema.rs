@@ -9,13 +9,14 @@
 //! - **Ids** of projects and jobs are the number of the journal record that made them; 0 stands for all. Other ids are UUIDv7 as text.
 //! - **What changes one row** names the version that it changes: `UPDATE … WHERE id = ? AND version = ?`, and the number of rows tells.
 
-use clockwright_sql::{Schema, Sessions};
+use clockwright_sql::{Least, Schema, Sessions};
 
 /// The control store. A step is never changed once it was released; a change is a step behind it.
 pub(super) const SCHEMA: Schema = Schema {
     sqlite: &[tables!("", "TEXT", "")],
     postgres: &[tables!(" COLLATE \"C\"", "TEXT COLLATE \"C\"", "")],
     mysql: &[tables!("", "MEDIUMTEXT", " ENGINE=InnoDB DEFAULT CHARSET=utf8mb4 COLLATE=utf8mb4_bin")],
+    least: Least { sqlite: 1, postgres: 1, mysql: 1 },
     version_table: "CLOCKWRIGHT_CONTROL_SCHEMA",
     lock_name: "clockwright-control",
     // Chosen by a roll of dice.

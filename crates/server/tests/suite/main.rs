@@ -28,3 +28,4 @@ mod security;
 mod stage;
 mod stream;
 mod sync;
+mod upgrade;

@@ -175,6 +175,11 @@ impl Stage {
         Self { app, registry, far, router, time, config: self.config.clone(), address, _folder: folder }
     }
 
+    /// Where the database is.
+    pub(crate) fn address(&self) -> &str {
+        &self.address
+    }
+
     /// Another server on the same database and registry.
     pub(crate) async fn another(&self) -> Arc<App> {
         open(&self.address, &self.config, &self.registry, &self.far, &self.time).await

@@ -146,3 +146,8 @@ fn finds_a_write_of_a_hold_that_does_not_mind_control() {
 fn finds_a_wish_that_is_made_of_what_an_old_session_shows() {
     is_caught_in_holds(Defect::BelievesTheSession, "I8");
 }
+
+#[test]
+fn a_look_that_takes_over_what_another_one_has_stopped_is_caught() {
+    is_caught_in_holds(Defect::TakesFromOthers, "I8");
+}

@@ -10,15 +10,18 @@
 //!    commit that changes nothing: a session may lag behind, and what an operation started must not be taken for stopped.
 //! 4. What others stopped becomes a wish: in a transaction that takes the journal's head first, and only if nothing was recorded of the
 //!    project since 1. So no operation was under way while the nodes were read, and what stood still was none of ours.
-//! 5. What others started is on record and is stopped again, each node if it has the version that was read, and if the namespace's `control`
-//!    has the one that it had before 1. So nothing comes of it once a later term has begun there.
+//! 5. What others started is on record, as begun, and is stopped again, each node if it has the version that was read, and if the namespace's
+//!    `control` has the one that it had before 1. So nothing comes of it once a later term has begun there.
+//! 6. It is looked again, what was stopped for a wish that is gone by now is started, and the end is on record. Between the two records another
+//!    look takes nothing over: it could not tell this stop from somebody else's.
 //!
 //! | what happens | effect |
 //! |---|---|
 //! | an operation begins between 1 and 4 | its record is seen in 4, and nothing is taken over: the job is looked at anew, and left to the operation while that is under way |
 //! | an operation lifts a wish between 1 and 5 | the node was stopped for a wish that is gone: step 6 looks again, and starts what it stopped itself |
 //! | a crash between 4 and 5 | the wishes stand, and the next look stops the rest |
-//! | two control servers look at once | one wish is made, by its key; a node that is stopped twice is stopped |
+//! | two control servers look at once | one wish is made, by its key; a node that is stopped twice is stopped; what the one has stopped is not taken over by the other |
+//! | a look dies between its two records | for [`UNDER_WAY`] nothing of the job is taken over; after that what it stopped for a wish that went counts as stopped by somebody else |
 //! | somebody saves settings between 1 and 5 | `control` is another one: the jobs are looked at anew |
 //! | the config cannot be read, or is of another layout than the job was written in | what the wishes stop is stopped again; what else stands still is nobody's wish, since only the config tells how the layout says that |
 
@@ -34,7 +37,7 @@ use crate::sync::{Failed, prove};
 use clockwright_fleet::Layout;
 use clockwright_fleet::leases::Leases;
 use clockwright_fleet::mirror::Mirror;
-use clockwright_model::JobName;
+use clockwright_model::{JobName, Millis};
 use serde_json::json;
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -43,6 +46,10 @@ use std::sync::Arc;
 const GROUP: usize = 64;
 /// How often one job is looked at again in one go.
 const ROUNDS: usize = 5;
+/// How long a look that has begun to stop something counts as under way, milliseconds.
+const UNDER_WAY: Millis = 60_000;
+/// The record of it.
+const RESTORE: &str = "hold.restore";
 
 /// What was done about the holds of one job.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -93,7 +100,8 @@ async fn look_at(
     for (name, mirror) in names.iter().zip(&mirrors) {
         let Some(job) = group.iter().find(|job| job.name == name.as_str()) else { continue };
         if before.decide(project, job, mirror, &leases) != Outside::default() {
-            let look = Look { app, project, term, site: &site, job, name };
+            let id = uuid::Uuid::now_v7().to_string();
+            let look = Look { app, project, term, site: &site, job, name, id };
             look.settle(&mut before, mended).await?;
         }
     }
@@ -141,11 +149,37 @@ struct Look<'a> {
     site: &'a Site,
     job: &'a JobRow,
     name: &'a JobName,
+    /// By which its records are known.
+    id: String,
 }
 
 impl Look<'_> {
     /// Steps 4 to 6. What is on record of this look itself counts as seen before, for the jobs that come after.
     async fn settle(&self, before: &mut Before, mended: &mut Vec<Mended>) -> Result<(), Failed> {
+        let mut begun = None;
+        let settled = self.rounds(before, mended, &mut begun).await;
+        match (begun, &settled) {
+            (Some(begun), Ok(())) => {
+                if let Some(last) = self.ended(begun).await?
+                    && before.seq == begun
+                {
+                    before.seq = last;
+                }
+            }
+            // It is begun anew. A later term may have begun as well: whoever looks next finds that out.
+            (Some(begun), Err(Failed::Fenced)) => drop(self.ended(begun).await),
+            // What a registry that went away made of it nobody knows.
+            _ => {}
+        }
+        settled
+    }
+
+    async fn rounds(
+        &self,
+        before: &mut Before,
+        mended: &mut Vec<Mended>,
+        begun: &mut Option<i64>,
+    ) -> Result<(), Failed> {
         prove(&*self.site.registry).await?;
         let (mirrors, leases) = self.site.holds(std::slice::from_ref(self.name)).await?;
         let Some(mirror) = mirrors.first() else { return Ok(()) };
@@ -167,6 +201,9 @@ impl Look<'_> {
             {
                 if round == 0 {
                     before.seq = last;
+                }
+                if !outside.back.is_empty() {
+                    *begun = Some(last);
                 }
                 if outside.back.is_empty() && mine.is_empty() {
                     return Ok(());
@@ -215,6 +252,27 @@ impl Look<'_> {
         Ok(())
     }
 
+    /// The end of step 6: its number, where nothing else happened in the project since it had begun.
+    async fn ended(&self, begun: i64) -> Result<Option<i64>, Failed> {
+        let mut change = chores::begin(self.app, self.term, Actor::server("holds")).await?;
+        change.number().await?;
+        let quiet = change.is_quiet_since(self.project.id, begun).await?;
+        change.record(self.told(RESTORE, Outcome::Done, json!({ "look": self.id })));
+        Ok(Some(change.commit().await?).filter(|_| quiet))
+    }
+
+    fn told(&self, action: &'static str, outcome: Outcome, changes: serde_json::Value) -> Record {
+        Record {
+            action,
+            project: self.project.id,
+            target: Target { kind: "job", id: self.job.id.to_string(), name: self.job.name.clone() },
+            outcome,
+            code: "",
+            changes,
+            reason: String::new(),
+        }
+    }
+
     /// Step 4, and what is told of step 5: the number of the last record; `None` when something else happened in the project meanwhile.
     async fn record(
         &self,
@@ -228,6 +286,10 @@ impl Look<'_> {
         let open = change.open_operations(self.project.id).await?;
         let busy = open.iter().any(|row| row.job == self.job.id || row.job == 0);
         if busy || !change.is_quiet_since(self.project.id, seq).await? {
+            return Ok(None);
+        }
+        let since = self.app.now() - UNDER_WAY;
+        if !outside.taken.is_empty() && change.is_under_way(RESTORE, self.job.id, since, &self.id).await? {
             return Ok(None);
         }
         let (by, why) =
@@ -256,22 +318,20 @@ impl Look<'_> {
         let mut done: Vec<Mended> = [
             ("hold.outside", keys(&outside.taken)),
             ("hold.follow", keys(&outside.lifted)),
-            ("hold.restore", outside.back.iter().map(|step| view::node(&place, step)).collect()),
+            (RESTORE, outside.back.iter().map(|step| view::node(&place, step)).collect()),
         ]
         .into_iter()
         .filter(|(_, what)| !what.is_empty())
         .map(|(action, what)| Mended { job: self.job.id, action, what })
         .collect();
         for one in &done {
-            change.record(Record {
-                action: one.action,
-                project: self.project.id,
-                target: Target { kind: "job", id: self.job.id.to_string(), name: self.job.name.clone() },
-                outcome: Outcome::Done,
-                code: "",
-                changes: json!({ "holds": one.what }),
-                reason: String::new(),
-            });
+            let begins = one.action == RESTORE;
+            let facts = if begins {
+                json!({ "holds": one.what, "look": self.id })
+            } else {
+                json!({ "holds": one.what })
+            };
+            change.record(self.told(one.action, if begins { Outcome::Begun } else { Outcome::Done }, facts));
         }
         let last = change.commit().await?;
         // One that was looked at anew is told once.

@@ -11,9 +11,10 @@
 
 use super::jobs::unknown;
 use super::{Change, Store, StoreError};
-use crate::decide::chain::words;
+use crate::decide::chain::{Outcome, words};
 use clockwright_model::Millis;
 use clockwright_sql::{Row, Value};
+use std::collections::BTreeSet;
 
 words! {
     /// How far an operation is.
@@ -254,6 +255,34 @@ impl Change {
         sql.is("seq > ", seq);
         sql.text(" LIMIT 1");
         Ok(self.fetch(sql).await?.is_empty())
+    }
+
+    /// True while a look of another id than this one has begun such a thing with a job since this instant and not ended it.
+    ///
+    /// # Errors
+    /// The database is away.
+    pub async fn is_under_way(
+        &mut self,
+        action: &str,
+        job: i64,
+        since: Millis,
+        mine: &str,
+    ) -> Result<bool, StoreError> {
+        let mut sql = self.sql("SELECT outcome, changes FROM CLOCKWRIGHT_JOURNAL");
+        sql.is("target = ", job.to_string());
+        sql.is("action = ", action);
+        sql.is("at >= ", since);
+        sql.text(" ORDER BY seq");
+        let mut open = BTreeSet::new();
+        for row in self.fetch(sql).await? {
+            let changes: serde_json::Value = serde_json::from_str(&row.text(1)?).unwrap_or_default();
+            let Some(look) = changes["look"].as_str().map(ToOwned::to_owned) else { continue };
+            match Outcome::of(&row.text(0)?) {
+                Some(Outcome::Begun) => open.insert(look),
+                _ => open.remove(&look),
+            };
+        }
+        Ok(open.iter().any(|look| look != mine))
     }
 }
 

@@ -19,6 +19,8 @@ use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 const FAULTS: Millis = 40_000;
 const SETTLE: Millis = 120_000;
+/// How long a look that has begun to stop something counts as under way.
+const UNDER_WAY: Millis = 60_000;
 const SERVERS: usize = 3;
 const JOB: i64 = 1;
 const HOSTS: [&str; 2] = ["10.0.0.1", "10.0.0.2"];
@@ -32,6 +34,8 @@ pub enum Defect {
     NoFence,
     /// What a session shows is believed, however old it may be.
     BelievesTheSession,
+    /// A look takes over what stands still although another one is in the middle of stopping something.
+    TakesFromOthers,
 }
 
 enum Event {
@@ -57,6 +61,7 @@ enum Stage {
 }
 
 struct Process {
+    id: u64,
     server: usize,
     /// The term of a look at all; none for an operation.
     term: Option<i64>,
@@ -91,9 +96,11 @@ pub struct Sim {
     processes: BTreeMap<u64, Process>,
     /// The keys that operators hold, as they were told.
     wished: BTreeSet<Key>,
-    /// The nodes that somebody else wrote last. What a look stops for a wish that goes meanwhile counts as such: until it has looked again and
-    /// started it, another look cannot tell the two apart.
+    /// The nodes that somebody else wrote last. What a look stopped for a wish that went meanwhile counts as such once that look is cut off by a later
+    /// term: then nobody can tell the two apart.
     foreign: BTreeSet<Path>,
+    /// Looks that have begun to stop something, and when.
+    under_way: BTreeMap<u64, Millis>,
     /// The greatest term that wrote a node of a hold.
     wrote: i64,
     violation: Option<String>,
@@ -152,6 +159,7 @@ impl Sim {
             processes: BTreeMap::new(),
             wished: BTreeSet::new(),
             foreign: BTreeSet::new(),
+            under_way: BTreeMap::new(),
             wrote: 0,
             violation: None,
             restored: 0,
@@ -284,7 +292,9 @@ impl Sim {
     }
 
     fn begin(&mut self, server: usize, term: Option<i64>, lift: Option<Vec<Key>>) {
+        let id = self.world.number();
         let process = Process {
+            id,
             server,
             term,
             lift,
@@ -298,7 +308,6 @@ impl Sim {
             todo: VecDeque::new(),
             stopped: BTreeSet::new(),
         };
-        let id = self.world.number();
         self.processes.insert(id, process);
         self.send(id);
     }
@@ -332,7 +341,17 @@ impl Sim {
                 self.head += 1;
                 self.open -= 1;
             }
-            None => {}
+            None => self.ended(&process),
+        }
+    }
+
+    /// A look is over: that is on record, unless a later term has begun.
+    fn ended(&mut self, process: &Process) {
+        if process.term != Some(self.term) {
+            let left: Vec<Path> = process.stopped.iter().map(|key| self.node_of(key)).collect();
+            self.foreign.extend(left);
+        } else if self.under_way.remove(&process.id).is_some() {
+            self.head += 1;
         }
     }
 
@@ -413,8 +432,16 @@ impl Sim {
         if self.open > 0 || self.head != process.seq {
             return Some(Stage::Ask);
         }
+        let others = self.under_way.iter().filter(|(id, _)| **id != process.id);
+        let is_under_way = others.clone().any(|(_, at)| self.world.now - at < UNDER_WAY);
+        if is_under_way && !process.outside.taken.is_empty() && self.defect != Some(Defect::TakesFromOthers) {
+            return Some(Stage::Ask);
+        }
         self.head += 1;
         let Outside { back, taken, lifted } = std::mem::take(&mut process.outside);
+        if !back.is_empty() {
+            self.under_way.insert(process.id, self.world.now);
+        }
         let keeps = self.policy == Holds::Keep;
         for key in lifted {
             let is_wished = self.wished.remove(&key);
@@ -482,7 +509,7 @@ impl Sim {
         self.catch_up(process.server, false);
         match answer {
             Ok(_) => {
-                if process.term.is_none() {
+                if process.term.is_none() || step.stops() {
                     self.foreign.remove(&path);
                 }
                 let (term, before) = (process.term.unwrap_or(self.wrote), self.wrote);

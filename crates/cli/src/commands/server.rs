@@ -66,13 +66,13 @@ pub(crate) async fn run(config: Config, args: ServerArgs) -> Result<(), Failure>
     match setup(server.app()).await.map_err(|error| Failure::Failed(error.to_string()))? {
         Setup::Here(link) => {
             talk(
-                "nobody can sign in yet: whoever opens this link within a day becomes the first administrator",
+                "nobody can sign in yet: who gives this link to `clockwright login --link` within a day becomes the first administrator",
             );
             talk(&format!("  {}", link.url));
         }
         Setup::Elsewhere(other) => talk(&format!(
-            "nobody can sign in yet: the link for the first administrator was printed by the server on {}, which started at {}; end that one and \
-             start it again for another link",
+            "nobody can sign in yet: the link for the first administrator was printed by the server on {}, which started at {}; \
+             `clockwright user setup-link` makes another",
             other.host,
             instant(other.started)
         )),

@@ -16,7 +16,7 @@ mod scene;
 mod servers;
 
 pub use client::{Client, Reply};
-pub use clockwright_testkit::patience::eventually;
+pub use clockwright_testkit::patience::{eventually, eventually_or};
 pub use link::Link;
 pub use nginx::Nginx;
 pub use node::Node;

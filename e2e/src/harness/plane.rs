@@ -1,6 +1,6 @@
 //! Two control servers behind nginx, with the database and the registry that they share.
 
-use super::{Client, Link, Nginx, Node, Scene, Servers, eventually};
+use super::{Client, Link, Nginx, Node, Scene, Servers, eventually, eventually_or};
 use clockwright_server::fail::{Point, STOP};
 use clockwright_testkit::sql::{Kind, SqlServer, USER};
 use clockwright_testkit::zookeeper::Config;
@@ -298,7 +298,8 @@ fn own_address() -> String {
 }
 
 fn serves(node: &Node) {
-    eventually(PATIENCE, &format!("server {} serves", node.name()), || node.talk().contains("serving at"));
+    let missing = || format!("server {} does not serve; it said:\n{}", node.name(), node.talk());
+    eventually_or(PATIENCE, || node.talk().contains("serving at"), missing);
 }
 
 async fn first_administrator(front: &str, secret: &str) -> Client {

@@ -167,7 +167,11 @@ impl Store {
                 row.seen.into(),
             ];
             sql.rows(std::iter::once(values));
-            tx.execute(sql).await?;
+            match tx.execute(sql).await.map_err(StoreError::from) {
+                // Somebody else of this server has noted it in this moment.
+                Err(StoreError::Taken) => return Ok(()),
+                noted => noted?,
+            };
         }
         Ok(tx.commit().await?)
     }

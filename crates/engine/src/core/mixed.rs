@@ -189,13 +189,14 @@ impl Turn<'_> {
     }
 
     /// Asks for a plan, unless somebody has.
-    fn raise_flag(&mut self) {
-        if !self.job.mirror.necessary {
-            let mut builder = Builder::new(self.us, self.job);
-            builder.create(Key::Necessary, Bytes::new());
-            let group = builder.build();
-            self.coordinate_with(Step::Other, group);
+    pub(super) fn raise_flag(&mut self) {
+        if self.job.mirror.necessary {
+            return;
         }
+        let mut builder = Builder::new(self.us, self.job);
+        builder.create(Key::Necessary, Bytes::new());
+        let group = builder.build();
+        self.coordinate_with(Step::Other, group);
     }
 
     /// Misses Java peers that are gone, and asks for the numbers that tell what they left running.

@@ -173,13 +173,9 @@ impl Turn<'_> {
         let ours = self.us.leases.contains_key(&leader.id);
         let asked = job.mirror.necessary || job.mirror.processing.is_some();
         let due = !ours && !asked && self.plan_is_due();
-        if !self.has_been_due(due) {
-            return;
+        if self.has_been_due(due) {
+            self.raise_flag();
         }
-        let mut builder = Builder::new(self.us, self.job);
-        builder.create(Key::Necessary, Bytes::new());
-        let group = builder.build();
-        self.coordinate_with(Step::Other, group);
     }
 
     /// Whether the owners differ from what the strategy says, or somebody asks for a plan.

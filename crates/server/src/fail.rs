@@ -5,91 +5,49 @@
 //! starts each with [`FILE`] in its environment: a path. Once that file is there and names a [`Point`], the process that comes there removes
 //! the file and kills itself (SIGKILL), so that the test can tell a death there from any other.
 
+use crate::decide::chain::words;
+
 /// The variable that names the file.
 pub const FILE: &str = "CLOCKWRIGHT_FAILPOINT";
 
 /// What stands behind the point's name where the process is to stand still (SIGSTOP) there instead.
 pub const STOP: &str = "stop";
 
-/// The places between the steps.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Point {
-    /// Any change: all its rows are written, and nothing is committed.
-    Written,
-    /// Any change: it is committed, and nobody knows.
-    Committed,
-    /// An operation: T1 is committed.
-    OperationBegun,
-    /// An operation: the registry is written.
-    OperationWritten,
-    /// An operation: what was written is read back.
-    OperationChecked,
-    /// An operation: T2 is committed, and nobody is told.
-    OperationEnded,
-    /// An operation of many jobs: of these a group is done, which is not noted yet.
-    OperationGrouped,
-    /// Settings sync: the registry is read.
-    SyncLooked,
-    /// Settings sync: the database is read too.
-    SyncAsked,
-    /// Settings sync: what is to be overwritten is kept.
-    SyncRecorded,
-    /// Settings sync: the registry is written.
-    SyncCommitted,
-    /// Settings sync: what was written is noted.
-    SyncNoted,
-    /// Election: the seat is ours, and there is no term yet.
-    LeadSeated,
-    /// Election: the term is begun, and no chore is.
-    LeadTook,
-    /// Election: the chores are at work.
-    LeadBegan,
-    /// Election: the seat was proved to be ours once more.
-    LeadProved,
-}
-
-impl Point {
-    /// All of them.
-    pub const ALL: [Point; 16] = [
-        Point::Written,
-        Point::Committed,
-        Point::OperationBegun,
-        Point::OperationWritten,
-        Point::OperationChecked,
-        Point::OperationEnded,
-        Point::OperationGrouped,
-        Point::SyncLooked,
-        Point::SyncAsked,
-        Point::SyncRecorded,
-        Point::SyncCommitted,
-        Point::SyncNoted,
-        Point::LeadSeated,
-        Point::LeadTook,
-        Point::LeadBegan,
-        Point::LeadProved,
-    ];
-
-    /// What a file calls it.
-    #[must_use]
-    pub fn word(self) -> &'static str {
-        match self {
-            Point::Written => "written",
-            Point::Committed => "committed",
-            Point::OperationBegun => "operation.begun",
-            Point::OperationWritten => "operation.written",
-            Point::OperationChecked => "operation.checked",
-            Point::OperationEnded => "operation.ended",
-            Point::OperationGrouped => "operation.grouped",
-            Point::SyncLooked => "sync.looked",
-            Point::SyncAsked => "sync.asked",
-            Point::SyncRecorded => "sync.recorded",
-            Point::SyncCommitted => "sync.committed",
-            Point::SyncNoted => "sync.noted",
-            Point::LeadSeated => "lead.seated",
-            Point::LeadTook => "lead.took",
-            Point::LeadBegan => "lead.began",
-            Point::LeadProved => "lead.proved",
-        }
+words! {
+    /// The places between the steps.
+    Point {
+        /// Any change: all its rows are written, and nothing is committed.
+        Written "written",
+        /// Any change: it is committed, and nobody knows.
+        Committed "committed",
+        /// An operation: T1 is committed.
+        OperationBegun "operation.begun",
+        /// An operation: the registry is written.
+        OperationWritten "operation.written",
+        /// An operation: what was written is read back.
+        OperationChecked "operation.checked",
+        /// An operation: T2 is committed, and nobody is told.
+        OperationEnded "operation.ended",
+        /// An operation of many jobs: of these a group is done, which is not noted yet.
+        OperationGrouped "operation.grouped",
+        /// Settings sync: the registry is read.
+        SyncLooked "sync.looked",
+        /// Settings sync: the database is read too.
+        SyncAsked "sync.asked",
+        /// Settings sync: what is to be overwritten is kept.
+        SyncRecorded "sync.recorded",
+        /// Settings sync: the registry is written.
+        SyncCommitted "sync.committed",
+        /// Settings sync: what was written is noted.
+        SyncNoted "sync.noted",
+        /// Election: the seat is ours, and there is no term yet.
+        LeadSeated "lead.seated",
+        /// Election: the term is begun, and no chore is.
+        LeadTook "lead.took",
+        /// Election: the chores are at work.
+        LeadBegan "lead.began",
+        /// Election: the seat was proved to be ours once more.
+        LeadProved "lead.proved",
     }
 }
 

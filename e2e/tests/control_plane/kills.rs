@@ -20,7 +20,7 @@ fn a_leader_that_dies_in_the_middle_loses_nothing_and_does_nothing_twice() {
 #[test]
 #[ignore = "part of make test-faults"]
 fn wherever_a_leader_dies_nothing_is_lost_and_nothing_done_twice() {
-    die_at(&Point::ALL, TAKEOVER);
+    die_at(Point::ALL, TAKEOVER);
 }
 
 /// The chores go on within `limit` each time.

@@ -58,6 +58,9 @@ macro_rules! words {
         pub enum $name { $( $(#[$what])* $variant, )* }
 
         impl $name {
+            /// All of them.
+            pub const ALL: &'static [Self] = &[ $( Self::$variant, )* ];
+
             /// As it is stored and shown.
             #[must_use]
             pub fn word(self) -> &'static str {

@@ -114,19 +114,21 @@ impl Server {
             leaving: closed.clone(),
             config: Arc::new(config.clone()),
         }));
-        let app = match load(config, registries, clock).await {
-            Ok(app) => app,
+        let (app, row) = match load(config, registries, clock).await {
+            Ok(loaded) => loaded,
             Err(error) => {
                 serving.abort();
                 return Err(error);
             }
         };
-        tls.iter().for_each(|tls| app.serves_with(Arc::clone(tls)));
+        if let Some(tls) = &tls {
+            app.serves_with(Arc::clone(tls));
+        }
         let _ = inside.set(http::service(Arc::clone(&app)));
         let telling = tell_metrics(&app, closed).await;
         let lead = Lead::start(Arc::clone(&app));
         let outgrown = watch::Sender::new(false);
-        let living = tokio::spawn(live(Arc::clone(&app), outgrown.clone()));
+        let living = tokio::spawn(live(Arc::clone(&app), row, outgrown.clone()));
         let mirroring = tokio::spawn(mirror::watch(Arc::clone(&app)));
         let resuming = tokio::spawn(ops::resume::watch(Arc::clone(&app)));
         let recalling = tokio::spawn(outcomes::watch(Arc::clone(&app)));
@@ -217,11 +219,18 @@ impl Server {
     }
 }
 
-/// Opens the store and loads what lists need.
-async fn load(config: Config, registries: Registries, clock: Clock) -> Result<Arc<App>, StartError> {
+/// Opens the store, loads what lists need, and lets the others know the server: what a server begins that nobody knows is taken up by another one.
+async fn load(
+    config: Config,
+    registries: Registries,
+    clock: Clock,
+) -> Result<(Arc<App>, ServerRow), StartError> {
     let store = Store::open(config.database.reveal()).await?;
     let vault = sealing::unlock(&store, &config).await?;
-    Ok(App::new(store, vault, config, registries, clock).await?)
+    let app = App::new(store, vault, config, registries, clock).await?;
+    let row = row(&app);
+    app.store.server_seen(&row).await?;
+    Ok((app, row))
 }
 
 /// Lets whoever reaches `metrics.listen` read them. That the address is not to be had keeps no server from its work.
@@ -239,10 +248,10 @@ async fn tell_metrics(app: &Arc<App>, leaving: watch::Receiver<bool>) -> Option<
 }
 
 /// Says every few seconds that this server lives. What a server began that is silent for longer is taken up by another one.
-async fn live(app: Arc<App>, outgrown: watch::Sender<bool>) {
-    let row = row(&app);
+async fn live(app: Arc<App>, row: ServerRow, outgrown: watch::Sender<bool>) {
     let pulse = app.pulses.begin("presence");
     loop {
+        pulse.during(tokio::time::sleep(LIVES)).await;
         // A database that does not answer, or has tables of before, is no reason to end.
         if pulse.during(app.store.is_outgrown()).await.unwrap_or_default() {
             outgrown.send_replace(true);
@@ -251,7 +260,6 @@ async fn live(app: Arc<App>, outgrown: watch::Sender<bool>) {
         if let Err(error) = pulse.during(app.store.server_seen(&row)).await {
             tracing::debug!(%error, "the others are told later that this server lives");
         }
-        pulse.during(tokio::time::sleep(LIVES)).await;
     }
 }
 
@@ -290,13 +298,12 @@ pub enum Setup {
 }
 
 /// What a start says while nobody exists: a link by which the first administrator comes in. There is one at a time: it is made by the first of several
-/// servers that start, and the others say where it was printed. After that one has died, another one makes a new one in its place.
+/// servers that start, and the others say where it was printed. After that one has died, another one makes a new one in its place. The others know
+/// the server by now, as they do from its [start](Server::start) on.
 ///
 /// # Errors
 /// The database is away.
 pub async fn setup(app: &App) -> Result<Setup, StoreError> {
-    // A server is known before its link is.
-    app.store.server_seen(&row(app)).await?;
     set_up(app, false).await
 }
 

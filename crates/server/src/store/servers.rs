@@ -167,11 +167,7 @@ impl Store {
                 row.seen.into(),
             ];
             sql.rows(std::iter::once(values));
-            match tx.execute(sql).await.map_err(StoreError::from) {
-                // Somebody else of this server has noted it in this moment.
-                Err(StoreError::Taken) => return Ok(()),
-                noted => noted?,
-            };
+            tx.execute(sql).await?;
         }
         Ok(tx.commit().await?)
     }

@@ -43,6 +43,8 @@ async fn s02_the_first_administrator_comes_in_by_a_link_that_works_once(stage: &
 
 async fn of_several_servers_of_a_new_database_one_makes_the_link_and_the_others_say_which(stage: &Stage) {
     let other = stage.another().await;
+    Stage::lives(&stage.app).await;
+    Stage::lives(&other).await;
     let (ours, theirs) = futures::future::join(setup(&stage.app), setup(&other)).await;
     let (link, maker, waiting) = match (ours.unwrap(), theirs.unwrap()) {
         (Setup::Here(link), Setup::Elsewhere(server)) => (link, (&stage.app, server), &other),
@@ -52,6 +54,7 @@ async fn of_several_servers_of_a_new_database_one_makes_the_link_and_the_others_
     assert_eq!(maker.0.id, maker.1.id);
     // Whoever has made it is silent: its link is of no use to those who cannot see what it has printed.
     stage.pass(resume::SILENT + 1);
+    Stage::lives(waiting).await;
     let Setup::Here(new) = setup(waiting).await.unwrap() else { panic!("it is dead") };
     let ask = json!({ "login": "root", "password": PASSWORD });
     let path = |link: &NewLink| format!("/links/{}", link.url.split_once('#').unwrap().1);

@@ -29,23 +29,6 @@ on_each_database! {
     a_registry_that_lost_its_id_elects_again_once_somebody_confirms
     what_is_over_is_removed_and_what_lives_stays
     the_mark_of_a_request_goes_a_day_after_it_was_carried_out
-    a_server_may_be_noted_by_several_at_once_for_the_first_time
-}
-
-/// As at its start, where the beat has begun and the link is about to be made.
-async fn a_server_may_be_noted_by_several_at_once_for_the_first_time(stage: &Stage) {
-    for round in 0..50 {
-        let row = ServerRow {
-            id: format!("new-{round}"),
-            host: "host".to_owned(),
-            address: "http://host".to_owned(),
-            version: "1".to_owned(),
-            started: 1,
-            seen: 1,
-        };
-        let noted = futures::future::join_all((0..8).map(|_| stage.app.store.server_seen(&row))).await;
-        assert!(noted.iter().all(Result::is_ok), "{noted:?}");
-    }
 }
 
 // Of a file only one server writes.

@@ -24,6 +24,16 @@ async fn start(folder: &Path, text: &str) -> Server {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn the_others_know_a_server_once_it_has_started() {
+    let folder = tempfile::tempdir().unwrap();
+    let server = start(folder.path(), "").await;
+    // What it begins from now on would be taken up by another one otherwise, as what was left by the dead.
+    let known = server.app().store.servers(server.app().now()).await.unwrap();
+    assert!(known.iter().any(|known| known.id == server.app().id), "{known:?}");
+    server.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_request_whose_length_is_said_twice_or_wrongly_is_no_request() {
     let folder = tempfile::tempdir().unwrap();
     let server = start(folder.path(), "limits:\n  head: 200ms\n").await;

@@ -8,7 +8,6 @@ use clockwright_model::{JobName, Outcome, Reason};
 use clockwright_registry::{CommitFuture, Op, SharedRegistry};
 use clockwright_server::fail::Point;
 use clockwright_server::ops::resume;
-use clockwright_server::store::ServerRow;
 use clockwright_server::sync::control;
 use clockwright_testkit::faulty::Fault;
 use clockwright_testkit::patience::soon;
@@ -423,19 +422,6 @@ async fn a_removal_can_stop_what_runs(stage: &Stage) {
     engine.handle.shutdown().await;
 }
 
-/// The server says that it is there.
-async fn lives(stage: &Stage) {
-    let row = ServerRow {
-        id: stage.app.id.clone(),
-        host: String::new(),
-        address: String::new(),
-        version: String::new(),
-        started: stage.app.now(),
-        seen: stage.app.now(),
-    };
-    stage.app.store.server_seen(&row).await.unwrap();
-}
-
 async fn a_crash_at_any_step_is_made_good_once(stage: &Stage) {
     let fleet = Fleet::new(stage, Layout::V2).await;
     let engine = fleet.engine(HERE, &Code::quick()).await;
@@ -448,7 +434,7 @@ async fn a_crash_at_any_step_is_made_good_once(stage: &Stage) {
         let begun = fleet.operate("trigger", json!({})).await.is(202);
         let id = begun["id"].as_str().unwrap();
         // As long as its server lives, it is nobody else's.
-        lives(stage).await;
+        Stage::lives(&stage.app).await;
         resume::of_the_dead(&other).await.unwrap();
         assert_eq!(state(id).await["state"], "running");
         stage.pass(resume::SILENT + 1_000);

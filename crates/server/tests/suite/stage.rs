@@ -8,7 +8,7 @@ use clockwright_server::app::{App, Clock};
 use clockwright_server::config::Config;
 use clockwright_server::registries::{Registries, Source};
 use clockwright_server::sealing;
-use clockwright_server::store::Store;
+use clockwright_server::store::{ServerRow, Store};
 use clockwright_testkit::faulty::{Fault, Faulty};
 use clockwright_testkit::patience::PATIENCE;
 use clockwright_testkit::sql::{Kind, shared};
@@ -196,6 +196,19 @@ impl Stage {
     pub(crate) async fn another_by(&self, connect: Connect) -> Arc<App> {
         let source = Source { connect, credential: false };
         app(&self.address, &self.config, [("home", source)].into(), &self.time).await
+    }
+
+    /// This server says that it is there.
+    pub(crate) async fn lives(app: &App) {
+        let row = ServerRow {
+            id: app.id.clone(),
+            host: String::new(),
+            address: String::new(),
+            version: String::new(),
+            started: app.now(),
+            seen: app.now(),
+        };
+        app.store.server_seen(&row).await.unwrap();
     }
 
     /// Somebody who signs in by the password of all, on this server.

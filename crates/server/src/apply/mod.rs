@@ -200,13 +200,13 @@ async fn draw(app: &App, project: &ProjectRow, ask: &PlanAsk, said: &Said) -> An
     let mut steps = Vec::new();
     let names: BTreeSet<&String> = said.jobs.keys().chain(wished.keys()).collect();
     let mirror = app.mirrors.of(project.id);
-    let picture = mirror.read();
-    if picture.as_of.is_none() {
+    if mirror.read().as_of.is_none() {
         notes.push("the registry was not seen yet: what moves and what runs is not known".to_owned());
     }
     for name in names {
         let sync = wished.get(name).and_then(|wished| wished.sync.as_ref());
-        let layout = layout_of(project, sync, &picture, name);
+        // News of the registry waits while its picture is looked at: not for the differences of thousands of jobs.
+        let layout = layout_of(project, sync, &mirror.read(), name);
         steps.extend(step(name, ask, said.jobs.get(name), wished.get(name), strangers.get(name), layout)?);
     }
     Ok(Drawn { basis: basis(ask, said, &steps), notes, steps })
@@ -238,7 +238,7 @@ impl Drawn {
     async fn plan(&self, app: &App, project: &ProjectRow, ask: &PlanAsk, said: &Said) -> Answered<Plan> {
         let since = since(app, &self.steps).await?;
         let mirror = app.mirrors.of(project.id);
-        // News of the registry waits while its picture is looked at: what takes long comes after.
+        // Here too, what takes long comes after.
         let (as_of, seen) = {
             let picture = mirror.read();
             let seen: Vec<Seen> = self.steps.iter().map(|step| Seen::of(&picture, &step.name)).collect();

@@ -5,7 +5,7 @@
 
 use crate::RetryClass;
 use crate::db::{Db, Pools};
-use crate::schema::{Noted, OpenError, Schema};
+use crate::schema::{Noted, OpenError, Schema, readable};
 pub use sqlx::sqlite::SqliteSynchronous as Synchronous;
 use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions};
 use sqlx::{ConnectOptions, Connection, SqliteConnection};
@@ -61,17 +61,9 @@ pub async fn open_read_only(path: &Path, schema: &Schema) -> Result<Db, OpenErro
     let found = found(&path, &mut connection, schema).await;
     // Nothing was written, so there is nothing to lose if closing fails.
     let _ = connection.close().await;
-    match found? {
-        0 => Err(OpenError::Missing(path.display().to_string())),
-        version if version < schema.sqlite.len() => {
-            let goes_on = version >= usize::from(schema.least.sqlite);
-            Err(OpenError::Behind { path: path.display().to_string(), version, goes_on })
-        }
-        _ => {
-            let readers = pool(READERS).connect_lazy_with(read);
-            Ok(Db::new(Pools::Sqlite { writer: None, readers, open: Arc::default() }))
-        }
-    }
+    readable(&path.display().to_string(), found?, schema.sqlite.len(), schema.least.sqlite)?;
+    let readers = pool(READERS).connect_lazy_with(read);
+    Ok(Db::new(Pools::Sqlite { writer: None, readers, open: Arc::default() }))
 }
 
 /// A database in memory, which dies with the value.

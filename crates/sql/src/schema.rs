@@ -74,6 +74,19 @@ impl Noted {
     }
 }
 
+/// Lets a reader have a database that has had `done` of the `known` steps: all of them, since it makes none. `place` is where, and `least` the version
+/// whose programs can go on after the last one.
+pub(crate) fn readable(place: &str, done: usize, known: usize, least: u16) -> Result<(), OpenError> {
+    match done {
+        0 => Err(OpenError::Missing(place.to_owned())),
+        done if done < known => {
+            let goes_on = done >= usize::from(least);
+            Err(OpenError::Behind { path: place.to_owned(), version: done, goes_on })
+        }
+        _ => Ok(()),
+    }
+}
+
 impl Schema {
     /// How many steps there are for this kind of database.
     #[must_use]

@@ -8,7 +8,7 @@
 
 use crate::RetryClass;
 use crate::db::{Db, Pools};
-use crate::schema::{Noted, OpenError, Schema};
+use crate::schema::{Noted, OpenError, Schema, readable};
 use sqlx::{AssertSqlSafe, ConnectOptions, Connection, Executor};
 use std::time::Duration;
 
@@ -158,15 +158,11 @@ fn is_behind(
     (known, least): (usize, u16),
     read_only: bool,
 ) -> Result<bool, OpenError> {
-    match found.unwrap_or_default().done(place, known)? {
-        done if done == known => Ok(false),
-        0 if read_only => Err(OpenError::Missing(place.to_owned())),
-        done if read_only => {
-            let goes_on = done >= usize::from(least);
-            Err(OpenError::Behind { path: place.to_owned(), version: done, goes_on })
-        }
-        _ => Ok(true),
+    let done = found.unwrap_or_default().done(place, known)?;
+    if read_only {
+        readable(place, done, known, least)?;
     }
+    Ok(done < known)
 }
 
 /// Names and numbers of a schema are our own, so these texts are safe.

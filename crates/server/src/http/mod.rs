@@ -17,11 +17,13 @@ pub mod routes;
 pub(crate) mod v1;
 
 use crate::app::App;
+use crate::http::answer::Answer;
+use crate::http::v1::system::Stated;
 use axum::Router;
 use axum::extract::{Request, State};
 use axum::response::{IntoResponse, Response};
-use clockwright_api::system::{Health, Trouble};
-use clockwright_api::{Code, Problem};
+use clockwright_api::system::Trouble;
+use clockwright_api::{Code, Problem, paths};
 use http::header::CONTENT_TYPE;
 use http::{Extensions, HeaderMap, StatusCode, Version};
 use std::sync::{Arc, OnceLock};
@@ -51,26 +53,18 @@ pub(crate) fn door(inside: Arc<OnceLock<Router>>) -> Router {
 }
 
 fn starting(path: &str) -> Response {
-    let health = |status: &str, troubles| Health { status: status.to_owned(), troubles };
-    let trouble = || vec![Trouble { code: "starting".to_owned(), count: 1 }];
-    let (status, answer) = match path {
-        "/livez" => {
-            (StatusCode::OK, answer::Rendered::json(StatusCode::OK, &health("alive", Vec::new())).response())
-        }
-        "/readyz" => told(&health("notReady", trouble())),
-        "/healthz" | "/health" => told(&health("unhealthy", trouble())),
+    let not_yet =
+        |status| Stated::new(false, status, vec![Trouble { code: "starting".to_owned(), count: 1 }]);
+    let stated = match path {
+        paths::LIVEZ => Stated::new(true, "alive", Vec::new()),
+        paths::READYZ => not_yet("notReady"),
+        paths::HEALTHZ | paths::HEALTH => not_yet("unhealthy"),
         _ => {
             let problem = Problem::new(Code::Starting, "the server has not loaded yet").retry(1);
-            (StatusCode::SERVICE_UNAVAILABLE, frame::refuse(problem, &uuid::Uuid::now_v7().to_string()))
+            return frame::guarded(frame::refuse(problem, &uuid::Uuid::now_v7().to_string()));
         }
     };
-    debug_assert_eq!(status, answer.status());
-    frame::guarded(answer)
-}
-
-fn told(health: &Health) -> (StatusCode, Response) {
-    let status = StatusCode::SERVICE_UNAVAILABLE;
-    (status, answer::Rendered::json(status, health).response())
+    frame::guarded(stated.render().response())
 }
 
 /// The metrics alone, for whoever reaches them.
@@ -83,7 +77,7 @@ pub(crate) fn open_metrics(app: Arc<App>) -> Router {
         let problem = Problem::new(Code::NotFound, "only /metrics is answered here");
         frame::guarded(frame::refuse(problem, &uuid::Uuid::now_v7().to_string()))
     };
-    Router::new().route("/metrics", axum::routing::get(page)).fallback(other).with_state(app)
+    Router::new().route(paths::METRICS, axum::routing::get(page)).fallback(other).with_state(app)
 }
 
 /// Makes answers smaller for who asks for it. Those stay as they are that hold a secret, for their length would tell of it beside what its sender can choose,

@@ -27,7 +27,7 @@ pub(in crate::http) struct Stated {
 }
 
 impl Stated {
-    fn new(is_well: bool, status: &str, troubles: Vec<Trouble>) -> Self {
+    pub(in crate::http) fn new(is_well: bool, status: &str, troubles: Vec<Trouble>) -> Self {
         Self { is_well, health: Health { status: status.to_owned(), troubles } }
     }
 }

@@ -39,31 +39,26 @@ pub async fn rescue(app: &App, login: Option<&str>, facts: serde_json::Value) ->
     }
     let there = app.store.user_of_login(login.unwrap_or(LOGIN)).await.map_err(away)?;
     let may_come = |user: &UserRow| user.state != UserState::Disabled && user.kind != UserKind::Service;
-    let user = match (login, there) {
-        (_, Some(user)) if may_come(&user) => Ok(user),
-        (None, None) => Err(links::new_user(LOGIN, "Rescue", "", UserKind::Local, app.now())),
-        _ => return Err(NoRescue::Nobody(login.unwrap_or(LOGIN).to_owned())),
-    };
-    make(app, user, facts).await.map_err(|refusal| match refusal {
+    let is_let_in = there.as_ref().map_or(login.is_none(), may_come);
+    if !is_let_in {
+        return Err(NoRescue::Nobody(login.unwrap_or(LOGIN).to_owned()));
+    }
+    make(app, there, facts).await.map_err(|refusal| match refusal {
         Refusal::Problem(problem) => NoRescue::Away(problem.detail.clone()),
         Refusal::Replay(_) => NoRescue::Away("the request was made before".to_owned()),
     })
 }
 
-/// For somebody who is there, or is to be.
-async fn make(app: &App, user: Result<UserRow, UserRow>, facts: serde_json::Value) -> Answered<NewLink> {
+/// For somebody who is there, or for the account [`LOGIN`], which is made.
+async fn make(app: &App, there: Option<UserRow>, facts: serde_json::Value) -> Answered<NewLink> {
     let mut change = app.begin_as(Actor::server("rescue")).await?;
-    let user = match user {
-        Ok(there) => there,
-        Err(new) => {
+    let user = match there {
+        Some(user) => user,
+        None => {
+            let new = links::new_user(LOGIN, "Rescue", "", UserKind::Local, app.now());
             change.insert_user(&new).await?;
-            change.record(done(
-                "user.create",
-                0,
-                target("user", &new.id, &new.login),
-                json!({ "kind": "local" }),
-                "",
-            ));
+            let about = target("user", &new.id, &new.login);
+            change.record(done("user.create", 0, about, json!({ "kind": "local" }), ""));
             new
         }
     };

@@ -92,22 +92,19 @@ impl Own {
 impl Watched {
     async fn turn(&mut self, app: &App, is_away: bool, channels: &[ChannelRow], silences: &[Quiet]) {
         let now = app.now();
-        let Some(rule) = &self.rule else {
-            self.since = is_away.then_some(self.since.unwrap_or(now));
-            self.told &= is_away;
-            return;
-        };
         if is_away {
             let since = *self.since.get_or_insert(now);
+            let Some(rule) = &self.rule else { return };
             let about = |quiet: &Quiet| quiet.is_about(0, "", self.condition, rule.severity);
             let is_quiet = silences.iter().any(|quiet| quiet.holds(now) && about(quiet));
             if !self.told && now - since >= rule.wait && !is_quiet {
                 self.told = true;
                 self.send(app, rule, channels, Kind::Opened, since).await;
             }
-        } else if let Some(since) = self.since.take()
-            && std::mem::take(&mut self.told)
-        {
+            return;
+        }
+        let (since, told) = (self.since.take(), std::mem::take(&mut self.told));
+        if let (Some(rule), Some(since), true) = (&self.rule, since, told) {
             let sent = self.send(app, rule, channels, Kind::Ended, since).await;
             if let Err(error) = note(app, rule, since, sent).await {
                 tracing::warn!(%error, "the journal is not told that channels were told of what was away");

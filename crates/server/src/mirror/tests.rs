@@ -72,10 +72,8 @@ impl Stage {
     fn begin_with(&self, session: clockwright_registry::SharedRegistry) -> tokio::task::JoinHandle<String> {
         let (mirror, keys, time) = (self.mirror(), self.keys.clone(), Arc::clone(&self.time));
         tokio::spawn(async move {
-            {
-                let pulse = crate::observe::Pulses::default().begin("mirror");
-                session::follow(&mirror, session, &keys, &move || time.load(Ordering::SeqCst), &pulse).await
-            }
+            let pulse = crate::observe::Pulses::default().begin("mirror");
+            session::follow(&mirror, session, &keys, &move || time.load(Ordering::SeqCst), &pulse).await
         })
     }
 

@@ -30,7 +30,7 @@ use super::look::{ATTEMPTS, Site, failed};
 use super::view;
 use crate::app::App;
 use crate::chores::{self, Term};
-use crate::decide::chain::{Actor, Outcome, Record, Target};
+use crate::decide::chain::{Actor, Outcome, Record, done, target};
 use crate::decide::hold::{Found, Hold, Key, Outside, outside, starts, stopped_by};
 use crate::store::{JobRow, JobState, OperationRow, ProjectRow, StoreError};
 use crate::sync::{Failed, prove};
@@ -262,15 +262,8 @@ impl Look<'_> {
     }
 
     fn told(&self, action: &'static str, outcome: Outcome, changes: serde_json::Value) -> Record {
-        Record {
-            action,
-            project: self.project.id,
-            target: Target { kind: "job", id: self.job.id.to_string(), name: self.job.name.clone() },
-            outcome,
-            code: "",
-            changes,
-            reason: String::new(),
-        }
+        let about = target("job", self.job.id, &self.job.name);
+        Record { outcome, ..done(action, self.project.id, about, changes, "") }
     }
 
     /// Step 4, and what is told of step 5: the number of the last record; `None` when something else happened in the project meanwhile.
@@ -315,7 +308,7 @@ impl Look<'_> {
         }
         let place = Place { name: self.name.clone(), id: self.job.id };
         let keys = |keys: &[Key]| keys.iter().map(view::key_text).collect::<Vec<_>>();
-        let mut done: Vec<Mended> = [
+        let mut all: Vec<Mended> = [
             ("hold.outside", keys(&outside.taken)),
             ("hold.follow", keys(&outside.lifted)),
             (RESTORE, outside.back.iter().map(|step| view::node(&place, step)).collect()),
@@ -324,19 +317,17 @@ impl Look<'_> {
         .filter(|(_, what)| !what.is_empty())
         .map(|(action, what)| Mended { job: self.job.id, action, what })
         .collect();
-        for one in &done {
-            let begins = one.action == RESTORE;
-            let facts = if begins {
-                json!({ "holds": one.what, "look": self.id })
-            } else {
-                json!({ "holds": one.what })
+        for one in &all {
+            let (outcome, facts) = match one.action {
+                RESTORE => (Outcome::Begun, json!({ "holds": one.what, "look": self.id })),
+                _ => (Outcome::Done, json!({ "holds": one.what })),
             };
-            change.record(self.told(one.action, if begins { Outcome::Begun } else { Outcome::Done }, facts));
+            change.record(self.told(one.action, outcome, facts));
         }
         let last = change.commit().await?;
         // One that was looked at anew is told once.
-        done.retain(|one| !mended.contains(one));
-        mended.append(&mut done);
+        all.retain(|one| !mended.contains(one));
+        mended.append(&mut all);
         Ok(Some(last))
     }
 }

@@ -130,7 +130,7 @@ fn row(link: &Link) -> [Value<'_>; 19] {
 
 #[cfg(test)]
 mod tests {
-    use crate::decide::chain::{Actor, Outcome, Record, Target};
+    use crate::decide::chain::{Actor, done, target};
     use crate::store::{MemberKind, MemberRow, Store, StoreError};
     use clockwright_api::Role;
     use serde_json::Value;
@@ -147,15 +147,7 @@ mod tests {
         change
             .put_member(&MemberRow { project: 0, kind, who: who.into(), role: Role::Admin, by, at: 1 })
             .await?;
-        change.record(Record {
-            action: "member.set",
-            project: 0,
-            target: Target { kind: "member", id: who.into(), name: who.into() },
-            outcome: Outcome::Done,
-            code: "",
-            changes: Value::Null,
-            reason: String::new(),
-        });
+        change.record(done("member.set", 0, target("member", who, who), Value::Null, ""));
         change.commit().await
     }
 

@@ -27,16 +27,11 @@ impl Store {
     /// # Errors
     /// The database is away.
     pub async fn clock(&self) -> Result<Option<Millis>, StoreError> {
-        let dialect = self.db.dialect();
-        let question = if dialect.is_postgres() {
-            "SELECT CAST(EXTRACT(EPOCH FROM clock_timestamp()) * 1000 AS BIGINT)"
-        } else if dialect.is_mysql() {
-            "SELECT CAST(UNIX_TIMESTAMP(NOW(3)) * 1000 AS SIGNED)"
-        } else {
-            return Ok(None);
-        };
-        let rows = self.fetch(self.sql(question)).await?;
-        Ok(rows.first().map(|row| row.int(0)).transpose()?)
+        self.said(
+            "SELECT CAST(EXTRACT(EPOCH FROM clock_timestamp()) * 1000 AS BIGINT)",
+            "SELECT CAST(UNIX_TIMESTAMP(NOW(3)) * 1000 AS SIGNED)",
+        )
+        .await
     }
 
     /// True when it is a copy that follows another database.
@@ -44,16 +39,25 @@ impl Store {
     /// # Errors
     /// The database is away.
     pub async fn is_replica(&self) -> Result<bool, StoreError> {
+        let said = self.said(
+            "SELECT CAST(CASE WHEN pg_is_in_recovery() THEN 1 ELSE 0 END AS BIGINT)",
+            "SELECT CAST(@@global.read_only AS SIGNED)",
+        );
+        Ok(said.await?.is_some_and(|said| said != 0))
+    }
+
+    /// A number that a server says of itself; `None` for a file.
+    async fn said(&self, postgres: &'static str, mysql: &'static str) -> Result<Option<i64>, StoreError> {
         let dialect = self.db.dialect();
         let question = if dialect.is_postgres() {
-            "SELECT CAST(CASE WHEN pg_is_in_recovery() THEN 1 ELSE 0 END AS BIGINT)"
+            postgres
         } else if dialect.is_mysql() {
-            "SELECT CAST(@@global.read_only AS SIGNED)"
+            mysql
         } else {
-            return Ok(false);
+            return Ok(None);
         };
         let rows = self.fetch(self.sql(question)).await?;
-        Ok(rows.first().map(|row| row.int(0)).transpose()?.unwrap_or_default() != 0)
+        Ok(rows.first().map(|row| row.int(0)).transpose()?)
     }
 
     /// Whether the lock of the journal's head keeps a second connection waiting while a first one has it; `None` where it cannot be taken, as by whoever only

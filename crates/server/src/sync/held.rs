@@ -5,7 +5,7 @@ use super::write::{By, Failed, registry_of};
 use crate::app::App;
 use crate::chores::lead;
 use crate::config::HOME;
-use crate::decide::chain::{Outcome, Record, Target};
+use crate::decide::chain::{done, target};
 use crate::store::{ProjectRow, SyncRow, SyncState};
 use clockwright_registry::{Conflict, Error, Op};
 use serde_json::json;
@@ -34,15 +34,8 @@ pub(super) async fn hold(
     }
     let mut change = by.begin(app).await?;
     change.put_syncs(&rows).await?;
-    change.record(Record {
-        action: "sync.held",
-        project: project.id,
-        target: Target { kind: "project", id: project.id.to_string(), name: project.name.clone() },
-        outcome: Outcome::Done,
-        code: "",
-        changes: json!({ "jobs": rows.len() }),
-        reason: why.to_owned(),
-    });
+    let about = target("project", project.id, &project.name);
+    change.record(done("sync.held", project.id, about, json!({ "jobs": rows.len() }), why));
     change.commit().await?;
     app.changed();
     tracing::warn!(project = project.name, jobs = rows.len(), why, "settings are held: a person confirms");

@@ -5,7 +5,7 @@ use super::held::hold;
 use crate::app::App;
 use crate::chores::{self, Term};
 use crate::decide::author::{Author, Written, guess, overwrites};
-use crate::decide::chain::{Actor, Outcome, Record, Target, told};
+use crate::decide::chain::{Actor, Record, done, target, told};
 use crate::decide::group::{
     Adoption, Committed, Finding, Frame, Group, Known, Looked, News, Step, Stop, Synced, Word,
 };
@@ -422,15 +422,7 @@ impl<'a> Desk<'a> {
         changes: serde_json::Value,
         reason: String,
     ) -> Record {
-        Record {
-            action,
-            project: self.project.id,
-            target: Target { kind: "job", id: id.to_string(), name: name.to_owned() },
-            outcome: Outcome::Done,
-            code: "",
-            changes,
-            reason,
-        }
+        done(action, self.project.id, target("job", id, name), changes, &reason)
     }
 
     /// Who may have written each of these.

@@ -30,8 +30,8 @@ pub(in crate::http) enum Form {
 impl Part for Form {
     fn read(ask: &Request) -> Answered<Self> {
         let accept = ask.header(http::header::ACCEPT).unwrap_or_default();
-        let kinds = accept.split(',').map(|kind| kind.split(';').next().unwrap_or_default().trim());
-        let form = kinds.into_iter().find_map(|kind| match kind {
+        let mut kinds = accept.split(',').map(|kind| kind.split(';').next().unwrap_or_default().trim());
+        let form = kinds.find_map(|kind| match kind {
             "application/x-ndjson" => Some(Self::Lines),
             "text/csv" => Some(Self::Csv),
             _ => None,

@@ -99,15 +99,19 @@ pub(in crate::http) async fn use_up(
     if !change.use_link(&hash).await? {
         return Err(used().into());
     }
-    if link.kind == LinkKind::Setup {
-        change.insert_user(&user).await?;
-        make_admin(&mut change, &user).await?;
-    } else if link.kind != LinkKind::Rescue {
-        user.state = UserState::Active;
-        if !change.update_user(&user).await? {
-            return Err(used().into());
+    match link.kind {
+        LinkKind::Setup => {
+            change.insert_user(&user).await?;
+            make_admin(&mut change, &user).await?;
         }
-        change.end_sessions(&user.id, "").await?;
+        LinkKind::Invite | LinkKind::Reset => {
+            user.state = UserState::Active;
+            if !change.update_user(&user).await? {
+                return Err(used().into());
+            }
+            change.end_sessions(&user.id, "").await?;
+        }
+        LinkKind::Rescue => {}
     }
     let action = match link.kind {
         LinkKind::Setup => "setup.used",
@@ -116,8 +120,10 @@ pub(in crate::http) async fn use_up(
         LinkKind::Rescue => "rescue.used",
     };
     change.record(done(action, 0, target("user", &user.id, &user.login), json!(null), ""));
-    let longest = if link.kind == LinkKind::Rescue { RESCUE } else { app.config.session_longest };
-    let way = if link.kind == LinkKind::Rescue { session::RESCUE } else { "link" };
+    let (way, longest) = match link.kind {
+        LinkKind::Rescue => (session::RESCUE, RESCUE),
+        _ => ("link", app.config.session_longest),
+    };
     let proof = Proof { way, groups: Vec::new(), longest, at: app.now() };
     session::start(&app, change, &user, &client, proof).await
 }

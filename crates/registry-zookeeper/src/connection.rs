@@ -98,18 +98,7 @@ async fn establish(
         Connection { stream, input: BytesMut::with_capacity(16 << 10), modern: modern.unwrap_or(true) };
     let known = identity.session != 0;
     connection.open_session(identity, &[]).await.map_err(|error| match error {
-        ConnectError::Io(error)
-            if known && matches!(error.kind(), ErrorKind::UnexpectedEof | ErrorKind::ConnectionReset) =>
-        {
-            ConnectError::Refused
-        }
-        ConnectError::Io(error) if error.kind() == ErrorKind::UnexpectedEof => std::io::Error::new(
-            error.kind(),
-            "the server closed the connection before it gave a session, as one does that has too many from this address, or whose port \
-             speaks TLS, which is `zookeepers://`",
-        )
-        .into(),
-        ConnectError::Io(error) => ConnectError::of_io(error, server),
+        ConnectError::Io(error) => unopened(error, known, server),
         error => error,
     })?;
     match (&options.user, options.sign_in) {
@@ -121,6 +110,19 @@ async fn establish(
         connection.probe().await?;
     }
     Ok(connection)
+}
+
+/// Why a server gave no session, or did not take back a known one.
+fn unopened(error: std::io::Error, known: bool, server: &Server) -> ConnectError {
+    match error.kind() {
+        ErrorKind::UnexpectedEof | ErrorKind::ConnectionReset if known => ConnectError::Refused,
+        ErrorKind::UnexpectedEof => {
+            let why = "the server closed the connection before it gave a session, as one does that has too many from this address, or \
+                       whose port speaks TLS, which is `zookeepers://`";
+            std::io::Error::new(error.kind(), why).into()
+        }
+        _ => ConnectError::of_io(error, server),
+    }
 }
 
 /// Where a server that refused a session stands.

@@ -24,9 +24,7 @@ mod stream;
 mod watching;
 mod wire;
 
-#[cfg(feature = "tls")]
-pub use options::Tls;
-pub use options::{Options, SignIn, UrlError, parse_url};
+pub use options::{Options, SignIn, Tls, UrlError, parse_url};
 
 use async_trait::async_trait;
 use clockwright_registry::{

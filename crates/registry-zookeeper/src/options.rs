@@ -6,8 +6,16 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 /// What is believed of servers that speak TLS, and what they are shown: files in PEM.
-#[cfg(feature = "tls")]
-pub use clockwright_tls::Files as Tls;
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Tls {
+    /// The certificates that are trusted: of authorities, or of the server itself. Default: those that the variable `SSL_CERT_FILE` names, or
+    /// the system's.
+    pub ca: Option<PathBuf>,
+    /// Our certificate with those above it, for servers that ask for one. Default: none.
+    pub cert: Option<PathBuf>,
+    /// Its key. Default: in the file of the certificate.
+    pub key: Option<PathBuf>,
+}
 
 /// How to connect.
 #[derive(Clone, PartialEq, Eq)]
@@ -23,8 +31,7 @@ pub struct Options {
     pub user: Option<String>,
     /// How that user signs in. Default: by `digest`, as in Elastic-Job.
     pub sign_in: SignIn,
-    /// The servers speak TLS, verified by these files. Default: none, they do not.
-    #[cfg(feature = "tls")]
+    /// The servers speak TLS, verified by these files; needs the feature `tls`. Default: none, they do not.
     pub tls: Option<Tls>,
     /// How long the first connection may take, milliseconds, all servers and retries together. Default 9,000.
     pub connect_timeout: i64,
@@ -51,7 +58,6 @@ impl Options {
             session_timeout: 12_000,
             user: None,
             sign_in: SignIn::Digest,
-            #[cfg(feature = "tls")]
             tls: None,
             connect_timeout: 9_000,
             basic: false,
@@ -79,6 +85,9 @@ impl Options {
         if self.user.is_none() && self.sign_in == SignIn::Sasl {
             return refused("SASL needs `user:password@` before the hosts".to_owned());
         }
+        if self.tls.is_some() && cfg!(not(feature = "tls")) {
+            return refused(WITHOUT_TLS.to_owned());
+        }
         let mut servers = Vec::new();
         for server in self.servers.split(',') {
             servers.push(parse_server(server.trim(), self.default_port()).map_err(Error::Refused)?);
@@ -88,7 +97,6 @@ impl Options {
             session_timeout,
             user: self.user.clone(),
             sign_in: self.sign_in,
-            #[cfg(feature = "tls")]
             tls: self.tls.clone(),
             connect_timeout: Duration::from_millis(connect_timeout),
             basic: self.basic,
@@ -98,18 +106,11 @@ impl Options {
     /// What an address of these servers starts with.
     #[must_use]
     pub fn scheme(&self) -> &'static str {
-        if self.speaks_tls() { TLS_SCHEME } else { SCHEME }
+        if self.tls.is_some() { TLS_SCHEME } else { SCHEME }
     }
 
     fn default_port(&self) -> u16 {
-        if self.speaks_tls() { 2281 } else { 2181 }
-    }
-
-    fn speaks_tls(&self) -> bool {
-        #[cfg(feature = "tls")]
-        return self.tls.is_some();
-        #[cfg(not(feature = "tls"))]
-        return false;
+        if self.tls.is_some() { 2281 } else { 2181 }
     }
 }
 
@@ -122,7 +123,7 @@ impl fmt::Debug for Options {
             .field("session_timeout", &self.session_timeout)
             .field("user", &user)
             .field("sign_in", &self.sign_in)
-            .field("speaks_tls", &self.speaks_tls())
+            .field("tls", &self.tls)
             .field("connect_timeout", &self.connect_timeout)
             .field("basic", &self.basic)
             .finish()
@@ -136,7 +137,6 @@ pub(crate) struct Checked {
     pub(crate) session_timeout: i32,
     pub(crate) user: Option<String>,
     pub(crate) sign_in: SignIn,
-    #[cfg(feature = "tls")]
     pub(crate) tls: Option<Tls>,
     pub(crate) connect_timeout: Duration,
     pub(crate) basic: bool,
@@ -201,6 +201,8 @@ fn shown(c: char) -> String {
 )]
 pub struct UrlError(String);
 
+pub(crate) const WITHOUT_TLS: &str = "this program was built without TLS for ZooKeeper";
+
 const SCHEME: &str = "zookeeper://";
 const TLS_SCHEME: &str = "zookeepers://";
 
@@ -254,42 +256,38 @@ pub fn parse_url(url: &str) -> Result<(Options, Path), UrlError> {
 }
 
 fn with_settings(options: Options, tls: bool, settings: &str) -> Result<Options, UrlError> {
-    let (mut sign_in, mut files) = (SignIn::default(), [None, None, None]);
+    let (mut sign_in, mut files) = (SignIn::default(), Tls::default());
     for setting in settings.split('&').filter(|setting| !setting.is_empty()) {
         let (name, value) = setting.split_once('=').unwrap_or((setting, ""));
         let value =
             percent_decode(value).ok_or_else(|| UrlError(format!("`{name}` has a bad percent-encoding")))?;
-        let file = ["ca", "cert", "key"].iter().position(|known| *known == name);
-        match (name, value.as_str(), file) {
-            ("auth", "sasl", _) => sign_in = SignIn::Sasl,
-            ("auth", "digest", _) => sign_in = SignIn::Digest,
-            ("auth", _, _) => return Err(UrlError(format!("`auth` is `sasl` or `digest`, not `{value}`"))),
-            (_, _, None) => {
+        let file = match name {
+            "auth" => {
+                sign_in = match value.as_str() {
+                    "digest" => SignIn::Digest,
+                    "sasl" => SignIn::Sasl,
+                    _ => return Err(UrlError(format!("`auth` is `sasl` or `digest`, not `{value}`"))),
+                };
+                continue;
+            }
+            "ca" => &mut files.ca,
+            "cert" => &mut files.cert,
+            "key" => &mut files.key,
+            _ => {
                 return Err(UrlError(format!(
                     "an address has no setting `{name}`; it may have `auth` and, with `zookeepers://`, `ca`, `cert` and `key`"
                 )));
             }
-            (_, "", Some(_)) => return Err(UrlError(format!("`{name}` names no file"))),
-            (_, _, Some(_)) if !tls => {
-                return Err(UrlError(format!("`{name}` is of TLS, which is spoken with `zookeepers://`")));
-            }
-            (_, _, Some(file)) => files[file] = Some(PathBuf::from(value)),
+        };
+        if value.is_empty() {
+            return Err(UrlError(format!("`{name}` names no file")));
         }
+        if !tls {
+            return Err(UrlError(format!("`{name}` is of TLS, which is spoken with `zookeepers://`")));
+        }
+        *file = Some(value.into());
     }
-    with_tls(Options { sign_in, ..options }, tls.then_some(files))
-}
-
-#[cfg(feature = "tls")]
-fn with_tls(options: Options, files: Option<[Option<PathBuf>; 3]>) -> Result<Options, UrlError> {
-    Ok(Options { tls: files.map(|[ca, cert, key]| Tls { ca, cert, key }), ..options })
-}
-
-#[cfg(not(feature = "tls"))]
-fn with_tls(options: Options, files: Option<[Option<PathBuf>; 3]>) -> Result<Options, UrlError> {
-    match files {
-        None => Ok(options),
-        Some(_) => Err(UrlError("this program was built without TLS for ZooKeeper".to_owned())),
-    }
+    Ok(Options { sign_in, tls: tls.then_some(files), ..options })
 }
 
 fn parse_user(text: &str) -> Result<String, UrlError> {

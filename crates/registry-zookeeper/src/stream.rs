@@ -5,7 +5,7 @@
 //! have of the other is [`ConnectError::Denied`], as with a password: at the first connection that is not worth another try.
 
 use crate::connection::ConnectError;
-use crate::options::{Checked, Server};
+use crate::options::{Checked, Server, Tls};
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::TcpStream;
 
@@ -18,18 +18,26 @@ impl<T: AsyncRead + AsyncWrite + Send + Unpin> Stream for T {}
 pub(crate) async fn dial(server: &Server, options: &Checked) -> Result<Box<dyn Stream>, ConnectError> {
     let stream = TcpStream::connect((server.host.as_str(), server.port)).await?;
     stream.set_nodelay(true)?;
-    #[cfg(feature = "tls")]
-    if let Some(files) = &options.tls {
-        return tls::over(stream, server, files.clone()).await;
+    match options.tls.clone() {
+        Some(files) => tls::over(stream, server, files).await,
+        None => Ok(Box::new(stream)),
     }
-    #[cfg(not(feature = "tls"))]
-    let _ = options;
-    Ok(Box::new(stream))
+}
+
+#[cfg(not(feature = "tls"))]
+mod tls {
+    use super::{ConnectError, Server, Stream, TcpStream, Tls};
+    use crate::options::WITHOUT_TLS;
+
+    /// Options that ask for it are refused before.
+    pub(super) async fn over(_: TcpStream, _: &Server, _: Tls) -> Result<Box<dyn Stream>, ConnectError> {
+        Err(ConnectError::Denied(WITHOUT_TLS.to_owned()))
+    }
 }
 
 #[cfg(feature = "tls")]
 mod tls {
-    use super::{ConnectError, Server, Stream, TcpStream};
+    use super::{ConnectError, Server, Stream, TcpStream, Tls};
     use clockwright_tls::Files;
     use std::io::ErrorKind;
     use std::sync::Arc;
@@ -40,9 +48,10 @@ mod tls {
     pub(super) async fn over(
         stream: TcpStream,
         server: &Server,
-        files: Files,
+        Tls { ca, cert, key }: Tls,
     ) -> Result<Box<dyn Stream>, ConnectError> {
         let denied = |why: String| ConnectError::Denied(format!("TLS with {server}: {why}"));
+        let files = Files { ca, cert, key };
         let config = spawn_blocking(move || files.client()).await.map_err(std::io::Error::from)?;
         let name = ServerName::try_from(server.host.clone()).map_err(|error| denied(error.to_string()))?;
         let connector = TlsConnector::from(Arc::new(config.map_err(denied)?));

@@ -36,7 +36,7 @@ struct Told {
 }
 
 pub(crate) async fn save(global: Global, args: BackupArgs) -> Result<(), Failure> {
-    let config = load(&global, &args.config, Vec::new())?.config;
+    let config = load(&global, &args.config, Vec::new())?;
     let store = open(&config).await?;
     let done = backup(&store, &args.file, now()).await;
     store.close().await;
@@ -47,7 +47,7 @@ pub(crate) async fn save(global: Global, args: BackupArgs) -> Result<(), Failure
 }
 
 pub(crate) async fn load_back(global: Global, args: RestoreArgs) -> Result<(), Failure> {
-    let config = load(&global, &args.config, Vec::new())?.config;
+    let config = load(&global, &args.config, Vec::new())?;
     std::fs::create_dir_all(&config.data).map_err(|error| {
         Failure::Failed(format!("cannot make the folder {}: {error}", config.data.display()))
     })?;

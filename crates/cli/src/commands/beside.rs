@@ -120,8 +120,7 @@ fn config(listen: &str, data: &Path, namespace: &str, events: Option<&str>) -> R
         ("--namespace", "registry", format!("embedded:{folder}/{namespace}")),
     ];
     options.extend(events.map(|address| ("--events", "store", address.to_owned())));
-    let loaded = read(&Sources { options, ..Sources::default() });
-    Ok(loaded.map_err(|problems| Failure::Usage(problems.to_string()))?.config)
+    read(&Sources { options, ..Sources::default() }).map_err(|problems| Failure::Usage(problems.to_string()))
 }
 
 /// The one registry that there is.

@@ -3,8 +3,8 @@
 use super::Global;
 use crate::output::{Failure, show, table};
 use clap::{Args, Subcommand};
-use clockwright_server::config::{Loaded, Said, Sources, read};
-use serde::Serialize;
+use clockwright_api::system::Setting;
+use clockwright_server::config::{Config, Sources, read};
 use std::path::{Path, PathBuf};
 
 /// The file that is read where no other is named.
@@ -24,24 +24,10 @@ pub(crate) struct ConfigArgs {
     config: Option<PathBuf>,
 }
 
-/// One value, as it is printed.
-#[derive(Debug, Serialize)]
-#[serde(rename_all = "camelCase")]
-struct Row {
-    key: String,
-    value: String,
-    origin: String,
-}
-
 pub(crate) fn run(global: &Global, command: &ConfigCommand) -> Result<(), Failure> {
     let ConfigCommand::Show(args) = command;
-    let loaded = load(global, args, Vec::new())?;
-    let row = |said: &Said| Row {
-        key: said.key.clone(),
-        value: said.value.clone(),
-        origin: said.origin.to_string(),
-    };
-    let rows: Vec<Row> = loaded.config.said.iter().map(row).collect();
+    let config = load(global, args, Vec::new())?;
+    let rows: Vec<Setting> = config.said.iter().map(Setting::from).collect();
     show(global.output, &rows, |rows| {
         table(
             ["KEY", "VALUE", "FROM"],
@@ -55,7 +41,7 @@ pub(crate) fn load(
     global: &Global,
     args: &ConfigArgs,
     mut options: Vec<(&'static str, &'static str, String)>,
-) -> Result<Loaded, Failure> {
+) -> Result<Config, Failure> {
     // What the environment says of these two is found there; what is left was said on the command line.
     let folder = global.data_folder.as_ref().map(|folder| folder.display().to_string());
     for (option, key, said) in

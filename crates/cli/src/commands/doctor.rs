@@ -25,7 +25,7 @@ pub(crate) struct DoctorArgs {
 
 pub(crate) async fn run(global: &Global, args: DoctorArgs) -> Result<(), Failure> {
     clockwright_runtime::limits::keep_memory_private();
-    let config = load(global, &args.config, Vec::new())?.config;
+    let config = load(global, &args.config, Vec::new())?;
     let store = Store::open_read_only(config.database.reveal()).await;
     let patient = Patient {
         store: store.as_ref().map_err(Clone::clone),

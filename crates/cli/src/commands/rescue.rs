@@ -54,7 +54,7 @@ fn host() -> String {
 /// The database of a server that has run once.
 async fn open(global: &Global, args: &ConfigArgs) -> Result<Arc<App>, Failure> {
     clockwright_runtime::limits::keep_memory_private();
-    let config = load(global, args, Vec::new())?.config;
+    let config = load(global, args, Vec::new())?;
     let address = config.database.reveal();
     // A look first: opening makes what is missing.
     match Store::open_read_only(address).await {

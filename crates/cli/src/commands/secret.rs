@@ -33,7 +33,7 @@ pub(crate) async fn run(global: &Global, command: &SecretCommand) -> Result<(), 
 }
 
 fn seal(global: &Global, args: &ConfigArgs) -> Result<(), Failure> {
-    let path = load(global, args, Vec::new())?.config.key_file;
+    let path = load(global, args, Vec::new())?.key_file;
     let mut text = String::new();
     std::io::stdin()
         .read_to_string(&mut text)
@@ -58,7 +58,7 @@ fn seal(global: &Global, args: &ConfigArgs) -> Result<(), Failure> {
 }
 
 async fn rotate(global: &Global, args: &RotateArgs) -> Result<(), Failure> {
-    let config = load(global, &args.config, Vec::new())?.config;
+    let config = load(global, &args.config, Vec::new())?;
     let store = open(&config).await?;
     // The file of now has to be the database's, before anything is put into it.
     sealing::unlock(&store, &config).await.map_err(failure)?;

@@ -47,7 +47,7 @@ pub(crate) struct ServerArgs {
 /// The configuration of the server that is to start.
 pub(crate) fn configured(global: &Global, args: &ServerArgs) -> Result<Config, Failure> {
     clockwright_runtime::limits::keep_memory_private();
-    Ok(load(global, &args.config, options(args))?.config)
+    load(global, &args.config, options(args))
 }
 
 pub(crate) async fn run(config: Config, args: ServerArgs) -> Result<(), Failure> {

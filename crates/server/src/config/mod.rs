@@ -12,7 +12,7 @@ pub mod table;
 mod take;
 
 pub use network::Network;
-pub use read::{Loaded, Said, Sources, read};
+pub use read::{Said, Sources, read};
 pub use reference::reference;
 pub use take::log_level;
 
@@ -194,7 +194,7 @@ impl std::fmt::Debug for Secret {
 impl Default for Config {
     /// What the table says.
     fn default() -> Self {
-        read(&Sources::default()).expect("the table's own values can be used").config
+        read(&Sources::default()).expect("the table's own values can be used")
     }
 }
 

@@ -3,6 +3,7 @@
 use super::table::{Form, KEYS, Key};
 use super::{Config, check};
 use crate::sealing::{self, Keyring, Place};
+use clockwright_api::system::Setting;
 use clockwright_settings::yaml::{self, Value as Node, Yaml};
 use std::cell::OnceCell;
 use std::collections::BTreeMap;
@@ -55,11 +56,10 @@ pub struct Said {
     pub origin: Origin,
 }
 
-/// A configuration; [`Config::said`] says where each of its values is from.
-#[derive(Debug, Clone)]
-pub struct Loaded {
-    /// The configuration.
-    pub config: Config,
+impl From<&Said> for Setting {
+    fn from(said: &Said) -> Self {
+        Self { key: said.key.clone(), value: said.value.clone(), origin: said.origin.to_string() }
+    }
 }
 
 /// One thing that is wrong.
@@ -108,11 +108,11 @@ struct Given {
     origin: Origin,
 }
 
-/// Reads a configuration.
+/// Reads a configuration; [`Config::said`] says where each of its values is from.
 ///
 /// # Errors
 /// Everything that is wrong, in the order of the places.
-pub fn read(sources: &Sources) -> Result<Loaded, Problems> {
+pub fn read(sources: &Sources) -> Result<Config, Problems> {
     let mut wrong = Vec::new();
     let mut given = of_file(sources, &mut wrong);
     of_environment(sources, &mut given);
@@ -151,7 +151,7 @@ pub fn read(sources: &Sources) -> Result<Loaded, Problems> {
     let place = |key: &str| KEYS.iter().position(|row| row.fits(key).is_some());
     said.sort_by(|a, b| (place(&a.key), &a.key).cmp(&(place(&b.key), &b.key)));
     config.said = said;
-    Ok(Loaded { config })
+    Ok(config)
 }
 
 fn default_of(name: &str) -> String {
@@ -357,13 +357,17 @@ mod tests {
         problems.iter().map(ToString::to_string).collect()
     }
 
+    fn said<'a>(config: &'a Config, key: &str) -> &'a Said {
+        config.said.iter().find(|said| said.key == key).expect("it is there")
+    }
+
     #[test]
     fn a_server_needs_no_file() {
-        let loaded = read(&Sources::default()).expect("the table is right");
-        assert_eq!(loaded.config.public_url, "http://127.0.0.1:8899");
-        assert_eq!(loaded.config.database.reveal(), "sqlite:.clockwright/control.db");
-        assert_eq!(loaded.config.session_idle, 30 * 60_000);
-        assert!(loaded.config.said.iter().all(|said| said.origin == Origin::Default));
+        let config = read(&Sources::default()).expect("the table is right");
+        assert_eq!(config.public_url, "http://127.0.0.1:8899");
+        assert_eq!(config.database.reveal(), "sqlite:.clockwright/control.db");
+        assert_eq!(config.session_idle, 30 * 60_000);
+        assert!(config.said.iter().all(|said| said.origin == Origin::Default));
     }
 
     #[test]
@@ -377,9 +381,9 @@ mod tests {
         .map(|(name, value)| (name.to_owned(), value.to_owned()))
         .into();
         sources.options = vec![("--listen", "listen", "127.0.0.1:3".to_owned())];
-        let loaded = read(&sources).expect("all is right");
+        let config = read(&sources).expect("all is right");
         let origin = |key: &str| {
-            let said = loaded.config.said.iter().find(|said| said.key == key).expect("it is there");
+            let said = said(&config, key);
             (said.value.clone(), said.origin.to_string())
         };
         assert_eq!(origin("listen"), ("127.0.0.1:3".into(), "--listen".into()));
@@ -387,7 +391,7 @@ mod tests {
         assert_eq!(origin("auth.idle"), ("10m".into(), "clockwright.yaml:2".into()));
         assert_eq!(origin("token.longest"), ("365d".into(), "default".into()));
         assert_eq!(origin("database"), ("sqlite:x/control.db".into(), "default".into()));
-        assert_eq!((loaded.config.sessions, loaded.config.session_idle), (4, 600_000));
+        assert_eq!((config.sessions, config.session_idle), (4, 600_000));
     }
 
     #[test]
@@ -440,24 +444,18 @@ mod tests {
             "database: file:{}\nregistries:\n  dr: zookeeper://u:open-sesame@zk:2181/jobs\n",
             path.display()
         );
-        let loaded = read(&of_text(&text)).expect("all is right");
-        assert_eq!(loaded.config.database.reveal(), "postgres://cw:open-sesame@db/control");
-        assert_eq!(loaded.config.registries["dr"].reveal(), "zookeeper://u:open-sesame@zk:2181/jobs");
-        assert!(!format!("{loaded:?}").contains("sesame"), "{loaded:?}");
-        let shown = loaded.config.said.iter().find(|said| said.key == "registries.dr").expect("it is there");
-        assert_eq!(shown.value, "zookeeper://u:(set)@zk:2181/jobs");
+        let config = read(&of_text(&text)).expect("all is right");
+        assert_eq!(config.database.reveal(), "postgres://cw:open-sesame@db/control");
+        assert_eq!(config.registries["dr"].reveal(), "zookeeper://u:open-sesame@zk:2181/jobs");
+        assert!(!format!("{config:?}").contains("sesame"), "{config:?}");
+        assert_eq!(said(&config, "registries.dr").value, "zookeeper://u:(set)@zk:2181/jobs");
         assert!(wrong(&of_text("database: file:/nowhere/at/all\n"))[0].contains("cannot be read"));
         let text = "database: postgres://db/control?password=open-sesame&sslmode=require\n\
                     oidc: {issuer: 'https://id.example.com', client: a, secret: open-sesame}\n";
-        let loaded = read(&of_text(text)).expect("all is right");
-        assert!(!format!("{:?}", loaded.config.said).contains("sesame"), "{:?}", loaded.config.said);
-        let shown =
-            |key: &str| loaded.config.said.iter().find(|said| said.key == key).map(|said| said.value.clone());
-        assert_eq!(
-            shown("database").as_deref(),
-            Some("postgres://db/control?password=(set)&sslmode=require")
-        );
-        assert_eq!(shown("oidc.secret").as_deref(), Some("(set)"));
+        let config = read(&of_text(text)).expect("all is right");
+        assert!(!format!("{:?}", config.said).contains("sesame"), "{:?}", config.said);
+        assert_eq!(said(&config, "database").value, "postgres://db/control?password=(set)&sslmode=require");
+        assert_eq!(said(&config, "oidc.secret").value, "(set)");
     }
 
     #[test]
@@ -468,21 +466,11 @@ mod tests {
         let sealed = sealing::read(&path).expect("it is one").seal(Place::CONFIG, "open-sesame");
         let oidc = "oidc: {issuer: 'https://id.example.com', client: clockwright, secret: SECRET}\n";
         let text = format!("data: {}\n{oidc}", folder.path().display());
-        let loaded =
+        let config =
             read(&of_text(&text.replace("SECRET", &format!("'sealed:{sealed}'")))).expect("all is right");
-        assert_eq!(loaded.config.oidc.expect("it is there").secret.reveal(), "open-sesame");
-        let shown = |loaded: &Loaded| {
-            loaded
-                .config
-                .said
-                .iter()
-                .find(|said| said.key == "oidc.secret")
-                .expect("it is there")
-                .value
-                .clone()
-        };
+        assert_eq!(config.oidc.expect("it is there").secret.reveal(), "open-sesame");
         let plain = read(&of_text(&text.replace("SECRET", "open-sesame"))).expect("all is right");
-        assert_eq!(shown(&plain), "(set)");
+        assert_eq!(said(&plain, "oidc.secret").value, "(set)");
         let missing = oidc.replace("SECRET", &format!("'sealed:{sealed}'"));
         let refused = wrong(&of_text(&format!("key_file: /nowhere/control.key\n{missing}")));
         assert!(refused[0].contains("oidc.secret is sealed: there is no key file"), "{refused:?}");
@@ -507,20 +495,18 @@ mod tests {
             let text = format!(
                 "oidc: {{issuer: 'https://id.example.com', client: clockwright, secret: '{secret}'}}\n"
             );
-            let loaded = read(&of_text(&text)).expect("all is right");
-            assert!(!format!("{loaded:?}").contains("sesame"), "{loaded:?}");
-            let said = loaded.config.said.iter().find(|said| said.key == "oidc.secret").expect("it is there");
-            assert_eq!(said.value, shown);
+            let config = read(&of_text(&text)).expect("all is right");
+            assert!(!format!("{config:?}").contains("sesame"), "{config:?}");
+            assert_eq!(said(&config, "oidc.secret").value, shown);
         }
-        let loaded = read(&Sources::default()).expect("the table is right");
-        let said = loaded.config.said.iter().find(|said| said.key == "oidc.secret").expect("it is there");
-        assert_eq!(said.value, "", "there is none");
+        let config = read(&Sources::default()).expect("the table is right");
+        assert_eq!(said(&config, "oidc.secret").value, "", "there is none");
     }
 
     #[test]
     fn the_public_address_is_as_browsers_say_it() {
-        let loaded = read(&of_text("public_url: HTTPS://Jobs.Example.com:443/\n")).expect("it is right");
-        assert_eq!(loaded.config.public_url, "https://jobs.example.com");
+        let config = read(&of_text("public_url: HTTPS://Jobs.Example.com:443/\n")).expect("it is right");
+        assert_eq!(config.public_url, "https://jobs.example.com");
     }
 
     #[test]

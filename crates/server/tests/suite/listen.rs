@@ -15,10 +15,8 @@ use tokio_rustls::TlsConnector;
 /// A server with a socket, set up by this file besides its folder.
 async fn start(folder: &Path, text: &str) -> Server {
     let text = format!("listen: 127.0.0.1:0\ndata: {}\n{text}", folder.display());
-    let config: Config =
-        read(&Sources { file: Some(("clockwright.yaml".into(), text)), ..Sources::default() })
-            .unwrap()
-            .config;
+    let file = Some(("clockwright.yaml".into(), text));
+    let config = read(&Sources { file, ..Sources::default() }).unwrap();
     let tls = clockwright_server::tls(&config).unwrap();
     Server::start(config, tls, Registries::default(), Arc::new(|| 1_800_000_000_000)).await.unwrap()
 }

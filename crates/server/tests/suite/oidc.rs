@@ -134,9 +134,8 @@ async fn house() -> House {
         folder.path().display(),
         issuer.address
     );
-    let config = read(&Sources { file: Some(("clockwright.yaml".into(), text)), ..Sources::default() })
-        .unwrap()
-        .config;
+    let file = Some(("clockwright.yaml".into(), text));
+    let config = read(&Sources { file, ..Sources::default() }).unwrap();
     let later = Arc::new(AtomicI64::new(0));
     let clock = {
         let later = Arc::clone(&later);

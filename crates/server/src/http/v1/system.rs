@@ -1,4 +1,5 @@
-//! What everybody may ask of a server: is it alive, may it be sent requests, which program is it.
+//! What a server says of itself. To everybody: is it alive, may it be sent requests, is all well, which program is it. To who may: its metrics, what is
+//! not as it should be, the servers, the configuration in force.
 
 use crate::app::App;
 use crate::decide;
@@ -107,12 +108,7 @@ pub(in crate::http) async fn doctor(app: Arc<App>, _: Granted<SystemRead>) -> An
 }
 
 pub(in crate::http) async fn config(app: Arc<App>, _: Granted<SystemRead>) -> Answered<Found<List<Setting>>> {
-    let setting = |said: &crate::config::Said| Setting {
-        key: said.key.clone(),
-        value: said.value.clone(),
-        origin: said.origin.to_string(),
-    };
-    Ok(Found::new(app.config.said.iter().map(setting).collect()))
+    Ok(Found::new(app.config.said.iter().map(Setting::from).collect()))
 }
 
 pub(in crate::http) async fn version(_: Arc<App>, _: Anyone) -> Answered<Found<Program>> {

@@ -65,7 +65,7 @@ mod tests {
 
     fn codes(text: &str) -> Vec<String> {
         let file = Some(("clockwright.yaml".into(), text.into()));
-        let config = read(&Sources { file, ..Sources::default() }).expect("it is right").config;
+        let config = read(&Sources { file, ..Sources::default() }).expect("it is right");
         look(&config).into_iter().map(|finding| finding.code).collect()
     }
 

@@ -1,9 +1,9 @@
 //! The keys of `clockwright.yaml`: only those that something honours.
 
 use super::take::{
-    another, file, log_level, metrics_listen, number, of_oidc, of_smtp, parsed, public_url, secret, text,
+    another, file, log_level, metrics_listen, number, of_part, parsed, public_url, secret, text,
 };
-use super::{Config, Local, LogFormat, Secret};
+use super::{Config, Local, LogFormat};
 use clockwright_model::Millis;
 
 /// One key.
@@ -293,7 +293,7 @@ pub const KEYS: &[Key] = &[
         default: "",
         example: "clockwright",
         help: "What this server is called there.",
-        take: |config, _, value| of_oidc(config, value, |oidc| &mut oidc.client),
+        take: |config, _, value| of_part(&mut config.oidc, value, |oidc| &mut oidc.client),
     },
     Key {
         name: "oidc.secret",
@@ -301,7 +301,7 @@ pub const KEYS: &[Key] = &[
         default: "",
         example: "file:/etc/clockwright/oidc-secret",
         help: "What it proves that by.",
-        take: |config, _, value| of_oidc(config, value, |oidc| &mut oidc.secret),
+        take: |config, _, value| of_part(&mut config.oidc, value, |oidc| &mut oidc.secret),
     },
     Key {
         name: "oidc.scopes",
@@ -325,7 +325,7 @@ pub const KEYS: &[Key] = &[
         default: "",
         example: "mfa",
         help: "How people must have proved who they are there (`acr`), for example by a second factor.",
-        take: |config, _, value| of_oidc(config, value, |oidc| &mut oidc.require_acr),
+        take: |config, _, value| of_part(&mut config.oidc, value, |oidc| &mut oidc.require_acr),
     },
     Key {
         name: "alerts.hosts",
@@ -400,7 +400,7 @@ pub const KEYS: &[Key] = &[
         default: "",
         example: "/etc/clockwright/ca.pem",
         help: "The file with the certificate that the server's one is signed by, PEM, where the machine does not trust it by itself.",
-        take: |config, _, value| of_smtp(config, value, |smtp| &mut smtp.ca),
+        take: |config, _, value| of_part(&mut config.smtp, value, |smtp| &mut smtp.ca),
     },
     Key {
         name: "smtp.from",
@@ -408,7 +408,7 @@ pub const KEYS: &[Key] = &[
         default: "",
         example: "clockwright@example.com",
         help: "From whom mail is.",
-        take: |config, _, value| of_smtp(config, value, |smtp| &mut smtp.from),
+        take: |config, _, value| of_part(&mut config.smtp, value, |smtp| &mut smtp.from),
     },
     Key {
         name: "smtp.user",
@@ -416,7 +416,7 @@ pub const KEYS: &[Key] = &[
         default: "",
         example: "clockwright",
         help: "Who signs in at the server; nobody unless told.",
-        take: |config, _, value| of_smtp(config, value, |smtp| &mut smtp.user),
+        take: |config, _, value| of_part(&mut config.smtp, value, |smtp| &mut smtp.user),
     },
     Key {
         name: "smtp.password",
@@ -424,13 +424,7 @@ pub const KEYS: &[Key] = &[
         default: "",
         example: "file:/etc/clockwright/smtp-password",
         help: "By which password.",
-        take: |config, _, value| {
-            let text = value.text();
-            if !text.is_empty() {
-                config.smtp.get_or_insert_default().password = Secret::from(text);
-            }
-            Ok(())
-        },
+        take: |config, _, value| of_part(&mut config.smtp, value, |smtp| &mut smtp.password),
     },
     Key {
         name: "token.default",

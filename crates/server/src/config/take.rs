@@ -1,7 +1,7 @@
 //! How values of the table get to their places, and what is wrong with those that do not.
 
 use super::table::Value;
-use super::{Config, HOME, Oidc, Secret, Smtp};
+use super::{Config, HOME, Secret};
 use std::collections::BTreeMap;
 use std::fmt::Display;
 use std::str::FromStr;
@@ -48,28 +48,15 @@ pub(super) fn file(place: &mut Option<std::path::PathBuf>, value: Value) -> Resu
     Ok(())
 }
 
-/// A text that counts only where mail is sent.
-pub(super) fn of_smtp(
-    config: &mut Config,
+/// A text of a part, such as how mail is sent, that is there only where something of it is said.
+pub(super) fn of_part<P: Default, T: From<String>>(
+    part: &mut Option<P>,
     value: Value,
-    place: fn(&mut Smtp) -> &mut String,
+    place: fn(&mut P) -> &mut T,
 ) -> Result<(), String> {
     let text = value.text();
     if !text.is_empty() {
-        *place(config.smtp.get_or_insert_default()) = text;
-    }
-    Ok(())
-}
-
-/// A text that counts only where there is a provider.
-pub(super) fn of_oidc<T: From<String>>(
-    config: &mut Config,
-    value: Value,
-    place: fn(&mut Oidc) -> &mut T,
-) -> Result<(), String> {
-    let text = value.text();
-    if !text.is_empty() {
-        *place(config.oidc.get_or_insert_default()) = text.into();
+        *place(part.get_or_insert_default()) = text.into();
     }
     Ok(())
 }

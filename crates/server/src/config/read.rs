@@ -220,14 +220,15 @@ fn names_place(text: &str) -> bool {
 
 /// An address with its password covered, be it before the `@` or behind the `?`.
 fn without_password(text: &str) -> String {
-    let (address, parameters) = text.split_once('?').map_or((text, None), |(text, rest)| (text, Some(rest)));
+    // First that before the last `@`: it may have a `?` in it, behind which there are no parameters.
+    let text = without_user_password(text);
+    let Some((address, parameters)) = text.split_once('?') else { return text };
     let covered = |pair: &str| match pair.split_once('=') {
         Some((name, _)) if name.to_ascii_lowercase().contains("password") => format!("{name}=(set)"),
         _ => pair.to_owned(),
     };
-    let parameters = parameters.map(|all| all.split('&').map(covered).collect::<Vec<_>>().join("&"));
-    let tail = parameters.map(|all| format!("?{all}")).unwrap_or_default();
-    format!("{}{tail}", without_user_password(address))
+    let parameters: Vec<String> = parameters.split('&').map(covered).collect();
+    format!("{address}?{}", parameters.join("&"))
 }
 
 fn without_user_password(text: &str) -> String {
@@ -456,6 +457,26 @@ mod tests {
         assert!(!format!("{:?}", config.said).contains("sesame"), "{:?}", config.said);
         assert_eq!(said(&config, "database").value, "postgres://db/control?password=(set)&sslmode=require");
         assert_eq!(said(&config, "oidc.secret").value, "(set)");
+    }
+
+    #[test]
+    fn a_password_is_covered_whatever_letters_it_has_and_wherever_it_stands() {
+        for (address, shown) in [
+            ("zookeeper://u:open?sesame@zk:2181/jobs", "zookeeper://u:(set)@zk:2181/jobs"),
+            ("zookeeper://u:op@en?sesame@zk/jobs?auth=sasl", "zookeeper://u:(set)@zk/jobs?auth=sasl"),
+            ("zookeeper://u:open/sesame@zk/jobs", "zookeeper://u:(set)@zk/jobs"),
+            ("zookeeper://u:open/se?same@zk/jobs", "zookeeper://u:(set)@zk/jobs"),
+            ("postgres://u:open@db/control?password=sesame", "postgres://u:(set)@db/control?password=(set)"),
+            ("postgres://db/control?password=se:s@me", "postgres://db/control?password=(set)"),
+            (
+                "postgres://db/control?sslPassword=a&sslmode=require",
+                "postgres://db/control?sslPassword=(set)&sslmode=require",
+            ),
+            ("zookeeper://zk1:2181,zk2:2181/jobs", "zookeeper://zk1:2181,zk2:2181/jobs"),
+            ("sqlite:a?b@c", "sqlite:a?b@c"),
+        ] {
+            assert_eq!(without_password(address), shown);
+        }
     }
 
     #[test]

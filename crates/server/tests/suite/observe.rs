@@ -3,7 +3,7 @@
 use crate::stage::{Caller, On, Stage, on_each_database};
 use clockwright_fleet::keys::{Key, Keys};
 use clockwright_model::JobName;
-use clockwright_registry::{ConnectOptions, Op, Registry};
+use clockwright_registry::{ConnectOptions, Op, Path, Registry};
 use clockwright_server::decide::chain::{Actor, Outcome, Record, Target};
 use clockwright_server::histories::Histories;
 use clockwright_server::http::reference::openapi;
@@ -13,6 +13,7 @@ use clockwright_server::observe::names::{HTTP_REQUESTS, HTTP_SECONDS, SYNC_WRITE
 use clockwright_server::observe::pulse::LIMIT;
 use clockwright_server::store::{MemberKind, ServerRow};
 use clockwright_server::sync::control;
+use clockwright_testkit::faulty::Fault;
 use clockwright_testkit::patience::soon;
 use http::Method;
 use serde_json::{Value, json};
@@ -266,6 +267,22 @@ async fn a_doctor_looks_into_the_namespaces_of_projects(stage: &Stage) {
         ("registry-of-another-plane", "taken"),
     ] {
         assert!(has(&told, code, place), "{code} at {place} is not in {told:?}");
+    }
+
+    // A namespace that cannot be read hides no other.
+    let told = found(&stage.with_fault(Closed).await, &root).await;
+    for (code, place) in [("not-looked-at", "taken"), ("hosts-forgotten", "billing")] {
+        assert!(has(&told, code, place), "{code} at {place} is not in {told:?}");
+    }
+}
+
+/// A namespace of which the server may not read what it keeps there.
+#[derive(Clone, Copy)]
+struct Closed;
+
+impl Fault for Closed {
+    fn is_closed(&self, path: &Path) -> bool {
+        path.below(Keys::new("taken").unwrap().own_root()).is_some()
     }
 }
 

@@ -1,10 +1,11 @@
 //! The database and the event stores.
 
 use super::super::counts::events;
-use super::{Looked, Patient, finding, skew};
+use super::{Looked, PATIENCE_WITH_ONE, Patient, finding, skew, within};
 use clockwright_api::system::Gravity;
 use clockwright_model::Millis;
 use clockwright_sql::OpenError;
+use futures::future::join_all;
 use std::collections::BTreeSet;
 
 /// Losses of this time are told.
@@ -63,26 +64,27 @@ pub(super) async fn look(patient: &Patient<'_>) -> Looked {
 pub(super) async fn of_stores(patient: &Patient<'_>) -> Looked {
     let Ok(store) = &patient.store else { return Ok(Vec::new()) };
     let used: BTreeSet<String> = store.projects().await?.into_iter().map(|project| project.store).collect();
-    let mut found = Vec::new();
-    for name in used {
-        let history = match patient.histories.of(&name).await {
-            Ok(history) => history,
-            Err(error) => {
-                let fix = "see whether it runs, and whether `store` or `stores` names it rightly";
-                found.push(finding(Gravity::Error, "store-away", &name, error.to_string(), fix));
-                continue;
-            }
-        };
-        let events = events(&history.losses(patient.now() - RECENT, patient.now()).await?);
-        if events > 0 {
-            found.push(finding(
-                Gravity::Warning,
-                "events-lost",
-                &name,
-                format!("{events} events of the last seven days could neither be stored nor kept by their instances"),
-                "give the instances a data folder with room; GET …/losses says which and why",
-            ));
+    let looks = used.iter().map(|name| within(PATIENCE_WITH_ONE, name, of_store(patient, name)));
+    Ok(join_all(looks).await.concat())
+}
+
+async fn of_store(patient: &Patient<'_>, name: &str) -> Looked {
+    let history = match patient.histories.of(name).await {
+        Ok(history) => history,
+        Err(error) => {
+            let fix = "see whether it runs, and whether `store` or `stores` names it rightly";
+            return Ok(vec![finding(Gravity::Error, "store-away", name, error.to_string(), fix)]);
         }
+    };
+    let events = events(&history.losses(patient.now() - RECENT, patient.now()).await?);
+    if events == 0 {
+        return Ok(Vec::new());
     }
-    Ok(found)
+    Ok(vec![finding(
+        Gravity::Warning,
+        "events-lost",
+        name,
+        format!("{events} events of the last seven days could neither be stored nor kept by their instances"),
+        "give the instances a data folder with room; GET …/losses says which and why",
+    )])
 }

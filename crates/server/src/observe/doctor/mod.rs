@@ -1,8 +1,9 @@
 //! What is not as it should be, how bad it is, and what to do about it: `clockwright doctor`, and `GET /system/doctor`.
 //!
-//! Each section looks at one thing by itself and has [`PATIENCE`] for it, so that one that hangs hides no other. A look changes nothing, but for one
-//! node that goes with its session's word ([`registry`]) and one transaction that is not committed ([`database`]). The command looks without a server, so it
-//! is of use when none starts; then it opens the database for reading only, and leaves out what a reader cannot find out.
+//! Each section looks at one thing by itself and has [`PATIENCE`] for it, so that one that fails or hangs hides no other; neither does one registry or one
+//! event store of several. A look changes nothing, but for one node that goes with its session's word ([`registry`]) and one transaction that is not
+//! committed ([`database`]). The command looks without a server, so it is of use when none starts; then it opens the database for reading only, and leaves
+//! out what a reader cannot find out.
 
 mod database;
 mod files;
@@ -19,11 +20,13 @@ use crate::store::Store;
 use clockwright_api::system::{Finding, Gravity};
 use clockwright_model::Millis;
 use clockwright_sql::OpenError;
-use futures::future::BoxFuture;
+use futures::future::{BoxFuture, join_all};
 use std::time::Duration;
 
 /// How long one section may take.
 const PATIENCE: Duration = Duration::from_secs(20);
+/// How long one registry, or one event store, may take of it.
+const PATIENCE_WITH_ONE: Duration = Duration::from_secs(15);
 /// Clocks that are further apart than this are told, milliseconds.
 const SKEW: Millis = 500;
 
@@ -79,18 +82,21 @@ const SECTIONS: &[Section] = &[
 
 /// Everything that is to be told, the worst first.
 pub async fn examine(patient: &Patient<'_>) -> Vec<Finding> {
-    let looks = SECTIONS.iter().map(|(what, look)| async move {
-        match tokio::time::timeout(PATIENCE, look(patient)).await {
-            Ok(Ok(found)) => found,
-            Ok(Err(why)) => vec![undone(what, &why.to_string())],
-            Err(_) => vec![undone(what, "it took longer than 20 s")],
-        }
-    });
-    let mut found: Vec<Finding> = futures::future::join_all(looks).await.into_iter().flatten().collect();
+    let looks = SECTIONS.iter().map(|(what, look)| within(PATIENCE, what, look(patient)));
+    let mut found = join_all(looks).await.concat();
     found.sort_by(|one, other| {
         (one.severity, &one.code, &one.place).cmp(&(other.severity, &other.code, &other.place))
     });
     found
+}
+
+/// What a look finds in so long; that it could not look is something to be told too.
+async fn within(patience: Duration, what: &str, look: impl Future<Output = Looked>) -> Vec<Finding> {
+    match tokio::time::timeout(patience, look).await {
+        Ok(Ok(found)) => found,
+        Ok(Err(why)) => vec![undone(what, &why.to_string())],
+        Err(_) => vec![undone(what, &format!("it took longer than {} s", patience.as_secs()))],
+    }
 }
 
 fn undone(what: &str, why: &str) -> Finding {

@@ -2,7 +2,8 @@
 //!
 //! The clock is asked by a node that is made and deleted again; nothing else is written.
 
-use super::{Looked, Patient, finding, skew};
+use super::{Looked, PATIENCE_WITH_ONE, Patient, finding, skew, undone, within};
+use crate::config::HOME;
 use crate::mirror::load::{Nodes, load};
 use crate::store::{ProjectRow, Store};
 use crate::sync::control::{self, Standing};
@@ -11,6 +12,7 @@ use clockwright_fleet::keys::{Key, Keys};
 use clockwright_fleet::layout::Layout;
 use clockwright_model::{InstanceId, Item};
 use clockwright_registry::{Access, Error, Op, Path, SharedRegistry};
+use futures::future::join_all;
 use std::collections::{BTreeMap, BTreeSet};
 
 /// A session that lasts longer than this keeps the jobs of a dead instance waiting for so long, milliseconds.
@@ -25,29 +27,23 @@ pub(super) async fn look(patient: &Patient<'_>) -> Looked {
         Ok(store) => store.projects().await?,
         Err(_) => Vec::new(),
     };
-    let mut found = Vec::new();
-    for name in patient.registries.names() {
-        let ours: Vec<&ProjectRow> = projects.iter().filter(|project| project.registry == name).collect();
-        if name != "home" && ours.is_empty() {
-            continue;
-        }
-        match patient.registries.session(&name).await {
-            Ok(registry) => found.extend(one(patient, &name, registry, &ours).await?),
-            Err(error) => {
-                let fix = "see whether it runs and can be reached, and whether the address and the credential are right";
-                found.push(finding(Gravity::Error, "registry-away", &name, error.to_string(), fix));
-            }
-        }
-    }
-    Ok(found)
+    let names = patient.registries.names();
+    let looks = names.iter().filter_map(|name| {
+        let ours: Vec<&ProjectRow> = projects.iter().filter(|project| project.registry == *name).collect();
+        let is_used = name == HOME || !ours.is_empty();
+        is_used.then(|| within(PATIENCE_WITH_ONE, name, one(patient, name, ours)))
+    });
+    Ok(join_all(looks).await.concat())
 }
 
-async fn one(
-    patient: &Patient<'_>,
-    name: &str,
-    registry: SharedRegistry,
-    projects: &[&ProjectRow],
-) -> Looked {
+async fn one(patient: &Patient<'_>, name: &str, projects: Vec<&ProjectRow>) -> Looked {
+    let registry = match patient.registries.session(name).await {
+        Ok(registry) => registry,
+        Err(error) => {
+            let fix = "see whether it runs and can be reached, and whether the address and the credential are right";
+            return Ok(vec![finding(Gravity::Error, "registry-away", name, error.to_string(), fix)]);
+        }
+    };
     let mut found = Vec::new();
     let terms = registry.terms();
     if !terms.recursive_watch {
@@ -68,12 +64,21 @@ async fn one(
     }
     found.extend(of_clock(patient, name, &registry).await?);
     for project in projects {
-        let Ok(keys) = Keys::new(&project.namespace) else { continue };
-        if let Ok(store) = &patient.store {
-            found.extend(of_control(store, project, &registry, &keys).await?);
+        match of_project(patient, project, &registry).await {
+            Ok(more) => found.extend(more),
+            Err(why) => found.push(undone(&project.name, &why.to_string())),
         }
-        found.extend(of_namespace(patient, project, &registry, &keys).await?);
     }
+    Ok(found)
+}
+
+async fn of_project(patient: &Patient<'_>, project: &ProjectRow, registry: &SharedRegistry) -> Looked {
+    let Ok(keys) = Keys::new(&project.namespace) else { return Ok(Vec::new()) };
+    let mut found = Vec::new();
+    if let Ok(store) = &patient.store {
+        found.extend(of_control(store, project, registry, &keys).await?);
+    }
+    found.extend(of_namespace(patient, project, registry, &keys).await?);
     Ok(found)
 }
 

@@ -46,7 +46,11 @@ pub(super) fn look(config: &Config) -> Vec<Finding> {
             "listen on 127.0.0.1, or say `off` and give the collector a token with metrics.read",
         ));
     }
-    let is_bare = |address: &str| address.starts_with("zookeeper:") && !address.contains('@');
+    // Servers that ask for a certificate let in nobody else.
+    let is_bare = |address: &str| {
+        ["zookeeper:", "zookeepers:"].iter().any(|scheme| address.starts_with(scheme))
+            && !["@", "cert="].iter().any(|proof| address.contains(proof))
+    };
     for (name, _) in config.all_registries().filter(|(_, address)| is_bare(address.reveal())) {
         found.push(warn(
             "registry-without-credential",
@@ -78,6 +82,7 @@ mod tests {
             ("trusted_proxies: ['::/0']\npublic_url: https://a.example.com\n", "trusts-everybody"),
             ("metrics: {listen: '192.0.2.1:8898'}\n", "metrics-open"),
             ("registry: zookeeper://zk:2181/jobs\n", "registry-without-credential"),
+            ("registry: zookeepers://zk:2281/jobs?ca=ca.pem\n", "registry-without-credential"),
             (
                 "auth: {local: always}\noidc: {issuer: 'https://id.example.com', client: a, secret: b}\n",
                 "local-beside-oidc",
@@ -85,7 +90,9 @@ mod tests {
         ] {
             assert_eq!(codes(text), [code], "{text}");
         }
-        assert!(codes("registry: zookeeper://u:p@zk:2181/jobs\n").is_empty());
+        for registry in ["zookeeper://u:p@zk:2181/jobs", "zookeepers://zk:2281/jobs?cert=us.pem"] {
+            assert!(codes(&format!("registry: {registry}\n")).is_empty(), "{registry}");
+        }
         assert!(codes("trusted_proxies: [10.0.0.0/8]\npublic_url: https://a.example.com\n").is_empty());
     }
 }

@@ -11,7 +11,7 @@ use clockwright_server::mirror;
 use clockwright_server::observe::doctor::{Patient, examine};
 use clockwright_server::observe::names::{HTTP_REQUESTS, HTTP_SECONDS, SYNC_WRITES};
 use clockwright_server::observe::pulse::LIMIT;
-use clockwright_server::store::{MemberKind, ServerRow};
+use clockwright_server::store::{MemberKind, OpenError, ServerRow};
 use clockwright_server::sync::control;
 use clockwright_testkit::faulty::Fault;
 use clockwright_testkit::patience::soon;
@@ -203,6 +203,14 @@ async fn a_doctor_names_what_is_wrong_where_and_what_to_do(stage: &Stage) {
     }
     let viewer = stage.somebody(&root, "lina", Some("viewer")).await;
     stage.get(&viewer, "/system/doctor").await.refused("not-allowed");
+
+    // A database that is to be migrated.
+    for (goes_on, fate) in [(true, "servers of before go on"), (false, "servers of before end")] {
+        let behind = OpenError::Behind { path: "control.db".into(), version: 1, goes_on };
+        let told = examine(&Patient { store: Err(behind), ..Patient::of_app(&stage.app) }).await;
+        let finding = told.iter().find(|finding| finding.code == "database-behind").unwrap();
+        assert!(finding.fix.contains(fate), "{finding:?}");
+    }
 
     // A store that does not open.
     let away: clockwright_server::histories::OpenHistory =

@@ -25,9 +25,13 @@ pub(super) async fn look(patient: &Patient<'_>) -> Looked {
                 "the first start makes it",
             )]);
         }
-        Err(OpenError::Behind { .. }) => {
+        Err(OpenError::Behind { goes_on, .. }) => {
             let what = "the database was made by an earlier release";
-            let fix = "the next start of a server brings it up to date; back it up before";
+            let fix = if *goes_on {
+                "the next start of a server brings it up to date, and servers of before go on beside it; back it up before"
+            } else {
+                "the next start of a server brings it up to date, and servers of before end then; back it up before"
+            };
             return Ok(vec![finding(Gravity::Note, "database-behind", place, what, fix)]);
         }
         Err(error) => {

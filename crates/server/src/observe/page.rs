@@ -2,7 +2,7 @@
 //! is gone.
 
 use super::counts::Counts;
-use super::metrics::{Metrics, OTHER};
+use super::metrics::Metrics;
 use super::names::*;
 use super::process;
 use crate::app::App;
@@ -49,7 +49,7 @@ fn of_mirrors(app: &App, sheet: &Metrics) {
     let projects = app.catalogue.projects();
     let mut ages: BTreeMap<&str, Millis> = BTreeMap::new();
     for project in &projects {
-        let label = if projects.len() > PROJECTS { OTHER } else { project.name.as_str() };
+        let label = sheet.project(&project.name, projects.len());
         let mirror = app.mirrors.of(project.id);
         let picture = mirror.read();
         sheet.raise(&MIRROR_JOBS, &[label], picture.all().count() as f64);
@@ -94,10 +94,10 @@ fn of_database(app: &App, sheet: &Metrics) {
 }
 
 fn counted(app: &App, counts: &Counts, sheet: &Metrics) {
-    let many = app.catalogue.projects().len() > PROJECTS;
+    let projects = app.catalogue.count_projects();
     for ((project, state), count) in &counts.sync {
         let Some(project) = app.catalogue.project_of(*project) else { continue };
-        let label = if many { OTHER } else { project.name.as_str() };
+        let label = sheet.project(&project.name, projects);
         sheet.raise(&SYNC_JOBS, &[label, state], *count as f64);
     }
     for ((kind, origin), count) in &counts.holds {

@@ -16,7 +16,7 @@ use clockwright_server::decide::alerts::notify::Kind;
 use clockwright_server::decide::chain::{Actor, Outcome as Ending, Record, Target};
 use clockwright_server::mirror::State;
 use clockwright_server::store::{DeliveryRow, DeliveryState};
-use clockwright_server::{mirror, outcomes};
+use clockwright_server::{mirror, observe, outcomes};
 use clockwright_testkit::patience::soon;
 use serde_json::{Value, json};
 use std::sync::Arc;
@@ -145,6 +145,15 @@ fn conditions(open: &[(String, String)]) -> Vec<&str> {
     open.iter().map(|(condition, _)| condition.as_str()).collect()
 }
 
+/// The metrics say this, once what the database counts has been counted again.
+async fn counts(stage: &Stage, lines: &[&str]) {
+    stage.app.counted.renew(&stage.app).await;
+    let page = observe::page::page(&stage.app).await;
+    for line in lines {
+        assert!(page.lines().any(|there| there == *line), "{line} is not in\n{page}");
+    }
+}
+
 async fn webhook(stage: &Stage, root: &Caller, receiver: &Receiver) -> String {
     let ask = json!({ "name": "ops", "kind": "webhook", "url": receiver.url, "secret": "open sesame" });
     let made = stage.post(root, "/channels", ask).await.is(201);
@@ -242,6 +251,14 @@ async fn what_is_taken_up_or_silenced_is_not_told_again(stage: &Stage) {
         (&acked["state"], &acked["ack"]["by"], &acked["ack"]["note"]),
         (&json!("acked"), &json!("root"), &json!("mine"))
     );
+    counts(
+        stage,
+        &[
+            "clockwright_alerts{condition=\"failing\",state=\"acked\"} 1",
+            "clockwright_deliveries_total{kind=\"webhook\",result=\"sent\"} 2",
+        ],
+    )
+    .await;
     assert_eq!(tell(4 * HOUR).await, 0);
     let root = root_again(stage).await;
     stage.post(&root, &format!("/alerts/{id}/unack"), json!({})).await.is(200);
@@ -409,6 +426,11 @@ async fn a_message_that_is_not_taken_comes_again_ever_later_and_is_dead_at_last(
     watch.turn(&stage.app).await.unwrap();
     stage.pass(30_000);
     watch.turn(&stage.app).await.unwrap();
+    counts(
+        stage,
+        &["clockwright_alerts{condition=\"failing\",state=\"firing\"} 1", "clockwright_deliveries_waiting 1"],
+    )
+    .await;
     receiver.answers(500, "the cat sat on it");
     for wait in [0, 10_000, 30_000, 120_000, 600_000, 3_600_000, 21_600_000] {
         stage.pass(wait - 1);
@@ -418,6 +440,15 @@ async fn a_message_that_is_not_taken_comes_again_ever_later_and_is_dead_at_last(
         send::turn(&stage.app, &term).await.unwrap();
         assert_eq!(receiver.take().len(), 1, "after {wait}");
     }
+    counts(
+        stage,
+        &[
+            "clockwright_deliveries_total{kind=\"webhook\",result=\"waiting\"} 6",
+            "clockwright_deliveries_total{kind=\"webhook\",result=\"dead\"} 1",
+            "clockwright_deliveries_waiting 0",
+        ],
+    )
+    .await;
     stage.pass(30 * HOUR);
     send::turn(&stage.app, &term).await.unwrap();
     assert!(receiver.take().is_empty());

@@ -3,7 +3,7 @@
 use super::alert::{conditions, severities};
 use super::project::{checked, optional};
 use super::{Global, valid_until};
-use crate::output::{Failure, instant, now, or_dash, show, table, talk};
+use crate::output::{Failure, instant, now, show, table, talk};
 use clap::{Args, Subcommand};
 use clockwright_api::alerts::{Condition, Day, Severity, Silence, SilenceAsk, Weekly};
 use clockwright_api::text::{Name, Pattern, Reason};
@@ -154,8 +154,9 @@ fn list(all: &[Silence]) -> String {
 fn what(silence: &Silence) -> String {
     let conditions: Vec<&str> = silence.conditions.iter().map(|condition| condition.word()).collect();
     let severities: Vec<&str> = silence.severities.iter().map(|severity| severity.word()).collect();
-    let parts = [conditions.join(", "), severities.join(", "), or_dash(silence.jobs.as_ref())];
-    let parts: Vec<String> = parts.into_iter().filter(|part| !part.is_empty() && part != "-").collect();
+    let jobs = silence.jobs.clone().unwrap_or_default();
+    let mut parts = vec![conditions.join(", "), severities.join(", "), jobs];
+    parts.retain(|part| !part.is_empty());
     if parts.is_empty() { "everything".to_owned() } else { parts.join("; ") }
 }
 

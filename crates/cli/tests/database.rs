@@ -76,5 +76,10 @@ fn a_server_whose_database_a_later_one_migrates_beyond_it_ends_and_says_why() {
     assert!(place.talk().contains("migrated by a later version"), "{}", place.talk());
     let check = place.run(&["server", "--check", "--database", &address]);
     assert!(check.code == 1 && check.talk.contains("has version 2"), "{check:?}");
+    place.write("clockwright.yaml", &format!("database: {address}\n"));
+    for way in ["rescue", "setup-link"] {
+        let refused = place.run(&["user", way]);
+        assert!(refused.code == 1 && refused.talk.contains("start the later program again"), "{refused:?}");
+    }
     assert!(!place.talk().contains(PASSWORD));
 }

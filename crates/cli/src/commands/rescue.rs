@@ -1,6 +1,7 @@
 //! `clockwright user …`: the ways into a server that need no server, only its configuration and its database.
 
 use super::Global;
+use super::backup::opened;
 use super::config::{ConfigArgs, load};
 use crate::output::{Failure, now, show, talk};
 use clap::Args;
@@ -56,19 +57,14 @@ async fn open(global: &Global, args: &ConfigArgs) -> Result<Arc<App>, Failure> {
     clockwright_runtime::limits::keep_memory_private();
     let config = load(global, args, Vec::new())?;
     let address = config.database.reveal();
-    // A look first: opening makes what is missing.
-    match Store::open_read_only(address).await {
-        Err(OpenError::Missing(place)) => {
-            return Err(Failure::Usage(format!(
-                "there is no database at {place}; name the server's configuration with --config, or start the server once"
-            )));
-        }
-        Ok(store) => store.close().await,
-        // What is wrong is told by the opening itself; an older one is brought up to date by it.
-        Err(_) => {}
+    // A look first: opening makes what is missing. What else is wrong is told by the opening itself; an older one is brought up to date by it.
+    if let Err(OpenError::Missing(place)) = Store::look(address).await {
+        return Err(Failure::Usage(format!(
+            "there is no database at {place}; name the server's configuration with --config, or start the server once"
+        )));
     }
-    let away = |error: &dyn std::fmt::Display| Failure::Unreachable(error.to_string());
-    let store = Store::open(address).await.map_err(|error| away(&error))?;
+    let store = Store::open(address).await.map_err(opened)?;
     let vault = unlock(&store, &config).await.map_err(|error| Failure::Failed(error.to_string()))?;
-    App::new(store, vault, config, Registries::default(), Arc::new(now)).await.map_err(|error| away(&error))
+    let app = App::new(store, vault, config, Registries::default(), Arc::new(now)).await;
+    app.map_err(|error| Failure::Unreachable(error.to_string()))
 }

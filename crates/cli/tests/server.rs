@@ -8,6 +8,8 @@ use common::rest::ask;
 use common::{Place, Running};
 use serde_json::{Value, json};
 use std::net::{TcpListener, TcpStream};
+use std::os::unix::fs::PermissionsExt as _;
+use std::path::Path;
 
 #[test]
 fn a_job_that_is_made_over_rest_is_run_by_a_node_and_a_restart_keeps_everything() {
@@ -185,6 +187,7 @@ fn a_backup_beside_a_running_server_comes_back_in_a_fresh_folder() {
     let fresh = place.run(&["restore", "control.backup", "--data", "fresh"]);
     assert_eq!(fresh.code, 0, "{fresh:?}");
     assert!(fresh.talk.contains("projects are held"), "{fresh:?}");
+    assert_eq!(mode(&place.path().join("fresh")), 0o700, "nobody else comes to the database");
     // The key file is kept apart, and comes back apart.
     std::fs::copy(place.path().join(".clockwright/control.key"), place.path().join("fresh/control.key"))
         .unwrap();
@@ -202,6 +205,17 @@ fn a_backup_beside_a_running_server_comes_back_in_a_fresh_folder() {
         assert_eq!(none.code, 1, "{none:?}");
         assert!(none.talk.contains("there is nothing at"), "{none:?}");
     }
+    assert_eq!(elsewhere.type_in(&["secret", "seal"], &["open sesame"]).code, 0);
+    assert_eq!(
+        mode(&elsewhere.path().join(".clockwright")),
+        0o700,
+        "nobody else comes to what will be there"
+    );
+}
+
+/// Who may do what with a file or folder.
+fn mode(path: &Path) -> u32 {
+    std::fs::metadata(path).unwrap().permissions().mode() & 0o777
 }
 
 #[test]

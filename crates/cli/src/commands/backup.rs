@@ -2,6 +2,7 @@
 
 use super::Global;
 use super::config::{ConfigArgs, load};
+use super::server::make_private;
 use crate::output::{Failure, now, show, talk};
 use clap::Args;
 use clockwright_server::backup::{BackupError, Done, backup, restore};
@@ -48,9 +49,7 @@ pub(crate) async fn save(global: Global, args: BackupArgs) -> Result<(), Failure
 
 pub(crate) async fn load_back(global: Global, args: RestoreArgs) -> Result<(), Failure> {
     let config = load(&global, &args.config, Vec::new())?;
-    std::fs::create_dir_all(&config.data).map_err(|error| {
-        Failure::Failed(format!("cannot make the folder {}: {error}", config.data.display()))
-    })?;
+    make_private(&config.data)?;
     let store = Store::open(config.database.reveal()).await.map_err(opened)?;
     let done = restore(&store, &args.file, now()).await;
     store.close().await;

@@ -3,6 +3,7 @@
 use super::Global;
 use super::backup::open;
 use super::config::{ConfigArgs, load};
+use super::server::make_private;
 use crate::output::{Failure, print, talk};
 use clap::{Args, Subcommand};
 use clockwright_server::sealing::{self, KeyFileError, Place, UnlockError};
@@ -46,9 +47,7 @@ fn seal(global: &Global, args: &ConfigArgs) -> Result<(), Failure> {
     }
     if !path.exists() {
         if let Some(folder) = path.parent() {
-            std::fs::create_dir_all(folder).map_err(|error| {
-                Failure::Failed(format!("cannot make the folder {}: {error}", folder.display()))
-            })?;
+            make_private(folder)?;
         }
         sealing::make(&path).map_err(file)?;
         talk(&format!("made the key file {}", path.display()));

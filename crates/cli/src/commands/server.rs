@@ -142,8 +142,8 @@ fn options(args: &ServerArgs) -> Vec<(&'static str, &'static str, String)> {
     .collect()
 }
 
-/// Makes the data folder, if it is missing, as one that only this user enters: databases are in it.
-fn make_private(folder: &std::path::Path) -> Result<(), Failure> {
+/// Makes the data folder, or that of the key file, if it is missing, as one that only this user enters: databases are in it.
+pub(super) fn make_private(folder: &std::path::Path) -> Result<(), Failure> {
     use std::os::unix::fs::DirBuilderExt as _;
     let made = std::fs::DirBuilder::new().recursive(true).mode(0o700).create(folder);
     made.map_err(|error| Failure::Failed(format!("cannot make the folder {}: {error}", folder.display())))

@@ -2,14 +2,13 @@
 
 use super::Global;
 use super::config::{ConfigArgs, load};
-use super::server::addresses;
-use crate::output::{Failure, now, show, table, talk, with_causes};
+use super::server::{addresses, away};
+use crate::output::{Failure, now, show, table, talk};
 use clap::Args;
 use clockwright::Registry;
-use clockwright::registry::ConnectError;
 use clockwright_api::system::{Finding, Gravity};
 use clockwright_events::EventStore;
-use clockwright_registry::{Connect, Error};
+use clockwright_registry::Connect;
 use clockwright_server::config::{Config, Secret};
 use clockwright_server::histories::{Histories, History, OpenHistory};
 use clockwright_server::observe::doctor::{Patient, examine};
@@ -76,13 +75,7 @@ fn registries(config: &Config) -> Result<Registries, Failure> {
         let credential = address.has_credential();
         let connect: Connect = Arc::new(move || {
             let address = address.clone();
-            Box::pin(async move {
-                let opened = Registry::open(&address, None).await.map_err(|error| match error {
-                    ConnectError::Registry(error) => error,
-                    other => Error::Unavailable(with_causes(&other)),
-                })?;
-                opened.session().await
-            })
+            Box::pin(async move { Registry::open(&address, None).await.map_err(away)?.session().await })
         });
         Source { connect, credential }
     };

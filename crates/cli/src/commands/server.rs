@@ -180,11 +180,15 @@ async fn session(
     address: Address,
 ) -> Result<clockwright_registry::SharedRegistry, Error> {
     let opened = registry.get_or_try_init(|| Registry::open_or_serve(&address, None)).await;
-    let opened = opened.map_err(|error| match error {
+    opened.map_err(away)?.session().await
+}
+
+/// Why there is no session, for whoever tries to get one again and again.
+pub(super) fn away(error: ConnectError) -> Error {
+    match error {
         ConnectError::Registry(error) => error,
         other => Error::Unavailable(with_causes(&other)),
-    })?;
-    opened.session().await
+    }
 }
 
 fn failure(error: StartError) -> Failure {

@@ -3,8 +3,8 @@
 
 mod common;
 
-use common::rest::{ask, raw};
-use common::{Place, Running, ticks};
+use common::rest::{ask, raw, served};
+use common::{Place, ticks};
 use serde_json::{Value, json};
 use std::collections::BTreeSet;
 use std::net::TcpListener;
@@ -16,20 +16,6 @@ fn free_port() -> u16 {
     TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port()
 }
 
-/// A server whose first administrator has signed in: its port, and their cookie.
-fn serve(place: &Place, more: &[&str]) -> (Running, u16, String) {
-    let port = free_port();
-    let listen = format!("127.0.0.1:{port}");
-    let server = place.start(&[&["server", "--listen", &listen], more].concat());
-    place.until_talk("serving at");
-    let talk = place.talk();
-    let secret = talk.split_once("/setup#").unwrap().1.split_whitespace().next().unwrap().to_owned();
-    let me = json!({ "login": "root", "password": PASSWORD });
-    let (status, cookie, _) = ask(port, "POST", &format!("/api/v1/links/{secret}"), &[], &me);
-    assert_eq!(status, 200);
-    (server, port, cookie)
-}
-
 #[test]
 fn somebody_is_let_in_from_the_machine_when_nothing_else_lets_anybody_in() {
     let place = Place::new();
@@ -38,7 +24,7 @@ fn somebody_is_let_in_from_the_machine_when_nothing_else_lets_anybody_in() {
         assert_eq!(refused.code, 2, "{refused:?}");
         assert!(refused.talk.contains("there is no database at"), "{refused:?}");
     }
-    let (_server, port, cookie) = serve(&place, &[]);
+    let (_server, port, cookie) = served(&place, PASSWORD);
     let made = place.run(&["user", "setup-link"]);
     assert_eq!(made.code, 1, "{made:?}");
     assert!(made.talk.contains("user rescue"), "{made:?}");
@@ -72,7 +58,7 @@ fn a_doctor_looks_while_a_server_runs_and_while_none_does() {
     };
     assert!(codes(&[]).contains(&"database-missing".to_owned()));
     assert!(!place.path().join(".clockwright").exists(), "nothing was made");
-    let (mut server, port, cookie) = serve(&place, &[]);
+    let (mut server, port, cookie) = served(&place, PASSWORD);
     place.until_talk("this server leads");
     assert_eq!(codes(&[]), Vec::<String>::new());
     let well = place.run(&["doctor"]);
@@ -96,7 +82,7 @@ fn a_doctor_looks_while_a_server_runs_and_while_none_does() {
 fn the_log_of_a_server_is_as_its_file_says() {
     let place = Place::new();
     place.write("clockwright.yaml", "log: {format: json, level: 'info,clockwright_server=debug'}\n");
-    let (mut server, port, _) = serve(&place, &[]);
+    let (mut server, port, _) = served(&place, PASSWORD);
     assert_eq!(raw(port, "GET", "/nowhere", &[], "").0, 404);
     assert_eq!(server.terminate(), 0);
     let talk = place.talk();
@@ -123,7 +109,7 @@ fn the_log_of_a_server_is_as_its_file_says() {
 #[test]
 fn s32_no_core_of_a_server_is_written_and_others_do_not_look_into_it() {
     let place = Place::new();
-    let (server, _, _) = serve(&place, &[]);
+    let (server, _, _) = served(&place, PASSWORD);
     let pid = server.id();
     let limits = std::fs::read_to_string(format!("/proc/{pid}/limits")).unwrap();
     let core = limits.lines().find(|line| line.starts_with("Max core file size")).unwrap();
@@ -161,7 +147,7 @@ fn s09_an_instance_has_no_port_and_a_server_those_of_its_configuration_on_the_ma
     let place = Place::new();
     let metrics = free_port();
     place.write("clockwright.yaml", &format!("metrics: {{listen: '127.0.0.1:{metrics}'}}\n"));
-    let (server, port, _) = serve(&place, &[]);
+    let (server, port, _) = served(&place, PASSWORD);
     let mut expected: Vec<String> =
         [port, metrics].map(|port| format!("0100007F:{port:04X}")).into_iter().collect();
     expected.sort();
@@ -197,7 +183,7 @@ fn s30_canary_no_secret_is_in_a_file_a_log_an_answer_or_an_argument() {
          auth: {local: always}\n\
          oidc: {issuer: 'http://127.0.0.1:1', client: clockwright, secret: 'file:oidc-secret'}\n",
     );
-    let (mut server, port, cookie) = serve(&place, &[]);
+    let (mut server, port, cookie) = served(&place, PASSWORD);
     let mut secrets: Vec<String> =
         ["canary-oidc-secret", "canary-registry", "canary-store", PASSWORD].map(str::to_owned).into();
     let session = cookie.split_once('=').unwrap().1.to_owned();

@@ -4,12 +4,14 @@
 mod common;
 
 use clockwright_testkit::patience::{PATIENCE, eventually};
-use common::rest::ask;
+use common::rest::{ask, first, served};
 use common::{Place, Running};
 use serde_json::{Value, json};
 use std::net::{TcpListener, TcpStream};
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::Path;
+
+const PASSWORD: &str = "correct horse battery staple";
 
 #[test]
 fn a_job_that_is_made_over_rest_is_run_by_a_node_and_a_restart_keeps_everything() {
@@ -22,7 +24,7 @@ fn a_job_that_is_made_over_rest_is_run_by_a_node_and_a_restart_keeps_everything(
     let secret = talk.split_once("/setup#").unwrap().1.split_whitespace().next().unwrap().to_owned();
     let nobody: &[(&str, &str)] = &[];
     assert_eq!(ask(port, "GET", "/api/v1/projects", nobody, &Value::Null).0, 401);
-    let me = json!({ "login": "root", "password": "correct horse battery staple" });
+    let me = json!({ "login": "root", "password": PASSWORD });
     let (status, cookie, session) = ask(port, "POST", &format!("/api/v1/links/{secret}"), nobody, &me);
     assert_eq!((status, &session["role"]), (200, &json!("admin")), "{session:#}");
     let signed_in: &[(&str, &str)] = &[("cookie", &cookie), ("sec-fetch-site", "same-origin")];
@@ -53,27 +55,10 @@ fn a_job_that_is_made_over_rest_is_run_by_a_node_and_a_restart_keeps_everything(
     assert_eq!(place.talk().matches("/setup#").count(), 1, "somebody exists");
 }
 
-/// A server in this place, and its first administrator.
-fn server(place: &Place) -> (Running, u16, String) {
-    let (running, address, link) = place.serve();
-    let port = address.rsplit(':').next().unwrap().parse().unwrap();
-    let cookie = first(port, &link);
-    (running, port, cookie)
-}
-
-/// The first administrator comes in by this link; their session's cookie.
-fn first(port: u16, link: &str) -> String {
-    let (_, secret) = link.split_once('#').unwrap();
-    let me = json!({ "login": "root", "password": "correct horse battery staple" });
-    let (status, cookie, _) = ask(port, "POST", &format!("/api/v1/links/{secret}"), &[], &me);
-    assert_eq!(status, 200);
-    cookie
-}
-
 #[test]
 fn a_node_runs_a_job_by_its_name_as_far_as_it_was_allowed_to() {
     let place = Place::new();
-    let (_server, port, cookie) = server(&place);
+    let (_server, port, cookie) = served(&place, PASSWORD);
     let root: &[(&str, &str)] = &[("cookie", &cookie), ("sec-fetch-site", "same-origin")];
     assert_eq!(ask(port, "POST", "/api/v1/projects", root, &json!({ "name": "billing" })).0, 201);
     let jobs = place.path().join("jobs");
@@ -142,7 +127,8 @@ fn a_dev_comes_with_a_server_that_has_the_jobs_of_its_file() {
     let url = talk.split_once("the server is at ").unwrap().1.split_whitespace().next().unwrap();
     let port: u16 = url.rsplit(':').next().unwrap().parse().unwrap();
     assert_ne!(port, 8899);
-    let cookie = first(port, talk.split_whitespace().find(|word| word.contains("/setup#")).unwrap());
+    let link = talk.split_whitespace().find(|word| word.contains("/setup#")).unwrap();
+    let cookie = first(port, link, PASSWORD);
     let root: &[(&str, &str)] = &[("cookie", &cookie), ("sec-fetch-site", "same-origin")];
     let jobs = || ask(port, "GET", "/api/v1/projects/jobs/jobs", root, &Value::Null).2;
     eventually(PATIENCE, "the job is there", || jobs()["items"][0]["name"] == "tick");
@@ -169,7 +155,7 @@ fn a_dev_comes_with_a_server_that_has_the_jobs_of_its_file() {
 #[test]
 fn a_backup_beside_a_running_server_comes_back_in_a_fresh_folder() {
     let place = Place::new();
-    let (mut running, port, cookie) = server(&place);
+    let (mut running, port, cookie) = served(&place, PASSWORD);
     let root: &[(&str, &str)] = &[("cookie", &cookie), ("sec-fetch-site", "same-origin")];
     assert_eq!(ask(port, "POST", "/api/v1/projects", root, &json!({ "name": "billing" })).0, 201);
     let saved = place.run(&["backup", "control.backup", "--output", "json"]);
@@ -194,7 +180,7 @@ fn a_backup_beside_a_running_server_comes_back_in_a_fresh_folder() {
     let _server = place.start(&["server", "--data", "fresh", "--listen", &format!("127.0.0.1:{port}")]);
     eventually(PATIENCE, "it serves again", || place.talk().matches("serving at").count() == 2);
     assert_eq!(ask(port, "GET", "/api/v1/projects", root, &Value::Null).0, 401, "nobody is signed in");
-    let me = json!({ "login": "root", "password": "correct horse battery staple" });
+    let me = json!({ "login": "root", "password": PASSWORD });
     let (status, cookie, _) = ask(port, "POST", "/api/v1/session", &[], &me);
     assert_eq!(status, 200);
     let (status, _, projects) = ask(port, "GET", "/api/v1/projects", &[("cookie", &cookie)], &Value::Null);

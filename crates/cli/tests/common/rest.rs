@@ -1,8 +1,26 @@
 //! A client of a server of the test.
 
-use serde_json::Value;
+use super::{Place, Running};
+use serde_json::{Value, json};
 use std::io::{Read, Write};
 use std::net::TcpStream;
+
+/// A server in this place, whose first administrator has come in: its port, and their session's cookie.
+pub fn served(place: &Place, password: &str) -> (Running, u16, String) {
+    let (running, address, link) = place.serve();
+    let port = address.rsplit(':').next().unwrap().parse().unwrap();
+    let cookie = first(port, &link, password);
+    (running, port, cookie)
+}
+
+/// The first administrator, `root`, comes in by this link; their session's cookie.
+pub fn first(port: u16, link: &str, password: &str) -> String {
+    let (_, secret) = link.split_once('#').unwrap();
+    let me = json!({ "login": "root", "password": password });
+    let (status, cookie, _) = ask(port, "POST", &format!("/api/v1/links/{secret}"), &[], &me);
+    assert_eq!(status, 200);
+    cookie
+}
 
 /// One request over a socket: the status, the cookie that was set, and the body.
 pub fn ask(

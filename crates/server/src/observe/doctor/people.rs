@@ -23,7 +23,7 @@ pub(super) async fn look(patient: &Patient<'_>) -> Looked {
             "nobody-yet",
             "people",
             "nobody can sign in yet",
-            "open the link that the server printed at its start, or make one: clockwright user setup-link",
+            "give the link that a server printed at its start to `clockwright login --link`; `clockwright user setup-link` prints another",
         ));
         return Ok(found);
     }

@@ -10,6 +10,7 @@ use crate::sync::control::{self, Standing};
 use clockwright_api::system::{Finding, Gravity};
 use clockwright_fleet::keys::{Key, Keys};
 use clockwright_fleet::layout::Layout;
+use clockwright_fleet::leases::Leases;
 use clockwright_model::{InstanceId, Item};
 use clockwright_registry::{Access, Error, Op, Path, SharedRegistry};
 use futures::future::join_all;
@@ -138,34 +139,44 @@ async fn of_namespace(
 ) -> Looked {
     let mut all: Vec<Nodes> = Vec::new();
     let (leases, names) = load(registry.as_ref(), keys, |nodes| all.extend(nodes)).await?;
-    let mut found = Vec::new();
+    let mut found = of_nodes(project, &leases, &all);
     if patient.registries.has_credential(&project.registry) {
         let mut paths = vec![keys.root().clone(), keys.own_root().clone()];
         paths.extend(names.iter().take(SAMPLE).map(|name| keys.job(name)));
-        let access = registry.access(&paths).await?;
-        let count = |wanted: Access| access.iter().filter(|access| **access == wanted).count();
-        for (access, code, what, fix) in [
-            (
-                Access::Open,
-                "nodes-open",
-                "nodes may be changed by whoever reaches the registry",
-                "sync protects configs; let the others be made anew by instances with the credential",
-            ),
-            (
-                Access::Foreign,
-                "nodes-foreign",
-                "nodes belong to another user of the registry",
-                "use the credential that made them",
-            ),
-        ] {
-            if count(access) > 0 {
-                let what = format!("{} of {} looked at: {what}", count(access), paths.len());
-                found.push(finding(Gravity::Warning, code, &project.name, what, fix));
-            }
-        }
+        found.extend(of_access(project, &registry.access(&paths).await?));
     }
+    Ok(found)
+}
+
+/// Whom nodes belong to, of which these were looked at.
+fn of_access(project: &ProjectRow, looked_at: &[Access]) -> Vec<Finding> {
+    let told = |(wanted, code, what, fix): (Access, &str, &str, &str)| {
+        let count = looked_at.iter().filter(|access| **access == wanted).count();
+        let what = format!("{count} of {} looked at: {what}", looked_at.len());
+        (count > 0).then(|| finding(Gravity::Warning, code, &project.name, what, fix))
+    };
+    let wrong = [
+        (
+            Access::Open,
+            "nodes-open",
+            "nodes may be changed by whoever reaches the registry",
+            "sync protects configs; let the others be made anew by instances with the credential",
+        ),
+        (
+            Access::Foreign,
+            "nodes-foreign",
+            "nodes belong to another user of the registry",
+            "use the credential that made them",
+        ),
+    ];
+    wrong.into_iter().filter_map(told).collect()
+}
+
+/// What jobs have there, and what was left behind.
+fn of_nodes(project: &ProjectRow, leases: &Leases, all: &[Nodes]) -> Vec<Finding> {
+    let mut found = Vec::new();
     let (mut layouts, mut forgotten, mut marks) = (BTreeSet::new(), BTreeSet::new(), 0);
-    for (_, nodes) in &all {
+    for (_, nodes) in all {
         let instances: BTreeSet<&InstanceId> = nodes
             .iter()
             .filter_map(|(key, _)| match key {
@@ -225,5 +236,5 @@ async fn of_namespace(
             "an instance that starts with failover takes them; else delete `sharding/{item}/running`",
         ));
     }
-    Ok(found)
+    found
 }

@@ -1,4 +1,4 @@
-//! The log of `dev` and `node`, on stderr: which events, and in which form.
+//! The log of `dev`, `node` and `server`, on stderr: which events, and in which form.
 
 use crate::output::log_line;
 use clap::{Args, ValueEnum};

@@ -28,6 +28,13 @@ pub fn health(app: &App) -> Judged {
 
 /// Whether the server is alive: only what a new start would mend counts.
 #[must_use]
-pub fn stuck(app: &App) -> Vec<String> {
-    app.pulses.still(Instant::now())
+pub fn life(app: &App) -> Judged {
+    let still = app.pulses.still(Instant::now());
+    if !still.is_empty() {
+        tracing::error!(
+            loops = still.join(", "),
+            "loops do not turn any more: the server is to be started anew"
+        );
+    }
+    judge(&Facts { still, ..Facts::default() })
 }

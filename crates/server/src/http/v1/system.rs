@@ -46,13 +46,9 @@ impl Answer for Stated {
 }
 
 pub(in crate::http) async fn alive(app: Arc<App>, _: Anyone) -> Answered<Stated> {
-    let still = observe::health::stuck(&app);
-    if still.is_empty() {
-        return Ok(Stated::new(true, "alive", Vec::new()));
-    }
-    tracing::error!(loops = still.join(", "), "loops do not turn any more: the server is to be started anew");
-    let trouble = Trouble { code: "loop-still".to_owned(), count: still.len() as u64 };
-    Ok(Stated::new(false, "stuck", vec![trouble]))
+    let judged = observe::health::life(&app);
+    let is_alive = judged.alive;
+    Ok(Stated::new(is_alive, if is_alive { "alive" } else { "stuck" }, shown(judged)))
 }
 
 pub(in crate::http) async fn ready(app: Arc<App>, _: Anyone) -> Answered<Stated> {

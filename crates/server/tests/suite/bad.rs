@@ -190,7 +190,7 @@ fn rows() -> Vec<Row> {
     rows
 }
 
-fn fill(path: &str, project: &str, other: &str) -> String {
+pub(crate) fn fill(path: &str, project: &str, other: &str) -> String {
     let path = path.replace("{project}", project);
     let path = if project == "billing" {
         path.replace("{job}", "report").replace("{n}", "1").replace("{m}", "1").replace("{i}", "0")
@@ -294,7 +294,7 @@ async fn s13_no_page_of_another_site_is_let_read() {
 }
 
 /// All addresses of the document.
-fn paths() -> Vec<String> {
+pub(crate) fn paths() -> Vec<String> {
     let document: Value = serde_json::from_str(openapi()).unwrap();
     document["paths"].as_object().unwrap().keys().cloned().collect()
 }

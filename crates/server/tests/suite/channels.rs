@@ -1,11 +1,10 @@
 //! Channels: their secrets go in and never come out, and each kind is spoken to as it wants to be.
 
 use crate::receivers::{MailServer, Receiver};
-use crate::stage::{Caller, On, Stage, on_each_database};
-use clockwright_registry::{Connect, ConnectOptions, Error, SharedRegistry};
+use crate::stage::{Caller, On, Stage, on_each_database, on_each_shared_database, record, way};
 use clockwright_server::alerts::own::Own;
 use clockwright_server::config::{Config, Smtp};
-use clockwright_server::decide::chain::{Actor, Outcome, Record, Target};
+use clockwright_server::decide::chain::{Actor, Target};
 use clockwright_server::store::{Change, Store, tables};
 use serde_json::{Value, json};
 use std::sync::Arc;
@@ -15,6 +14,10 @@ on_each_database! {
     the_secrets_of_a_channel_go_in_and_never_come_out
     a_channel_is_made_and_changed_by_those_who_may
     s17_a_channel_names_no_address_of_the_servers_own_network
+}
+
+on_each_shared_database! {
+    a_secret_that_is_changed_while_all_are_sealed_anew_stays
 }
 
 async fn the_secrets_of_a_channel_go_in_and_never_come_out(stage: &Stage) {
@@ -183,13 +186,19 @@ async fn mail_goes_over_tls_or_not_at_all() {
     assert!(plain.take().is_empty());
 }
 
-#[tokio::test(flavor = "multi_thread")]
-async fn a_database_that_is_away_is_told_by_the_server_itself_once() {
+/// Somebody, and who is told what is the matter.
+async fn told() -> (Stage, Caller, Receiver) {
     let stage = Stage::new(On::Sqlite).await;
     let root = stage.admin().await;
     let receiver = Receiver::start().await;
     made(&stage, &root, json!({ "name": "ops", "kind": "webhook", "url": receiver.url })).await;
     crate::alerts::lead(&stage).await;
+    (stage, root, receiver)
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_database_that_is_away_is_told_by_the_server_itself_once() {
+    let (stage, _, receiver) = told().await;
     let mut own = Own::default();
     own.turn(&stage.app).await;
     stage.app.store.close().await;
@@ -205,21 +214,9 @@ async fn a_database_that_is_away_is_told_by_the_server_itself_once() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn the_registry_that_elects_is_told_to_be_away_by_the_server_itself_once_and_to_be_back() {
-    let stage = Stage::new(On::Sqlite).await;
-    let root = stage.admin().await;
-    let receiver = Receiver::start().await;
-    made(&stage, &root, json!({ "name": "ops", "kind": "webhook", "url": receiver.url })).await;
-    crate::alerts::lead(&stage).await;
+    let (stage, root, receiver) = told().await;
     let is_there = Arc::new(AtomicBool::new(false));
-    let (reached, registry) = (Arc::clone(&is_there), stage.registry.clone());
-    let connect: Connect = Arc::new(move || {
-        let session = match reached.load(Ordering::SeqCst) {
-            true => registry.connect(ConnectOptions::default()),
-            false => Err(Error::Unavailable("away".into())),
-        };
-        Box::pin(async move { Ok(session? as SharedRegistry) })
-    });
-    let server = stage.another_by(connect).await;
+    let server = stage.another_by(way(&stage.registry, &is_there)).await;
     let mut own = Own::default();
     own.turn(&server).await;
     stage.pass(60_000);
@@ -235,15 +232,12 @@ async fn the_registry_that_elects_is_told_to_be_away_by_the_server_itself_once_a
     is_there.store(true, Ordering::SeqCst);
     own.turn(&server).await;
     own.turn(&server).await;
-    let told: Vec<Value> =
-        receiver.take().iter().map(|message| message.json()["alerts"][0].clone()).collect();
-    let told: Vec<_> =
-        told.iter().map(|told| (&told["condition"], &told["event"], &told["params"]["thing"])).collect();
-    let of = |event: &'static str| (json!("registry_away"), json!(event), json!("home"));
-    let expected = [of("opened"), of("ended")];
-    let expected: Vec<_> =
-        expected.iter().map(|(condition, event, thing)| (condition, event, thing)).collect();
-    assert_eq!(told, expected);
+    let told = receiver.take().into_iter().map(|message| {
+        let alert = &message.json()["alerts"][0];
+        json!([alert["condition"], alert["event"], alert["params"]["thing"]])
+    });
+    let expected = [json!(["registry_away", "opened", "home"]), json!(["registry_away", "ended", "home"])];
+    assert_eq!(told.collect::<Vec<_>>(), expected);
     let record = stage.get(&root, "/journal?action=alert.sent-alone").await.is(200)["items"][0].clone();
     assert_eq!(record["target"]["id"], "registry_away", "{record:#}");
 }
@@ -253,25 +247,14 @@ async fn begin(store: &Store) -> Change {
 }
 
 async fn commit(mut change: Change) {
-    change.record(Record {
-        action: "channel.update",
-        project: 0,
-        target: Target { kind: "channel", id: String::new(), name: String::new() },
-        outcome: Outcome::Done,
-        code: "",
-        changes: Value::Null,
-        reason: String::new(),
-    });
+    let target = Target { kind: "channel", id: String::new(), name: String::new() };
+    change.record(record("channel.update", 0, target));
     change.commit().await.unwrap();
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_database_that_answers_what_nobody_understands_is_not_away() {
-    let stage = Stage::new(On::Sqlite).await;
-    let root = stage.admin().await;
-    let receiver = Receiver::start().await;
-    made(&stage, &root, json!({ "name": "ops", "kind": "webhook", "url": receiver.url })).await;
-    crate::alerts::lead(&stage).await;
+    let (stage, _, receiver) = told().await;
     let mut own = Own::default();
     own.turn(&stage.app).await;
     let table = tables().into_iter().find(|table| table.name == "CLOCKWRIGHT_CHANNEL").unwrap();
@@ -302,14 +285,4 @@ async fn a_secret_that_is_changed_while_all_are_sealed_anew_stays(stage: &Stage)
     assert!(!sealing.seal_channel(id, was, "old").await.unwrap());
     drop(sealing);
     assert_eq!(stage.app.store.channels().await.unwrap()[0].sealed, "new");
-}
-
-#[tokio::test(flavor = "multi_thread")]
-async fn a_secret_that_is_changed_while_all_are_sealed_anew_stays_on_postgres() {
-    a_secret_that_is_changed_while_all_are_sealed_anew_stays(&Stage::new(On::Postgres).await).await;
-}
-
-#[tokio::test(flavor = "multi_thread")]
-async fn a_secret_that_is_changed_while_all_are_sealed_anew_stays_on_mariadb() {
-    a_secret_that_is_changed_while_all_are_sealed_anew_stays(&Stage::new(On::MariaDb).await).await;
 }

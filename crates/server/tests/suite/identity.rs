@@ -1,7 +1,6 @@
 //! Who comes in, and how.
 
-use crate::stage::{Caller, PASSWORD, Reply, Stage, on_each_database};
-use clockwright_api::people::NewLink;
+use crate::stage::{Caller, PASSWORD, Reply, Stage, link_path, on_each_database};
 use clockwright_server::ops::resume;
 use clockwright_server::{Setup, setup, setup_link};
 use serde_json::json;
@@ -29,15 +28,15 @@ on_each_database! {
 async fn s02_the_first_administrator_comes_in_by_a_link_that_works_once(stage: &Stage) {
     let link = setup_link(&stage.app).await.unwrap().unwrap();
     let weak = json!({ "login": "root", "password": "password1234" });
-    let (_, token) = link.url.split_once('#').unwrap();
+    let path = link_path(&link.url);
     let nobody = Caller::default();
-    let refused = stage.post(&nobody, &format!("/links/{token}"), weak).await.refused("invalid");
+    let refused = stage.post(&nobody, &path, weak).await.refused("invalid");
     assert_eq!(refused["errors"][0]["pointer"], "/password");
     let root = stage.open_link(&link.url, Some("root")).await;
     let session = stage.get(&root, "/session").await.is(200);
     assert_eq!((&session["person"]["login"], &session["role"]), (&json!("root"), &json!("admin")));
     let again = json!({ "login": "second", "password": PASSWORD });
-    stage.post(&nobody, &format!("/links/{token}"), again).await.refused("link-used");
+    stage.post(&nobody, &path, again).await.refused("link-used");
     assert!(setup_link(&stage.app).await.unwrap().is_none(), "somebody exists");
 }
 
@@ -57,10 +56,9 @@ async fn of_several_servers_of_a_new_database_one_makes_the_link_and_the_others_
     Stage::lives(waiting).await;
     let Setup::Here(new) = setup(waiting).await.unwrap() else { panic!("it is dead") };
     let ask = json!({ "login": "root", "password": PASSWORD });
-    let path = |link: &NewLink| format!("/links/{}", link.url.split_once('#').unwrap().1);
-    stage.post(&Caller::default(), &path(&link), ask.clone()).await.refused("link-used");
+    stage.post(&Caller::default(), &link_path(&link.url), ask.clone()).await.refused("link-used");
     assert!(matches!(setup(maker.0).await.unwrap(), Setup::Elsewhere(_)));
-    stage.post(&Caller::default(), &path(&new), ask).await.is(200);
+    stage.post(&Caller::default(), &link_path(&new.url), ask).await.is(200);
     assert!(matches!(setup(maker.0).await.unwrap(), Setup::Over));
 }
 

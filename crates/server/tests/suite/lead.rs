@@ -1,7 +1,7 @@
 //! Of several servers one leads, and what an older term does comes to nothing.
 
 use crate::fleet::{Fleet, HERE};
-use crate::stage::{On, Stage, on_each_database};
+use crate::stage::{Stage, on_each_database, on_each_shared_database, record, server};
 use clockwright_fleet::Layout;
 use clockwright_fleet::keys::{Key, Keys};
 use clockwright_model::JobName;
@@ -9,9 +9,9 @@ use clockwright_registry::{CommitFuture, ConnectOptions, Op, Path, Registry, Sha
 use clockwright_server::app::App;
 use clockwright_server::chores::lead::Lead;
 use clockwright_server::chores::{Term, now};
-use clockwright_server::decide::chain::{Actor, Outcome, Record, Target};
+use clockwright_server::decide::chain::{Actor, Target};
 use clockwright_server::ops;
-use clockwright_server::store::{Guess, ServerRow, StoreError};
+use clockwright_server::store::{Guess, StoreError};
 use clockwright_server::sync::{self, By, Word};
 use clockwright_testkit::faulty::Fault;
 use clockwright_testkit::patience::{PATIENCE, soon};
@@ -32,27 +32,14 @@ on_each_database! {
 }
 
 // Of a file only one server writes.
-#[tokio::test(flavor = "multi_thread")]
-async fn a_change_that_stands_still_holds_others_up_for_seconds_only_on_postgres() {
-    stands_still(&Stage::new(On::Postgres).await).await;
+on_each_shared_database! {
+    a_change_that_stands_still_holds_others_up_for_seconds_only
 }
 
-#[tokio::test(flavor = "multi_thread")]
-async fn a_change_that_stands_still_holds_others_up_for_seconds_only_on_mariadb() {
-    stands_still(&Stage::new(On::MariaDb).await).await;
-}
-
-async fn stands_still(stage: &Stage) {
+async fn a_change_that_stands_still_holds_others_up_for_seconds_only(stage: &Stage) {
     let other = stage.another().await;
-    let record = || Record {
-        action: "job.update",
-        project: 0,
-        target: Target { kind: "job", id: "1".to_owned(), name: "report".to_owned() },
-        outcome: Outcome::Done,
-        code: "",
-        changes: Value::Null,
-        reason: String::new(),
-    };
+    let target = || Target { kind: "job", id: "1".to_owned(), name: "report".to_owned() };
+    let record = || record("job.update", 0, target());
     let mut frozen = stage.app.store.begin(Actor::server("frozen"), 1).await.unwrap();
     let number = frozen.number().await.unwrap();
     let mut change = other.store.begin(Actor::server("other"), 2).await.unwrap();
@@ -239,14 +226,6 @@ async fn a_registry_that_lost_its_id_elects_again_once_somebody_confirms(stage: 
 async fn what_is_over_is_removed_and_what_lives_stays(stage: &Stage) {
     let (store, time) = (&stage.app.store, stage.app.now());
     let root = stage.admin().await;
-    let server = |id: &str, seen| ServerRow {
-        id: id.to_owned(),
-        host: "host".to_owned(),
-        address: "http://host".to_owned(),
-        version: "1".to_owned(),
-        started: 1,
-        seen,
-    };
     store.server_seen(&server("old", 1)).await.unwrap();
     store.server_seen(&server("young", time)).await.unwrap();
     store.has_home("here").await.unwrap();

@@ -1,9 +1,9 @@
 //! Who may call which route: every row of the table, by every kind of caller, on every kind of project. What is expected is computed by `permit` from the
 //! row; what is answered is the server's. So a route that is added is here by itself.
 
-use crate::stage::{Caller, On, PASSWORD, Stage};
+use crate::stage::{Caller, On, PASSWORD, Stage, record};
 use clockwright_api::{Permission, Role};
-use clockwright_server::decide::chain::{Actor, Outcome, Record, Target, sha256};
+use clockwright_server::decide::chain::{Actor, Target, sha256};
 use clockwright_server::decide::permit::{Answer, Place, Principal, Scope, permit};
 use clockwright_server::http::openapi::Described;
 use clockwright_server::http::routes;
@@ -200,15 +200,7 @@ async fn session(stage: &Stage, who: &str, ended: Option<i64>) -> Caller {
     };
     change.insert_session(&row).await.unwrap();
     let target = Target { kind: "user", id: who.to_owned(), name: String::new() };
-    change.record(Record {
-        action: "session.begin",
-        project: 0,
-        target,
-        outcome: Outcome::Done,
-        code: "",
-        changes: json!(null),
-        reason: String::new(),
-    });
+    change.record(record("session.begin", 0, target));
     change.commit().await.unwrap();
     Caller::default()
         .with("cookie", &format!("clockwright-http={secret}"))

@@ -1,10 +1,10 @@
 //! What a server says of itself: metrics and health.
 
-use crate::stage::{Caller, On, Stage, on_each_database};
+use crate::stage::{Caller, On, Stage, on_each_database, record, server};
 use clockwright_fleet::keys::{Key, Keys};
 use clockwright_model::JobName;
 use clockwright_registry::{ConnectOptions, Op, Path, Registry};
-use clockwright_server::decide::chain::{Actor, Outcome, Record, Target};
+use clockwright_server::decide::chain::{Actor, Target};
 use clockwright_server::histories::Histories;
 use clockwright_server::http::reference::openapi;
 use clockwright_server::mirror;
@@ -38,6 +38,13 @@ async fn page(stage: &Stage, who: &Caller) -> String {
     String::from_utf8(bytes.to_vec()).unwrap()
 }
 
+#[track_caller]
+fn are_lines(page: &str, lines: &[&str]) {
+    for line in lines {
+        assert!(page.lines().any(|there| there == *line), "{line} is not in\n{page}");
+    }
+}
+
 async fn metrics_tell_what_happened_to_who_may_read_them(stage: &Stage) {
     let root = stage.admin().await;
     let viewer = stage.somebody(&root, "lina", Some("viewer")).await;
@@ -55,7 +62,7 @@ async fn metrics_tell_what_happened_to_who_may_read_them(stage: &Stage) {
     let token = json!({ "name": "prometheus", "scopes": ["metrics.read"] });
     let made = stage.post(&root, "/me/tokens", token).await.is(201);
     let page = page(stage, &Caller::of_token(made["secret"].as_str().unwrap())).await;
-    for line in [
+    let lines = [
         "clockwright_http_requests_total{route=\"/api/v1/projects\",method=\"POST\",code=\"201\"} 1",
         "clockwright_http_requests_total{route=\"/metrics\",method=\"GET\",code=\"403\"} 1",
         "clockwright_http_request_seconds_count{route=\"/api/v1/projects\"} 1",
@@ -69,9 +76,8 @@ async fn metrics_tell_what_happened_to_who_may_read_them(stage: &Stage) {
         "clockwright_registry_session{registry=\"home\",state=\"open\"} 1",
         "clockwright_registry_session{registry=\"far\",state=\"unasked\"} 1",
         "clockwright_leader 0",
-    ] {
-        assert!(page.lines().any(|there| there == line), "{line} is not in\n{page}");
-    }
+    ];
+    are_lines(&page, &lines);
     let value = |name: &str| -> f64 {
         let line = page.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(' '));
         line.unwrap_or_else(|| panic!("{name} is not in\n{page}")).parse().unwrap()
@@ -123,12 +129,11 @@ async fn a_registry_that_is_away_degrades_a_server(stage: &Stage) {
     assert_eq!(told(stage, "/healthz").await.0, 503);
     assert_eq!(told(stage, "/livez").await.0, 200);
     let page = page(stage, &root).await;
-    for line in [
+    let lines = [
         "clockwright_registry_session{registry=\"far\",state=\"away\"} 1",
         "clockwright_mirror_state{project=\"remote\",state=\"away\"} 1",
-    ] {
-        assert!(page.lines().any(|there| there == line), "{line} is not in\n{page}");
-    }
+    ];
+    are_lines(&page, &lines);
     stage.far.store(true, std::sync::atomic::Ordering::SeqCst);
     soon("it is well again when that is back", async || told(stage, "/healthz").await.0 == 200).await;
 }
@@ -156,8 +161,12 @@ async fn found(stage: &Stage, who: &Caller) -> Vec<(String, String)> {
     pairs.filter(|(code, _)| code != "clock-skew").collect()
 }
 
-fn has(found: &[(String, String)], code: &str, place: &str) -> bool {
-    found.iter().any(|(there, at)| (there.as_str(), at.as_str()) == (code, place))
+#[track_caller]
+fn are_found(told: &[(String, String)], wanted: &[(&str, &str)]) {
+    for (code, place) in wanted {
+        let is_told = told.iter().any(|(there, at)| (there.as_str(), at.as_str()) == (*code, *place));
+        assert!(is_told, "{code} at {place} is not in {told:?}");
+    }
 }
 
 async fn a_doctor_names_what_is_wrong_where_and_what_to_do(stage: &Stage) {
@@ -180,27 +189,18 @@ async fn a_doctor_names_what_is_wrong_where_and_what_to_do(stage: &Stage) {
     let project = json!({ "name": "remote", "registry": "far", "namespace": "remote" });
     stage.post(&root, "/projects", project).await.is(201);
     stage.patch(&root.at(1), "/projects/remote", json!({ "codeEdit": true })).await.is(200);
-    let row = |id: &str, version: &str| ServerRow {
-        id: id.into(),
-        host: "h".into(),
-        address: "a".into(),
-        version: version.into(),
-        started: stage.app.now(),
-        seen: stage.app.now(),
-    };
     for (id, version) in [("one", "1.0.0"), ("two", "2.0.0")] {
-        stage.app.store.server_seen(&row(id, version)).await.unwrap();
+        let row = ServerRow { version: version.into(), ..server(id, stage.app.now()) };
+        stage.app.store.server_seen(&row).await.unwrap();
     }
-    let told = found(stage, &root).await;
-    for (code, place) in [
+    let wanted = [
         ("token-ends-soon", "root"),
         ("registry-away", "far"),
         ("code-edit", "remote"),
         ("versions-differ", "servers"),
         ("nobody-leads", "servers"),
-    ] {
-        assert!(has(&told, code, place), "{code} at {place} is not in {told:?}");
-    }
+    ];
+    are_found(&found(stage, &root).await, &wanted);
     let viewer = stage.somebody(&root, "lina", Some("viewer")).await;
     stage.get(&viewer, "/system/doctor").await.refused("not-allowed");
 
@@ -267,21 +267,17 @@ async fn a_doctor_looks_into_the_namespaces_of_projects(stage: &Stage) {
     let made = control::make(outside.as_ref(), &taken, &theirs).await;
     made.unwrap();
     stage.app.store.set_control(stage.app.catalogue.project("billing").unwrap().id, 1_000).await.unwrap();
-    let told = found(stage, &root).await;
-    for (code, place) in [
+    let wanted = [
         ("running-of-the-dead", "billing"),
         ("hosts-forgotten", "billing"),
         ("registry-regressed", "billing"),
         ("registry-of-another-plane", "taken"),
-    ] {
-        assert!(has(&told, code, place), "{code} at {place} is not in {told:?}");
-    }
+    ];
+    are_found(&found(stage, &root).await, &wanted);
 
     // A namespace that cannot be read hides no other.
     let told = found(&stage.with_fault(Closed).await, &root).await;
-    for (code, place) in [("not-looked-at", "taken"), ("hosts-forgotten", "billing")] {
-        assert!(has(&told, code, place), "{code} at {place} is not in {told:?}");
-    }
+    are_found(&told, &[("not-looked-at", "taken"), ("hosts-forgotten", "billing")]);
 }
 
 /// A namespace of which the server may not read what it keeps there.
@@ -296,14 +292,7 @@ impl Fault for Closed {
 
 async fn the_servers_and_the_configuration_are_told_to_administrators(stage: &Stage) {
     let root = stage.admin().await;
-    let row = ServerRow {
-        id: stage.app.id.clone(),
-        host: "here".into(),
-        address: stage.app.config.public_url.clone(),
-        version: "0.1.0".into(),
-        started: stage.app.now(),
-        seen: stage.app.now(),
-    };
+    let row = ServerRow { host: "here".into(), ..server(&stage.app.id, stage.app.now()) };
     stage.app.store.server_seen(&row).await.unwrap();
     let system = stage.get(&root, "/system").await.is(200);
     let server = &system["servers"][0];
@@ -320,18 +309,6 @@ async fn the_servers_and_the_configuration_are_told_to_administrators(stage: &St
     let viewer = stage.somebody(&root, "lina", Some("viewer")).await;
     for path in ["/system", "/system/config"] {
         stage.get(&viewer, path).await.refused("not-allowed");
-    }
-}
-
-fn record(action: &'static str, project: i64, target: Target) -> Record {
-    Record {
-        action,
-        project,
-        target,
-        outcome: Outcome::Done,
-        code: "",
-        changes: Value::Null,
-        reason: String::new(),
     }
 }
 

@@ -1,12 +1,13 @@
 //! Jobs files: exported, planned, applied; who owns a job; and settings that are looked at before they are saved.
 
 use crate::fleet::{Fleet, HERE, THERE};
-use crate::stage::{Caller, Reply, Stage, on_each_database};
+use crate::stage::{Caller, Reply, Stage, on_each_database, record};
 use crate::sync::{Closed, stranger};
 use clockwright_fleet::Layout;
 use clockwright_fleet::keys::{Key, Keys};
 use clockwright_model::JobName;
 use clockwright_registry::{ConnectOptions, Op, Registry};
+use clockwright_server::decide::chain::{Actor, Target};
 use clockwright_server::mirror;
 use clockwright_testkit::patience::soon;
 use http::Method;
@@ -473,11 +474,7 @@ async fn an_apply_of_more_than_one_transaction_stops_where_somebody_was_faster_a
     // Another server makes one of the second transaction, which this one has not seen when it draws its plan.
     let another = stage.another().await;
     let project = another.catalogue.project("billing").unwrap();
-    let mut change = another
-        .store
-        .begin(clockwright_server::decide::chain::Actor::server("test"), another.now())
-        .await
-        .unwrap();
+    let mut change = another.store.begin(Actor::server("test"), another.now()).await.unwrap();
     let name = JobName::new("job-510").unwrap();
     let settings =
         clockwright_model::JobSettings::new(name, clockwright_model::JobKind::Simple, "0 0 1 * * ?", 1);
@@ -486,19 +483,8 @@ async fn an_apply_of_more_than_one_transaction_stops_where_somebody_was_faster_a
         .await
         .unwrap();
     // Its record names no job, so that the catalogue does not load it: as if it came a moment later.
-    change.record(clockwright_server::decide::chain::Record {
-        action: "test",
-        project: project.id,
-        target: clockwright_server::decide::chain::Target {
-            kind: "test",
-            id: made.id.to_string(),
-            name: String::new(),
-        },
-        outcome: clockwright_server::decide::chain::Outcome::Done,
-        code: "",
-        changes: json!(null),
-        reason: String::new(),
-    });
+    let target = Target { kind: "test", id: made.id.to_string(), name: String::new() };
+    change.record(record("test", project.id, target));
     change.commit().await.unwrap();
     let stopped = apply(stage, &root, "", &all(1)).await.refused("plan-stale");
     assert_eq!((&stopped["job"], &stopped["applied"]), (&json!("job-510"), &json!(500)), "{stopped:#}");
@@ -507,24 +493,9 @@ async fn an_apply_of_more_than_one_transaction_stops_where_somebody_was_faster_a
         stage.get(&root, &format!("{P}/jobs?limit=1")).await.is(200)["count"] == 500
     })
     .await;
-    let mut change = another
-        .store
-        .begin(clockwright_server::decide::chain::Actor::server("test"), another.now())
-        .await
-        .unwrap();
-    change.record(clockwright_server::decide::chain::Record {
-        action: "test",
-        project: project.id,
-        target: clockwright_server::decide::chain::Target {
-            kind: "job",
-            id: made.id.to_string(),
-            name: "job-510".into(),
-        },
-        outcome: clockwright_server::decide::chain::Outcome::Done,
-        code: "",
-        changes: json!(null),
-        reason: String::new(),
-    });
+    let mut change = another.store.begin(Actor::server("test"), another.now()).await.unwrap();
+    let target = Target { kind: "job", id: made.id.to_string(), name: "job-510".into() };
+    change.record(record("test", project.id, target));
     let seq = change.commit().await.unwrap();
     stage.app.catalogue.reached(seq).await;
     let done = apply(stage, &root, "&takeOver=true", &all(1)).await.is(200);

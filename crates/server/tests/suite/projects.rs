@@ -1,7 +1,7 @@
 //! Projects, members, the journal.
 
-use crate::stage::{Caller, Stage, on_each_database};
-use clockwright_server::decide::chain::{Actor, Outcome, Record, Target};
+use crate::stage::{Caller, Stage, on_each_database, record};
+use clockwright_server::decide::chain::{Actor, Target};
 use serde_json::{Value, json};
 use std::sync::Arc;
 
@@ -113,15 +113,7 @@ async fn s35_many_writers_leave_no_gap_in_the_journal(stage: &Stage) {
             for turn in 0..5 {
                 let mut change = app.store.begin(Actor::server(format!("w{writer}")), turn).await.unwrap();
                 let target = Target { kind: "test", id: String::new(), name: format!("{writer}/{turn}") };
-                let record = Record {
-                    action: "test",
-                    project: 0,
-                    target,
-                    outcome: Outcome::Done,
-                    code: "",
-                    changes: Value::Null,
-                    reason: String::new(),
-                };
+                let record = record("test", 0, target);
                 change.record(record.clone());
                 change.record(record);
                 change.commit().await.unwrap();

@@ -6,6 +6,7 @@ use clockwright_registry::{Connect, ConnectOptions, Embedded, Error, SharedRegis
 use clockwright_registry_zookeeper::{Options, ZooKeeper};
 use clockwright_server::app::{App, Clock};
 use clockwright_server::config::Config;
+use clockwright_server::decide::chain::{Outcome, Record, Target};
 use clockwright_server::registries::{Registries, Source};
 use clockwright_server::sealing;
 use clockwright_server::store::{ServerRow, Store};
@@ -32,28 +33,33 @@ pub(crate) enum On {
 
 /// Makes of each async function that takes a stage a test on each database.
 macro_rules! on_each_database {
-    ($($name:ident)*) => { $(
+    ($($name:ident)*) => {
+        $( crate::stage::on_databases! { $name: on_sqlite Sqlite, on_postgres Postgres, on_mariadb MariaDb } )*
+    };
+}
+
+/// As [`on_each_database`], on those that several servers write at a time.
+macro_rules! on_each_shared_database {
+    ($($name:ident)*) => {
+        $( crate::stage::on_databases! { $name: on_postgres Postgres, on_mariadb MariaDb } )*
+    };
+}
+
+macro_rules! on_databases {
+    ($name:ident: $($test:ident $on:ident),*) => {
         mod $name {
             use crate::stage::{On, Stage};
 
-            #[tokio::test(flavor = "multi_thread")]
-            async fn on_sqlite() {
-                super::$name(&Stage::new(On::Sqlite).await).await;
-            }
-
-            #[tokio::test(flavor = "multi_thread")]
-            async fn on_postgres() {
-                super::$name(&Stage::new(On::Postgres).await).await;
-            }
-
-            #[tokio::test(flavor = "multi_thread")]
-            async fn on_mariadb() {
-                super::$name(&Stage::new(On::MariaDb).await).await;
-            }
+            $(
+                #[tokio::test(flavor = "multi_thread")]
+                async fn $test() {
+                    super::$name(&Stage::new(On::$on).await).await;
+                }
+            )*
         }
-    )* };
+    };
 }
-pub(crate) use on_each_database;
+pub(crate) use {on_databases, on_each_database, on_each_shared_database};
 
 pub(crate) struct Stage {
     pub(crate) app: Arc<App>,
@@ -170,9 +176,7 @@ impl Stage {
         clockwright_server::backup::restore(&store, backup, self.app.now()).await.unwrap();
         store.close().await;
         let app = open(&address, &self.config, &self.registry, &self.far, &self.time).await;
-        let router = clockwright_server::http::service(Arc::clone(&app));
-        let (registry, far, time) = (self.registry.clone(), Arc::clone(&self.far), Arc::clone(&self.time));
-        Self { app, registry, far, router, time, config: self.config.clone(), address, _folder: folder }
+        Self { address, _folder: folder, ..self.around(app) }
     }
 
     /// Where the database is.
@@ -200,15 +204,7 @@ impl Stage {
 
     /// This server says that it is there.
     pub(crate) async fn lives(app: &App) {
-        let row = ServerRow {
-            id: app.id.clone(),
-            host: String::new(),
-            address: String::new(),
-            version: String::new(),
-            started: app.now(),
-            seen: app.now(),
-        };
-        app.store.server_seen(&row).await.unwrap();
+        app.store.server_seen(&server(&app.id, app.now())).await.unwrap();
     }
 
     /// Somebody who signs in by the password of all, on this server.
@@ -277,12 +273,11 @@ impl Stage {
 
     /// Uses a link up with the usual password.
     pub(crate) async fn open_link(&self, url: &str, login: Option<&str>) -> Caller {
-        let (_, token) = url.split_once('#').unwrap();
         let body = match login {
             Some(login) => json!({ "login": login, "password": PASSWORD }),
             None => json!({ "password": PASSWORD }),
         };
-        let reply = self.post(&Caller::default(), &format!("/links/{token}"), body).await;
+        let reply = self.post(&Caller::default(), &link_path(url), body).await;
         reply.is(200);
         Caller::of_cookie(&reply)
     }
@@ -365,6 +360,50 @@ impl Stage {
     }
 }
 
+/// Where a link is used up.
+pub(crate) fn link_path(url: &str) -> String {
+    let (_, secret) = url.split_once('#').unwrap();
+    format!("/links/{secret}")
+}
+
+/// A record of a change that was made, and nothing more.
+pub(crate) fn record(action: &'static str, project: i64, target: Target) -> Record {
+    Record {
+        action,
+        project,
+        target,
+        outcome: Outcome::Done,
+        code: "",
+        changes: Value::Null,
+        reason: String::new(),
+    }
+}
+
+/// A server that began at this time, and was seen then.
+pub(crate) fn server(id: &str, at: Millis) -> ServerRow {
+    ServerRow {
+        id: id.to_owned(),
+        host: "host".to_owned(),
+        address: "http://host".to_owned(),
+        version: "1".to_owned(),
+        started: at,
+        seen: at,
+    }
+}
+
+/// The way to a registry, while it is there.
+pub(crate) fn way(registry: &Embedded, is_there: &Arc<AtomicBool>) -> Connect {
+    let (registry, is_there) = (registry.clone(), Arc::clone(is_there));
+    Arc::new(move || {
+        let session = if is_there.load(Ordering::SeqCst) {
+            registry.connect(ConnectOptions::default())
+        } else {
+            Err(Error::Unavailable("far away".into()))
+        };
+        Box::pin(async move { Ok(session? as SharedRegistry) })
+    })
+}
+
 async fn address(on: On, folder: &std::path::Path) -> String {
     match on {
         On::Sqlite => format!("sqlite:{}", folder.join("control.db").display()),
@@ -380,20 +419,9 @@ async fn open(
     far: &Arc<AtomicBool>,
     time: &Arc<AtomicI64>,
 ) -> Arc<App> {
-    let source = |reached: Arc<AtomicBool>| {
-        let registry = registry.clone();
-        let connect: Connect = Arc::new(move || {
-            let session = if reached.load(Ordering::SeqCst) {
-                registry.connect(ConnectOptions::default())
-            } else {
-                Err(Error::Unavailable("far away".into()))
-            };
-            Box::pin(async move { Ok(session? as SharedRegistry) })
-        });
-        Source { connect, credential: false }
-    };
-    let near = source(Arc::new(AtomicBool::new(true)));
-    app(address, config, [("home", near), ("far", source(Arc::clone(far)))].into(), time).await
+    let source = |is_there| Source { connect: way(registry, is_there), credential: false };
+    let sources = [("home", source(&Arc::new(AtomicBool::new(true)))), ("far", source(far))];
+    app(address, config, sources.into(), time).await
 }
 
 async fn app(
@@ -411,13 +439,13 @@ async fn app(
 }
 
 impl Caller {
-    /// Whoever has the session that a reply began.
     /// A request of theirs.
     fn request(&self, method: Method, path: &str) -> http::request::Builder {
         let request = Request::builder().method(method).uri(path);
         self.headers.iter().fold(request, |request, (name, value)| request.header(name, value))
     }
 
+    /// Whoever has the session that a reply began.
     pub(crate) fn of_cookie(reply: &Reply) -> Self {
         let cookie = reply.headers["set-cookie"].to_str().unwrap();
         Self::default()

@@ -1,10 +1,10 @@
 //! The live stream: what is told, to whom, and where it goes on.
 
-use crate::stage::{Caller, Listening, Stage, on_each_database};
+use crate::stage::{Caller, Listening, Stage, on_each_database, record};
 use clockwright_fleet::keys::{Key, Keys};
 use clockwright_model::JobName;
 use clockwright_registry::{ConnectOptions, Op, Registry};
-use clockwright_server::decide::chain::{Actor, Outcome, Record, Target};
+use clockwright_server::decide::chain::{Actor, Target};
 use clockwright_server::mirror;
 use clockwright_testkit::patience::soon;
 use serde_json::{Value, json};
@@ -85,15 +85,8 @@ async fn a_number_that_is_none_or_too_much_that_was_missed_has_the_page_loaded_a
     let mut slow = listen(stage, &root, "/stream?kinds=journal").await;
     let mut change = stage.app.begin_as(Actor::server("test")).await.unwrap();
     for number in 0..300 {
-        change.record(Record {
-            action: "test.flood",
-            project: 0,
-            target: Target { kind: "test", id: number.to_string(), name: String::new() },
-            outcome: Outcome::Done,
-            code: "",
-            changes: Value::Null,
-            reason: String::new(),
-        });
+        let target = Target { kind: "test", id: number.to_string(), name: String::new() };
+        change.record(record("test.flood", 0, target));
     }
     let mut records = stage.app.catalogue.records();
     let seq = stage.app.commit(change).await.unwrap();

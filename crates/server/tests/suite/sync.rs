@@ -1,12 +1,12 @@
 //! The registry follows what is saved, and what others write there is seen, kept, and put right.
 
-use crate::stage::{Caller, Stage, on_each_database};
+use crate::stage::{Caller, Stage, on_each_database, record};
 use clockwright_fleet::Layout;
 use clockwright_fleet::keys::{Key, Keys};
 use clockwright_model::JobName;
 use clockwright_registry::{ConnectOptions, Op, Path, Registry};
 use clockwright_server::chores::lead::Lead;
-use clockwright_server::decide::chain::{Actor, Outcome, Record, Target};
+use clockwright_server::decide::chain::{Actor, Target};
 use clockwright_server::store::{NewJob, ProjectRow, SyncState};
 use clockwright_server::sync;
 use clockwright_testkit::faulty::Fault;
@@ -239,15 +239,8 @@ async fn save_and_die(stage: &Stage, project: &ProjectRow, cron: &str) -> i64 {
     let mut change = stage.app.store.begin(Actor::server("test"), stage.app.now()).await.unwrap();
     let saved = change.update_job(&job, &NewJob::adopted(&job, settings, String::new())).await.unwrap();
     assert_eq!(saved.unwrap().version, 2);
-    change.record(Record {
-        action: "job.update",
-        project: project.id,
-        target: Target { kind: "job", id: job.id.to_string(), name: job.name.clone() },
-        outcome: Outcome::Done,
-        code: "",
-        changes: Value::Null,
-        reason: String::new(),
-    });
+    let target = Target { kind: "job", id: job.id.to_string(), name: job.name.clone() };
+    change.record(record("job.update", project.id, target));
     let seq = change.commit().await.unwrap();
     stage.app.changed();
     stage.app.catalogue.reached(seq).await;

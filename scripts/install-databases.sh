@@ -19,16 +19,6 @@ instead="install the servers by hand and name the folders of their programs in C
 # shellcheck source=scripts/apt.sh
 . "$(dirname "$0")/apt.sh"
 
-# Debian asks this program before it starts or restarts a service; 101 means no. One that is there already stays.
-policy=/usr/sbin/policy-rc.d
-made=
-undo() { [ -z "$made" ] || $as_root rm -f "$policy"; }
-trap undo EXIT
-if [ ! -e "$policy" ]; then
-    made=yes
-    printf '#!/bin/sh\nexit 101\n' | $as_root tee "$policy" >/dev/null
-    $as_root chmod 755 "$policy"
-fi
 case "$wanted" in
 *postgresql*)
     if [ ! -e /etc/postgresql-common/createcluster.conf ]; then
@@ -38,11 +28,5 @@ case "$wanted" in
     ;;
 esac
 
-echo "installing (with what they depend on):$wanted"
-export DEBIAN_FRONTEND=noninteractive
-$as_root apt-get update -qq
-# shellcheck disable=SC2086  # the list is meant to be split into words
-$as_root apt-get install -y -qq --no-install-recommends -o Dpkg::Options::=--force-confold $wanted >/dev/null
+install_wanted -o Dpkg::Options::=--force-confold
 [ -n "$(postgres)" ] && [ -n "$(mariadb)" ] || { echo "installed, but a server is still missing" >&2; exit 1; }
-# shellcheck disable=SC2086
-dpkg-query -W -f 'installed: ${Package} ${Version}\n' $wanted

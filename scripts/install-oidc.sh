@@ -9,13 +9,9 @@ here="$(dirname "$0")/oidc"
 wanted=
 command -v node >/dev/null && command -v npm >/dev/null || wanted="nodejs npm"
 if [ -n "$wanted" ]; then
-    found=
     instead="put Node.js 18 or later and npm into PATH"
     # shellcheck source=scripts/apt.sh
     . "$(dirname "$0")/apt.sh"
-    export DEBIAN_FRONTEND=noninteractive
-    $as_root apt-get update -qq
-    # shellcheck disable=SC2086  # the list is meant to be split into words
-    $as_root apt-get install -y -qq --no-install-recommends $wanted >/dev/null
+    install_wanted
 fi
 [ -d "$here/node_modules/oidc-provider" ] || (cd "$here" && npm ci --no-audit --no-fund --loglevel=error)

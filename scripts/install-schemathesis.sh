@@ -9,14 +9,10 @@ here="$(dirname "$0")/schemathesis"
 wanted=
 python3 -c 'import ensurepip, venv' 2>/dev/null || wanted="python3 python3-venv"
 if [ -n "$wanted" ]; then
-    found=
     instead="put Python 3.10 or later, with venv, into PATH"
     # shellcheck source=scripts/apt.sh
     . "$(dirname "$0")/apt.sh"
-    export DEBIAN_FRONTEND=noninteractive
-    $as_root apt-get update -qq
-    # shellcheck disable=SC2086  # the list is meant to be split into words
-    $as_root apt-get install -y -qq --no-install-recommends $wanted >/dev/null
+    install_wanted
 fi
 cmp -s "$here/requirements.txt" "$here/venv/installed.txt" || {
     python3 -m venv --clear "$here/venv"

@@ -16,10 +16,5 @@ instead="put ZooKeeper's jars anywhere and name them in CLOCKWRIGHT_ZOOKEEPER_CL
 # shellcheck source=scripts/apt.sh
 . "$(dirname "$0")/apt.sh"
 
-echo "installing (with what they depend on): $wanted"
-export DEBIAN_FRONTEND=noninteractive
-$as_root apt-get update -qq
-# shellcheck disable=SC2086  # the list is meant to be split into words
-$as_root apt-get install -y -qq --no-install-recommends $wanted >/dev/null
+install_wanted
 [ -e "$jar" ] || { echo "installed, but $jar is still missing" >&2; exit 1; }
-dpkg-query -W -f 'installed: ${Package} ${Version}\n' zookeeper libzookeeper-java

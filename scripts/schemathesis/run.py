@@ -66,6 +66,15 @@ class Server:
         self.cookie = ""
 
     def __enter__(self):
+        try:
+            self.begin()
+        except BaseException:
+            self.process.kill()
+            raise
+        return self
+
+    def begin(self):
+        """Waits until it serves, and lets the first administrator in."""
         deadline = time.monotonic() + 60
         while "serving at" not in self.talk.read_text():
             if time.monotonic() > deadline or self.process.poll() is not None:
@@ -73,11 +82,14 @@ class Server:
             time.sleep(0.05)
         secret = re.search(r"/setup#(\S+)", self.talk.read_text())[1]
         self.ask("POST", f"/links/{secret}", {"login": "root", "password": PASSWORD})
-        return self
 
     def __exit__(self, *_):
         self.process.terminate()
-        self.process.wait()
+        try:
+            self.process.wait(timeout=60)
+        except subprocess.TimeoutExpired:
+            self.process.kill()
+            raise SystemExit(f"the server does not end:\n{self.talk.read_text()}")
 
     def ask(self, method, path, body):
         request = urllib.request.Request(f"{self.url}/api/v1{path}", json.dumps(body).encode(), method=method)
@@ -85,7 +97,7 @@ class Server:
         request.add_header("sec-fetch-site", "same-origin")
         if self.cookie:
             request.add_header("cookie", self.cookie)
-        with urllib.request.urlopen(request) as answer:
+        with urllib.request.urlopen(request, timeout=60) as answer:
             if set_cookie := answer.headers.get("set-cookie"):
                 self.cookie = set_cookie.split(";")[0]
             return json.load(answer)
@@ -106,7 +118,7 @@ class Server:
         return made["secret"]
 
     def document(self):
-        with urllib.request.urlopen(f"{self.url}/openapi.json") as answer:
+        with urllib.request.urlopen(f"{self.url}/openapi.json", timeout=60) as answer:
             return json.load(answer)
 
 

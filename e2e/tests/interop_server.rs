@@ -30,11 +30,6 @@ fn stage(name: &str, generation: Generation) -> Stage {
     Stage::new(&name, Setup { generation, items: 4, ..Setup::default() })
 }
 
-/// The only host of the job's instances.
-fn host(stage: &Stage) -> String {
-    stage.instances()[0].split("@-@").next().unwrap().to_owned()
-}
-
 fn says(stage: &Stage, node: &str) -> Option<String> {
     stage.servers.get(&stage.at(node)).map(|data| String::from_utf8(data).unwrap())
 }
@@ -60,7 +55,8 @@ fn a_disable_outlives_a_restart(generation: Generation) {
     let stage = stage("restart", generation);
     let java = stage.java("J0");
     let plane = Plane::attach(&stage);
-    let (ip, at) = (host(&stage), format!("servers/{}", host(&stage)));
+    let ip = stage.host();
+    let at = format!("servers/{ip}");
     stage.servers.create(&stage.at(&format!("servers/{ELSEWHERE}")), enabled(&stage).as_bytes());
     for ip in [&ip, ELSEWHERE] {
         assert_eq!(plane.operate(JOB, "disable", json!({ "host": ip }))["state"], "done");

@@ -1,7 +1,7 @@
 //! Whoever asks a control server, as a careful program does: what nobody knows the end of is sent again with the same key.
 
 use reqwest::Method;
-use serde_json::Value;
+use serde_json::{Value, json};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
 use std::time::{Duration, Instant};
@@ -9,6 +9,7 @@ use std::time::{Duration, Instant};
 /// How long a request is sent again at most: longer than any takeover, and than the time after which an operation is taken for left.
 const PATIENCE: Duration = Duration::from_secs(90);
 const AGAIN: Duration = Duration::from_millis(200);
+const PASSWORD: &str = "correct horse battery staple";
 
 /// Somebody who asks.
 #[derive(Debug, Clone)]
@@ -62,6 +63,23 @@ impl Client {
         let http = reqwest::Client::builder().timeout(Duration::from_secs(45)).no_proxy().build();
         let seen = Arc::new(AtomicI64::new(seen));
         Self { base: base.to_owned(), who, seen, http: http.expect("a client can be made") }
+    }
+
+    /// The first administrator, who comes in by the link that a server printed: `secret` is its end. `base` is as for [`new`](Self::new).
+    ///
+    /// # Panics
+    /// When the link lets nobody in.
+    pub async fn first_administrator(base: &str, secret: &str) -> Self {
+        let nobody = Self::new(base, Vec::new(), 0);
+        let me = json!({ "login": "root", "password": PASSWORD });
+        let asked = nobody.http.post(format!("{base}/api/v1/links/{secret}")).json(&me).send().await;
+        let answer = asked.expect("the server answers");
+        let header = |name| answer.headers().get(name).and_then(|value| value.to_str().ok());
+        let seen = header("clockwright-seq").and_then(|seq| seq.parse().ok());
+        let cookie = header("set-cookie").and_then(|cookie| cookie.split(';').next());
+        let cookie = cookie.expect("somebody is signed in").to_owned();
+        let who = vec![("cookie", cookie), ("sec-fetch-site", "same-origin".to_owned())];
+        Self::new(base, who, seen.expect("the answer says what was made"))
     }
 
     /// The greatest number of the journal that it was told.

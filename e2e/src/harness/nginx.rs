@@ -1,12 +1,15 @@
 //! A private nginx in front of servers, with the rules that are handed out for it.
 
-use super::{Node, Scene, eventually};
+use super::{Node, Scene};
 use std::net::TcpStream;
 use std::path::Path;
 use std::time::Duration;
 
 /// What is handed out, and used here but for its addresses.
 const CONFIG: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../packaging/compose/nginx.conf");
+
+/// Where Debian has it, which is not in everybody's PATH.
+const DEBIAN: &str = "/usr/sbin/nginx";
 
 /// A running nginx; killed when dropped.
 #[derive(Debug)]
@@ -46,10 +49,10 @@ impl Nginx {
         let file = folder.join("nginx.conf");
         std::fs::write(&file, text).expect("the scene's folder can be written");
         let file = file.display().to_string();
-        let node = scene.start("nginx", Path::new("nginx"), &["-e", "stderr", "-c", &file]);
-        eventually(Duration::from_secs(20), "nginx listens (Debian package nginx-light)", || {
-            TcpStream::connect(address).is_ok()
-        });
+        let program = Path::new(if Path::new(DEBIAN).exists() { DEBIAN } else { "nginx" });
+        let mut node = scene.start("nginx", program, &["-e", "stderr", "-c", &file]);
+        let listens = "it listens (Debian package nginx-light)";
+        node.until(Duration::from_secs(20), listens, |_| TcpStream::connect(address).is_ok());
         Self { address: address.to_owned(), _node: node }
     }
 

@@ -1,6 +1,6 @@
 //! One process that is an instance: `clockwright node`, or a program of its own.
 
-use super::{eventually, kill, pid_of};
+use super::{eventually, eventually_or, kill, pid_of};
 use rustix::process::Signal;
 use std::fs::File;
 use std::os::unix::process::CommandExt as _;
@@ -75,6 +75,26 @@ impl Node {
             self.status = self.child.try_wait().expect("our own child can be waited for");
         }
         self.status
+    }
+
+    /// Waits until something holds that needs it to run.
+    ///
+    /// # Panics
+    /// When that does not hold in time, or the node ends before; with what it said.
+    #[track_caller]
+    pub fn until(&mut self, patience: Duration, what: &str, mut condition: impl FnMut(&Self) -> bool) {
+        let (name, talk) = (self.name.clone(), self.talk.clone());
+        let said = || std::fs::read_to_string(&talk).unwrap_or_default();
+        let holds = || {
+            // Asked first: whatever it did before its end can be seen then.
+            let ended = self.status();
+            let holds = condition(self);
+            if let Some(status) = ended.filter(|_| !holds) {
+                panic!("{name} ended ({status}) before {what}; it said:\n{}", said());
+            }
+            holds
+        };
+        eventually_or(patience, holds, || format!("{name}: {what}; it said:\n{}", said()));
     }
 
     /// Waits for its end.

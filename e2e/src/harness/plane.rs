@@ -1,17 +1,16 @@
 //! Two control servers behind nginx, with the database and the registry that they share.
 
-use super::{Client, Link, Nginx, Node, Scene, Servers, eventually, eventually_or};
+use super::{Client, Link, Nginx, Node, Scene, Servers, eventually};
 use clockwright_server::fail::{Point, STOP};
 use clockwright_testkit::sql::{Kind, SqlServer, USER};
 use clockwright_testkit::zookeeper::Config;
 use serde_json::json;
 use sqlx::{AssertSqlSafe, Connection as _, PgConnection};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU16, Ordering};
 use std::time::{Duration, Instant};
 use tokio::runtime::Runtime;
 
-const PASSWORD: &str = "correct horse battery staple";
 /// How long anything may take that is not measured.
 const PATIENCE: Duration = Duration::from_secs(90);
 
@@ -141,8 +140,7 @@ impl Plane {
                 ),
             );
             let failpoint = scene.dir().join(format!("{name}.failpoint"));
-            let node = scene.server(&format!("{name}-1"), &config, &failpoint);
-            serves(&node);
+            let node = serving(&scene, &format!("{name}-1"), &config, &failpoint);
             Desk { name, config, failpoint, link: Link::to(&listen), node, lives: 1 }
         });
         let links = desks.each_ref().map(|desk| desk.link.address());
@@ -151,7 +149,7 @@ impl Plane {
         let talk = desks.each_ref().map(|desk| desk.node.talk()).concat();
         let secret = talk.split_once("/setup#").and_then(|(_, rest)| rest.split_whitespace().next());
         let secret = secret.expect("a server prints a link while nobody is there");
-        let root = runtime.block_on(first_administrator(&front, secret));
+        let root = runtime.block_on(Client::first_administrator(&front, secret));
         let plane = Self { desks, registry, sql, database, root, nginx, scene, runtime };
         let _made = plane.wait(plane.root.post("make", "/projects", &json!({ "name": "billing" }))).is(201);
         plane
@@ -241,19 +239,19 @@ impl Plane {
     pub fn restart(&mut self, desk: usize) {
         let desk = &mut self.desks[desk];
         desk.lives += 1;
-        desk.node =
-            self.scene.server(&format!("{}-{}", desk.name, desk.lives), &desk.config, &desk.failpoint);
-        serves(&desk.node);
+        let name = format!("{}-{}", desk.name, desk.lives);
+        desk.node = serving(&self.scene, &name, &desk.config, &desk.failpoint);
     }
 
     /// Runs statements as the database's owner.
     ///
     /// # Panics
     /// When they are refused.
-    pub fn sql(&self, statements: &'static str) {
+    pub fn sql(&self, statements: &str) {
         self.wait(async {
-            let mut connection = PgConnection::connect(&self.database).await.expect("the database answers");
-            sqlx::raw_sql(statements).execute(&mut connection).await.expect("it is carried out");
+            let statements = sqlx::raw_sql(AssertSqlSafe(statements.to_owned()));
+            let done = statements.execute(&mut self.connection().await).await;
+            done.expect("it is carried out");
         });
     }
 
@@ -264,8 +262,8 @@ impl Plane {
     #[must_use]
     pub fn number(&self, question: &'static str) -> i64 {
         self.wait(async {
-            let mut connection = PgConnection::connect(&self.database).await.expect("the database answers");
-            sqlx::query_scalar(question).fetch_one(&mut connection).await.expect("there is an answer")
+            let answer = sqlx::query_scalar(question).fetch_one(&mut self.connection().await).await;
+            answer.expect("there is an answer")
         })
     }
 
@@ -276,10 +274,13 @@ impl Plane {
     #[must_use]
     pub fn texts(&self, question: &str) -> Vec<String> {
         self.wait(async {
-            let mut connection = PgConnection::connect(&self.database).await.expect("the database answers");
-            let question = AssertSqlSafe(question.to_owned());
-            sqlx::query_scalar(question).fetch_all(&mut connection).await.expect("there is an answer")
+            let question = sqlx::query_scalar(AssertSqlSafe(question.to_owned()));
+            question.fetch_all(&mut self.connection().await).await.expect("there is an answer")
         })
+    }
+
+    async fn connection(&self) -> PgConnection {
+        PgConnection::connect(&self.database).await.expect("the database answers")
     }
 
     /// The path of a job's config in the registry.
@@ -297,21 +298,9 @@ fn own_address() -> String {
     format!("127.{}.{b}.{c}:{}", 64 | (a & 63), NEXT.fetch_add(1, Ordering::SeqCst))
 }
 
-fn serves(node: &Node) {
-    let missing = || format!("server {} does not serve; it said:\n{}", node.name(), node.talk());
-    eventually_or(PATIENCE, || node.talk().contains("serving at"), missing);
-}
-
-async fn first_administrator(front: &str, secret: &str) -> Client {
-    let me = json!({ "login": "root", "password": PASSWORD });
-    let http = reqwest::Client::builder().no_proxy().build().expect("a client can be made");
-    let asked = http.post(format!("{front}/api/v1/links/{secret}")).json(&me).send().await;
-    let answer = asked.expect("nginx answers");
-    let header = |name| answer.headers().get(name).and_then(|value| value.to_str().ok());
-    let seen =
-        header("clockwright-seq").and_then(|seq| seq.parse().ok()).expect("the answer says what was made");
-    let cookie = header("set-cookie");
-    let cookie =
-        cookie.and_then(|cookie| cookie.split(';').next()).expect("somebody is signed in").to_owned();
-    Client::new(front, vec![("cookie", cookie), ("sec-fetch-site", "same-origin".to_owned())], seen)
+/// Starts a server, and waits until it serves.
+fn serving(scene: &Scene, name: &str, config: &Path, failpoint: &Path) -> Node {
+    let mut node = scene.server(name, config, failpoint);
+    node.until(PATIENCE, "it serves", |node| node.talk().contains("serving at"));
+    node
 }

@@ -1,14 +1,8 @@
 //! What happens between clients and servers: nginx sends requests again that were carried out, and answers break off.
 
+use super::database::{be_quick, be_slow};
 use super::load::{Load, judge};
 use clockwright_e2e::harness::{Plane, Setup, now, pass_time};
-
-/// Each change takes longer than the nginx of this scenario waits.
-const SLOW: &str = "
-    CREATE FUNCTION be_slow() RETURNS TRIGGER LANGUAGE plpgsql AS 'BEGIN PERFORM pg_sleep(1.3); RETURN NULL; END';
-    CREATE CONSTRAINT TRIGGER slow AFTER UPDATE OF hash ON CLOCKWRIGHT_HEAD
-        DEFERRABLE INITIALLY DEFERRED FOR EACH ROW EXECUTE FUNCTION be_slow()";
-const QUICK: &str = "DROP FUNCTION be_slow() CASCADE";
 
 #[test]
 #[ignore = "part of make test-faults"]
@@ -22,9 +16,10 @@ fn requests_that_nginx_sends_to_both_servers_and_answers_that_break_off_change_t
     let _leads = plane.leader();
     let load = Load::start(&plane, false);
     load.goes_on();
-    plane.sql(SLOW);
+    // Longer than this nginx waits.
+    be_slow(&plane, 1.3);
     load.goes_on();
-    plane.sql(QUICK);
+    be_quick(&plane);
     for round in 0..10 {
         let link = &plane.desks[round % 2].link;
         link.cut();

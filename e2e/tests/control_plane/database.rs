@@ -3,12 +3,20 @@
 use super::load::{Load, judge};
 use clockwright_e2e::harness::{Plane, Setup, now, pass_time};
 
-/// Each commit of a change takes a second more.
-const SLOW: &str = "
-    CREATE FUNCTION be_slow() RETURNS TRIGGER LANGUAGE plpgsql AS 'BEGIN PERFORM pg_sleep(1); RETURN NULL; END';
-    CREATE CONSTRAINT TRIGGER slow AFTER UPDATE OF hash ON CLOCKWRIGHT_HEAD
-        DEFERRABLE INITIALLY DEFERRED FOR EACH ROW EXECUTE FUNCTION be_slow()";
-const QUICK: &str = "DROP FUNCTION be_slow() CASCADE";
+/// Lets each commit of a change take so many seconds more.
+pub(crate) fn be_slow(plane: &Plane, seconds: f64) {
+    plane.sql(&format!(
+        "CREATE FUNCTION be_slow() RETURNS TRIGGER LANGUAGE plpgsql AS
+            'BEGIN PERFORM pg_sleep({seconds}); RETURN NULL; END';
+         CREATE CONSTRAINT TRIGGER slow AFTER UPDATE OF hash ON CLOCKWRIGHT_HEAD
+            DEFERRABLE INITIALLY DEFERRED FOR EACH ROW EXECUTE FUNCTION be_slow()"
+    ));
+}
+
+/// Ends that.
+pub(crate) fn be_quick(plane: &Plane) {
+    plane.sql("DROP FUNCTION be_slow() CASCADE");
+}
 
 /// Clients work before, while and after something befalls the database, and all that was acknowledged is there, once.
 fn survives(begin: impl FnOnce(&Plane), end: impl FnOnce(&Plane)) {
@@ -49,5 +57,5 @@ fn a_database_that_is_read_only_for_a_while_has_all_that_was_acknowledged_once()
 #[test]
 #[ignore = "part of make test-faults"]
 fn a_database_that_is_slow_to_commit_has_all_that_was_acknowledged_once() {
-    survives(|plane| plane.sql(SLOW), |plane| plane.sql(QUICK));
+    survives(|plane| be_slow(plane, 1.0), be_quick);
 }

@@ -1,15 +1,13 @@
 //! A server stands still (SIGSTOP) and goes on later.
 
 use super::PATIENCE;
+use super::jobs::{CRON, JOBS, config, disturb, job};
 use clockwright_e2e::harness::{Plane, Setup, eventually, now, pass_time};
 use clockwright_server::fail::Point;
 use clockwright_testkit::zookeeper::LoggedOp;
 use rustix::process::Signal;
-use serde_json::{Value, json};
+use serde_json::Value;
 use std::time::Instant;
-
-const JOBS: &str = "/projects/billing/jobs";
-const AS_SAVED: &str = "0 0 0 1 1 ? 2099";
 
 /// Notes who writes which table; of the term's row only what a term writes.
 const WITNESS: &str = "
@@ -23,25 +21,8 @@ const WITNESS: &str = "
         END LOOP;
     END $$";
 
-fn job(name: &str) -> Value {
-    let props = json!({ "script.command.line": "true" });
-    json!({ "name": name, "settings": { "elasticJobType": "SCRIPT", "cron": AS_SAVED, "props": props } })
-}
-
-/// Somebody else changes the configs of these jobs.
-fn edit(plane: &Plane, jobs: &[String]) {
-    for job in jobs {
-        let path = Plane::config_of(job);
-        let config = String::from_utf8(plane.registry.get(&path).unwrap()).unwrap();
-        plane.registry.set(&path, config.replace(AS_SAVED, "0 0 0 3 3 ? 2098").as_bytes());
-    }
-}
-
 fn are_repaired(plane: &Plane, jobs: &[String]) -> bool {
-    jobs.iter().all(|job| {
-        let config = plane.registry.get(&Plane::config_of(job)).unwrap();
-        String::from_utf8(config).unwrap().contains(AS_SAVED)
-    })
+    jobs.iter().all(|job| config(plane, job).contains(CRON))
 }
 
 #[test]
@@ -55,7 +36,7 @@ fn a_leader_that_stood_still_writes_nothing_of_its_term_when_it_goes_on() {
     plane.sql(WITNESS);
 
     // It is about to repair these when it stands still.
-    edit(&plane, &jobs);
+    jobs.iter().for_each(|job| disturb(&plane, job));
     let stopped = Instant::now();
     plane.desks[leader].node.signal(Signal::STOP);
     let took = plane.takeover(term, stopped);
@@ -64,7 +45,7 @@ fn a_leader_that_stood_still_writes_nothing_of_its_term_when_it_goes_on() {
 
     let last = plane.registry.transactions().last().unwrap().number;
     let seen = plane.number("SELECT COALESCE(MAX(n), 0) FROM seen");
-    edit(&plane, &jobs);
+    jobs.iter().for_each(|job| disturb(&plane, job));
     plane.desks[leader].node.signal(Signal::CONT);
     eventually(PATIENCE, "it knows that it leads no more", || plane.desks[leader].leads().is_none());
     eventually(PATIENCE, "the other one repairs again", || are_repaired(&plane, &jobs));

@@ -1,11 +1,11 @@
 //! A server dies (SIGKILL) between any two steps of what it does.
 
+use super::jobs::{JOBS, disturb, job};
 use super::load::{Load, judge, witness};
 use super::{PATIENCE, TAKEOVER};
 use clockwright_e2e::harness::{Plane, Setup, eventually};
 use clockwright_server::fail::Point;
 use rustix::process::Signal;
-use serde_json::json;
 use std::os::unix::process::ExitStatusExt as _;
 use std::time::{Duration, Instant};
 
@@ -27,10 +27,7 @@ fn wherever_a_leader_dies_nothing_is_lost_and_nothing_done_twice() {
 fn die_at(points: &[Point], limit: Duration) {
     let mut plane = Plane::start(&Setup { registries: 3, ..Setup::default() });
     let node = witness(&plane);
-    let made = json!({ "name": VICTIM, "settings": {
-        "elasticJobType": "SCRIPT", "cron": "0 0 0 1 1 ? 2099", "props": { "script.command.line": "true" }
-    } });
-    let _made = plane.wait(plane.root.post("victim", "/projects/billing/jobs", &made)).is(201);
+    let _made = plane.wait(plane.root.post(VICTIM, JOBS, &job(VICTIM))).is(201);
     let load = Load::start(&plane, true);
     for point in points {
         die(&mut plane, *point, limit);
@@ -54,7 +51,7 @@ fn die(plane: &mut Plane, point: Point, limit: Duration) {
     eventually(PATIENCE, &format!("a server comes to {point:?}"), || {
         if point == Point::SyncRecorded && edited.elapsed() > Duration::from_millis(500) {
             edited = Instant::now();
-            disturb(plane);
+            disturb(plane, VICTIM);
         }
         plane.desks[dying].is_dead()
     });
@@ -70,11 +67,4 @@ fn die(plane: &mut Plane, point: Point, limit: Duration) {
     println!("after a death at {point:?} the chores went on after {took:?}");
     assert!(took <= limit, "after a death at {point:?} the chores went on after {took:?}, not {limit:?}");
     plane.restart(dying);
-}
-
-/// Somebody else changes a job's config.
-fn disturb(plane: &Plane) {
-    let path = Plane::config_of(VICTIM);
-    let config = String::from_utf8(plane.registry.get(&path).unwrap()).unwrap();
-    plane.registry.set(&path, config.replace("0 0 0 1 1 ? 2099", "0 0 0 3 3 ? 2098").as_bytes());
 }

@@ -1,6 +1,7 @@
 //! Clients that change things all the time, and the judge of what came of it.
 
 use super::PATIENCE;
+use super::jobs::{CRON, JOBS, config, settings};
 use clockwright_e2e::harness::{Client, Plane, Reply, eventually};
 use clockwright_e2e::record::Kind;
 use reqwest::Method;
@@ -10,11 +11,9 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
-use tokio::time::sleep;
+use tokio::time::{sleep, timeout};
 
-const JOBS: &str = "/projects/billing/jobs";
-/// What jobs are made with, and changed to.
-const BEFORE: &str = "0 0 0 1 1 ? 2099";
+/// What jobs are changed to.
 const AFTER: &str = "0 0 0 2 1 ? 2099";
 /// The job that instances serve.
 const WITNESS: &str = "witness";
@@ -44,10 +43,6 @@ pub(crate) struct Load {
 
 /// All that was acknowledged so far.
 type Deeds = Arc<Mutex<Vec<Deed>>>;
-
-fn settings(cron: &str) -> Value {
-    json!({ "elasticJobType": "SCRIPT", "cron": cron, "props": { "script.command.line": "true" } })
-}
 
 impl Load {
     /// Some clients begin to make, change, pause and resume jobs of their own, one to stop and start several at once, and one to trigger
@@ -85,7 +80,8 @@ impl Load {
     pub(crate) fn stop(self, plane: &Plane) -> Vec<Deed> {
         self.stop.send_replace(true);
         for worker in self.workers {
-            plane.wait(worker).expect("no answer was wrong");
+            let ended = plane.wait(async { timeout(2 * PATIENCE, worker).await });
+            ended.expect("what was begun comes to an end").expect("no answer was wrong");
         }
         std::mem::take(&mut self.deeds.lock().unwrap())
     }
@@ -125,7 +121,7 @@ impl Worker {
 
     async fn make(&self, job: &str) {
         let reason = format!("{job} make");
-        let ask = json!({ "name": job, "settings": settings(BEFORE), "reason": reason });
+        let ask = json!({ "name": job, "settings": settings(CRON), "reason": reason });
         let made = self.client.post(&format!("{job}-make"), JOBS, &ask).await.is(201);
         assert_eq!(made["name"], job);
         self.was_done("job.create", reason);
@@ -209,13 +205,13 @@ pub(crate) fn witness(plane: &Plane) -> clockwright_e2e::harness::Node {
     let scene = plane.scene();
     let line = scene.command_line("--run-ms 20");
     let made = json!({ "name": WITNESS, "settings": {
-        "elasticJobType": "SCRIPT", "cron": BEFORE, "shardingTotalCount": 2, "props": { "script.command.line": line }
+        "elasticJobType": "SCRIPT", "cron": CRON, "shardingTotalCount": 2, "props": { "script.command.line": line }
     } });
     let _made = plane.wait(plane.root.post("witness", JOBS, &made)).is(201);
     let file = scene.file(
         "jobs.yaml",
         &format!(
-            "jobs:\n  {WITNESS}:\n    elasticJobType: SCRIPT\n    cron: '{BEFORE}'\n    shardingTotalCount: 2\n    \
+            "jobs:\n  {WITNESS}:\n    elasticJobType: SCRIPT\n    cron: '{CRON}'\n    shardingTotalCount: 2\n    \
              props: {{script.command.line: '{line}'}}\n"
         ),
     );
@@ -248,8 +244,7 @@ pub(crate) fn judge(plane: &Plane, deeds: &[Deed]) {
     });
     for reason in deeds.iter().filter(|deed| deed.action == "job.update").map(|deed| &deed.reason) {
         let job = reason.split(' ').next().unwrap();
-        let config = plane.registry.get(&Plane::config_of(job)).expect("its config is there");
-        let config = String::from_utf8(config).unwrap();
+        let config = config(plane, job);
         assert!(config.contains(AFTER), "the registry has `{job}` as it was changed: {config}");
     }
     let triggered = deeds.iter().filter(|deed| deed.action == "job.trigger").count();

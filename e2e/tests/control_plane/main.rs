@@ -7,6 +7,7 @@
 mod between;
 mod database;
 mod frozen;
+mod jobs;
 mod kills;
 mod load;
 mod registry;

@@ -1,13 +1,13 @@
 //! What befalls the registry: a server of it, its quorum, all that it had, and the node that numbers what is written.
 
 use super::PATIENCE;
+use super::jobs::{JOBS, job};
 use super::load::{Load, judge};
 use clockwright_e2e::harness::{Plane, Setup, eventually, now, pass_time};
 use serde_json::{Value, json};
 use std::path::Path;
 use std::process::Command;
 
-const JOBS: &str = "/projects/billing/jobs";
 const COUNT: usize = 5;
 
 fn with_jobs() -> Plane {
@@ -19,10 +19,7 @@ fn with_jobs() -> Plane {
 }
 
 fn make(plane: &Plane, name: &str) {
-    let job = json!({ "name": name, "settings": {
-        "elasticJobType": "SCRIPT", "cron": "0 0 0 1 1 ? 2099", "props": { "script.command.line": "true" }
-    } });
-    let made = plane.wait(plane.root.post(name, JOBS, &job)).is(201);
+    let made = plane.wait(plane.root.post(name, JOBS, &job(name))).is(201);
     assert_eq!(made["sync"]["state"], "written", "{made:#}");
 }
 
@@ -73,10 +70,7 @@ fn a_control_node_that_somebody_deletes_is_not_made_again_before_somebody_confir
 #[ignore = "part of make test-faults"]
 fn a_registry_that_lost_all_is_not_written_before_somebody_confirms() {
     let plane = with_jobs();
-    let server = plane.registry.server(0);
-    server.kill();
-    std::fs::remove_dir_all(server.data().join("version-2")).unwrap();
-    plane.registry.restart(0);
+    while_it_is_down(&plane, |data| std::fs::remove_dir_all(data).unwrap());
     is_held_until_it_is_confirmed(&plane, COUNT);
 }
 
@@ -84,20 +78,25 @@ fn a_registry_that_lost_all_is_not_written_before_somebody_confirms() {
 #[ignore = "part of make test-faults"]
 fn a_registry_that_went_back_to_an_older_state_is_not_written_before_somebody_confirms() {
     let plane = with_jobs();
-    let server = plane.registry.server(0);
-    server.kill();
-    let (data, copy) = (server.data().join("version-2"), plane.scene().dir().join("older"));
-    copy_folder(&data, &copy);
-    plane.registry.restart(0);
+    let older = plane.scene().dir().join("older");
+    while_it_is_down(&plane, |data| copy_folder(data, &older));
     for n in 0..3 {
         eventually(PATIENCE, "it is written", || edit(&plane, "job-2")["sync"]["state"] == "written");
         make(&plane, &format!("job-{}", COUNT + n));
     }
-    server.kill();
-    std::fs::remove_dir_all(&data).unwrap();
-    copy_folder(&copy, &data);
-    plane.registry.restart(0);
+    while_it_is_down(&plane, |data| {
+        std::fs::remove_dir_all(data).unwrap();
+        copy_folder(&older, data);
+    });
     is_held_until_it_is_confirmed(&plane, COUNT + 3);
+}
+
+/// Something is done to all that the registry's only server has, while it does not run.
+fn while_it_is_down(plane: &Plane, what: impl FnOnce(&Path)) {
+    let server = plane.registry.server(0);
+    server.kill();
+    what(&server.data().join("version-2"));
+    plane.registry.restart(0);
 }
 
 fn copy_folder(from: &Path, to: &Path) {

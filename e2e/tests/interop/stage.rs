@@ -2,7 +2,7 @@
 
 #![allow(dead_code, reason = "each file of scenarios uses its part")]
 
-use clockwright_e2e::harness::{Link, Node, Scene, Servers, env_number, eventually, now, pass_time};
+use clockwright_e2e::harness::{Link, Node, Scene, Servers, env_number, now, pass_time};
 use clockwright_e2e::java::{Generation, JavaPeer, Namespace, console};
 use clockwright_e2e::record::{Kind, Record};
 use clockwright_testkit::patience::eventually_or;
@@ -178,7 +178,7 @@ impl Stage {
             Work::Simple => "peer.Jobs$Simple",
             Work::Stream { .. } => "peer.Jobs$Dataflow",
         };
-        let node = if class.is_empty() {
+        let mut node = if class.is_empty() {
             more.extend(words(&["--session-timeout", &format!("{SESSION}ms")]));
             if self.setup.generation == Generation::Three {
                 more.extend(words(&["--layout", "3"]));
@@ -195,11 +195,9 @@ impl Stage {
             let more: Vec<&str> = more.iter().map(String::as_str).collect();
             self.scene.peer(registry, name, &more)
         };
-        let instance = Instance::Clockwright(node);
-        let id = instance.process();
-        let registered = || self.instances().iter().any(|other| other.ends_with(&id));
-        eventually(PATIENCE, &format!("{name} registers: {}", instance.talk()), registered);
-        instance
+        let id = process(node.pid());
+        node.until(PATIENCE, "it registers", |_| self.instances().iter().any(|other| other.ends_with(&id)));
+        Instance::Clockwright(node)
     }
 
     /// The options that the programs of both kinds have in common.
@@ -572,11 +570,6 @@ impl Stage {
 }
 
 impl Instance {
-    /// The end of its id: `@-@{pid}`.
-    fn process(&self) -> String {
-        format!("@-@{}", self.pid())
-    }
-
     pub(crate) fn pid(&self) -> u32 {
         match self {
             Instance::Java(peer) => peer.pid(),
@@ -586,7 +579,7 @@ impl Instance {
 
     /// Whether an id is its.
     pub(crate) fn is(&self, id: &str) -> bool {
-        id.ends_with(&self.process())
+        id.ends_with(&process(self.pid()))
     }
 
     pub(crate) fn talk(&self) -> String {
@@ -624,6 +617,11 @@ impl Instance {
             Instance::Clockwright(node) => node.kill(),
         }
     }
+}
+
+/// The end of the id of an instance with this process.
+fn process(pid: u32) -> String {
+    format!("@-@{pid}")
 }
 
 /// Whether a path below a job is one that it has while nothing happens.

@@ -28,6 +28,11 @@ impl Stage {
         serde_json::from_str(&self.tell(&["job", "get", JOB, "--output", "json"])).unwrap()
     }
 
+    /// The only host of the job's instances.
+    pub(crate) fn host(&self) -> String {
+        self.instances()[0].split("@-@").next().unwrap().to_owned()
+    }
+
     /// A server is disabled or enabled by one kind of console.
     pub(crate) fn switch_server(&self, by_java: bool, word: &str, ip: &str) {
         if by_java {
@@ -39,7 +44,7 @@ impl Stage {
 
     /// The only server is switched off and on, by each kind of console in turn.
     pub(crate) fn switch_the_only_server(&self, instances: &[Instance], items: u32) {
-        let ip = self.instances()[0].split("@-@").next().unwrap().to_owned();
+        let ip = self.host();
         for by_java in [true, false] {
             self.switch_server(by_java, "disable", &ip);
             let span = self.fires(fires());

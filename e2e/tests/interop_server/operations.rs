@@ -1,9 +1,9 @@
 //! Every operation on a job that Java instances alone serve: it is done, it is on record, and Java's own lifecycle API says the same.
 
 use crate::plane::{PROJECT, Plane};
+use crate::stage as set_up;
 use crate::stage::{Instance, JOB, PATIENCE, Stage, all};
 use crate::steps::{ask_port, lasting};
-use crate::{host, stage as set_up};
 use clockwright_e2e::harness::{eventually, now};
 use clockwright_e2e::java::Generation;
 use serde_json::{Value, json};
@@ -37,7 +37,7 @@ fn every_operation(generation: Generation) {
     let monitored = stage.java_with("J0", &["--cron", NEVER, "--monitor-port", &port.to_string()]);
     let other = stage.java_with("J1", &["--cron", NEVER]);
     let plane = Plane::attach(&stage);
-    let ip = host(&stage);
+    let ip = stage.host();
     let site = Site { stage, plane, ip };
     site.fires(&all(ITEMS));
     site.is_dumped(port);

@@ -1,16 +1,15 @@
 //! A control server in this process, and an administrator who asks it over HTTP.
 
 use crate::stage::{PATIENCE, SESSION, Stage};
-use clockwright_e2e::harness::{eventually, now};
+use clockwright_e2e::harness::{Client, Reply, eventually, now};
 use clockwright_registry::{Connect, SharedRegistry};
 use clockwright_registry_zookeeper::{Options, ZooKeeper};
 use clockwright_server::config::Config;
 use clockwright_server::registries::{Registries, Source};
 use clockwright_server::{Server, sealing, setup_link};
-use reqwest::{Client, Method};
+use reqwest::Method;
 use serde_json::{Value, json};
 use std::sync::Arc;
-use std::time::Duration;
 use tokio::runtime::Runtime;
 
 /// The project, whose namespace is the stage's.
@@ -19,9 +18,7 @@ pub(crate) const PROJECT: &str = "/projects/attached";
 pub(crate) struct Plane {
     runtime: Runtime,
     server: Option<Server>,
-    http: Client,
-    base: String,
-    cookie: String,
+    root: Client,
     _folder: tempfile::TempDir,
 }
 
@@ -30,7 +27,7 @@ impl Plane {
     pub(crate) fn attach(stage: &Stage) -> Self {
         let plane = Self::start(stage);
         let project = json!({ "name": "attached", "namespace": stage.namespace.name });
-        plane.post("/projects", project).is(201);
+        let _made = plane.post("/projects", project).is(201);
         let adopted = plane.post(&format!("{PROJECT}/unmanaged/adopt"), json!({})).is(200);
         assert_eq!(adopted["refused"], json!([]), "{adopted:#}");
         let all = adopted["jobs"].as_array().map_or(0, Vec::len);
@@ -67,49 +64,22 @@ impl Plane {
         let registries = Registries::new([("home".to_owned(), Source { connect, credential })].into());
         let server = runtime.block_on(Server::start(config, None, registries, Arc::new(now))).unwrap();
         let link = runtime.block_on(setup_link(server.app())).unwrap().unwrap();
-        let http = Client::builder().no_proxy().build().unwrap();
-        let base = format!("http://{}/api/v1", server.address());
-        let mut plane =
-            Self { runtime, server: Some(server), http, base, cookie: String::new(), _folder: folder };
-        let me = json!({ "login": "root", "password": "correct horse battery staple" });
         let (_, secret) = link.url.split_once('#').unwrap();
-        let answer = plane.send(Method::POST, &format!("/links/{secret}"), Some(&me), &[]);
-        let cookie = answer.headers()["set-cookie"].to_str().unwrap();
-        plane.cookie = cookie.split(';').next().unwrap().to_owned();
-        plane
-    }
-
-    fn send(
-        &self,
-        method: Method,
-        path: &str,
-        body: Option<&Value>,
-        headers: &[(&str, &str)],
-    ) -> reqwest::Response {
-        let mut request = self.http.request(method, format!("{}{path}", self.base));
-        request = request.header("cookie", &self.cookie).header("sec-fetch-site", "same-origin");
-        request = request.header("clockwright-request", "1");
-        for (name, value) in headers {
-            request = request.header(*name, *value);
-        }
-        if let Some(body) = body {
-            request = request.header("content-type", "application/json").body(body.to_string());
-        }
-        self.runtime.block_on(async { request.timeout(PATIENCE).send().await }).unwrap()
+        let base = format!("http://{}", server.address());
+        let root = runtime.block_on(Client::first_administrator(&base, secret));
+        Self { runtime, server: Some(server), root, _folder: folder }
     }
 
     /// Asks, and again after a moment when it asked too often.
+    #[track_caller]
     fn ask(&self, method: Method, path: &str, body: Option<&Value>, headers: &[(&str, &str)]) -> Reply {
-        loop {
-            let answer = self.send(method.clone(), path, body, headers);
-            let status = answer.status().as_u16();
-            if status == 429 {
-                self.runtime.block_on(async { tokio::time::sleep(Duration::from_millis(100)).await });
-                continue;
-            }
-            let bytes = self.runtime.block_on(async { answer.bytes().await }).unwrap();
-            return Reply { status, body: serde_json::from_slice(&bytes).unwrap_or_default() };
-        }
+        let mut last = None;
+        eventually(PATIENCE, "what is asked is answered", || {
+            let asked = self.root.ask(method.clone(), path, headers, body);
+            let reply = last.insert(self.runtime.block_on(asked).unwrap());
+            reply.status != 429
+        });
+        last.unwrap()
     }
 
     #[track_caller]
@@ -148,12 +118,12 @@ impl Plane {
     /// The end of an operation.
     #[track_caller]
     pub(crate) fn ended(&self, reply: Reply) -> Value {
-        let mut operation = reply.operation();
+        let mut operation = begun(reply);
         let path = format!("/operations/{}", operation["id"].as_str().unwrap());
         eventually(PATIENCE, "the operation ends", || {
             let open = matches!(operation["state"].as_str(), Some("running" | "pending" | "begun"));
             if open {
-                operation = self.ask(Method::GET, &path, None, &[]).operation();
+                operation = begun(self.ask(Method::GET, &path, None, &[]));
             }
             !open
         });
@@ -188,25 +158,9 @@ impl Drop for Plane {
     }
 }
 
-/// What was answered.
-#[derive(Debug)]
-pub(crate) struct Reply {
-    status: u16,
-    body: Value,
-}
-
-impl Reply {
-    /// It is an operation, over or not; its body.
-    #[track_caller]
-    fn operation(self) -> Value {
-        assert!(matches!(self.status, 200 | 202), "{} {:#}", self.status, self.body);
-        self.body
-    }
-
-    /// It has this status; its body.
-    #[track_caller]
-    pub(crate) fn is(self, status: u16) -> Value {
-        assert_eq!(self.status, status, "{:#}", self.body);
-        self.body
-    }
+/// The answer is an operation, over or not.
+#[track_caller]
+fn begun(reply: Reply) -> Value {
+    assert!(matches!(reply.status, 200 | 202), "{} {:#}", reply.status, reply.body);
+    reply.body
 }

@@ -35,7 +35,7 @@ pub mod registry;
 pub mod scheduler;
 
 pub use allow::Allow;
-pub use clockwright_engine::core::{JobStatus, OnRegistryLoss};
+pub use clockwright_engine::core::{OnRegistryLoss, ServedJob};
 pub use clockwright_engine::{
     AddError, Failure, JobListener, ListenerError, NotGivenBack, OnceListener, RemoveError, RunReport,
     StartError,

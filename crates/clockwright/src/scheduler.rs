@@ -1,7 +1,7 @@
 //! One instance: takes part in its jobs until it is shut down.
 
 use crate::{Job, Outcomes, Registry, net};
-use clockwright_engine::core::{JobStatus, OnRegistryLoss};
+use clockwright_engine::core::{OnRegistryLoss, ServedJob};
 use clockwright_engine::{
     AddError, Connect, Departure, Engine, EngineHandle, EngineOptions, JobDefinition, NotGivenBack,
     RemoveError, StartError,
@@ -451,12 +451,12 @@ impl Scheduler {
 
     /// What this instance says of its jobs now, in the order they were given: whether each is registered, which items it owns, and
     /// why it does not fire here, if so. For a health check. A job that was added may have the place of one that was removed.
-    pub async fn status(&self) -> Vec<JobStatus> {
+    pub async fn status(&self) -> Vec<ServedJob> {
         self.engine.status().await
     }
 
     /// Returns once every job is registered here and its items are shared out, so that a trigger finds them. What this instance cannot
-    /// serve ([`JobStatus::degraded`]) and what is disabled everywhere is not waited for.
+    /// serve ([`ServedJob::degraded`]) and what is disabled everywhere is not waited for.
     pub async fn ready(&self) {
         while !self.is_ready().await {
             tokio::time::sleep(LOOK).await;

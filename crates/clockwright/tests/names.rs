@@ -4,15 +4,15 @@
 use clockwright::coordination::{OpenError, SharedRegistry};
 use clockwright::events::{Bus, Retention, Sampling, Sink, SpoolError, StoreError};
 use clockwright::fleet::keys::Keys;
-use clockwright::fleet::view::JobStatus as Condition;
+use clockwright::fleet::view::JobStatus;
 use clockwright::jobs_file::{JobsFile, JobsFileError};
 use clockwright::{
     Address, AdminError, CancelSignal, ConnectError, Done, ErrorHandler, Events, Exclusive, Failure,
     FailureKind, Fire, Heard, History, InstanceId, Item, Job, JobBrief, JobHandle, JobName, JobSettings,
-    JobStatus, JobView, KeepLogs, Layout, ListenerError, Misfire, NotGivenBack, OnceListener, Outcome,
-    Outcomes, Reason, Registry, Retry, RunId, RunLogs, RunReport, Scheduler, SchedulerError,
-    SchedulerOptions, SettingsError, Settlement, ShardContext, ShutdownReport, Source, StartError, Strategy,
-    Stream, Supervisor, Triggered,
+    JobView, KeepLogs, Layout, ListenerError, Misfire, NotGivenBack, OnceListener, Outcome, Outcomes, Reason,
+    Registry, Retry, RunId, RunLogs, RunReport, Scheduler, SchedulerError, SchedulerOptions, ServedJob,
+    SettingsError, Settlement, ShardContext, ShutdownReport, Source, StartError, Strategy, Stream,
+    Supervisor, Triggered,
 };
 use std::path::Path;
 use std::sync::Arc;
@@ -66,7 +66,7 @@ fn everything_that_is_taken_or_given_has_a_name_here() {
         |it| (&it.job, it.item, &it.fire, &it.outcome, it.run_id, it.source);
     let _: fn(Failure) -> (ShardContext, FailureKind, Reason) = |it| (it.context, it.kind, it.reason);
     let _: fn(RunReport) -> Outcome = |it| it.outcome;
-    let _: fn(JobView) -> (JobBrief, Condition) = |it| (it.brief.clone(), it.brief.status);
+    let _: fn(JobView) -> (JobBrief, JobStatus) = |it| (it.brief.clone(), it.brief.status);
     let _: fn(Sampling) -> History = |sampling| {
         let mut history = History::default();
         history.sampling = sampling;
@@ -95,7 +95,7 @@ async fn the_answers_of_operations_have_names_here() {
     let paused: Result<Done, AdminError> = registry.job("a").pause("").await;
     assert!(triggered.is_err() && paused.is_err());
     let scheduler = Scheduler::start(&registry, vec![]).await.unwrap();
-    let status: Vec<JobStatus> = scheduler.status().await;
+    let status: Vec<ServedJob> = scheduler.status().await;
     assert_eq!(status, []);
     scheduler.shutdown().await;
 }

@@ -1,6 +1,6 @@
 //! What reaches the loop of an engine.
 
-use crate::core::{Input, JobStatus};
+use crate::core::{Input, ServedJob};
 use crate::options::{AddError, JobDefinition, RemoveError};
 use clockwright_fleet::Layout;
 use clockwright_model::{InstanceId, JobName, Millis};
@@ -20,7 +20,7 @@ pub(crate) enum Message {
     /// A job is to be left; the answer comes when it was.
     Remove { job: JobName, answer: Removed },
     /// The status is asked for.
-    Status(oneshot::Sender<Vec<JobStatus>>),
+    Status(oneshot::Sender<Vec<ServedJob>>),
     /// Another process has had this engine's id for longer than a dead one could.
     Taken,
     /// Leave. `now`: what runs is to end at once. `by`: all of it is to be over at that time (mono), whatever is not done yet.

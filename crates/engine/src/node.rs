@@ -6,7 +6,7 @@
 
 use crate::apply::Shell;
 use crate::clock;
-use crate::core::{Core, CoreOptions, Input, JobStatus};
+use crate::core::{Core, CoreOptions, Input, ServedJob};
 use crate::departure::{Departure, NotGivenBack};
 use crate::message::Message;
 use crate::options::{AddError, EngineOptions, JobDefinition, RemoveError, StartError, check, in_one_line};
@@ -124,7 +124,7 @@ impl EngineHandle {
 
     /// What it says of its jobs now, in the order they were given, where one that was added may have the place of one that was
     /// removed; empty when it has ended.
-    pub async fn status(&self) -> Vec<JobStatus> {
+    pub async fn status(&self) -> Vec<ServedJob> {
         let (answer, status) = oneshot::channel();
         if self.inputs.send(Message::Status(answer)).is_err() {
             return Vec::new();
@@ -213,7 +213,7 @@ struct Loop {
     core: Core,
     shell: Shell,
     received: mpsc::UnboundedReceiver<Message>,
-    status: Vec<oneshot::Sender<Vec<JobStatus>>>,
+    status: Vec<oneshot::Sender<Vec<ServedJob>>>,
 }
 
 /// How many messages are taken in before the next decision.

@@ -261,7 +261,7 @@ pub(crate) struct Active {
 
 /// What an engine says of a job.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct JobStatus {
+pub struct ServedJob {
     /// The job.
     pub job: JobName,
     /// Registered in the current session.
@@ -624,8 +624,8 @@ impl Job {
     }
 
     /// What the engine says of it.
-    pub(crate) fn status(&self, us: &Us) -> JobStatus {
-        JobStatus {
+    pub(crate) fn status(&self, us: &Us) -> ServedJob {
+        ServedJob {
             job: self.name.clone(),
             registered: self.registered,
             leaving: self.leaving.is_some(),

@@ -52,7 +52,7 @@ mod trouble;
 mod turn;
 mod us;
 
-pub use job::JobStatus;
+pub use job::ServedJob;
 pub use port::{CoreOptions, Effect, Firing, Given, Input, Mutation, Notice, Now, OnRegistryLoss, RunStart};
 pub use roster::Place;
 
@@ -198,7 +198,7 @@ impl Core {
 
     /// What this engine says of each of its jobs.
     #[must_use]
-    pub fn status(&self) -> Vec<JobStatus> {
+    pub fn status(&self) -> Vec<ServedJob> {
         self.jobs.iter().flatten().map(|job| job.status(&self.us)).collect()
     }
 

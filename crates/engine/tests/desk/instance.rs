@@ -1,7 +1,7 @@
 //! One process on the stage, and what can be done to it.
 
 use super::stage::{Desk, REFRESH, SESSION, Who};
-use clockwright_engine::core::{Core, Input, JobStatus, Now};
+use clockwright_engine::core::{Core, Input, Now, ServedJob};
 use clockwright_model::{Event, InstanceId, Item, JobSettings, Millis};
 use clockwright_registry::{Hint, Node, Op, Path};
 use clockwright_testkit::sim::EPOCH;
@@ -291,7 +291,7 @@ impl Desk {
     }
 
     /// What it says of a job.
-    pub fn status(&self, who: Who, job: &str) -> JobStatus {
+    pub fn status(&self, who: Who, job: &str) -> ServedJob {
         let core = self.instances[who.0].core.as_ref().expect("the process is there");
         core.status().into_iter().find(|status| status.job.as_str() == job).expect("it serves the job")
     }

@@ -54,7 +54,7 @@ bench-peers: rust zookeeper ## Measure beside Java Elastic-Job 2.1.5; needs a JD
 	$(CARGO) run --release -p clockwright-benches -- peers $(BENCH_ARGS)
 
 dist: rust ## Build the program for others: a stripped archive and, on Debian, a package, in target/dist
-	$(CARGO) build --profile dist -p clockwright-cli
+	CLOCKWRIGHT_COMMIT=$$(git rev-parse HEAD 2>/dev/null) $(CARGO) build --profile dist -p clockwright-cli
 	@sh scripts/dist.sh $(TARGET)
 
 publish-check: rust ## See that every public crate could be published, in their order; nothing is sent

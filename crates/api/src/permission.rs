@@ -157,6 +157,7 @@ permissions! {
     TokenRead      "token.read"      Admin looks:    "see service accounts and their tokens"
     TokenManage    "token.manage"    Admin:          "manage service accounts and their tokens"
     AuditAll       "audit.all"       Admin looks:    "read the whole journal"
+    SystemWrite    "system.write"    Admin:          "say which registry elects the server that leads"
     SystemRead     "system.read"     Admin looks:    "see the servers, their configuration and their health"
     MetricsRead    "metrics.read"    Admin looks:    "read the metrics"
 }

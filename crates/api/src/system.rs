@@ -25,12 +25,21 @@ pub struct Trouble {
     pub count: u64,
 }
 
-/// Which program it is. Its version is for those who are signed in.
+/// Which program it is. All but the name is for those who are signed in.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct Program {
     /// Its name.
     pub name: String,
+    /// Its version.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub version: Option<String>,
+    /// The commit that it was built of, where that was said at its build.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub commit: Option<String>,
+    /// The databases that it can use: `sqlite`, `postgresql`, `mysql`.
+    #[serde(skip_serializing_if = "Vec::is_empty", default)]
+    pub databases: Vec<String>,
 }
 
 /// The control servers of one database.

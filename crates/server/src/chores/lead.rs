@@ -76,6 +76,16 @@ impl Lead {
     }
 }
 
+/// Whether the registry `home` lost its id, or another one has its name: nobody leads until a person has said that it is right.
+///
+/// # Errors
+/// It is away, or the database is.
+pub(crate) async fn is_lost(app: &App) -> Result<bool, Failed> {
+    let registry = app.registries.session(HOME).await?;
+    let home = home(registry.as_ref()).await?;
+    Ok(!app.store.has_home(&home).await?)
+}
+
 /// A person has said that the registry `home` is right as it is: from now on it elects, whatever it lost.
 ///
 /// # Errors

@@ -26,6 +26,7 @@ use crate::http::limit::{Counted, Told};
 use crate::http::refusal::{Answered, Refusal};
 use crate::identity::{self, Door};
 use crate::observe::names::{HTTP_REQUESTS, HTTP_SECONDS, RATE_LIMITED};
+use crate::store;
 use axum::body::Body;
 use axum::extract::Request;
 use clockwright_api::{Code, Problem, paths};
@@ -159,6 +160,7 @@ where
         app.config.same_origin(&parts.headers)?;
     }
     let (method, uri, headers) = (parts.method, parts.uri, parts.headers);
+    let looks = method == Method::GET;
     let key = if matches!(door, Door::In(_)) { key(&method, &uri, &headers, pattern, &body)? } else { None };
     let ask = Ask { app: Arc::clone(&app), id, method, uri, headers, names, query, body, ip, door, key };
     if let Door::In(visitor) = &ask.door {
@@ -171,7 +173,23 @@ where
             ask.app.replay(who, key).await?;
         }
     }
-    call(ask).await
+    if !looks {
+        return call(ask).await;
+    }
+    let (answered, read) = store::and_read(call(ask)).await;
+    let mut response = answered?;
+    if read {
+        note_newest(&app, &mut response).await;
+    }
+    Ok(response)
+}
+
+/// What was read in the database may be newer than what this server knows of the journal: whoever has seen it is shown nothing older elsewhere.
+async fn note_newest(app: &App, response: &mut Response<Body>) {
+    if let Ok((seq, _)) = app.store.head().await {
+        let newest = || seq.max(app.catalogue.seq()).into();
+        response.headers_mut().entry("clockwright-seq").or_insert_with(newest);
+    }
 }
 
 /// The idempotency key, if there is one.

@@ -10,6 +10,7 @@ use crate::decide::chain::{Actor, ActorKind, Via};
 use crate::decide::permit::{self, Answer, Place, Principal};
 use crate::http::ask::Ask;
 use crate::http::refusal::Answered;
+use crate::identity::Door;
 use crate::store::ProjectRow;
 use clockwright_api::permission::Kind;
 use clockwright_api::{Code, Permission, Problem};
@@ -53,6 +54,8 @@ pub struct Asking<K> {
 pub struct Anyone {
     /// Nobody, as the journal knows them.
     pub actor: Actor,
+    /// They are signed in all the same.
+    pub is_known: bool,
 }
 
 /// The permission of a route that needs none. It is in no role's list.
@@ -134,6 +137,14 @@ impl<K: Kind> Granted<K> {
         let place = self.project.as_ref().map_or(Place::Everywhere, |project| Place::Project(project.id));
         permit::permit(&self.ask.principal, permission, place) == Answer::Allowed
     }
+
+    /// What follows concerns more than the project: they may do this everywhere too, or it is refused.
+    ///
+    /// # Errors
+    /// A problem of 403.
+    pub fn everywhere<Other: Kind>(&self, app: &App) -> Answered<()> {
+        allow::<Other>(app, &self.ask.principal, Place::Everywhere, "")
+    }
 }
 
 impl<K: Kind> Grant for Asking<K> {
@@ -194,7 +205,7 @@ impl Grant for Anyone {
             ip: ask.ip.to_string(),
             request: ask.id.clone(),
         };
-        Ok(Self { actor })
+        Ok(Self { actor, is_known: matches!(ask.door, Door::In(_)) })
     }
 
     fn needs() -> Option<Permission> {

@@ -55,6 +55,7 @@ use clockwright_model::Millis;
 pub use clockwright_sql::OpenError;
 use clockwright_sql::{DatabaseError, Db, Dialect, Error, Noted, RetryClass, Row, Sql, Tx};
 use schema::SCHEMA;
+use std::cell::Cell;
 use std::time::Instant;
 
 /// The control store, open.
@@ -211,6 +212,8 @@ impl Store {
     }
 
     pub(crate) async fn fetch(&self, sql: Sql<'_>) -> Result<Vec<Row>, StoreError> {
+        // Elsewhere nobody wants to know.
+        let _ = READ.try_with(|read| read.set(true));
         let began = Instant::now();
         let rows = self.db.fetch(sql).await;
         self.metrics.took(&DATABASE_SECONDS, &["control", "read"], began.elapsed());
@@ -351,6 +354,16 @@ impl Change {
     pub(crate) async fn fetch(&mut self, sql: Sql<'_>) -> Result<Vec<Row>, StoreError> {
         Ok(self.tx.fetch(sql).await?)
     }
+}
+
+tokio::task_local! {
+    /// Something was read in the database, outside of a change.
+    static READ: Cell<bool>;
+}
+
+/// What comes of some work, and whether it read in the database.
+pub(crate) async fn and_read<T>(work: impl Future<Output = T>) -> (T, bool) {
+    READ.scope(Cell::new(false), async { (work.await, READ.with(Cell::get)) }).await
 }
 
 fn head_of(rows: &[Row]) -> Result<(i64, String), StoreError> {

@@ -4,7 +4,6 @@ use super::control::{self, Control};
 use super::write::{By, Failed, registry_of};
 use crate::app::App;
 use crate::chores::lead;
-use crate::config::HOME;
 use crate::decide::chain::{done, target};
 use crate::store::{ProjectRow, SyncRow, SyncState};
 use clockwright_registry::{Conflict, Error, Op};
@@ -42,12 +41,12 @@ pub(super) async fn hold(
     Ok(())
 }
 
-/// A person has said that registry and database belong together as they are: `control` says so from now on, and the registry elects, should it be
-/// the one that does.
+/// A person has said that registry and database belong together as they are: `control` says so from now on, and with `elects` the registry `home` elects,
+/// whatever it lost.
 ///
 /// # Errors
 /// One of the two is away, or the namespace is another database's.
-pub async fn confirm(app: &App, project: &ProjectRow) -> Result<(), Failed> {
+pub async fn confirm(app: &App, project: &ProjectRow, elects: bool) -> Result<(), Failed> {
     let (registry, keys) = registry_of(app, project).await?;
     let path = control::path(&keys);
     let (plane, url) = (app.store.plane().to_owned(), app.config.public_url.clone());
@@ -70,7 +69,7 @@ pub async fn confirm(app: &App, project: &ProjectRow) -> Result<(), Failed> {
             Ok(_) => {
                 app.store.set_control(project.id, i64::from(node.stat.version) + 1).await?;
                 // Only now: a namespace that is another database's says that the registry is the wrong one.
-                return if project.registry == HOME { lead::confirm(app).await } else { Ok(()) };
+                return if elects { lead::confirm(app).await } else { Ok(()) };
             }
             Err(Error::Conflict { conflict: Conflict::Version | Conflict::Missing, .. }) => {}
             Err(error) => return Err(error.into()),

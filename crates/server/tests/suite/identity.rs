@@ -321,6 +321,11 @@ async fn s10_a_request_that_is_sent_again_by_its_key_is_carried_out_once(stage: 
         .get(&root.with("clockwright-min-seq", &number(&there).to_string()), "/projects/billing")
         .await
         .is(200);
+    // So does what it reads in the database.
+    let made = stage.post(&root, "/users", json!({ "login": "lina" })).await;
+    let seen = other.get(&root, "/users").await;
+    assert_eq!(seen.is(200)["items"].as_array().unwrap().len(), 2);
+    assert!(number(&seen) >= number(&made), "{seen:?}");
     let together = root.with("idempotency-key", "two");
     let asks = (0..20).map(|_| stage.post(&together, "/projects", json!({ "name": "reports" })));
     let replies = futures::future::join_all(asks).await;

@@ -218,7 +218,14 @@ async fn a_registry_that_lost_its_id_elects_again_once_somebody_confirms(stage: 
     let home = Path::new("/clockwright-server/home").unwrap();
     soon("it looks at the registry", async || read(stage, &home).await.is_some()).await;
     assert_eq!(holder(&stage.app).await, (0, String::new()));
+    // It elects the leader of all projects, so one project's administrator does not say so.
+    let lina = stage.somebody(&root, "lina", None).await;
+    stage.put(&root, "/projects/billing/members/user/lina", json!({ "role": "projectAdmin" })).await.is(200);
+    let refused = stage.post(&lina, "/projects/billing/sync/confirm", json!({})).await.refused("not-allowed");
+    assert_eq!(refused["permission"], "system.write");
+    assert_eq!(holder(&stage.app).await, (0, String::new()));
     stage.post(&root, "/projects/billing/sync/confirm", json!({})).await.is(200);
+    stage.post(&lina, "/projects/billing/sync/confirm", json!({})).await.is(200);
     soon("it leads", async || holder(&stage.app).await == (1, stage.app.id.clone())).await;
     lead.stop().await;
 }

@@ -310,6 +310,13 @@ async fn the_servers_and_the_configuration_are_told_to_administrators(stage: &St
     for path in ["/system", "/system/config"] {
         stage.get(&viewer, path).await.refused("not-allowed");
     }
+    // Which program it is, in general and to those who are signed in.
+    assert_eq!(told(stage, "/version").await, (200, json!({ "name": "clockwright" })));
+    let (_, known) = stage.look(&viewer, Method::GET, "/version", None).await;
+    assert_eq!(
+        (&known["version"], &known["databases"]),
+        (&json!(env!("CARGO_PKG_VERSION")), &json!(["sqlite", "postgresql", "mysql"]))
+    );
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -3,6 +3,8 @@
 use super::jobs::{differences_of, name_of};
 use super::{TheId, done, paging, target};
 use crate::app::{App, Told};
+use crate::chores::lead;
+use crate::config::HOME;
 use crate::decide::chain::{Actor, Outcome, Record, Target};
 use crate::decide::sync::{Access, Conflict, Verdict};
 use crate::http::answer::{Answer, Found};
@@ -13,7 +15,7 @@ use crate::ops::{self, Mended};
 use crate::store::{DriftRow, JobRow, Managed, NewJob, ProjectRow, StoreError, SyncState};
 use crate::sync::{By, Failed, Swept, Synced, found, look_only, registry_of, sweep, write, write_by};
 use clockwright_api::page::Page;
-use clockwright_api::permission::kinds::{ProjectWrite, SyncAdopt, SyncRead, SyncRun};
+use clockwright_api::permission::kinds::{ProjectWrite, SyncAdopt, SyncRead, SyncRun, SystemWrite};
 use clockwright_api::sync::{
     Adopt, Adopted, DriftAsk, DriftView, JobState, JobSync, ProjectSync, Resolve, Side, Unmanaged,
 };
@@ -296,9 +298,14 @@ pub(in crate::http) async fn confirm(
     who: Granted<ProjectWrite>,
 ) -> Answered<Told<Found<ProjectSync>>> {
     let project = Arc::clone(who.project()?);
+    let elects = project.registry == HOME && lead::is_lost(&app).await.map_err(refuse)?;
+    if elects {
+        // Whoever leads after that does so in all projects.
+        who.everywhere::<SystemWrite>(&app)?;
+    }
     let act = Act::on_project(&app, who.asker(), &project, "sync.confirm");
     let work = async {
-        crate::sync::confirm(&app, &project).await.map_err(refuse)?;
+        crate::sync::confirm(&app, &project, elects).await.map_err(refuse)?;
         both(&app, &project, true).await
     };
     act.carry_out(work).await

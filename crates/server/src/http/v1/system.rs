@@ -107,8 +107,19 @@ pub(in crate::http) async fn config(app: Arc<App>, _: Granted<SystemRead>) -> An
     Ok(Found::new(app.config.said.iter().map(Setting::from).collect()))
 }
 
-pub(in crate::http) async fn version(_: Arc<App>, _: Anyone) -> Answered<Found<Program>> {
-    Ok(Found::new(Program { name: "clockwright".to_owned() }))
+pub(in crate::http) async fn version(_: Arc<App>, anyone: Anyone) -> Answered<Found<Program>> {
+    let name = "clockwright".to_owned();
+    if !anyone.is_known {
+        return Ok(Found::new(Program { name, version: None, commit: None, databases: Vec::new() }));
+    }
+    let databases =
+        [("sqlite", true), ("postgresql", cfg!(feature = "postgres")), ("mysql", cfg!(feature = "mysql"))];
+    Ok(Found::new(Program {
+        name,
+        version: Some(env!("CARGO_PKG_VERSION").to_owned()),
+        commit: option_env!("CLOCKWRIGHT_COMMIT").filter(|commit| !commit.is_empty()).map(str::to_owned),
+        databases: databases.iter().filter(|(_, built)| *built).map(|(name, _)| (*name).to_owned()).collect(),
+    }))
 }
 
 /// A page that is the same for everybody.

@@ -169,6 +169,14 @@ conditions! {
     DeliveryDead "delivery_dead" System Warning 0 None =>
         "a message was not delivered and is not tried any more",
         "messages to the channel {thing} are not delivered: {why}", "发往渠道 {thing} 的消息无法送达：{why}";
+    RescueMade "rescue_made" System Critical 0 None =>
+        "a link was made on a machine of the servers, within the last hour, that lets somebody in as an administrator",
+        "a link was made that lets {login} in as an administrator for an hour: record {thing} of the journal",
+        "有人生成了让 {login} 以管理员身份登录一小时的链接：见日志记录 {thing}";
+    RescueUsed "rescue_used" System Critical 0 None =>
+        "somebody came in as an administrator by such a link within the last hour",
+        "somebody came in as {login}, an administrator for an hour: record {thing} of the journal",
+        "有人以 {login} 登录，成为一小时的管理员：见日志记录 {thing}";
     KeyOld "key_old" System Info 0 Some(400) =>
         "the key that seals secrets is so old",
         "the key {thing} seals secrets since {since}: rotate it", "密钥 {thing} 自 {since} 起使用，请轮换";
@@ -178,6 +186,13 @@ conditions! {
 }
 
 impl Condition {
+    /// True for what every channel is told at once, of whichever project it is, and no silence holds back: whoever has come in past everybody could
+    /// turn the others off.
+    #[must_use]
+    pub fn is_for_all(self) -> bool {
+        matches!(self, Condition::RescueMade | Condition::RescueUsed)
+    }
+
     /// The one of that word.
     #[must_use]
     pub fn of(word: &str) -> Option<Self> {

@@ -32,6 +32,8 @@ pub(super) struct Looker {
     seq: i64,
     /// What happened last to a job, by condition.
     happened: HashMap<(i64, Condition), Happened>,
+    /// Ways in past everybody: which, the record's number, when, and as whom.
+    rescues: Vec<(Condition, i64, Millis, String)>,
     /// Up to when nothing that a project's jobs were due for is told.
     let_go: HashMap<i64, Millis>,
     /// When a source was away last.
@@ -61,6 +63,7 @@ impl Looker {
             begun,
             seq,
             happened: HashMap::new(),
+            rescues: Vec::new(),
             let_go: HashMap::new(),
             away: HashMap::new(),
             slow: Slow::default(),
@@ -88,6 +91,13 @@ impl Looker {
                 }
             }
         }
+        let rescue = match fields.action.as_str() {
+            "rescue.made" => Some(Condition::RescueMade),
+            "rescue.used" => Some(Condition::RescueUsed),
+            _ => None,
+        };
+        let told = |condition| (condition, link.seq, link.at, fields.target_name.clone());
+        self.rescues.extend(rescue.map(told));
         if fields.target_kind != "job" {
             return;
         }
@@ -121,6 +131,7 @@ impl Looker {
     pub(super) async fn look(&mut self, app: &App, rules: &[Rule], now: Millis) -> Result<Look, StoreError> {
         self.follow(app).await?;
         self.happened.retain(|_, happened| now - happened.at < LASTS);
+        self.rescues.retain(|(_, _, at, _)| now - at < LASTS);
         let mut look = Look::default();
         let projects = app.catalogue.projects();
         for project in &projects {
@@ -278,6 +289,11 @@ impl Looker {
             Condition::EventsLost => {
                 let told = slow.losses.iter();
                 told.map(|(name, (events, last))| of(name, last.clone(), json!({ "events": events })))
+                    .collect()
+            }
+            Condition::RescueMade | Condition::RescueUsed => {
+                let told = self.rescues.iter().filter(|(condition, ..)| *condition == rule.condition);
+                told.map(|(_, seq, _, login)| of(&seq.to_string(), String::new(), json!({ "login": login })))
                     .collect()
             }
             Condition::DeliveryDead => {

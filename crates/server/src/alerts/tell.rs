@@ -88,11 +88,12 @@ fn known(
     quiet: &[Quiet],
 ) -> Known {
     let rule = rules.iter().find(|rule| rule.id == alert.rule);
+    let for_all = alert.condition.is_for_all();
     let hears = |channel: &&ChannelRow| {
-        let of_project = channel.project == 0 || channel.project == alert.project;
+        let of_project = for_all || channel.project == 0 || channel.project == alert.project;
         of_project
             && match rule {
-                Some(rule) => rule.channels.is_empty() || rule.channels.contains(&channel.id),
+                Some(rule) => for_all || rule.channels.is_empty() || rule.channels.contains(&channel.id),
                 // Who was told of it by a rule that is gone is told that it is over.
                 None => told.iter().any(|told| told.alert == alert.id && told.channel == channel.id),
             }
@@ -104,9 +105,9 @@ fn known(
         at: alert.at,
         ended: alert.ended,
         acked: alert.state == AlertState::Acked,
-        silent: quiet
-            .iter()
-            .any(|quiet| quiet.is_about(alert.project, &job, alert.condition, alert.severity)),
+        at_once: for_all,
+        silent: !for_all
+            && quiet.iter().any(|quiet| quiet.is_about(alert.project, &job, alert.condition, alert.severity)),
         channels: channels.iter().filter(hears).map(|channel| channel.id.clone()).collect(),
     }
 }

@@ -38,40 +38,48 @@ on_each_database! {
     alerts_are_told_by_the_stream
 }
 
-const HOUR: Millis = 3_600_000;
-const MINUTE: Millis = 60_000;
-const NOW: Millis = 1_800_000_000_000;
-const A: &str = "10.0.0.1@-@7";
+pub(crate) const HOUR: Millis = 3_600_000;
+pub(crate) const MINUTE: Millis = 60_000;
+pub(crate) const NOW: Millis = 1_800_000_000_000;
+pub(crate) const A: &str = "10.0.0.1@-@7";
 
 /// A project with an hourly job of one item, which an instance of ours serves; its live state is followed.
 async fn serve(stage: &Stage, root: &Caller) -> (Arc<dyn Registry>, tokio::task::JoinHandle<()>) {
     stage.post(root, "/projects", json!({ "name": "billing" })).await.is(201);
     make_job(stage, root, "report").await;
-    let ours: Arc<dyn Registry> = stage.registry.connect(ConnectOptions::default()).unwrap();
-    let (keys, job) = (Keys::new("billing").unwrap(), JobName::new("report").unwrap());
-    let id = InstanceId::from_wire(A);
-    let nodes = [
-        (keys.of(&job, &Key::Instances), "", false),
-        (keys.of(&job, &Key::Instance(id.clone())), "", true),
-        (keys.of(&job, &Key::Servers), "", false),
-        (keys.of(&job, &Key::Server("10.0.0.1".into())), "", false),
-        (keys.leases(), "", false),
-        (keys.lease(&id), "{}", true),
-    ];
-    for (path, data, ephemeral) in nodes {
-        let op = if ephemeral { Op::create_ephemeral(path, data) } else { Op::create(path, data) };
-        let made = ours.commit(vec![op]).await;
-        assert!(made.is_ok() || !ephemeral, "{made:?}");
+    let ours = join(stage, "report").await;
+    let (keys, id) = (Keys::new("billing").unwrap(), InstanceId::from_wire(A));
+    for op in [Op::create(keys.leases(), ""), Op::create_ephemeral(keys.lease(&id), "{}")] {
+        ours.commit(vec![op]).await.ok();
     }
+    let follows = follow(stage).await;
+    (ours, follows)
+}
+
+/// The project's live state is followed.
+pub(crate) async fn follow(stage: &Stage) -> tokio::task::JoinHandle<()> {
     let follows = tokio::spawn(mirror::watch(Arc::clone(&stage.app)));
     let project = stage.app.catalogue.project("billing").unwrap().id;
     soon("the registry is followed", async || stage.app.mirrors.of(project).read().state == State::Following)
         .await;
     outcomes::look(&stage.app).await;
-    (ours, follows)
+    follows
 }
 
-async fn make_job(stage: &Stage, root: &Caller, name: &str) {
+/// An instance that serves a job; without a lease it is one of Elastic-Job. It is there as long as its session.
+pub(crate) async fn join(stage: &Stage, job: &str) -> Arc<dyn Registry> {
+    let session: Arc<dyn Registry> = stage.registry.connect(ConnectOptions::default()).unwrap();
+    let (keys, job) = (Keys::new("billing").unwrap(), JobName::new(job).unwrap());
+    let nodes = [Key::Instances, Key::Servers, Key::Server("10.0.0.1".into()), Key::Items, Key::Item(0)];
+    for key in nodes {
+        session.commit(vec![Op::create(keys.of(&job, &key), "")]).await.ok();
+    }
+    let there = Op::create_ephemeral(keys.of(&job, &Key::Instance(InstanceId::from_wire(A))), "");
+    session.commit(vec![there]).await.unwrap();
+    session
+}
+
+pub(crate) async fn make_job(stage: &Stage, root: &Caller, name: &str) {
     let settings = json!({ "elasticJobClass": "com.example.Job", "cron": "0 0 * * * ?", "timeZone": "UTC" });
     stage.post(root, "/projects/billing/jobs", json!({ "name": name, "settings": settings })).await.is(201);
 }
@@ -81,14 +89,14 @@ pub(crate) async fn lead(stage: &Stage) -> Watch {
     Watch::begin(&stage.app, term(stage).await).await.unwrap()
 }
 
-async fn term(stage: &Stage) -> Term {
+pub(crate) async fn term(stage: &Stage) -> Term {
     assert!(stage.app.store.has_home("here").await.unwrap());
     let number = stage.app.store.take_term("here", "somebody", 1).await.unwrap().unwrap();
     Term::new(number, now() + 1_000_000)
 }
 
 /// Turns off what this test is not about.
-async fn only(stage: &Stage, root: &Caller, conditions: &[&str]) {
+pub(crate) async fn only(stage: &Stage, root: &Caller, conditions: &[&str]) {
     for rule in stage.get(root, "/rules").await.is(200).as_array().unwrap() {
         let id = rule["id"].as_str().unwrap();
         if conditions.contains(&id) {
@@ -120,7 +128,7 @@ fn failed() -> Outcome {
 }
 
 /// A session does not live as long as these tests let time pass.
-async fn root_again(stage: &Stage) -> Caller {
+pub(crate) async fn root_again(stage: &Stage) -> Caller {
     let ask = json!({ "login": "root", "password": crate::stage::PASSWORD });
     Caller::of_cookie(&stage.post(&Caller::default(), "/session", ask).await)
 }
@@ -131,7 +139,7 @@ async fn fail(stage: &Stage, times: i64) {
     }
 }
 
-async fn open(stage: &Stage, root: &Caller) -> Vec<(String, String)> {
+pub(crate) async fn open(stage: &Stage, root: &Caller) -> Vec<(String, String)> {
     let page = stage.get(root, "/alerts?state=open").await.is(200);
     let rows = page["items"].as_array().unwrap();
     let row =
@@ -141,7 +149,7 @@ async fn open(stage: &Stage, root: &Caller) -> Vec<(String, String)> {
     open
 }
 
-fn conditions(open: &[(String, String)]) -> Vec<&str> {
+pub(crate) fn conditions(open: &[(String, String)]) -> Vec<&str> {
     open.iter().map(|(condition, _)| condition.as_str()).collect()
 }
 
@@ -154,7 +162,7 @@ async fn counts(stage: &Stage, lines: &[&str]) {
     }
 }
 
-async fn webhook(stage: &Stage, root: &Caller, receiver: &Receiver) -> String {
+pub(crate) async fn webhook(stage: &Stage, root: &Caller, receiver: &Receiver) -> String {
     let ask = json!({ "name": "ops", "kind": "webhook", "url": receiver.url, "secret": "open sesame" });
     let made = stage.post(root, "/channels", ask).await.is(201);
     made["id"].as_str().unwrap().to_owned()

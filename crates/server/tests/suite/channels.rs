@@ -1,8 +1,10 @@
 //! Channels: their secrets go in and never come out, and each kind is spoken to as it wants to be.
 
+use crate::alerts::{HOUR, term, webhook};
 use crate::receivers::{MailServer, Receiver};
 use crate::stage::{Caller, On, Stage, on_each_database, on_each_shared_database, record, way};
 use clockwright_server::alerts::own::Own;
+use clockwright_server::alerts::{Watch, send};
 use clockwright_server::config::{Config, Smtp};
 use clockwright_server::decide::chain::{Actor, Target};
 use clockwright_server::store::{Change, Store, tables};
@@ -14,6 +16,7 @@ on_each_database! {
     the_secrets_of_a_channel_go_in_and_never_come_out
     a_channel_is_made_and_changed_by_those_who_may
     s17_a_channel_names_no_address_of_the_servers_own_network
+    a_rescue_is_told_on_every_channel_at_once_whatever_is_silenced
 }
 
 on_each_shared_database! {
@@ -285,4 +288,39 @@ async fn a_secret_that_is_changed_while_all_are_sealed_anew_stays(stage: &Stage)
     assert!(!sealing.seal_channel(id, was, "old").await.unwrap());
     drop(sealing);
     assert_eq!(stage.app.store.channels().await.unwrap()[0].sealed, "new");
+}
+
+async fn a_rescue_is_told_on_every_channel_at_once_whatever_is_silenced(stage: &Stage) {
+    let root = stage.admin().await;
+    let (everybody, theirs) = (Receiver::start().await, Receiver::start().await);
+    webhook(stage, &root, &everybody).await;
+    stage.post(&root, "/projects", json!({ "name": "billing" })).await.is(201);
+    let ask = json!({ "name": "theirs", "kind": "webhook", "url": theirs.url, "secret": "open sesame" });
+    stage.post(&root, "/projects/billing/channels", ask).await.is(201);
+    let silence =
+        json!({ "endsAt": clockwright_api::At(stage.app.now() + HOUR), "reason": "it is to be quiet" });
+    stage.post(&root, "/silences", silence).await.is(201);
+    let term = term(stage).await;
+    let mut watch = Watch::begin(&stage.app, term.clone()).await.unwrap();
+    let mut told = async || {
+        watch.turn(&stage.app).await.unwrap();
+        send::turn(&stage.app, &term).await.unwrap();
+        let texts = |receiver: &Receiver| -> Vec<String> {
+            let told = receiver.take();
+            told.iter().map(|one| one.json()["alerts"][0]["text"].as_str().unwrap().to_owned()).collect()
+        };
+        let (all, of_project) = (texts(&everybody), texts(&theirs));
+        assert_eq!(all, of_project);
+        stage.pass(1_000);
+        all
+    };
+    assert!(told().await.is_empty());
+    let link = clockwright_server::rescue(&stage.app, None, json!({})).await.unwrap();
+    let made = told().await;
+    let begins = "a link was made that lets rescue in as an administrator for an hour: record ";
+    assert!(made.len() == 1 && made[0].starts_with(begins), "{made:?}");
+    stage.open_link(&link.url, None).await;
+    let used = told().await;
+    assert!(used.len() == 1 && used[0].starts_with("somebody came in as rescue"), "{used:?}");
+    assert!(told().await.is_empty());
 }

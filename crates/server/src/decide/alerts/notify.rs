@@ -1,7 +1,7 @@
 //! Who is told what, and when: alerts are gathered by channel and project.
 //!
 //! The first message of a group goes `first` after the oldest thing that is to be told, so that what breaks together is told together; further
-//! ones at least `every` apart; what stays open is told again each `repeat`, unless somebody has taken it up. What was told stands in the
+//! ones at least `every` apart; only what is `at_once` waits for nothing, and takes the others with it; what stays open is told again each `repeat`, unless somebody has taken it up. What was told stands in the
 //! database as deliveries, each once by a unique key: so two leaders tell nothing twice, and another one goes on where the last one
 //! stopped.
 
@@ -45,6 +45,8 @@ pub struct Known {
     pub ended: Option<Millis>,
     /// Somebody has taken it up.
     pub acked: bool,
+    /// It does not wait for others.
+    pub at_once: bool,
     /// It is not to be sent now.
     pub silent: bool,
     /// The channels that are told of it.
@@ -87,6 +89,8 @@ struct Group {
     last: Option<Millis>,
     /// Something is to be told again.
     repeats: bool,
+    /// Something does not wait.
+    at_once: bool,
 }
 
 /// The messages that are due.
@@ -116,7 +120,7 @@ pub fn due(alerts: &[Known], told: &[Told], timing: Timing, now: Millis) -> Vec<
     let is_due = |group: &Group| {
         let free = group.last.is_none_or(|last| now >= last + timing.every);
         let waited = group.waits.is_some_and(|since| now >= since + timing.first);
-        free && (waited || group.repeats)
+        group.at_once || free && (waited || group.repeats)
     };
     groups
         .into_iter()
@@ -142,6 +146,7 @@ impl Group {
             }
             None if !has(Kind::Opened) => {
                 tell(Kind::Opened, 0);
+                self.at_once |= alert.at_once;
                 self.waits = Some(self.waits.map_or(alert.at, |since| since.min(alert.at)));
             }
             None if !alert.acked => {
@@ -177,6 +182,7 @@ mod tests {
             at,
             ended: None,
             acked: false,
+            at_once: false,
             silent: false,
             channels: vec!["ops".into()],
         }
@@ -244,6 +250,19 @@ mod tests {
         alerts.iter_mut().for_each(|alert| alert.silent = false);
         assert_eq!(world.tick(&alerts, 1_100), ["ops: a opened0"]);
         assert!(world.tick(&alerts, 5_000).is_empty());
+    }
+
+    #[test]
+    fn what_does_not_wait_is_told_at_once_with_what_waits() {
+        let mut world = World::default();
+        let mut alerts = vec![alert("a", 0)];
+        world.tick(&alerts, 30);
+        alerts.push(alert("b", 31));
+        assert!(world.tick(&alerts, 32).is_empty());
+        alerts.push(Known { at_once: true, ..alert("c", 32) });
+        assert_eq!(world.tick(&alerts, 32), ["ops: b opened0, c opened0"]);
+        alerts[2].ended = Some(33);
+        assert!(world.tick(&alerts, 34).is_empty(), "that it is over waits");
     }
 
     #[test]

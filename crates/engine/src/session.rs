@@ -95,7 +95,12 @@ async fn keep_as(
     let entry = Entry {
         keys: options.keys.clone(),
         me: options.instance.clone(),
-        lease: Lease { mark: format!("{:016x}", options.seed), history: options.history.clone() }.data(),
+        lease: Lease {
+            mark: format!("{:016x}", options.seed),
+            history: options.history.clone(),
+            version: Some(env!("CARGO_PKG_VERSION").to_owned()),
+        }
+        .data(),
         taken: Mutex::new(None),
         inputs: inputs.clone(),
     };

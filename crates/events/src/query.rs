@@ -88,6 +88,9 @@ pub trait Query: Send + Sync + 'static {
 
     /// What could not be kept between `from` and `to`, newest first; at most 1,000.
     async fn losses(&self, from: Millis, to: Millis) -> Result<Vec<LossRow>, StoreError>;
+
+    /// True where an index would find a text in reasons at once, and the database has not got it.
+    fn searches_slowly(&self) -> bool;
 }
 
 /// A store: takes events and answers questions.

@@ -347,6 +347,7 @@ async fn postgres_without_its_extension_for_texts_finds_them_all_the_same() {
     put(&*store, [Settlement { outcome, ..settled("j", 0, 1) }]).await;
     let filter = RunFilter { text: Some("DISK".into()), ..RunFilter::default() };
     assert_eq!(runs(&*store, filter.clone()).await.len(), 1);
+    assert!(store.searches_slowly());
     // An administrator allows it, and who writes makes the index when it starts next.
     let count = "SELECT count(*) FROM pg_indexes WHERE indexname = 'clockwright_run_reason'";
     let mut raw = sqlx::PgConnection::connect(&address).await.unwrap();
@@ -355,6 +356,7 @@ async fn postgres_without_its_extension_for_texts_finds_them_all_the_same() {
     let store = EventStore::connect(&address).await.unwrap();
     assert_eq!(sqlx::query_scalar::<_, i64>(count).fetch_one(&mut raw).await.unwrap(), 1);
     assert_eq!(runs(&*store, filter).await.len(), 1);
+    assert!(!store.searches_slowly());
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

@@ -21,6 +21,9 @@ pub struct Lease {
     /// Which event stores it keeps history in; empty when it keeps none. `None` when it did not know as it started.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub history: Option<Vec<String>>,
+    /// The release of its program; `None` of one that did not say so yet.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub version: Option<String>,
 }
 
 impl Lease {

@@ -173,6 +173,13 @@ impl Query for EventStore {
         sql.text(" ORDER BY to_ms DESC, id DESC LIMIT 1000");
         self.all(sql, loss_row).await
     }
+
+    fn searches_slowly(&self) -> bool {
+        #[cfg(feature = "postgres")]
+        return self.dialect().is_postgres() && !self.has_trigrams;
+        #[cfg(not(feature = "postgres"))]
+        false
+    }
 }
 
 impl EventStore {

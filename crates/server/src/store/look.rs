@@ -4,6 +4,7 @@ use super::{Store, StoreError};
 use crate::decide::chain::Actor;
 use clockwright_model::Millis;
 use clockwright_sql::OpenError;
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 /// How long the second of two waits for a lock. Whoever saves something meanwhile waits as well.
@@ -58,6 +59,28 @@ impl Store {
         };
         let rows = self.fetch(self.sql(question)).await?;
         Ok(rows.first().map(|row| row.int(0)).transpose()?)
+    }
+
+    /// How many jobs name each zone for their schedule.
+    ///
+    /// # Errors
+    /// The database is away.
+    pub async fn count_zones(&self) -> Result<BTreeMap<String, u64>, StoreError> {
+        let sql = self
+            .sql("SELECT zone, COUNT(*) FROM CLOCKWRIGHT_JOB WHERE alive = '' AND zone <> '' GROUP BY zone");
+        let rows = self.fetch(sql).await?;
+        rows.iter().map(|row| Ok((row.text(0)?, row.int(1)?.unsigned_abs()))).collect()
+    }
+
+    /// The names of a project's jobs.
+    ///
+    /// # Errors
+    /// The database is away.
+    pub async fn job_names(&self, project: i64) -> Result<BTreeSet<String>, StoreError> {
+        let mut sql = self.sql("SELECT name FROM CLOCKWRIGHT_JOB");
+        sql.is("project = ", project);
+        sql.must("alive = ''");
+        self.fetch(sql).await?.iter().map(|row| Ok(row.text(0)?)).collect()
     }
 
     /// Whether the lock of the journal's head keeps a second connection waiting while a first one has it; `None` where it cannot be taken, as by whoever only

@@ -1,20 +1,23 @@
 //! What a server says of itself: metrics and health.
 
 use crate::stage::{Caller, On, Stage, on_each_database, record, server};
+use clockwright_events::EventStore;
 use clockwright_fleet::keys::{Key, Keys};
-use clockwright_model::JobName;
-use clockwright_registry::{ConnectOptions, Op, Path, Registry};
+use clockwright_fleet::leases::Lease;
+use clockwright_model::{InstanceId, JobKind, JobName, JobSettings};
+use clockwright_registry::{ConnectOptions, Error, Op, Path, Registry};
 use clockwright_server::decide::chain::{Actor, Target};
-use clockwright_server::histories::Histories;
+use clockwright_server::histories::{Histories, History, OpenHistory};
 use clockwright_server::http::reference::openapi;
 use clockwright_server::mirror;
 use clockwright_server::observe::doctor::{Patient, examine};
 use clockwright_server::observe::names::{HTTP_REQUESTS, HTTP_SECONDS, SYNC_WRITES};
 use clockwright_server::observe::pulse::LIMIT;
-use clockwright_server::store::{MemberKind, OpenError, ServerRow};
+use clockwright_server::store::{MemberKind, NewJob, OpenError, ServerRow};
 use clockwright_server::sync::control;
 use clockwright_testkit::faulty::Fault;
 use clockwright_testkit::patience::soon;
+use clockwright_testkit::sql::{Kind, shared};
 use http::Method;
 use serde_json::{Value, json};
 use std::sync::Arc;
@@ -219,10 +222,14 @@ async fn a_doctor_names_what_is_wrong_where_and_what_to_do(stage: &Stage) {
     let told = codes(&Patient { histories: &histories, ..Patient::of_app(&stage.app) }).await;
     assert!(told.contains(&"store-away".to_owned()), "{told:?}");
 
-    // The only administrator was not here for long, and then is none any more.
+    // The only administrator was not here for long, and then is none any more; nor did anybody make another key.
     stage.pass(91 * 86_400_000);
     let told = codes(&Patient::of_app(&stage.app)).await;
     assert!(told.contains(&"idle-administrator".to_owned()), "{told:?}");
+    assert!(!told.contains(&"key-old".to_owned()), "{told:?}");
+    stage.pass(310 * 86_400_000);
+    let told = codes(&Patient::of_app(&stage.app)).await;
+    assert!(told.contains(&"key-old".to_owned()), "{told:?}");
     let id = stage.app.store.user_of_login("root").await.unwrap().unwrap().id;
     let mut change = stage.app.store.begin(Actor::server("test"), stage.app.now()).await.unwrap();
     change.drop_member(0, MemberKind::User, &id).await.unwrap();
@@ -242,6 +249,17 @@ async fn a_doctor_looks_into_the_namespaces_of_projects(stage: &Stage) {
     let job = json!({ "name": "report", "settings": settings });
     stage.post(&root, "/projects/billing/jobs", job).await.is(201);
     assert!(found(stage, &root).await.is_empty());
+    let project = stage.app.catalogue.project("billing").unwrap().id;
+    let mut settings = JobSettings::new(JobName::new("tides").unwrap(), JobKind::Simple, "0 0 1 * * ?", 1);
+    settings.time_zone = Some("Mars/Olympus_Mons".into());
+    let mut change = stage.app.store.begin(Actor::server("test"), stage.app.now()).await.unwrap();
+    let job = change.insert_job(project, &NewJob::found(settings, String::new())).await.unwrap();
+    change.record(record(
+        "job.create",
+        project,
+        Target { kind: "job", id: job.id.to_string(), name: job.name },
+    ));
+    change.commit().await.unwrap();
 
     let outside = stage.registry.connect(ConnectOptions::default()).unwrap();
     let (keys, name) = (Keys::new("billing").unwrap(), JobName::new("report").unwrap());
@@ -256,6 +274,20 @@ async fn a_doctor_looks_into_the_namespaces_of_projects(stage: &Stage) {
     ];
     ops.extend((0..60).map(|host| put(Key::Server(format!("10.0.1.{host}")), "")));
     outside.commit(ops).await.unwrap();
+    // A process of before does not say which release it is of; and a job that only the registry has.
+    let told = Lease { mark: "1".into(), history: None, version: Some("1.2.3".into()) };
+    let (new, old) = (InstanceId::from_wire("10.0.0.8@-@1"), InstanceId::from_wire("10.0.0.9@-@1"));
+    let stray = JobName::new("stray").unwrap();
+    for op in [
+        Op::create(keys.own_root().clone(), ""),
+        Op::create(keys.leases(), ""),
+        Op::create_ephemeral(keys.lease(&new), told.data()),
+        Op::create_ephemeral(keys.lease(&old), "{\"mark\":\"2\"}"),
+        Op::create(keys.job(&stray), ""),
+    ] {
+        let made = outside.commit(vec![op]).await;
+        assert!(made.is_ok() || matches!(made, Err(Error::Conflict { .. })), "{made:?}");
+    }
     let theirs = control::Control {
         plane: "another".into(),
         url: "https://other.example.com".into(),
@@ -270,6 +302,9 @@ async fn a_doctor_looks_into_the_namespaces_of_projects(stage: &Stage) {
     let wanted = [
         ("running-of-the-dead", "billing"),
         ("hosts-forgotten", "billing"),
+        ("instances-differ", "billing"),
+        ("jobs-unmanaged", "billing"),
+        ("zone-unknown", "Mars/Olympus_Mons"),
         ("registry-regressed", "billing"),
         ("registry-of-another-plane", "taken"),
     ];
@@ -278,6 +313,31 @@ async fn a_doctor_looks_into_the_namespaces_of_projects(stage: &Stage) {
     // A namespace that cannot be read hides no other.
     let told = found(&stage.with_fault(Closed).await, &root).await;
     are_found(&told, &[("not-looked-at", "taken"), ("hosts-forgotten", "billing")]);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_doctor_tells_of_a_history_in_which_texts_are_found_slowly() {
+    let stage = Stage::new(On::Sqlite).await;
+    let root = stage.admin().await;
+    stage.post(&root, "/projects", json!({ "name": "billing" })).await.is(201);
+    let server = shared(Kind::Postgres);
+    let address = server.database().await.unwrap();
+    let name = address.rsplit('/').next().unwrap();
+    server.admin(&format!("REVOKE CREATE ON DATABASE {name} FROM tester")).await.unwrap();
+    let codes = async || -> Vec<String> {
+        let store = EventStore::connect(&address).await.unwrap();
+        let open: OpenHistory = Arc::new(move || {
+            let store = Arc::clone(&store) as History;
+            Box::pin(async move { Ok(store) })
+        });
+        let histories = Histories::new([("home".to_owned(), open)].into());
+        let found = examine(&Patient { histories: &histories, ..Patient::of_app(&stage.app) }).await;
+        found.into_iter().map(|finding| finding.code).collect()
+    };
+    let slow = "no-trigram-index".to_owned();
+    assert!(codes().await.contains(&slow));
+    server.admin(&format!("GRANT CREATE ON DATABASE {name} TO tester")).await.unwrap();
+    assert!(!codes().await.contains(&slow), "the next start makes it");
 }
 
 /// A namespace of which the server may not read what it keeps there.

@@ -1,7 +1,8 @@
 //! The database and the event stores.
 
 use super::super::counts::events;
-use super::{Looked, PATIENCE_WITH_ONE, Patient, finding, skew, within};
+use super::{DAY, Looked, PATIENCE_WITH_ONE, Patient, finding, skew, within};
+use clockwright_api::alerts::Condition;
 use clockwright_api::system::Gravity;
 use clockwright_model::Millis;
 use clockwright_sql::OpenError;
@@ -9,7 +10,7 @@ use futures::future::join_all;
 use std::collections::BTreeSet;
 
 /// Losses of this time are told.
-const RECENT: Millis = 7 * 86_400_000;
+const RECENT: Millis = 7 * DAY;
 
 pub(super) async fn look(patient: &Patient<'_>) -> Looked {
     let place = "database";
@@ -65,6 +66,27 @@ pub(super) async fn look(patient: &Patient<'_>) -> Looked {
     Ok(found)
 }
 
+/// The key that seals from now on, and since when it does.
+pub(super) async fn of_key(patient: &Patient<'_>) -> Looked {
+    let Ok(store) = &patient.store else { return Ok(Vec::new()) };
+    // A file that cannot be read is told among the files.
+    let Ok(ring) = crate::sealing::read(&patient.config.key_file) else { return Ok(Vec::new()) };
+    let keys = store.keys().await?;
+    let most = Condition::KeyOld.usual().threshold.unwrap_or_default();
+    let age = |at: Millis| (patient.now() - at) / DAY;
+    let old = keys.into_iter().find(|key| key.id == ring.first() && age(key.at) > most);
+    let told = old.map(|key| {
+        finding(
+            Gravity::Note,
+            "key-old",
+            "key_file",
+            format!("the key `{}` seals secrets for {} days", key.id, age(key.at)),
+            "`clockwright secret rotate` makes another one and seals everything anew",
+        )
+    });
+    Ok(told.into_iter().collect())
+}
+
 pub(super) async fn of_stores(patient: &Patient<'_>) -> Looked {
     let Ok(store) = &patient.store else { return Ok(Vec::new()) };
     let used: BTreeSet<String> = store.projects().await?.into_iter().map(|project| project.store).collect();
@@ -80,15 +102,27 @@ async fn of_store(patient: &Patient<'_>, name: &str) -> Looked {
             return Ok(vec![finding(Gravity::Error, "store-away", name, error.to_string(), fix)]);
         }
     };
+    let mut found = Vec::new();
     let events = events(&history.losses(patient.now() - RECENT, patient.now()).await?);
-    if events == 0 {
-        return Ok(Vec::new());
+    if events > 0 {
+        found.push(finding(
+            Gravity::Warning,
+            "events-lost",
+            name,
+            format!(
+                "{events} events of the last seven days could neither be stored nor kept by their instances"
+            ),
+            "give the instances a data folder with room; GET …/losses says which and why",
+        ));
     }
-    Ok(vec![finding(
-        Gravity::Warning,
-        "events-lost",
-        name,
-        format!("{events} events of the last seven days could neither be stored nor kept by their instances"),
-        "give the instances a data folder with room; GET …/losses says which and why",
-    )])
+    if history.searches_slowly() {
+        found.push(finding(
+            Gravity::Note,
+            "no-trigram-index",
+            name,
+            "a search for a text that few reasons have looks through all of them",
+            "CREATE EXTENSION pg_trgm as the database's owner; the index is made at the next start",
+        ));
+    }
+    Ok(found)
 }

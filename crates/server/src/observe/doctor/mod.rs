@@ -11,6 +11,7 @@ mod journal;
 mod people;
 mod registry;
 mod setup;
+mod zones;
 
 use crate::app::{App, Clock};
 use crate::config::Config;
@@ -27,6 +28,7 @@ use std::time::Duration;
 const PATIENCE: Duration = Duration::from_secs(20);
 /// How long one registry, or one event store, may take of it.
 const PATIENCE_WITH_ONE: Duration = Duration::from_secs(15);
+const DAY: Millis = 86_400_000;
 /// Clocks that are further apart than this are told, milliseconds.
 const SKEW: Millis = 500;
 
@@ -70,9 +72,11 @@ type Section = (&'static str, for<'a> fn(&'a Patient<'a>) -> BoxFuture<'a, Looke
 
 const SECTIONS: &[Section] = &[
     ("the configuration", |patient| Box::pin(async move { Ok(setup::look(patient.config)) })),
-    ("files", |patient| Box::pin(async move { Ok(files::look(patient.config)) })),
+    ("files", |patient| Box::pin(async move { Ok(files::look(patient.config, patient.now())) })),
     ("the database", |patient| Box::pin(database::look(patient))),
+    ("the key", |patient| Box::pin(database::of_key(patient))),
     ("event stores", |patient| Box::pin(database::of_stores(patient))),
+    ("zones", |patient| Box::pin(zones::look(patient))),
     ("people and tokens", |patient| Box::pin(people::look(patient))),
     ("the journal", |patient| Box::pin(journal::look(patient))),
     ("sync", |patient| Box::pin(journal::of_sync(patient))),

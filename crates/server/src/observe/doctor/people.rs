@@ -1,12 +1,11 @@
 //! Who could come in, and who could not.
 
-use super::{Looked, Patient, finding};
+use super::{DAY, Looked, Patient, finding};
 use crate::store::{MemberKind, UserState};
 use clockwright_api::Role;
 use clockwright_api::system::Gravity;
 use clockwright_model::Millis;
 
-const DAY: Millis = 86_400_000;
 /// An administrator who has not been here for so long is told.
 const IDLE: Millis = 90 * DAY;
 /// A token that ends within this time is told.

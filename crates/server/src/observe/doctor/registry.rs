@@ -10,7 +10,7 @@ use crate::sync::control::{self, Standing};
 use clockwright_api::system::{Finding, Gravity};
 use clockwright_fleet::keys::{Key, Keys};
 use clockwright_fleet::layout::Layout;
-use clockwright_fleet::leases::Leases;
+use clockwright_fleet::leases::{Lease, Leases};
 use clockwright_model::{InstanceId, Item};
 use clockwright_registry::{Access, Error, Op, Path, SharedRegistry};
 use futures::future::join_all;
@@ -140,12 +140,41 @@ async fn of_namespace(
     let mut all: Vec<Nodes> = Vec::new();
     let (leases, names) = load(registry.as_ref(), keys, |nodes| all.extend(nodes)).await?;
     let mut found = of_nodes(project, &leases, &all);
+    found.extend(of_instances(project, Lease::read_all(registry.as_ref(), keys).await?.into_values()));
+    if let Ok(store) = &patient.store {
+        let managed = store.job_names(project.id).await?;
+        found.extend(of_strangers(
+            project,
+            names.iter().filter(|name| !managed.contains(name.as_str())).count(),
+        ));
+    }
     if patient.registries.has_credential(&project.registry) {
         let mut paths = vec![keys.root().clone(), keys.own_root().clone()];
         paths.extend(names.iter().take(SAMPLE).map(|name| keys.job(name)));
         found.extend(of_access(project, &registry.access(&paths).await?));
     }
     Ok(found)
+}
+
+/// Processes of ours that are of different releases.
+fn of_instances(project: &ProjectRow, leases: impl Iterator<Item = Lease>) -> Option<Finding> {
+    let mut releases: BTreeMap<String, usize> = BTreeMap::new();
+    for lease in leases {
+        // Those of before did not say it.
+        *releases.entry(lease.version.unwrap_or_else(|| "an earlier one".to_owned())).or_default() += 1;
+    }
+    let told: Vec<String> = releases.iter().map(|(version, count)| format!("{version} ({count})")).collect();
+    let what = format!("instances of different releases are at work: {}", told.join(", "));
+    let fix = "bring all to one release; two that follow each other go on together meanwhile";
+    (told.len() > 1).then(|| finding(Gravity::Note, "instances-differ", &project.name, what, fix))
+}
+
+/// Jobs that only the registry has.
+fn of_strangers(project: &ProjectRow, count: usize) -> Option<Finding> {
+    let what =
+        format!("{count} jobs in the registry are not managed: nobody keeps or repairs their settings");
+    let fix = "adopt them by POST …/unmanaged/adopt, or remove what is left of them";
+    (count > 0).then(|| finding(Gravity::Note, "jobs-unmanaged", &project.name, what, fix))
 }
 
 /// Whom nodes belong to, of which these were looked at.

@@ -1,7 +1,10 @@
 //! How items stand by their last settled fires: a copy of the event stores' states in memory, so that lists of jobs ask no store. Each store is
-//! asked every few seconds what changed since.
+//! asked every few seconds what changed since. What Elastic-Job's instances ran is told by their own table: see [`java`](mod@java).
+
+mod java;
 
 use crate::app::App;
+use crate::decide::alerts::java::Runs;
 use crate::decide::alerts::judge::State;
 use crate::observe::Metrics;
 use crate::observe::names::{FIRE_LATENESS, FIRES, RUN_SECONDS};
@@ -30,6 +33,8 @@ pub struct Outcomes {
 #[derive(Debug, Default)]
 struct Store {
     jobs: HashMap<String, HashMap<String, BTreeMap<Item, State>>>,
+    /// What Elastic-Job's instances ran.
+    java: java::Served,
     /// The greatest change that is in here, by the database's clock.
     since: Millis,
     /// Everything up to some look is in here.
@@ -86,6 +91,15 @@ impl Outcomes {
         look(stores.get(&project.store)?.jobs.get(&project.namespace)?.get(job)?)
     }
 
+    /// When Elastic-Job's instances last began each item, as far as they write of it; `None` where their history has nothing of the job.
+    #[must_use]
+    pub fn begun(&self, project: &ProjectRow, job: &str) -> Option<BTreeMap<Item, Millis>> {
+        let stores = self.stores.read().unwrap_or_else(PoisonError::into_inner);
+        let items = stores.get(&project.store)?.java.items(&project.namespace, job)?;
+        let begun = |(item, runs): (&Item, &Runs)| Some((*item, runs.begun()?));
+        Some(items.iter().filter_map(begun).collect()).filter(|begun: &BTreeMap<_, _>| !begun.is_empty())
+    }
+
     /// True when the last question to this store was answered.
     #[must_use]
     pub fn is_seen(&self, store: &str) -> bool {
@@ -139,11 +153,8 @@ impl Outcomes {
                 good: row.good,
             };
             let (start, outcome) = (row.start, state.outcome);
-            let items = store.jobs.entry(row.namespace).or_default().entry(row.job).or_default();
-            let before = items.insert(row.item, state);
-            if let Some(metrics) = news
-                && before.is_none_or(|before| before.fire < state.fire)
-            {
+            let is_newer = store.state(&row.namespace, &row.job, state);
+            if let Some(metrics) = news.filter(|_| is_newer) {
                 metrics.count(&FIRES, &[outcome]);
                 if let Some(start) = start {
                     metrics.took(&FIRE_LATENESS, &[], millis(start - state.fire));
@@ -153,6 +164,19 @@ impl Outcomes {
                 }
             }
         }
+    }
+}
+
+impl Store {
+    /// Takes in how an item stands, unless something newer is known; true when its fire is newer than what was.
+    fn state(&mut self, namespace: &str, job: &str, state: State) -> bool {
+        let jobs = self.jobs.entry(namespace.to_owned()).or_default();
+        let items = jobs.entry(job.to_owned()).or_default();
+        let before = items.get(&state.item).map(|before| before.fire);
+        if before.is_none_or(|before| before <= state.fire) {
+            items.insert(state.item, state);
+        }
+        before.is_none_or(|before| before < state.fire)
     }
 }
 
@@ -207,7 +231,7 @@ async fn follow(app: &App, name: &str, news: Option<&Metrics>) -> Result<(), Str
         let (count, last) = (rows.len(), rows.last().map_or(since, |row| row.changed));
         app.outcomes.put(name, rows, news);
         if count < most {
-            return Ok(());
+            return java::follow(app, name, &history).await;
         }
         // So many changed in one millisecond that the question must be greater to get beyond it.
         most = if last == since { most * 2 } else { AT_ONCE };

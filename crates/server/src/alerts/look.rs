@@ -2,15 +2,17 @@
 
 use crate::app::App;
 use crate::decide::alerts::due::Deadlines;
+use crate::decide::alerts::java::Java;
 use crate::decide::alerts::judge::{self, Doing, Happened, Job, LASTS, Live, lets_go};
 use crate::decide::alerts::{Finding, Look, Rule, SETTLES, Source, rules_of};
 use crate::decide::chain::Link;
+use crate::mirror::row::Row;
 use crate::mirror::{Picture, State};
 use crate::store::{JobRow, JobState, JournalFilter, ProjectRow, StoreError};
 use clockwright_api::At;
 use clockwright_api::alerts::{Condition, Scope};
 use clockwright_fleet::view::JobStatus;
-use clockwright_model::Millis;
+use clockwright_model::{Item, Millis};
 use serde_json::json;
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::Arc;
@@ -165,7 +167,7 @@ impl Looker {
         }
         let let_go = self.let_go.get(&project.id).copied().unwrap_or_default();
         for row in app.catalogue.jobs(project.id) {
-            let live = live(&picture, &row);
+            let live = live(&picture, &row, || app.outcomes.begun(project, &row.name));
             let online = row.state == JobState::Online;
             let still = !online || live.as_ref().is_some_and(|(_, still)| *still);
             let explained = if still { now } else { row.changed.max(self.begun - LASTS).max(let_go) };
@@ -335,11 +337,15 @@ async fn held(app: &App, rules: &[Rule]) -> Result<Vec<Finding>, StoreError> {
     Ok(found)
 }
 
-/// What the registry has of a job, and whether it stands still there.
-fn live(picture: &Picture, row: &JobRow) -> Option<(Live, bool)> {
+/// What the registry has of a job, and whether it stands still there; `begun` asks what Elastic-Job's instances wrote of it.
+fn live(
+    picture: &Picture,
+    row: &JobRow,
+    begun: impl FnOnce() -> Option<BTreeMap<Item, Millis>>,
+) -> Option<(Live, bool)> {
     let job = picture.job(&row.name)?;
     let (names, leases) = (&picture.names, &picture.leases);
-    let java = job.members().any(|member| !picture.is_ours(member.id));
+    let java = picture.is_javas(job).then(|| java(picture, job, begun()));
     let items = job.all_items().filter_map(|(item, state)| {
         let doing = if job.is_running(state, names, leases) {
             Doing::Runs(state.since)
@@ -355,4 +361,16 @@ fn live(picture: &Picture, row: &JobRow) -> Option<(Live, bool)> {
     let live = Live { members: job.members().count(), java, items: items.collect() };
     let still = matches!(job.status().0, JobStatus::Paused | JobStatus::Disabled);
     Some((live, still))
+}
+
+/// What shows that a job of Elastic-Job ran: its history, and its marks.
+fn java(picture: &Picture, job: &Row, begun: Option<BTreeMap<Item, Millis>>) -> Java {
+    let traced = begun.is_some();
+    let marks = job.config.as_ref().is_some_and(|config| config.marks);
+    let mut ran = begun.unwrap_or_default();
+    for (item, state) in job.all_items().filter(|(_, state)| state.since > 0) {
+        let there = ran.entry(item).or_default();
+        *there = state.since.max(*there);
+    }
+    Java { traced, marked: picture.hinted.filter(|_| marks), ran }
 }

@@ -76,6 +76,8 @@ pub struct Picture {
     pub state: State,
     /// Up to when all changes are seen; `None` before everything was read once.
     pub as_of: Option<Millis>,
+    /// Since when each change is hinted at; `None` while some may be missed.
+    pub hinted: Option<Millis>,
 }
 
 impl Picture {
@@ -83,6 +85,12 @@ impl Picture {
     #[must_use]
     pub fn is_ours(&self, instance: Number) -> bool {
         self.leases.holds(self.names.text(instance))
+    }
+
+    /// True for a job that Elastic-Job's instances serve, alone or beside ours.
+    #[must_use]
+    pub fn is_javas(&self, row: &Row) -> bool {
+        row.members().any(|member| !self.is_ours(member.id))
     }
 }
 
@@ -166,9 +174,11 @@ impl Mirror {
         self.traffic.hints.fetch_add(1, Ordering::Relaxed);
     }
 
-    /// How far it is now.
-    fn stand(&self, state: State, as_of: Option<Millis>) {
+    /// How far it is now; `hinted`: each change from now on is hinted at.
+    fn stand(&self, state: State, as_of: Option<Millis>, hinted: Option<Millis>) {
         let mut picture = self.write();
+        picture.hinted =
+            hinted.filter(|_| state == State::Following).map(|now| picture.hinted.unwrap_or(now));
         picture.state = state;
         // A session that begins anew knows nothing yet; what the one before proved still holds for what is shown.
         picture.as_of = picture.as_of.max(as_of);
@@ -187,6 +197,9 @@ impl Mirror {
             if nodes.is_empty() {
                 picture.jobs.remove(&job);
             } else {
+                if let Some(before) = picture.jobs.get(&job) {
+                    row.remember(before);
+                }
                 picture.jobs.insert(job.clone(), row);
             }
             names.push(job);
@@ -217,7 +230,7 @@ impl Mirror {
     }
 
     /// Takes in a batch of nodes. False when everything is to be read again.
-    fn take_in(&self, keys: &Keys, paths: &[Path], nodes: &[Option<Node>]) -> bool {
+    fn take_in(&self, keys: &Keys, paths: &[Path], nodes: &[Option<Node>], now: Millis) -> bool {
         self.traffic.reads.fetch_add(paths.len() as u64, Ordering::Relaxed);
         let mut changed = BTreeSet::new();
         let mut holds = true;
@@ -232,7 +245,11 @@ impl Mirror {
             if key == Key::Job && node.is_none() {
                 jobs.remove(&job);
             } else if node.is_some() || jobs.contains_key(&job) {
-                holds &= jobs.entry(job.clone()).or_default().put(&job, &key, node.as_ref(), names);
+                let row = jobs.entry(job.clone()).or_default();
+                holds &= row.put(&job, &key, node.as_ref(), names);
+                if let (Key::Running(item), None) = (&key, node) {
+                    row.ran(*item, now);
+                }
             }
             changed.insert(job);
         }
@@ -311,7 +328,7 @@ async fn one(app: &App, project: i64) {
             Err(error) => error.to_string(),
         };
         tracing::debug!(project = row.name, why, "a project's live state is not followed now");
-        mirror.stand(State::Away(why), None);
+        mirror.stand(State::Away(why), None, None);
         tokio::time::sleep(AGAIN).await;
     }
 }

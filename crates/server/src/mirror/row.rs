@@ -100,6 +100,8 @@ pub struct Config {
     pub layout: Layout,
     /// How many items it says.
     pub items: u32,
+    /// What runs is marked.
+    pub marks: bool,
     /// Why it cannot be used.
     pub trouble: Option<Box<str>>,
 }
@@ -120,7 +122,7 @@ pub struct Instance {
 /// One item of a job.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct ItemRow {
-    /// Since when it runs.
+    /// Since when it runs; of one that does not, when its mark was last seen, 0 for never.
     pub since: Millis,
     /// Whom the plan gives it to.
     pub owner: Number,
@@ -236,13 +238,29 @@ impl Row {
                 let session = node.map_or(0, |node| node.stat.owner);
                 row.set(MARKED, node.is_some());
                 row.set(OUTLIVES, node.is_some() && session == 0);
-                row.since = node.map_or(0, |node| node.stat.created_at);
+                row.since = node.map_or(row.since, |node| node.stat.created_at);
                 // The mark of 3.x says who; one of 2.x is the session's.
                 let said = named(node, names);
                 let by_session = instances.iter().find(|one| session != 0 && one.session == session);
                 row.runner = if said == 0 { by_session.map_or(0, |one| one.id) } else { said };
             }
             _ => {}
+        }
+    }
+
+    /// A mark of this item was there until now, although nobody may have read it.
+    pub fn ran(&mut self, item: Item, now: Millis) {
+        if let Some(row) = slot(&mut self.items, item).filter(|row| row.flags & MARKED == 0) {
+            row.since = now;
+        }
+    }
+
+    /// When marks were last seen is in no node: whoever reads all of them anew has it from what was known.
+    pub fn remember(&mut self, before: &Row) {
+        for (row, before) in self.items.iter_mut().zip(&before.items) {
+            if row.flags & MARKED == 0 {
+                row.since = before.since;
+            }
         }
     }
 
@@ -361,6 +379,7 @@ fn config(job: &JobName, node: &Node, root: &str) -> Config {
     Config {
         layout,
         items: checked.as_ref().map_or(0, |settings| settings.sharding_total_count),
+        marks: checked.as_ref().is_ok_and(|settings| settings.monitor_execution),
         trouble: checked.err().map(|error| error.to_string().into()),
     }
 }

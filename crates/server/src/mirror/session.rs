@@ -87,7 +87,7 @@ pub async fn follow(
             }
             () = tokio::time::sleep_until(wake) => effects = state.step(Input::Wake, at()),
         }
-        mirror.stand(shown(state.phase()), state.as_of());
+        mirror.stand(shown(state.phase()), state.as_of(), hints.is_some().then(now));
     }
 }
 
@@ -158,7 +158,7 @@ fn begin<'a>(
             match read_each(registry, &paths).await {
                 Ok(nodes) => {
                     let nodes: Vec<_> = nodes.into_iter().map(Readable::found).collect();
-                    let holds = mirror.take_in(keys, &paths, &nodes);
+                    let holds = mirror.take_in(keys, &paths, &nodes, now());
                     Done::Read(paths, Ok(()), holds)
                 }
                 Err(error) => Done::Read(paths, Err(error), true),

@@ -12,6 +12,7 @@ mod fleet;
 mod history;
 mod holds;
 mod identity;
+mod java;
 mod jobs;
 mod lead;
 mod listen;

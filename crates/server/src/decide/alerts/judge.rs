@@ -1,5 +1,6 @@
 //! Which conditions are true, from plain facts.
 
+use super::java::Java;
 use super::{Finding, Rule, Subject, fits};
 use clockwright_api::At;
 use clockwright_api::alerts::Condition;
@@ -56,8 +57,8 @@ pub struct State {
 pub struct Live {
     /// How many instances there are.
     pub members: usize,
-    /// Some of them are of Elastic-Job, which settles no fires.
-    pub java: bool,
+    /// Some of them are of Elastic-Job, which settles no fires; what shows that they ran.
+    pub java: Option<Java>,
     /// Items that are not as they usually are.
     pub items: Vec<(Item, Doing)>,
 }
@@ -137,15 +138,17 @@ fn doings(rule: &Rule, job: &Job<'_>, now: Millis) -> Vec<Finding> {
     found.collect()
 }
 
-/// Due, and without an outcome. Elastic-Job's instances settle nothing, so of a job that they serve nobody can say so.
+/// Due, and without an outcome. Elastic-Job's instances settle nothing: of a job that they serve something has to show whether it ran.
 fn overdue(rule: &Rule, job: &Job<'_>, due: Option<Millis>) -> Vec<Finding> {
     let (Some(due), Some(live)) = (due, job.live) else { return Vec::new() };
-    if live.java || live.runs() {
+    if live.runs() || live.java.as_ref().is_some_and(|java| !java.shows(due)) {
         return Vec::new();
     }
     let is_settled =
         |item: &Item| job.states.and_then(|states| states.get(item)).is_some_and(|state| state.fire >= due);
-    let open = (0..job.items).filter(|item| !is_settled(item) && !live.is_disabled(*item)).count();
+    let has_run = |item: &Item| live.java.as_ref().is_some_and(|java| java.has_run(*item, due));
+    let open =
+        (0..job.items).filter(|item| !is_settled(item) && !has_run(item) && !live.is_disabled(*item)).count();
     if open == 0 {
         return Vec::new();
     }
@@ -304,7 +307,7 @@ mod tests {
     }
 
     fn live(members: usize, items: &[(Item, Doing)]) -> Live {
-        Live { members, java: false, items: items.to_vec() }
+        Live { members, java: None, items: items.to_vec() }
     }
 
     #[test]
@@ -358,8 +361,21 @@ mod tests {
             found(Condition::Overdue, &late, Some(&off), Some(100)).is_empty(),
             "an operator left it out"
         );
-        let java = Live { java: true, ..there };
-        assert!(found(Condition::Overdue, &late, Some(&java), Some(100)).is_empty(), "nobody can say so");
+    }
+
+    #[test]
+    fn a_job_of_elastic_job_is_overdue_when_something_would_show_that_it_ran() {
+        let late = [state("succeeded", 100, 0), state("succeeded", 99, 0)];
+        let found = |java: Java| {
+            let live = Live { java: Some(java), ..live(1, &[]) };
+            !found(Condition::Overdue, &late, Some(&live), Some(100)).is_empty()
+        };
+        assert!(!found(Java::default()), "nobody can say so");
+        assert!(found(Java { traced: true, ..Java::default() }));
+        let marked = Java { marked: Some(100), ..Java::default() };
+        assert!(found(marked.clone()));
+        assert!(!found(Java { marked: Some(101), ..Java::default() }), "its mark may have been missed");
+        assert!(!found(Java { ran: [(1, 100)].into(), ..marked }), "it began then");
     }
 
     #[test]

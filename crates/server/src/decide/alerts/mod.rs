@@ -25,6 +25,7 @@
 //! - What waits is in memory alone: another leader waits anew. What is open is in the database.
 
 pub mod due;
+pub mod java;
 pub mod judge;
 pub mod notify;
 pub mod quiet;

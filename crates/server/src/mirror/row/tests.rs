@@ -98,6 +98,25 @@ fn a_mark_of_3x_counts_while_whoever_made_it_is_there() {
 }
 
 #[test]
+fn a_mark_that_came_and_went_between_two_readings_is_remembered() {
+    let mut stage = Stage::new(Layout::V2);
+    stage.drop(&Key::Running(1));
+    stage.row.ran(1, 9_000);
+    let seen = |row: &Row| (row.items[0].since, row.items[1].since);
+    assert_eq!(seen(&stage.row), (0, 9_000));
+    let before = stage.row.clone();
+    let mut anew = Stage::new(Layout::V2);
+    anew.put(&Key::Running(0), "", 77);
+    anew.row.remember(&before);
+    assert_eq!(seen(&anew.row), (5_000, 9_000), "a mark that is there says it by itself");
+    anew.row.ran(0, 9_500);
+    assert_eq!(seen(&anew.row), (5_000, 9_000), "it came again");
+    anew.drop(&Key::Running(0));
+    anew.row.ran(0, 9_500);
+    assert_eq!(seen(&anew.row), (9_500, 9_000));
+}
+
+#[test]
 fn a_config_of_another_layout_has_all_nodes_read_again() {
     let mut stage = Stage::new(Layout::V2);
     let settings = JobSettings::new(stage.job.clone(), JobKind::Simple, "0 0 1 * * ?", 2);

@@ -1,6 +1,7 @@
 //! What happened: outcomes of fires, attempts, ledgers, counts, and what could not be kept.
 
 use crate::At;
+use crate::jobs::Sentence;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use utoipa::{IntoParams, ToSchema};
@@ -148,6 +149,10 @@ pub struct AttemptsAsk {
     pub state: Option<String>,
     /// On the host with this address.
     pub ip: Option<String>,
+    /// By this instance.
+    pub instance: Option<String>,
+    /// Of this cause: `NORMAL_TRIGGER`, `MISFIRE` or `FAILOVER`.
+    pub source: Option<String>,
     /// Begun at or after this.
     #[param(value_type = Option<String>)]
     pub from: Option<At>,
@@ -158,7 +163,7 @@ pub struct AttemptsAsk {
     pub text: Option<String>,
 }
 
-/// One page of a job's attempts.
+/// One page of attempts.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct Attempts {
@@ -206,8 +211,11 @@ pub struct LedgerAsk {
 pub struct Ledger {
     /// Outcomes, oldest first.
     pub settled: Vec<Run>,
-    /// Instants that the schedule of now says were due and that have no outcome.
+    /// Instants that the schedule of now says were due and that have no outcome, and triggers whose run goes on.
     pub open: Vec<Unsettled>,
+    /// What became of what was due; absent while the registry is away and it is not known what runs.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub balance: Option<Balance>,
     /// When the record of the job begins; absent when nothing of it is on record.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub begins_at: Option<At>,
@@ -227,8 +235,195 @@ pub struct Unsettled {
     pub to: At,
     /// How many they are.
     pub count: u64,
-    /// `noRecord`, `beforeRecord` or `open`.
+    /// Why: `running`, `due` (a moment ago), `open` (nothing accounts for them), `noRecord` (of the item is nothing on record), `beforeRecord`,
+    /// `beforeChange` (of the job's schedule or items, so they may not have been due) or `peers` (of Elastic-Job, which record no outcomes).
     pub gap: String,
+    /// The id of the trigger by hand, if it is one.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub trigger: Option<String>,
+}
+
+/// How the fires of a span are accounted for: `due` is the sum of all the others. A range that reaches over the ends of the span counts by what
+/// lies inside.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct Balance {
+    /// How many were due, triggers by hand included.
+    pub due: u64,
+    /// Those that succeeded.
+    pub succeeded: u64,
+    /// Those that failed.
+    pub failed: u64,
+    /// Those that were deliberately not run.
+    pub skipped: u64,
+    /// Those that another one ran for.
+    pub coalesced: u64,
+    /// Those that nobody could run.
+    pub missed: u64,
+    /// Those that were stopped.
+    pub cancelled: u64,
+    /// Those that run, or came due only a moment ago.
+    pub running: u64,
+    /// Those that nothing accounts for.
+    pub unaccounted: u64,
+}
+
+/// Which items of a fire are shown.
+#[derive(Debug, Clone, Default, Serialize, Deserialize, IntoParams)]
+#[serde(rename_all = "camelCase", deny_unknown_fields, default)]
+pub struct FireAsk {
+    /// The id of the trigger, for a fire by hand.
+    pub trigger: Option<String>,
+    /// How many items; 50 unless told, 200 at most.
+    pub limit: Option<u32>,
+    /// Behind this item.
+    pub after: Option<u32>,
+}
+
+/// One fire of a job: what became of each of its items, by which attempts.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct FirePage {
+    /// Its project.
+    pub project: String,
+    /// The job.
+    pub job: String,
+    /// The instant that it is for.
+    pub fire_at: At,
+    /// The id of the trigger, for a fire by hand.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub trigger: Option<String>,
+    /// What became of all its items; absent while the registry is away and it is not known what runs.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub balance: Option<Balance>,
+    /// Its items, ascending.
+    pub items: Vec<FireItem>,
+    /// What to send as `after` for the next items; absent when there are no more.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub next: Option<u32>,
+    /// True when jobs of this name in other projects are kept in the same tables of attempts, which know no project.
+    pub shared: bool,
+}
+
+/// One item of a fire.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct FireItem {
+    /// Its number.
+    pub item: u32,
+    /// Its outcome, once it has one. That of a range of fires names the range.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub outcome: Option<Run>,
+    /// Why it has none: a word as in a ledger.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub gap: Option<String>,
+    /// Its attempts, the first one first. Those whose traces are not kept are missing, but for the last one.
+    pub attempts: Vec<FireAttempt>,
+    /// How long its successes usually take; absent below five.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub usual: Option<Usual>,
+}
+
+/// How long successes of one item took lately, milliseconds, each to within a tenth.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct Usual {
+    /// How many were counted.
+    pub count: u64,
+    /// Half of them took no longer.
+    pub p50: i64,
+    /// Nineteen of twenty took no longer.
+    pub p95: i64,
+    /// Ninety-nine of a hundred took no longer.
+    pub p99: i64,
+}
+
+/// One attempt at an item of a fire, with the instants that it went through.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct FireAttempt {
+    /// The run's id.
+    pub run: String,
+    /// Which attempt it is, from 1.
+    pub attempt: u32,
+    /// `running`, `succeeded` or `failed`.
+    pub state: String,
+    /// The instance.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub instance: Option<String>,
+    /// Name of the host, where its traces are kept.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub hostname: Option<String>,
+    /// Its address.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub ip: Option<String>,
+    /// When it was claimed; known of the last attempt.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub claimed_at: Option<At>,
+    /// When it began.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub started_at: Option<At>,
+    /// When it ended.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub ended_at: Option<At>,
+    /// What went wrong, for a failure.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub cause: Option<String>,
+}
+
+/// Which changes around jobs are listed.
+#[derive(Debug, Clone, Default, Serialize, Deserialize, IntoParams)]
+#[serde(rename_all = "camelCase", deny_unknown_fields, default)]
+pub struct ChangesAsk {
+    /// How many rows; 50 unless told, 1,000 at most.
+    pub limit: Option<u32>,
+    /// `next` of the page before.
+    pub after: Option<String>,
+    /// Told at or after this.
+    #[param(value_type = Option<String>)]
+    pub from: Option<At>,
+    /// Told before this.
+    #[param(value_type = Option<String>)]
+    pub to: Option<At>,
+}
+
+/// Something that changed around a job, as instances put it on record: who came, went, or held it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct HistoryChange {
+    /// Its identity.
+    pub key: String,
+    /// The job; empty for what concerns all jobs of an instance.
+    #[serde(skip_serializing_if = "String::is_empty", default)]
+    pub job: String,
+    /// What changed, in a word: `joined`, `left`, `paused` and so on.
+    pub kind: String,
+    /// The same in a sentence of each language.
+    pub sentence: Sentence,
+    /// Whose state it is: an instance's id, a host's address, an item's number, or empty for the job's own.
+    #[serde(skip_serializing_if = "String::is_empty", default)]
+    pub subject: String,
+    /// When.
+    pub at: At,
+    /// Who did it; empty where nobody said so.
+    #[serde(skip_serializing_if = "String::is_empty", default)]
+    pub by: String,
+    /// Why, in their words, or by how much.
+    #[serde(skip_serializing_if = "String::is_empty", default)]
+    pub reason: String,
+    /// The instance that tells it.
+    pub witness: String,
+}
+
+/// One page of changes.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct HistoryChanges {
+    /// The rows, the newest first.
+    pub items: Vec<HistoryChange>,
+    /// What to send as `after` for the next page; absent on the last one.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub next: Option<String>,
 }
 
 /// Which counts are shown.

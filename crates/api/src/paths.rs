@@ -84,6 +84,7 @@ paths! {
         PROJECT_APPLY "/apply";
         HOSTS "/hosts";
         PROJECT_RUNS "/runs";
+        PROJECT_ATTEMPTS "/attempts";
         PROJECT_STATS "/stats";
         PROJECT_LOSSES "/losses";
         PROJECT_HOLDS "/holds";
@@ -123,6 +124,8 @@ paths! {
         JOB_RUNS "/runs";
         JOB_ATTEMPTS "/attempts";
         JOB_LEDGER "/ledger";
+        JOB_FIRE "/fires/{at}";
+        JOB_CHANGES "/changes";
         JOB_STATS "/stats";
         JOB_SYNC "/sync";
         JOB_SYNC_RESOLVE "/sync/resolve";

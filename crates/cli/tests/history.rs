@@ -335,7 +335,14 @@ fn a_ledger_names_every_due_instant_and_those_without_an_outcome() {
         assert!(own.iter().filter(|entry| entry["outcome"] == "succeeded").count() > 2);
     }
     let said = place.run(&ledger);
-    assert!(said.out.contains("none yet") && said.talk.contains("without an outcome"), "{said:?}");
+    assert!(said.out.contains("none yet"), "{said:?}");
+    let (sum, terms) = said.talk.lines().find_map(|line| line.split_once(" due = ")).unwrap();
+    let terms: Vec<(u64, &str)> = terms
+        .split(" + ")
+        .map(|term| term.split_once(' ').map(|(count, word)| (count.parse().unwrap(), word)).unwrap())
+        .collect();
+    assert_eq!(terms.iter().map(|(count, _)| count).sum::<u64>(), sum.parse::<u64>().unwrap(), "{said:?}");
+    assert!(terms.iter().any(|(_, word)| *word == "succeeded"), "{said:?}");
     // The job is younger than the span: that is said, and no instant before its first one is called a gap.
     assert!(entries[0]["outcome"] == "succeeded", "{entries:?}");
     assert!(said.talk.contains("the record of `tick` begins at"), "{said:?}");

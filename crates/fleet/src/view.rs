@@ -104,6 +104,8 @@ pub struct Timetable {
     pub schedule: Schedule,
     /// How many items it has.
     pub items: Item,
+    /// When its settings last changed, epoch milliseconds by the registry's clock.
+    pub changed: Millis,
 }
 
 /// The timetable of one job.
@@ -111,8 +113,8 @@ pub struct Timetable {
 /// # Errors
 /// There is no such job, its settings cannot be used, or the registry did not answer.
 pub async fn timetable(registry: &dyn Registry, keys: &Keys, name: &str) -> Result<Timetable, ViewError> {
-    let (settings, schedule) = read_settings(registry, keys, name).await?;
-    Ok(Timetable { schedule, items: settings.sharding_total_count })
+    let (settings, schedule, changed) = read_settings(registry, keys, name).await?;
+    Ok(Timetable { schedule, items: settings.sharding_total_count, changed })
 }
 
 /// The settings of one job, as the registry alone has them.
@@ -123,17 +125,21 @@ pub async fn settings(registry: &dyn Registry, keys: &Keys, name: &str) -> Resul
     Ok(read_settings(registry, keys, name).await?.0)
 }
 
+/// The settings of one job, when they are due, and when they last changed.
 async fn read_settings(
     registry: &dyn Registry,
     keys: &Keys,
     name: &str,
-) -> Result<(JobSettings, Schedule), ViewError> {
+) -> Result<(JobSettings, Schedule, Millis), ViewError> {
     let job = find(registry, keys, name).await?;
     let paths = [keys.job(&job), keys.of(&job, &Key::Config)];
     let nodes = registry.read(&paths).await?;
     let found = paths.iter().zip(&nodes).filter_map(|(path, node)| Some((path, node.as_ref()?)));
-    picture::settings(&job, &Mirror::of(keys, found))
-        .map_err(|reason| ViewError::Degraded { name: name.to_owned(), reason })
+    let mirror = Mirror::of(keys, found);
+    let changed = mirror.config.as_ref().map_or(Millis::MIN, |(_, stat)| stat.modified_at);
+    let (settings, schedule) = picture::settings(&job, &mirror)
+        .map_err(|reason| ViewError::Degraded { name: name.to_owned(), reason })?;
+    Ok((settings, schedule, changed))
 }
 
 /// The name, if the namespace has a job of that name.

@@ -1,8 +1,9 @@
 //! Due instants without an outcome, against a walk over every instant.
 #![allow(clippy::unwrap_used, reason = "tests")]
 
+use clockwright_model::OutcomeKind;
 use clockwright_planner::Schedule;
-use clockwright_planner::ledger::{Gap, Unsettled, unsettled};
+use clockwright_planner::ledger::{Balance, Gap, Unsettled, unsettled};
 
 const SECOND: i64 = 1_000;
 
@@ -74,4 +75,22 @@ fn a_gap_before_the_record_begins_is_told_from_one_inside_it() {
     assert_eq!(Gap::of(5, None), Gap::NoRecord);
     assert_eq!(Gap::of(5, Some(6)), Gap::BeforeRecord);
     assert_eq!([Gap::of(6, Some(6)), Gap::of(7, Some(6))], [Gap::Open; 2]);
+}
+
+#[test]
+fn what_was_due_is_the_sum_of_what_became_of_it_and_of_nothing_that_may_not_have_been_due() {
+    let mut balance = Balance::default();
+    for (count, outcome) in (1..).zip(OutcomeKind::ALL) {
+        balance.settled(outcome, count);
+    }
+    let open = [Gap::Running, Gap::Due, Gap::Open, Gap::NoRecord];
+    let not_due = [Gap::BeforeRecord, Gap::BeforeChange, Gap::Peers];
+    for gap in open.into_iter().chain(not_due) {
+        balance.open(gap, 10);
+        assert_eq!(Gap::parse(gap.word()), Some(gap));
+    }
+    assert_eq!((balance.running, balance.unaccounted), (20, 20));
+    assert_eq!(balance.due(), 1 + 2 + 3 + 4 + 5 + 6 + 40);
+    balance.open(Gap::Open, u64::MAX);
+    assert_eq!((balance.unaccounted, balance.due()), (u64::MAX, u64::MAX));
 }

@@ -17,6 +17,7 @@
 //! - [`chores`]: what one server does for all.
 //! - [`sync`]: the registry is kept equal to the database.
 //! - [`histories`]: the event stores, which have what happened.
+//! - [`ledger`]: every due instant of a job, and what became of it.
 //! - [`ops`]: what operators do.
 //! - [`sealing`]: secrets at rest.
 //! - [`alerts`]: what is the matter, and who is told.
@@ -40,6 +41,7 @@ pub mod fail;
 pub mod histories;
 pub mod http;
 pub mod identity;
+pub mod ledger;
 pub mod listen;
 pub mod local;
 pub mod mirror;

@@ -2,9 +2,10 @@
 
 use super::{Answered, Client, Job, Project};
 use crate::history::{
-    Attempts, AttemptsAsk, Counts, Ledger, LedgerAsk, Lost, Run, RunPage, RunsAsk, SpanAsk, StatsAsk,
+    Attempts, AttemptsAsk, ChangesAsk, Counts, FireAsk, FirePage, HistoryChanges, Ledger, LedgerAsk, Lost,
+    Run, RunPage, RunsAsk, SpanAsk, StatsAsk,
 };
-use crate::{List, Page, paths};
+use crate::{At, List, Page, paths};
 
 /// See [`Client::history`].
 #[derive(Debug, Clone, Copy)]
@@ -43,6 +44,14 @@ impl Project<'_> {
     /// `bad-cursor`, `invalid`.
     pub async fn runs(&self, ask: &RunsAsk) -> Answered<Page<Run>> {
         self.client.get(paths::PROJECT_RUNS, &[self.name]).query(ask).json().await
+    }
+
+    /// A page of attempts at its jobs, those of Elastic-Job's instances too.
+    ///
+    /// # Errors
+    /// `bad-cursor`, `invalid`.
+    pub async fn attempts(&self, ask: &AttemptsAsk) -> Answered<Attempts> {
+        self.client.get(paths::PROJECT_ATTEMPTS, &[self.name]).query(ask).json().await
     }
 
     /// How its fires ended, counted.
@@ -93,5 +102,22 @@ impl Job<'_> {
     /// `invalid`.
     pub async fn stats(&self, ask: &StatsAsk) -> Answered<List<Counts>> {
         self.client.get(paths::JOB_STATS, &self.names).query(ask).json().await
+    }
+
+    /// One fire of it: what became of each item, by which attempts.
+    ///
+    /// # Errors
+    /// `not-found`, `invalid`.
+    pub async fn fire(&self, at: At, ask: &FireAsk) -> Answered<FirePage> {
+        let [project, job] = self.names;
+        self.client.get(paths::JOB_FIRE, &[project, job, &at.0.to_string()]).query(ask).json().await
+    }
+
+    /// Who came and went, and who held it, the newest first.
+    ///
+    /// # Errors
+    /// `bad-cursor`.
+    pub async fn changes(&self, ask: &ChangesAsk) -> Answered<HistoryChanges> {
+        self.client.get(paths::JOB_CHANGES, &self.names).query(ask).json().await
     }
 }

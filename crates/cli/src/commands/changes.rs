@@ -1,5 +1,5 @@
 //! `clockwright job history`: what became of a job besides its runs: which instances came and went, and who held it. Instances write it into the
-//! event store; a server has no list of it.
+//! event store.
 
 use super::history::{PageArgs, check_span, tell_next};
 use super::{Global, Within};

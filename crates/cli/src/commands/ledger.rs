@@ -6,12 +6,13 @@
 use super::history::check_span;
 use super::{Global, Within};
 use crate::output::{Failure, instant, or_dash, short_id, show, table, talk};
-use crate::record::{Open, Span, Wanted, trigger};
+use crate::record::{Span, Wanted};
 use clap::Args;
 use clockwright_events::RunRow;
 use clockwright_model::{Item, Language, Millis};
+use clockwright_planner::ledger::Balance;
+use clockwright_server::ledger::{Open, trigger};
 use serde::Serialize;
-use std::collections::{BTreeMap, BTreeSet};
 
 #[derive(Debug, Args)]
 pub(crate) struct LedgerArgs {
@@ -65,7 +66,7 @@ pub(crate) async fn run(global: &Global, args: LedgerArgs) -> Result<(), Failure
     let record = global.record(&args.within).await?;
     let LedgerArgs { job, item, from, to, recorded, limit, .. } = &args;
     let wanted = Wanted { job, item: *item, from: *from, to: *to, recorded: *recorded, limit: *limit };
-    let Span { settled: rows, open, begins, to } = record.ledger(wanted).await?;
+    let Span { settled: rows, open, begins, to, balance } = record.ledger(wanted).await?;
     if rows.is_empty() && args.recorded {
         record.tell_nearest(&args.job).await?;
     }
@@ -78,7 +79,10 @@ pub(crate) async fn run(global: &Global, args: LedgerArgs) -> Result<(), Failure
         talk(&format!("there is more; go on with --from {}", exact(to)));
     }
     if !args.recorded {
-        talk(&summary(&entries));
+        talk(&balance.as_ref().map_or_else(
+            || "what runs is not known while the registry is away, so there is no balance".to_owned(),
+            summary,
+        ));
         if let Some(begins) = begins.filter(|begins| *begins > args.from) {
             talk(&format!(
                 "the record of `{}` begins at {}; what was due before is not listed",
@@ -97,7 +101,7 @@ fn without(open: Open) -> Entry {
         to: open.to,
         count: open.count,
         item: open.item,
-        trigger: None,
+        trigger: open.trigger,
         outcome: None,
         reason: open.gap.text().into(),
         attempt: None,
@@ -151,19 +155,12 @@ fn list(entries: &[Entry]) -> String {
     )
 }
 
-/// `3 items, 120 fires: 118 succeeded, 1 failed, 1 without an outcome`.
-fn summary(entries: &[Entry]) -> String {
-    let mut counts: BTreeMap<&str, u64> = BTreeMap::new();
-    for entry in entries {
-        let word = entry.outcome.as_deref().unwrap_or("without an outcome");
-        let count = counts.entry(word).or_default();
-        *count = count.saturating_add(entry.count);
-    }
-    let items: BTreeSet<Item> = entries.iter().map(|entry| entry.item).collect();
-    let all: u64 = counts.values().fold(0, |sum, count| sum.saturating_add(*count));
-    let parts: Vec<String> = counts.iter().map(|(word, count)| format!("{count} {word}")).collect();
-    let colon = if parts.is_empty() { "" } else { ": " };
-    format!("{} item(s), {all} fire(s){colon}{}", items.len(), parts.join(", "))
+/// `120 due = 118 succeeded + 1 failed + 1 running`: what was due is the sum of what became of it.
+fn summary(balance: &Balance) -> String {
+    let terms = balance.terms().into_iter().filter(|(_, count)| *count > 0);
+    let terms: Vec<String> = terms.map(|(word, count)| format!("{count} {word}")).collect();
+    let sum = if terms.is_empty() { String::new() } else { format!(" = {}", terms.join(" + ")) };
+    format!("{} due{sum}", balance.due())
 }
 
 /// An instant as `--from` takes it back exactly.

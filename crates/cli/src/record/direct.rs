@@ -1,20 +1,19 @@
 //! What happened, in an event store.
 
-use super::{Leaf, Listed, Open, Record, Span, Wanted};
+use super::{Leaf, Listed, Record, Span, Wanted};
 use crate::commands::Global;
 use crate::commands::history::{PageArgs, tell_losses, tell_nearest, tell_partial};
 use crate::commands::run::run_id;
 use crate::output::{Failure, now};
 use async_trait::async_trait;
-use clockwright_events::answers::{JobRecord, LedgerSpan, RunDetails, run_details};
+use clockwright_events::answers::{JobRecord, RunDetails, run_details};
 use clockwright_events::{
     ChangeFilter, ChangeRow, Cursor, EventStore, ExecutionFilter, ExecutionRow, Page, Query as _, RunFilter,
     RunRow, StatisticsRow, Width,
 };
-use clockwright_fleet::view::{self, Timetable};
-use clockwright_model::{Fire, Item, Millis};
-use clockwright_planner::ledger::{Gap, unsettled};
-use std::ops::Range;
+use clockwright_fleet::view;
+use clockwright_model::Millis;
+use clockwright_server::ledger::{self, Due, Ledger, Now};
 use std::sync::Arc;
 
 /// See [`Record`].
@@ -34,9 +33,13 @@ impl<'a> Direct<'a> {
         self.namespace.iter().cloned().collect()
     }
 
-    async fn timetable(&self, job: &str) -> Result<Timetable, Failure> {
+    /// When a job is due, and what of it is under way, as the registry has it.
+    async fn live(&self, job: &str) -> Result<(Due, Now), Failure> {
         let (registry, session) = self.global.session().await?;
-        Ok(view::timetable(&*session, registry.keys(), job).await?)
+        let view::Timetable { schedule, items, changed } =
+            view::timetable(&*session, registry.keys(), job).await?;
+        let live = Now::of(&view::job(&*session, registry.keys(), job, now()).await?);
+        Ok((Due { schedule: Some(schedule), items, since: changed }, live))
     }
 }
 
@@ -77,23 +80,16 @@ impl Record for Direct<'_> {
 
     async fn ledger(&self, wanted: Wanted<'_>) -> Result<Span, Failure> {
         let Wanted { job, item, from, to, recorded, limit } = wanted;
-        let timetable = if recorded { None } else { Some(self.timetable(job).await?) };
-        let namespace = match (&self.namespace, &timetable) {
+        let (due, live) = if recorded { None } else { Some(self.live(job).await?) }.unzip();
+        let namespace = match (&self.namespace, &due) {
             (None, Some(_)) => Some(self.global.address()?.namespace().to_owned()),
             (namespace, _) => namespace.clone(),
         };
         let record = JobRecord { store: &*self.store, namespace: namespace.as_deref(), job };
-        let LedgerSpan { rows, to } = record.span(item, from, to, limit as usize).await?;
-        let begins = record.begins(None).await?;
-        let mut open = Vec::new();
-        if let Some(timetable) = &timetable {
-            let items = item.map_or(0..timetable.items, |item| item..(item + 1).min(timetable.items));
-            let due = begins.map_or(from, |begin| begin.max(from))..to.min(now());
-            for item in items {
-                open.extend(gaps(&record, timetable, item, due.clone(), &rows).await?);
-            }
-        }
-        Ok(Span { settled: rows, open, begins, to })
+        let wanted = ledger::Wanted { item, from, to, limit: limit as usize, now: now() };
+        let part = Ledger::read(&record, due.as_ref(), &wanted, std::future::ready(live)).await?;
+        let Ledger { rows: settled, open, begins, to, balance, .. } = part;
+        Ok(Span { settled, open, begins, to, balance })
     }
 
     async fn stats(
@@ -122,38 +118,5 @@ impl Record for Direct<'_> {
             Some((from, to)) => tell_losses(&self.store, from, to).await,
             None => Ok(()),
         }
-    }
-}
-
-/// The due instants of an item that have no outcome, and why.
-async fn gaps(
-    record: &JobRecord<'_>,
-    timetable: &Timetable,
-    item: Item,
-    span: Range<Millis>,
-    rows: &[RunRow],
-) -> Result<Vec<Open>, Failure> {
-    let scheduled = rows.iter().filter(|row| row.item == item && trigger(row).is_none());
-    let spans = scheduled.map(|row| (row.begins(), row.fire_time));
-    let gaps = unsettled(&timetable.schedule, span.start, span.end, spans);
-    if gaps.is_empty() {
-        return Ok(Vec::new());
-    }
-    let begin = record.begins(Some(item)).await?;
-    let open = |gap: clockwright_planner::ledger::Unsettled| Open {
-        item,
-        from: gap.from,
-        to: gap.to,
-        count: gap.count,
-        gap: Gap::of(gap.to, begin),
-    };
-    Ok(gaps.into_iter().map(open).collect())
-}
-
-/// The id of the trigger by hand that an outcome is of.
-pub(crate) fn trigger(row: &RunRow) -> Option<String> {
-    match row.fire.parse() {
-        Ok(Fire::Trigger { id, .. }) => Some(id),
-        Ok(Fire::Scheduled(_)) | Err(_) => None,
     }
 }

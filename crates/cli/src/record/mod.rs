@@ -5,7 +5,7 @@
 mod direct;
 mod remote;
 
-pub(crate) use direct::{Direct, trigger};
+pub(crate) use direct::Direct;
 pub(crate) use remote::Remote;
 
 use crate::commands::history::PageArgs;
@@ -16,7 +16,8 @@ use clockwright_events::{
     ChangeFilter, ChangeRow, ExecutionFilter, ExecutionRow, RunFilter, RunRow, StatisticsRow, Width,
 };
 use clockwright_model::{Item, Millis};
-use clockwright_planner::ledger::Gap;
+use clockwright_planner::ledger::Balance;
+use clockwright_server::ledger::Open;
 use serde::Serialize;
 
 /// A page of rows.
@@ -56,15 +57,8 @@ pub(crate) struct Span {
     pub(crate) begins: Option<Millis>,
     /// Before which instant it ends.
     pub(crate) to: Millis,
-}
-
-/// Due instants in a row without an outcome.
-pub(crate) struct Open {
-    pub(crate) item: Item,
-    pub(crate) from: Millis,
-    pub(crate) to: Millis,
-    pub(crate) count: u64,
-    pub(crate) gap: Gap,
+    /// What became of what was due, where that was asked for and is known.
+    pub(crate) balance: Option<Balance>,
 }
 
 /// See the module.

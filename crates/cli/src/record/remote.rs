@@ -1,23 +1,24 @@
 //! What happened, through a server: of a project.
 
-use super::{Leaf, Listed, Open, Record, Span, Wanted};
+use super::{Leaf, Listed, Record, Span, Wanted};
 use crate::commands::history::PageArgs;
 use crate::commands::run::whole_or_part;
-use crate::fleet::only_direct;
 use crate::output::{Failure, instant, talk};
 use async_trait::async_trait;
 use clockwright_api::At;
 use clockwright_api::client::Client;
 use clockwright_api::history::{
-    Attempt, AttemptsAsk, Counts, LedgerAsk, Lost, Run, RunState, RunsAsk, SpanAsk, StatsAsk, Unsettled,
+    self as api, Attempt, AttemptsAsk, ChangesAsk, Counts, HistoryChange, LedgerAsk, Lost, Run, RunState,
+    RunsAsk, SpanAsk, StatsAsk, Unsettled,
 };
 use clockwright_events::answers::RunDetails;
 use clockwright_events::{
     ChangeFilter, ChangeRow, ExecutionFilter, ExecutionRow, ExecutionState, RunFilter, RunRow, StatisticsRow,
     StatusRow, Width,
 };
-use clockwright_model::{Millis, OutcomeKind};
-use clockwright_planner::ledger::Gap;
+use clockwright_model::{ChangeKind, Millis, OutcomeKind};
+use clockwright_planner::ledger::{Balance, Gap};
+use clockwright_server::ledger::Open;
 
 /// The longest page of a ledger that a server gives.
 const LEDGER: u32 = 10_000;
@@ -121,13 +122,37 @@ fn counts(row: &Counts) -> StatisticsRow {
     }
 }
 
-fn open(row: &Unsettled) -> Open {
-    let gap = match row.gap.as_str() {
-        "noRecord" => Gap::NoRecord,
-        "beforeRecord" => Gap::BeforeRecord,
-        _ => Gap::Open,
-    };
-    Open { item: row.item, from: row.from.0, to: row.to.0, count: row.count, gap }
+fn open(row: Unsettled) -> Open {
+    let gap = Gap::parse(&row.gap).unwrap_or(Gap::Open);
+    Open { item: row.item, from: row.from.0, to: row.to.0, count: row.count, gap, trigger: row.trigger }
+}
+
+fn balance(sum: api::Balance) -> Balance {
+    Balance {
+        succeeded: sum.succeeded,
+        failed: sum.failed,
+        skipped: sum.skipped,
+        coalesced: sum.coalesced,
+        missed: sum.missed,
+        cancelled: sum.cancelled,
+        running: sum.running,
+        unaccounted: sum.unaccounted,
+    }
+}
+
+/// A change of a kind that this program knows; a newer server may tell others.
+fn changed(project: &str, row: HistoryChange) -> Option<ChangeRow> {
+    Some(ChangeRow {
+        kind: ChangeKind::parse(&row.kind)?,
+        key: row.key,
+        namespace: project.to_owned(),
+        job: row.job,
+        subject: row.subject,
+        at: row.at.0,
+        by: row.by,
+        reason: row.reason,
+        witness: row.witness,
+    })
 }
 
 /// A state of a firing; of what a server does not tell there is nothing.
@@ -164,14 +189,6 @@ impl Record for Remote {
         filter: ExecutionFilter,
         page: &PageArgs,
     ) -> Result<Leaf<ExecutionRow>, Failure> {
-        let [job] = &filter.jobs[..] else {
-            return Err(Failure::Usage("a server lists the attempts of one job: name it".into()));
-        };
-        if filter.instance.is_some() || filter.source.is_some() {
-            let why =
-                "a server finds attempts by item, state, time and text, and not by --instance or --source";
-            return Err(Failure::Usage(why.into()));
-        }
         let word = |state: &ExecutionState| match state {
             ExecutionState::Running => "running",
             ExecutionState::Succeeded => "succeeded",
@@ -182,12 +199,18 @@ impl Record for Remote {
             after: page.after.clone(),
             item: filter.item,
             state: filter.state.as_ref().map(|state| word(state).to_owned()),
-            ip: None,
+            ip: filter.ip,
+            instance: filter.instance,
+            source: filter.source.map(|source| source.as_str().to_owned()),
             from: filter.from.map(At),
             to: filter.to.map(At),
             text: filter.text,
         };
-        let page = self.client.project(&self.project).job(job).attempts(&ask).await?.value;
+        let project = self.client.project(&self.project);
+        let page = match &filter.jobs[..] {
+            [job] => project.job(job).attempts(&ask).await?.value,
+            _ => project.attempts(&ask).await?.value,
+        };
         Ok(leaf(page.items.into_iter().map(attempt).collect(), page.next))
     }
 
@@ -212,10 +235,11 @@ impl Record for Remote {
             to: Some(At(wanted.to)),
         };
         let ledger = self.client.project(&self.project).job(wanted.job).ledger(&ask).await?.value;
-        let open: Vec<Open> = ledger.open.iter().filter(|_| !wanted.recorded).map(open).collect();
+        let (gaps, sum) = if wanted.recorded { (Vec::new(), None) } else { (ledger.open, ledger.balance) };
         Ok(Span {
             settled: ledger.settled.into_iter().map(run).collect(),
-            open,
+            open: gaps.into_iter().map(open).collect(),
+            balance: sum.map(balance),
             begins: ledger.begins_at.map(|at| at.0),
             to: ledger.to.0,
         })
@@ -242,8 +266,17 @@ impl Record for Remote {
         Ok(rows.0.iter().map(counts).collect())
     }
 
-    async fn changes(&self, _: ChangeFilter, _: &PageArgs) -> Result<Leaf<ChangeRow>, Failure> {
-        Err(only_direct("who came and went"))
+    async fn changes(&self, filter: ChangeFilter, page: &PageArgs) -> Result<Leaf<ChangeRow>, Failure> {
+        let ask = ChangesAsk {
+            limit: Some(page.limit),
+            after: page.after.clone(),
+            from: filter.from.map(At),
+            to: filter.to.map(At),
+        };
+        let job = filter.job.unwrap_or_default();
+        let page = self.client.project(&self.project).job(&job).changes(&ask).await?.value;
+        let rows = page.items.into_iter().filter_map(|row| changed(&self.project, row));
+        Ok(leaf(rows.collect(), page.next))
     }
 
     /// The server has named the nearest already, where there is no such job.

@@ -4,8 +4,8 @@ use super::grant::Open;
 use super::openapi::Described;
 use super::route::Routes;
 use super::v1::{
-    alerts, channels, find, history, hosts, jobs, journal, links, lists, live, me, oidc, operations, people,
-    plans, projects, rules, session, stream, sync, system,
+    alerts, channels, find, history, hosts, jobs, journal, ledger, links, lists, live, me, oidc, operations,
+    people, plans, projects, rules, session, stream, sync, system,
 };
 use crate::app::App;
 use axum::Router;
@@ -211,6 +211,13 @@ fn of_history(routes: &mut Routes) {
     routes.refuses(PAGES);
     routes.get(
         HistoryRead,
+        at::PROJECT_ATTEMPTS,
+        "Attempts at the jobs of a project, those of Elastic-Job's instances too",
+        history::project_attempts,
+    );
+    routes.refuses(PAGES);
+    routes.get(
+        HistoryRead,
         at::JOB_ATTEMPTS,
         "Attempts of a job, those of Elastic-Job's instances too",
         history::attempts,
@@ -219,10 +226,23 @@ fn of_history(routes: &mut Routes) {
     routes.get(
         HistoryRead,
         at::JOB_LEDGER,
-        "Every due instant of a job with its one outcome, and those that have none",
-        history::ledger,
+        "Every due instant of a job with its one outcome, those that have none, and the balance of it all",
+        ledger::show,
     );
     routes.refuses(&[Code::Invalid, Code::NoSuchItem]);
+    routes.get(
+        HistoryRead,
+        at::JOB_FIRE,
+        "One fire of a job: what became of each item, by which attempts",
+        ledger::fire,
+    );
+    routes.get(
+        HistoryRead,
+        at::JOB_CHANGES,
+        "Who came and went around a job, and who held it",
+        ledger::changes,
+    );
+    routes.refuses(&[Code::BadCursor]);
     routes.get(
         HistoryRead,
         at::PROJECT_STATS,

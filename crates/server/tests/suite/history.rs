@@ -2,21 +2,23 @@
 
 use crate::stage::{Caller, Stage, on_each_database};
 use clockwright_events::{Loss, Sink, testing};
-use clockwright_model::{Event, FailureKind, Fire, JobName, Millis, Outcome, Reason, RunId, Settlement};
+use clockwright_model::{
+    Event, Execution, ExecutionSource, FailureKind, Fire, JobName, Millis, Outcome, Reason, RunId, Settlement,
+};
 use serde_json::{Value, json};
 
 on_each_database! {
     outcomes_come_in_pages_and_what_is_asked_for_narrows
     of_a_store_that_projects_share_each_sees_their_own
-    a_ledger_shows_each_due_instant_with_its_outcome_or_that_it_has_none
+    attempts_of_a_project_are_those_at_its_own_jobs
     fires_are_counted_and_what_could_not_be_kept_is_told
 }
 
-const HOUR: Millis = 3_600_000;
-const NOW: Millis = 1_800_000_000_000;
+pub(crate) const HOUR: Millis = 3_600_000;
+pub(crate) const NOW: Millis = 1_800_000_000_000;
 const J: &str = "/projects/billing/jobs/report";
 
-async fn project(stage: &Stage, root: &Caller, name: &str) {
+pub(crate) async fn project(stage: &Stage, root: &Caller, name: &str) {
     stage.post(root, "/projects", json!({ "name": name })).await.is(201);
     let settings = json!({ "elasticJobClass": "com.example.Job", "cron": "0 0 * * * ?", "timeZone": "UTC" });
     let job = json!({ "name": "report", "settings": settings });
@@ -24,7 +26,7 @@ async fn project(stage: &Stage, root: &Caller, name: &str) {
 }
 
 /// The fire of so many hours ago.
-fn settled(namespace: &str, hours: Millis, outcome: Outcome) -> Settlement {
+pub(crate) fn settled(namespace: &str, hours: Millis, outcome: Outcome) -> Settlement {
     let fire = NOW - hours * HOUR;
     Settlement {
         namespace: namespace.into(),
@@ -38,12 +40,12 @@ fn settled(namespace: &str, hours: Millis, outcome: Outcome) -> Settlement {
     }
 }
 
-fn failed() -> Outcome {
+pub(crate) fn failed() -> Outcome {
     Outcome::Failed { kind: FailureKind::Job, reason: Reason::stored(None, None, "the disk is full") }
 }
 
-async fn put(stage: &Stage, settlements: Vec<Settlement>) {
-    let events: Vec<Event> = settlements.into_iter().map(Event::from).collect();
+pub(crate) async fn put<E: Into<Event>>(stage: &Stage, events: Vec<E>) {
+    let events: Vec<Event> = events.into_iter().map(Into::into).collect();
     stage.history().await.store(&events).await.unwrap();
 }
 
@@ -99,31 +101,21 @@ async fn of_a_store_that_projects_share_each_sees_their_own(stage: &Stage) {
     assert_eq!(fires(&stage.get(&root, "/runs").await.is(200)).len(), 3);
     stage.get(&viewer, &format!("/runs/{run}")).await.refused("not-found");
     stage.get(&root, &format!("/runs/{run}")).await.is(200);
-    for place in ["runs", "stats", "losses", "jobs/report/runs", "jobs/report/ledger", "jobs/report/attempts"]
-    {
+    for place in [
+        "runs",
+        "attempts",
+        "stats",
+        "losses",
+        "jobs/report/runs",
+        "jobs/report/ledger",
+        "jobs/report/attempts",
+        "jobs/report/changes",
+    ] {
         stage.get(&viewer, &format!("/projects/payroll/{place}")).await.refused("not-found");
         stage.get(&viewer, &format!("/projects/billing/{place}")).await.is(200);
     }
     let attempts = stage.get(&viewer, &format!("{J}/attempts")).await.is(200);
     assert_eq!(attempts["shared"], true, "the tables of attempts know no project");
-}
-
-async fn a_ledger_shows_each_due_instant_with_its_outcome_or_that_it_has_none(stage: &Stage) {
-    let root = stage.admin().await;
-    project(stage, &root, "billing").await;
-    put(stage, [5, 4, 1].map(|hours| settled("billing", hours, Outcome::Succeeded)).into()).await;
-    let ledger = stage.get(&root, &format!("{J}/ledger")).await.is(200);
-    assert_eq!(ledger["settled"].as_array().unwrap().len(), 3);
-    let open = json!([{
-        "item": 0, "from": "2027-01-15T05:00:00.000Z", "to": "2027-01-15T06:00:00.000Z", "count": 2, "gap": "open"
-    }]);
-    assert_eq!(ledger["open"], open);
-    assert_eq!(ledger["beginsAt"], "2027-01-15T03:00:00.000Z");
-    stage.get(&root, &format!("{J}/ledger?item=7")).await.refused("no-such-item");
-    stage
-        .get(&root, &format!("{J}/ledger?from=2027-01-15T05:00:00Z&to=2027-01-15T05:00:00Z"))
-        .await
-        .refused("invalid");
 }
 
 async fn fires_are_counted_and_what_could_not_be_kept_is_told(stage: &Stage) {
@@ -151,4 +143,46 @@ async fn fires_are_counted_and_what_could_not_be_kept_is_told(stage: &Stage) {
     stage.history().await.record_loss(&loss).await.unwrap();
     let losses = stage.get(&root, "/projects/billing/losses").await.is(200);
     assert_eq!((&losses[0]["failures"], &losses[0]["reason"]), (&json!(4), &json!("the queue was full")));
+}
+
+async fn attempts_of_a_project_are_those_at_its_own_jobs(stage: &Stage) {
+    let root = stage.admin().await;
+    project(stage, &root, "billing").await;
+    let at = |job: &str, number: u128, source| Execution {
+        id: RunId::new(NOW, number),
+        job: JobName::new(job).unwrap(),
+        start: NOW + number as Millis,
+        source,
+        ..testing::execution(0)
+    };
+    // Between two of its own lie more of others than a page has.
+    let foreign = (1..40).map(|number| at("elsewhere", number, ExecutionSource::NormalTrigger));
+    let own = [at("report", 0, ExecutionSource::Misfire), at("report", 99, ExecutionSource::NormalTrigger)];
+    put(stage, foreign.chain(own).collect()).await;
+    let runs = async |query: &str| {
+        let page = stage.get(&root, &format!("/projects/billing/attempts{query}")).await.is(200);
+        let began: Vec<String> = page["items"]
+            .as_array()
+            .unwrap()
+            .iter()
+            .map(|row| row["startedAt"].as_str().unwrap().to_owned())
+            .collect();
+        (began, page["next"].as_str().map(str::to_owned))
+    };
+    let [first, last] = ["2027-01-15T08:00:00.099Z", "2027-01-15T08:00:00.000Z"].map(str::to_owned);
+    assert_eq!(runs("").await.0, [first.clone(), last.clone()]);
+    let (page, next) = runs("?limit=1").await;
+    assert_eq!(page, [first]);
+    // What follows is looked for a few pages far at a time.
+    let (mut next, mut found) = (next, Vec::new());
+    while let Some(after) = next {
+        let (page, more) = runs(&format!("?limit=1&after={after}")).await;
+        found.extend(page);
+        next = more;
+    }
+    assert_eq!(found, std::slice::from_ref(&last));
+    assert_eq!(runs("?source=MISFIRE&instance=10.0.0.1@-@7").await.0, [last]);
+    assert!(runs("?instance=10.0.0.2@-@7").await.0.is_empty());
+    let wrong = stage.get(&root, "/projects/billing/attempts?source=RETRY").await.refused("invalid");
+    assert!(wrong["errors"][0]["message"].as_str().unwrap().contains("FAILOVER"), "{wrong:#}");
 }

@@ -15,6 +15,7 @@ mod identity;
 mod java;
 mod jobs;
 mod lead;
+mod ledger;
 mod listen;
 mod lists;
 mod live;

@@ -10,24 +10,22 @@ use crate::http::grant::{Asking, Granted};
 use crate::http::parts::{Named, Query, TheJob};
 use crate::http::refusal::{Answered, Refusal};
 use crate::http::v1::TheId;
-use crate::store::{JobRow, JobState, ProjectRow};
+use crate::store::ProjectRow;
 use clockwright_api::history::{
-    Attempt, Attempts, AttemptsAsk, Counts, Ledger, LedgerAsk, Lost, Run, RunPage, RunState, RunsAsk,
-    SpanAsk, StatsAsk, Unsettled,
+    Attempt, Attempts, AttemptsAsk, Counts, Lost, Run, RunPage, RunState, RunsAsk, SpanAsk, StatsAsk,
 };
 use clockwright_api::page::Page;
 use clockwright_api::permission::kinds::HistoryRead;
 use clockwright_api::{At, Code, List, Permission, Problem};
-use clockwright_events::answers::{JobRecord, run_details};
+use clockwright_events::answers::run_details;
 use clockwright_events::{
-    Cursor, ExecutionFilter, ExecutionRow, ExecutionState, Page as Part, RunFilter, RunRow, StoreError, Width,
+    Cursor, ExecutionFilter, ExecutionRow, ExecutionState, Page as Part, RunFilter, RunRow, Width,
 };
-use clockwright_model::{Fire, Item, Millis, OutcomeKind, RunId, Source};
-use clockwright_planner::ledger::{Gap, unsettled};
+use clockwright_model::{ExecutionSource, Millis, OutcomeKind, RunId, Source};
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-const DAY: Millis = 24 * 3_600_000;
+pub(super) const DAY: Millis = 24 * 3_600_000;
 /// How often a page of a shared store is filled up with rows that its reader may see.
 const REFILLS: usize = 10;
 
@@ -86,7 +84,7 @@ impl<'a> Reader<'a> {
     }
 }
 
-fn view(row: RunRow, project: Option<String>) -> Run {
+pub(super) fn view(row: RunRow, project: Option<String>) -> Run {
     Run {
         project,
         fire_at: At(row.fire_time),
@@ -346,8 +344,20 @@ pub(in crate::http) async fn attempts(
     Query(ask): Query<AttemptsAsk>,
 ) -> Answered<Found<Attempts>> {
     let project = who.project()?;
-    let cursor = ask.after.as_deref().map(str::parse::<Cursor>).transpose();
-    let cursor = cursor.map_err(|error| Problem::new(Code::BadCursor, error.to_string()))?;
+    let shared = is_shared(&app, project, &job.name);
+    let filter = ExecutionFilter { jobs: vec![job.name.clone()], ..attempt_filter(&ask)? };
+    Ok(Found::new(Attempts { shared, ..found_attempts(&app, project, &filter, &ask).await? }))
+}
+
+pub(in crate::http) async fn project_attempts(
+    app: Arc<App>,
+    who: Granted<HistoryRead>,
+    Query(ask): Query<AttemptsAsk>,
+) -> Answered<Found<Attempts>> {
+    Ok(Found::new(found_attempts(&app, who.project()?, &attempt_filter(&ask)?, &ask).await?))
+}
+
+fn attempt_filter(ask: &AttemptsAsk) -> Answered<ExecutionFilter> {
     let state = match ask.state.as_deref() {
         None => None,
         Some("running") => Some(ExecutionState::Running),
@@ -358,103 +368,71 @@ pub(in crate::http) async fn attempts(
             return Err(problem.at("/state", "is to be `running`, `succeeded` or `failed`").into());
         }
     };
-    let filter = ExecutionFilter {
-        jobs: vec![job.name.clone()],
+    let source = ask.source.as_deref().map(|word| {
+        let words = ExecutionSource::ALL.map(ExecutionSource::as_str).join(", ");
+        let problem = || Problem::new(Code::Invalid, format!("`{word}` is no cause of an attempt"));
+        ExecutionSource::parse(word)
+            .ok_or_else(|| problem().at("/source", format!("is to be one of {words}")))
+    });
+    Ok(ExecutionFilter {
         item: ask.item,
-        ip: ask.ip,
+        ip: ask.ip.clone(),
+        instance: ask.instance.clone(),
+        source: source.transpose()?,
         state,
         from: ask.from.map(|at| at.0),
         to: ask.to.map(|at| at.0),
-        text: ask.text,
+        text: ask.text.clone(),
         ..ExecutionFilter::default()
-    };
-    let history = store_of(&app, &project.store).await?;
-    let part = Part { limit: paging::limit(ask.limit)?, cursor };
-    let page = history.executions(&filter, &part).await.map_err(|error| away(&error))?;
+    })
+}
+
+/// A page of attempts at jobs that the project has; of others of the store nothing is told.
+async fn found_attempts(
+    app: &App,
+    project: &ProjectRow,
+    filter: &ExecutionFilter,
+    ask: &AttemptsAsk,
+) -> Answered<Attempts> {
+    let cursor = ask.after.as_deref().map(str::parse::<Cursor>).transpose();
+    let cursor = cursor.map_err(|error| Problem::new(Code::BadCursor, error.to_string()))?;
+    let limit = paging::limit(ask.limit)?;
+    let history = store_of(app, &project.store).await?;
+    let (mut rows, mut part) = (Vec::new(), Part { limit, cursor });
+    let mut shared = false;
+    for _ in 0..REFILLS {
+        let page = history.executions(filter, &part).await.map_err(|error| away(&error))?;
+        rows.extend(page.rows.into_iter().filter(|row| app.catalogue.job(project.id, &row.job).is_some()));
+        part.cursor = page.next;
+        if part.cursor.is_none() || rows.len() >= limit as usize {
+            break;
+        }
+    }
+    let more = rows.len() > limit as usize;
+    rows.truncate(limit as usize);
+    let next = if more { rows.last().map(ExecutionRow::cursor) } else { part.cursor };
+    for job in rows.iter().map(|row| row.job.as_str()).collect::<BTreeSet<_>>() {
+        shared = shared || is_shared(app, project, job);
+    }
+    let items = rows.into_iter().map(attempt).collect();
+    Ok(Attempts { items, next: next.map(|cursor| cursor.to_string()), shared })
+}
+
+/// Are attempts of jobs of this name in other projects kept in the same tables, which know no project?
+pub(super) fn is_shared(app: &App, project: &ProjectRow, job: &str) -> bool {
     let others = app.catalogue.projects().into_iter().filter(|other| other.id != project.id);
-    let shared = others
+    others
         .filter(|other| other.store == project.store)
-        .any(|other| app.catalogue.job(other.id, &job.name).is_some());
-    Ok(Found::new(Attempts {
-        items: page.rows.into_iter().map(attempt).collect(),
-        next: page.next.map(|cursor| cursor.to_string()),
-        shared,
-    }))
-}
-
-pub(in crate::http) async fn ledger(
-    app: Arc<App>,
-    who: Granted<HistoryRead>,
-    TheJob(job): TheJob,
-    Query(ask): Query<LedgerAsk>,
-) -> Answered<Found<Ledger>> {
-    let project = who.project()?;
-    let now = app.now();
-    let (from, to) = span(ask.from, ask.to, DAY, now)?;
-    let limit = match ask.limit.unwrap_or(1_000) {
-        limit @ 1..=10_000 => limit as usize,
-        limit => {
-            let problem = Problem::new(Code::Invalid, format!("`limit` is {limit}"));
-            return Err(problem.at("/limit", "is to be 1 to 10,000").into());
-        }
-    };
-    if let Some(item) = ask.item.filter(|item| i64::from(*item) >= job.items) {
-        let detail = format!("`{}` has no item {item}: it has 0 to {}", job.name, job.items - 1);
-        return Err(Problem::new(Code::NoSuchItem, detail).into());
-    }
-    let history = store_of(&app, &project.store).await?;
-    let record = JobRecord { store: &*history, namespace: Some(&project.namespace), job: &job.name };
-    let span = record.span(ask.item, from, to, limit).await.map_err(|error| away(&error))?;
-    let begins = record.begins(None).await.map_err(|error| away(&error))?;
-    let open = open(&record, &job, ask.item, (from, span.to.min(now)), begins, &span.rows);
-    let open = open.await.map_err(|error| away(&error))?;
-    let settled = span.rows.into_iter().map(|row| view(row, Some(project.name.clone()))).collect();
-    Ok(Found::new(Ledger { settled, open, begins_at: begins.map(At), to: At(span.to) }))
-}
-
-/// Due instants that no outcome covers. Of a job that is offline none is due.
-async fn open(
-    record: &JobRecord<'_>,
-    job: &JobRow,
-    item: Option<Item>,
-    (from, to): (Millis, Millis),
-    begins: Option<Millis>,
-    rows: &[RunRow],
-) -> Result<Vec<Unsettled>, StoreError> {
-    let schedule = job.schedule().filter(|_| job.state == JobState::Online);
-    let Some(schedule) = schedule else { return Ok(Vec::new()) };
-    let from = begins.map_or(from, |begins| begins.max(from));
-    let count = Item::try_from(job.items).unwrap_or(0);
-    let mut found = Vec::new();
-    for item in item.map_or(0..count, |item| item..item + 1) {
-        let is_scheduled =
-            |row: &&RunRow| row.item == item && matches!(row.fire.parse(), Ok(Fire::Scheduled(_)));
-        let settled = rows.iter().filter(is_scheduled).map(|row| (row.begins(), row.fire_time));
-        let gaps = unsettled(&schedule, from, to, settled);
-        if gaps.is_empty() {
-            continue;
-        }
-        let begins = record.begins(Some(item)).await?;
-        found.extend(gaps.into_iter().map(|gap| {
-            Unsettled {
-                item,
-                from: At(gap.from),
-                to: At(gap.to),
-                count: gap.count,
-                gap: match Gap::of(gap.to, begins) {
-                    Gap::NoRecord => "noRecord",
-                    Gap::BeforeRecord => "beforeRecord",
-                    Gap::Open => "open",
-                }
-                .to_owned(),
-            }
-        }));
-    }
-    Ok(found)
+        .any(|other| app.catalogue.job(other.id, job).is_some())
 }
 
 /// The span that was asked for.
-fn span(from: Option<At>, to: Option<At>, usual: Millis, now: Millis) -> Answered<(Millis, Millis)> {
+pub(super) fn span(
+    from: Option<At>,
+    to: Option<At>,
+    usual: Millis,
+    now: Millis,
+) -> Answered<(Millis, Millis)> {
     let to = to.map_or(now, |at| at.0);
     let from = from.map_or_else(|| to.saturating_sub(usual), |at| at.0);
     if from >= to {

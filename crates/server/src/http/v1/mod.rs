@@ -7,6 +7,7 @@ pub(super) mod history;
 pub(super) mod hosts;
 pub(crate) mod jobs;
 pub(super) mod journal;
+pub(super) mod ledger;
 pub(crate) mod links;
 pub(crate) mod lists;
 pub(super) mod live;

@@ -6,8 +6,8 @@ CARGO := cargo
 RUN_DATA := $(TARGET)/run
 
 .DEFAULT_GOAL := help
-.PHONY: help run test test-interop test-interop-quick test-faults test-interface bench bench-events bench-peers dist publish-check lint rust \
-    zookeeper databases oidc nginx schemathesis
+.PHONY: help run test test-interop test-interop-quick test-faults test-interface bench bench-events bench-server bench-peers dist publish-check \
+    lint rust zookeeper databases oidc nginx schemathesis
 
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-18s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -48,6 +48,11 @@ bench: rust zookeeper ## Measure, beside the limits of what it stands on; prints
 bench-events: rust databases ## Measure the event store on every database, with ten million rows and beside Java's; needs a JDK and Maven
 	$(CARGO) run --release -p clockwright-benches -- $(BENCH_ARGS) \
 	    events events-publish events-java events-retention events-partitions events-queries
+
+SERVER_ROWS ?= server-lists server-history server-sync server-mirror server-changes server-takeover
+
+bench-server: rust zookeeper databases ## Measure the control plane with 100,000 jobs, some 25 minutes; SERVER_ROWS='server-sync …' for some of it
+	$(CARGO) run --release -p clockwright-benches -- $(BENCH_ARGS) $(SERVER_ROWS)
 
 bench-peers: rust zookeeper ## Measure beside Java Elastic-Job 2.1.5; needs a JDK and Maven, and most of an hour
 	@sh e2e/java-peer/build.sh

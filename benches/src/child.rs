@@ -7,6 +7,7 @@ use crate::backend;
 use crate::fleet;
 use crate::machine::{self, Usage};
 use crate::peers;
+use crate::server;
 use anyhow::{Context as _, bail};
 use clockwright_events::Bus;
 use clockwright_model::ShardContext;
@@ -70,6 +71,8 @@ pub(crate) fn main(what: &str, wishes: &str) -> anyhow::Result<()> {
     match what {
         "engine" => runtime.block_on(hold(serde_json::from_str(wishes).context("the child's wishes")?)),
         "peer" => runtime.block_on(peers::hold(wishes)),
+        "server" => runtime.block_on(server::stage::hold(wishes)),
+        "hello" => runtime.block_on(server::lists::hello()),
         other => bail!("there is no child `{other}`"),
     }
 }
@@ -134,8 +137,14 @@ pub(crate) struct Held {
 
 /// Starts a child and waits until it is ready.
 pub(crate) async fn start(wishes: &Wishes) -> anyhow::Result<Held> {
+    let (process, line) = spawn("engine", &serde_json::to_string(wishes)?).await?;
+    Ok(Held { process, ready: serde_json::from_str(&line)? })
+}
+
+/// Starts a child of this kind and waits for the line that it says when it is ready.
+pub(crate) async fn spawn(what: &str, wishes: &str) -> anyhow::Result<(Child, String)> {
     let mut process = Command::new(std::env::current_exe()?)
-        .args(["child", "engine", &serde_json::to_string(wishes)?])
+        .args(["child", what, wishes])
         .stdin(Stdio::piped())
         .stdout(Stdio::piped())
         .kill_on_drop(true)
@@ -144,7 +153,7 @@ pub(crate) async fn start(wishes: &Wishes) -> anyhow::Result<Held> {
     let mut lines = BufReader::new(output).lines();
     let line = tokio::time::timeout(Duration::from_secs(240), lines.next_line()).await;
     let line = line.context("the child was not ready within 4 minutes")??.context("the child ended")?;
-    Ok(Held { process, ready: serde_json::from_str(&line)? })
+    Ok((process, line))
 }
 
 /// Sets `failover` of a job whose settings this process has.

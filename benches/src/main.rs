@@ -19,6 +19,7 @@ mod memory;
 mod peers;
 mod raw;
 mod report;
+mod server;
 mod start;
 mod stats;
 mod takeover;
@@ -77,7 +78,7 @@ impl Scale {
 type Run = fn(Scale) -> BoxFuture<'static, anyhow::Result<Vec<Row>>>;
 
 /// All measurements, by name.
-const MEASUREMENTS: [(&str, Run); 13] = [
+const MEASUREMENTS: [(&str, Run); 19] = [
     ("lateness", |scale| Box::pin(lateness::run(scale))),
     ("throughput", |scale| Box::pin(throughput::run(scale))),
     ("takeover", |scale| Box::pin(takeover::run(scale))),
@@ -90,17 +91,24 @@ const MEASUREMENTS: [(&str, Run); 13] = [
     ("events-retention", |scale| Box::pin(events::retention::run(scale))),
     ("events-partitions", |scale| Box::pin(events::partitions::run(scale))),
     ("events-queries", |scale| Box::pin(events::queries::run(scale))),
+    ("server-lists", |scale| Box::pin(server::lists::run(scale))),
+    ("server-history", |scale| Box::pin(server::history::run(scale))),
+    ("server-sync", |scale| Box::pin(server::sync::run(scale))),
+    ("server-mirror", |scale| Box::pin(server::mirror::run(scale))),
+    ("server-changes", |scale| Box::pin(server::changes::run(scale))),
+    ("server-takeover", |scale| Box::pin(server::takeover::run(scale))),
     ("peers", |scale| Box::pin(peers::run(scale))),
 ];
 
 /// What begins the names of those that are taken only when they are named: they need more than the others, and take long.
-const ONLY_NAMED: [&str; 2] = ["events", "peers"];
+const ONLY_NAMED: [&str; 3] = ["events", "server", "peers"];
 
 const USAGE: &str =
     "usage: clockwright-benches [--quick | --smoke] [--on PLACE] [--output table|json] [NAME…]
 
 names: lateness throughput takeover memory start herd; all of these without a name
        events events-publish events-java events-retention events-partitions events-queries: the event store
+       server-lists server-history server-sync server-mirror server-changes server-takeover: the control plane
        peers: beside Java Elastic-Job, needs a JDK and what e2e/java-peer/build.sh makes
 --quick          fewer pairs, shorter samples and less history
 --smoke          a tiny size that only shows that everything still works

@@ -25,10 +25,22 @@ fn every_measurement_runs_and_gives_rows_with_values() {
     if jar.exists() && Command::new("jcmd").arg("-h").output().is_ok() {
         names.push("peers");
     }
-    let runs = names.into_iter().map(|name| {
+    run(&names, &[]);
+}
+
+#[test]
+fn every_measurement_of_the_control_plane_runs_and_gives_rows_with_values() {
+    // On one database: each is one more server, and the others are the same code here.
+    let on_one = ["server-lists", "server-history", "server-sync", "server-changes"];
+    run(&on_one, &["--on", "sqlite"]);
+    run(&["server-mirror", "server-takeover"], &[]);
+}
+
+fn run(names: &[&'static str], options: &[&str]) {
+    let runs = names.iter().map(|name| {
         let mut command = Command::new(env!("CARGO_BIN_EXE_clockwright-benches"));
-        command.args(["--smoke", "--output", "json", name]).stdout(Stdio::piped()).stderr(Stdio::piped());
-        (name, command.spawn().unwrap())
+        command.args(["--smoke", "--output", "json"]).args(options).arg(name);
+        (*name, command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap())
     });
     // All are started before the first is waited for.
     for (name, run) in runs.collect::<Vec<_>>() {

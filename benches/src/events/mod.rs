@@ -136,12 +136,17 @@ impl Home {
 
     /// Lets the database look at what it holds, as each does by itself in time.
     pub(crate) async fn analyze(&self, tables: &[&str]) -> anyhow::Result<()> {
+        self.analyze_at(&self.address, tables).await
+    }
+
+    /// The same, of another database of the same server.
+    pub(crate) async fn analyze_at(&self, address: &str, tables: &[&str]) -> anyhow::Result<()> {
         let statements = match self.database {
             Database::Sqlite => vec!["PRAGMA wal_checkpoint(TRUNCATE)".to_owned()],
             Database::Postgres => tables.iter().map(|table| format!("VACUUM ANALYZE {table}")).collect(),
             Database::MariaDb => tables.iter().map(|table| format!("ANALYZE TABLE {table}")).collect(),
         };
-        let mut raw = self.raw().await?;
+        let mut raw = Session::open(address).await?;
         for statement in statements {
             raw.run(&statement).await?;
         }

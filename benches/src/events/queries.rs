@@ -16,7 +16,7 @@ use clockwright_model::{Millis, OutcomeKind};
 use std::time::Instant;
 
 /// Between two outcomes.
-const STEP: Millis = 100;
+pub(crate) const STEP: Millis = 100;
 const JOBS: i64 = 1_000;
 const CHUNK: i64 = 500_000;
 
@@ -27,7 +27,7 @@ pub(crate) async fn run(scale: Scale) -> anyhow::Result<Vec<Row>> {
     for database in scale.databases() {
         let home = Home::open(database).await?;
         let began = Instant::now();
-        fill(&home, rows).await?;
+        fill(&home, "", rows).await?;
         eprintln!("{} holds {rows} outcomes after {:.0} s", database.name(), began.elapsed().as_secs_f64());
         for question in QUESTIONS {
             let mut times = Vec::with_capacity(repeats);
@@ -54,7 +54,8 @@ pub(crate) async fn run(scale: Scale) -> anyhow::Result<Vec<Row>> {
     Ok(found)
 }
 
-async fn fill(home: &Home, rows: i64) -> anyhow::Result<()> {
+/// Writes so many outcomes of a namespace, and attempts, of [`JOBS`] jobs: `job-0`, `job-1`, …
+pub(crate) async fn fill(home: &Home, namespace: &str, rows: i64) -> anyhow::Result<()> {
     let mut raw = home.raw().await?;
     for first in (0..rows).step_by(CHUNK as usize) {
         let numbers = home.numbers((rows - first).min(CHUNK) as u64);
@@ -81,9 +82,9 @@ async fn fill(home: &Home, rows: i64) -> anyhow::Result<()> {
         );
         raw.run(&format!(
             "INSERT INTO CLOCKWRIGHT_RUN (run_key, job_name, sharding_item, fire, fire_time, range_count, outcome, reason, \
-             attempt, run_id, token, source, instance, start_ms, decided_ms, batch) \
+             attempt, run_id, token, source, instance, start_ms, decided_ms, batch, namespace) \
              SELECT {key}, {job}, {item}, {}, {fire}, 1, {outcome}, {reason}, 1, {id}, {n}, 'schedule', {instance}, {fire} + 1, \
-             {fire} + 40, 0 FROM {numbers}",
+             {fire} + 40, 0, '{namespace}' FROM {numbers}",
             home.text(&fire)
         ))
         .await?;

@@ -136,6 +136,18 @@ impl Query {
         Ok(Self { words })
     }
 
+    /// True when nothing is said: all are looked for.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.words.is_empty()
+    }
+
+    /// True when only the database can change what is found, and neither the registry, nor the event store, nor the time.
+    #[must_use]
+    pub fn is_lasting(&self) -> bool {
+        self.words.iter().all(|word| !word.is_about_now())
+    }
+
     /// Is it one of those that are looked for?
     #[must_use]
     pub fn holds(&self, subject: &Subject<'_>) -> bool {
@@ -208,11 +220,18 @@ fn split(text: &str) -> Result<Vec<String>, BadWord> {
 }
 
 impl Word {
+    fn is_about_now(&self) -> bool {
+        matches!(self.what, What::Status | What::Host | What::Outcome | What::Sync | What::Next)
+    }
+
     fn holds(&self, subject: &Subject<'_>) -> bool {
         let Subject { job, project, live, .. } = subject;
         let text = self.text.as_str();
         let contains = |field: &str| field.to_lowercase().contains(text);
-        let is = |field: &str| field.to_lowercase() == text;
+        // Most words are ASCII, of which no other text need be made.
+        let is = |field: &str| {
+            if field.is_ascii() { field.eq_ignore_ascii_case(text) } else { field.to_lowercase() == text }
+        };
         match self.what {
             What::Anything => !text.contains(BETWEEN) && subject.text.contains(text),
             What::State => is(job.state.word()),
@@ -306,6 +325,7 @@ mod tests {
             "-tag:x",
             "\"daily bill\"",
             "project:money",
+            "tag:NIGHTLY owner:\"LI na\"",
             "cron:\"0 0 1\"",
             "status:crashed outcome:failed",
             "host:10.0.0.1 server:10.0.0.1",
@@ -326,6 +346,30 @@ mod tests {
             "\"日报\u{1}the\"",
         ] {
             assert!(!holds(no), "{no}");
+        }
+    }
+
+    #[test]
+    fn letters_are_compared_without_their_case_also_beyond_ascii() {
+        let job = JobRow { tags: "ÄMTER \u{212a}elvin".into(), ..job() };
+        let text = text_of(&job);
+        let subject = Subject { job: &job, project: "money", text: &text, now: 1_000, live: &Crashed };
+        let holds = |text: &str| Query::parse(text).unwrap().holds(&subject);
+        assert!(holds("tag:ämter") && holds("tag:Ämter") && holds("tag:kelvin") && !holds("tag:amter"));
+    }
+
+    #[test]
+    fn a_search_lasts_that_only_the_database_can_change() {
+        let lasts = |text: &str| Query::parse(text).unwrap().is_lasting();
+        for yes in [
+            "",
+            "bill -weekly",
+            "state:online kind:script tag:x owner:x managed:files cron:x zone:x project:x",
+        ] {
+            assert!(lasts(yes), "{yes}");
+        }
+        for no in ["status:ok", "host:h", "-server:h", "bill outcome:failed", "sync:held", "next:<1h"] {
+            assert!(!lasts(no), "{no}");
         }
     }
 

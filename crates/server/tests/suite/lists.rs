@@ -15,6 +15,7 @@ use std::sync::Arc;
 on_each_database! {
     a_list_is_ordered_and_narrowed_by_what_lives_and_by_what_happened
     a_list_can_be_had_as_lines
+    what_was_found_before_is_found_again_as_it_is_by_then_and_by_those_who_may_see_it
     what_is_looked_at_first_shows_what_one_may_see
     the_next_instants_of_a_schedule_are_told
     a_row_says_what_holds_it_how_far_the_registry_is_and_who_changed_it
@@ -150,6 +151,40 @@ async fn a_list_can_be_had_as_lines(stage: &Stage) {
     let rows: Vec<Value> = lines.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
     let names: Vec<&str> = rows.iter().map(|row| row["name"].as_str().unwrap()).collect();
     assert_eq!(names, ["job0", "job2"], "all of them, whatever the length of a page");
+}
+
+async fn what_was_found_before_is_found_again_as_it_is_by_then_and_by_those_who_may_see_it(stage: &Stage) {
+    let root = stage.admin().await;
+    let lina = stage.somebody(&root, "lina", None).await;
+    for project in ["billing", "stock"] {
+        stage.post(&root, "/projects", json!({ "name": project })).await.is(201);
+        for number in 0..2 {
+            let settings = json!({ "elasticJobClass": "com.example.Job", "cron": "0 0 1 * * ?" });
+            let ask = json!({ "name": format!("{project}-{number}"), "settings": settings, "tags": ["old"] });
+            stage.post(&root, &format!("/projects/{project}/jobs"), ask).await.is(201);
+        }
+    }
+    let place = "/projects/stock/members/user/lina";
+    stage.put(&root, place, json!({ "role": "viewer" })).await.is(200);
+    let all = ["billing-0", "billing-1", "stock-0", "stock-1"];
+    for sort in ["name", "next"] {
+        for query in ["", "&q=tag:old"] {
+            let list = format!("/jobs?sort={sort}{query}");
+            for _ in 0..2 {
+                assert_eq!(names(&stage.get(&root, &list).await.is(200)), all, "{list}");
+                assert_eq!(names(&stage.get(&lina, &list).await.is(200)), all[2..], "{list}");
+            }
+        }
+    }
+    let of_project = "/projects/stock/jobs?sort=-name";
+    assert_eq!(names(&stage.get(&root, of_project).await.is(200)), ["stock-1", "stock-0"]);
+    stage.patch(&root.at(1), "/projects/stock/jobs/stock-0", json!({ "tags": ["new"] })).await.is(200);
+    for (query, expected) in [("tag:old", &all[3..]), ("tag:new", &all[2..3]), ("-tag:old", &all[2..3])] {
+        let page = stage.get(&lina, &format!("/jobs?sort=next&q={query}")).await.is(200);
+        assert_eq!((names(&page), &page["count"]), (expected.to_vec(), &json!(1)), "{query}");
+    }
+    stage.delete(&root, place).await.is(204);
+    assert_eq!(stage.get(&lina, "/jobs?q=tag:old").await.is(200)["count"], 0);
 }
 
 async fn what_is_looked_at_first_shows_what_one_may_see(stage: &Stage) {

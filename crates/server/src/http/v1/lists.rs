@@ -1,7 +1,9 @@
 //! Lists of jobs: filtered, ordered, in pages or as lines, counted exactly. All of it is answered from memory.
 //!
 //! An order is made when it is asked for, and kept until a job changes, or for a second where it depends on the time or on what the registry
-//! says. A page is a place in it, so it never expires: it neither repeats nor skips a row that stays where it was.
+//! says. A page is a place in it, so it never expires: it neither repeats nor skips a row that stays where it was. What a search found in an
+//! order is kept with it, unless it asks what changes without a record; so of a hundred thousand jobs only those that are shown are looked at
+//! again when somebody turns the page, or when somebody else asks the same.
 
 use super::paging;
 use super::rows;
@@ -25,12 +27,15 @@ use clockwright_model::Millis;
 use futures::{StreamExt, stream};
 use http::Response;
 use serde_json::json;
-use std::collections::{HashMap, HashSet};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::collections::{BTreeSet, HashMap, VecDeque};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::time::{Duration, Instant};
 
 /// How long an order is kept that depends on more than the database.
 const KEPT: Duration = Duration::from_secs(1);
+/// What is kept of searches in an order: so many, and together no more rows than so many times as it has.
+const SEARCHES: usize = 256;
+const FINDS: usize = 4;
 /// How many rows are written at once where they are lines.
 const AT_ONCE: usize = 256;
 
@@ -72,6 +77,27 @@ struct Order {
     seq: i64,
     made: Instant,
     rows: Vec<Entry>,
+    /// The projects that have rows.
+    projects: BTreeSet<i64>,
+    /// Where each job stands; made when it is first asked for.
+    places: OnceLock<HashMap<i64, u32>>,
+    found: Mutex<Finds>,
+}
+
+/// What searches found in an order lately.
+#[derive(Debug, Default)]
+struct Finds {
+    each: VecDeque<(Asked, Arc<[u32]>)>,
+    /// How many places those are together.
+    places: usize,
+}
+
+/// Who looks for what.
+#[derive(Debug, PartialEq, Eq)]
+struct Asked {
+    search: Search,
+    /// The projects that are looked through.
+    projects: BTreeSet<i64>,
 }
 
 /// A job in its place.
@@ -103,19 +129,94 @@ impl Lists {
         {
             return Arc::clone(order);
         }
-        let mut rows = Vec::new();
+        let (mut rows, mut projects) = (Vec::new(), BTreeSet::new());
+        let before = kept.get(&sort);
         let now = app.now();
         for project in app.catalogue.projects() {
             for (job, text) in app.catalogue.jobs_with_texts(project.id) {
-                let value = value(app, sort, &project, &job, now);
+                let known = before.filter(|_| sort == Sort::Next).and_then(|order| order.due(&job, now));
+                let value = known.unwrap_or_else(|| value(app, sort, &project, &job, now));
                 rows.push(Entry { value, job, project: Arc::clone(&project), text });
+                projects.insert(project.id);
             }
         }
         rows.sort_by(|one, other| one.key().cmp(&other.key()));
-        let order = Arc::new(Order { seq, made: Instant::now(), rows });
+        let (places, found) = (OnceLock::new(), Mutex::default());
+        let order = Arc::new(Order { seq, made: Instant::now(), rows, projects, places, found });
         kept.insert(sort, Arc::clone(&order));
         order
     }
+}
+
+impl Order {
+    /// Where a job stands.
+    fn place(&self, job: i64) -> Option<u32> {
+        let make = || (0_u32..).zip(&self.rows).map(|(place, entry)| (entry.job.id, place)).collect();
+        self.places.get_or_init(make).get(&job).copied()
+    }
+
+    /// When a job fires next by an order of a moment ago, if it has neither fired nor changed since.
+    fn due(&self, job: &Arc<JobRow>, now: Millis) -> Option<i64> {
+        let entry = self.rows.get(self.place(job.id)? as usize)?;
+        (Arc::ptr_eq(&entry.job, job) && entry.value > now).then_some(entry.value)
+    }
+
+    /// The rows that a search finds.
+    fn chosen(&self, app: &App, asked: Asked) -> Chosen {
+        if asked.search.is_empty() && self.projects.is_subset(&asked.projects) {
+            return Chosen::All(self.rows.len());
+        }
+        if !asked.search.is_lasting() {
+            return Chosen::These(self.look(app, &asked).into());
+        }
+        // Whoever asks the same meanwhile waits, and need not look too.
+        let mut finds = self.found.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some((_, found)) = finds.each.iter().find(|(before, _)| *before == asked) {
+            return Chosen::These(Arc::clone(found));
+        }
+        let found: Arc<[u32]> = self.look(app, &asked).into();
+        finds.keep(asked, Arc::clone(&found), self.rows.len() * FINDS);
+        Chosen::These(found)
+    }
+
+    /// Looks through all rows, or those that can contain all words.
+    fn look(&self, app: &App, asked: &Asked) -> Vec<u32> {
+        let shows = |place: &u32| {
+            self.rows.get(*place as usize).is_some_and(|entry| {
+                asked.projects.contains(&entry.project.id)
+                    && holds(app, &asked.search, &entry.project, &entry.job, &entry.text)
+            })
+        };
+        let each = asked.search.contained().filter_map(|word| app.catalogue.may_contain(word));
+        match each.reduce(|one, other| one.intersection(&other).copied().collect()) {
+            Some(jobs) => {
+                let places = jobs.into_iter().filter_map(|job| self.place(job));
+                let mut found: Vec<u32> = places.filter(shows).collect();
+                found.sort_unstable();
+                found
+            }
+            None => (0_u32..).take(self.rows.len()).filter(shows).collect(),
+        }
+    }
+}
+
+impl Finds {
+    /// Keeps what was found, and lets go of the oldest beyond so many places and [`SEARCHES`].
+    fn keep(&mut self, asked: Asked, found: Arc<[u32]>, most: usize) {
+        self.places += found.len();
+        self.each.push_back((asked, found));
+        while self.places > most || self.each.len() > SEARCHES {
+            let Some((_, oldest)) = self.each.pop_front() else { break };
+            self.places -= oldest.len();
+        }
+    }
+}
+
+/// Which rows of an order are shown: all so many, or those in these places.
+#[derive(Debug)]
+enum Chosen {
+    All(usize),
+    These(Arc<[u32]>),
 }
 
 /// What a job is ordered by. What needs somebody comes first.
@@ -189,31 +290,55 @@ fn holds(app: &App, search: &Search, project: &ProjectRow, job: &JobRow, text: &
 
 /// The jobs of these projects that a search finds, by name.
 pub(super) fn found(app: &App, projects: &[Arc<ProjectRow>], search: &Search) -> Vec<Entry> {
-    Chosen::new(app, projects, search).of(&app.lists.order(app, Sort::Name)).cloned().collect()
+    let shown = Shown::new(app, projects, search.clone(), Way { sort: Sort::Name, backwards: false });
+    (0..shown.count()).filter_map(|n| shown.row(n)).cloned().collect()
 }
 
-/// Which rows of an order are shown.
-struct Chosen<'a> {
-    app: &'a App,
-    search: &'a Search,
-    projects: HashSet<i64>,
-    /// Only these may contain all words.
-    only: Option<HashSet<i64>>,
+/// The rows that are shown, in the order that was asked for.
+#[derive(Debug)]
+struct Shown {
+    order: Arc<Order>,
+    chosen: Chosen,
+    way: Way,
 }
 
-impl<'a> Chosen<'a> {
-    fn new(app: &'a App, projects: &[Arc<ProjectRow>], search: &'a Search) -> Self {
-        let each = search.contained().filter_map(|word| app.catalogue.may_contain(word));
-        let only = each.reduce(|one, other| one.intersection(&other).copied().collect());
-        Self { app, search, projects: projects.iter().map(|project| project.id).collect(), only }
+impl Shown {
+    fn new(app: &App, projects: &[Arc<ProjectRow>], search: Search, way: Way) -> Self {
+        let order = app.lists.order(app, way.sort);
+        let projects = projects.iter().map(|project| project.id).collect();
+        let chosen = order.chosen(app, Asked { search, projects });
+        Self { order, chosen, way }
     }
 
-    fn of(&'a self, order: &'a Order) -> impl DoubleEndedIterator<Item = &'a Entry> {
-        order.rows.iter().filter(|entry| {
-            self.projects.contains(&entry.project.id)
-                && self.only.as_ref().is_none_or(|only| only.contains(&entry.job.id))
-                && holds(self.app, self.search, &entry.project, &entry.job, &entry.text)
-        })
+    fn count(&self) -> usize {
+        match &self.chosen {
+            Chosen::All(count) => *count,
+            Chosen::These(places) => places.len(),
+        }
+    }
+
+    /// The n-th.
+    fn row(&self, n: usize) -> Option<&Entry> {
+        let n = if self.way.backwards { self.count().checked_sub(n + 1)? } else { n };
+        let place = match &self.chosen {
+            Chosen::All(_) => n,
+            Chosen::These(places) => *places.get(n)? as usize,
+        };
+        self.order.rows.get(place)
+    }
+
+    /// How many rows stand before those behind a place.
+    fn until(&self, place: &Place) -> usize {
+        let (mut from, mut to) = (0, self.count());
+        while from < to {
+            let middle = from + (to - from) / 2;
+            if self.row(middle).is_some_and(|entry| self.way.is_behind(entry, place)) {
+                to = middle;
+            } else {
+                from = middle + 1;
+            }
+        }
+        from
     }
 }
 
@@ -290,22 +415,18 @@ async fn list(
     };
     let way = Way::parse(ask.sort.as_deref().unwrap_or("name"))?;
     let after = ask.after.as_deref().map(|text| way.place(text)).transpose()?;
-    let order = app.lists.order(app, way.sort);
-    let chosen = Chosen::new(app, projects, &search);
-    let mut rows: Vec<Entry> = chosen.of(&order).cloned().collect();
-    if way.backwards {
-        rows.reverse();
-    }
-    let count = rows.len();
-    let start = after.map_or(0, |after| rows.partition_point(|entry| !way.is_behind(entry, &after)));
+    let shown = Shown::new(app, projects, search, way);
+    let start = after.map_or(0, |after| shown.until(&after));
     if as_lines {
-        return Ok(Listed::Lines(written(Arc::clone(app), rows.split_off(start))));
+        return Ok(Listed::Lines(written(Arc::clone(app), shown, start)));
     }
-    let shown = &rows[start..count.min(start + limit)];
-    let next = shown.last().filter(|_| start + shown.len() < count).map(|entry| way.text(entry));
-    let mut items: Vec<Row> = shown.iter().map(|entry| rows::row(app, &entry.project, &entry.job)).collect();
+    let count = shown.count();
+    let page: Vec<&Entry> = (start..count.min(start + limit)).filter_map(|n| shown.row(n)).collect();
+    let next = page.last().filter(|_| start + page.len() < count).map(|entry| way.text(entry));
+    let mut items: Vec<Row> = page.iter().map(|entry| rows::row(app, &entry.project, &entry.job)).collect();
     if with_outcomes {
-        let newest = stream::iter(shown.to_vec()).map(|entry| newest(app, entry)).buffered(UNDER_WAY);
+        let page: Vec<Entry> = page.into_iter().cloned().collect();
+        let newest = stream::iter(page).map(|entry| newest(app, entry)).buffered(UNDER_WAY);
         let newest: Vec<_> = newest.collect().await;
         items.iter_mut().zip(newest).for_each(|(row, newest)| row.outcomes = newest);
     }
@@ -331,15 +452,16 @@ async fn newest(app: &App, entry: Entry) -> Option<Vec<String>> {
     Some(own.map(|row| row.outcome.as_str().to_owned()).collect())
 }
 
-/// Rows as lines, as quickly as they are read.
-fn written(app: Arc<App>, rows: Vec<Entry>) -> Body {
-    let chunks = stream::unfold((app, rows.into_iter()), |(app, mut rows)| async move {
+/// Rows from this one on as lines, as quickly as they are read.
+fn written(app: Arc<App>, shown: Shown, start: usize) -> Body {
+    let chunks = stream::unfold((app, shown, start), |(app, shown, start)| async move {
         let mut text = String::new();
-        for entry in rows.by_ref().take(AT_ONCE) {
+        for entry in (start..start + AT_ONCE).map_while(|n| shown.row(n)) {
             text += &serde_json::to_string(&rows::row(&app, &entry.project, &entry.job)).unwrap_or_default();
             text.push('\n');
         }
-        (!text.is_empty()).then_some((Ok::<_, std::convert::Infallible>(Bytes::from(text)), (app, rows)))
+        let rest = (app, shown, start + AT_ONCE);
+        (!text.is_empty()).then_some((Ok::<_, std::convert::Infallible>(Bytes::from(text)), rest))
     });
     Body::from_stream(chunks)
 }

@@ -2,17 +2,27 @@
 
 TARGET := $(or $(CARGO_TARGET_DIR),target)
 CARGO := cargo
+# The built console, which the server's build embeds, and what it is made of.
+CONSOLE := crates/server/console/index.html
+CONSOLE_PARTS := $(shell find console \( -name node_modules -o -name dist -o -name shots -o -name made -o -name e2e \) -prune -o -type f -print) \
+    docs/reference/openapi.json docs/reference/problems.md docs/reference/reasons.md
 # The example and its data stay inside the build folder.
 RUN_DATA := $(TARGET)/run
 
 .DEFAULT_GOAL := help
 .PHONY: help run test test-interop test-interop-quick test-faults test-interface bench bench-events bench-server bench-peers dist publish-check \
-    lint rust zookeeper databases oidc nginx schemathesis
+    lint rust console console-walk console-shots zookeeper databases oidc nginx schemathesis chromium
 
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-18s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
+$(CONSOLE): $(CONSOLE_PARTS)
+	@sh scripts/install-console.sh
+	@cd console && npm run --silent api && npm run --silent build
+
 run: rust ## Run the example: this machine's packages, checked in 4 parts by 3 instances; Ctrl-C ends it
+	@if command -v npm >/dev/null; then $(MAKE) --silent $(CONSOLE); \
+	else echo "without its web console, which Node.js 20.19 or later builds"; fi
 	@echo "1 of 2: building the program and the example (the first time: some 400 crates, 3 to 10 minutes)"
 	$(CARGO) build -p clockwright-cli -p verify-packages
 	@mkdir -p $(RUN_DATA)
@@ -20,13 +30,25 @@ run: rust ## Run the example: this machine's packages, checked in 4 parts by 3 i
 	@PATH="$(abspath $(TARGET))/debug:$$PATH" clockwright dev -f examples/verify-packages/jobs.yaml \
 	    --data $(RUN_DATA) --fire-now $(RUN_ARGS)
 
-test: rust zookeeper databases oidc nginx ## Check the format and the lints, then run every test: unit, conformance, simulation, end to end
+test: rust console zookeeper databases oidc nginx chromium ## Check the format and the lints, then run every test: unit, conformance, simulation, end to end
 	$(CARGO) fmt --all --check
 	$(CARGO) clippy --workspace --all-targets --features clockwright-engine/mutations,clockwright-server/mutations -- -D warnings
 	$(CARGO) clippy -p clockwright --no-default-features -- -D warnings
 	$(CARGO) build --workspace --bins --examples
 	$(CARGO) test --workspace
 	$(CARGO) test --workspace --features clockwright-engine/mutations,clockwright-server/mutations --test sim --test sync_sim
+	cd console && CLOCKWRIGHT=$(abspath $(TARGET))/debug/clockwright npm run --silent walk
+
+console: $(CONSOLE) ## Check the web console and build it into the server's sources; needs Node.js 20.19
+	@cd console && npm run --silent api && npm run --silent types && npm run --silent lint && npm run --silent test
+
+console-walk: rust $(CONSOLE) chromium ## Walk through the console in a real browser, before a real server
+	$(CARGO) build -p clockwright-cli
+	cd console && CLOCKWRIGHT=$(abspath $(TARGET))/debug/clockwright npm run --silent walk
+
+console-shots: rust $(CONSOLE) chromium ## Take pictures of every page of the console, in both themes and languages, wide and narrow: console/shots
+	$(CARGO) build -p clockwright-cli
+	cd console && CLOCKWRIGHT=$(abspath $(TARGET))/debug/clockwright npm run --silent shots
 
 test-interop: rust ## Run jobs on Java Elastic-Job and Clockwright together, and the registry on ZooKeeper 3.4, 3.6 and 3.9; needs a JDK and Maven
 	@sh scripts/test-interop.sh $(INTEROP_ARGS)
@@ -58,7 +80,7 @@ bench-peers: rust zookeeper ## Measure beside Java Elastic-Job 2.1.5; needs a JD
 	@sh e2e/java-peer/build.sh
 	$(CARGO) run --release -p clockwright-benches -- peers $(BENCH_ARGS)
 
-dist: rust ## Build the program for others: a stripped archive and, on Debian, a package, in target/dist
+dist: rust $(CONSOLE) ## Build the program for others: a stripped archive and, on Debian, a package, in target/dist
 	CLOCKWRIGHT_COMMIT=$$(git rev-parse HEAD 2>/dev/null) $(CARGO) build --profile dist -p clockwright-cli
 	@sh scripts/dist.sh $(TARGET)
 
@@ -88,6 +110,9 @@ oidc:
 
 nginx:
 	@sh scripts/install-nginx.sh
+
+chromium:
+	@sh scripts/install-chromium.sh
 
 schemathesis:
 	@sh scripts/install-schemathesis.sh

@@ -283,7 +283,7 @@ impl Config {
         let text = |name: &str| headers.get(name).and_then(|value| value.to_str().ok());
         let is_ours = match (text("sec-fetch-site"), text("origin")) {
             (Some(site), _) => site == "same-origin",
-            (None, Some(origin)) => origin == self.public_url,
+            (None, Some(origin)) => origin == self.origin(),
             // No browser sends a change without either.
             (None, None) => false,
         };
@@ -302,6 +302,19 @@ impl Config {
     #[must_use]
     pub fn lets_locals_in(&self) -> bool {
         self.oidc.is_none() || self.local == Local::Always
+    }
+
+    /// The public address as browsers say it in `Origin`: without a path.
+    #[must_use]
+    pub fn origin(&self) -> &str {
+        self.public_url.strip_suffix(self.prefix()).unwrap_or(&self.public_url)
+    }
+
+    /// The path of the public address, without a slash at its end; empty for none.
+    #[must_use]
+    pub fn prefix(&self) -> &str {
+        let host = self.public_url.find("://").map_or(0, |at| at + 3);
+        self.public_url[host..].find('/').map_or("", |at| &self.public_url[host + at..])
     }
 
     /// True when browsers speak to it over TLS.

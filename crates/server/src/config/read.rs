@@ -409,7 +409,7 @@ mod tests {
                 "clockwright.yaml:2: auth.idle `soon` is not a duration; write a number with a unit (ms, s, m, h, d), for example `30s` or `1h30m`",
                 "clockwright.yaml:2: auth.sessions is a number from 1 to 1000, not `0`",
                 "clockwright.yaml:8: insecure_http is `true` or `false`, not `yes`",
-                "clockwright.yaml:9: public_url is an address such as `https://jobs.example.com`, without a path",
+                "clockwright.yaml:9: public_url is an address such as `https://jobs.example.com` or `https://example.com/jobs`",
             ]
         );
         assert_eq!(wrong(&of_text("[1, 2]")), ["clockwright.yaml:1: is to be a map of keys"]);
@@ -528,6 +528,22 @@ mod tests {
     fn the_public_address_is_as_browsers_say_it() {
         let config = read(&of_text("public_url: HTTPS://Jobs.Example.com:443/\n")).expect("it is right");
         assert_eq!(config.public_url, "https://jobs.example.com");
+        assert_eq!((config.origin(), config.prefix()), ("https://jobs.example.com", ""));
+    }
+
+    #[test]
+    fn the_public_address_may_have_a_path_of_plain_words() {
+        let config = read(&of_text("public_url: https://Example.com/tools/jobs/\n")).expect("it is right");
+        assert_eq!(config.public_url, "https://example.com/tools/jobs");
+        assert_eq!((config.origin(), config.prefix()), ("https://example.com", "/tools/jobs"));
+        for wrong_one in ["https://a/%22", "https://a/b//c", "https://a/{x}", "https://a/b?c", "https://a/日"]
+        {
+            assert!(
+                wrong(&of_text(&format!("public_url: '{wrong_one}'\n")))[0]
+                    .contains("public_url is an address"),
+                "{wrong_one}"
+            );
+        }
     }
 
     #[test]

@@ -78,8 +78,8 @@ pub const KEYS: &[Key] = &[
         form: Form::Text,
         default: "",
         example: "https://jobs.example.com",
-        help: "Its address as browsers know it. Unless told, made of `listen`. It must be told where `listen` names all addresses of \
-               the machine, or a proxy is in front.",
+        help: "Its address as browsers know it, with a path where a proxy serves it below one, which the proxy may take away or pass on. Unless told, made \
+               of `listen`. It must be told where `listen` names all addresses of the machine, or a proxy is in front.",
         take: |config, _, value| public_url(config, value.text()),
     },
     Key {

@@ -67,15 +67,21 @@ pub(super) fn public_url(config: &mut Config, text: String) -> Result<(), String
         config.public_url = String::new();
         return Ok(());
     }
-    let wrong = || "is an address such as `https://jobs.example.com`, without a path".to_owned();
+    let wrong =
+        || "is an address such as `https://jobs.example.com` or `https://example.com/jobs`".to_owned();
     let url = url::Url::parse(text).map_err(|_| wrong())?;
-    let is_bare =
-        url.path() == "/" && url.query().is_none() && url.fragment().is_none() && url.username().is_empty();
-    if !["http", "https"].contains(&url.scheme()) || !is_bare || url.host_str().is_none() {
+    let is_bare = url.query().is_none() && url.fragment().is_none() && url.username().is_empty();
+    let path = url.path().trim_end_matches('/');
+    // It stands in the console's page and in routes: plain words alone.
+    let is_plain = path.split('/').skip(1).all(|part| {
+        !part.is_empty()
+            && part.chars().all(|letter| letter.is_ascii_alphanumeric() || "-_.~".contains(letter))
+    });
+    if !["http", "https"].contains(&url.scheme()) || !is_bare || !is_plain || url.host_str().is_none() {
         return Err(wrong());
     }
     // As browsers say it in `Origin`: in small letters, without a port that goes without saying.
-    config.public_url = url.origin().ascii_serialization();
+    config.public_url = url.origin().ascii_serialization() + path;
     Ok(())
 }
 

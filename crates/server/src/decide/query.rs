@@ -374,6 +374,31 @@ mod tests {
     }
 
     #[test]
+    fn searches_are_read_as_the_console_reads_them() {
+        let corpus: serde_json::Value =
+            serde_json::from_str(include_str!("../../tests/corpus/searches.json")).unwrap();
+        let names: Vec<&str> =
+            corpus["qualifiers"].as_array().unwrap().iter().map(|name| name.as_str().unwrap()).collect();
+        assert_eq!(names, QUALIFIERS.map(|(name, _)| name));
+        for example in corpus["examples"].as_array().unwrap() {
+            let text = example["text"].as_str().unwrap();
+            match Query::parse(text) {
+                Err(bad) => assert_eq!(Some(bad.word.as_str()), example["fault"].as_str(), "{text}"),
+                Ok(query) => {
+                    let read: Vec<String> = query.words.iter().map(told).collect();
+                    assert_eq!(serde_json::json!(read), example["words"], "{text}");
+                }
+            }
+        }
+    }
+
+    /// A word as the corpus has it; `server` and `host` are one.
+    fn told(word: &Word) -> String {
+        let of = QUALIFIERS.iter().find(|(_, what)| *what == word.what).map_or("", |(name, _)| name);
+        format!("{}{of}|{}", if word.not { "-" } else { "" }, word.text)
+    }
+
+    #[test]
     fn a_word_that_cannot_be_understood_is_named_with_what_would_be_right() {
         assert_eq!(
             Query::parse("stat:x").unwrap_err().why,

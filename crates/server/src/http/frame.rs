@@ -267,15 +267,18 @@ pub fn refuse(mut problem: Problem, id: &str) -> Response<Body> {
     response
 }
 
+/// What a page of ours may have: its own scripts, styles, pictures and answers, and nothing from elsewhere or in line. What makes code of text takes it from
+/// the console's one policy.
+pub const POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; font-src 'self'; connect-src 'self'; \
+                          worker-src 'self'; manifest-src 'self'; form-action 'self'; base-uri 'self'; frame-ancestors 'none'; \
+                          require-trusted-types-for 'script'; trusted-types clockwright";
+
 /// The headers by which no page of another site gets hold of an answer.
 #[must_use]
 pub fn guarded(mut response: Response<Body>) -> Response<Body> {
     let headers = response.headers_mut();
     for (name, value) in [
-        (
-            "content-security-policy",
-            "default-src 'self'; frame-ancestors 'none'; base-uri 'none'; form-action 'self'",
-        ),
+        ("content-security-policy", POLICY),
         ("x-content-type-options", "nosniff"),
         ("referrer-policy", "no-referrer"),
         ("cross-origin-opener-policy", "same-origin"),

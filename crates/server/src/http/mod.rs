@@ -3,6 +3,7 @@
 
 pub mod answer;
 pub mod ask;
+mod console;
 pub mod files;
 pub mod frame;
 pub mod grant;
@@ -19,6 +20,7 @@ pub(crate) mod v1;
 use crate::app::App;
 use crate::http::answer::Answer;
 use crate::http::v1::system::Stated;
+use crate::observe::names::HTTP_REQUESTS;
 use axum::Router;
 use axum::extract::{Request, State};
 use axum::response::{IntoResponse, Response};
@@ -35,7 +37,20 @@ use tower_http::compression::predicate::{Predicate, SizeAbove};
 /// The whole interface as one service: its routes, and a problem for whatever is none of them.
 pub fn service(app: Arc<App>) -> Router {
     let (router, _) = routes::router();
-    router.fallback(no_route).method_not_allowed_fallback(no_method).with_state(app).layer(smaller())
+    let prefix = app.config.prefix().to_owned();
+    let console = Arc::new(console::Console::built(&prefix));
+    let fallback = move |State(app): State<Arc<App>>, request: Request| {
+        let console = Arc::clone(&console);
+        async move { no_route(&app, &console, &request) }
+    };
+    let router = router.fallback(fallback).method_not_allowed_fallback(no_method).with_state(app);
+    // A proxy may take the path of its host away, or pass it on.
+    let router = if prefix.is_empty() {
+        router
+    } else {
+        Router::new().nest(&prefix, router.clone()).fallback_service(router)
+    };
+    router.layer(smaller())
 }
 
 /// What is behind the socket: nothing until everything is loaded, then the whole interface. A balancer is told to wait, and whoever watches over the
@@ -96,9 +111,16 @@ fn smaller() -> CompressionLayer<impl Predicate> {
 /// Answers of fewer bytes gain nothing.
 const SMALL: u16 = 1_024;
 
-async fn no_route(State(app): State<Arc<App>>, request: Request) -> axum::response::Response {
-    let detail = format!("there is no `{}`", request.uri().path());
-    frame::alone(&app, Problem::new(Code::NotFound, detail))
+/// What no route takes: a page or a file of the console, else nothing that there is.
+fn no_route(app: &App, console: &console::Console, request: &Request) -> Response {
+    let path = request.uri().path();
+    match console.answer(request.method(), path, request.headers()) {
+        Some(answer) => {
+            app.metrics.count(&HTTP_REQUESTS, &["console", "GET", answer.status().as_str()]);
+            frame::dress(answer, &uuid::Uuid::now_v7().to_string(), app)
+        }
+        None => frame::alone(app, Problem::new(Code::NotFound, format!("there is no `{path}`"))),
+    }
 }
 
 async fn no_method(State(app): State<Arc<App>>, request: Request) -> axum::response::Response {

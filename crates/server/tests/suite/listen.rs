@@ -127,7 +127,9 @@ async fn s31_browsers_are_answered_over_tls_and_told_to_stay_there_and_a_new_cer
     assert!(said.starts_with("HTTP/1.1 200 OK\r\n"), "{said}");
     for header in [
         "strict-transport-security: max-age=31536000",
-        "content-security-policy: default-src 'self'; frame-ancestors 'none'; base-uri 'none'; form-action 'self'",
+        "content-security-policy: default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; font-src 'self'; \
+         connect-src 'self'; worker-src 'self'; manifest-src 'self'; form-action 'self'; base-uri 'self'; frame-ancestors 'none'; \
+         require-trusted-types-for 'script'; trusted-types clockwright\r\n",
         "x-content-type-options: nosniff",
         "referrer-policy: no-referrer",
         "cross-origin-opener-policy: same-origin",
@@ -184,4 +186,35 @@ async fn s15_an_address_has_no_more_connections_than_it_may_and_a_server_that_le
     assert_eq!(answer(connect(&server).await, ALIVE).await, "");
     let left = tokio::time::timeout(Duration::from_secs(10), server.stop());
     left.await.expect("open connections are told, and end");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn below_a_path_of_its_host_it_answers_there_and_where_a_proxy_took_the_path_away() {
+    let folder = tempfile::tempdir().unwrap();
+    let server = start(folder.path(), "public_url: http://localhost:1/tools/jobs\n").await;
+    let get = async |path: &str| {
+        let request = format!(
+            "GET {path} HTTP/1.1\r\nhost: localhost\r\naccept: text/html\r\nconnection: close\r\n\r\n"
+        );
+        answer(connect(&server).await, request.as_bytes()).await
+    };
+    for path in ["/livez", "/tools/jobs/livez"] {
+        assert!(get(path).await.starts_with("HTTP/1.1 200"), "{path}");
+    }
+    for path in
+        ["/", "/tools/jobs", "/tools/jobs/", "/tools/jobs/jobs/billing/report", "/jobs/billing/report"]
+    {
+        let said = get(path).await;
+        // Whether the console was built or not, it is the console that answers.
+        assert!(
+            said.contains("<base href=\"/tools/jobs/\"") || said.contains("`make console`"),
+            "{path}: {said}"
+        );
+    }
+    for path in ["/api/v1/nothing", "/tools/jobs/api/v1/nothing", "/tools/jobs/assets/nothing-1.js"] {
+        let said = get(path).await;
+        assert!(said.starts_with("HTTP/1.1 404"), "{path}: {said}");
+        assert!(said.contains("content-type: application/problem+json"), "{path}: {said}");
+    }
+    server.stop().await;
 }

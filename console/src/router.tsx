@@ -1,0 +1,132 @@
+/**
+ * The addresses of the console. Every state of a page is in its address; what an address has besides is kept and ignored. Pages are read when they are gone to.
+ */
+import type { QueryClient } from '@tanstack/react-query';
+import {
+  createRootRouteWithContext, createRoute, createRouter, lazyRouteComponent, Outlet, redirect,
+} from '@tanstack/react-router';
+import * as v from 'valibot';
+import { BASE } from './api/client';
+import { asProblem } from './api/problem';
+import { job, session } from './api/queries';
+import { ErrorBox } from './parts/States';
+import { jobsSearch } from './routes/jobs/search';
+import { NotFound } from './routes/NotFound';
+import { Shell } from './shell/Shell';
+
+interface Context {
+  client: QueryClient;
+}
+
+const root = createRootRouteWithContext<Context>()({ component: Outlet, notFoundComponent: NotFound });
+
+const signIn = createRoute({
+  getParentRoute: () => root,
+  path: '/sign-in',
+  validateSearch: v.looseObject({ next: v.optional(v.string()) }),
+  component: lazyRouteComponent(() => import('./routes/sign-in/Page'), 'SignInPage'),
+});
+const setup = createRoute({
+  getParentRoute: () => root,
+  path: '/setup',
+  component: lazyRouteComponent(() => import('./routes/setup/Pages'), 'FirstPage'),
+});
+const link = createRoute({
+  getParentRoute: () => root,
+  path: '/link',
+  component: lazyRouteComponent(() => import('./routes/setup/Pages'), 'LinkPage'),
+});
+
+/** Everything that needs somebody to be signed in. */
+const shell = createRoute({
+  getParentRoute: () => root,
+  id: 'shell',
+  component: Shell,
+  errorComponent: ({ error, reset }) => <ErrorBox error={error} onRetry={reset} />,
+  beforeLoad: async ({ context, location }) => {
+    try {
+      await context.client.query({ ...session, staleTime: 'static' });
+    } catch (error) {
+      if (!asProblem(error).isOver) throw error;
+      throw redirect({ to: '/sign-in', search: { next: location.publicHref } });
+    }
+  },
+});
+const home = createRoute({
+  getParentRoute: () => shell,
+  path: '/',
+  beforeLoad: () => {
+    throw redirect({ to: '/jobs', replace: true });
+  },
+});
+const jobs = createRoute({
+  getParentRoute: () => shell,
+  path: '/jobs',
+  validateSearch: jobsSearch,
+  component: lazyRouteComponent(() => import('./routes/jobs/Page'), 'JobsPage'),
+});
+const oneJob = createRoute({
+  getParentRoute: () => shell,
+  path: '/jobs/$project/$job',
+  loader: ({ context, params }) => void context.client.query(job(params)).catch(() => undefined),
+  component: lazyRouteComponent(() => import('./routes/job/pages'), 'JobLayout'),
+});
+const overview = createRoute({
+  getParentRoute: () => oneJob,
+  path: '/',
+  component: lazyRouteComponent(() => import('./routes/job/pages'), 'JobOverview'),
+});
+const settings = createRoute({
+  getParentRoute: () => oneJob,
+  path: '/settings',
+  component: lazyRouteComponent(() => import('./routes/job/pages'), 'JobSettings'),
+});
+const versions = createRoute({
+  getParentRoute: () => oneJob,
+  path: '/versions',
+  validateSearch: v.looseObject({ a: v.optional(v.string()), b: v.optional(v.string()) }),
+  component: lazyRouteComponent(() => import('./routes/job/pages'), 'JobVersions'),
+});
+const projects = createRoute({
+  getParentRoute: () => shell,
+  path: '/projects',
+  component: lazyRouteComponent(() => import('./routes/projects/Page'), 'ProjectsPage'),
+});
+const audit = createRoute({
+  getParentRoute: () => shell,
+  path: '/audit',
+  validateSearch: v.looseObject({ project: v.optional(v.string()) }),
+  component: lazyRouteComponent(() => import('./routes/audit/Page'), 'AuditPage'),
+});
+
+const tree = root.addChildren([
+  signIn,
+  setup,
+  link,
+  shell.addChildren([home, jobs, oneJob.addChildren([overview, settings, versions]), projects, audit]),
+]);
+
+export function makeRouter(client: QueryClient) {
+  return createRouter({
+    routeTree: tree,
+    context: { client },
+    basepath: BASE ? new URL(BASE).pathname : '/',
+    defaultPreload: 'intent',
+    defaultPreloadStaleTime: 0,
+    scrollRestoration: false,
+    // Words as they are: `q=12` is text.
+    parseSearch: (text) => Object.fromEntries(new URLSearchParams(text)),
+    stringifySearch: (search) => {
+      const words = new URLSearchParams();
+      for (const [name, value] of Object.entries(search)) if (value !== undefined && value !== '') words.set(name, String(value));
+      const text = words.toString();
+      return text && `?${text}`;
+    },
+  });
+}
+
+declare module '@tanstack/react-router' {
+  interface Register {
+    router: ReturnType<typeof makeRouter>;
+  }
+}

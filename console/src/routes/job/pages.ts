@@ -1,0 +1,5 @@
+/** What is read when a job is gone to. */
+export { JobLayout } from './Layout';
+export { JobOverview } from './Overview';
+export { JobSettings } from './Settings';
+export { JobVersions } from './Versions';

@@ -1,0 +1,78 @@
+/** The list of jobs: every job that one may see, found by words, ordered by what needs somebody. */
+import { useInfiniteQuery, useQuery } from '@tanstack/react-query';
+import { useNavigate, useSearch } from '@tanstack/react-router';
+import { jobCount, jobs } from '../../api/queries';
+import { usePrefs } from '../../look/prefs';
+import { Empty, ErrorBox, Pending } from '../../parts/States';
+import { count } from '../../words/format';
+import { useSay } from '../../words/say';
+import { Facets } from './Facets';
+import { Grid } from './Grid';
+import s from './Jobs.module.css';
+import { QueryBar } from './QueryBar';
+import { USUAL } from './search';
+
+export function JobsPage() {
+  const say = useSay();
+  const { language } = usePrefs();
+  const { q = '', sort = USUAL } = useSearch({ from: '/shell/jobs' });
+  const navigate = useNavigate({ from: '/jobs' });
+  const list = useInfiniteQuery({ ...jobs(q, sort), placeholderData: (before) => before });
+  const all = useQuery(jobCount(''));
+  const found = list.data?.pages[0]?.count;
+
+  // Typing replaces the step that one would go back to; a facet is a step of its own.
+  const search = (text: string, replace: boolean) =>
+    void navigate({ search: (before) => ({ ...before, q: text || undefined }), replace });
+  return (
+    <>
+      <div className={s.head}>
+        <h1>
+          {say('jobs.title')} {found !== undefined && <span className={s.of}>{count(found, language)}</span>}{' '}
+          {found !== undefined && all.data !== undefined && found !== all.data && (
+            <small className="dim hide-m">{say('jobs.ofAll', { count: count(all.data, language) })}</small>
+          )}
+        </h1>
+      </div>
+      <QueryBar q={q} onChange={(text) => search(text, true)} found={found} />
+      <Facets q={q} onChange={(text) => search(text, false)} />
+      <div className={s.panel}>
+        {list.isError && !list.data ? (
+          <ErrorBox error={list.error} onRetry={() => void list.refetch()} />
+        ) : !list.data ? (
+          <Pending what="place.jobs" rows={12} />
+        ) : found === 0 ? (
+          <Nothing q={q} />
+        ) : (
+          <Grid
+            pages={list.data.pages}
+            count={found ?? 0}
+            sort={sort}
+            onSort={(by) => void navigate({ search: (before) => ({ ...before, sort: by }) })}
+            onEnd={() => {
+              if (list.hasNextPage && !list.isFetching) void list.fetchNextPage();
+            }}
+          />
+        )}
+      </div>
+    </>
+  );
+}
+
+/** Nothing exists, or nothing matches. */
+function Nothing({ q }: { q: string }) {
+  const say = useSay();
+  if (q) return <Empty title={say('jobs.noneMatch', { q })} />;
+  return (
+    <Empty title={say('jobs.none')}>
+      <p className="mid">{say('jobs.noneSay')}</p>
+      <pre>
+        <code>{COMMANDS}</code>
+      </pre>
+    </Empty>
+  );
+}
+
+/** How a first job is made. */
+const COMMANDS = `clockwright project create billing
+clockwright job create -f jobs.yaml`;

@@ -1,0 +1,115 @@
+/** The projects that one may see: where each has its registry, how many jobs, and what one may do there. */
+import { useQuery } from '@tanstack/react-query';
+import { Link } from '@tanstack/react-router';
+import { type Project, projects, session } from '../../api/queries';
+import { can } from '../../api/can';
+import { useHeard } from '../../api/stream/follow';
+import { usePrefs } from '../../look/prefs';
+import { Glyph, type Sign } from '../../parts/Glyph';
+import { Empty, ErrorBox, Pending } from '../../parts/States';
+import p from '../../parts/Page.module.css';
+import t from '../../parts/Table.module.css';
+import { None } from '../../parts/Times';
+import { count } from '../../words/format';
+import { useSay } from '../../words/say';
+
+const FOLLOWED: Readonly<Record<string, Sign>> = {
+  following: { shape: 's-ok', tone: 'ok', word: 'registry.following' },
+  loading: { shape: 'g-wait', tone: 'wait', word: 'registry.loading' },
+  catchingUp: { shape: 'g-wait', tone: 'wait', word: 'registry.catchingUp' },
+  away: { shape: 's-bad', tone: 'miss', word: 'registry.away' },
+};
+
+export function ProjectsPage() {
+  const say = useSay();
+  const list = useQuery(projects);
+  const me = useQuery(session).data;
+  return (
+    <>
+      <div className={p.head}>
+        <h1>{say('projects.title')}</h1>
+      </div>
+      <div className={p.panel}>
+        {list.isError && !list.data ? (
+          <ErrorBox error={list.error} onRetry={() => void list.refetch()} />
+        ) : !list.data ? (
+          <Pending what="place.projects" />
+        ) : list.data.length === 0 ? (
+          <Empty title={say('projects.none')}>
+            {can(me, 'project.create') ? (
+              <>
+                <p className="mid">{say('projects.noneSay')}</p>
+                <pre>
+                  <code>{COMMAND}</code>
+                </pre>
+              </>
+            ) : (
+              <p className="mid">{say('projects.noneSeen')}</p>
+            )}
+          </Empty>
+        ) : (
+          <div className={t.scroll}>
+            <table className={`${t.tbl} ${p.wide}`}>
+              <thead>
+                <tr>
+                  <th>{say('projects.name')}</th>
+                  <th style={{ width: 90 }} className={t.num}>
+                    {say('projects.jobs')}
+                  </th>
+                  <th style={{ width: 200 }}>{say('projects.registry')}</th>
+                  <th style={{ width: 190 }}>{say('projects.namespace')}</th>
+                  <th style={{ width: 140 }}>{say('projects.role')}</th>
+                  <th style={{ width: 200 }}>{say('projects.outside')}</th>
+                </tr>
+              </thead>
+              <tbody>
+                {list.data.map((project) => (
+                  <Line key={project.id} project={project} />
+                ))}
+              </tbody>
+            </table>
+          </div>
+        )}
+      </div>
+    </>
+  );
+}
+
+/** How a first project is made. */
+const COMMAND = 'clockwright project create billing';
+
+function Line({ project }: { project: Project }) {
+  const say = useSay();
+  const { language } = usePrefs();
+  const { ages } = useHeard();
+  const followed = FOLLOWED[ages[project.name]?.state ?? ''];
+  const policy = project.policy.settings;
+  return (
+    <tr>
+      <td>
+        <Link to="/jobs" search={{ q: `project:${project.name}` }}>
+          <bdi className="b">{project.name}</bdi>
+        </Link>
+        {project.title && (
+          <>
+            {' '}
+            <bdi className="dim">{project.title}</bdi>
+          </>
+        )}
+      </td>
+      <td className={t.num}>{count(project.jobs, language)}</td>
+      <td>
+        <span className={p.sign}>
+          {followed ? <Glyph sign={followed} /> : <None />}
+          <bdi>{project.registry}</bdi>
+          {followed && <span className="dim">{say(followed.word)}</span>}
+        </span>
+      </td>
+      <td>
+        <bdi className="mono">{project.namespace}</bdi>
+      </td>
+      <td>{say(`role.${project.role}`)}</td>
+      <td>{say(`outside.${policy}`)}</td>
+    </tr>
+  );
+}

@@ -1,0 +1,89 @@
+/**
+ * What a link lets somebody do once: the first administrator chooses login and password, others choose a password.
+ */
+import { useQueryClient } from '@tanstack/react-query';
+import { Link, useRouter } from '@tanstack/react-router';
+import { type SubmitEvent, useState } from 'react';
+import { body, server } from '../../api/client';
+import { asProblem, type Problem } from '../../api/problem';
+import { keys } from '../../api/queries';
+import { Button } from '../../parts/Button';
+import { Field } from '../../parts/Field';
+import { ErrorBox } from '../../parts/States';
+import { useSay } from '../../words/say';
+import { Door } from '../sign-in/Door';
+import s from '../sign-in/Door.module.css';
+import { secretOfLink } from './secret';
+
+export function SetupPage({ first }: { first: boolean }) {
+  const say = useSay();
+  const router = useRouter();
+  const client = useQueryClient();
+  const token = secretOfLink();
+  const [login, setLogin] = useState('');
+  const [password, setPassword] = useState('');
+  const [problem, setProblem] = useState<Problem>();
+  const [sending, setSending] = useState(false);
+  const fault = (pointer: string) => problem?.faults.find((fault) => fault.pointer === pointer)?.message;
+
+  const send = async (event: SubmitEvent) => {
+    event.preventDefault();
+    if (sending) return;
+    setSending(true);
+    try {
+      const chosen = first ? { login, password } : { password };
+      const session = await body(server.POST('/api/v1/links/{token}', { params: { path: { token } }, body: chosen }));
+      client.setQueryData(keys.session, session);
+      await router.navigate({ to: '/jobs' });
+    } catch (error) {
+      setProblem(asProblem(error));
+    } finally {
+      setSending(false);
+    }
+  };
+  const title = say(first ? 'setup.title' : 'link.title');
+  if (!token) {
+    return (
+      <Door title={title}>
+        <p className="mid">{say('link.noSecret')}</p>
+        <Link className="link" to="/sign-in">
+          {say('signIn.title')}
+        </Link>
+      </Door>
+    );
+  }
+  return (
+    <Door title={title}>
+      <p className="mid">{say(first ? 'setup.say' : 'link.say')}</p>
+      <form className={s.form} onSubmit={(event) => void send(event)}>
+        {first && (
+          <Field
+            label={say('signIn.login')}
+            name="username"
+            autoComplete="username"
+            value={login}
+            onChange={setLogin}
+            fault={fault('/login')}
+            isRequired
+            autoFocus
+          />
+        )}
+        <Field
+          label={say('signIn.password')}
+          hint={say('setup.password')}
+          name="password"
+          type="password"
+          autoComplete="new-password"
+          value={password}
+          onChange={setPassword}
+          fault={fault('/password')}
+          isRequired
+        />
+        {problem && <ErrorBox error={problem} />}
+        <Button look="primary" type="submit" busy={sending}>
+          {say('setup.do')}
+        </Button>
+      </form>
+    </Door>
+  );
+}

@@ -1,0 +1,53 @@
+/** The keys of the whole console. Letters can be switched off, and none is a command while somebody types. */
+import { useRouter } from '@tanstack/react-router';
+import { useQueryClient } from '@tanstack/react-query';
+import { useEffect, useRef } from 'react';
+import { pause } from '../api/stream/follow';
+import { choose, prefs } from '../look/prefs';
+import { PLACES } from './places';
+
+/** How long `g` waits for its second letter, milliseconds. */
+const WAITS = 1_500;
+
+/** Is somebody typing, also with an input method? */
+function isTyping(event: KeyboardEvent): boolean {
+  const target = event.target as HTMLElement;
+  return event.isComposing || target.isContentEditable || ['INPUT', 'TEXTAREA', 'SELECT'].includes(target.tagName);
+}
+
+/** The zones that `z` goes through. */
+export function nextZone(zone: string): string {
+  const all = ['mine', 'UTC', 'job'];
+  return all[(all.indexOf(zone) + 1) % all.length] ?? 'mine';
+}
+
+export function useKeys(find: () => void): void {
+  const router = useRouter();
+  const client = useQueryClient();
+  const found = useRef(find);
+  found.current = find;
+  useEffect(() => {
+    let going = 0;
+    let stopped = false;
+    const press = (event: KeyboardEvent) => {
+      if ((event.metaKey || event.ctrlKey) && !event.altKey && event.key.toLowerCase() === 'k') {
+        event.preventDefault();
+        found.current();
+        return;
+      }
+      if (isTyping(event) || event.metaKey || event.ctrlKey || event.altKey || document.querySelector('[role=dialog]')) return;
+      if (!prefs().letters) return;
+      const place = Date.now() - going < WAITS ? PLACES.find(({ letter }) => letter === event.key) : undefined;
+      going = event.key === 'g' ? Date.now() : 0;
+      if (place) void router.navigate({ to: place.to });
+      else if (event.key === '/') document.querySelector<HTMLElement>('[data-search]')?.focus();
+      else if (event.key === '\\') choose({ narrow: !prefs().narrow });
+      else if (event.key === 'z') choose({ zone: nextZone(prefs().zone) });
+      else if (event.key === 'p') pause((stopped = !stopped), client);
+      else return;
+      event.preventDefault();
+    };
+    addEventListener('keydown', press);
+    return () => removeEventListener('keydown', press);
+  }, [router, client]);
+}

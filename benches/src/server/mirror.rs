@@ -5,7 +5,7 @@
 
 use super::all;
 use super::lists::PROJECT;
-use super::stage::{ITEMS, SESSION, Stage, job};
+use super::stage::{ITEMS, SESSION, Stage, host, instance, job};
 use crate::Scale;
 use crate::events::Database;
 use crate::machine;
@@ -64,25 +64,25 @@ async fn start(stage: &Stage, raw: &SharedRegistry, jobs: usize, loaded: f64) ->
 
 /// Reads what is to be known of these jobs: first what there is, then what it says.
 async fn read(stage: &Stage, raw: &SharedRegistry, jobs: Range<usize>) -> anyhow::Result<()> {
-    let names: Vec<String> = jobs.map(job).collect();
-    let paths = |places: &[String]| {
-        let mut paths = Vec::new();
-        for name in &names {
-            for place in places {
-                paths.push(stage.node(name, place)?);
+    let (mut parents, mut nodes) = (Vec::new(), Vec::new());
+    for number in jobs {
+        let name = job(number);
+        for place in ["/instances", "/servers", "/leader/failover/items", "/sharding"] {
+            parents.push(stage.node(&name, place)?);
+        }
+        for place in ["", "/config", "/paused", "/leader/election/instance"] {
+            nodes.push(stage.node(&name, place)?);
+        }
+        nodes.push(stage.node(&name, &format!("/servers/{}", host(number)))?);
+        nodes.push(stage.node(&name, &format!("/instances/{}", instance(number)))?);
+        for item in 0..ITEMS {
+            for place in ["", "/instance", "/failover", "/running", "/disabled"] {
+                nodes.push(stage.node(&name, &format!("/sharding/{item}{place}"))?);
             }
         }
-        anyhow::Ok(paths)
-    };
-    let parents = ["/instances", "/servers", "/leader/failover/items", "/sharding"].map(str::to_owned);
-    raw.lists(&paths(&parents)?).await?;
-    let alone =
-        ["", "/config", "/paused", "/leader/election/instance", "/servers/10.0.0.1"].map(str::to_owned);
-    let items = (0..ITEMS).flat_map(|item| {
-        ["", "/instance", "/failover", "/running", "/disabled"]
-            .map(|place| format!("/sharding/{item}{place}"))
-    });
-    raw.read(&paths(&alone.into_iter().chain(items).collect::<Vec<_>>())?).await?;
+    }
+    raw.lists(&parents).await?;
+    raw.read(&nodes).await?;
     Ok(())
 }
 

@@ -31,6 +31,8 @@ use tokio::process::Child;
 
 /// The items of each job.
 pub(crate) const ITEMS: usize = 3;
+/// How many instances serve all jobs, each on a host of its own.
+const INSTANCES: usize = 2_000;
 /// The administrator's.
 const PASSWORD: &str = "correct horse battery staple";
 /// The job that the others are copies of.
@@ -138,9 +140,10 @@ impl Stage {
         Ok(stage)
     }
 
-    /// The server leaves in order: the next one has the registry at once.
+    /// The server leaves in order, and so do the instances: the next one has the registry at once.
     pub(crate) async fn close(mut self) -> anyhow::Result<()> {
-        self.server.end().await
+        self.server.end().await?;
+        Ok(self.session.close().await?)
     }
 
     /// The administrator proves again who they are.
@@ -206,6 +209,7 @@ impl Stage {
         self.server.end().await?;
         self.copy_rows(jobs).await?;
         self.copy_nodes(jobs).await?;
+        self.serve(jobs).await?;
         let begun = Instant::now();
         self.server = self.another().await?;
         self.knows(jobs).await?;
@@ -244,7 +248,7 @@ impl Stage {
         self.home.analyze_at(&self.control, &["CLOCKWRIGHT_JOB", "CLOCKWRIGHT_JOB_VERSION"]).await
     }
 
-    /// The nodes of jobs that an instance has served and that are idle.
+    /// The nodes of jobs that have an instance and are idle, but for the instance itself.
     async fn copy_nodes(&self, jobs: usize) -> anyhow::Result<()> {
         let there = self.session.read(&[self.node(&job(jobs), "")?]).await?;
         if there.first().is_some_and(Option::is_some) {
@@ -252,13 +256,32 @@ impl Stage {
         }
         let config = String::from_utf8(self.config(TEMPLATE).await?)?;
         let each = OPS / self.nodes_of(1, &config)?.len();
+        self.make(jobs, each, |number| self.nodes_of(number, &config)).await
+    }
+
+    /// Each job has an instance for as long as the session lives; nobody is to be told that it has none.
+    async fn serve(&self, jobs: usize) -> anyhow::Result<()> {
+        let instance = |number| {
+            let place = format!("/instances/{}", instance(number));
+            Ok(vec![Op::create_ephemeral(self.node(&job(number), &place)?, "")])
+        };
+        self.make(jobs, OPS, instance).await
+    }
+
+    /// Makes nodes of all jobs, of so many in each commit.
+    async fn make(
+        &self,
+        jobs: usize,
+        each: usize,
+        nodes: impl Fn(usize) -> anyhow::Result<Vec<Op>> + Sync,
+    ) -> anyhow::Result<()> {
         let mut work = Vec::new();
         for first in (1..=jobs).step_by(each) {
-            let (config, last) = (&config, jobs.min(first + each - 1));
+            let (nodes, last) = (&nodes, jobs.min(first + each - 1));
             let made = async move {
                 let mut ops = Vec::with_capacity(OPS);
                 for number in first..=last {
-                    ops.extend(self.nodes_of(number, config)?);
+                    ops.extend(nodes(number)?);
                 }
                 self.session.commit(ops).await?;
                 Ok(())
@@ -269,8 +292,8 @@ impl Stage {
     }
 
     fn nodes_of(&self, number: usize, config: &str) -> anyhow::Result<Vec<Op>> {
-        let (name, owner) = (job(number), "10.0.0.1@-@4711".to_owned());
-        let empty = ["", "/instances", "/servers", "/servers/10.0.0.1", "/sharding"];
+        let (name, owner, host) = (job(number), instance(number), format!("/servers/{}", host(number)));
+        let empty = ["", "/instances", "/servers", &host, "/sharding"];
         let items = (0..ITEMS).flat_map(|item| {
             [
                 (format!("/sharding/{item}"), String::new()),
@@ -348,6 +371,17 @@ fn key_file(home: &Home) -> anyhow::Result<PathBuf> {
 /// The name of a job.
 pub(crate) fn job(number: usize) -> String {
     format!("job-{number:07}")
+}
+
+/// The host of the instance that serves a job.
+pub(crate) fn host(number: usize) -> String {
+    let number = number % INSTANCES;
+    format!("10.0.{}.{}", number / 250, 1 + number % 250)
+}
+
+/// The instance that serves a job.
+pub(crate) fn instance(number: usize) -> String {
+    format!("{}@-@4711", host(number))
 }
 
 async fn process(control: &str, home: &Home, registry: &Backend, timeout: i64) -> anyhow::Result<Process> {

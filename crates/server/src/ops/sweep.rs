@@ -43,7 +43,7 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 
 /// How many jobs are read at once.
-const GROUP: usize = 64;
+const GROUP: usize = 256;
 /// How often one job is looked at again in one go.
 const ROUNDS: usize = 5;
 /// How long a look that has begun to stop something counts as under way, milliseconds.

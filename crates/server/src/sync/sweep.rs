@@ -22,6 +22,9 @@ pub const GUARD_JOBS: usize = 50;
 /// … and more than this share of a project's, are not written over without a person's word.
 pub const GUARD_SHARE: f64 = 0.2;
 
+/// How many jobs are looked at together. Most are as they should be, and nothing is written of them.
+const LOOKED_AT: usize = 256;
+
 /// What a sweep found and did.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Swept {
@@ -46,7 +49,7 @@ async fn look_at_all(app: &App, project: &ProjectRow, confirmed: bool, by: By<'_
     let mut ids: Vec<i64> = app.catalogue.jobs(project.id).iter().map(|job| job.id).collect();
     ids.sort_unstable();
     let mut foreseen = Vec::with_capacity(ids.len());
-    for group in ids.chunks(GROUP) {
+    for group in ids.chunks(LOOKED_AT) {
         match look_only(app, project, group).await {
             Ok(looked) => foreseen.extend(looked),
             Err(failed) if failed.holds() => {

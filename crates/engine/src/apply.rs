@@ -424,23 +424,17 @@ impl Shell {
         tokio::spawn(async move {
             let Ok(_permit) = room.acquire_owned().await else { return };
             let roots: Vec<Path> = trees.iter().map(|(_, root)| root.clone()).collect();
-            match registry.trees(&roots).await {
-                Ok(found) => {
-                    for ((id, root), nodes) in trees.into_iter().zip(found) {
-                        reply(Input::Tree { id, root, nodes: Ok(nodes) });
-                    }
-                }
-                Err(_) if trees.len() > 1 => {
-                    for (id, root) in trees {
-                        let nodes = registry.tree(&root).await;
-                        reply(Input::Tree { id, root, nodes });
-                    }
-                }
-                Err(error) => {
-                    for (id, root) in trees {
-                        reply(Input::Tree { id, root, nodes: Err(error.clone()) });
-                    }
-                }
+            let mut together = registry.trees(&roots).await.map(Vec::into_iter);
+            for (id, root) in trees {
+                let nodes = match &mut together {
+                    Ok(found) => match found.next() {
+                        Some(nodes) => Ok(nodes),
+                        None => return,
+                    },
+                    Err(_) if roots.len() > 1 => registry.tree(&root).await,
+                    Err(error) => Err(error.clone()),
+                };
+                reply(Input::Tree { id, root, nodes });
             }
         });
     }

@@ -97,7 +97,7 @@ lint: rust ## Check the format, the lints, the documentation and (where cargo-de
 
 rust:
 	@command -v cargo >/dev/null || { \
-	    echo "Rust is missing. Install it from https://rustup.rs, or on Debian: apt-get install rustup build-essential;" \
+	    echo "Rust is missing. Install it from https://rustup.rs;" \
 	         "rust-toolchain.toml names the version, which rustup then fetches by itself." >&2; exit 1; }
 	@command -v cc >/dev/null || { \
 	    echo "a C compiler is missing (for SQLite). On Debian: apt-get install build-essential" >&2; exit 1; }

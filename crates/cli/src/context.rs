@@ -30,7 +30,8 @@ pub(crate) struct Context {
 fn file() -> Result<PathBuf, Failure> {
     let folder = |name: &str| std::env::var_os(name).filter(|value| !value.is_empty()).map(PathBuf::from);
     let base = folder("XDG_CONFIG_HOME").or_else(|| Some(folder("HOME")?.join(".config")));
-    let none = || Failure::Failed("there is no folder for configurations: HOME is not set".into());
+    let none =
+        || Failure::Failed("there is no folder for configurations: set HOME or XDG_CONFIG_HOME".into());
     Ok(base.ok_or_else(none)?.join("clockwright").join("login.json"))
 }
 

@@ -148,6 +148,9 @@ impl Address {
                 return Err(ConnectError::Address(message));
             }
             let scheme = text.split(':').next().unwrap_or_default();
+            if scheme.is_empty() {
+                return Err(ConnectError::Address(format!("the address names no kind of registry; {form}")));
+            }
             return Err(ConnectError::Address(format!("`{scheme}` is not a kind of registry; {form}")));
         };
         match rest.trim_end_matches('/').rsplit_once('/') {

@@ -200,7 +200,10 @@ impl Entry {
                 Err(error) => return Err(error.into()),
             }
         }
-        Err(Error::Unavailable("the lease node could not be written in 20 attempts".into()).into())
+        Err(Error::Unavailable(format!(
+            "{lease} could not be written in 20 attempts: others write it all the time, or answers get lost"
+        ))
+        .into())
     }
 }
 

@@ -101,7 +101,9 @@ impl Generation {
                 return Ok(Self { node: node.clone(), version, base: raised, over });
             }
         }
-        Err(Error::Unavailable(format!("{node} could not be written in 20 attempts")))
+        Err(Error::Unavailable(format!(
+            "{node} could not be written in 20 attempts: others write it all the time, or answers get lost"
+        )))
     }
 
     /// What is added to the registry's numbers.

@@ -1,5 +1,6 @@
 //! The settings of HTTP jobs: the `http.*` properties, read and checked.
 
+use crate::value::said;
 use ::http::{HeaderValue, Method};
 use clockwright_model::{Millis, SettingsError};
 use std::collections::BTreeMap;
@@ -111,7 +112,7 @@ fn method(text: &str) -> Result<Method, SettingsError> {
     let found = known.iter().find(|method| method.as_str().eq_ignore_ascii_case(text));
     found.cloned().ok_or_else(|| {
         let list = known.iter().map(Method::as_str).collect::<Vec<_>>().join(", ");
-        error("http.method", format!("is `{text}`; it must be one of {list}"))
+        error("http.method", format!("is {}; it must be one of {list}", said(text)))
     })
 }
 
@@ -120,7 +121,7 @@ fn certificates(text: &str) -> Result<PathBuf, SettingsError> {
     if file.is_absolute() {
         return Ok(file);
     }
-    Err(error("http.tls.ca", format!("is `{text}`; it must be the absolute path of a PEM file")))
+    Err(error("http.tls.ca", format!("is {}; it must be the absolute path of a PEM file", said(text))))
 }
 
 fn redirect(text: &str) -> Result<Redirect, SettingsError> {
@@ -130,7 +131,7 @@ fn redirect(text: &str) -> Result<Redirect, SettingsError> {
         "never" => Ok(Redirect::Never),
         _ => Err(error(
             "http.redirect",
-            format!("is `{text}`; it must be safe (followed for GET and HEAD), always or never"),
+            format!("is {}; it must be safe (followed for GET and HEAD), always or never", said(text)),
         )),
     }
 }
@@ -143,7 +144,7 @@ fn wait<'a>(
     let Some(text) = given(key) else { return Ok(default) };
     let wait = text.parse().ok().filter(|wait| (1..=86_400_000).contains(wait));
     wait.ok_or_else(|| {
-        error(key, format!("is `{text}`; it must be a number of milliseconds from 1 to 86400000"))
+        error(key, format!("is {}; it must be a number of milliseconds from 1 to 86400000", said(text)))
     })
 }
 

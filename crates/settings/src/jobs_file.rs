@@ -98,7 +98,7 @@ impl fmt::Display for Problem {
         if let Some(line) = self.line {
             write!(f, ":{line}")?;
         }
-        if let Some(job) = &self.job {
+        if let Some(job) = self.job.as_ref().filter(|job| !job.is_empty()) {
             write!(f, ": job `{job}`")?;
         }
         if let Some(field) = &self.field {

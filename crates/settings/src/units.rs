@@ -5,9 +5,9 @@ use clockwright_model::Millis;
 /// Reads `90s`, `1h30m`, `250ms`: numbers with the units ms, s, m, h, d, largest first.
 pub fn duration(text: &str) -> Result<Millis, String> {
     let bad = || {
-        format!(
-            "`{text}` is not a duration; write a number with a unit (ms, s, m, h, d), for example `30s` or `1h30m`"
-        )
+        let what =
+            if text.trim().is_empty() { "is empty".into() } else { format!("`{text}` is not a duration") };
+        format!("{what}; write a number with a unit (ms, s, m, h, d), for example `30s` or `1h30m`")
     };
     let mut rest = text.trim();
     let (mut sum, mut previous): (Millis, Millis) = (0, Millis::MAX);

@@ -41,6 +41,11 @@ pub enum Form {
     NoList,
 }
 
+/// A text as a message shows it, which says of what is empty that it is.
+pub(crate) fn said(text: &str) -> String {
+    if text.trim().is_empty() { "empty".to_owned() } else { format!("`{text}`") }
+}
+
 impl Form {
     /// Reads a value of a file.
     pub(crate) fn read(self, value: &Yaml) -> Result<Value, String> {
@@ -71,16 +76,17 @@ impl Form {
             Form::Text | Form::NoList => Value::Text(given.to_owned()),
             Form::Flag if given.eq_ignore_ascii_case("true") => Value::Flag(true),
             Form::Flag if given.eq_ignore_ascii_case("false") => Value::Flag(false),
-            Form::Number(..) => {
-                Value::Number(given.parse().map_err(|_| format!("is `{given}`; it is {}", self.wanted()))?)
-            }
+            Form::Number(..) => Value::Number(
+                given.parse().map_err(|_| format!("is {}; it is {}", said(given), self.wanted()))?,
+            ),
             Form::Duration(_) => Value::Duration(duration(given)?),
             Form::Word(words) => {
                 let word = words.iter().find(|word| word.eq_ignore_ascii_case(given));
-                let word = word.ok_or_else(|| format!("is `{given}`; it is one of {}", words.join(", ")))?;
+                let word =
+                    word.ok_or_else(|| format!("is {}; it is one of {}", said(given), words.join(", ")))?;
                 Value::Text((*word).to_owned())
             }
-            Form::Flag | Form::Texts => return Err(format!("is `{given}`; it is {}", self.wanted())),
+            Form::Flag | Form::Texts => return Err(format!("is {}; it is {}", said(given), self.wanted())),
         })
     }
 

@@ -411,7 +411,7 @@ mod my {
         if locked == Some(1) {
             return Ok(());
         }
-        Err(sqlx::Error::Protocol("another process has been migrating it for ten minutes".into()))
+        Err(sqlx::Error::Protocol("another process has been migrating it for ten minutes; if that one hangs, end it and start again".into()))
     }
 
     async fn unlock(connection: &mut MySqlConnection, schema: &Schema) -> Result<(), sqlx::Error> {

@@ -296,8 +296,9 @@ async fn refused(response: Response) -> (Ended, Error) {
         return (Ended::Refused { status, code: problem.kind(), after }, Error::Problem(problem));
     }
     let said: String = String::from_utf8_lossy(&body).trim().chars().take(TOLD).collect();
-    let text =
-        format!("{server} answered {status} and no problem of Clockwright; is it a server of it? {said}");
+    let text = format!(
+        "{server} answered {status}, and not as a Clockwright server does; is the address right? {said}"
+    );
     let text = text.trim_end().to_owned();
     (Ended::Refused { status, code: None, after: header }, Error::Strange { status, text })
 }

@@ -97,6 +97,13 @@ fn interval(text: &str) -> Result<Millis, ScheduleError> {
         let form = "use numbers with the units ms, s, m, h, d, largest first, for example `30s` or `1h30m`";
         ScheduleError::new("@every", 0, format!("`{text}` {why}; {form}"))
     };
+    if text.is_empty() {
+        return Err(ScheduleError::new(
+            "@every",
+            0,
+            "nothing is given; write how long, for example `@every 30s`",
+        ));
+    }
     let mut rest = text;
     let mut sum: Millis = 0;
     let mut previous = Millis::MAX;
@@ -130,6 +137,10 @@ fn interval(text: &str) -> Result<Millis, ScheduleError> {
 
 /// An RFC 3339 instant, down to the millisecond.
 fn instant(text: &str) -> Result<Millis, ScheduleError> {
+    if text.is_empty() {
+        let what = "nothing is given; write when, for example `@once 2026-01-01T00:00:00Z`";
+        return Err(ScheduleError::new("@once", 0, what));
+    }
     let at: Timestamp = text.parse().map_err(|_| {
         let form =
             "use RFC 3339 with an offset, for example `2026-01-01T00:00:00Z` or `2026-01-01T08:00:00+08:00`";

@@ -19,6 +19,7 @@ pub fn zone(name: Option<&str>) -> Result<TimeZone, ScheduleError> {
     }
     TimeZone::get(name).map_err(|_| {
         let what = match meant(name) {
+            _ if name.is_empty() => "is empty; leave it away for this machine's zone".to_owned(),
             Some(meant) => format!("`{name}` is unknown; {meant}"),
             None => format!(
                 "`{name}` is unknown; use an IANA name such as `Europe/Berlin`, or an offset such as `GMT+8`"

@@ -6,10 +6,14 @@
 #![allow(unreachable_pub, reason = "one test, several files")]
 #![allow(clippy::print_stdout, reason = "the trace of a replay is for people")]
 
+#[path = "sim/beside.rs"]
+mod beside;
 #[path = "sim/check.rs"]
 mod check;
 #[path = "sim/faults.rs"]
 mod faults;
+#[path = "sim/java.rs"]
+mod java;
 #[path = "sim/liveness.rs"]
 mod liveness;
 #[path = "sim/net.rs"]
@@ -59,6 +63,8 @@ impl From<Seam> for Defect {
 #[derive(Debug, Clone, Copy, Default)]
 struct Trial {
     layout: Option<Layout>,
+    /// Java peers take part.
+    java: bool,
     defect: Option<Defect>,
     /// What goes wrong, instead of what the seed says: without it this defect would come to light in few seeds. None: as the seed says.
     faults: &'static [Fault],
@@ -76,6 +82,9 @@ fn run(seed: u64, trial: Trial, trace: usize) -> Verdict {
         scenario.suffers(trial.faults);
     }
     scenario.layout = trial.layout;
+    if trial.java {
+        scenario.beside_java(&mut rng);
+    }
     Sim::new(rng, scenario, trace).run()
 }
 
@@ -131,16 +140,20 @@ fn a_seed_replays_exactly() {
 
 #[test]
 fn every_invariant_holds_in_every_seed() {
-    holds(None, 500);
+    holds(Trial::default(), 500);
 }
 
 #[test]
 fn every_invariant_holds_in_every_seed_in_the_layout_of_3x() {
-    holds(Some(Layout::V3), 300);
+    holds(Trial { layout: Some(Layout::V3), ..Trial::default() }, 300);
 }
 
-fn holds(layout: Option<Layout>, seeds: u64) {
-    let trial = Trial { layout, ..Trial::default() };
+#[test]
+fn what_is_promised_beside_java_holds_in_every_seed() {
+    holds(Trial { java: true, ..Trial::default() }, 200);
+}
+
+fn holds(trial: Trial, seeds: u64) {
     if let Some(seed) = number("SIM_SEED") {
         let verdict = run(seed, trial, usize::MAX);
         println!("{}", explain(&format!("seed {seed}"), &verdict));
@@ -178,7 +191,16 @@ fn holds(layout: Option<Layout>, seeds: u64) {
 
 /// With the defect put back, some seed must fail.
 fn is_caught(defect: Defect, faults: &'static [Fault]) {
-    let trial = Trial { defect: Some(defect), faults, layout: None };
+    is_found(Trial { defect: Some(defect), faults, ..Trial::default() });
+}
+
+/// As [`is_caught`], beside Java peers.
+fn is_caught_beside_java(defect: Mutation, faults: &'static [Fault]) {
+    is_found(Trial { defect: Some(defect.into()), faults, java: true, ..Trial::default() });
+}
+
+fn is_found(trial: Trial) {
+    let defect = trial.defect;
     for seed in 0..number("SIM_MUTATION_SEEDS").unwrap_or(300) {
         if let Err(words) = judge(seed, trial) {
             println!("{defect:?}: seed {seed}: {words}");
@@ -233,4 +255,29 @@ mutations! {
     finds_that_a_takeover_miscounts_versions: Mutation TakeoverMiscountsVersions [Crash],
     finds_that_an_outcome_waits_for_an_item_that_is_gone: Mutation RemovedItemIsWaitedFor [EditCount Partition],
     finds_that_a_shorter_timeout_is_not_told: Seam TimeoutIsForgotten [Renegotiate Partition],
+}
+
+#[test]
+fn finds_beside_java_that_a_plan_is_made_while_java_runs() {
+    is_caught_beside_java(Mutation::PlansWhileJavaRuns, &[]);
+}
+
+#[test]
+fn finds_beside_java_that_the_lead_is_taken_past_its_queue() {
+    is_caught_beside_java(Mutation::LeadsPastTheQueue, &[Fault::Crash, Fault::DisableServer]);
+}
+
+#[test]
+fn finds_beside_java_that_cursors_outlive_what_it_ran() {
+    is_caught_beside_java(Mutation::CursorsOutliveJava, &[Fault::Leave, Fault::Crash]);
+}
+
+#[test]
+fn finds_beside_java_that_what_it_left_running_is_nobodys() {
+    is_caught_beside_java(Mutation::JavasRunsAreLeft, &[]);
+}
+
+#[test]
+fn finds_beside_java_that_a_plan_and_a_retry_wait_for_each_other() {
+    is_caught_beside_java(Mutation::RetryWaitsForPlan, &[]);
 }

@@ -34,12 +34,13 @@ impl Turn<'_> {
         self.look_for_foreign_peers();
         self.miss_java();
         self.track_off();
+        // Before a plan, which may wait for long for what Java runs.
+        self.drop_outdated_cursors();
         self.coordinate();
         self.failover();
         self.clear_own_marks();
         self.fire();
         self.wind_down();
-        self.drop_outdated_cursors();
     }
 
     /// One coordination step at a time, the first that is missing.

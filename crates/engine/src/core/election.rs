@@ -31,7 +31,8 @@ const LATCH_PATIENCE: Millis = 5_000;
 impl Turn<'_> {
     /// Queues at the election's latch, or takes leadership when it is this instance's turn.
     pub(super) fn elect(&mut self) {
-        let alone = self.nobody_queues();
+        let passes = self.us.mutated(Mutation::LeadsPastTheQueue);
+        let alone = self.nobody_queues() || passes;
         if !alone && !self.queue_at_latch(LatchKind::Election) {
             return;
         }
@@ -52,6 +53,7 @@ impl Turn<'_> {
                 builder.delete(Key::ElectionLatchNode(name));
             }
             Some(_) => {}
+            None if passes => {}
             None => {
                 if job.mirror.parents.contains(&Key::ElectionLatch) {
                     builder.delete(Key::ElectionLatch);

@@ -53,7 +53,7 @@ impl Turn<'_> {
     pub(super) fn failover(&mut self) {
         let Some(effective) = self.job.effective.clone() else { return };
         let failover = effective.settings.failover;
-        if !failover && self.job.mirror.layout == Layout::V2 {
+        if !failover && self.job.mirror.layout == Layout::V2 && !self.has_foreign_peers() {
             return;
         }
         self.look_for_bereaved();
@@ -63,8 +63,8 @@ impl Turn<'_> {
             return;
         }
         let marker = self.is_marker();
-        if marker && failover {
-            self.yield_to_java();
+        if marker {
+            self.yield_to_java(&effective);
         }
         if failover && self.job.registered && self.job.phase == Phase::Active {
             self.mark_orphans(&effective, marker);

@@ -37,7 +37,16 @@ pub(super) fn most_attempts(effective: &Effective) -> u32 {
 }
 
 /// How long to wait before it is asked again whether outcomes are stored, milliseconds.
-const STORING: Millis = 100;
+pub(super) const STORING: Millis = 100;
+
+/// What may be claimed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+enum Open {
+    Nothing,
+    /// Of what was begun here and has no outcome yet.
+    NextAttempts,
+    All,
+}
 
 /// What an idle item needs.
 pub(super) enum Proposal {
@@ -57,7 +66,7 @@ impl Turn<'_> {
             self.wake_at_mono(self.job.rests_until(Doing::Claim));
         }
         self.take_trigger(&effective);
-        let held = self.held();
+        let open = self.open_claims();
         let latest = effective.schedule.latest_until(self.now.wall);
         let (mut claims, mut advances, mut reads, mut ended, mut marks) =
             (vec![], vec![], vec![], vec![], vec![]);
@@ -83,7 +92,7 @@ impl Turn<'_> {
                         ended.push(item);
                     } else if self.now.mono < until {
                         self.wake_at_mono(until);
-                    } else if !held {
+                    } else if open >= Open::NextAttempts {
                         claims.extend(self.retry(item));
                     }
                 }
@@ -92,7 +101,7 @@ impl Turn<'_> {
                         ended.push(item);
                     }
                 }
-                Local::Idle => match self.idle(item, &effective, latest, held) {
+                Local::Idle => match self.idle(item, &effective, latest, open) {
                     Proposal::Nothing => {}
                     Proposal::Read => reads.push(item),
                     Proposal::Claim(claim) => claims.push(claim),
@@ -111,10 +120,16 @@ impl Turn<'_> {
         }
     }
 
-    /// Whether nothing may be claimed for a job now.
+    /// Whether nothing may be begun for a job now.
     pub(super) fn held(&self) -> bool {
+        self.open_claims() < Open::All
+    }
+
+    /// What may be claimed for a job now. Beside a Java peer `necessary` holds claims until the plan is made. Whoever makes it waits for
+    /// every mark of what runs, and between two attempts that mark stays up: an attempt that waited for the plan would never come.
+    fn open_claims(&self) -> Open {
         let job = &*self.job;
-        !job.registered
+        let stopped = !job.registered
             || job.phase != Phase::Active
             || job.vanished.is_some()
             || self.is_leaving()
@@ -123,9 +138,15 @@ impl Turn<'_> {
             || self.claims_rest()
             || job.mirror.processing.is_some()
             || (job.plan_is_stale() && !self.us.mutated(Mutation::ClaimIgnoresPlan))
-            || !self.us.may_claim(self.now)
-            || (job.mirror.necessary
-                && (self.has_foreign_peers() || self.us.mutated(Mutation::NonLeaderWaitsForever)))
+            || !self.us.may_claim(self.now);
+        let waits = job.mirror.necessary
+            && (self.has_foreign_peers() || self.us.mutated(Mutation::NonLeaderWaitsForever));
+        match (stopped, waits) {
+            (true, _) => Open::Nothing,
+            (false, true) if self.us.mutated(Mutation::RetryWaitsForPlan) => Open::Nothing,
+            (false, true) => Open::NextAttempts,
+            (false, false) => Open::All,
+        }
     }
 
     /// Notices when the job is switched off and on for this instance, so that instants in between are known to be off.
@@ -163,7 +184,7 @@ impl Turn<'_> {
     }
 
     /// What an item needs of which nothing runs here.
-    fn idle(&mut self, item: Item, effective: &Effective, latest: Option<Millis>, held: bool) -> Proposal {
+    fn idle(&mut self, item: Item, effective: &Effective, latest: Option<Millis>, open: Open) -> Proposal {
         let session = self.us.session_id();
         if self.job.leaving.is_some() {
             return self.let_go(item, effective);
@@ -195,10 +216,10 @@ impl Turn<'_> {
             return if state.reading.is_some() { Proposal::Nothing } else { Proposal::Read };
         }
         if !mine || disabled {
-            return self.tie_up(item, effective, held);
+            return self.tie_up(item, effective, open);
         }
         self.record_inherited(item);
-        if let Some(proposal) = self.held_item(item, effective, held) {
+        if let Some(proposal) = self.held_item(item, effective, open < Open::All) {
             return proposal;
         }
         let job = &*self.job;
@@ -214,7 +235,7 @@ impl Turn<'_> {
         let (base, version) = self.base_cursor(item, effective);
         let previous = self.previous(item, base, effective);
         match previous {
-            Previous::Again(_) if held => return Proposal::Nothing,
+            Previous::Again(_) if open < Open::NextAttempts => return Proposal::Nothing,
             Previous::Again(claim) => return Proposal::Claim(*claim),
             Previous::Running => return self.wait_for_end(item),
             Previous::Wait => return Proposal::Nothing,
@@ -222,7 +243,7 @@ impl Turn<'_> {
             Previous::Over(_) | Previous::GivenUp(_) => {}
         }
         self.job.item_mut(item).watching = false;
-        if held && matches!(previous, Previous::Over(_)) {
+        if open < Open::All && matches!(previous, Previous::Over(_)) {
             return Proposal::Nothing;
         }
         let rest = self.job.items[item as usize].claim_after;
@@ -242,7 +263,7 @@ impl Turn<'_> {
 
     /// Ends a claim of which nothing runs: ours, on an item that belongs to somebody else by now and waits for us; or anybody's, on an
     /// item of ours that is disabled.
-    fn tie_up(&mut self, item: Item, effective: &Effective, held: bool) -> Proposal {
+    fn tie_up(&mut self, item: Item, effective: &Effective, open: Open) -> Proposal {
         if self.is_held(item) {
             return Proposal::Nothing;
         }
@@ -254,7 +275,7 @@ impl Turn<'_> {
             }
         }
         match self.previous(item, base, effective) {
-            Previous::Again(claim) if !held => Proposal::Claim(*claim),
+            Previous::Again(claim) if open >= Open::NextAttempts => Proposal::Claim(*claim),
             Previous::GivenUp(change) if self.may_end_claims() => Proposal::Advance(*change),
             _ => Proposal::Nothing,
         }

@@ -234,6 +234,10 @@ impl Turn<'_> {
         if !self.is_held(item) {
             return None;
         }
+        if matches!(self.doubt(item), Some(Reason::CursorGone {})) && self.may_have_java() {
+            // Beside a Java peer cursors go by right. Whether there is one is being asked.
+            return Some(Proposal::Nothing);
+        }
         let claim = if let Some(reason) = self.doubt(item) {
             Some(self.hold(item, reason, effective))
         } else {

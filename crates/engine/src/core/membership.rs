@@ -104,6 +104,10 @@ impl Turn<'_> {
         } else if !job.registered {
             let mut builder = Builder::new(self.us, self.job);
             register(&mut builder);
+            if job.mirror.epoch.is_none() {
+                // Under a Java leader there is none yet, and claims that cannot check it would prove nothing of our next leader's plan.
+                builder.create(Key::Epoch, Bytes::new());
+            }
             let group = builder.build();
             if group.writes.is_empty() {
                 self.job.registered = true;

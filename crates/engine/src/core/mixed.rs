@@ -17,7 +17,8 @@
 //!
 //! # An orphan that Java takes over
 //! Java takes a marked item by `sharding/{i}/failover` and leaves the cursor as it is, so that the dead claim in it would be marked
-//! and run again once Java is through. The marker settles the claim as lost as soon as it sees a Java taker.
+//! and run again once Java is through. The marker settles the claim as lost as soon as it sees a Java taker. Where there is to be no
+//! other attempt, the item's next owner settles such a claim; if that is a Java peer, the marker does.
 //!
 //! # What a dead Java instance left running
 //! Java instances mark what a dead one had, and then all of it, if some instance of any kind is still there whose id begins with
@@ -39,19 +40,25 @@
 //!
 //! # Failures
 //! All of this is inference, and Java's own steps are not conditional, so beside a Java peer an instant may be run twice
-//! or not at all while a plan changes. Nothing of this is used in jobs without Java peers.
+//! or not at all while a plan changes. A Java peer that is cut off longer than its requests are repeated leaves marks up of what has
+//! ended, for as long as its session lives: whoever plans waits for them, be it Java or ours. And one of ours that is cut off for
+//! all the time that a Java peer had an item finds the item's cursor gone, and holds it, as it would after a loss. Nothing of this is used in jobs without
+//! Java peers.
 
-use super::Turn;
-use super::change::owner_lost;
+use super::change::{CursorChange, owner_lost};
+use super::effective::Effective;
 use super::failover::MARK_BATCH;
+use super::firing::{STORING, most_attempts};
 use super::group::{Builder, Step};
 use super::job::Local;
+use super::{Mutation, Turn};
 use bytes::Bytes;
 use clockwright_fleet::Layout;
+use clockwright_fleet::cursor::Claim;
 use clockwright_fleet::keys::Key;
 use clockwright_fleet::mirror::{CursorNode, ItemNodes, Mirror, OwnerNode};
 use clockwright_fleet::write::Write;
-use clockwright_model::{InstanceId, Item, Millis, Reason};
+use clockwright_model::{InstanceId, Item, Millis, Outcome, Reason};
 use clockwright_registry::{Node, Path};
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -157,6 +164,9 @@ impl Turn<'_> {
     /// Whether our leader may begin a plan now although there are Java peers. If not, it is asked again in time.
     pub(super) fn may_plan_beside_java(&mut self) -> bool {
         let Some(effective) = self.job.effective.clone() else { return false };
+        if self.us.mutated(Mutation::PlansWhileJavaRuns) {
+            return true;
+        }
         if effective.settings.failover && self.leaves_marks() {
             return false;
         }
@@ -268,7 +278,11 @@ impl Turn<'_> {
                 && !mirror.failover_items.contains_key(item)
                 && mirror.item(*item).is_some_and(|nodes| !handled(nodes))
         });
-        if job.plans.left.is_empty() || job.op.is_some() || !self.is_marker() {
+        if job.plans.left.is_empty()
+            || job.op.is_some()
+            || !self.is_marker()
+            || self.us.mutated(Mutation::JavasRunsAreLeft)
+        {
             return;
         }
         let mut builder = Builder::new(self.us, self.job);
@@ -279,30 +293,51 @@ impl Turn<'_> {
         self.coordinate_with(Step::Other, group);
     }
 
-    /// Gives up the claims of dead instances of ours whose items a Java peer has taken over.
-    pub(super) fn yield_to_java(&mut self) {
+    /// Gives up the claims of dead instances of ours that nobody else will end: a Java peer has taken the item over, or owns it by now
+    /// and there is to be no other attempt.
+    pub(super) fn yield_to_java(&mut self, effective: &Effective) {
         let mut yielded = Vec::new();
         for item in 0..self.job.count() {
             let job = &*self.job;
             let (Some(nodes), Some(state)) = (job.mirror.item(item), job.items.get(item as usize)) else {
                 continue;
             };
-            let Some(taker) = nodes.taken.clone().filter(|id| self.is_java(id)) else { continue };
             let CursorNode::Known { version, cursor, .. } = &nodes.cursor else { continue };
             let (version, cursor) = (*version, cursor.clone());
             let Some(claim) = cursor.running().cloned() else { continue };
-            // One of ours that takes an item claims it in the same commit; it may be dead by now, and look like Java for a moment.
-            if !matches!(state.local, Local::Idle)
-                || claim.owner == self.us.me
-                || claim.owner == taker
-                || self.us.alive(&claim.owner, claim.session)
-            {
+            let dead = claim.owner != self.us.me && !self.us.alive(&claim.owner, claim.session);
+            if !dead || !matches!(state.local, Local::Idle) {
                 continue;
             }
-            let reason = Reason::TakenByJava { owner: claim.owner.to_string(), taker: taker.to_string() };
-            yielded.push(self.give_up(item, cursor, Some(version), owner_lost(reason)));
+            if let Some(reason) = self.why_to_yield(item, &claim, effective) {
+                yielded.push(self.give_up(item, cursor, Some(version), owner_lost(reason)));
+            }
         }
         self.advance_each(yielded);
+    }
+
+    /// Why the claim of a dead instance of ours is given up because of a Java peer, if it is.
+    fn why_to_yield(&mut self, item: Item, claim: &Claim, effective: &Effective) -> Option<Reason> {
+        let nodes = self.job.mirror.item(item)?;
+        let owner = claim.owner.to_string();
+        // One of ours that takes an item claims it in the same commit; it may be dead by now, and look like Java for a moment.
+        let taker = nodes.taken.as_ref().filter(|id| self.is_java(id) && **id != claim.owner);
+        if let Some(taker) = taker {
+            return Some(Reason::TakenByJava { owner, taker: taker.to_string() });
+        }
+        let is_javas = nodes.owner.as_ref().is_some_and(|owner| self.is_java(&owner.id));
+        let off = self.is_off(item, claim);
+        let failover = effective.settings.failover;
+        let again = failover && claim.attempt < most_attempts(effective) && !off;
+        // The next owner gives it up, and a Java peer knows of no claims.
+        if !is_javas || again || !self.orphaned_long_enough(item) || !self.lease_is_known(item, claim) {
+            return None;
+        }
+        Some(match failover {
+            _ if off => Reason::InterruptedWhileOff {},
+            true => Reason::OwnerDiedForGood { owner },
+            false => Reason::OwnerDied { owner },
+        })
     }
 
     /// Whether Java peers may still have to mark what an instance that vanished had.
@@ -340,10 +375,28 @@ impl Turn<'_> {
         true
     }
 
+    /// Settles a trigger that waits for an item which is Java's by now; true while one does.
+    fn skip_waiting_trigger(&mut self, item: Item) -> bool {
+        let Some(nodes) = self.job.mirror.item(item) else { return false };
+        let CursorNode::Known { version, cursor, .. } = &nodes.cursor else { return false };
+        let (version, mut cursor) = (*version, cursor.clone());
+        let Some(waits) = cursor.pending.take() else { return false };
+        if !self.job.items.get(item as usize).is_some_and(|state| matches!(state.local, Local::Idle)) {
+            return true;
+        }
+        let skipped = self.never_ran(item, waits, Outcome::Skipped { reason: Reason::NoInstance {} });
+        self.advance_each(vec![CursorChange::new(item, cursor, Some(version)).telling(vec![skipped])]);
+        true
+    }
+
     /// Deletes the cursors that fell behind living Java owners.
     pub(super) fn drop_outdated_cursors(&mut self) {
         let rests = self.job.op.is_some() || self.now.mono < self.job.op_after;
-        if rests || !self.has_foreign_peers() || !self.is_marker() {
+        if rests
+            || !self.has_foreign_peers()
+            || !self.is_marker()
+            || self.us.mutated(Mutation::CursorsOutliveJava)
+        {
             return;
         }
         let job = &*self.job;
@@ -369,8 +422,19 @@ impl Turn<'_> {
         if let Some(first) = wake {
             self.wake_at_wall(first + OUTDATED);
         }
-        let delete = |(item, version)| Write::delete_if(Key::Cursor(item), version);
-        let writes: Vec<Write> = outdated.into_iter().map(delete).collect();
+        let mut writes = Vec::new();
+        for (item, version) in outdated {
+            if self.skip_waiting_trigger(item) {
+                continue;
+            }
+            // Nobody could find the outcomes that it tells once it is gone.
+            self.record_inherited(item);
+            if self.all_stored(item) {
+                writes.push(Write::delete_if(Key::Cursor(item), version));
+            } else {
+                self.wake_at_mono(self.now.mono + STORING);
+            }
+        }
         self.coordinate_with(Step::Other, writes);
     }
 }

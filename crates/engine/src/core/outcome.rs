@@ -107,6 +107,7 @@ impl Turn<'_> {
         let ignore_token = self.us.mutated(Mutation::CompletionIgnoresToken);
         let keep_running = self.us.mutated(Mutation::FailedItemStaysRunning);
         let (stored, count) = (self.us.stored, self.job.count());
+        let others = self.may_have_java();
         let job = &mut *self.job;
         let state = &mut job.items[item as usize];
         let Local::Ended { active, outcome, committing } = &mut state.local else { return Completion::Wait };
@@ -121,6 +122,10 @@ impl Turn<'_> {
             None => return Completion::Wait,
             Some(CursorNode::Unread) => {
                 return if state.reading.is_some() { Completion::Wait } else { Completion::Read };
+            }
+            Some(CursorNode::Absent) if active.claim.session != session && others => {
+                // Beside a Java peer a cursor goes once the item is the peer's; whoever gave the run up did so before.
+                return Completion::Over { counted: false };
             }
             Some(CursorNode::Absent | CursorNode::Damaged { .. }) => {
                 return Completion::Over { counted: true };

@@ -307,5 +307,10 @@ pub enum Mutation {
     TakeoverMiscountsVersions,   // M16
     RemovedItemIsWaitedFor,      // M18: a run's outcome waits for an item that is gone
     DyingTakerIsJava,            // M34: whoever is listed without a lease is a Java peer
+    RetryWaitsForPlan,           // beside a Java peer the plan waits for a retry, and the retry for the plan
+    PlansWhileJavaRuns,          // a leader of ours waits for nothing of Java's
+    LeadsPastTheQueue,           // the lead is taken while a Java peer queues for it
+    CursorsOutliveJava,          // of items that Java runs: what it ran seems to be missed once it is gone
+    JavasRunsAreLeft,            // what a dead Java peer left running is nobody's
     RemovedJobKeepsClaims,       // a job that is removed is forgotten though a claim of it may be open
 }

@@ -74,6 +74,12 @@ impl Turn<'_> {
         self.job.mirror.instances.keys().any(|id| self.is_java(id))
     }
 
+    /// Whether the job may have Java peers: an instance is listed of which no lease is known.
+    pub(crate) fn may_have_java(&self) -> bool {
+        let ours = |id: &InstanceId| *id == self.us.me || self.us.leases.contains_key(id);
+        !self.job.mirror.instances.keys().all(ours)
+    }
+
     /// Whether an instance of the job is known to be a Java peer: it was seen to hold no lease while it was there. That an instance
     /// is listed and its lease is not says little: of one of ours that dies, the two vanish together and are read one by one.
     pub(crate) fn is_java(&self, id: &InstanceId) -> bool {

@@ -2,7 +2,7 @@
 
 use super::stage::{Code, Desk, NEVER, Who, job};
 use clockwright_fleet::keys::Key;
-use clockwright_model::JobName;
+use clockwright_model::{JobName, JobSettings, Retry};
 
 /// How many plans a job has had.
 fn plans(desk: &Desk) -> i32 {
@@ -117,4 +117,20 @@ fn a_plan_that_waits_for_runs_beside_java_is_asked_for_so_that_streams_end() {
     assert_eq!(desk.owns(who, "a").len(), 3, "it is not made while anything runs");
     desk.end_all("a");
     desk.pass_until(10_000, "the newcomer has items", |desk| desk.owns(who, "a").len() == 2);
+}
+
+#[test]
+fn a_plan_beside_java_and_the_next_attempt_that_it_waits_for_do_not_wait_for_each_other() {
+    let retry = Retry { max_attempts: 2, backoff: 2_000, max_backoff: 2_000 };
+    let mut desk = Desk::new(&[JobSettings { retry, ..job("a", NEVER, 6) }]);
+    let who = desk.start();
+    desk.java_joins("a", "10.9.9.9@-@1");
+    desk.pass_until(10_000, "both have items", |desk| desk.owns(who, "a").len() == 3);
+    desk.code("a", Code::Fails(100));
+    desk.trigger("a");
+    desk.pass(200);
+    assert!(desk.running("a").is_empty(), "between two attempts");
+    desk.java_joins("a", "10.9.9.9@-@2");
+    desk.pass_until(10_000, "the newcomer has items", |desk| desk.owns(who, "a").len() == 2);
+    assert!(desk.ran("a").iter().any(|run| run.attempt == 2), "the plan waited for it");
 }

@@ -72,3 +72,19 @@ fn a_java_peer_that_came_to_the_queue_unseen_is_not_passed_over() {
     desk.pass(100);
     assert!(desk.status(two[1], "a").leader, "its turn has come");
 }
+
+#[test]
+fn who_joins_a_job_of_javas_makes_the_number_of_its_plan_so_that_claims_can_check_it() {
+    let mut desk = Desk::new(&[job("a", NEVER, 4)]);
+    let first = desk.start();
+    desk.pass(500);
+    let java = desk.java_joins("a", "10.9.9.9@-@1");
+    desk.leave(first);
+    let key = |key: Key| desk.keys.of(&JobName::new("a").unwrap(), &key);
+    let (leads, epoch) = (key(Key::ElectionInstance), key(Key::Epoch));
+    desk.java_does(java, vec![Op::create_ephemeral(leads, "10.9.9.9@-@1"), Op::delete(epoch)]);
+    desk.start();
+    desk.pass(500);
+    assert_eq!(desk.text("a", &Key::ElectionInstance).as_deref(), Some("10.9.9.9@-@1"));
+    assert!(desk.text("a", &Key::Epoch).is_some());
+}

@@ -421,6 +421,47 @@ fn lone_java_dies(runs_for: Millis) {
 }
 
 #[test]
+fn what_a_dead_instance_ran_gets_its_outcome_though_a_java_peer_owns_the_item_by_now() {
+    let mut desk = Desk::new(&[job("a", NEVER, 4)]);
+    desk.code("a", Code::Waits);
+    let two = [desk.start(), desk.start()];
+    desk.pass(1_000);
+    let (_, others) = leader_and_others(&desk, "a", &two);
+    desk.trigger("a");
+    let orphans = desk.owns(others[0], "a");
+    desk.java_joins("a", "10.9.9.9@-@1");
+    desk.kill(others[0]);
+    desk.code("a", Code::Succeeds(10));
+    desk.end_all("a");
+    desk.pass_until(SESSION + 10_000, "each has its outcome", |desk| {
+        let outcomes = desk.outcomes("a");
+        let lost = outcomes.iter().filter(|one| one.outcome.is_owner_lost()).map(|one| one.item);
+        lost.collect::<BTreeSet<u32>>().is_superset(&orphans.iter().copied().collect())
+    });
+    let javas = |item: &u32| desk.text("a", &Key::Owner(*item)).as_deref() == Some("10.9.9.9@-@1");
+    assert!(orphans.iter().any(javas), "none of {orphans:?} is Java's");
+}
+
+#[test]
+fn the_cursors_of_what_java_runs_go_also_while_a_plan_waits_for_it() {
+    let mut desk = Desk::new(&[job("a", EACH_SECOND, 4)]);
+    let ours = desk.start();
+    desk.pass(1_500);
+    let java = desk.java_joins("a", "10.9.9.9@-@1");
+    desk.pass_until(5_000, "it has its share", |desk| desk.owns(ours, "a").len() == 2);
+    let of_java: Vec<u32> = (0..4).filter(|item| !desk.owns(ours, "a").contains(item)).collect();
+    let running = |item: &u32| Op::create_ephemeral(desk_path(&desk, &Key::Running(*item)), "");
+    let begins = of_java.iter().map(running).collect();
+    desk.java_does(java, begins);
+    desk.java_joins("a", "10.9.9.9@-@2");
+    desk.pass(4_000);
+    assert_eq!(desk.owns(ours, "a").len(), 2, "the plan waits");
+    for item in of_java {
+        assert_eq!(desk.text("a", &Key::Cursor(item)), None, "of item {item}");
+    }
+}
+
+#[test]
 fn what_java_ran_is_not_held_by_who_read_its_cursors_before_java_had_it() {
     let mut desk = Desk::new(&[with_failover(job("a", EACH_SECOND, 6))]);
     let two = [desk.start(), desk.start()];

@@ -1,6 +1,7 @@
 //! What is checked while a simulation runs: the invariants, shown to them by a [`Witness`], and what one sees only from around
 //! the cores: what they put on record, how often they ask, and whether what should end ends.
 
+use super::beside::Beside;
 use super::witness::Witness;
 use clockwright_engine::core::Firing;
 use clockwright_fleet::keys::Keys;
@@ -15,6 +16,8 @@ pub type Life = (usize, u64);
 
 pub struct Checker {
     pub witness: Witness,
+    /// What is promised beside Java peers.
+    pub beside: Beside,
     pub starts: u64,
     /// After how long the writer of the transaction that is looked at has heard of a change, if it loses no hints.
     pub hears: Option<Millis>,
@@ -39,6 +42,7 @@ impl Checker {
     pub fn new(keys: Keys, jobs: &[JobSettings]) -> Self {
         Self {
             witness: Witness::new(keys, jobs, super::shell::TOLERANCE),
+            beside: Beside::default(),
             starts: 0,
             hears: None,
             violation: None,
@@ -80,6 +84,12 @@ impl Checker {
         self.see(seen);
     }
 
+    /// A Java process has this session, and takes part in a job.
+    pub fn java_connects(&mut self, session: i64, job: &JobName) {
+        self.witness.java.insert(session);
+        self.witness.history.shared(job);
+    }
+
     /// The registry lost data: what came of it before may come again.
     pub fn data_lost(&mut self, txn: &Txn, wall: Millis) {
         self.lost_data = true;
@@ -115,6 +125,12 @@ impl Checker {
 
     /// A settlement became durable.
     pub fn record(&mut self, settlement: &Settlement) {
+        if let Some(policy) = self.witness.history.settings(&settlement.job)
+            && self.witness.history.is_shared(&settlement.job)
+            && let Err(words) = self.beside.says_nothing_of_java(settlement, &policy.schedule)
+        {
+            self.fail("J4", words);
+        }
         let seen = self.witness.history.recorded(settlement);
         self.see(seen);
     }

@@ -1,7 +1,7 @@
 //! What goes wrong, what operators do meanwhile, and the healing.
 
 use super::net::words;
-use super::scenario::{Fault, Loss, random_cron};
+use super::scenario::{Fault, Loss, java_cron, random_cron};
 use super::shell::Message;
 use super::world::{Event, Sim, Undo};
 use bytes::Bytes;
@@ -18,7 +18,9 @@ impl Sim {
         }
         let kinds = self.scenario.faults.clone();
         let kind = self.world.rng.pick(&kinds);
-        self.inflict(kind);
+        if self.peers.is_empty() || !self.world.rng.chance(400) || !self.inflict_java(kind) {
+            self.inflict(kind);
+        }
         let every = self.scenario.fault_every;
         let wait = self.world.rng.range(every / 4, every * 7 / 4);
         self.after(wait, Event::Fault);
@@ -63,6 +65,7 @@ impl Sim {
             Fault::Outage => {
                 if !self.outage {
                     self.outage = true;
+                    self.java_loses_quorum();
                     let wait = self.world.rng.range(timeout / 4, timeout * 2);
                     self.after(wait, Event::Undo { what: Undo::Outage });
                 }
@@ -193,9 +196,7 @@ impl Sim {
             Fault::EditCount | Fault::EditCron => self.edit(kind, &job),
             Fault::DisableServer => {
                 let path = self.keys.of(&job, &Key::Server(instance.ip().to_owned()));
-                if self.operator_does(vec![Op::set(path.clone(), "DISABLED")]) {
-                    self.after(wait, Event::Undo { what: Undo::Server(path) });
-                }
+                self.disable_server(path);
             }
             Fault::DisableItem => {
                 let path = self.keys.of(&job, &Key::Disabled(item));
@@ -235,12 +236,19 @@ impl Sim {
         }
     }
 
+    pub fn disable_server(&mut self, path: Path) {
+        if self.operator_does(vec![Op::set(path.clone(), "DISABLED")]) {
+            let wait = self.world.rng.range(1_000, 12_000);
+            self.after(wait, Event::Undo { what: Undo::Server(path) });
+        }
+    }
+
     /// What the jobs are made in.
     fn layout(&self) -> Layout {
         self.scenario.layout.unwrap_or_default()
     }
 
-    fn operator_does(&mut self, ops: Vec<Op>) -> bool {
+    pub fn operator_does(&mut self, ops: Vec<Op>) -> bool {
         let text = words(&ops);
         let done = self.operate(&ops);
         self.note(|| format!("operator: {text}: {done}"));
@@ -267,7 +275,8 @@ impl Sim {
         if kind == Fault::EditCount {
             settings.sharding_total_count = self.world.rng.pick(&self.scenario.counts);
         } else {
-            settings.cron = random_cron(&mut self.world.rng).to_owned();
+            let of_java = self.has_java(job);
+            settings.cron = if of_java { java_cron } else { random_cron }(&mut self.world.rng).to_owned();
         }
         let text = self.layout().rewrite(&node.data, &root, &settings);
         self.operator_does(vec![Op::set(path, text)]);
@@ -294,6 +303,8 @@ impl Sim {
                 let enabled = self.layout().server(false);
                 self.retry_operation(vec![Op::set(path.clone(), enabled)], Undo::Server(path));
             }
+            Undo::JavaResume(peer) => self.resume_java(peer),
+            Undo::JavaLink(peer) => self.link_java(peer),
             Undo::Denied(engine) => {
                 self.engines[engine].denied = false;
                 self.engines[engine].unsteady_at = self.world.now;
@@ -315,6 +326,9 @@ impl Sim {
 
     /// An engine dies, and another one comes before its session has ended, so that a plan moves what it ran.
     pub fn last_crash(&mut self) {
+        if !self.peers.is_empty() && self.world.rng.chance(500) {
+            return self.last_java_crash();
+        }
         let engine = self.world.rng.below(self.engines.len());
         let dead = self.engines[engine].id.clone();
         let session = self.engines[engine].connection.as_ref().map(|connection| connection.session);
@@ -357,6 +371,7 @@ impl Sim {
                 self.after(1_000, Event::Boot { engine });
             }
         }
+        self.heal_java();
         for job in self.scenario.jobs.clone() {
             let root = self.keys.job(&job.name);
             let nodes: Vec<Path> = clockwright_testkit::sim::subtree(&self.leader.tree, &root)

@@ -11,6 +11,9 @@ use clockwright_planner::sharding::{Strategy, descending};
 use clockwright_registry::Path;
 use clockwright_testkit::sim::subtree;
 
+/// Of the calm at the end, how long a part is looked at beside Java peers, and how much before its end, milliseconds.
+const CALM: (i64, i64) = (6_000, 2_500);
+
 impl Sim {
     /// L1 to L6, and that every outcome is on record.
     pub fn converged(&mut self) {
@@ -32,6 +35,7 @@ impl Sim {
             self.engines[engine].leaving = true;
             self.deliver(engine, life, Message::Input(Input::Shutdown));
         }
+        (0..self.peers.len()).for_each(|peer| self.java_leaves(peer));
     }
 
     /// Whoever was asked to leave has left, and nothing is there that makes sense only while somebody is.
@@ -51,11 +55,16 @@ impl Sim {
                     | Key::FailoverItem(_)
             )
         };
-        let left = self
-            .leader
-            .tree
-            .keys()
-            .find(|path| self.keys.parse(path).is_some_and(|(_, key)| of_the_living(&key)));
+        let stay = self.peers.iter().filter(|peer| peer.is_there()).count();
+        if stay > 0 {
+            self.check.fail("L12", format!("{stay} Java peers do not leave"));
+        }
+        // Java marks what those had who leave before it does, and takes it down no more.
+        let mark_of_java = |job: &str, key: &Key| {
+            matches!(key, Key::FailoverItem(_)) && JobName::new(job).is_ok_and(|job| self.has_java(&job))
+        };
+        let wrong = |(job, key): (&str, Key)| of_the_living(&key) && !mark_of_java(job, &key);
+        let left = self.leader.tree.keys().find(|path| self.keys.parse(path).is_some_and(wrong));
         if let Some(path) = left {
             self.check.fail("L12", format!("all have left, and {path} is still there"));
         }
@@ -89,6 +98,7 @@ impl Sim {
 
     /// L4: nothing that an instance left unfinished waits for somebody to notice.
     pub fn nothing_is_orphaned(&mut self, dead: &InstanceId) {
+        self.javas_work_ran_again(dead);
         for job in self.scenario.jobs.clone() {
             for (path, node) in subtree(&self.leader.tree, &self.keys.job(&job.name)) {
                 let Some((_, Key::Cursor(item))) = self.keys.parse(&path) else { continue };
@@ -105,8 +115,10 @@ impl Sim {
     }
 
     fn job_converged(&mut self, job: &JobName) {
-        let alive: Vec<InstanceId> =
-            self.engines.iter().filter(|engine| engine.serves()).map(|engine| engine.id.clone()).collect();
+        let ours = self.engines.iter().filter(|engine| engine.serves()).map(|engine| engine.id.clone());
+        let javas = self.peers.iter().filter(|peer| peer.serves() && self.has_java(job));
+        let javas: Vec<InstanceId> = javas.map(|peer| peer.id.clone()).collect();
+        let alive: Vec<InstanceId> = ours.chain(javas.iter().cloned()).collect();
         let leader = self.leader.tree.get(&self.keys.of(job, &Key::ElectionInstance));
         let leads = leader.map(|node| InstanceId::from_wire(&String::from_utf8_lossy(&node.data)));
         if leads.as_ref().is_none_or(|id| !alive.contains(id)) {
@@ -142,7 +154,10 @@ impl Sim {
             let cursor = cursor.map(|node| Cursor::from_bytes(&node.data).unwrap());
             let since = self.world.wall() - 5_000;
             let due = schedule.latest_until(since).unwrap_or(0);
+            let of_java = owners[item as usize].as_ref().is_some_and(|owner| javas.contains(owner));
             match cursor {
+                // Java keeps none; whether it ran is for J2.
+                _ if of_java => {}
                 Some(cursor) => {
                     if cursor.settled < due {
                         let run = cursor.run.as_ref().map(|run| format!("{} by {}", run.fire, run.owner));
@@ -166,6 +181,11 @@ impl Sim {
             }
         }
         self.nothing_is_left_over(job, count);
+        if self.has_java(job) {
+            let until = self.world.wall() - CALM.1;
+            let seen = self.check.beside.each_instant_ran_once(&schedule, count, (until - CALM.0, until));
+            seen.unwrap_or_else(|words| self.check.fail("J2", format!("{job}: {words}")));
+        }
     }
 
     /// No mark, latch, flag or trigger stays behind.

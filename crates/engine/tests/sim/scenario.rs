@@ -84,6 +84,8 @@ pub const ALL_FAULTS: [Fault; 19] = [
 /// One seed's setting.
 pub struct Scenario {
     pub engines: usize,
+    /// How many Java peers the first job has.
+    pub java: usize,
     pub jobs: Vec<JobSettings>,
     /// How many items operators give a job, and take away from it.
     pub counts: [u32; 4],
@@ -126,6 +128,7 @@ impl Scenario {
         let jobs = (0..jobs).map(|n| settings(&format!("job{n}"), "0/2 * * * * ?", items)).collect();
         Self {
             engines,
+            java: 0,
             jobs,
             counts: COUNTS,
             timeout: 6_000,
@@ -173,6 +176,7 @@ impl Scenario {
         let end_at = heal_at + converges_within(lost_hints > 0, faults.contains(&Fault::Denied));
         Self {
             engines: rng.range(3, 6) as usize,
+            java: 0,
             jobs,
             counts: if is_large { [2, 7, LARGE - 20, LARGE] } else { COUNTS },
             timeout: rng.pick(&[3_000, 4_500, 6_000]),
@@ -198,6 +202,19 @@ impl Scenario {
         }
     }
 
+    /// Java peers take part in the first job. They share its clock and its zone, and know crons only; a registry that loses its data is
+    /// nothing that Java outlives.
+    pub fn beside_java(&mut self, rng: &mut Rng) {
+        self.java = rng.range(1, 3) as usize;
+        self.jobs[0].cron = java_cron(rng).to_owned();
+        self.jobs[0].sharding_total_count = rng.range(2, 7) as u32;
+        self.counts = COUNTS;
+        self.faults.retain(|fault| *fault != Fault::ClockStep);
+        (self.loss, self.twins, self.clock_ahead) = (None, false, 0);
+        self.clock_offset = self.clock_offset.min(20);
+        self.end_at = self.end_at.max(self.heal_at + BESIDE_JAVA);
+    }
+
     /// Whether one of the jobs has more items than a plan in one commit.
     pub fn is_large(&self) -> bool {
         self.counts != COUNTS
@@ -214,6 +231,9 @@ impl Scenario {
 const COUNTS: [u32; 4] = [1, 2, 4, 7];
 /// So many items that a plan of them is more than one commit.
 const LARGE: u32 = 250;
+
+/// How long after the healing all is calm beside Java peers, milliseconds: a Java leader plans with its next fire only.
+const BESIDE_JAVA: Millis = 32_000;
 
 /// How long after the healing everything is as it should be, milliseconds.
 fn converges_within(loses_hints: bool, denies: bool) -> Millis {
@@ -248,6 +268,11 @@ fn random_job(rng: &mut Rng, number: usize) -> JobSettings {
         job.retry = Retry { max_attempts: 3, backoff: 300, max_backoff: 1_000 };
     }
     job
+}
+
+/// One that leaves Java the time for a firing.
+pub fn java_cron(rng: &mut Rng) -> &'static str {
+    rng.pick(&["0/2 * * * * ?", "0/3 * * * * ?", "0/5 * * * * ?"])
 }
 
 pub fn random_cron(rng: &mut Rng) -> &'static str {

@@ -537,6 +537,10 @@ impl Sim {
                 self.after(0, Event::Deliver { engine, life, message });
                 continue;
             }
+            if self.has_java(&context.job) {
+                let (id, wall) = (self.engines[engine].id.clone(), self.world.wall());
+                self.check.beside.begins(&context, &id, wall);
+            }
             let job = context.job;
             self.note(|| {
                 format!(
@@ -545,13 +549,7 @@ impl Sim {
                 )
             });
             self.check.start(&job, context.item, context.run_id, context.token);
-            let longest = if self.healed { 150 } else { self.scenario.longest_run };
-            let long = if self.world.rng.chance(800) { longest / 5 + 2 } else { longest };
-            let takes = self.world.rng.range(1, long + 1);
-            // Those that the last crash is to meet go on for a while.
-            let crash = self.scenario.heal_at + LAST_CRASH;
-            let is_met = self.scenario.last_crash && (crash - 2_000..=crash).contains(&self.world.now);
-            let takes = if is_met { 2_500 } else { takes };
+            let takes = self.run_length();
             let failures = if self.healed { 0 } else { self.scenario.failures };
             let end = if self.world.rng.chance(failures) {
                 let kind = if self.world.rng.chance(200) { FailureKind::Panic } else { FailureKind::Job };
@@ -567,6 +565,17 @@ impl Sim {
                 self.after(end_of_lease - mono, Event::RunDeadline { engine, life, run });
             }
         }
+    }
+
+    /// How long a run takes that begins now.
+    pub fn run_length(&mut self) -> Millis {
+        let longest = if self.healed { 150 } else { self.scenario.longest_run };
+        let long = if self.world.rng.chance(800) { longest / 5 + 2 } else { longest };
+        let takes = self.world.rng.range(1, long + 1);
+        // Those that the last crash is to meet go on for a while.
+        let crash = self.scenario.heal_at + LAST_CRASH;
+        let is_met = self.scenario.last_crash && (crash - 2_000..=crash).contains(&self.world.now);
+        if is_met { 2_500 } else { takes }
     }
 
     pub fn run_over(&mut self, engine: usize, life: u64, run: u64) {

@@ -10,7 +10,7 @@ use clockwright_planner::Schedule;
 use clockwright_planner::invariants::{CursorObserved, History, Policy, Scope, Violation, Write};
 use clockwright_registry::Node;
 use clockwright_testkit::sim::{Change, Txn};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 /// A fire is given up after this many attempts whose owners were lost.
 const LOST_ATTEMPTS: u32 = 5;
@@ -23,6 +23,8 @@ pub struct Witness {
     roots: BTreeMap<JobName, Node>,
     tolerance: Millis,
     pub history: History,
+    /// The sessions of Java processes.
+    pub java: BTreeSet<i64>,
     /// How many claims got their outcome.
     pub completions: u64,
     /// Claims that passed over an open one: the run that was lost, and the transaction that did it.
@@ -37,6 +39,7 @@ impl Witness {
             roots: BTreeMap::new(),
             tolerance,
             history: History::new(),
+            java: BTreeSet::new(),
             completions: 0,
             passed_over: Vec::new(),
         }
@@ -81,6 +84,7 @@ impl Witness {
     fn change(&mut self, write: Write, change: &Change) -> Result<(), Violation> {
         let Some((job, key)) = self.keys.parse(&change.path) else { return Ok(()) };
         let job = JobName::new(job).expect("the name of a job");
+        let of_java = self.java.contains(&write.session);
         let (before, after) = (change.before.as_ref(), change.after.as_ref());
         let since = after.map(|node| node.stat.modified_at);
         match key {
@@ -107,13 +111,15 @@ impl Witness {
                 let off = after.is_some_and(|node| &node.data[..] == b"DISABLED");
                 self.history.switched(Scope::Host(job, ip), since.filter(|_| off));
             }
-            Key::Instance(id) => {
+            Key::Instance(id) if !of_java => {
                 let asked = before.filter(|node| &node.data[..] == b"TRIGGER");
                 let reset = after.is_some_and(|node| &node.data[..] != b"TRIGGER");
                 if let Some(asked) = asked.filter(|asked| reset && asked.stat.owner == write.session) {
                     self.history.trigger_taken(&job, &format!("{:x}", asked.stat.modified), &id)?;
                 }
             }
+            // A Java leader deletes whole items, and knows no cursor.
+            Key::Cursor(item) if of_java => drop(self.cursor(&job, item, write, after)),
             Key::Cursor(item) => self.cursor(&job, item, write, after)?,
             _ => {}
         }

@@ -4,6 +4,7 @@
 //! asked of the one [`Rng`], so a seed replays exactly.
 
 use super::check::Checker;
+use super::java::Peer;
 use super::scenario::Scenario;
 use super::shell::{Engine, Message};
 use clockwright_engine::core::Input;
@@ -113,6 +114,12 @@ pub enum Event {
     Heal,
     /// The last crash, after everything was healed, and the time by which what it left must have been seen to.
     LastCrash,
+    /// Something happens to a Java peer.
+    Java {
+        peer: usize,
+        life: u64,
+        what: super::java::What,
+    },
     /// The registry loses data.
     Loss(super::scenario::Loss),
     Bereaved {
@@ -142,6 +149,8 @@ pub enum Undo {
     Server(Path),
     Node(Path),
     Denied(usize),
+    JavaResume(usize),
+    JavaLink(usize),
 }
 
 /// A simulation that ran.
@@ -161,6 +170,8 @@ pub struct Sim {
     pub leader: Leader,
     pub outage: bool,
     pub engines: Vec<Engine>,
+    /// The Java peers of the first job.
+    pub peers: Vec<Peer>,
     pub requests: BTreeMap<u64, super::net::Request>,
     pub check: Checker,
     pub healed: bool,
@@ -183,6 +194,7 @@ impl Sim {
             leader: Leader::default(),
             outage: false,
             engines: Vec::new(),
+            peers: Vec::new(),
             requests: BTreeMap::new(),
             check,
             healed: false,
@@ -199,6 +211,12 @@ impl Sim {
             sim.engines.push(Engine::new(engine, offset));
             let at = sim.world.rng.range(0, 3_000);
             sim.at(at, Event::Boot { engine });
+        }
+        for peer in 0..sim.scenario.java {
+            let shares_address = sim.world.rng.chance(300);
+            sim.peers.push(Peer::new(peer, shares_address));
+            let at = sim.world.rng.range(0, 9_000);
+            sim.boot_java_after(at, peer);
         }
         if sim.scenario.twins {
             sim.engines[1].id = sim.engines[0].id.clone();
@@ -311,6 +329,7 @@ impl Sim {
                 {
                     each.stored += 1;
                     let settlements = each.stored;
+                    self.note_steadiness();
                     self.check.record(&settlement);
                     self.deliver(engine, life, Message::Input(Input::Stored { settlements }));
                 }
@@ -319,6 +338,7 @@ impl Sim {
             Event::Undo { what } => self.undo(what),
             Event::Heal => self.heal(),
             Event::LastCrash => self.last_crash(),
+            Event::Java { peer, life, what } => self.java(peer, life, what),
             Event::Loss(loss) => self.lose_data(loss),
             Event::Bereaved { dead, session, lived } if lived || self.leader.lives(session) => {
                 // A quorum that has come back gave it its whole time once more; how long ago it ended is not known.
@@ -355,7 +375,7 @@ impl Sim {
             let session = self.leader.log[index].session;
             let owner = self.engines.iter().find(|engine| engine.sessions.contains_key(&session));
             let instance =
-                owner.map_or(String::new(), |engine| engine.sessions[&session].as_str().to_owned());
+                owner.map_or("java or operators", |engine| engine.sessions[&session].as_str()).to_owned();
             let steady = owner.is_some_and(|engine| self.world.now - engine.unsteady_at > 2_000);
             self.check.hears = (steady && self.scenario.lost_hints == 0).then_some(2_000);
             let life = owner.map(|engine| (engine.number, engine.life));
@@ -365,6 +385,7 @@ impl Sim {
                 self.check.observe(&self.leader.log[index], wall);
             }
             self.count_settings(index, life);
+            self.beside_java(index);
             let mut mixed = Vec::new();
             for change in &self.leader.log[index].changes {
                 mixed.extend_from_slice(change.path.as_str().as_bytes());
@@ -393,6 +414,7 @@ impl Sim {
                 }
             }
             self.send_hints(index);
+            self.send_java_hints(index);
         }
     }
 
@@ -403,6 +425,7 @@ impl Sim {
                 self.check.expired(session);
                 self.leader.end_session(session);
                 self.session_expired(session);
+                self.java_session_expired(session);
             }
         }
         self.after(50, Event::Expire);

@@ -25,6 +25,8 @@ pub struct History {
     policies: HashMap<JobName, Vec<Policy>>,
     owners: HashMap<(JobName, Item), InstanceId>,
     off: HashMap<Scope, Millis>,
+    /// Jobs in which instances take part that keep no cursors.
+    shared: HashSet<JobName>,
     items: BTreeMap<(JobName, Item), ItemHistory>,
     /// All runs ever claimed.
     claims: HashMap<RunId, Claimed>,
@@ -86,6 +88,18 @@ impl History {
     /// A job has these settings from now on.
     pub fn policy(&mut self, job: &JobName, policy: Policy) {
         self.policies.entry(job.clone()).or_default().push(policy);
+    }
+
+    /// Instances take part in a job that claim nothing and keep no cursors: what the cursors pass over may be theirs, and is not asked
+    /// about any more.
+    pub fn shared(&mut self, job: &JobName) {
+        self.shared.insert(job.clone());
+    }
+
+    /// Whether such instances take part in a job.
+    #[must_use]
+    pub fn is_shared(&self, job: &JobName) -> bool {
+        self.shared.contains(job)
     }
 
     /// An item has this owner from now on, or none.
@@ -221,8 +235,13 @@ impl History {
         if let Some(policy) = self.settings(&place.0).filter(|_| by_rule) {
             // What was switched off begins nothing any more, and whoever drains waits for its end.
             let off = outcome.why() == Some(&Reason::InterruptedWhileOff {});
-            let again =
-                policy.failover && place.1 < policy.items && old.attempt < policy.lost_attempts && !off;
+            let theirs =
+                self.is_shared(&place.0) && matches!(outcome.why(), Some(Reason::TakenByJava { .. }));
+            let again = policy.failover
+                && place.1 < policy.items
+                && old.attempt < policy.lost_attempts
+                && !off
+                && !theirs;
             hold(!again, "M-S6", || {
                 format!("{fire} was given up after attempt {}, though failover is on", old.attempt)
             })?;
@@ -335,7 +354,7 @@ impl History {
                 }
                 None => vec![(&policy.schedule, born.max(policy.since), after.settled)],
             };
-            m_s7_each_instant_once(&stretches, after)
+            if self.is_shared(&place.0) { Ok(()) } else { m_s7_each_instant_once(&stretches, after) }
         });
         let first = all.next().unwrap_or_else(|| {
             hold(false, "M-S7", || format!("its schedule {} is none of the job's", after.schedule))

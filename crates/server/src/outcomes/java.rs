@@ -99,8 +99,17 @@ fn end(row: &ExecutionRow, start: Millis) -> End {
 
 /// Reads what was written since; why it could not.
 pub(super) async fn follow(app: &App, name: &str, history: &History) -> Result<(), String> {
-    let now = app.now();
     let new = app.outcomes.serve(name, &served(app, name));
+    let read = read(app, name, history, &new).await;
+    if read.is_err() {
+        // They are as new the next time.
+        app.outcomes.serve_not(name, &new);
+    }
+    read
+}
+
+async fn read(app: &App, name: &str, history: &History, new: &[String]) -> Result<(), String> {
+    let now = app.now();
     let (known, looked, deep) = app.outcomes.plan(name, now);
     let mut asks: Vec<ExecutionFilter> = new.iter().map(|job| of_job(job)).collect();
     asks.extend(deep.iter().flatten().map(|(job, from, to)| ExecutionFilter {
@@ -117,12 +126,14 @@ pub(super) async fn follow(app: &App, name: &str, history: &History) -> Result<(
         let back = if deep.is_some() { DEEP } else { OVERLAP };
         let jobs = if known.len() > NAMED { Vec::new() } else { known };
         let filter = ExecutionFilter { jobs, from: Some(looked - back), ..ExecutionFilter::default() };
-        let mut page = Some(Page::first(ROWS));
+        // The newest pages come first, and what is older than what is kept of an item would be passed over.
+        let (mut rows, mut page) = (Vec::new(), Some(Page::first(ROWS)));
         while let Some(asked) = page {
             let found = history.executions(&filter, &asked).await.map_err(|error| error.to_string())?;
-            app.outcomes.ran(name, &found.rows);
+            rows.extend(found.rows);
             page = found.next.map(|next| Page::after(ROWS, next));
         }
+        app.outcomes.ran(name, &rows);
     }
     app.outcomes.looked(name, now, deep.is_some());
     Ok(())
@@ -178,6 +189,13 @@ impl Outcomes {
             }
         }
         new.into_iter().collect()
+    }
+
+    fn serve_not(&self, store: &str, jobs: &[String]) {
+        let mut stores = self.stores.write().unwrap_or_else(PoisonError::into_inner);
+        if let Some(store) = stores.get_mut(store) {
+            store.java.jobs.retain(|job, _| !jobs.contains(job));
+        }
     }
 
     fn plan(&self, store: &str, now: Millis) -> Plan {

@@ -5,10 +5,6 @@
 set -eu
 
 here="$(dirname "$0")/../console"
-if ! node -e 'const [a, b] = process.versions.node.split(".").map(Number); process.exit(a > 20 || (a === 20 && b >= 19) ? 0 : 1)' 2>/dev/null; then
-    echo "Node.js 20.19 or later is missing, with npm: https://nodejs.org" >&2
-    exit 1
-fi
 stamp="$here/node_modules/.lock"
 cmp -s "$here/package-lock.json" "$stamp" && exit 0
 (cd "$here" && npm ci --ignore-scripts --no-audit --no-fund --loglevel=error)

@@ -22,8 +22,8 @@ use clockwright_planner::Schedule;
 use clockwright_testkit::sim::{EPOCH, subtree};
 use std::collections::BTreeMap;
 
-/// How long after a run of Java's everybody of ours knows of it, milliseconds.
-const KNOWN: Millis = 6_000;
+/// How long after a run of Java's everybody of ours knows of it, milliseconds: longer than sessions last.
+const KNOWN: Millis = 7_000;
 
 /// How long ago a run of Java's began that a leader of ours must have seen before it plans, milliseconds.
 const SEEN: Millis = 3_000;

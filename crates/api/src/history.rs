@@ -88,6 +88,9 @@ pub struct RunsAsk {
     pub to: Option<At>,
     /// Occurs in the reason.
     pub text: Option<String>,
+    /// A search, as in lists of jobs: `outcome:missed,failed kind:owner_lost took:>p95 -tag:legacy`. Of a wide one a page may have few rows, or
+    /// none, and a next page all the same.
+    pub q: Option<String>,
 }
 
 /// All that is known of one run.

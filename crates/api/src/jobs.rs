@@ -300,7 +300,7 @@ pub struct JobsAsk {
     pub limit: Option<u32>,
     /// `next` of the page before.
     pub after: Option<String>,
-    /// Words that name, title, owner or tags contain, and qualifiers: `status:crashed kind:script tag:nightly next:<1h`.
+    /// Words that name, title, owner or tags contain, and qualifiers: `state:paused,crashed tag:night* -type:script next:<1h`.
     pub q: Option<String>,
     /// `name`, `changed`, `next`, `status` or `last`; with `-` before it, backwards.
     pub sort: Option<String>,

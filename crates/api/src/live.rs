@@ -259,6 +259,113 @@ pub struct Host {
     pub running: u64,
 }
 
+/// Which processes or hosts of all projects are listed.
+#[derive(Debug, Clone, Default, Serialize, Deserialize, IntoParams)]
+#[serde(rename_all = "camelCase", deny_unknown_fields, default)]
+pub struct FleetAsk {
+    /// How many rows; 50 unless told, 1,000 at most.
+    pub limit: Option<u32>,
+    /// `next` of the page before.
+    pub after: Option<String>,
+    /// Letters that the id or the address contains.
+    pub q: Option<String>,
+}
+
+/// A process in one project.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct FleetInstance {
+    /// The project.
+    pub project: String,
+    /// Its id.
+    pub id: String,
+    /// Its host.
+    pub ip: String,
+    /// What it is a process of: `clockwright` or `java`.
+    pub kind: String,
+    /// How many jobs it serves.
+    pub jobs: u64,
+    /// How many of them it leads.
+    pub leads: u64,
+    /// How many items the plans give it.
+    pub items: u64,
+    /// How many items it runs.
+    pub running: u64,
+    /// Since when it is there.
+    pub since: At,
+}
+
+/// Processes of all projects that one may see.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct FleetInstances {
+    /// The rows, by id.
+    pub items: Vec<FleetInstance>,
+    /// What to send as `after` for the next page; absent on the last one.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub next: Option<String>,
+    /// How many there are in all.
+    pub count: u64,
+    /// All that happened before this is in here; absent while a project's registry was never seen.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub as_of: Option<At>,
+}
+
+/// A process, with its jobs in all projects that one may see.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct FleetPage {
+    /// The line about it in each project.
+    pub instances: Vec<FleetInstance>,
+    /// Its jobs.
+    pub jobs: Vec<InstanceJob>,
+    /// All that happened before this is in here; absent while a project's registry was never seen.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub as_of: Option<At>,
+}
+
+/// A job that a process serves.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct InstanceJob {
+    /// Its project.
+    pub project: String,
+    /// Its name.
+    pub job: String,
+    /// It leads the job.
+    pub leader: bool,
+    /// The items that the plan gives it.
+    pub items: Vec<u32>,
+    /// The items that it runs.
+    pub running: Vec<u32>,
+}
+
+/// A host in one project.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct FleetHost {
+    /// The project.
+    pub project: String,
+    /// The line about it there.
+    pub host: Host,
+}
+
+/// Hosts of all projects that one may see.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct FleetHosts {
+    /// The rows, by address.
+    pub items: Vec<FleetHost>,
+    /// What to send as `after` for the next page; absent on the last one.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub next: Option<String>,
+    /// How many there are in all.
+    pub count: u64,
+    /// All that happened before this is in here; absent while a project's registry was never seen.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub as_of: Option<At>,
+}
+
 /// One host, with its jobs.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "camelCase")]

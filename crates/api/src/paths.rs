@@ -48,6 +48,12 @@ paths! {
         OVERVIEW "/overview";
         SEARCH "/search";
         SCHEDULES_NEXT "/schedules/next";
+        SCHEDULES_PREVIEW "/schedules/preview";
+        UPCOMING "/upcoming";
+        UPCOMING_LIST "/upcoming/list";
+        FLEET_INSTANCES "/fleet/instances";
+        FLEET_INSTANCE "/fleet/instances/{id}";
+        FLEET_HOSTS "/fleet/hosts";
         STREAM "/stream";
         RUNS "/runs";
         RUN "/runs/{id}";
@@ -121,6 +127,7 @@ paths! {
         JOB_LIVE "/live";
         JOB_ITEMS "/items";
         JOB_INSTANCES "/instances";
+        JOB_WHAT_IF "/what-if";
         JOB_RUNS "/runs";
         JOB_ATTEMPTS "/attempts";
         JOB_LEDGER "/ledger";

@@ -249,6 +249,66 @@ pub struct Move {
     pub to: Option<String>,
 }
 
+/// What is asked about a job's items; nothing of it asks what a rebalance would do.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields, default)]
+pub struct WhatIfAsk {
+    /// These instances leave, by their ids.
+    pub leave: Vec<String>,
+    /// So many come; 1,000 at most.
+    pub join: u32,
+    /// So many items there are; as many as now unless told, 100,000 at most.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub items: Option<u32>,
+    /// By this strategy: `AVG_ALLOCATION`, `ODEVITY`, `ROUND_ROBIN` or `MINIMAL_MOVES`; the job's own unless told.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub strategy: Option<String>,
+}
+
+/// What would become of a job's items. Nothing is written.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct WhatIf {
+    /// By which strategy.
+    pub strategy: String,
+    /// How many items there would be.
+    pub items: u32,
+    /// How many of them somebody has and another one would get.
+    pub moved: u64,
+    /// Those; at most 1,000.
+    pub moves: Vec<Move>,
+    /// Items that run where somebody leaves. Their runs are interrupted, unless whoever leaves is shut down and waits for them.
+    pub interrupted: Vec<u32>,
+    /// Other items that would move and run: that ends where it runs.
+    pub waiting: Vec<u32>,
+    /// How many items each instance would have.
+    pub shares: Vec<Share>,
+    /// How each strategy would do.
+    pub compared: Vec<Compared>,
+}
+
+/// How many items an instance would have.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct Share {
+    /// The instance; those that would come are `new-1@-@1` and so on.
+    pub instance: String,
+    /// Its items.
+    pub items: u64,
+}
+
+/// How a strategy would do.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct Compared {
+    /// Which.
+    pub strategy: String,
+    /// How many items would move.
+    pub moved: u64,
+    /// How many items the one would have that has most.
+    pub most: u64,
+}
+
 /// What an apply did.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "camelCase")]

@@ -22,4 +22,4 @@ pub mod sharding;
 
 pub use due::{Blocked, Due, DueInput, RANGE_COUNT_CAP, Range, due};
 pub use lease::Lease;
-pub use schedule::{Schedule, ScheduleError};
+pub use schedule::{ClockChange, Schedule, ScheduleError};

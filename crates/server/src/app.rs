@@ -12,6 +12,7 @@ use crate::http::limit::Limits;
 use crate::http::openapi::Operation;
 use crate::http::refusal::{Answered, Refusal};
 use crate::http::v1::lists::Lists;
+use crate::http::v1::upcoming::Upcoming;
 use crate::identity::Identity;
 use crate::identity::oidc::Provider;
 use crate::identity::password::Hashing;
@@ -67,6 +68,8 @@ pub struct App {
     pub outcomes: Outcomes,
     /// Orders of lists.
     pub lists: Lists,
+    /// How much comes.
+    pub upcoming: Upcoming,
     /// The event stores that projects may have their history in.
     pub histories: Histories,
     /// Who comes in.
@@ -149,6 +152,7 @@ impl App {
             mirrors: Mirrors::default(),
             outcomes: Outcomes::default(),
             lists: Lists::default(),
+            upcoming: Upcoming::default(),
             identity: Identity::default(),
             registries,
             histories: Histories::of_config(&config),

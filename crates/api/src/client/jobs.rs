@@ -4,6 +4,7 @@ use super::{Answered, Client, Error, Project};
 use crate::jobs::{Definition, Difference, JobChange, JobRow, JobsAsk, Rollback, Version, WholeJob};
 use crate::live::{Host, HostPage, ItemCell, LiveInstance, LiveJob, Now};
 use crate::page::Paging;
+use crate::plan::{WhatIf, WhatIfAsk};
 use crate::{Etag, List, Page, paths};
 use futures::Stream;
 use reqwest::Method;
@@ -168,5 +169,13 @@ impl Job<'_> {
     /// `not-found`, `registry-away`.
     pub async fn instances(&self) -> Answered<Now<LiveInstance>> {
         self.client.get(paths::JOB_INSTANCES, &self.names).json().await
+    }
+
+    /// What would become of its items; nothing is written.
+    ///
+    /// # Errors
+    /// `invalid`, `not-found`, `registry-away`.
+    pub async fn what_if(&self, ask: &WhatIfAsk) -> Answered<WhatIf> {
+        self.client.post(paths::JOB_WHAT_IF, &self.names).body(ask).json().await
     }
 }

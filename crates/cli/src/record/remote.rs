@@ -175,6 +175,7 @@ impl Record for Remote {
             from: filter.from.map(At),
             to: filter.to.map(At),
             text: filter.text,
+            q: None,
         };
         let project = self.client.project(&self.project);
         let page = match &filter.jobs[..] {

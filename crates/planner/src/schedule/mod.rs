@@ -101,6 +101,15 @@ impl Schedule {
         }
     }
 
+    /// The next changes of the zone's offset after an instant, at most so many. An interval and a single instant know no zone.
+    #[must_use]
+    pub fn clock_changes(&self, after: Millis, most: usize) -> Vec<ClockChange> {
+        match &self.0 {
+            Kind::Cron(cron) => cron.clock_changes(after, most),
+            Kind::Every(_) | Kind::Once(_) | Kind::Never => Vec::new(),
+        }
+    }
+
     /// How many instants lie in `(after, until]`, but at most `cap`.
     #[must_use]
     pub fn count(&self, after: Millis, until: Millis, cap: u64) -> u64 {
@@ -115,6 +124,22 @@ impl Schedule {
         };
         count.min(cap)
     }
+}
+
+/// A change of a zone's offset from UTC, and what it does to a schedule.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct ClockChange {
+    /// When, epoch milliseconds.
+    pub at: Millis,
+    /// The offset before it, seconds.
+    pub before: i32,
+    /// The offset after it, seconds.
+    pub after: i32,
+    /// How many of the schedule's local times it leaves out, where clocks go forward; or has twice, where they go back, and of which the second
+    /// one counts.
+    pub affected: u64,
+    /// The first of those: seconds of the clock on the wall since it showed the beginning of 1970.
+    pub first: Option<i64>,
 }
 
 /// Why a schedule was refused.

@@ -8,6 +8,7 @@
 //! Because shown local times grow with instants, the search for the next instant is: look into this stretch, and if the
 //! next matching local time lies beyond it, go on in a later one.
 
+use super::ClockChange;
 use super::calendar::{DAY, LAST_SECOND};
 use super::cron::Cron;
 use clockwright_model::Millis;
@@ -92,6 +93,26 @@ impl ZonedCron {
             from = stretch.end;
         }
         count
+    }
+
+    pub(super) fn clock_changes(&self, after: Millis, most: usize) -> Vec<ClockChange> {
+        let from = timestamp(after.div_euclid(1000).clamp(BOUNDS.0, BOUNDS.1));
+        let known = self.zone.following(from).take_while(|change| change.timestamp().as_second() <= BOUNDS.1);
+        let changes = known.filter_map(|change| {
+            let at = change.timestamp().as_second();
+            let (before, after) =
+                (self.zone.to_offset(timestamp(at - 1)).seconds(), change.offset().seconds());
+            let first = at + i64::from(before.min(after));
+            let last = at + i64::from(before.max(after)) - 1;
+            (before != after).then(|| ClockChange {
+                at: at * 1000,
+                before,
+                after,
+                affected: self.cron.count_local(first, last),
+                first: self.cron.next_local(first).filter(|local| *local <= last),
+            })
+        });
+        changes.take(most).collect()
     }
 
     /// The stretch that an instant is in.

@@ -5,6 +5,7 @@
 
 pub mod alerts;
 pub mod apply;
+pub mod attention;
 pub mod author;
 pub mod chain;
 pub mod claims;
@@ -21,3 +22,4 @@ pub mod query;
 pub mod reach;
 pub mod sync;
 pub mod term;
+pub mod what_if;

@@ -4,8 +4,8 @@ use super::grant::Open;
 use super::openapi::Described;
 use super::route::Routes;
 use super::v1::{
-    alerts, channels, find, history, hosts, jobs, journal, ledger, links, lists, live, me, oidc, operations,
-    people, plans, projects, rules, session, stream, sync, system,
+    alerts, channels, find, fleet, history, hosts, jobs, journal, ledger, links, lists, live, me, oidc,
+    operations, people, plans, projects, rules, schedules, session, stream, sync, system, upcoming,
 };
 use crate::app::App;
 use axum::Router;
@@ -150,6 +150,13 @@ fn of_jobs(routes: &mut Routes) {
     routes.refuses(SAVED);
     routes.get(JobRead, at::JOB_YAML, "A job as a jobs file", plans::yaml);
     routes.ask(JobRead, at::JOB_PREVIEW, "What other settings of a job would change", plans::preview);
+    routes.ask(
+        JobRead,
+        at::JOB_WHAT_IF,
+        "Where a job's items would be if instances left or came",
+        plans::what_if,
+    );
+    routes.refuses(&[Code::Invalid, Code::RegistryAway]);
     routes.get(JobRead, at::PROJECT_EXPORT, "All jobs of a project as a jobs file", plans::export);
     routes.ask(JobRead, at::PROJECT_PLAN, "What jobs files would change", plans::plan);
     routes.refuses(&[Code::BadYaml]);
@@ -180,10 +187,23 @@ fn of_jobs(routes: &mut Routes) {
 
 fn of_what_is_live(routes: &mut Routes) {
     routes.get(JobRead, at::OVERVIEW, "How everything stands that one may see", find::overview);
+    routes.refuses(&[Code::Invalid]);
     routes.get(JobRead, at::SEARCH, "Find projects, jobs and hosts by some letters", find::search);
     routes.refuses(&[Code::BadFilter]);
-    routes.get(Own, at::SCHEDULES_NEXT, "When a schedule fires", find::next_fires);
+    routes.get(Own, at::SCHEDULES_NEXT, "When a schedule fires", schedules::next);
     routes.refuses(&[Code::Invalid]);
+    routes.ask(
+        Own,
+        at::SCHEDULES_PREVIEW,
+        "What a schedule would be, or what is wrong with it",
+        schedules::preview,
+    );
+    routes.refuses(&[Code::Invalid]);
+    routes.get(JobRead, at::UPCOMING, "How much is due in each minute of the next day", upcoming::counts);
+    routes.get(JobRead, at::UPCOMING_LIST, "Which jobs fire soon", upcoming::list);
+    routes.get(JobRead, at::FLEET_INSTANCES, "Processes of all projects that one may see", fleet::list);
+    routes.get(JobRead, at::FLEET_INSTANCE, "A process, with its jobs", fleet::show);
+    routes.get(JobRead, at::FLEET_HOSTS, "Hosts of all projects that one may see", fleet::all_hosts);
     routes.get(JobRead, at::STREAM, "What changes, as it happens", stream::listen);
     routes.refuses(&[Code::BadCursor, Code::BadFilter, Code::Invalid, Code::TooManyStreams]);
     routes.get(JobRead, at::JOB_LIVE, "A job as the registry has it now", live::show);
@@ -202,13 +222,14 @@ fn of_what_is_live(routes: &mut Routes) {
 
 fn of_history(routes: &mut Routes) {
     const PAGES: &[Code] = &[Code::BadCursor, Code::Invalid];
+    const FOUND: &[Code] = &[Code::BadCursor, Code::BadFilter, Code::Invalid];
     routes.get(HistoryRead, at::RUNS, "Outcomes in all projects that one may see", history::all);
-    routes.refuses(PAGES);
+    routes.refuses(FOUND);
     routes.get(HistoryRead, at::RUN, "All that is known of one run", history::show);
     routes.get(HistoryRead, at::PROJECT_RUNS, "Outcomes in a project", history::of_project);
-    routes.refuses(PAGES);
+    routes.refuses(FOUND);
     routes.get(HistoryRead, at::JOB_RUNS, "Outcomes of a job", history::of_job);
-    routes.refuses(PAGES);
+    routes.refuses(FOUND);
     routes.get(
         HistoryRead,
         at::PROJECT_ATTEMPTS,

@@ -99,8 +99,8 @@ fn select(app: &App, asker: &Asker, select: &Select) -> Answered<(Vec<Arc<JobRow
     let sees = |project: i64| may(&asker.principal, Permission::JobRead, project);
     match select {
         Select::Q(q) => {
-            let search = Search::parse(q)
-                .map_err(|bad| Problem::new(Code::BadFilter, bad.to_string()).at("/select/q", bad.why))?;
+            let search =
+                Search::parse(q).map_err(|bad| crate::http::v1::lists::unreadable("/select/q", bad))?;
             for project in app.catalogue.projects().into_iter().filter(|project| sees(project.id)) {
                 let all = app.catalogue.jobs(project.id).into_iter();
                 jobs.extend(all.filter(|job| finds(app, &search, &project, job)));

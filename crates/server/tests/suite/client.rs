@@ -5,17 +5,17 @@ use axum::extract::{MatchedPath, Request};
 use axum::middleware::{Next, from_fn};
 use clockwright_api::alerts::{Ack, AlertsAsk, ChannelAsk, DeliveriesAsk, RuleAsk, SilenceAsk};
 use clockwright_api::client::{Answered, Client, Credential, Error, Event};
-use clockwright_api::find::NextAsk;
+use clockwright_api::find::{ComingJobsAsk, NextAsk, OverviewAsk, PreviewSchedule, UpcomingAsk};
 use clockwright_api::history::{AttemptsAsk, ChangesAsk, FireAsk, LedgerAsk, RunsAsk, SpanAsk, StatsAsk};
 use clockwright_api::jobs::{JobChange, JobsAsk, Rollback, WholeJob};
 use clockwright_api::journal::JournalAsk;
-use clockwright_api::live::DumpAsk;
+use clockwright_api::live::{DumpAsk, FleetAsk};
 use clockwright_api::operations::{
     Action, Bulk, Drain, DrainHost, Operate, OperateHost, Removal, Select, Shutdown,
 };
 use clockwright_api::page::Paging;
 use clockwright_api::people::{NewPerson, NewToken, Password, PersonChange, SignIn, UseLink};
-use clockwright_api::plan::{ApplyAsk, PreviewAsk};
+use clockwright_api::plan::{ApplyAsk, PreviewAsk, WhatIfAsk};
 use clockwright_api::projects::{NewProject, ProjectChange};
 use clockwright_api::stream::StreamAsk;
 use clockwright_api::sync::{Adopt, DriftAsk, Side};
@@ -256,10 +256,17 @@ async fn plans(client: &Client) {
 async fn now(stage: &Stage, client: &Client) {
     let billing = client.project("billing");
     let report = billing.job("report");
-    client.overview().await.unwrap();
+    client.overview(&OverviewAsk::default()).await.unwrap();
     assert!(!client.search("report").await.unwrap().0.is_empty());
     let next = NextAsk { cron: "0 0 3 * * ?".into(), zone: None, from: None, n: Some(2) };
     assert_eq!(client.next_fires(&next).await.unwrap().fires.len(), 2);
+    let schedule = PreviewSchedule { cron: "0 0 3 * * ?".into(), zone: None, from: None, n: None };
+    assert_eq!(client.preview_schedule(&schedule).await.unwrap().fires.len(), 20);
+    assert_eq!(client.upcoming(&UpcomingAsk::default()).await.unwrap().fires.len(), 24 * 60);
+    client.upcoming_jobs(&ComingJobsAsk::default()).await.unwrap();
+    client.instances(&FleetAsk::default()).await.unwrap();
+    client.hosts(&FleetAsk::default()).await.unwrap();
+    refused(client.instance("10.0.0.1@-@7").await, Code::NotFound);
     assert_eq!(report.live().await.unwrap().name, "report");
     // The mirror has it in a moment.
     soon("the mirror has it", async || {
@@ -269,6 +276,7 @@ async fn now(stage: &Stage, client: &Client) {
     })
     .await;
     report.instances().await.unwrap();
+    assert_eq!(report.what_if(&WhatIfAsk::default()).await.unwrap().moved, 0);
     billing.hosts().await.unwrap();
     refused(billing.host("10.0.0.1").await, Code::NoSuchHost);
     let ask = StreamAsk { project: Some("billing".into()), ..StreamAsk::default() };

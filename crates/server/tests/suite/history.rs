@@ -11,6 +11,7 @@ on_each_database! {
     outcomes_come_in_pages_and_what_is_asked_for_narrows
     of_a_store_that_projects_share_each_sees_their_own
     attempts_of_a_project_are_those_at_its_own_jobs
+    a_search_finds_outcomes_by_what_became_of_them_and_names_each_mistake
     fires_are_counted_and_what_could_not_be_kept_is_told
 }
 
@@ -185,4 +186,42 @@ async fn attempts_of_a_project_are_those_at_its_own_jobs(stage: &Stage) {
     assert!(runs("?instance=10.0.0.2@-@7").await.0.is_empty());
     let wrong = stage.get(&root, "/projects/billing/attempts?source=RETRY").await.refused("invalid");
     assert!(wrong["errors"][0]["message"].as_str().unwrap().contains("FAILOVER"), "{wrong:#}");
+}
+
+async fn a_search_finds_outcomes_by_what_became_of_them_and_names_each_mistake(stage: &Stage) {
+    let root = stage.admin().await;
+    project(stage, &root, "billing").await;
+    project(stage, &root, "payroll").await;
+    let long = Settlement { at: NOW - 2 * HOUR + 600_000, ..settled("billing", 2, Outcome::Succeeded) };
+    let mut all: Vec<_> = (3..10).map(|hours| settled("billing", hours, Outcome::Succeeded)).collect();
+    all.extend([settled("billing", 1, failed()), long, settled("payroll", 1, failed())]);
+    put(stage, all).await;
+    // How long runs usually take is added up every few seconds.
+    stage.history().await.fold().await.unwrap();
+    let found = async |place: &str, q: &str| {
+        let page = stage.get(&root, &format!("{place}?limit=1000&q={q}")).await.is(200);
+        fires(&page).into_iter().map(|at| at[11..13].parse::<i64>().unwrap()).collect::<Vec<_>>()
+    };
+    assert_eq!(found("/runs", "outcome:failed").await, [7, 7]);
+    assert_eq!(found("/runs", "outcome:failed,missed%20project:pay*").await, [7]);
+    assert_eq!(found("/runs", "DISK%20-project:payroll").await, [7]);
+    assert_eq!(found("/projects/billing/runs", "took:%3E5m").await, [6]);
+    assert_eq!(found(&format!("{J}/runs"), "took:%3Ep50%20took:%3E10s%20-late:%3E1s").await, [6]);
+    assert!(found(&format!("{J}/runs"), "took:%3Cp50%20took:%3E10s").await.is_empty());
+    assert_eq!(found("/runs", "due:%3C90m%20kind:job").await.len(), 2);
+    assert!(found("/runs", "outcome:failed%20-kind:job").await.is_empty());
+    // A page is as long as was asked for, also of what is looked for row by row.
+    let page = stage.get(&root, "/projects/billing/runs?limit=3&q=late:%3C1s").await.is(200);
+    assert_eq!((fires(&page).len(), page["next"].is_string()), (3, true));
+    let next = page["next"].as_str().unwrap();
+    let rest = stage
+        .get(&root, &format!("/projects/billing/runs?limit=100&q=late:%3C1s&after={next}"))
+        .await
+        .is(200);
+    assert_eq!((fires(&rest).len(), rest["next"].is_string()), (6, false));
+    let wrong = stage.get(&root, "/runs?q=outcome:lost%20%E6%97%A5%20next:1h").await.refused("bad-filter");
+    let places: Vec<_> =
+        wrong["mistakes"].as_array().unwrap().iter().map(|one| (&one["from"], &one["to"])).collect();
+    assert_eq!(places, [(&json!(8), &json!(12)), (&json!(15), &json!(19))], "{wrong:#}");
+    assert!(wrong["errors"][0]["message"].as_str().unwrap().contains("coalesced"), "{wrong:#}");
 }

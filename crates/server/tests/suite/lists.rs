@@ -17,6 +17,7 @@ on_each_database! {
     a_list_can_be_had_as_lines
     what_was_found_before_is_found_again_as_it_is_by_then_and_by_those_who_may_see_it
     what_is_looked_at_first_shows_what_one_may_see
+    what_nothing_accounts_for_is_the_first_thing_that_needs_somebody
     the_next_instants_of_a_schedule_are_told
     a_row_says_what_holds_it_how_far_the_registry_is_and_who_changed_it
 }
@@ -195,6 +196,15 @@ async fn what_is_looked_at_first_shows_what_one_may_see(stage: &Stage) {
     assert_eq!(overview["crashed"][0]["name"], "ämter-日报");
     assert_eq!(overview["failing"], json!([]), "two in a row are not three");
     assert_eq!(overview["asOf"], "2027-01-15T08:00:00.000Z");
+    assert_eq!((&overview["balance"]["due"], &overview["balance"]["failed"]), (&json!(3), &json!(2)));
+    assert_eq!(
+        (&overview["attentionCount"], &overview["attention"][0]["kind"]),
+        (&json!(1), &json!("noInstance"))
+    );
+    let before =
+        stage.get(&root, "/overview?from=2027-01-14T00:00:00Z&to=2027-01-15T00:00:00Z").await.is(200);
+    assert_eq!((&before["balance"]["due"], &before["from"]), (&json!(0), &json!("2027-01-14T00:00:00.000Z")));
+    stage.get(&root, "/overview?from=2027-01-14T00:00:00Z&to=2027-01-14T00:00:00Z").await.refused("invalid");
     let hits = stage.get(&root, "/search?q=n").await.is(200);
     let kinds: Vec<_> = hits.as_array().unwrap().iter().map(|hit| (&hit["kind"], &hit["name"])).collect();
     let job = json!("job");
@@ -204,6 +214,40 @@ async fn what_is_looked_at_first_shows_what_one_may_see(stage: &Stage) {
     let stranger = stage.somebody(&root, "vera", None).await;
     assert_eq!(stage.get(&stranger, "/search?q=n").await.is(200), json!([]));
     assert_eq!(stage.get(&stranger, "/overview").await.is(200)["jobs"], 0);
+}
+
+async fn what_nothing_accounts_for_is_the_first_thing_that_needs_somebody(stage: &Stage) {
+    let root = stage.admin().await;
+    crate::history::project(stage, &root, "billing").await;
+    crate::history::project(stage, &root, "payroll").await;
+    let mut settled = crate::history::settled("payroll", -2, Outcome::Succeeded);
+    settled.at = NOW + 2 * 3_600_000;
+    crate::history::put(stage, vec![settled]).await;
+    stage.pass(3 * 3_600_000 + 120_000);
+    let root = stage.sign_in("root").await;
+    stage.post(&root, "/projects/payroll/jobs/report/pause", json!({})).await.is(200);
+    tokio::spawn(mirror::watch(Arc::clone(&stage.app)));
+    tokio::spawn(outcomes::watch(Arc::clone(&stage.app)));
+    let look = async || {
+        stage.pass(20);
+        stage.get(&root, "/overview").await.is(200)
+    };
+    soon("both projects are seen", async || {
+        let overview = look().await;
+        overview["balance"].is_object() && overview["asOf"].is_string()
+    })
+    .await;
+    let overview = look().await;
+    let told: Vec<_> =
+        overview["attention"].as_array().unwrap().iter().map(|one| (&one["kind"], &one["count"])).collect();
+    // What somebody stopped explains itself.
+    assert_eq!(told, [(&json!("unaccounted"), &json!(3)), (&json!("noInstance"), &json!(1))], "{overview:#}");
+    assert_eq!(overview["attention"][1]["sentence"]["zh"], "没有实例，一小时内将触发");
+    let balance = &overview["balance"];
+    assert_eq!(
+        (&balance["due"], &balance["succeeded"], &balance["unaccounted"]),
+        (&json!(4), &json!(1), &json!(3))
+    );
 }
 
 async fn the_next_instants_of_a_schedule_are_told(stage: &Stage) {

@@ -7,6 +7,7 @@ mod bad;
 mod bulk;
 mod channels;
 mod client;
+mod coming;
 mod drift;
 mod fleet;
 mod history;

@@ -1,29 +1,37 @@
-//! What is looked at first: a palette that finds things by a few letters, an overview of what needs somebody, and when a schedule fires.
+//! What is looked at first: a palette that finds things by a few letters, and an overview of what needs somebody.
 
+use super::history;
 use super::lists;
 use super::rows;
 use crate::app::App;
+use crate::decide::attention::{Facts, attention};
+use crate::decide::hold::Scope;
+use crate::decide::query::FAILING;
 use crate::http::answer::Found;
-use crate::http::grant::{Asking, Granted};
+use crate::http::grant::Asking;
 use crate::http::parts::Query;
 use crate::http::refusal::Answered;
-use crate::store::{JobState, ProjectRow};
-use clockwright_api::find::{Hit, NextAsk, NextFires, Overview, SearchAsk};
-use clockwright_api::permission::kinds::{JobRead, Own};
-use clockwright_api::{At, Code, List, Problem};
+use crate::ledger::SETTLE;
+use crate::mirror::Picture;
+use crate::mirror::row::Row;
+use crate::store::{JobRow, JobState, ProjectRow};
+use clockwright_api::find::{Attention, Hit, Overview, OverviewAsk, SearchAsk};
+use clockwright_api::history::Balance;
+use clockwright_api::permission::kinds::JobRead;
+use clockwright_api::{At, List};
+use clockwright_events::Width;
 use clockwright_fleet::view::JobStatus;
-use clockwright_planner::Schedule;
+use clockwright_model::{Millis, OutcomeKind};
+use clockwright_planner::{Schedule, ledger};
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 /// How many of each kind are shown.
 const MOST: usize = 10;
+/// How many things are told that need somebody.
+const MOST_ATTENTION: usize = 50;
 /// How many jobs of each kind of trouble are shown.
 const ATTENTION: usize = 20;
-/// A job that failed so often in a row is failing.
-const FAILING: u32 = 3;
-/// How many instants are told at most.
-const INSTANTS: u32 = 1_000;
 
 fn seen(app: &App, who: &Asking<JobRead>) -> Vec<Arc<ProjectRow>> {
     app.catalogue.projects().into_iter().filter(|project| who.may(project.id)).collect()
@@ -75,70 +83,188 @@ pub(in crate::http) async fn search(
     Ok(Found::new(hits.into_iter().collect()))
 }
 
-pub(in crate::http) async fn overview(app: Arc<App>, who: Asking<JobRead>) -> Answered<Found<Overview>> {
-    let projects = seen(&app, &who);
-    let mut overview = Overview {
-        projects: projects.len() as u64,
-        jobs: 0,
-        statuses: BTreeMap::new(),
-        states: BTreeMap::new(),
-        running: 0,
-        degraded: Vec::new(),
-        crashed: Vec::new(),
-        failing: Vec::new(),
-        diverged: Vec::new(),
-        as_of: None,
-    };
-    let mut ages = Vec::with_capacity(projects.len());
+pub(in crate::http) async fn overview(
+    app: Arc<App>,
+    who: Asking<JobRead>,
+    Query(ask): Query<OverviewAsk>,
+) -> Answered<Found<Overview>> {
     let now = app.now();
-    for project in &projects {
-        let mirror = app.mirrors.of(project.id);
-        let picture = mirror.read();
-        ages.push(picture.as_of.map(At));
-        for job in app.catalogue.jobs(project.id) {
-            overview.jobs += 1;
-            *overview.states.entry(job.state.word().to_owned()).or_default() += 1;
-            let live = picture.job(&job.name);
-            let status = live.map(|row| row.status().0);
-            if let Some(status) = status {
-                *overview.statuses.entry(status.as_str().to_owned()).or_default() += 1;
-            }
-            let running = live.map_or(0, |row| row.items(&picture.names, &picture.leases).running);
-            overview.running += u64::from(running);
-            let last = app.outcomes.last(project, &job.name);
-            for (list, applies) in [
-                (&mut overview.degraded, status == Some(JobStatus::Degraded)),
-                (&mut overview.crashed, status == Some(JobStatus::Crashed) && job.state == JobState::Online),
-                (&mut overview.failing, last.is_some_and(|last| last.streak >= FAILING)),
-                (&mut overview.diverged, job.diverged),
+    let (from, to) = history::span(ask.from, ask.to, history::DAY, now)?;
+    let from = Width::Hour.start_of(from);
+    let projects = seen(&app, &who);
+    let mut look = Look::new(&app, (from, to.min(now)), now);
+    projects.iter().for_each(|project| look.add(project));
+    look.overview.projects = projects.len() as u64;
+    look.overview.balance = balance(&app, &projects, &look, (from, to)).await;
+    Ok(Found::new(look.ended()))
+}
+
+/// How the fires of a time ended, by the counts of all projects, with what runs and what nothing accounts for.
+async fn balance(
+    app: &App,
+    projects: &[Arc<ProjectRow>],
+    look: &Look<'_>,
+    (from, to): (Millis, Millis),
+) -> Option<Balance> {
+    let mut sum = ledger::Balance { unaccounted: look.unaccounted, ..ledger::Balance::default() };
+    if to >= look.now {
+        sum.running = look.overview.running;
+    }
+    for project in projects {
+        let away = |error: &dyn std::fmt::Display| tracing::warn!(%error, "an event store is away");
+        let history = app.histories.of(&project.store).await.inspect_err(|error| away(error)).ok()?;
+        let counted = history.statistics(Some(&project.namespace), None, Width::Hour, from, to).await;
+        let counted = counted.inspect_err(|error| away(error)).ok()?;
+        if !app.outcomes.is_seen(&project.store) {
+            return None;
+        }
+        for row in counted {
+            for (outcome, count) in [
+                (OutcomeKind::Succeeded, row.succeeded),
+                (OutcomeKind::Failed, row.failed),
+                (OutcomeKind::Skipped, row.skipped),
+                (OutcomeKind::Coalesced, row.coalesced),
+                (OutcomeKind::Missed, row.missed),
+                (OutcomeKind::Cancelled, row.cancelled),
             ] {
-                if applies && list.len() < ATTENTION {
-                    list.push(rows::joined(&app, project, &job, &picture, now));
-                }
+                sum.settled(outcome, count);
             }
         }
     }
-    overview.as_of = ages.into_iter().min().flatten();
-    Ok(Found::new(overview))
+    Some(super::ledger::balance(sum))
 }
 
-pub(in crate::http) async fn next_fires(
-    app: Arc<App>,
-    _: Granted<Own>,
-    Query(ask): Query<NextAsk>,
-) -> Answered<Found<NextFires>> {
-    let count = match ask.n.unwrap_or(20) {
-        count @ 1..=INSTANTS => count as usize,
-        count => {
-            let problem = Problem::new(Code::Invalid, format!("`n` is {count}"));
-            return Err(problem.at("/n", format!("is to be 1 to {INSTANTS}")).into());
+/// Who looks at all jobs, once.
+struct Look<'a> {
+    app: &'a App,
+    now: Millis,
+    span: (Millis, Millis),
+    overview: Overview,
+    unaccounted: u64,
+    attention: Vec<(u8, Attention)>,
+    ages: Vec<Option<At>>,
+}
+
+impl<'a> Look<'a> {
+    fn new(app: &'a App, span: (Millis, Millis), now: Millis) -> Self {
+        let overview = Overview {
+            projects: 0,
+            jobs: 0,
+            statuses: BTreeMap::new(),
+            states: BTreeMap::new(),
+            running: 0,
+            degraded: Vec::new(),
+            crashed: Vec::new(),
+            failing: Vec::new(),
+            diverged: Vec::new(),
+            from: At(span.0),
+            balance: None,
+            attention: Vec::new(),
+            attention_count: 0,
+            as_of: None,
+        };
+        Self { app, now, span, overview, unaccounted: 0, attention: Vec::new(), ages: Vec::new() }
+    }
+
+    fn add(&mut self, project: &ProjectRow) {
+        let mirror = self.app.mirrors.of(project.id);
+        let picture = mirror.read();
+        self.ages.push(picture.as_of.map(At));
+        for job in self.app.catalogue.jobs(project.id) {
+            self.add_job(project, &job, &picture);
         }
-    };
-    let schedule = Schedule::parse(&ask.cron, ask.zone.as_deref()).map_err(|error| {
-        Problem::new(Code::Invalid, "the schedule cannot be used").at("/cron", error.to_string())
-    })?;
-    let from = ask.from.map_or_else(|| app.now(), |at| at.0);
-    let fires = std::iter::successors(schedule.next_after(from), |at| schedule.next_after(*at));
-    let sentence = rows::sentence(&schedule);
-    Ok(Found::new(NextFires { fires: fires.take(count).map(At).collect(), sentence }))
+    }
+
+    fn add_job(&mut self, project: &ProjectRow, job: &JobRow, picture: &Picture) {
+        let (app, now) = (self.app, self.now);
+        let overview = &mut self.overview;
+        overview.jobs += 1;
+        *overview.states.entry(job.state.word().to_owned()).or_default() += 1;
+        let live = picture.job(&job.name);
+        let (status, why) = live.map(Row::status).unzip();
+        if let Some(status) = status {
+            *overview.statuses.entry(status.as_str().to_owned()).or_default() += 1;
+        }
+        let running = live.map_or(0, |row| row.items(&picture.names, &picture.leases).running);
+        overview.running += u64::from(running);
+        let last = app.outcomes.last(project, &job.name);
+        let streak = last.map_or(0, |last| last.streak);
+        let is_meant_to_run = job.state == JobState::Online && !is_stopped(app, job);
+        for (list, applies) in [
+            (&mut overview.degraded, status == Some(JobStatus::Degraded)),
+            (&mut overview.crashed, status == Some(JobStatus::Crashed) && job.state == JobState::Online),
+            (&mut overview.failing, streak >= FAILING),
+            (&mut overview.diverged, job.diverged),
+        ] {
+            if applies && list.len() < ATTENTION {
+                list.push(rows::joined(app, project, job, picture, now));
+            }
+        }
+        let schedule = job.schedule().filter(|_| is_meant_to_run);
+        let unaccounted = match (&schedule, live) {
+            (Some(schedule), Some(row)) => self.unaccounted(project, job, schedule, row, picture),
+            _ => 0,
+        };
+        self.unaccounted = self.unaccounted.saturating_add(unaccounted);
+        let facts = Facts {
+            status,
+            why: why.flatten(),
+            is_meant_to_run,
+            is_diverged: job.diverged,
+            streak,
+            good: last.and_then(|last| last.good).map(|at| at.0),
+            missed: last.filter(|last| last.outcome == "missed").map(|last| last.fire.0),
+            unaccounted,
+            next: schedule.and_then(|schedule| schedule.next_after(now)),
+        };
+        self.attention.extend(attention(&project.name, &job.name, &facts, now));
+    }
+
+    /// How many due instants of a job's items nothing accounts for: those since the newest fire that has an outcome. Of what instances of
+    /// Elastic-Job may have run nobody can say so.
+    fn unaccounted(
+        &self,
+        project: &ProjectRow,
+        job: &JobRow,
+        schedule: &Schedule,
+        row: &Row,
+        picture: &Picture,
+    ) -> u64 {
+        let (from, to) = self.span;
+        let until = (self.now - SETTLE).min(to.saturating_sub(1));
+        if !self.app.outcomes.is_seen(&project.store) || row.members().any(|one| !picture.is_ours(one.id)) {
+            return 0;
+        }
+        let mut sum = 0_u64;
+        for (number, item) in row.all_items() {
+            if item.is_disabled() || row.is_running(item, &picture.names, &picture.leases) {
+                continue;
+            }
+            let settled =
+                self.app.outcomes.item(project, &job.name, number).map_or(Millis::MIN, |last| last.fire.0);
+            // Before its last change it may have been due otherwise.
+            let after = settled.max(job.changed).max(from - 1);
+            if after < until {
+                sum = sum.saturating_add(schedule.count(after, until, u64::MAX));
+            }
+        }
+        sum
+    }
+
+    fn ended(mut self) -> Overview {
+        self.attention.sort_by(|(one, this), (other, that)| {
+            (one, that.count, &this.project, &this.job).cmp(&(other, this.count, &that.project, &that.job))
+        });
+        self.overview.attention_count = self.attention.len() as u64;
+        let worst = self.attention.into_iter().take(MOST_ATTENTION);
+        self.overview.attention = worst.map(|(_, one)| one).collect();
+        self.overview.as_of = self.ages.into_iter().min().flatten();
+        self.overview
+    }
+}
+
+/// Does the job as a whole stand still by somebody's wish?
+pub(super) fn is_stopped(app: &App, job: &JobRow) -> bool {
+    let (own, _) = app.catalogue.holds(job);
+    own.iter().any(|hold| matches!(hold.key.scope, Scope::Job | Scope::Project))
 }

@@ -1,9 +1,10 @@
 //! What happened, from the event stores. A store may have the history of several projects: each row's project is found by its namespace, and
 //! its reader is asked for their right on it before the row leaves.
 
-use super::paging;
+use super::{lists, paging};
 use crate::app::App;
 use crate::decide::permit::{self, Answer, Place, Principal};
+use crate::decide::query::{RunQuery, RunSubject, text_of};
 use crate::histories::{History, NoHistory};
 use crate::http::answer::Found;
 use crate::http::grant::{Asking, Granted};
@@ -14,15 +15,16 @@ use crate::store::ProjectRow;
 use clockwright_api::history::{
     Attempt, Attempts, AttemptsAsk, Counts, Lost, Run, RunPage, RunState, RunsAsk, SpanAsk, StatsAsk,
 };
-use clockwright_api::page::Page;
+use clockwright_api::page::{LONGEST, Page};
 use clockwright_api::permission::kinds::HistoryRead;
 use clockwright_api::{At, Code, List, Permission, Problem};
 use clockwright_events::answers::run_details;
 use clockwright_events::{
-    Cursor, ExecutionFilter, ExecutionRow, ExecutionState, Page as Part, RunFilter, RunRow, Width,
+    Cursor, Durations, ExecutionFilter, ExecutionRow, ExecutionState, Page as Part, RunFilter, RunRow, Width,
 };
-use clockwright_model::{ExecutionSource, Millis, OutcomeKind, RunId, Source};
-use std::collections::{BTreeMap, BTreeSet};
+use clockwright_model::{ExecutionSource, Item, Millis, OutcomeKind, RunId, Source};
+use std::collections::hash_map::Entry;
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::Arc;
 
 pub(super) const DAY: Millis = 24 * 3_600_000;
@@ -74,13 +76,18 @@ impl<'a> Reader<'a> {
         owners.iter().all(|project| self.may_on(project))
     }
 
-    fn view(&self, store: &str, row: RunRow) -> Run {
+    /// The project of a row, where it can be told.
+    fn project(&self, store: &str, row: &RunRow) -> Option<&Arc<ProjectRow>> {
         let owners = self.owners(store, &row.namespace);
-        let project = match owners[..] {
+        match owners[..] {
             [only] => Some(only),
             _ => owners.into_iter().find(|project| self.app.catalogue.job(project.id, &row.job).is_some()),
-        };
-        view(row, project.map(|project| project.name.clone()))
+        }
+    }
+
+    fn view(&self, store: &str, row: RunRow) -> Run {
+        let project = self.project(store, &row).map(|project| project.name.clone());
+        view(row, project)
     }
 }
 
@@ -146,6 +153,8 @@ pub(in crate::http) async fn of_job(
 async fn runs(reader: &Reader<'_>, projects: &[Arc<ProjectRow>], ask: RunsAsk) -> Answered<Found<Page<Run>>> {
     let limit = paging::limit(ask.limit)?;
     let mut places = Places::read(ask.after.as_deref())?;
+    let search = RunQuery::parse(ask.q.as_deref().unwrap_or_default());
+    let search = search.map_err(|bad| lists::unreadable("/q", bad))?;
     let mut stores: BTreeMap<&str, Vec<String>> = BTreeMap::new();
     for project in projects {
         stores.entry(&project.store).or_default().push(project.namespace.clone());
@@ -153,8 +162,9 @@ async fn runs(reader: &Reader<'_>, projects: &[Arc<ProjectRow>], ask: RunsAsk) -
     let mut found: Vec<(RunRow, &str)> = Vec::new();
     for (store, namespaces) in stores {
         let Some(place) = places.of(store) else { continue };
-        let filter = RunFilter { namespaces, ..filter(&ask)? };
-        let visible = visible(reader, store, &filter, limit, place).await?;
+        let mut filter = RunFilter { namespaces, ..filter(&ask)? };
+        search.narrow(&mut filter);
+        let visible = Looking { reader, store, search: &search, filter: &filter }.page(limit, place).await?;
         places.set(store, visible.next);
         found.extend(visible.rows.into_iter().map(|row| (row, store)));
     }
@@ -176,25 +186,72 @@ struct Visible {
     next: Option<Cursor>,
 }
 
-async fn visible(
-    reader: &Reader<'_>,
-    store: &str,
-    filter: &RunFilter,
-    limit: u32,
-    place: Option<Cursor>,
-) -> Answered<Visible> {
-    let history = store_of(reader.app, store).await?;
-    let mut rows = Vec::new();
-    let mut part = Part { limit, cursor: place };
-    for _ in 0..REFILLS {
-        let page = history.runs(filter, &part).await.map_err(|error| away(&error))?;
-        rows.extend(page.rows.into_iter().filter(|row| reader.sees(store, &row.namespace)));
-        part.cursor = page.next;
-        if part.cursor.is_none() || rows.len() >= limit as usize {
-            break;
+/// Who looks for what in which store.
+struct Looking<'a> {
+    reader: &'a Reader<'a>,
+    store: &'a str,
+    search: &'a RunQuery,
+    filter: &'a RunFilter,
+}
+
+impl Looking<'_> {
+    async fn page(&self, limit: u32, place: Option<Cursor>) -> Answered<Visible> {
+        let history = store_of(self.reader.app, self.store).await?;
+        let mut rows = Vec::new();
+        // What a store cannot look up by itself is looked for among many of its rows.
+        let at_once = if self.search.is_empty() { limit } else { LONGEST };
+        let mut part = Part { limit: at_once, cursor: place };
+        for _ in 0..REFILLS {
+            let page = history.runs(self.filter, &part).await.map_err(|error| away(&error))?;
+            let seen = page.rows.into_iter().filter(|row| self.reader.sees(self.store, &row.namespace));
+            rows.extend(self.found(&history, seen.collect()).await?);
+            part.cursor = page.next;
+            if part.cursor.is_none() || rows.len() >= limit as usize {
+                break;
+            }
         }
+        Ok(Visible { rows, next: part.cursor })
     }
-    Ok(Visible { rows, next: part.cursor })
+
+    /// Those that the search finds.
+    async fn found(&self, history: &History, rows: Vec<RunRow>) -> Answered<Vec<RunRow>> {
+        if self.search.is_empty() {
+            return Ok(rows);
+        }
+        let (plain, by_usual) = self.search.parts();
+        let mut found: Vec<RunRow> = rows.into_iter().filter(|row| self.holds(&plain, row, None)).collect();
+        if by_usual.is_empty() {
+            return Ok(found);
+        }
+        let mut usual: HashMap<(String, String, Item), Durations> = HashMap::new();
+        for row in &found {
+            let key = (row.namespace.clone(), row.job.clone(), row.item);
+            if let Entry::Vacant(place) = usual.entry(key) {
+                let durations = history.durations(Some(&row.namespace), &row.job, Some(row.item)).await;
+                place.insert(durations.map_err(|error| away(&error))?);
+            }
+        }
+        found.retain(|row| {
+            let key = (row.namespace.clone(), row.job.clone(), row.item);
+            self.holds(&by_usual, row, usual.get(&key).copied().filter(|usual| usual.count > 0))
+        });
+        Ok(found)
+    }
+
+    fn holds(&self, search: &RunQuery, row: &RunRow, usual: Option<Durations>) -> bool {
+        let app = self.reader.app;
+        let project = self.reader.project(self.store, row);
+        let job = project.and_then(|project| app.catalogue.job(project.id, &row.job));
+        let text = job.as_ref().map(|job| text_of(job)).unwrap_or_default();
+        search.holds(&RunSubject {
+            row,
+            project: project.map_or("", |project| &project.name),
+            job: job.as_deref(),
+            text: &text,
+            usual,
+            now: app.now(),
+        })
+    }
 }
 
 /// Where the next page begins in each store: behind a row, at the beginning (an empty text), or nowhere, since it has no more.

@@ -26,9 +26,14 @@ pub(in crate::http) async fn list(app: Arc<App>, who: Granted<JobRead>) -> Answe
     let mirror = app.mirrors.of(who.project()?.id);
     let picture = mirror.read();
     let as_of = as_of(&picture)?;
-    let mut items: Vec<Host> = gather(&picture, None).into_values().collect();
+    let mut items = lines(&picture);
     items.sort_by(|one, other| one.ip.cmp(&other.ip));
     Ok(Found::new(Now { items, as_of }))
+}
+
+/// A line about each host.
+pub(super) fn lines(picture: &Picture) -> Vec<Host> {
+    gather(picture, None).into_values().collect()
 }
 
 pub(in crate::http) async fn show(

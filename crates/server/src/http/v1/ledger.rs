@@ -133,7 +133,7 @@ fn unsettled(open: Open) -> Unsettled {
     }
 }
 
-fn balance(balance: ledger::Balance) -> Balance {
+pub(super) fn balance(balance: ledger::Balance) -> Balance {
     Balance {
         due: balance.due(),
         succeeded: balance.succeeded,

@@ -8,7 +8,7 @@
 use super::paging;
 use super::rows;
 use crate::app::App;
-use crate::decide::query::{Live, Query as Search, Subject, text_of};
+use crate::decide::query::{BadSearch, Ended, Live, Query as Search, Subject, text_of};
 use crate::http::answer::{Reply, lines};
 use crate::http::ask::Ask;
 use crate::http::grant::{Asking, Granted};
@@ -255,18 +255,24 @@ impl Live for Facts<'_> {
         status(self.app, self.project, self.job).map(JobStatus::as_str)
     }
 
-    fn is_on(&self, host: &str) -> bool {
+    fn is_on(&self, is_meant: &dyn Fn(&str) -> bool) -> bool {
         let mirror = self.app.mirrors.of(self.project.id);
         let picture = mirror.read();
-        let Some(number) = picture.names.find(host) else { return false };
-        let knows = |row: &crate::mirror::row::Row| {
-            row.hosts.iter().any(|(known, _)| *known == number) || row.members().any(|one| one.host == number)
-        };
-        number != 0 && picture.job(&self.job.name).is_some_and(knows)
+        let Some(row) = picture.job(&self.job.name) else { return false };
+        let known = row.hosts.iter().map(|(host, _)| *host);
+        known.chain(row.members().map(|one| one.host)).any(|host| is_meant(picture.names.text(host)))
     }
 
-    fn outcome(&self) -> Option<&'static str> {
-        self.app.outcomes.last(self.project, &self.job.name).map(|last| last.outcome)
+    fn is_served_by(&self, is_meant: &dyn Fn(&str) -> bool) -> bool {
+        let mirror = self.app.mirrors.of(self.project.id);
+        let picture = mirror.read();
+        let Some(row) = picture.job(&self.job.name) else { return false };
+        row.members().any(|one| is_meant(picture.names.text(one.id)))
+    }
+
+    fn last(&self) -> Option<Ended> {
+        let last = self.app.outcomes.last(self.project, &self.job.name)?;
+        Some(Ended { outcome: last.outcome, took: last.took, streak: last.streak.into() })
     }
 
     fn sync(&self) -> &'static str {
@@ -435,8 +441,19 @@ async fn list(
 }
 
 pub(super) fn search(text: Option<&str>) -> Answered<Search> {
-    let read = Search::parse(text.unwrap_or_default());
-    Ok(read.map_err(|bad| Problem::new(Code::BadFilter, bad.to_string()).at("/q", bad.why))?)
+    Ok(Search::parse(text.unwrap_or_default()).map_err(|bad| unreadable("/q", bad))?)
+}
+
+/// Why a search cannot be read: each mistake with its place, so that whoever typed it sees where.
+pub(crate) fn unreadable(pointer: &str, bad: BadSearch) -> Problem {
+    let problem = Problem::new(Code::BadFilter, bad.to_string());
+    let places: Vec<_> = bad
+        .0
+        .iter()
+        .map(|one| json!({ "from": one.at.start, "to": one.at.end, "text": one.text, "message": one.why }))
+        .collect();
+    let whys = bad.0.into_iter().map(|mistake| mistake.why);
+    whys.fold(problem.with("mistakes", places), |problem, why| problem.at(pointer, why))
 }
 
 /// How the newest fires of a job ended. A store that is away leaves the list without them.

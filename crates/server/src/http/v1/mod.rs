@@ -3,6 +3,7 @@
 pub(super) mod alerts;
 pub(super) mod channels;
 pub(super) mod find;
+pub(super) mod fleet;
 pub(super) mod history;
 pub(super) mod hosts;
 pub(crate) mod jobs;
@@ -20,10 +21,12 @@ pub(super) mod plans;
 pub(super) mod projects;
 mod rows;
 pub(super) mod rules;
+pub(super) mod schedules;
 pub(crate) mod session;
 pub(super) mod stream;
 pub(crate) mod sync;
 pub(super) mod system;
+pub(crate) mod upcoming;
 
 use crate::decide::chain::{done, target};
 use clockwright_api::Problem;
@@ -35,6 +38,12 @@ use utoipa::IntoParams;
 pub(in crate::http) struct TheId {
     /// The id.
     id: String,
+}
+
+impl TheId {
+    fn id(&self) -> &str {
+        &self.id
+    }
 }
 
 /// Somebody else changed it since it was read.

@@ -6,6 +6,7 @@ use crate::app::{App, Told};
 use crate::apply::{self, Applying, Said};
 use crate::decide::code;
 use crate::decide::effects::{Seen, effects, warnings};
+use crate::decide::what_if::{self, Change};
 use crate::http::answer::{Found, Yaml};
 use crate::http::files::Files;
 use crate::http::grant::Granted;
@@ -13,10 +14,11 @@ use crate::http::parts::{Body, Query, TheJob};
 use crate::http::refusal::Answered;
 use crate::store::{JobRow, JobState, VersionRow};
 use clockwright_api::permission::kinds::{JobRead, JobWrite};
-use clockwright_api::plan::{Applied, ApplyAsk, Plan, PlanAsk, Preview, PreviewAsk};
+use clockwright_api::plan::{Applied, ApplyAsk, Plan, PlanAsk, Preview, PreviewAsk, WhatIf, WhatIfAsk};
 use clockwright_api::{Code, Permission, Problem};
-use clockwright_model::JobSettings;
+use clockwright_model::{InstanceId, JobSettings};
 use clockwright_planner::Schedule;
+use clockwright_planner::sharding::Strategy;
 use clockwright_settings::{canonical, jobs_file};
 use std::sync::Arc;
 
@@ -71,6 +73,45 @@ pub(in crate::http) async fn apply(
     let denied = also.into_iter().filter(|permission| !who.may(*permission)).collect();
     let (asker, project) = (who.asker().clone(), Arc::clone(who.project()?));
     apply::apply(app, Applying { asker, project, ask, said, denied }).await
+}
+
+/// More instances than come to one job.
+const MOST_JOIN: u32 = 1_000;
+/// More items than a job has.
+const MOST_ITEMS: u32 = 100_000;
+
+pub(in crate::http) async fn what_if(
+    app: Arc<App>,
+    who: Granted<JobRead>,
+    TheJob(job): TheJob,
+    Body(ask): Body<WhatIfAsk>,
+) -> Answered<Found<WhatIf>> {
+    let mut problem = Problem::new(Code::Invalid, "nobody can say what would be then");
+    let strategy = ask.strategy.as_deref().map(Strategy::parse).transpose();
+    if let Err(error) = &strategy {
+        problem = problem.at("/strategy", error.to_string());
+    }
+    if ask.join > MOST_JOIN {
+        problem = problem.at("/join", format!("is to be {MOST_JOIN} at most"));
+    }
+    if ask.items.is_some_and(|items| !(1..=MOST_ITEMS).contains(&items)) {
+        problem = problem.at("/items", format!("is to be 1 to {MOST_ITEMS}"));
+    }
+    let settings = current(&app, &job).await?.read(&name_of(&job)?)?;
+    let mirror = app.mirrors.of(who.project()?.id);
+    let picture = mirror.read();
+    super::live::as_of(&picture)?;
+    let seen = Seen::of(&picture, &job.name);
+    let leave: Vec<InstanceId> = ask.leave.iter().map(|id| InstanceId::from_wire(id)).collect();
+    for (id, place) in leave.iter().zip(0..).filter(|(id, _)| !seen.available.contains(id)) {
+        let text = format!("`{}` takes no part in the job now", id.as_str());
+        problem = problem.at(format!("/leave/{place}"), text);
+    }
+    if !problem.errors.is_empty() {
+        return Err(problem.into());
+    }
+    let change = Change { leave, join: ask.join, items: ask.items, strategy: strategy.unwrap_or_default() };
+    Ok(Found::new(what_if::what_if(&settings, &seen, &change)))
 }
 
 pub(in crate::http) async fn preview(

@@ -20,6 +20,21 @@ pub struct Operate {
     pub dry_run: bool,
 }
 
+/// From where a held item is to go on.
+#[derive(Debug, Clone, Deserialize, Serialize, ToSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct ResumeItem {
+    /// `now`: what was due meanwhile is skipped. `last`: the misfire policy decides about it, after the last instant that is known. Or an
+    /// instant, after which instants are due.
+    pub from: String,
+    /// Why, for the journal.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub reason: Option<Reason>,
+    /// True to see what would be done, and to do nothing.
+    #[serde(default)]
+    pub dry_run: bool,
+}
+
 /// What an operation on a job takes that can be narrowed to a host.
 #[derive(Debug, Clone, Default, Deserialize, Serialize, ToSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields, default)]

@@ -148,5 +148,6 @@ paths! {
         JOB_SHUTDOWN "/shutdown";
         ITEM_DISABLE "/items/{i}/disable";
         ITEM_ENABLE "/items/{i}/enable";
+        ITEM_RESUME "/items/{i}/resume";
     }
 }

@@ -5,7 +5,7 @@
 
 use super::{Answered, Client, Job, Project};
 use crate::operations::{
-    Bulk, Drain, DrainHost, HoldView, Operate, OperateHost, Operation, Removal, Shutdown,
+    Bulk, Drain, DrainHost, HoldView, Operate, OperateHost, Operation, Removal, ResumeItem, Shutdown,
 };
 use crate::page::Paging;
 use crate::text::Reason;
@@ -144,6 +144,15 @@ impl OperateJob<'_> {
     pub async fn enable_item(&self, item: u32, ask: &Operate) -> Answered<Operation> {
         let [project, job] = self.names;
         self.ask(paths::ITEM_ENABLE, &[project, job, &item.to_string()], ask).await
+    }
+
+    /// Says from where a held item goes on. One that is not held stays as it is.
+    ///
+    /// # Errors
+    /// `no-such-item`, `invalid`, `registry-away`.
+    pub async fn resume_item(&self, item: u32, ask: &ResumeItem) -> Answered<Operation> {
+        let [project, job] = self.names;
+        self.ask(paths::ITEM_RESUME, &[project, job, &item.to_string()], ask).await
     }
 
     async fn ask(&self, path: &str, names: &[&str], ask: &impl Serialize) -> Answered<Operation> {

@@ -5,13 +5,13 @@ use super::shapes::{line, server, triggered, view};
 use super::{Act, Fleet, Line};
 use crate::output::Failure;
 use async_trait::async_trait;
-use clockwright_api::Etag;
 use clockwright_api::client::{Answered, Client, Job};
 use clockwright_api::jobs::{JobChange, JobsAsk};
 use clockwright_api::live::DumpAsk;
-use clockwright_api::operations::{Drain, Operate, OperateHost, Operation, Removal, Shutdown};
+use clockwright_api::operations::{Drain, Operate, OperateHost, Operation, Removal, ResumeItem, Shutdown};
 use clockwright_api::text::Reason;
-use clockwright_fleet::admin::{Done, Triggered};
+use clockwright_api::{At, Etag};
+use clockwright_fleet::admin::{self, Done, Triggered};
 use clockwright_fleet::view::{JobView, ServerBrief};
 use clockwright_model::JobName;
 use clockwright_settings::canonical;
@@ -165,7 +165,14 @@ impl Fleet for Remote {
             Act::Enable { host } => operate.enable(&on(host)).await,
             Act::DisableItem(item) => operate.disable_item(*item, &ask).await,
             Act::EnableItem(item) => operate.enable_item(*item, &ask).await,
-            Act::ResumeItem { .. } => return Err(only_direct("from where a held item goes on")),
+            Act::ResumeItem { item, from } => {
+                let from = match from {
+                    admin::From::Now => "now".to_owned(),
+                    admin::From::Last => "last".to_owned(),
+                    admin::From::Instant(at) => String::from(At(*at)),
+                };
+                operate.resume_item(*item, &ResumeItem { from, reason: None, dry_run: false }).await
+            }
             Act::Set(values) => return self.set(name, values).await,
             Act::Shutdown { target } => {
                 operate.shutdown(&Shutdown { target: target.clone(), ..Shutdown::default() }).await

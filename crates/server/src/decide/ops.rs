@@ -8,6 +8,7 @@
 //! | drain · resume of a host | the host is not known | drain | – · drain of the host |
 //! | offline · online | – | disable of origin offline · – | – · the same |
 //! | item disabled · enabled | there is no such item | disable of the item · – | – · the same |
+//! | item resumed | there is no such item | – | – |
 //! | trigger | anything runs; a person paused it; it is offline; nobody is there | – | drains, once it is carried out |
 //! | shut down | there is no such target | – | – |
 //! | rebalance | its sharding is static; nobody is there | – | – |
@@ -67,6 +68,13 @@ pub enum Act {
         /// Its number.
         item: Item,
     },
+    /// An item goes on that is held because its cursor is not to be believed.
+    ResumeItem {
+        /// Its number.
+        item: Item,
+        /// From where.
+        from: Start,
+    },
     /// Fires now.
     Trigger,
     /// Instances give the job up.
@@ -85,6 +93,18 @@ pub enum Act {
         /// Though files define it.
         take_over: bool,
     },
+}
+
+/// From where a held item goes on.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub enum Start {
+    /// From when it was asked for: what was due before is skipped.
+    Now,
+    /// After the last instant that is known: the misfire policy decides about what was due since.
+    Last,
+    /// After this instant, epoch milliseconds.
+    At(Millis),
 }
 
 /// What becomes of what runs when a job is removed.
@@ -113,6 +133,7 @@ impl Act {
             Act::Online => "online",
             Act::DisableItem { .. } => "item-disable",
             Act::EnableItem { .. } => "item-enable",
+            Act::ResumeItem { .. } => "item-resume",
             Act::Trigger => "trigger",
             Act::Shutdown { .. } => "shutdown",
             Act::Rebalance => "rebalance",
@@ -123,7 +144,7 @@ impl Act {
     /// A wish is carried out later when the registry is away; the rest is not.
     #[must_use]
     pub fn is_wish(&self) -> bool {
-        !matches!(self, Act::Trigger | Act::Shutdown { .. } | Act::Rebalance)
+        !matches!(self, Act::Trigger | Act::Shutdown { .. } | Act::Rebalance | Act::ResumeItem { .. })
     }
 
     /// Whether its end is usually not worth waiting for.
@@ -266,7 +287,9 @@ pub fn refuse(act: &Act, about: About<'_>) -> Result<(), Problem> {
 fn about_job(act: &Act, about: About<'_>) -> Result<(), Problem> {
     let Some(job) = about.job else { return Ok(()) };
     match act {
-        Act::DisableItem { item } | Act::EnableItem { item } if i64::from(*item) >= job.items => {
+        Act::DisableItem { item } | Act::EnableItem { item } | Act::ResumeItem { item, .. }
+            if i64::from(*item) >= job.items =>
+        {
             let last = job.items - 1;
             let detail = format!("`{}` has no item {item}; its items are 0 to {last}", job.name);
             Err(Problem::new(Code::NoSuchItem, detail).with("items", job.items))
@@ -412,7 +435,7 @@ pub fn wishes(act: &Act, job: i64, holds: &[Hold]) -> Wishes {
             let of = |kind| (Key::of_job(job, kind, Origin::Removal), Origin::Removal);
             Wishes { make: vec![of(Kind::Pause), of(Kind::Disable)], lift: Vec::new() }
         }
-        Act::Shutdown { .. } | Act::Rebalance => Wishes::default(),
+        Act::Shutdown { .. } | Act::Rebalance | Act::ResumeItem { .. } => Wishes::default(),
     }
 }
 
@@ -433,6 +456,8 @@ pub fn warning(act: &Act, java: usize) -> Option<String> {
         Act::Resume { .. } | Act::Enable { .. } | Act::Online => "and reshards at its next fire",
         Act::Offline | Act::Disable { .. } => "and finishes what it runs",
         Act::DisableItem { .. } | Act::EnableItem { .. } => "and sees that at its next fire",
+        // An item that an instance of Elastic-Job owns is not held.
+        Act::ResumeItem { .. } => return None,
         Act::Trigger => "and drops the trigger if it is busy",
         Act::Shutdown { .. } => "and gives the job up; its process goes on",
         Act::Rebalance => "and its leader, if it is Java, reshards at its next fire",

@@ -305,6 +305,7 @@ fn of_operations(routes: &mut Routes) {
         JOB_SHUTDOWN "Let instances give a job up; their processes go on" shutdown [NoSuchHost],
         ITEM_DISABLE "Leave an item out" disable_item [NoSuchItem],
         ITEM_ENABLE "Take an item in again" enable_item [NoSuchItem],
+        ITEM_RESUME "Say from where a held item goes on" resume_item [NoSuchItem],
         HOST_DISABLE "Disable a host in all jobs" disable_host [NoSuchHost],
         HOST_ENABLE "Enable a host in all jobs" enable_host [NoSuchHost],
         HOST_DRAIN "Drain a host: what runs there ends, nothing begins" drain_host [NoSuchHost],

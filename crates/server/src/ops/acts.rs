@@ -3,12 +3,14 @@
 use super::look::{Site, failed, is_on};
 use super::run::{Stopped, Work};
 use super::{Ended, Place};
-use crate::decide::ops::{Act, Running, Seen};
+use crate::decide::ops::{Act, Running, Seen, Start};
 use crate::fail::Point;
 use crate::store::OperationState;
 use crate::sync::Failed;
 use clockwright_api::operations::{Outcome, Plans};
-use clockwright_model::Millis;
+use clockwright_api::{Code, Problem};
+use clockwright_fleet::admin::{self, AdminError};
+use clockwright_model::{Item, Millis};
 use std::time::Duration;
 use tokio::time::{Instant, sleep};
 
@@ -33,6 +35,7 @@ pub(super) fn planned(act: &Act, places: &[Place], seen: &Seen) -> Vec<String> {
             .iter()
             .flat_map(|instance| of(format!("instances/{} := asked to fire", instance.id)))
             .collect(),
+        Act::ResumeItem { item, .. } => of(format!("sharding/{item}/cursor := goes on")).collect(),
         Act::Remove { .. } => of("all nodes := deleted".to_owned()).collect(),
         _ => Vec::new(),
     }
@@ -72,6 +75,32 @@ pub(super) async fn rebalance(work: &Work<'_>) -> Result<Ended, Stopped> {
     }
     let plan = Some(Plans { before, after });
     Ok(Ended::done(Outcome { changed: done.changed as u64, plan, ..work.outcome() }))
+}
+
+/// A held item goes on.
+pub(super) async fn resume_item(work: &Work<'_>, item: Item, from: Start) -> Result<Ended, Stopped> {
+    let Some(place) = work.place() else { return Ok(Ended::done(work.outcome())) };
+    let site = Site::to_write(work.app, work.project, None).await?;
+    let from = match from {
+        // When it was asked for, however often it is carried out.
+        Start::Now => admin::From::Instant(work.row.at),
+        Start::Last => admin::From::Last,
+        Start::At(at) => admin::From::Instant(at),
+    };
+    let changed =
+        match site.admin(&work.ask.who.name).resume_item(place.name.as_str(), item, from, None).await {
+            Ok(done) => done.changed as u64,
+            // It goes on already.
+            Err(AdminError::NotHeld { .. }) => 0,
+            Err(error @ AdminError::NothingKnown { .. }) => {
+                let problem = Problem::new(Code::Invalid, error.to_string());
+                let problem = problem.at("/from", "is to be `now` or an instant: no last one is known");
+                return Ok(Ended::failed(&problem, work.outcome()));
+            }
+            Err(error) => return Err(failed(error).into()),
+        };
+    work.pass(Point::OperationWritten)?;
+    Ok(Ended::done(Outcome { changed, ..work.outcome() }))
 }
 
 /// Waits until nothing of it has run for a moment, or the time is up, or somebody ends the waiting. It stays drained in any case.

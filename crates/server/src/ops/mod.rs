@@ -204,6 +204,7 @@ fn action(act: &Act, is_host: bool) -> &'static str {
         (Act::Online, _) => "job.online",
         (Act::DisableItem { .. }, _) => "job.item-disable",
         (Act::EnableItem { .. }, _) => "job.item-enable",
+        (Act::ResumeItem { .. }, _) => "job.item-resume",
         (Act::Trigger, _) => "job.trigger",
         (Act::Rebalance, _) => "job.rebalance",
         (Act::Remove { .. }, _) => "job.remove",

@@ -147,6 +147,7 @@ async fn once(work: &mut Work<'_>) -> Result<Ended, Stopped> {
         Act::Trigger => trigger::carry(work).await?,
         Act::Shutdown { target } => acts::shutdown(work, target.as_deref()).await?,
         Act::Rebalance => acts::rebalance(work).await?,
+        Act::ResumeItem { item, from } => acts::resume_item(work, *item, *from).await?,
         Act::Remove { mode, wait, .. } => remove::carry(work, *mode, *wait).await?,
         Act::Drain { host, wait } => {
             let held = hold::carry(work).await?;

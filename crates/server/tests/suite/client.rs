@@ -11,7 +11,7 @@ use clockwright_api::jobs::{JobChange, JobsAsk, Rollback, WholeJob};
 use clockwright_api::journal::JournalAsk;
 use clockwright_api::live::{DumpAsk, FleetAsk};
 use clockwright_api::operations::{
-    Action, Bulk, Drain, DrainHost, Operate, OperateHost, Removal, Select, Shutdown,
+    Action, Bulk, Drain, DrainHost, Operate, OperateHost, Removal, ResumeItem, Select, Shutdown,
 };
 use clockwright_api::page::Paging;
 use clockwright_api::people::{NewPerson, NewToken, Password, PersonChange, SignIn, UseLink};
@@ -331,6 +331,8 @@ async fn operations(stage: &Stage, client: &Client) {
     report.disable_item(0, &ask).await.unwrap();
     report.enable_item(0, &ask).await.unwrap();
     refused(report.enable_item(9, &ask).await, Code::NoSuchItem);
+    let resume = ResumeItem { from: "now".to_owned(), reason: None, dry_run: false };
+    assert_eq!(report.resume_item(0, &resume).await.unwrap().result.changed, 0, "it is not held");
     stage.pass(10_000);
     let host = billing.operate("10.0.0.1");
     refused(host.disable(&ask).await, Code::NoSuchHost);

@@ -16,6 +16,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 on_each_database! {
+    a_held_item_goes_on_from_where_somebody_says
     a_disable_is_followed_in_the_layout_of_2x
     a_disable_is_followed_in_the_layout_of_3x
     what_is_done_again_because_control_changed_is_counted_once_and_whole
@@ -515,4 +516,26 @@ async fn a_job_is_triggered_once_a_second_after_a_burst(stage: &Stage) {
     stage.pass(1_000);
     fleet.operate("trigger", json!({})).await.refused("no-live-instance");
     fleet.operate("trigger", json!({})).await.refused("rate-limited");
+}
+
+async fn a_held_item_goes_on_from_where_somebody_says(stage: &Stage) {
+    let fleet = Fleet::new(stage, Layout::V2).await;
+    // Nobody can read how far the item has come.
+    fleet.write(Key::Cursor(1), "spoilt").await;
+    let cursor = async || fleet.node(Key::Cursor(1)).await.unwrap();
+    let dry = fleet.operate("items/1/resume", json!({ "from": "now", "dryRun": true })).await.is(200);
+    assert_eq!((&dry["state"], &dry["result"]["changed"]), (&json!("dry-run"), &json!(1)), "{dry:#}");
+    assert_eq!(cursor().await, "spoilt");
+    fleet.operate("items/1/resume", json!({ "from": "last" })).await.refused("invalid");
+    let done =
+        fleet.done("items/1/resume", json!({ "from": "2027-01-15T07:00:00Z", "reason": "I looked" })).await;
+    assert_eq!(done["changed"], 1);
+    let said: Value = serde_json::from_str(&cursor().await).unwrap();
+    assert!(said.to_string().contains("1799996400000") && said.to_string().contains("root"), "{said:#}");
+    assert_eq!(fleet.done("items/0/resume", json!({ "from": "now" })).await["changed"], 0, "it is not held");
+    fleet.operate("items/3/resume", json!({ "from": "now" })).await.refused("no-such-item");
+    for wrong in ["2100-01-01T00:00:00Z", "soon"] {
+        fleet.operate("items/1/resume", json!({ "from": wrong })).await.refused("invalid");
+    }
+    assert_eq!(fleet.told("job.item-resume").await[..3], ["refused", "done", "begun"]);
 }

@@ -3,7 +3,7 @@
 use super::paging::{self, Paging};
 use super::{TheId, done, target};
 use crate::app::{App, Told};
-use crate::decide::ops::{Act, Mode};
+use crate::decide::ops::{Act, Mode, Start};
 use crate::http::answer::Found;
 use crate::http::grant::{Asking, Granted};
 use crate::http::parts::{Body, Named, Query, TheJob, Wait};
@@ -11,13 +11,13 @@ use crate::http::refusal::Answered;
 use crate::ops::{Asked, Operated, carry_out, hold_view, view};
 use crate::store::{JobRow, OperationRow};
 use clockwright_api::operations::{
-    Bulk, Drain, DrainHost, HoldView, Operate, OperateHost, Operation, Removal, Shutdown,
+    Bulk, Drain, DrainHost, HoldView, Operate, OperateHost, Operation, Removal, ResumeItem, Shutdown,
 };
 use clockwright_api::page::Page;
 use clockwright_api::permission::Kind;
 use clockwright_api::permission::kinds::{JobOperate, JobRead, JobRemove};
 use clockwright_api::text::Reason;
-use clockwright_api::{Code, List, Problem};
+use clockwright_api::{At, Code, List, Problem};
 use clockwright_model::{Item, Millis};
 use serde::Deserialize;
 use serde_json::json;
@@ -110,6 +110,31 @@ macro_rules! on_an_item {
 on_an_item! {
     disable_item => DisableItem;
     enable_item => EnableItem;
+}
+
+pub(in crate::http) async fn resume_item(
+    app: Arc<App>,
+    who: Granted<JobOperate>,
+    TheJob(job): TheJob,
+    Named(TheItem { i: item }): Named<TheItem>,
+    wait: Wait,
+    Body(ask): Body<ResumeItem>,
+) -> Answered<Operated> {
+    let invalid = |why: String| Problem::new(Code::Invalid, "nobody can go on from there").at("/from", why);
+    let from = match ask.from.as_str() {
+        "now" => Start::Now,
+        "last" => Start::Last,
+        text => {
+            let At(at) = At::try_from(text.to_owned())
+                .map_err(|why| invalid(format!("{why}; `now` and `last` are the other choices")))?;
+            if at > app.now() {
+                return Err(invalid("lies in the future".to_owned()).into());
+            }
+            Start::At(at)
+        }
+    };
+    let manner = Manner { reason: ask.reason, dry_run: ask.dry_run, wait };
+    operate(app, who, Some(job), Act::ResumeItem { item, from }, manner).await
 }
 
 pub(in crate::http) async fn remove(

@@ -193,7 +193,11 @@ fn rows() -> Vec<Row> {
 pub(crate) fn fill(path: &str, project: &str, other: &str) -> String {
     let path = path.replace("{project}", project);
     let path = if project == "billing" {
-        path.replace("{job}", "report").replace("{n}", "1").replace("{m}", "1").replace("{i}", "0")
+        path.replace("{job}", "report")
+            .replace("{n}", "1")
+            .replace("{m}", "1")
+            .replace("{i}", "0")
+            .replace("{at}", "1")
     } else {
         path
     };

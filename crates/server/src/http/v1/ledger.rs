@@ -52,13 +52,7 @@ pub(in crate::http) async fn show(
     let project = who.project()?;
     let now = app.now();
     let (from, to) = span(ask.from, ask.to, DAY, now)?;
-    let limit = match ask.limit.unwrap_or(1_000) {
-        limit @ 1..=10_000 => limit as usize,
-        limit => {
-            let problem = Problem::new(Code::Invalid, format!("`limit` is {limit}"));
-            return Err(problem.at("/limit", "is to be 1 to 10,000").into());
-        }
-    };
+    let limit = paging::up_to(ask.limit, 1_000, 10_000)? as usize;
     if let Some(item) = ask.item.filter(|item| i64::from(*item) >= job.items) {
         let detail = format!("`{}` has no item {item}: it has 0 to {}", job.name, job.items - 1);
         return Err(Problem::new(Code::NoSuchItem, detail).into());
@@ -161,13 +155,7 @@ pub(in crate::http) async fn fire(
     Query(ask): Query<FireAsk>,
 ) -> Answered<Found<FirePage>> {
     let project = who.project()?;
-    let limit = match ask.limit.unwrap_or(ITEMS) {
-        limit @ 1..=MOST_ITEMS => limit as usize,
-        limit => {
-            let problem = Problem::new(Code::Invalid, format!("`limit` is {limit}"));
-            return Err(problem.at("/limit", format!("is to be 1 to {MOST_ITEMS}")).into());
-        }
-    };
+    let limit = paging::up_to(ask.limit, ITEMS, MOST_ITEMS)? as usize;
     let history = store_of(&app, &project.store).await?;
     let wanted = Wanted { item: None, from: at, to: at.saturating_add(1), limit: MOST_ROWS, now: app.now() };
     let part = read(&app, project, &job, &history, &wanted).await?;

@@ -8,13 +8,17 @@ pub(super) use clockwright_api::page::Paging;
 
 /// How many rows the page has.
 pub(super) fn limit(asked: Option<u32>) -> Answered<u32> {
-    match asked.unwrap_or(USUAL) {
-        limit @ 1..=LONGEST => Ok(limit),
-        limit => {
-            let problem = Problem::new(Code::Invalid, format!("`limit` is {limit}"));
-            Err(problem.at("/limit", format!("is to be 1 to {LONGEST}")).into())
-        }
+    up_to(asked, USUAL, LONGEST)
+}
+
+/// How many a list has that is not like the others: `usual` ones unless it is said, and at most so many.
+pub(super) fn up_to(asked: Option<u32>, usual: u32, most: u32) -> Answered<u32> {
+    let limit = asked.unwrap_or(usual);
+    if (1..=most).contains(&limit) {
+        return Ok(limit);
     }
+    let problem = Problem::new(Code::Invalid, format!("`limit` is {limit}"));
+    Err(problem.at("/limit", format!("is to be 1 to {most}")).into())
 }
 
 /// The number behind which the page begins; `what` it should be is named when it is none.

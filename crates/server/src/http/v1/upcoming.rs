@@ -5,6 +5,7 @@
 //! of them when a job or a hold has changed.
 
 use super::find::is_stopped;
+use super::paging;
 use crate::app::App;
 use crate::http::answer::Found;
 use crate::http::grant::Asking;
@@ -160,13 +161,7 @@ pub(in crate::http) async fn list(
     who: Asking<JobRead>,
     Query(ask): Query<ComingJobsAsk>,
 ) -> Answered<Found<ComingJobs>> {
-    let limit = match ask.limit.unwrap_or(LISTED) {
-        limit @ 1..=MOST_LISTED => limit as usize,
-        limit => {
-            let problem = Problem::new(Code::Invalid, format!("`limit` is {limit}"));
-            return Err(problem.at("/limit", format!("is to be 1 to {MOST_LISTED}")).into());
-        }
-    };
+    let limit = paging::up_to(ask.limit, LISTED, MOST_LISTED)? as usize;
     let from = ask.from.map_or_else(|| app.now(), |at| at.0);
     let to = ask.to.map_or_else(|| from.saturating_add(DAY as Millis * MINUTE), |at| at.0);
     if from >= to {

@@ -169,9 +169,17 @@ fn sources() -> Vec<PathBuf> {
         for entry in std::fs::read_dir(folder).unwrap() {
             let path = entry.unwrap().path();
             let name = path.file_name().unwrap().to_string_lossy().into_owned();
-            let of_tests =
-                ["tests", "testkit", "examples", "benches", "migrations", "invariants", "faults.rs"];
-            if of_tests.contains(&name.as_str()) || name == "tests.rs" || name.ends_with("_tests.rs") {
+            let unsaid = [
+                "tests",
+                "testkit",
+                "examples",
+                "benches",
+                "migrations",
+                "invariants",
+                "faults.rs",
+                "build.rs",
+            ];
+            if unsaid.contains(&name.as_str()) || name == "tests.rs" || name.ends_with("_tests.rs") {
                 continue;
             }
             if path.is_dir() {

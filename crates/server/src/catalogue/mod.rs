@@ -290,6 +290,12 @@ impl Catalogue {
         found.collect()
     }
 
+    /// The text that a job is searched by.
+    #[must_use]
+    pub fn text(&self, job: i64) -> Option<Arc<str>> {
+        self.read().texts.of(job).cloned()
+    }
+
     /// The jobs whose texts may contain a word; `None` when all are to be looked at.
     #[must_use]
     pub fn may_contain(&self, word: &str) -> Option<HashSet<i64>> {

@@ -169,6 +169,12 @@ impl<K: Kind> Asking<K> {
         permit::permit(&self.ask.principal, K::PERMISSION, place(project)) == Answer::Allowed
     }
 
+    /// The projects on which they may.
+    #[must_use]
+    pub fn projects(&self, app: &App) -> Vec<Arc<ProjectRow>> {
+        app.catalogue.projects().into_iter().filter(|project| self.may(project.id)).collect()
+    }
+
     /// They may on this project, or it is refused. 0 for what belongs to none.
     ///
     /// # Errors

@@ -33,17 +33,13 @@ const MOST_ATTENTION: usize = 50;
 /// How many jobs of each kind of trouble are shown.
 const ATTENTION: usize = 20;
 
-fn seen(app: &App, who: &Asking<JobRead>) -> Vec<Arc<ProjectRow>> {
-    app.catalogue.projects().into_iter().filter(|project| who.may(project.id)).collect()
-}
-
 pub(in crate::http) async fn search(
     app: Arc<App>,
     who: Asking<JobRead>,
     Query(ask): Query<SearchAsk>,
 ) -> Answered<Found<List<Hit>>> {
     let search = lists::search(Some(&ask.q))?;
-    let projects = seen(&app, &who);
+    let projects = who.projects(&app);
     let text = ask.q.to_lowercase();
     let mut hits: Vec<Hit> = projects
         .iter()
@@ -91,7 +87,7 @@ pub(in crate::http) async fn overview(
     let now = app.now();
     let (from, to) = history::span(ask.from, ask.to, history::DAY, now)?;
     let from = Width::Hour.start_of(from);
-    let projects = seen(&app, &who);
+    let projects = who.projects(&app);
     let mut look = Look::new(&app, (from, to.min(now)), now);
     projects.iter().for_each(|project| look.add(project));
     look.overview.projects = projects.len() as u64;

@@ -19,13 +19,15 @@ use clockwright_api::{At, Code, Problem};
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-fn seen(app: &App, who: &Asking<JobRead>) -> Vec<Arc<ProjectRow>> {
-    app.catalogue.projects().into_iter().filter(|project| who.may(project.id)).collect()
-}
-
-/// Up to when all changes in all of these are seen; `None` while one was never seen.
-fn oldest(ages: impl Iterator<Item = Option<i64>>) -> Option<At> {
-    ages.map(|at| at.map(At)).min().flatten()
+/// Looks at the pictures of all projects that one may see. Up to when all changes in all of these are seen; `None` while one was never seen.
+fn look(app: &App, who: &Asking<JobRead>, mut at: impl FnMut(&ProjectRow, &Picture)) -> Option<At> {
+    let ages = who.projects(app).into_iter().map(|project| {
+        let mirror = app.mirrors.of(project.id);
+        let picture = mirror.read();
+        at(&project, &picture);
+        picture.as_of.map(At)
+    });
+    ages.min().flatten()
 }
 
 /// The processes of a project, by id.
@@ -79,17 +81,14 @@ pub(in crate::http) async fn list(
     Query(ask): Query<FleetAsk>,
 ) -> Answered<Found<FleetInstances>> {
     let letters = ask.q.as_deref().unwrap_or_default().to_lowercase();
-    let (mut rows, mut ages) = (Vec::new(), Vec::new());
-    for project in seen(&app, &who) {
-        let mirror = app.mirrors.of(project.id);
-        let picture = mirror.read();
-        ages.push(picture.as_of);
-        let found = instances(&project, &picture).into_values();
+    let mut rows = Vec::new();
+    let as_of = look(&app, &who, |project, picture| {
+        let found = instances(project, picture).into_values();
         rows.extend(found.filter(|row| row.id.to_lowercase().contains(&letters)));
-    }
+    });
     let count = rows.len() as u64;
     let (items, next) = page(rows, &ask, |row| format!("{} {}", row.id, row.project))?;
-    Ok(Found::new(FleetInstances { items, next, count, as_of: oldest(ages.into_iter()) }))
+    Ok(Found::new(FleetInstances { items, next, count, as_of }))
 }
 
 pub(in crate::http) async fn show(
@@ -98,18 +97,12 @@ pub(in crate::http) async fn show(
     Named(named): Named<TheId>,
 ) -> Answered<Found<FleetPage>> {
     let id = named.id();
-    let (mut of, mut jobs, mut ages, mut known) = (Vec::new(), Vec::new(), Vec::new(), Vec::new());
-    for project in seen(&app, &who) {
-        let mirror = app.mirrors.of(project.id);
-        let picture = mirror.read();
-        ages.push(picture.as_of);
-        let mut all = instances(&project, &picture);
-        let Some(line) = all.remove(id) else {
-            known.extend(all.into_keys());
-            continue;
-        };
+    let (mut of, mut jobs, mut known) = (Vec::new(), Vec::new(), Vec::new());
+    let as_of = look(&app, &who, |project, picture| {
+        let mut all = instances(project, picture);
+        let Some(line) = all.remove(id) else { return known.extend(all.into_keys()) };
         of.push(line);
-        let Some(number) = picture.names.find(id) else { continue };
+        let Some(number) = picture.names.find(id) else { return };
         for (name, row) in picture.all().filter(|(_, row)| row.members().any(|one| one.id == number)) {
             let items = row.all_items().filter(|(_, item)| item.owner == number);
             let runs = |item| row.is_running(item, &picture.names, &picture.leases) && item.runner == number;
@@ -121,13 +114,13 @@ pub(in crate::http) async fn show(
                 running: row.all_items().filter(|(_, item)| runs(*item)).map(|(item, _)| item).collect(),
             });
         }
-    }
+    });
     if of.is_empty() {
         let problem =
             Problem::new(Code::NotFound, format!("there is no instance `{id}` now, or you may not see it"));
         return Err(problem.near(id, known.iter().map(String::as_str)).into());
     }
-    Ok(Found::new(FleetPage { instances: of, jobs, as_of: oldest(ages.into_iter()) }))
+    Ok(Found::new(FleetPage { instances: of, jobs, as_of }))
 }
 
 pub(in crate::http) async fn all_hosts(
@@ -136,16 +129,13 @@ pub(in crate::http) async fn all_hosts(
     Query(ask): Query<FleetAsk>,
 ) -> Answered<Found<FleetHosts>> {
     let letters = ask.q.as_deref().unwrap_or_default().to_lowercase();
-    let (mut rows, mut ages) = (Vec::new(), Vec::new());
-    for project in seen(&app, &who) {
-        let mirror = app.mirrors.of(project.id);
-        let picture = mirror.read();
-        ages.push(picture.as_of);
-        let found =
-            hosts::lines(&picture).into_iter().filter(|host| host.ip.to_lowercase().contains(&letters));
+    let mut rows = Vec::new();
+    let as_of = look(&app, &who, |project, picture| {
+        let found = hosts::lines(picture).into_iter();
+        let found = found.filter(|host| host.ip.to_lowercase().contains(&letters));
         rows.extend(found.map(|host| FleetHost { project: project.name.clone(), host }));
-    }
+    });
     let count = rows.len() as u64;
     let (items, next) = page(rows, &ask, |row| format!("{} {}", row.host.ip, row.project))?;
-    Ok(Found::new(FleetHosts { items, next, count, as_of: oldest(ages.into_iter()) }))
+    Ok(Found::new(FleetHosts { items, next, count, as_of }))
 }

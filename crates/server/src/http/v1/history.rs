@@ -4,7 +4,7 @@
 use super::{lists, paging};
 use crate::app::App;
 use crate::decide::permit::{self, Answer, Place, Principal};
-use crate::decide::query::{RunQuery, RunSubject, text_of};
+use crate::decide::query::{RunQuery, RunSubject};
 use crate::histories::{History, NoHistory};
 use crate::http::answer::Found;
 use crate::http::grant::{Asking, Granted};
@@ -242,7 +242,7 @@ impl Looking<'_> {
         let app = self.reader.app;
         let project = self.reader.project(self.store, row);
         let job = project.and_then(|project| app.catalogue.job(project.id, &row.job));
-        let text = job.as_ref().map(|job| text_of(job)).unwrap_or_default();
+        let text = job.as_ref().and_then(|job| app.catalogue.text(job.id)).unwrap_or_default();
         search.holds(&RunSubject {
             row,
             project: project.map_or("", |project| &project.name),
@@ -451,8 +451,7 @@ async fn found_attempts(
     filter: &ExecutionFilter,
     ask: &AttemptsAsk,
 ) -> Answered<Attempts> {
-    let cursor = ask.after.as_deref().map(str::parse::<Cursor>).transpose();
-    let cursor = cursor.map_err(|error| Problem::new(Code::BadCursor, error.to_string()))?;
+    let cursor = paging::cursor(ask.after.as_deref())?;
     let limit = paging::limit(ask.limit)?;
     let history = store_of(app, &project.store).await?;
     let (mut rows, mut part) = (Vec::new(), Part { limit, cursor });

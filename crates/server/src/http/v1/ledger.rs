@@ -19,9 +19,7 @@ use clockwright_api::jobs::Sentence;
 use clockwright_api::permission::kinds::HistoryRead;
 use clockwright_api::{At, Code, Problem};
 use clockwright_events::answers::JobRecord;
-use clockwright_events::{
-    ChangeFilter, ChangeRow, Cursor, ExecutionFilter, ExecutionRow, Page, RunRow, StoreError,
-};
+use clockwright_events::{ChangeFilter, ChangeRow, ExecutionFilter, ExecutionRow, Page, RunRow, StoreError};
 use clockwright_fleet::view::{self, ViewError};
 use clockwright_model::{Item, JobName, Language, Millis, OutcomeKind, RunId};
 use clockwright_planner::ledger;
@@ -52,7 +50,7 @@ pub(in crate::http) async fn show(
     let project = who.project()?;
     let now = app.now();
     let (from, to) = span(ask.from, ask.to, DAY, now)?;
-    let limit = paging::up_to(ask.limit, 1_000, 10_000)? as usize;
+    let limit = paging::up_to("limit", ask.limit, 1_000, 10_000)? as usize;
     if let Some(item) = ask.item.filter(|item| i64::from(*item) >= job.items) {
         let detail = format!("`{}` has no item {item}: it has 0 to {}", job.name, job.items - 1);
         return Err(Problem::new(Code::NoSuchItem, detail).into());
@@ -155,7 +153,7 @@ pub(in crate::http) async fn fire(
     Query(ask): Query<FireAsk>,
 ) -> Answered<Found<FirePage>> {
     let project = who.project()?;
-    let limit = paging::up_to(ask.limit, ITEMS, MOST_ITEMS)? as usize;
+    let limit = paging::up_to("limit", ask.limit, ITEMS, MOST_ITEMS)? as usize;
     let history = store_of(&app, &project.store).await?;
     let wanted = Wanted { item: None, from: at, to: at.saturating_add(1), limit: MOST_ROWS, now: app.now() };
     let part = read(&app, project, &job, &history, &wanted).await?;
@@ -368,8 +366,7 @@ pub(in crate::http) async fn changes(
     Query(ask): Query<ChangesAsk>,
 ) -> Answered<Found<HistoryChanges>> {
     let project = who.project()?;
-    let cursor = ask.after.as_deref().map(str::parse::<Cursor>).transpose();
-    let cursor = cursor.map_err(|error| Problem::new(Code::BadCursor, error.to_string()))?;
+    let cursor = paging::cursor(ask.after.as_deref())?;
     let filter = ChangeFilter {
         namespaces: vec![project.namespace.clone()],
         job: Some(job.name.clone()),

@@ -398,9 +398,7 @@ pub(in crate::http) async fn all(
     Query(ask): Query<JobsAsk>,
     as_lines: AsLines,
 ) -> Answered<Listed> {
-    let projects: Vec<_> =
-        app.catalogue.projects().into_iter().filter(|project| who.may(project.id)).collect();
-    list(&app, &projects, &ask, as_lines).await
+    list(&app, &who.projects(&app), &ask, as_lines).await
 }
 
 async fn list(

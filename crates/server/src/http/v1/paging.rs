@@ -3,22 +3,29 @@
 use crate::http::refusal::Answered;
 use clockwright_api::page::{LONGEST, USUAL};
 use clockwright_api::{Code, Problem};
+use clockwright_events::{BadCursor, Cursor};
 
 pub(super) use clockwright_api::page::Paging;
 
 /// How many rows the page has.
 pub(super) fn limit(asked: Option<u32>) -> Answered<u32> {
-    up_to(asked, USUAL, LONGEST)
+    up_to("limit", asked, USUAL, LONGEST)
 }
 
-/// How many a list has that is not like the others: `usual` ones unless it is said, and at most so many.
-pub(super) fn up_to(asked: Option<u32>, usual: u32, most: u32) -> Answered<u32> {
-    let limit = asked.unwrap_or(usual);
-    if (1..=most).contains(&limit) {
-        return Ok(limit);
+/// How many a list has that is not like the others: `usual` ones unless the parameter `name` says it, and at most so many.
+pub(super) fn up_to(name: &str, asked: Option<u32>, usual: u32, most: u32) -> Answered<u32> {
+    let count = asked.unwrap_or(usual);
+    if (1..=most).contains(&count) {
+        return Ok(count);
     }
-    let problem = Problem::new(Code::Invalid, format!("`limit` is {limit}"));
-    Err(problem.at("/limit", format!("is to be 1 to {most}")).into())
+    let problem = Problem::new(Code::Invalid, format!("`{name}` is {count}"));
+    Err(problem.at(format!("/{name}"), format!("is to be 1 to {most}")).into())
+}
+
+/// Behind which row of an event store the page begins.
+pub(super) fn cursor(after: Option<&str>) -> Answered<Option<Cursor>> {
+    let wrong = |error: BadCursor| Problem::new(Code::BadCursor, error.to_string());
+    Ok(after.map(|text| text.parse().map_err(wrong)).transpose()?)
 }
 
 /// The number behind which the page begins; `what` it should be is named when it is none.

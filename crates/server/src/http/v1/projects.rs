@@ -55,8 +55,8 @@ fn layout_text(layout: Option<Layout>) -> String {
 }
 
 pub(in crate::http) async fn list(app: Arc<App>, who: Asking<ProjectRead>) -> Answered<Found<List<Project>>> {
-    let rows = app.catalogue.projects().into_iter().filter(|row| who.may(row.id));
-    Ok(Found::new(rows.map(|row| view(&app, who.asker(), &row)).collect()))
+    let rows = who.projects(&app);
+    Ok(Found::new(rows.iter().map(|row| view(&app, who.asker(), row)).collect()))
 }
 
 pub(in crate::http) async fn show(app: Arc<App>, who: Granted<ProjectRead>) -> Answered<Found<Project>> {

@@ -1,6 +1,6 @@
 //! Schedules by themselves: when one fires, and what one would be that somebody is writing.
 
-use super::rows;
+use super::{paging, rows};
 use crate::app::App;
 use crate::http::answer::Found;
 use crate::http::grant::Granted;
@@ -24,16 +24,6 @@ const INSTANTS: u32 = 1_000;
 /// How many changes of the clock are told.
 const CHANGES: usize = 2;
 
-fn count(n: Option<u32>) -> Answered<usize> {
-    match n.unwrap_or(USUAL) {
-        count @ 1..=INSTANTS => Ok(count as usize),
-        count => {
-            let problem = Problem::new(Code::Invalid, format!("`n` is {count}"));
-            Err(problem.at("/n", format!("is to be 1 to {INSTANTS}")).into())
-        }
-    }
-}
-
 fn fires(schedule: &Schedule, after: Millis, count: usize) -> Vec<At> {
     let fires = std::iter::successors(schedule.next_after(after), |at| schedule.next_after(*at));
     fires.take(count).map(At).collect()
@@ -44,7 +34,7 @@ pub(in crate::http) async fn next(
     _: Granted<Own>,
     Query(ask): Query<NextAsk>,
 ) -> Answered<Found<NextFires>> {
-    let count = count(ask.n)?;
+    let count = paging::up_to("n", ask.n, USUAL, INSTANTS)? as usize;
     let schedule = Schedule::parse(&ask.cron, ask.zone.as_deref()).map_err(|error| {
         Problem::new(Code::Invalid, "the schedule cannot be used").at("/cron", error.to_string())
     })?;
@@ -58,7 +48,7 @@ pub(in crate::http) async fn preview(
     _: Granted<Own>,
     Body(ask): Body<PreviewSchedule>,
 ) -> Answered<Found<SchedulePreview>> {
-    let count = count(ask.n)?;
+    let count = paging::up_to("n", ask.n, USUAL, INSTANTS)? as usize;
     let zone = ask.zone.as_deref().filter(|zone| !zone.is_empty());
     let from = ask.from.map_or_else(|| app.now(), |at| at.0);
     let schedule = match Schedule::parse(&ask.cron, zone) {

@@ -111,8 +111,8 @@ fn coming(app: &App, project: i64) -> impl Iterator<Item = (Arc<JobRow>, Schedul
 }
 
 fn seen(app: &App, who: &Asking<JobRead>, project: Option<&str>) -> Answered<Vec<Arc<ProjectRow>>> {
-    let all = app.catalogue.projects().into_iter().filter(|row| who.may(row.id));
-    let found: Vec<_> = all.filter(|row| project.is_none_or(|name| row.name == name)).collect();
+    let mut found = who.projects(app);
+    found.retain(|row| project.is_none_or(|name| row.name == name));
     match project {
         Some(name) if found.is_empty() => {
             let detail = format!("there is no project `{name}`, or you may not see it");
@@ -120,6 +120,12 @@ fn seen(app: &App, who: &Asking<JobRead>, project: Option<&str>) -> Answered<Vec
         }
         _ => Ok(found),
     }
+}
+
+/// Counts aside: a day of many jobs is much to count, and others are to be answered meanwhile.
+async fn aside<T: Send + 'static>(count: impl FnOnce() -> T + Send + 'static) -> Answered<T> {
+    let counted = tokio::task::spawn_blocking(count).await;
+    Ok(counted.map_err(|error| Problem::new(Code::Internal, error.to_string()))?)
 }
 
 pub(in crate::http) async fn counts(
@@ -137,13 +143,12 @@ pub(in crate::http) async fn counts(
     };
     let projects = seen(&app, &who, ask.project.as_deref())?;
     let first = app.now().div_euclid(MINUTE);
-    // A day of many jobs is much to count, and others are to be answered meanwhile.
-    let counted = tokio::task::spawn_blocking(move || {
+    let minutes = aside(move || {
         let mut minutes = vec![Due::default(); DAY];
         projects.iter().for_each(|project| app.upcoming.add_to(&mut minutes, &app, project.id, first));
         minutes
     });
-    let minutes = counted.await.map_err(|error| Problem::new(Code::Internal, error.to_string()))?;
+    let minutes = minutes.await?;
     let spans = minutes.chunks(width);
     let sum = |of: fn(&Due) -> u64| {
         spans.clone().map(|span| span.iter().fold(0_u64, |sum, due| sum.saturating_add(of(due)))).collect()
@@ -161,16 +166,27 @@ pub(in crate::http) async fn list(
     who: Asking<JobRead>,
     Query(ask): Query<ComingJobsAsk>,
 ) -> Answered<Found<ComingJobs>> {
-    let limit = paging::up_to(ask.limit, LISTED, MOST_LISTED)? as usize;
+    let limit = paging::up_to("limit", ask.limit, LISTED, MOST_LISTED)? as usize;
     let from = ask.from.map_or_else(|| app.now(), |at| at.0);
     let to = ask.to.map_or_else(|| from.saturating_add(DAY as Millis * MINUTE), |at| at.0);
     if from >= to {
         let problem = Problem::new(Code::Invalid, "the span is empty");
         return Err(problem.at("/from", "is to be before `to`").into());
     }
+    let projects = seen(&app, &who, ask.project.as_deref())?;
+    Ok(Found::new(aside(move || listed(&app, projects, (from, to), limit)).await?))
+}
+
+/// Which jobs fire in a span, those that do so first.
+fn listed(
+    app: &App,
+    projects: Vec<Arc<ProjectRow>>,
+    (from, to): (Millis, Millis),
+    limit: usize,
+) -> ComingJobs {
     let mut found = Vec::new();
-    for project in seen(&app, &who, ask.project.as_deref())? {
-        for (job, schedule) in coming(&app, project.id) {
+    for project in projects {
+        for (job, schedule) in coming(app, project.id) {
             let next = schedule.next_after(from.saturating_sub(1)).filter(|at| *at < to);
             found.extend(next.map(|at| (at, Arc::clone(&project), job, schedule)));
         }
@@ -187,7 +203,7 @@ pub(in crate::http) async fn list(
         fires: schedule.count(from.saturating_sub(1), to.saturating_sub(1), u64::MAX),
         items: job.items.unsigned_abs(),
     });
-    Ok(Found::new(ComingJobs { items: items.collect(), count }))
+    ComingJobs { items: items.collect(), count }
 }
 
 #[cfg(test)]

@@ -1,4 +1,5 @@
 /** The states that every page has: not there yet, nothing there, refused. */
+import type { UseInfiniteQueryResult, UseQueryResult } from '@tanstack/react-query';
 import type { ReactNode } from 'react';
 import { asProblem, type Problem } from '../api/problem';
 import { CODES } from '../made/codes';
@@ -44,7 +45,7 @@ export function ErrorBox({ error, onRetry }: { error: unknown; onRetry?: () => v
 }
 
 /** What is not there yet: the outline of it, still, once it has taken a moment; and a word when it takes long. */
-export function Pending({ what, rows = 6 }: { what: MessageId; rows?: number }) {
+export function Pending({ what, rows = 6 }: { what: MessageId; rows?: number | undefined }) {
   const say = useSay();
   return (
     <div aria-busy="true">
@@ -62,6 +63,29 @@ export function Pending({ what, rows = 6 }: { what: MessageId; rows?: number }) 
     </div>
   );
 }
+
+/** Stands in the place of what was never seen: why it cannot be shown, or its outline. */
+export function Unseen({ query, what, rows }: { query: Query; what: MessageId; rows?: number | undefined }) {
+  if (query.isError) return <ErrorBox error={query.error} onRetry={() => void query.refetch()} />;
+  return <Pending what={what} rows={rows} />;
+}
+
+type Query = Pick<UseQueryResult, 'isError' | 'error' | 'refetch'>;
+
+/** Asks for the next page of a list, while there is one. */
+export function More({ list }: { list: Pages }) {
+  const say = useSay();
+  if (!list.hasNextPage) return null;
+  return (
+    <div className={s.next}>
+      <Button small onPress={() => void list.fetchNextPage()} busy={list.isFetchingNextPage}>
+        {say('more')}
+      </Button>
+    </div>
+  );
+}
+
+type Pages = Pick<UseInfiniteQueryResult, 'hasNextPage' | 'fetchNextPage' | 'isFetchingNextPage'>;
 
 /** Nothing is there: what would be, and how it comes to be. */
 export function Empty({ title, children }: { title: ReactNode; children?: ReactNode }) {

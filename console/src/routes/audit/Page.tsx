@@ -7,7 +7,7 @@ import { journal, type JournalRecord, projects, session } from '../../api/querie
 import { Button } from '../../parts/Button';
 import { Icon } from '../../parts/Glyph';
 import p from '../../parts/Page.module.css';
-import { Empty, ErrorBox, Pending } from '../../parts/States';
+import { Empty, More, Unseen } from '../../parts/States';
 import t from '../../parts/Table.module.css';
 import { Instant, None } from '../../parts/Times';
 import type { MessageId } from '../../words/ids';
@@ -50,8 +50,7 @@ function Records({ project }: { project: string | undefined }) {
   const say = useSay();
   const list = useInfiniteQuery(journal(project, {}));
   const [open, setOpen] = useState<number>();
-  if (list.isError && !list.data) return <ErrorBox error={list.error} onRetry={() => void list.refetch()} />;
-  if (!list.data) return <Pending what="place.audit" rows={12} />;
+  if (!list.data) return <Unseen query={list} what="place.audit" rows={12} />;
   const records = list.data.pages.flatMap((page) => page.items);
   if (records.length === 0) return <Empty title={say('audit.none')} />;
   return (
@@ -84,13 +83,7 @@ function Records({ project }: { project: string | undefined }) {
           </tbody>
         </table>
       </div>
-      {list.hasNextPage && (
-        <div className={p.more}>
-          <Button small onPress={() => void list.fetchNextPage()} busy={list.isFetchingNextPage}>
-            {say('more')}
-          </Button>
-        </div>
-      )}
+      <More list={list} />
     </>
   );
 }

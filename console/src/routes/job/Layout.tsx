@@ -6,7 +6,7 @@ import { asProblem } from '../../api/problem';
 import { usePrefs } from '../../look/prefs';
 import { Boundary } from '../../parts/Boundary';
 import { Glyph, signOf } from '../../parts/Glyph';
-import { Empty, ErrorBox, Pending } from '../../parts/States';
+import { Empty, Unseen } from '../../parts/States';
 import { Ago, hasSeconds, Instant, Until } from '../../parts/Times';
 import { Say, useSay } from '../../words/say';
 import s from './Job.module.css';
@@ -21,11 +21,10 @@ export function JobLayout() {
   const name = useJobName();
   const found = useQuery(job(name));
   const say = useSay();
-  if (found.isError && !found.data) {
-    if (asProblem(found.error).code === 'not-found') return <Gone name={name} />;
-    return <ErrorBox error={found.error} onRetry={() => void found.refetch()} />;
+  if (!found.data) {
+    if (found.isError && asProblem(found.error).code === 'not-found') return <Gone name={name} />;
+    return <Unseen query={found} what="job.one" />;
   }
-  if (!found.data) return <Pending what="job.one" />;
   return (
     <>
       <Head name={name} />

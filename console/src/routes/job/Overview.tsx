@@ -4,7 +4,7 @@ import { job, live, type Run, runs } from '../../api/queries';
 import { usePrefs } from '../../look/prefs';
 import { Glyph, OUTCOMES } from '../../parts/Glyph';
 import { Panel } from '../../parts/Panel';
-import { Empty, ErrorBox, Pending } from '../../parts/States';
+import { Empty, Unseen } from '../../parts/States';
 import t from '../../parts/Table.module.css';
 import { Ago, hasSeconds, Instant, None, Until } from '../../parts/Times';
 import type { MessageId } from '../../words/ids';
@@ -40,8 +40,7 @@ function Now() {
   const { data } = useQuery(job(name));
   const now = useQuery(live(name));
   const next = useNext(data);
-  if (now.isError && !now.data) return <ErrorBox error={now.error} onRetry={() => void now.refetch()} />;
-  if (!now.data) return <Pending what="job.one" rows={1} />;
+  if (!now.data) return <Unseen query={now} what="job.one" rows={1} />;
   const { items, instances, paused, status, reason: why } = now.data;
   const running = items.filter((item) => item.running).length;
   const fires = data?.state === 'online' ? next.data?.fires[0] : undefined;
@@ -93,10 +92,8 @@ function Outcomes() {
   const found = useQuery(runs(name, NEWEST));
   return (
     <Panel title={say('job.outcomes')} side={say('job.outcomesSay', { count: NEWEST })}>
-      {found.isError && !found.data ? (
-        <ErrorBox error={found.error} onRetry={() => void found.refetch()} />
-      ) : !found.data ? (
-        <Pending what="job.outcomes" />
+      {!found.data ? (
+        <Unseen query={found} what="job.outcomes" />
       ) : found.data.items.length === 0 ? (
         <Empty title={say('job.neverRan')}>
           <p className="mid">{say('job.neverRanSay')}</p>

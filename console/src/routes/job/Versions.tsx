@@ -5,7 +5,7 @@ import { useId } from 'react';
 import { differences, type Version, versions } from '../../api/queries';
 import { Button } from '../../parts/Button';
 import { Panel } from '../../parts/Panel';
-import { Empty, ErrorBox, Pending } from '../../parts/States';
+import { Empty, More, Unseen } from '../../parts/States';
 import t from '../../parts/Table.module.css';
 import { Ago, None } from '../../parts/Times';
 import type { MessageId } from '../../words/ids';
@@ -29,8 +29,7 @@ export function JobVersions() {
   const navigate = useNavigate({ from: '/jobs/$project/$job/versions' });
   const search = useSearch({ from: '/shell/jobs/$project/$job/versions' });
   const list = useInfiniteQuery(versions(name));
-  if (list.isError && !list.data) return <ErrorBox error={list.error} onRetry={() => void list.refetch()} />;
-  if (!list.data) return <Pending what="tab.versions" />;
+  if (!list.data) return <Unseen query={list} what="tab.versions" />;
   const all = list.data.pages.flatMap((page) => page.items);
   const newest = all[0]?.version ?? 1;
   const b = Number(search.b) || newest;
@@ -68,13 +67,7 @@ export function JobVersions() {
             </tbody>
           </table>
         </div>
-        {list.hasNextPage && (
-          <div className={s.more}>
-            <Button small onPress={() => void list.fetchNextPage()} busy={list.isFetchingNextPage}>
-              {say('more')}
-            </Button>
-          </div>
-        )}
+        <More list={list} />
       </Panel>
     </div>
   );
@@ -132,8 +125,7 @@ function Diff({ a, b }: { a: number; b: number }) {
   const name = useJobName();
   const found = useQuery({ ...differences(name, a, b), enabled: a !== b });
   if (a === b) return <Empty title={say('versions.same', { version: a })} />;
-  if (found.isError && !found.data) return <ErrorBox error={found.error} onRetry={() => void found.refetch()} />;
-  if (!found.data) return <Pending what="versions.diff" rows={2} />;
+  if (!found.data) return <Unseen query={found} what="versions.diff" rows={2} />;
   if (found.data.length === 0) return <Empty title={say('versions.noDifference', { a, b })} />;
   return (
     <table className={t.tbl}>

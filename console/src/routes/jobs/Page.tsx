@@ -3,7 +3,7 @@ import { useInfiniteQuery, useQuery } from '@tanstack/react-query';
 import { useNavigate, useSearch } from '@tanstack/react-router';
 import { jobCount, jobs } from '../../api/queries';
 import { usePrefs } from '../../look/prefs';
-import { Empty, ErrorBox, Pending } from '../../parts/States';
+import { Empty, Unseen } from '../../parts/States';
 import { count } from '../../words/format';
 import { useSay } from '../../words/say';
 import { Facets } from './Facets';
@@ -37,10 +37,8 @@ export function JobsPage() {
       <QueryBar q={q} onChange={(text) => search(text, true)} found={found} />
       <Facets q={q} onChange={(text) => search(text, false)} />
       <div className={s.panel}>
-        {list.isError && !list.data ? (
-          <ErrorBox error={list.error} onRetry={() => void list.refetch()} />
-        ) : !list.data ? (
-          <Pending what="place.jobs" rows={12} />
+        {!list.data ? (
+          <Unseen query={list} what="place.jobs" rows={12} />
         ) : found === 0 ? (
           <Nothing q={q} />
         ) : (

@@ -6,7 +6,7 @@ import { can } from '../../api/can';
 import { useHeard } from '../../api/stream/follow';
 import { usePrefs } from '../../look/prefs';
 import { Glyph, type Sign } from '../../parts/Glyph';
-import { Empty, ErrorBox, Pending } from '../../parts/States';
+import { Empty, Unseen } from '../../parts/States';
 import p from '../../parts/Page.module.css';
 import t from '../../parts/Table.module.css';
 import { None } from '../../parts/Times';
@@ -30,10 +30,8 @@ export function ProjectsPage() {
         <h1>{say('projects.title')}</h1>
       </div>
       <div className={p.panel}>
-        {list.isError && !list.data ? (
-          <ErrorBox error={list.error} onRetry={() => void list.refetch()} />
-        ) : !list.data ? (
-          <Pending what="place.projects" />
+        {!list.data ? (
+          <Unseen query={list} what="place.projects" />
         ) : list.data.length === 0 ? (
           <Empty title={say('projects.none')}>
             {can(me, 'project.create') ? (

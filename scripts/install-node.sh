@@ -1,6 +1,6 @@
 #!/bin/sh
 # Installs what the console is built with: Node.js 20.19 or later and its npm. Where the system has none or an older one, as Debian 12 has, it is the
-# release of scripts/node/requirements.txt, in a virtual environment beside them, which the Makefile puts into PATH.
+# release of scripts/node/requirements.txt, in a virtual environment beside them; the Makefile has scripts/node/bin in PATH.
 #
 # Does nothing when it is there.
 set -eu
@@ -9,16 +9,9 @@ new_enough='const [a, b] = process.versions.node.split(".").map(Number); process
 command -v npm >/dev/null && node -e "$new_enough" 2>/dev/null && exit 0
 
 here="$(dirname "$0")/node"
-wanted=
-python3 -c 'import ensurepip, venv' 2>/dev/null || wanted="python3 python3-venv"
-if [ -n "$wanted" ]; then
-    instead="put Node.js 20.19 or later, with npm, into PATH"
-    # shellcheck source=scripts/apt.sh
-    . "$(dirname "$0")/apt.sh"
-    install_wanted
-fi
+instead="put Node.js 20.19 or later, with npm, into PATH"
 echo "installing Node.js into $here"
-python3 -m venv --clear "$here/venv"
-"$here/venv/bin/pip" install --quiet --disable-pip-version-check --no-deps -r "$here/requirements.txt"
+# shellcheck source=scripts/venv.sh
+. "$(dirname "$0")/venv.sh"
 mkdir -p "$here/bin"
 ln -sf ../venv/bin/node ../venv/bin/npm "$here/bin/"

@@ -7,7 +7,7 @@ export PATH := $(CURDIR)/scripts/node/bin:$(PATH)
 # The built console, which the server's build embeds, and what it is made of.
 CONSOLE := crates/server/console/index.html
 CONSOLE_PARTS := $(shell find console \( -name node_modules -o -name dist -o -name shots -o -name made -o -name e2e \) -prune -o -type f -print) \
-    docs/reference/openapi.json docs/reference/problems.md docs/reference/reasons.md
+    docs/reference/openapi.json docs/reference/problems.md docs/reference/reasons.md crates/server/src/decide/query/corpus.json
 # The example and its data stay inside the build folder.
 RUN_DATA := $(TARGET)/run
 

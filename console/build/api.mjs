@@ -1,9 +1,11 @@
-// Writes src/made: what the console takes from the server's own pages, which are the types of the interface, its problem codes and its reasons.
+// Writes src/made: what the console takes from the server's own pages, which are the types of the interface, its problem codes, its reasons and the
+// qualifiers of a search.
 // It is made anew before each check and build and is not in the repository, so it cannot differ from those pages.
 import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import openapi, { astToString } from 'openapi-typescript';
 
 const docs = new URL('../../docs/reference/', import.meta.url);
+const corpus = new URL('../../crates/server/src/decide/query/corpus.json', import.meta.url);
 const to = new URL('../src/made/', import.meta.url);
 const made = '// Made by `npm run api` from docs/reference.\n';
 
@@ -47,5 +49,15 @@ writeFileSync(
   new URL('reasons.ts', to),
   `${made}/** Of each reason's code the English and the Chinese sentence; what stands in brackets is left out where its parameter is empty. */
 export const REASONS: Readonly<Record<string, readonly [string, string]>> = {\n${reasons.join('')}};
+`,
+);
+const { qualifiers } = JSON.parse(readFileSync(corpus, 'utf8'));
+writeFileSync(
+  new URL('qualifiers.ts', to),
+  `// Made by \`npm run api\` from the corpus of searches.
+import type { Row } from '../query/grammar';
+
+/** What searches may be narrowed by. */
+export const QUALIFIERS: readonly Row[] = [\n${qualifiers.map((row) => `  ${JSON.stringify(row)},\n`).join('')}];
 `,
 );

@@ -125,7 +125,11 @@ export const en = {
   // words of a search
   'query.unknownQualifier': '“{word}”: before the colon stands one of {known}',
   'query.nothingBehind': '“{word}”: nothing stands behind it',
-  'query.notATime': '“{word}”: next takes a time such as <1h or >30m',
+  'query.ofOthers': '“{word}”: {name} narrows runs, and jobs are looked for',
+  'query.missingValue': '“{word}”: a value is missing beside a comma',
+  'query.notOneOf': '“{word}”: {name} takes one of {known}',
+  'query.notANumber': '“{word}”: {name} takes a number such as 3, >=3 or 1..3',
+  'query.notATime': '“{word}”: {name} takes a time such as <1h or 1m..1h',
   'query.openQuote': '“{word}”: the quote is not closed',
   // states and outcomes
   'status.ok': 'OK',

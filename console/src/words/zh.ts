@@ -127,7 +127,11 @@ export const zh: Messages = {
   // words of a search
   'query.unknownQualifier': '“{word}”：冒号前应为 {known} 之一',
   'query.nothingBehind': '“{word}”：后面没有内容',
-  'query.notATime': '“{word}”：next 后应为时间，例如 <1h 或 >30m',
+  'query.ofOthers': '“{word}”：{name} 用于筛选运行，这里查的是作业',
+  'query.missingValue': '“{word}”：逗号旁缺少值',
+  'query.notOneOf': '“{word}”：{name} 应为 {known} 之一',
+  'query.notANumber': '“{word}”：{name} 后应为数字，例如 3、>=3 或 1..3',
+  'query.notATime': '“{word}”：{name} 后应为时间，例如 <1h 或 1m..1h',
   'query.openQuote': '“{word}”：引号没有闭合',
   // states and outcomes
   'status.ok': '正常',

@@ -7,7 +7,7 @@ import { Button as AriaButton } from 'react-aria-components';
 import { Button } from '../../parts/Button';
 import { Icon } from '../../parts/Glyph';
 import o from '../../parts/Overlay.module.css';
-import { parse, QUALIFIERS, type Word, written } from '../../query/grammar';
+import { type Fault, parse, QUALIFIERS, type Word } from '../../query/grammar';
 import { count } from '../../words/format';
 import { usePrefs } from '../../look/prefs';
 import { useSay } from '../../words/say';
@@ -68,14 +68,14 @@ export function QueryBar({ q, onChange, found }: Props) {
     input.current?.focus();
   };
   const drop = (index: number) => {
-    change(shown.filter((_, at) => at !== index).map(written).join(' '), text);
+    change(shown.filter((_, at) => at !== index).map(({ raw }) => raw).join(' '), text);
     input.current?.focus();
   };
   const press = (event: KeyboardEvent) => {
     const last = shown[shown.length - 1];
     if (event.key === 'Backspace' && text === '' && last) {
       event.preventDefault();
-      change(shown.slice(0, -1).map(written).join(' '), written(last));
+      change(shown.slice(0, -1).map(({ raw }) => raw).join(' '), last.raw);
     } else if (event.key === 'Enter') {
       event.preventDefault();
       const chosen = offered[active];
@@ -148,23 +148,29 @@ export function QueryBar({ q, onChange, found }: Props) {
       </ul>
       {faulty?.fault && (
         <p className={s.fault} role="alert">
-          {say(`query.${faulty.fault}`, { word: faulty.raw, known: QUALIFIERS.join(', ') })}
+          {say(`query.${faulty.fault.kind}`, { word: faulty.raw, ...about(faulty.fault) })}
         </p>
       )}
     </div>
   );
 }
 
-/** A search as it is compared: its words, each as one would type it. */
-const normal = (text: string) => parse(text).map(written).join(' ');
+/** What a fault is about: the qualifier, and what would be right. */
+function about({ row }: Fault): { name: string; known: string } {
+  const known = typeof row?.takes === 'object' ? row.takes : QUALIFIERS.map(({ name }) => name);
+  return { name: row?.name ?? '', known: known.join(', ') };
+}
+
+/** A search as it is compared: its words, with one space between them. */
+const normal = (text: string) => parse(text).map(({ raw }) => raw).join(' ');
 
 function Chip({ word, onDrop }: { word: Word; onDrop: () => void }) {
   const say = useSay();
   return (
-    <AriaButton className={s.q ?? ''} data-fault={word.fault} onPress={onDrop} aria-label={say('jobs.drop', { word: written(word) })}>
+    <AriaButton className={s.q ?? ''} data-fault={word.fault?.kind} onPress={onDrop} aria-label={say('jobs.drop', { word: word.raw })}>
       <i>
         {word.not ? '-' : ''}
-        {word.qualifier ? `${word.qualifier}:` : ''}
+        {word.row ? `${word.row.name}:` : ''}
       </i>
       <b>
         <bdi>{word.value}</bdi>

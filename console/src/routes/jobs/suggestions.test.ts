@@ -2,7 +2,7 @@ import { expect, it } from 'vitest';
 import { suggestions } from './suggestions';
 
 it('offers qualifiers, then their values', () => {
-  expect(suggestions('s')).toEqual(['status:', 'state:', 'server:', 'sync:']);
+  expect(suggestions('s')).toEqual(['state:', 'status:', 'sync:', 'streak:', 'server:']);
   expect(suggestions('-own')).toEqual(['owner:']);
   expect(suggestions('status:d')).toEqual(['status:disabled', 'status:degraded']);
   expect(suggestions('STATE:off')).toEqual(['state:offline']);

@@ -1,13 +1,24 @@
-import { QUALIFIERS, VALUES } from '../../query/grammar';
+import { QUALIFIERS, type Row } from '../../query/grammar';
+
+/** Times that are offered; what else there is can be typed. */
+const TIMES = ['<10m', '<1h', '<1d'];
 
 /** What may follow what is typed: values of a qualifier, or qualifiers. */
 export function suggestions(typed: string): string[] {
   const bare = typed.replace(/^-/, '').toLowerCase();
   if (!bare) return [];
   const colon = bare.indexOf(':');
-  if (colon < 0) return QUALIFIERS.filter((name) => name.startsWith(bare)).map((name) => `${name}:`);
-  const name = QUALIFIERS.find((known) => known === bare.slice(0, colon));
+  if (colon < 0) return QUALIFIERS.flatMap(names).filter((name) => name.startsWith(bare)).map((name) => `${name}:`);
+  const name = bare.slice(0, colon);
   const begun = bare.slice(colon + 1);
-  const values = (name && VALUES[name]) ?? [];
-  return values.filter((value) => value.startsWith(begun) && value !== begun).map((value) => `${name ?? ''}:${value}`);
+  const row = QUALIFIERS.find((row) => names(row).includes(name));
+  return values(row).filter((value) => value.startsWith(begun) && value !== begun).map((value) => `${name}:${value}`);
+}
+
+const names = (row: Row) => [row.name, ...row.also];
+
+function values(row: Row | undefined): readonly string[] {
+  if (!row) return [];
+  if (typeof row.takes !== 'string') return row.takes;
+  return row.takes === 'time' ? TIMES : [];
 }

@@ -91,3 +91,8 @@ impl Ask {
         whole.split(';').next().unwrap_or_default().trim().to_ascii_lowercase()
     }
 }
+
+/// The media types that a header lists, without their parameters.
+pub(in crate::http) fn kinds(header: &str) -> impl Iterator<Item = &str> {
+    header.split(',').map(|kind| kind.split(';').next().unwrap_or_default().trim())
+}

@@ -11,6 +11,7 @@
 //! says so in `<base href>`, and everything in it is relative to that.
 
 use crate::decide::chain::sha256;
+use crate::http::ask::kinds;
 use axum::body::Body;
 use http::header::{
     ACCEPT, ACCEPT_ENCODING, CACHE_CONTROL, CONTENT_ENCODING, CONTENT_TYPE, ETAG, IF_NONE_MATCH, VARY,
@@ -141,7 +142,7 @@ fn kind(name: &str) -> &'static str {
 /// Does a browser open this as a page?
 fn wants_page(headers: &HeaderMap) -> bool {
     let accept = headers.get(ACCEPT).and_then(|value| value.to_str().ok()).unwrap_or_default();
-    accept.split(',').any(|kind| kind.split(';').next().is_some_and(|kind| kind.trim() == "text/html"))
+    kinds(accept).any(|kind| kind == "text/html")
 }
 
 /// Does whoever asks take this encoding?

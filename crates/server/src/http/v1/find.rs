@@ -228,7 +228,7 @@ impl<'a> Look<'a> {
     ) -> u64 {
         let (from, to) = self.span;
         let until = (self.now - SETTLE).min(to.saturating_sub(1));
-        if !self.app.outcomes.is_seen(&project.store) || row.members().any(|one| !picture.is_ours(one.id)) {
+        if !self.app.outcomes.is_seen(&project.store) || picture.is_javas(row) {
             return 0;
         }
         let mut sum = 0_u64;

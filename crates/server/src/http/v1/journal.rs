@@ -4,7 +4,7 @@ use super::paging;
 use crate::app::App;
 use crate::decide::chain::{Link, Walk};
 use crate::http::answer::{Found, Reply, flowing, lines};
-use crate::http::ask::Ask as Request;
+use crate::http::ask::{Ask as Request, kinds};
 use crate::http::grant::Granted;
 use crate::http::openapi::Operation;
 use crate::http::parts::{Part, Query};
@@ -30,8 +30,7 @@ pub(in crate::http) enum Form {
 impl Part for Form {
     fn read(ask: &Request) -> Answered<Self> {
         let accept = ask.header(http::header::ACCEPT).unwrap_or_default();
-        let mut kinds = accept.split(',').map(|kind| kind.split(';').next().unwrap_or_default().trim());
-        let form = kinds.find_map(|kind| match kind {
+        let form = kinds(accept).find_map(|kind| match kind {
             "application/x-ndjson" => Some(Self::Lines),
             "text/csv" => Some(Self::Csv),
             _ => None,

@@ -22,7 +22,7 @@ afterAll(async () => {
   await server.stop();
 });
 
-it('is set up, lives, and goes back to where somebody wanted to go', async () => {
+it('is set up, lives, goes back to where somebody wanted to go, and lets somebody in who has nothing but a link', async () => {
   await page.goto(server.setup);
   await page.getByLabel('Login').fill('lina');
   await page.getByLabel('Password').fill(PASSWORD);
@@ -39,6 +39,13 @@ it('is set up, lives, and goes back to where somebody wanted to go', async () =>
   await page.getByRole('button', { name: 'Sign in' }).click();
   await page.getByRole('heading', { name: 'Audit', level: 1 }).waitFor();
   expect(new URL(page.url()).pathname).toBe('/tools/jobs/audit');
+  await api(page, 'DELETE', '/tools/jobs/api/v1/session');
+  await page.goto(await server.rescue());
+  await page.getByRole('heading', { name: 'Administrator for an hour' }).waitFor();
+  expect(await page.getByLabel('Password').count()).toBe(0);
+  await page.getByRole('button', { name: 'Enter' }).click();
+  await page.getByRole('heading', { name: 'Jobs', level: 1 }).waitFor();
+  expect(await api(page, 'GET', '/tools/jobs/api/v1/session')).toMatchObject({ role: 'admin', person: { login: 'rescue' } });
   expect(asked.filter((path) => !path.startsWith('/tools/jobs'))).toEqual([]);
   expect(wrongs.all).toEqual([]);
 });

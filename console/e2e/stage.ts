@@ -2,13 +2,14 @@
  * A real server that runs jobs, and a real browser before it. The program is what `CLOCKWRIGHT` names, else the one of the build folder; the browser is Debian's
  * Chromium, or what `CHROMIUM` names.
  */
-import { type ChildProcess, spawn } from 'node:child_process';
+import { type ChildProcess, execFile, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
+import { promisify } from 'node:util';
 import { type Browser, type BrowserContext, chromium, type Page } from 'playwright-core';
 
 const PROGRAM = process.env['CLOCKWRIGHT'] ?? new URL('../../target/debug/clockwright', import.meta.url).pathname;
@@ -31,6 +32,8 @@ export interface Server {
   url: string;
   /** The link for the first administrator. */
   setup: string;
+  /** Makes a link by which somebody comes in for an hour. */
+  rescue(): Promise<string>;
   /** Ends it, with all that it has. */
   stop(): Promise<void>;
   /** Ends it as a crash would; the answer starts it again where it was. */
@@ -69,6 +72,10 @@ export async function startServer(prefix = ''): Promise<Server> {
   return {
     url,
     setup,
+    async rescue() {
+      const { stdout } = await promisify(execFile)(PROGRAM, ['user', 'rescue', '--data', join(folder, 'data')], { cwd: folder });
+      return `${url}/rescue${new URL(stdout.trim()).hash}`;
+    },
     async stop() {
       await end('SIGTERM');
       rmSync(folder, { recursive: true, force: true });

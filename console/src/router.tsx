@@ -36,6 +36,11 @@ const link = createRoute({
   path: '/link',
   component: lazyRouteComponent(() => import('./routes/setup/Pages'), 'LinkPage'),
 });
+const rescue = createRoute({
+  getParentRoute: () => root,
+  path: '/rescue',
+  component: lazyRouteComponent(() => import('./routes/setup/Pages'), 'RescuePage'),
+});
 
 /** Everything that needs somebody to be signed in. */
 const shell = createRoute({
@@ -103,6 +108,7 @@ const tree = root.addChildren([
   signIn,
   setup,
   link,
+  rescue,
   shell.addChildren([home, jobs, oneJob.addChildren([overview, settings, versions]), projects, audit]),
 ]);
 

@@ -91,6 +91,8 @@ export const en = {
   'setup.do': 'Enter',
   'link.title': 'Choose a password',
   'link.say': 'This link works once.',
+  'rescue.title': 'Administrator for an hour',
+  'rescue.say': 'This link works once. It gives nobody a role and changes no password: use the hour to do that.',
   'link.noSecret': 'The address of this page has no secret behind its #. Open the whole link.',
   'over.title': 'The session is over',
   'over.say': 'Sign in again: what is on the page stays.',

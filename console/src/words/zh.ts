@@ -93,6 +93,8 @@ export const zh: Messages = {
   'setup.do': '进入',
   'link.title': '设置密码',
   'link.say': '此链接只能使用一次。',
+  'rescue.title': '一小时管理员',
+  'rescue.say': '此链接只能使用一次。它不授予角色，也不更改密码：在这一小时内完成。',
   'link.noSecret': '此页地址的 # 后没有密钥。打开完整的链接。',
   'over.title': '会话已结束',
   'over.say': '重新登录后，页面内容保持不变。',

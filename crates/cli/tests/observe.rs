@@ -30,7 +30,7 @@ fn somebody_is_let_in_from_the_machine_when_nothing_else_lets_anybody_in() {
     assert!(made.talk.contains("user rescue"), "{made:?}");
     let made = place.run(&["user", "rescue"]);
     assert_eq!(made.code, 0, "{made:?}");
-    let (page, secret) = made.out.trim().split_once("/link#").unwrap();
+    let (page, secret) = made.out.trim().split_once("/rescue#").unwrap();
     assert!(page.starts_with("http://127.0.0.1:"), "{page}");
     assert!(!made.talk.contains(secret), "what is talked of goes to logs");
     let (status, rescued, session) = ask(port, "POST", &format!("/api/v1/links/{secret}"), &[], &json!({}));

@@ -1,5 +1,6 @@
 /**
- * What a link lets somebody do once: the first administrator chooses login and password, others choose a password.
+ * What a link lets somebody do once: the first administrator chooses login and password, others choose a password, and who comes in for an hour chooses
+ * nothing.
  */
 import { useQueryClient } from '@tanstack/react-query';
 import { Link, useRouter } from '@tanstack/react-router';
@@ -15,7 +16,16 @@ import { Door } from '../sign-in/Door';
 import s from '../sign-in/Door.module.css';
 import { secretOfLink } from './secret';
 
-export function SetupPage({ first }: { first: boolean }) {
+/** What links are for: the title of each one's page, and what it says. */
+const WORDS = {
+  setup: ['setup.title', 'setup.say'],
+  link: ['link.title', 'link.say'],
+  rescue: ['rescue.title', 'rescue.say'],
+} as const;
+
+type Kind = keyof typeof WORDS;
+
+export function SetupPage({ kind }: { kind: Kind }) {
   const say = useSay();
   const router = useRouter();
   const client = useQueryClient();
@@ -31,7 +41,7 @@ export function SetupPage({ first }: { first: boolean }) {
     if (sending) return;
     setSending(true);
     try {
-      const chosen = first ? { login, password } : { password };
+      const chosen = { setup: { login, password }, link: { password }, rescue: {} }[kind];
       const session = await body(server.POST('/api/v1/links/{token}', { params: { path: { token } }, body: chosen }));
       client.setQueryData(keys.session, session);
       await router.navigate({ to: '/jobs' });
@@ -41,7 +51,8 @@ export function SetupPage({ first }: { first: boolean }) {
       setSending(false);
     }
   };
-  const title = say(first ? 'setup.title' : 'link.title');
+  const [titled, said] = WORDS[kind];
+  const title = say(titled);
   if (!token) {
     return (
       <Door title={title}>
@@ -54,9 +65,9 @@ export function SetupPage({ first }: { first: boolean }) {
   }
   return (
     <Door title={title}>
-      <p className="mid">{say(first ? 'setup.say' : 'link.say')}</p>
+      <p className="mid">{say(said)}</p>
       <form className={s.form} onSubmit={(event) => void send(event)}>
-        {first && (
+        {kind === 'setup' && (
           <Field
             label={say('signIn.login')}
             name="username"
@@ -68,17 +79,19 @@ export function SetupPage({ first }: { first: boolean }) {
             autoFocus
           />
         )}
-        <Field
-          label={say('signIn.password')}
-          hint={say('setup.password')}
-          name="password"
-          type="password"
-          autoComplete="new-password"
-          value={password}
-          onChange={setPassword}
-          fault={fault('/password')}
-          isRequired
-        />
+        {kind !== 'rescue' && (
+          <Field
+            label={say('signIn.password')}
+            hint={say('setup.password')}
+            name="password"
+            type="password"
+            autoComplete="new-password"
+            value={password}
+            onChange={setPassword}
+            fault={fault('/password')}
+            isRequired
+          />
+        )}
         {problem && <ErrorBox error={problem} />}
         <Button look="primary" type="submit" busy={sending}>
           {say('setup.do')}

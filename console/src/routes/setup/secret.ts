@@ -3,7 +3,7 @@ let secret = '';
 
 /** Takes it out of the address, before the router sees it. */
 export function takeSecret(): void {
-  if (!/\/(setup|link)$/.test(location.pathname) || !location.hash) return;
+  if (!/\/(setup|link|rescue)$/.test(location.pathname) || !location.hash) return;
   secret = location.hash.slice(1);
   history.replaceState(history.state, '', location.pathname + location.search);
 }

@@ -89,7 +89,7 @@ impl Beside {
         let setup = setup(server.app()).await.map_err(|error| Failure::Failed(error.to_string()))?;
         if let Setup::Here(link) = setup {
             talk(&format!(
-                "nobody can sign in yet; who gives this to `clockwright login --link` within a day becomes its administrator: {}",
+                "nobody can sign in yet; who opens this, or gives it to `clockwright login --link`, within a day becomes its administrator: {}",
                 link.url
             ));
         }

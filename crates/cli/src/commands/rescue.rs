@@ -33,7 +33,7 @@ pub(super) async fn let_in(global: &Global, args: &RescueArgs) -> Result<(), Fai
         other => Failure::Failed(other.to_string()),
     })?;
     talk(
-        "whoever uses this link within an hour is an administrator for an hour: `POST /api/v1/links/SECRET` with `{}`, where SECRET is what stands behind its `#`",
+        "whoever opens this link within an hour is an administrator for an hour; without a browser it is `POST /api/v1/links/SECRET` with `{}`, where SECRET is what stands behind its `#`",
     );
     show(global.output, &link, |link| link.url.clone())
 }
@@ -46,7 +46,9 @@ pub(super) async fn set_up(global: &Global, args: &ConfigArgs) -> Result<(), Fai
     let link = made.map_err(|error| Failure::Unreachable(error.to_string()))?;
     let somebody = || Failure::Failed("somebody exists; `clockwright user rescue` lets somebody in".into());
     let link = link.ok_or_else(somebody)?;
-    talk("who gives this link to `clockwright login --link` within a day becomes the first administrator");
+    talk(
+        "who opens this link, or gives it to `clockwright login --link`, within a day becomes the first administrator",
+    );
     show(global.output, &link, |link| link.url.clone())
 }
 

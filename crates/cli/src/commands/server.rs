@@ -66,7 +66,7 @@ pub(crate) async fn run(config: Config, args: ServerArgs) -> Result<(), Failure>
     match setup(server.app()).await.map_err(|error| Failure::Failed(error.to_string()))? {
         Setup::Here(link) => {
             talk(
-                "nobody can sign in yet: who gives this link to `clockwright login --link` within a day becomes the first administrator",
+                "nobody can sign in yet: who opens this link, or gives it to `clockwright login --link`, within a day becomes the first administrator",
             );
             talk(&format!("  {}", link.url));
         }

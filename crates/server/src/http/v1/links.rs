@@ -43,7 +43,11 @@ pub(crate) async fn make(app: &App, change: &mut Change, kind: LinkKind, who: &s
         used: None,
     };
     change.insert_link(&row).await?;
-    let page = if kind == LinkKind::Setup { "setup" } else { "link" };
+    let page = match kind {
+        LinkKind::Setup => "setup",
+        LinkKind::Invite | LinkKind::Reset => "link",
+        LinkKind::Rescue => "rescue",
+    };
     Ok(NewLink { url: format!("{}/{page}#{secret}", app.config.public_url), expires_at: At(expires) })
 }
 

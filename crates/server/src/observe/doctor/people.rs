@@ -22,7 +22,7 @@ pub(super) async fn look(patient: &Patient<'_>) -> Looked {
             "nobody-yet",
             "people",
             "nobody can sign in yet",
-            "give the link that a server printed at its start to `clockwright login --link`; `clockwright user setup-link` prints another",
+            "open the link that a server printed at its start, or give it to `clockwright login --link`; `clockwright user setup-link` prints another",
         ));
         return Ok(found);
     }

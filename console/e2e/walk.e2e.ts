@@ -85,6 +85,10 @@ it('words of the search stand in the address, and come back with it', async () =
   await bar.pressSequentially('stat:x ');
   await page.getByText('before the colon stands one of').waitFor();
   await page.getByRole('button', { name: 'Clear' }).click();
+  await bar.pressSequentially('streak:>=0 -tag:"a,b",c ');
+  await page.getByRole('button', { name: 'Drop -tag:"a,b",c' }).waitFor();
+  expect(await page.getByRole('alert').count()).toBe(0);
+  await page.getByRole('button', { name: 'Clear' }).click();
   await expect.poll(async () => grid().getAttribute('aria-rowcount')).toBe('6');
 });
 

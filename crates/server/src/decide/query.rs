@@ -91,8 +91,7 @@ impl Query {
     /// # Errors
     /// Its mistakes.
     pub fn parse(text: &str) -> Result<Self, BadSearch> {
-        let Parsed { terms, mistakes } = parse(text, Of::Jobs);
-        if mistakes.is_empty() { Ok(Self { terms }) } else { Err(BadSearch(mistakes)) }
+        Ok(Self { terms: understood(text, Of::Jobs)? })
     }
 
     /// True when nothing is said: all are looked for.
@@ -110,22 +109,36 @@ impl Query {
     /// Is it one of those that are looked for?
     #[must_use]
     pub fn holds(&self, subject: &Subject<'_>) -> bool {
-        self.terms
-            .iter()
-            .all(|term| term.values.iter().any(|value| holds(term.what, value, subject)) != term.not)
+        self.terms.iter().all(|term| term.holds(|value| holds(term.what, value, subject)))
     }
 
     /// What each of those that are looked for contains in its [text](text_of).
     pub fn contained(&self) -> impl Iterator<Item = &str> {
-        let texts = self.terms.iter().filter(|term| term.what == What::Text && !term.not);
-        texts.flat_map(|term| &term.values).filter_map(|value| match value {
-            Value::Is(text) => Some(text.as_str()),
-            _ => None,
-        })
+        let bare = self.terms.iter().filter(|term| term.what == What::Text && !term.not);
+        bare.flat_map(|term| texts(&term.values))
     }
 }
 
+/// What is looked for; its mistakes, where it cannot be understood as a whole.
+fn understood(text: &str, of: Of) -> Result<Vec<Term>, BadSearch> {
+    let Parsed { terms, mistakes } = parse(text, of);
+    if mistakes.is_empty() { Ok(terms) } else { Err(BadSearch(mistakes)) }
+}
+
+/// The values that are texts.
+fn texts(values: &[Value]) -> impl Iterator<Item = &str> {
+    values.iter().filter_map(|value| match value {
+        Value::Is(text) => Some(text.as_str()),
+        _ => None,
+    })
+}
+
 impl Term {
+    /// Does it hold of something of which these values do?
+    fn holds(&self, of_value: impl Fn(&Value) -> bool) -> bool {
+        self.values.iter().any(of_value) != self.not
+    }
+
     fn is_lasting(&self) -> bool {
         match self.what {
             What::Text

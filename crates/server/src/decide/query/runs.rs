@@ -2,7 +2,7 @@
 
 use super::parse::{Op, Percent, Term, Value};
 use super::table::{Of, What};
-use super::{BadSearch, Parsed, parse};
+use super::{BadSearch, texts, understood};
 use crate::store::JobRow;
 use clockwright_events::{Durations, RunFilter, RunRow};
 use clockwright_model::{Item, Millis, OutcomeKind, Source};
@@ -35,8 +35,7 @@ impl RunQuery {
     /// # Errors
     /// Its mistakes.
     pub fn parse(text: &str) -> Result<Self, BadSearch> {
-        let Parsed { terms, mistakes } = parse(text, Of::Runs);
-        if mistakes.is_empty() { Ok(Self { terms }) } else { Err(BadSearch(mistakes)) }
+        Ok(Self { terms: understood(text, Of::Runs)? })
     }
 
     /// True when it finds all.
@@ -76,17 +75,8 @@ impl RunQuery {
     /// Is it one of those that are looked for?
     #[must_use]
     pub fn holds(&self, subject: &RunSubject<'_>) -> bool {
-        self.terms
-            .iter()
-            .all(|term| term.values.iter().any(|value| holds(term.what, value, subject)) != term.not)
+        self.terms.iter().all(|term| term.holds(|value| holds(term.what, value, subject)))
     }
-}
-
-fn texts(values: &[Value]) -> impl Iterator<Item = &str> {
-    values.iter().filter_map(|value| match value {
-        Value::Is(text) => Some(text.as_str()),
-        _ => None,
-    })
 }
 
 fn holds(what: What, value: &Value, subject: &RunSubject<'_>) -> bool {

@@ -183,11 +183,12 @@ fn talking(
     (say, tokio::spawn(async move { talker.run(spec, Control::unattended()).await }))
 }
 
-async fn shown(logs: &RunLogs, until: &str) -> RunLog {
+/// Waits until the run's log has this text and this state, and returns it.
+async fn shown(logs: &RunLogs, until: &str, state: LogState) -> RunLog {
     let look = async {
         loop {
             if let Some(log) = logs.running(RunId::new(NOON, 7)).unwrap()
-                && text(Some(log.clone())).unwrap() == until
+                && (text(Some(log.clone())).unwrap().as_str(), log.state()) == (until, state)
             {
                 return log;
             }
@@ -203,12 +204,12 @@ async fn what_a_run_prints_is_shown_while_it_runs_and_kept_once_it_has_ended() {
     let logs = Arc::new(logs);
     let (say, end) = talking(&logs);
     say.send((Stream::Out, b"one\n")).unwrap();
-    assert_eq!(shown(&logs, "one\n").await.state(), LogState::Running);
+    shown(&logs, "one\n", LogState::Running).await;
     say.send((Stream::Out, b"half a l")).unwrap();
     say.send((Stream::Err, b"oh\n")).unwrap();
     say.send((Stream::Out, b"ine\xff\n")).unwrap();
     let all = b"one\nhalf a l\noh\nine\xff\n";
-    shown(&logs, &String::from_utf8_lossy(all)).await;
+    shown(&logs, &String::from_utf8_lossy(all), LogState::Running).await;
     drop(say);
     let position = end.await.unwrap().log;
     let run = RunId::new(NOON, 7);
@@ -223,10 +224,11 @@ async fn what_a_run_printed_that_was_cut_off_with_its_process_stays() {
     let logs = Arc::new(logs);
     let (say, end) = talking(&logs);
     say.send((Stream::Out, b"last words\n")).unwrap();
-    shown(&logs, "last words\n").await;
-    // As the end of a process ends it: without a word.
+    shown(&logs, "last words\n", LogState::Running).await;
+    // As the end of a process ends it: without a word. A write that was under way on a thread of its own ends first.
     end.abort();
     assert!(end.await.is_err());
+    shown(&logs, "last words\n", LogState::CutOff).await;
     let log = logs.read(RunId::new(NOON, 7), None).unwrap().unwrap();
     assert_eq!((text(Some(log.clone())).unwrap().as_str(), log.state()), ("last words\n", LogState::CutOff));
 }

@@ -35,7 +35,7 @@ const reasons = rows('reasons.md').map(([code, , , en, zh]) => {
 });
 
 mkdirSync(to, { recursive: true });
-writeFileSync(new URL('types.d.ts', to), made + astToString(await openapi(document)));
+writeFileSync(new URL('types.d.ts', to), made + astToString(await openapi(document, { emptyObjectsUnknown: true, defaultNonNullable: false })));
 writeFileSync(
   new URL('codes.ts', to),
   `${made}/** The codes of all problems. */

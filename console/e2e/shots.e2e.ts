@@ -9,9 +9,15 @@ const PAGES = [
   ['jobs', '/jobs'],
   ['jobs-none', '/jobs?q=nothing%20like%20it'],
   ['job', '/jobs/jobs/breaks'],
+  ['job-shards', '/jobs/jobs/hello/shards?whatif=join:2'],
+  ['job-schedule', '/jobs/billing/nightly-report/schedule'],
   ['job-settings', '/jobs/billing/nightly-report/settings'],
   ['job-versions', '/jobs/billing/nightly-report/versions'],
+  ['job-roll-back', '/jobs/billing/nightly-report/versions?roll=1'],
+  ['new-job', '/jobs/new?project=billing'],
+  ['bulk', '/jobs/bulk?action=pause&q=project:jobs'],
   ['projects', '/projects'],
+  ['project-sync', '/projects/billing/sync'],
   ['audit', '/audit'],
 ] as const;
 
@@ -65,6 +71,11 @@ it.each(kinds)('$theme, $language, $width', async ({ theme, language, width }) =
     expect(await page.evaluate(() => document.documentElement.scrollWidth), `${name} is cut off`).toBeLessThanOrEqual(width);
     await shoot(name);
   }
+  await page.goto(`${server.url}/jobs/jobs/hello`);
+  await page.getByRole('group').getByRole('button').nth(2).click();
+  await page.getByRole('dialog').locator('[aria-busy=true]').first().waitFor({ state: 'detached' });
+  await shoot('act');
+  await page.keyboard.press('Escape');
   await page.keyboard.press('Control+K');
   await page.getByRole('dialog').waitFor();
   await shoot('palette');

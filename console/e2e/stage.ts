@@ -10,6 +10,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import { promisify } from 'node:util';
+import axe from 'axe-core';
 import { type Browser, type BrowserContext, chromium, type Page } from 'playwright-core';
 
 const PROGRAM = process.env['CLOCKWRIGHT'] ?? new URL('../../target/debug/clockwright', import.meta.url).pathname;
@@ -34,6 +35,10 @@ export interface Server {
   setup: string;
   /** Makes a link by which somebody comes in for an hour. */
   rescue(): Promise<string>;
+  /** Asks the program something about what this server has, past the server. */
+  run(...args: string[]): Promise<string>;
+  /** Starts an instance of its own process, which serves jobs of the server; the answer is its end, as a crash. */
+  instance(name: string, ...jobs: string[]): () => Promise<void>;
   /** Ends it, with all that it has. */
   stop(): Promise<void>;
   /** Ends it as a crash would; the answer starts it again where it was. */
@@ -69,14 +74,31 @@ export async function startServer(prefix = ''): Promise<Server> {
     child.kill(signal);
     if (child.exitCode === null && child.signalCode === null) await once(child, 'exit');
   };
+  const data = ['--data', join(folder, 'data')];
+  const others: ChildProcess[] = [];
   return {
     url,
     setup,
+    async run(...args) {
+      return (await promisify(execFile)(PROGRAM, [...args, ...data], { cwd: folder })).stdout;
+    },
+    instance(name, ...jobs) {
+      const served = jobs.flatMap((job) => ['--job', job]);
+      const where = ['--instance-ip', `10.9.8.${others.length + 1}`, '--instance-id', name, '--session-timeout', '2s'];
+      const other = spawn(PROGRAM, ['node', ...served, '--allow-command', '/bin/', ...where, ...data], { cwd: folder, stdio: ['ignore', 'ignore', 'pipe'] });
+      others.push(other);
+      other.stderr.resume();
+      return async () => {
+        other.kill('SIGKILL');
+        if (other.exitCode === null && other.signalCode === null) await once(other, 'exit');
+      };
+    },
     async rescue() {
       const { stdout } = await promisify(execFile)(PROGRAM, ['user', 'rescue', '--data', join(folder, 'data')], { cwd: folder });
       return `${url}/rescue${new URL(stdout.trim()).hash}`;
     },
     async stop() {
+      for (const other of others) other.kill('SIGKILL');
       await end('SIGTERM');
       rmSync(folder, { recursive: true, force: true });
     },
@@ -145,6 +167,17 @@ export async function api(page: Page, method: string, path: string, body?: unkno
     },
     [method, new URL(path, page.url()).href, body === undefined ? undefined : JSON.stringify(body)] as const,
   );
+}
+
+/** What axe finds on the page. */
+export async function violations(on: Page): Promise<string[]> {
+  // The policy of content lets no script in that is not the server's: this one comes by the debugger, as a reader's extension would.
+  await on.evaluate(axe.source);
+  return on.evaluate(async () => {
+    const { axe: found } = globalThis as unknown as { axe: typeof axe };
+    const { violations: all } = await found.run(document, { runOnly: ['wcag2a', 'wcag2aa', 'wcag21aa', 'wcag22aa', 'best-practice'] });
+    return all.map(({ id, nodes }) => `${id}: ${nodes.map((node) => node.html).slice(0, 3).join(' ')}`);
+  });
 }
 
 /** Becomes the first administrator by the link. */

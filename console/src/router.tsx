@@ -70,6 +70,23 @@ const jobs = createRoute({
   validateSearch: jobsSearch,
   component: lazyRouteComponent(() => import('./routes/jobs/Page'), 'JobsPage'),
 });
+const newJob = createRoute({
+  getParentRoute: () => shell,
+  path: '/jobs/new',
+  validateSearch: v.looseObject({ project: v.optional(v.string()) }),
+  component: lazyRouteComponent(() => import('./routes/new/Page'), 'NewJobPage'),
+});
+const bulk = createRoute({
+  getParentRoute: () => shell,
+  path: '/jobs/bulk',
+  validateSearch: v.looseObject({
+    action: v.optional(v.string()),
+    q: v.optional(v.string()),
+    jobs: v.optional(v.string()),
+    id: v.optional(v.string()),
+  }),
+  component: lazyRouteComponent(() => import('./routes/bulk/Page'), 'BulkPage'),
+});
 const oneJob = createRoute({
   getParentRoute: () => shell,
   path: '/jobs/$project/$job',
@@ -81,6 +98,17 @@ const overview = createRoute({
   path: '/',
   component: lazyRouteComponent(() => import('./routes/job/pages'), 'JobOverview'),
 });
+const shards = createRoute({
+  getParentRoute: () => oneJob,
+  path: '/shards',
+  validateSearch: v.looseObject({ by: v.optional(v.string()), whatif: v.optional(v.string()) }),
+  component: lazyRouteComponent(() => import('./routes/job/pages'), 'JobShards'),
+});
+const schedule = createRoute({
+  getParentRoute: () => oneJob,
+  path: '/schedule',
+  component: lazyRouteComponent(() => import('./routes/job/pages'), 'JobSchedule'),
+});
 const settings = createRoute({
   getParentRoute: () => oneJob,
   path: '/settings',
@@ -89,13 +117,18 @@ const settings = createRoute({
 const versions = createRoute({
   getParentRoute: () => oneJob,
   path: '/versions',
-  validateSearch: v.looseObject({ a: v.optional(v.string()), b: v.optional(v.string()) }),
+  validateSearch: v.looseObject({ a: v.optional(v.string()), b: v.optional(v.string()), roll: v.optional(v.string()) }),
   component: lazyRouteComponent(() => import('./routes/job/pages'), 'JobVersions'),
 });
 const projects = createRoute({
   getParentRoute: () => shell,
   path: '/projects',
   component: lazyRouteComponent(() => import('./routes/projects/Page'), 'ProjectsPage'),
+});
+const projectSync = createRoute({
+  getParentRoute: () => shell,
+  path: '/projects/$project/sync',
+  component: lazyRouteComponent(() => import('./routes/projects/Sync'), 'ProjectSyncPage'),
 });
 const audit = createRoute({
   getParentRoute: () => shell,
@@ -109,7 +142,16 @@ const tree = root.addChildren([
   setup,
   link,
   rescue,
-  shell.addChildren([home, jobs, oneJob.addChildren([overview, settings, versions]), projects, audit]),
+  shell.addChildren([
+    home,
+    jobs,
+    newJob,
+    bulk,
+    oneJob.addChildren([overview, shards, schedule, settings, versions]),
+    projects,
+    projectSync,
+    audit,
+  ]),
 ]);
 
 export function makeRouter(client: QueryClient) {

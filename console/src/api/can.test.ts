@@ -1,6 +1,6 @@
 import { readFileSync } from 'node:fs';
 import { expect, it } from 'vitest';
-import { can, LEAST, ROLES, type Session } from './can';
+import { can, canAnywhere, LEAST, ROLES, type Session } from './can';
 
 const page = readFileSync(new URL('../../../docs/reference/permissions.md', import.meta.url), 'utf8');
 
@@ -17,4 +17,7 @@ it('takes the greater of the role on the project and on all', () => {
   expect(can(session, 'job.read', 'warehouse')).toBe(true);
   expect(can(session, 'audit.all')).toBe(false);
   expect(can(undefined, 'job.read')).toBe(false);
+  expect(canAnywhere(session, 'job.write')).toBe(true);
+  expect(canAnywhere(session, 'job.code')).toBe(false);
+  expect(canAnywhere(undefined, 'job.read')).toBe(false);
 });

@@ -14,10 +14,15 @@ export const LEAST = {
   'project.read': 'viewer',
   'job.read': 'viewer',
   'history.read': 'viewer',
+  'sync.read': 'viewer',
   'job.operate': 'operator',
+  'sync.run': 'operator',
   'audit.read': 'operator',
   'job.write': 'developer',
+  'job.remove': 'developer',
+  'sync.adopt': 'developer',
   'project.write': 'projectAdmin',
+  'job.code': 'projectAdmin',
   'project.create': 'admin',
   'audit.all': 'admin',
   'system.read': 'admin',
@@ -31,4 +36,9 @@ export function can(session: Session | undefined, verb: Verb, project?: string):
   const rank = (role: Role | null | undefined) => (role ? ROLES.indexOf(role) : -1);
   const here = project === undefined ? -1 : rank(session.projects[project]);
   return Math.max(rank(session.role), here) >= rank(LEAST[verb]);
+}
+
+/** May they, on any project? */
+export function canAnywhere(session: Session | undefined, verb: Verb): boolean {
+  return can(session, verb) || Object.keys(session?.projects ?? {}).some((project) => can(session, verb, project));
 }

@@ -12,6 +12,9 @@ export type Version = Schemas['Version'];
 export type JournalRecord = Schemas['JournalRecord'];
 export type Run = Schemas['Run'];
 
+/** What a job is set to, by the keys of a jobs file. */
+export type Settings = Record<string, unknown>;
+
 /** A job: its project and its name. */
 export interface JobName {
   project: string;
@@ -23,6 +26,8 @@ export const keys = {
   jobs: ['jobs'],
   job: ({ project, job }: JobName) => ['job', project, job],
   projects: ['projects'],
+  holds: (project: string) => ['holds', project],
+  sync: (project: string) => ['sync', project],
   audit: ['audit'],
   system: ['system'],
 } as const;
@@ -95,6 +100,113 @@ export function live(name: JobName) {
   });
 }
 
+/** What stands still in a project by somebody's wish. */
+export function holds(project: string) {
+  return queryOptions({
+    queryKey: keys.holds(project),
+    queryFn: ({ signal }) => body(server.GET('/api/v1/projects/{project}/holds', { params: { path: { project } }, signal })),
+  });
+}
+
+/** Where a job's items would be if somebody left or came. It is asked anew when the job's items move. */
+export function whatIf(name: JobName, ask: Schemas['WhatIfAsk']) {
+  return queryOptions({
+    queryKey: [...keys.job(name), 'live', 'what-if', ask],
+    queryFn: ({ signal }) =>
+      body(server.POST('/api/v1/projects/{project}/jobs/{job}/what-if', { params: { path: name }, body: ask, signal })),
+    retry: false,
+  });
+}
+
+/** What other settings of a job would change. */
+export function preview(name: JobName, settings: Settings) {
+  return queryOptions({
+    queryKey: [...keys.job(name), 'live', 'preview', settings],
+    queryFn: ({ signal }) =>
+      body(server.POST('/api/v1/projects/{project}/jobs/{job}/preview', { params: { path: name }, body: { settings }, signal })),
+    gcTime: 60_000,
+    retry: false,
+  });
+}
+
+/** One version, with its settings. */
+export function version(name: JobName, n: number) {
+  return queryOptions({
+    queryKey: [...keys.job(name), 'version', n],
+    queryFn: ({ signal }) =>
+      body(server.GET('/api/v1/projects/{project}/jobs/{job}/versions/{n}', { params: { path: { ...name, n: String(n) } }, signal })),
+    staleTime: Infinity,
+  });
+}
+
+/** How the registry agrees with a job, looked at now. */
+export function jobSync(name: JobName) {
+  return queryOptions({
+    queryKey: [...keys.job(name), 'sync'],
+    queryFn: ({ signal }) => body(server.GET('/api/v1/projects/{project}/jobs/{job}/sync', { params: { path: name }, signal })),
+    // It is a look into the registry: what the page is told of the job says when to look again.
+    refetchOnWindowFocus: false,
+  });
+}
+
+/** How the registry agrees with all jobs of a project. */
+export function projectSync(project: string) {
+  return queryOptions({
+    queryKey: [...keys.sync(project), 'state'],
+    queryFn: ({ signal }) => body(server.GET('/api/v1/projects/{project}/sync', { params: { path: { project } }, signal })),
+    refetchOnWindowFocus: false,
+  });
+}
+
+/** Jobs that the registry has and the database has not. */
+export function unmanaged(project: string) {
+  return queryOptions({
+    queryKey: [...keys.sync(project), 'unmanaged'],
+    queryFn: ({ signal }) => body(server.GET('/api/v1/projects/{project}/unmanaged', { params: { path: { project } }, signal })),
+  });
+}
+
+/** What others wrote into the registry, of a project or of one of its jobs. */
+export function drift(project: string, job?: string) {
+  return infiniteQueryOptions({
+    queryKey: [...keys.sync(project), 'drift', job ?? null],
+    queryFn: ({ signal, pageParam }) => {
+      const query = { limit: 20, ...(job ? { job } : {}), ...(pageParam ? { after: pageParam } : {}) };
+      return body(server.GET('/api/v1/projects/{project}/drift', { params: { path: { project }, query }, signal }));
+    },
+    initialPageParam: '',
+    getNextPageParam: (page) => page.next,
+  });
+}
+
+/** What would be done with many jobs. */
+export function bulkPlan(action: Schemas['Action'], select: Schemas['Select']) {
+  return queryOptions({
+    queryKey: [...keys.jobs, 'plan', action, select],
+    queryFn: ({ signal }) => body(server.POST('/api/v1/bulk', { body: { action, select, dryRun: true, reason: '' }, signal })),
+    // It looks at each of them: once, and again when somebody asks for it.
+    staleTime: Infinity,
+    refetchOnWindowFocus: false,
+    retry: false,
+  });
+}
+
+/** How far an operation on many jobs is. */
+export function bulkOperation(id: string) {
+  return queryOptions({
+    queryKey: [...keys.jobs, 'operation', id],
+    queryFn: ({ signal }) => body(server.GET('/api/v1/operations/{id}', { params: { path: { id } }, signal })),
+  });
+}
+
+/** How far an operation on a job is. */
+export function operation(name: JobName, id: string) {
+  return queryOptions({
+    queryKey: [...keys.job(name), 'operation', id],
+    queryFn: ({ signal }) => body(server.GET('/api/v1/operations/{id}', { params: { path: { id } }, signal })),
+  });
+}
+
 export function runs(name: JobName, limit: number) {
   return queryOptions({
     queryKey: [...keys.job(name), 'runs', limit],
@@ -110,6 +222,17 @@ export function nextFires(cron: string, zone: string, n: number) {
       body(server.GET('/api/v1/schedules/next', { params: { query: { cron, n, ...(zone ? { zone } : {}) } }, signal })),
     // Time goes on: the first of them passes.
     staleTime: 30_000,
+  });
+}
+
+/** What a schedule would be that somebody is writing. */
+export function schedulePreview(cron: string, zone: string) {
+  return queryOptions({
+    queryKey: ['schedule', cron, zone],
+    queryFn: ({ signal }) => body(server.POST('/api/v1/schedules/preview', { body: { cron, ...(zone ? { zone } : {}) }, signal })),
+    // Time goes on: the first of its instants passes.
+    staleTime: 30_000,
+    retry: false,
   });
 }
 

@@ -36,6 +36,14 @@ export function Sprite() {
         <symbol id="i-x" viewBox="0 0 16 16"><path d="M4 4l8 8M12 4l-8 8"/></symbol>
         <symbol id="i-copy" viewBox="0 0 16 16"><rect x="5.5" y="5.5" width="8" height="8" rx="1.3"/><path d="M10.5 5.500V3.800A1.3 1.3 0 0 0 9.2 2.500H3.800A1.3 1.3 0 0 0 2.5 3.800v5.400a1.3 1.3 0 0 0 1.3 1.300h1.7"/></symbol>
         <symbol id="i-retry" viewBox="0 0 16 16"><path d="M13 8a5 5 0 1 1-1.5-3.600L13 6M13 2.800V6H9.8"/></symbol>
+        <symbol id="i-play" viewBox="0 0 16 16"><path d="M5 3.500v9l7.500-4.500z"/></symbol>
+        <symbol id="i-pause" viewBox="0 0 16 16"><path d="M5.500 3.500v9M10.500 3.500v9"/></symbol>
+        <symbol id="i-drain" viewBox="0 0 16 16"><path d="M3 3.500h10M8 6v7M5 10l3 3 3-3"/></symbol>
+        <symbol id="i-off" viewBox="0 0 16 16"><circle cx="8" cy="8" r="5.2"/><path d="M4.400 11.600l7.200-7.200"/></symbol>
+        <symbol id="i-rebalance" viewBox="0 0 16 16"><path d="M2.500 5h9M9 2.500L11.500 5 9 7.500M13.500 11h-9M7 8.500L4.500 11 7 13.500"/></symbol>
+        <symbol id="i-arrow" viewBox="0 0 16 16"><path d="M3 8h9.500M9 4.500L12.500 8 9 11.500"/></symbol>
+        <symbol id="i-plus" viewBox="0 0 16 16"><path d="M8 3v10M3 8h10"/></symbol>
+        <symbol id="i-edit" viewBox="0 0 16 16"><path d="M3 13l.7-3L10.500 3.200l2.300 2.300L6 12.300z"/></symbol>
         <symbol id="i-menu" viewBox="0 0 16 16"><path d="M2.5 4.500h11M2.5 8h11M2.5 11.500h11"/></symbol>
         <symbol id="i-brand" viewBox="0 0 20 20"><rect x="1" y="1" width="18" height="18" rx="5" fill="currentColor" stroke="none"/><g className="cut" fill="none" strokeWidth="1.7" strokeLinecap="round"><path d="M10 5.200V10l3.3 2"/><path d="M10 2.600v.01M17.4 10h.01M10 17.400v.01M2.6 10h.01"/></g></symbol>
       </defs>
@@ -78,5 +86,13 @@ export type Shape =
   | 'i-x'
   | 'i-copy'
   | 'i-retry'
+  | 'i-play'
+  | 'i-pause'
+  | 'i-drain'
+  | 'i-off'
+  | 'i-rebalance'
+  | 'i-arrow'
+  | 'i-plus'
+  | 'i-edit'
   | 'i-menu'
   | 'i-brand';

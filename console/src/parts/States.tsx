@@ -29,6 +29,11 @@ export function ErrorBox({ error, onRetry }: { error: unknown; onRetry?: () => v
           {problem.detail}
         </p>
       )}
+      {problem.fix && (
+        <p className={s.more} lang="en">
+          {problem.fix}
+        </p>
+      )}
       <p className={s.fine}>
         <code>{problem.code}</code>
         {problem.request && <span>{say('problem.request', { id: problem.request })}</span>}

@@ -1,11 +1,15 @@
 /** One field from which everything is reached: places, jobs, projects, commands. */
 import { useQuery } from '@tanstack/react-query';
-import { useNavigate } from '@tanstack/react-router';
+import { useNavigate, useRouterState } from '@tanstack/react-router';
 import { useDeferredValue, useState } from 'react';
 import {
   Autocomplete, Collection, Dialog, Header, Input, Menu, MenuItem, MenuSection, Modal, ModalOverlay, SearchField,
 } from 'react-aria-components';
-import { search } from '../api/queries';
+import { ACTS } from '../act/acts';
+import { verb } from '../act/Bar';
+import { ask } from '../act/desk';
+import { useOffers } from '../act/use';
+import { type JobName, search } from '../api/queries';
 import { choose, usePrefs } from '../look/prefs';
 import f from '../parts/Field.module.css';
 import { Icon } from '../parts/Glyph';
@@ -13,6 +17,7 @@ import o from '../parts/Overlay.module.css';
 import type { Shape } from '../parts/Sprite';
 import { useSay } from '../words/say';
 import { nextZone } from './keys';
+import { namesOf } from './names';
 import { PLACES } from './places';
 import { speak } from './Top';
 
@@ -48,7 +53,9 @@ function Finder({ onDone }: { onDone: () => void }) {
   const asked = useDeferredValue(text.startsWith('>') ? '' : text.trim());
   const found = useQuery({ ...search(asked), placeholderData: (before) => before });
   const navigate = useNavigate();
-  const commands = useCommands();
+  const { project = '', job = '' } = useRouterState({ select: ({ matches }) => namesOf(matches) });
+  const acts = useActs({ project, job });
+  const commands = [...acts, ...useCommands()];
   const words = text.replace(/^>/, '').trim().toLowerCase();
   const matches = (entry: Entry) => entry.text.toLowerCase().includes(words);
   const places: Entry[] = PLACES.map((place) => ({
@@ -82,7 +89,7 @@ function Finder({ onDone }: { onDone: () => void }) {
       </SearchField>
       <Menu
         className={o.list ?? ''}
-        style={{ maxHeight: '50vh' }}
+        style={{ maxHeight: '70vh' }}
         aria-label={say('palette.list')}
         onAction={(key) => {
           onDone();
@@ -109,6 +116,13 @@ function Finder({ onDone }: { onDone: () => void }) {
       </Menu>
     </Autocomplete>
   );
+}
+
+/** What can be done with the job of the page. */
+function useActs(name: JobName): Entry[] {
+  const say = useSay();
+  const side = `${name.project}/${name.job}`;
+  return useOffers(name).map((act) => ({ id: act, text: verb(act, say), side, shape: ACTS[act].shape, act: () => ask(act, name) }));
 }
 
 function useCommands(): Entry[] {

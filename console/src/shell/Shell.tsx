@@ -4,6 +4,8 @@ import { useIsFetching } from '@tanstack/react-query';
 import { type MouseEvent, useEffect, useRef, useState } from 'react';
 import { useHeard } from '../api/stream/follow';
 import { state } from '../api/stream/fresh';
+import { ActSheet } from '../act/Sheet';
+import { ToldRegion } from '../act/Told';
 import { usePrefs } from '../look/prefs';
 import { useNow } from '../parts/now';
 import { useSay } from '../words/say';
@@ -50,6 +52,8 @@ export function Shell() {
         <BottomBar />
       </div>
       <Palette isOpen={finding} onOpenChange={setFinding} />
+      <ActSheet />
+      <ToldRegion />
       <SessionOver />
     </>
   );

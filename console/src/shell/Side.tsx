@@ -1,6 +1,7 @@
 import { useQuery, useQueryClient } from '@tanstack/react-query';
 import { Link, useNavigate, useRouterState } from '@tanstack/react-router';
 import { Autocomplete, Button, Input, Menu, MenuItem, MenuTrigger, Popover, SearchField, useFilter } from 'react-aria-components';
+import { forgetDrafts } from '../act/drafts';
 import { body, server } from '../api/client';
 import { jobCount, projects, session } from '../api/queries';
 import { usePrefs } from '../look/prefs';
@@ -128,6 +129,7 @@ function Me() {
   const role = data.role ? say(`role.${data.role}`) : say('me.projects', { count: number });
   const out = async () => {
     await body(server.DELETE('/api/v1/session'));
+    forgetDrafts(localStorage, data.person.id);
     client.clear();
     // A whole new page: nothing of the one before is left.
     location.assign(new URL('sign-in', document.baseURI).href);

@@ -9,8 +9,16 @@ import { PLACES } from './places';
 /** How long `g` waits for its second letter, milliseconds. */
 const WAITS = 1_500;
 
+/** When `g` was pressed. */
+let going = 0;
+
+/** Whether the next letter says where to go. */
+export function isGoing(): boolean {
+  return Date.now() - going < WAITS;
+}
+
 /** Is somebody typing, also with an input method? */
-function isTyping(event: KeyboardEvent): boolean {
+export function isTyping(event: KeyboardEvent): boolean {
   const target = event.target as HTMLElement;
   return event.isComposing || target.isContentEditable || ['INPUT', 'TEXTAREA', 'SELECT'].includes(target.tagName);
 }
@@ -27,7 +35,6 @@ export function useKeys(find: () => void): void {
   const found = useRef(find);
   found.current = find;
   useEffect(() => {
-    let going = 0;
     let stopped = false;
     const press = (event: KeyboardEvent) => {
       if ((event.metaKey || event.ctrlKey) && !event.altKey && event.key.toLowerCase() === 'k') {
@@ -37,7 +44,7 @@ export function useKeys(find: () => void): void {
       }
       if (isTyping(event) || event.metaKey || event.ctrlKey || event.altKey || document.querySelector('[role=dialog]')) return;
       if (!prefs().letters) return;
-      const place = Date.now() - going < WAITS ? PLACES.find(({ letter }) => letter === event.key) : undefined;
+      const place = isGoing() ? PLACES.find(({ letter }) => letter === event.key) : undefined;
       going = event.key === 'g' ? Date.now() : 0;
       if (place) void router.navigate({ to: place.to });
       else if (event.key === '/') document.querySelector<HTMLElement>('[data-search]')?.focus();

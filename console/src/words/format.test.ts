@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { bytes, clock, count, duration, instant, iso, relative, share, span } from './format';
+import { bytes, clock, count, duration, instant, iso, numbers, relative, share, span } from './format';
 
 const at = (text: string) => Date.parse(text);
 const shown = (language: 'en' | 'zh', zone: string, now: string) => ({ language, zone, now: at(now) });
@@ -103,4 +103,11 @@ it('sizes are decimal on disk and binary in memory', () => {
   expect(bytes(402 * 1024 * 1024, 'memory')).toBe('402 MiB');
   expect(bytes(999)).toBe('999 B');
   expect(bytes(999_999)).toBe('1.0 MB');
+});
+
+it('numbers in a row are told as a range', () => {
+  expect(numbers([7, 3, 9, 10, 11, 12], 'en')).toBe('3, 7, 9–12');
+  expect(numbers([0, 1], 'en')).toBe('0, 1');
+  expect(numbers([2, 2, 4], 'zh')).toBe('2、4');
+  expect(numbers([], 'en')).toBe('');
 });

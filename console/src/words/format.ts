@@ -168,6 +168,19 @@ export function count(value: number, language: Language, estimated = false): str
 
 const short = (value: number) => (value < 9.95 ? String(Math.round(value * 10) / 10) : String(Math.round(value)));
 
+/** Numbers as people write them, those in a row as a range: `3, 7, 9–12`. */
+export function numbers(values: readonly number[], language: Language): string {
+  const rows: [number, number][] = [];
+  for (const value of [...values].sort((one, other) => one - other)) {
+    const last = rows[rows.length - 1];
+    if (last && value <= last[1] + 1) last[1] = value;
+    else rows.push([value, value]);
+  }
+  const text = (from: number, to: number) => (from === to ? String(from) : to === from + 1 ? `${from}, ${to}` : `${from}–${to}`);
+  const all = rows.map(([from, to]) => text(from, to)).join(', ');
+  return language === 'zh' ? all.replaceAll(', ', '、') : all;
+}
+
 /** A part of a whole, which is never told as nothing or all when it is neither. */
 export function share(part: number, whole: number, language: Language): string {
   const sign = language === 'zh' ? '%' : ' %';
@@ -189,4 +202,9 @@ export function bytes(value: number, kind: 'wire' | 'memory' = 'wire'): string {
   }
   const text = unit === 0 || rest >= 99.95 ? String(Math.round(rest)) : rest.toFixed(1);
   return `${text} ${units[unit] ?? 'B'}`;
+}
+
+/** A setting's value as people read it. */
+export function shown(value: unknown): string {
+  return typeof value === 'string' ? value : JSON.stringify(value);
 }

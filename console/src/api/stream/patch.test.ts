@@ -32,5 +32,6 @@ it('a change of a job asks its page, the lists and the journal again', () => {
   expect(all).toContainEqual(['job', 'billing', 'a']);
   expect(all).toContainEqual(['jobs']);
   expect(all).toContainEqual(['audit']);
+  expect(all).toContainEqual(['holds', 'billing']);
   expect(touched({ action: 'session.begin' })).toEqual([['audit']]);
 });

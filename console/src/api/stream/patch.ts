@@ -29,6 +29,7 @@ export function touched(change: { action: string; project?: string | null; job?:
   const of = change.action.split('.')[0] ?? '';
   const all: QueryKey[] = [keys.audit];
   if (change.project && change.job) all.push(keys.job({ project: change.project, job: change.job }), keys.jobs);
+  if (change.project) all.push(keys.holds(change.project), keys.sync(change.project));
   if (of === 'project' || of === 'member' || of === 'job') all.push(keys.projects);
   if (of === 'member') all.push(keys.session);
   if (of === 'hold' || of === 'host') all.push(keys.jobs);

@@ -1,6 +1,8 @@
 /** A job: its name, its state, when it fires, and its tabs. */
 import { useQuery } from '@tanstack/react-query';
 import { Link, Outlet, useParams } from '@tanstack/react-router';
+import { ActBar } from '../../act/Bar';
+import { useOffers } from '../../act/use';
 import { job, type JobName, live } from '../../api/queries';
 import { asProblem } from '../../api/problem';
 import { usePrefs } from '../../look/prefs';
@@ -10,6 +12,7 @@ import { Empty, Unseen } from '../../parts/States';
 import { Ago, hasSeconds, Instant, Until } from '../../parts/Times';
 import { Say, useSay } from '../../words/say';
 import s from './Job.module.css';
+import { useJobKeys } from './keys';
 import { settingOf, useNext } from './settings';
 
 /** The job of the address. */
@@ -21,6 +24,7 @@ export function JobLayout() {
   const name = useJobName();
   const found = useQuery(job(name));
   const say = useSay();
+  useJobKeys(name);
   if (!found.data) {
     if (found.isError && asProblem(found.error).code === 'not-found') return <Gone name={name} />;
     return <Unseen query={found} what="job.one" />;
@@ -31,6 +35,12 @@ export function JobLayout() {
       <nav className={s.tabs} aria-label={say('job.tabs')}>
         <Link to="/jobs/$project/$job" params={name} activeOptions={{ exact: true }} activeProps={CURRENT}>
           {say('tab.overview')}
+        </Link>
+        <Link to="/jobs/$project/$job/shards" params={name} activeProps={CURRENT}>
+          {say('tab.shards')}
+        </Link>
+        <Link to="/jobs/$project/$job/schedule" params={name} activeProps={CURRENT}>
+          {say('tab.schedule')}
         </Link>
         <Link to="/jobs/$project/$job/settings" params={name} activeProps={CURRENT}>
           {say('tab.settings')}
@@ -70,6 +80,7 @@ function Head({ name }: { name: JobName }) {
           {say(sign.word)}
         </span>
       </h1>
+      <ActBar acts={useOffers(name)} subject={name} />
       {data && (
         <p className={s.say}>
           {next.data && <b>{next.data.sentence[language]}</b>}

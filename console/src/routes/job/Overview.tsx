@@ -99,7 +99,7 @@ function Outcomes() {
           <p className="mid">{say('job.neverRanSay')}</p>
         </Empty>
       ) : (
-        <div className={t.scroll}>
+        <div className={t.scroll} tabIndex={0} role="group" aria-label={say('job.outcomes')}>
           <table className={`${t.tbl} ${s.wide}`}>
             <thead>
               <tr>

@@ -2,7 +2,9 @@
 import { useInfiniteQuery, useQuery } from '@tanstack/react-query';
 import { useNavigate, useSearch } from '@tanstack/react-router';
 import { useId } from 'react';
-import { differences, type Version, versions } from '../../api/queries';
+import { Differences } from '../../act/Differences';
+import { can } from '../../api/can';
+import { differences, job, session, type Version, versions } from '../../api/queries';
 import { Button } from '../../parts/Button';
 import { Panel } from '../../parts/Panel';
 import { Empty, More, Unseen } from '../../parts/States';
@@ -12,7 +14,7 @@ import type { MessageId } from '../../words/ids';
 import { useSay } from '../../words/say';
 import s from './Job.module.css';
 import { useJobName } from './Layout';
-import { shown } from './settings';
+import { RollBack } from './RollBack';
 
 const ORIGINS: Readonly<Record<string, MessageId>> = {
   console: 'origin.console',
@@ -29,11 +31,14 @@ export function JobVersions() {
   const navigate = useNavigate({ from: '/jobs/$project/$job/versions' });
   const search = useSearch({ from: '/shell/jobs/$project/$job/versions' });
   const list = useInfiniteQuery(versions(name));
+  const definition = useQuery(job(name)).data;
+  const mayChange = can(useQuery(session).data, 'job.write', name.project) && definition?.state !== 'removing';
   if (!list.data) return <Unseen query={list} what="tab.versions" />;
   const all = list.data.pages.flatMap((page) => page.items);
   const newest = all[0]?.version ?? 1;
   const b = Number(search.b) || newest;
   const a = Number(search.a) || Math.max(1, b - 1);
+  const roll = (n: number | undefined) => void navigate({ search: (before) => ({ ...before, roll: n === undefined ? undefined : String(n) }) });
   const pick = (change: { a?: number; b?: number }) =>
     void navigate({ search: (before) => ({ ...before, a: String(change.a ?? a), b: String(change.b ?? b) }) });
   return (
@@ -55,25 +60,31 @@ export function JobVersions() {
                 <th style={{ width: 150 }}>{say('versions.who')}</th>
                 <th style={{ width: 120 }}>{say('versions.through')}</th>
                 <th>{say('versions.why')}</th>
-                <th style={{ width: 120 }}>
+                <th style={{ width: 210 }}>
                   <span className="sr">{say('versions.diff')}</span>
                 </th>
               </tr>
             </thead>
             <tbody>
               {all.map((version) => (
-                <Line key={version.version} version={version} onCompare={() => pick({ a: Math.max(1, version.version - 1), b: version.version })} />
+                <Line
+                  key={version.version}
+                  version={version}
+                  onCompare={() => pick({ a: Math.max(1, version.version - 1), b: version.version })}
+                  onRollBack={mayChange && version.version < newest ? () => roll(version.version) : undefined}
+                />
               ))}
             </tbody>
           </table>
         </div>
         <More list={list} />
       </Panel>
+      {definition && <RollBack name={name} definition={definition} to={mayChange ? Number(search.roll) || undefined : undefined} onClose={() => roll(undefined)} />}
     </div>
   );
 }
 
-function Line({ version, onCompare }: { version: Version; onCompare: () => void }) {
+function Line({ version, onCompare, onRollBack }: { version: Version; onCompare: () => void; onRollBack: (() => void) | undefined }) {
   const say = useSay();
   const origin = ORIGINS[version.origin];
   return (
@@ -91,6 +102,11 @@ function Line({ version, onCompare }: { version: Version; onCompare: () => void 
         {version.version > 1 && (
           <Button small look="quiet" onPress={onCompare} aria-label={say('versions.compareOne', { version: version.version })}>
             {say('versions.compare')}
+          </Button>
+        )}
+        {onRollBack && (
+          <Button small look="quiet" onPress={onRollBack} aria-label={say('versions.rollBackOne', { version: version.version })}>
+            {`${say('versions.rollBack')}…`}
           </Button>
         )}
       </td>
@@ -127,31 +143,5 @@ function Diff({ a, b }: { a: number; b: number }) {
   if (a === b) return <Empty title={say('versions.same', { version: a })} />;
   if (!found.data) return <Unseen query={found} what="versions.diff" rows={2} />;
   if (found.data.length === 0) return <Empty title={say('versions.noDifference', { a, b })} />;
-  return (
-    <table className={t.tbl}>
-      <thead>
-        <tr>
-          <th style={{ width: '28%' }}>{say('settings.key')}</th>
-          <th>{say('versions.before', { version: a })}</th>
-          <th>{say('versions.after', { version: b })}</th>
-        </tr>
-      </thead>
-      <tbody>
-        {found.data.map(({ key, before, after }) => (
-          <tr key={key}>
-            <td className={t.wrap}>
-              <code>{key}</code>
-            </td>
-            <td className={t.wrap}>{before == null ? <Default /> : <bdi className={`mono ${s.old}`}>{shown(before)}</bdi>}</td>
-            <td className={t.wrap}>{after == null ? <Default /> : <bdi className="mono">{shown(after)}</bdi>}</td>
-          </tr>
-        ))}
-      </tbody>
-    </table>
-  );
-}
-
-function Default() {
-  const say = useSay();
-  return <span className="dim">{say('settings.default')}</span>;
+  return <Differences all={found.data} before={say('versions.before', { version: a })} after={say('versions.after', { version: b })} />;
 }

@@ -3,3 +3,5 @@ export { JobLayout } from './Layout';
 export { JobOverview } from './Overview';
 export { JobSettings } from './Settings';
 export { JobVersions } from './Versions';
+export { JobShards } from './shards/Page';
+export { JobSchedule } from './schedule/Page';

@@ -1,15 +1,11 @@
 import { useQuery } from '@tanstack/react-query';
 import { type Definition, nextFires } from '../../api/queries';
+import { shown } from '../../words/format';
 
 /** A setting of a job as text, if it has it; those at their defaults are left out. */
 export function settingOf(job: Definition, key: string): string | undefined {
-  const value = (job.settings as Record<string, unknown>)[key];
+  const value = job.settings[key];
   return value === undefined || value === null ? undefined : shown(value);
-}
-
-/** A setting's value as people read it. */
-export function shown(value: unknown): string {
-  return typeof value === 'string' ? value : JSON.stringify(value);
 }
 
 /** Settings as lines: of a group, each of its own. */

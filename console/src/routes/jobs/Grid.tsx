@@ -8,7 +8,7 @@ import type { MessageId } from '../../words/ids';
 import { useSay } from '../../words/say';
 import s from './Jobs.module.css';
 import { JobLine } from './JobLine';
-import { type Sort, sortOf } from './search';
+import { rowKey, type Sort, sortOf } from './search';
 
 interface Props {
   pages: readonly JobPage[];
@@ -16,6 +16,9 @@ interface Props {
   count: number;
   sort: string;
   onSort: (sort: string) => void;
+  /** Which are selected; nothing when none can be. */
+  picked: ReadonlySet<string> | undefined;
+  onPick: (keys: readonly string[], isOn: boolean) => void;
   /** The last row that is there comes into view. */
   onEnd: () => void;
 }
@@ -40,7 +43,7 @@ const COLUMNS: readonly Column[] = [
 const ROOMY = { row: 42, gap: 0 };
 const SMALL = { row: 88, gap: 8 };
 
-export function Grid({ pages, count, sort, onSort, onEnd }: Props) {
+export function Grid({ pages, count, sort, onSort, picked, onPick, onEnd }: Props) {
   const say = useSay();
   const size = useSmall() ? SMALL : ROOMY;
   const rows = pages.flatMap((page) => page.items);
@@ -85,14 +88,28 @@ export function Grid({ pages, count, sort, onSort, onEnd }: Props) {
     if (to !== undefined) {
       event.preventDefault();
       go(to);
+    } else if (event.key === 'x' && row && picked) {
+      onPick([rowKey(row)], !picked.has(rowKey(row)));
     } else if (event.key === 'Enter' && row) {
       void navigate({ to: '/jobs/$project/$job', params: { project: row.project, job: row.name } });
     }
   };
   const order = sortOf(sort);
   return (
-    <div role="grid" aria-label={say('jobs.title')} aria-rowcount={count + 1} aria-colcount={COLUMNS.length + 1}>
-      <div role="row" aria-rowindex={1} className={`${s.grid} ${s.thead}`}>
+    <div role="grid" aria-label={say('jobs.title')} aria-rowcount={count + 1} aria-colcount={COLUMNS.length + (picked ? 2 : 1)} aria-multiselectable={picked !== undefined}>
+      <div role="row" aria-rowindex={1} className={`${s.grid} ${s.thead}`} data-picks={picked && ''}>
+        {picked && (
+          <div role="columnheader" className={s.pick}>
+            <label>
+              <input
+                type="checkbox"
+                aria-label={say('bulk.pickLoaded')}
+                checked={rows.length > 0 && rows.every((row) => picked.has(rowKey(row)))}
+                onChange={(event) => onPick(rows.map(rowKey), event.target.checked)}
+              />
+            </label>
+          </div>
+        )}
         <Head column={{ word: 'jobs.column.state', by: 'status' }} order={order} onSort={onSort} bare />
         {COLUMNS.map((column) => (
           <Head key={column.word} column={column} order={order} onSort={onSort} />
@@ -107,6 +124,8 @@ export function Grid({ pages, count, sort, onSort, onEnd }: Props) {
                 key={`${row.project}/${row.name}`}
                 row={row}
                 index={index}
+                isPicked={picked?.has(rowKey(row))}
+                onPick={onPick}
                 isCurrent={index === Math.min(current, rows.length - 1)}
                 onFocus={setCurrent}
                 top={start - margin}

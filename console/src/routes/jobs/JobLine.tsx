@@ -8,10 +8,14 @@ import { Ago, hasSeconds, Instant, None, Until } from '../../parts/Times';
 import { duration, zoneName } from '../../words/format';
 import { useSay } from '../../words/say';
 import s from './Jobs.module.css';
+import { rowKey } from './search';
 
 interface Props {
   row: JobRow;
   index: number;
+  /** Whether it is selected; nothing when none can be. */
+  isPicked: boolean | undefined;
+  onPick: (keys: readonly string[], isOn: boolean) => void;
   isCurrent: boolean;
   onFocus: (index: number) => void;
   top: number;
@@ -21,7 +25,7 @@ interface Props {
 const FAILING = 3;
 
 /** One job in the list. Cells are plain, for there may be many. */
-export const JobLine = memo(function JobLine({ row, index, isCurrent, onFocus, top }: Props) {
+export const JobLine = memo(function JobLine({ row, index, isPicked, onPick, isCurrent, onFocus, top }: Props) {
   const say = useSay();
   const { language } = usePrefs();
   const navigate = useNavigate();
@@ -37,13 +41,29 @@ export const JobLine = memo(function JobLine({ row, index, isCurrent, onFocus, t
       role="row"
       aria-rowindex={index + 2}
       data-index={index}
+      data-picks={isPicked === undefined ? undefined : ''}
+      data-picked={isPicked || undefined}
+      aria-selected={isPicked}
       className={`${s.grid} ${s.row}`}
       style={{ transform: `translateY(${top}px)` }}
       tabIndex={isCurrent ? 0 : -1}
       onFocus={() => onFocus(index)}
       onClick={open}
     >
-      <div role="gridcell">
+      {isPicked !== undefined && (
+        <div role="gridcell" className={s.pick} onClick={(event) => event.stopPropagation()}>
+          <label>
+            <input
+              type="checkbox"
+              tabIndex={-1}
+              aria-label={say('bulk.pick', { name: rowKey(row) })}
+              checked={isPicked}
+              onChange={(event) => onPick([rowKey(row)], event.target.checked)}
+            />
+          </label>
+        </div>
+      )}
+      <div role="gridcell" className={s.state}>
         <Glyph sign={sign} alone />
       </div>
       <div role="gridcell" className={s.name}>

@@ -1,8 +1,11 @@
 /** The list of jobs: every job that one may see, found by words, ordered by what needs somebody. */
 import { useInfiniteQuery, useQuery } from '@tanstack/react-query';
-import { useNavigate, useSearch } from '@tanstack/react-router';
-import { jobCount, jobs } from '../../api/queries';
+import { Link, useNavigate, useSearch } from '@tanstack/react-router';
+import { useState } from 'react';
+import { canAnywhere } from '../../api/can';
+import { jobCount, jobs, session } from '../../api/queries';
 import { usePrefs } from '../../look/prefs';
+import { Icon } from '../../parts/Glyph';
 import { Empty, Unseen } from '../../parts/States';
 import { count } from '../../words/format';
 import { useSay } from '../../words/say';
@@ -10,7 +13,8 @@ import { Facets } from './Facets';
 import { Grid } from './Grid';
 import s from './Jobs.module.css';
 import { QueryBar } from './QueryBar';
-import { USUAL } from './search';
+import { Selected } from './Selected';
+import { rowKey, USUAL } from './search';
 
 export function JobsPage() {
   const say = useSay();
@@ -19,7 +23,25 @@ export function JobsPage() {
   const navigate = useNavigate({ from: '/jobs' });
   const list = useInfiniteQuery({ ...jobs(q, sort), placeholderData: (before) => before });
   const all = useQuery(jobCount(''));
+  const me = useQuery(session).data;
   const found = list.data?.pages[0]?.count;
+  const [picked, setPicked] = useState<ReadonlySet<string>>(new Set());
+  const [isAll, setAll] = useState(false);
+  const rows = list.data?.pages.flatMap((page) => page.items) ?? [];
+  const chosen = rows.filter((row) => picked.has(rowKey(row)));
+  const clear = () => {
+    setPicked(new Set());
+    setAll(false);
+  };
+  const pick = (keys: readonly string[], isOn: boolean) => {
+    const next = new Set(picked);
+    for (const key of keys) {
+      if (isOn) next.add(key);
+      else next.delete(key);
+    }
+    setPicked(next);
+    setAll(false);
+  };
 
   // Typing replaces the step that one would go back to; a facet is a step of its own.
   const search = (text: string, replace: boolean) =>
@@ -33,6 +55,12 @@ export function JobsPage() {
             <small className="dim hide-m">{say('jobs.ofAll', { count: count(all.data, language) })}</small>
           )}
         </h1>
+        {canAnywhere(me, 'job.write') && (
+          <Link to="/jobs/new" className={s.new}>
+            <Icon shape="i-plus" />
+            {say('new.title')}
+          </Link>
+        )}
       </div>
       <QueryBar q={q} onChange={(text) => search(text, true)} found={found} />
       <Facets q={q} onChange={(text) => search(text, false)} />
@@ -46,6 +74,8 @@ export function JobsPage() {
             pages={list.data.pages}
             count={found ?? 0}
             sort={sort}
+            picked={canAnywhere(me, 'job.operate') ? picked : undefined}
+            onPick={pick}
             onSort={(by) => void navigate({ search: (before) => ({ ...before, sort: by }) })}
             onEnd={() => {
               if (list.hasNextPage && !list.isFetching) void list.fetchNextPage();
@@ -53,6 +83,16 @@ export function JobsPage() {
           />
         )}
       </div>
+      {chosen.length > 0 && (
+        <Selected
+          jobs={chosen.map(({ project, name }) => ({ project, name }))}
+          q={q}
+          found={found ?? 0}
+          isAll={isAll}
+          onAll={() => setAll(true)}
+          onClear={clear}
+        />
+      )}
     </>
   );
 }

@@ -14,3 +14,6 @@ export const sortOf = (text: string | undefined): { by: Sort; backwards: boolean
 };
 
 export const jobsSearch = v.looseObject({ q: v.optional(v.string()), sort: v.optional(v.string()) });
+
+/** A job among those of all projects. */
+export const rowKey = ({ project, name }: { project: string; name: string }) => `${project}/${name}`;

@@ -81,7 +81,7 @@ function Line({ project }: { project: Project }) {
   const { language } = usePrefs();
   const { ages } = useHeard();
   const followed = FOLLOWED[ages[project.name]?.state ?? ''];
-  const policy = project.policy.settings;
+  const policy = project.policy.settings ?? 'repair';
   return (
     <tr>
       <td>
@@ -97,11 +97,11 @@ function Line({ project }: { project: Project }) {
       </td>
       <td className={t.num}>{count(project.jobs, language)}</td>
       <td>
-        <span className={p.sign}>
+        <Link to="/projects/$project/sync" params={{ project: project.name }} className={p.sign}>
           {followed ? <Glyph sign={followed} /> : <None />}
           <bdi>{project.registry}</bdi>
           {followed && <span className="dim">{say(followed.word)}</span>}
-        </span>
+        </Link>
       </td>
       <td>
         <bdi className="mono">{project.namespace}</bdi>

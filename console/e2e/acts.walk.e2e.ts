@@ -237,6 +237,8 @@ it('each role is shown what it may do, and nothing else', async () => {
     await theirs.goto(server.url + pathname + hash);
     await theirs.getByLabel('Password').fill(PASSWORD);
     await theirs.getByRole('button', { name: 'Enter' }).click();
+    await theirs.getByRole('heading', { name: 'Overview', level: 1 }).waitFor();
+    await theirs.goto(`${server.url}/jobs`);
     await theirs.getByRole('heading', { name: 'Jobs', level: 1 }).waitFor();
     expect(await theirs.getByRole('link', { name: 'New job' }).count(), role).toBe(role === 'developer' ? 1 : 0);
     await theirs.goto(`${server.url}/jobs/jobs/fresh/settings`);

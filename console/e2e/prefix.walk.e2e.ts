@@ -27,6 +27,9 @@ it('is set up, lives, goes back to where somebody wanted to go, and lets somebod
   await page.getByLabel('Login').fill('lina');
   await page.getByLabel('Password').fill(PASSWORD);
   await page.getByRole('button', { name: 'Enter' }).click();
+  await page.getByText('From empty to running').waitFor();
+  await page.getByText('clockwright project create').waitFor();
+  await page.getByRole('link', { name: 'Jobs' }).first().click();
   await page.getByText('No jobs yet').waitFor();
   await page.getByRole('button', { name: /^Live/ }).waitFor();
   await page.getByRole('link', { name: 'Projects' }).first().click();
@@ -44,7 +47,7 @@ it('is set up, lives, goes back to where somebody wanted to go, and lets somebod
   await page.getByRole('heading', { name: 'Administrator for an hour' }).waitFor();
   expect(await page.getByLabel('Password').count()).toBe(0);
   await page.getByRole('button', { name: 'Enter' }).click();
-  await page.getByRole('heading', { name: 'Jobs', level: 1 }).waitFor();
+  await page.getByRole('heading', { name: 'Overview', level: 1 }).waitFor();
   expect(await api(page, 'GET', '/tools/jobs/api/v1/session')).toMatchObject({ role: 'admin', person: { login: 'rescue' } });
   expect(asked.filter((path) => !path.startsWith('/tools/jobs'))).toEqual([]);
   expect(wrongs.all).toEqual([]);

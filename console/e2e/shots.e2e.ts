@@ -2,13 +2,19 @@
 import { mkdirSync, writeFileSync } from 'node:fs';
 import { afterAll, beforeAll, expect, it } from 'vitest';
 import type { Browser, BrowserContext } from 'playwright-core';
-import { seed, type Server, setUp, startBrowser, startServer } from './stage';
+import { type ARun, aRun, seed, type Server, setUp, startBrowser, startServer } from './stage';
 
 const FOLDER = new URL('../shots/', import.meta.url);
 const PAGES = [
+  ['overview', '/'],
   ['jobs', '/jobs'],
   ['jobs-none', '/jobs?q=nothing%20like%20it'],
   ['job', '/jobs/jobs/breaks'],
+  ['job-runs', '/jobs/jobs/breaks/runs'],
+  ['job-attempts', '/jobs/jobs/hello/runs?attempts=1'],
+  ['job-ledger', '/jobs/jobs/breaks/ledger'],
+  ['runs', '/runs'],
+  ['runs-failed', '/runs?q=outcome%3Afailed&span=24h'],
   ['job-shards', '/jobs/jobs/hello/shards?whatif=join:2'],
   ['job-schedule', '/jobs/billing/nightly-report/schedule'],
   ['job-settings', '/jobs/billing/nightly-report/settings'],
@@ -16,6 +22,13 @@ const PAGES = [
   ['job-roll-back', '/jobs/billing/nightly-report/versions?roll=1'],
   ['new-job', '/jobs/new?project=billing'],
   ['bulk', '/jobs/bulk?action=pause&q=project:jobs'],
+  ['alerts', '/alerts'],
+  ['alerts-silences', '/alerts/silences'],
+  ['alerts-rules', '/alerts/rules'],
+  ['alerts-channels', '/alerts/channels'],
+  ['fleet', '/fleet'],
+  ['fleet-hosts', '/fleet?view=hosts'],
+  ['health', '/settings/health'],
   ['projects', '/projects'],
   ['project-sync', '/projects/billing/sync'],
   ['audit', '/audit'],
@@ -23,6 +36,7 @@ const PAGES = [
 
 let server: Server;
 let browser: Browser;
+let run: ARun;
 let signedIn: Awaited<ReturnType<BrowserContext['storageState']>>;
 
 beforeAll(async () => {
@@ -39,7 +53,8 @@ beforeAll(async () => {
       body: JSON.stringify({ settings: { cron: '0 30 2 * * ?', shardingTotalCount: 6 }, reason: 'after the backup' }),
     }),
   );
-  await page.getByText('failures in a row').filter({ visible: true }).first().waitFor();
+  await page.getByText(/it failed \d+ times in a row/).waitFor();
+  run = await aRun(page);
   signedIn = await context.storageState();
 });
 
@@ -63,7 +78,7 @@ it.each(kinds)('$theme, $language, $width', async ({ theme, language, width }) =
     await page.screenshot({ path: new URL(file, FOLDER).pathname });
     taken.push(file);
   };
-  for (const [name, path] of PAGES) {
+  for (const [name, path] of [...PAGES, ['fire', run.fire], ['run', run.run]] as const) {
     await page.goto(server.url + path);
     await page.getByRole('heading', { level: 1 }).waitFor();
     await page.waitForLoadState('domcontentloaded');

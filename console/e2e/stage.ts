@@ -186,7 +186,7 @@ export async function setUp(page: Page, server: Server): Promise<void> {
   await page.getByLabel('Login').fill('lina');
   await page.getByLabel('Password').fill(PASSWORD);
   await page.getByRole('button', { name: 'Enter' }).click();
-  await page.getByRole('heading', { name: 'Jobs', level: 1 }).waitFor();
+  await page.getByRole('heading', { name: 'Overview', level: 1 }).waitFor();
 }
 
 export const PASSWORD = 'a walk through seven gardens';
@@ -204,6 +204,20 @@ export async function seed(page: Page): Promise<void> {
   await make('nightly-report', '0 0 2 * * ?', { tags: ['nightly', 'money'], owner: 'Li Na' });
   await make('settle-ledgers', '0 0/15 * * * ?');
   await make(HOSTILE, '0 30 1 ? * MON-FRI', { reason: '<img src=x onerror=alert(1)>', tags: ['<svg/onload=alert(1)>'] });
+}
+
+/** Where a run is seen that has ended: its fire, and itself. */
+export interface ARun {
+  fire: string;
+  run: string;
+}
+
+/** A run of a job that fails. */
+export async function aRun(page: Page): Promise<ARun> {
+  const found = (await api(page, 'GET', '/api/v1/projects/jobs/jobs/breaks/runs?outcome=failed&limit=1')) as { items: { fire: string; run: string }[] };
+  const [first] = found.items;
+  if (!first) throw new Error('nothing has failed yet');
+  return { fire: `/fires/jobs/breaks/${first.fire}`, run: `/runs/${first.run}` };
 }
 
 export const HOSTILE = '日报 "><b onmouseover=alert(1)>x';

@@ -35,10 +35,11 @@ it('the link of the first start makes the first administrator, and is in no addr
   expect(await violations(page)).toEqual([]);
   await page.getByLabel('Password').fill(PASSWORD);
   await page.getByRole('button', { name: 'Enter' }).click();
-  await page.getByRole('heading', { name: 'Jobs', level: 1 }).waitFor();
+  await page.getByRole('heading', { name: 'Overview', level: 1 }).waitFor();
 });
 
 it('a job that was made by the interface is listed without a reload', async () => {
+  await page.getByRole('link', { name: /^Jobs/ }).first().click();
   await row('hello').waitFor();
   await seed(page);
   await row('nightly-report').waitFor();

@@ -13,7 +13,7 @@ import { Sprite } from './parts/Sprite';
 import { makeRouter } from './router';
 import { takeSecret } from './routes/setup/secret';
 import { namesOf } from './shell/names';
-import { PLACES } from './shell/places';
+import { placeOf } from './shell/places';
 import { load, useSay } from './words/say';
 
 /** How long an answer is fresh when no stream says that it changed, milliseconds. */
@@ -68,7 +68,7 @@ function Title() {
     router,
     select: ({ location, matches }) => ({ path: location.pathname, names: namesOf(matches) }),
   });
-  const place = PLACES.find(({ to }) => path.startsWith(to));
+  const place = placeOf(path);
   const job = names.project && names.job ? `${names.project}/${names.job}` : undefined;
   const named = job ?? (place ? say(place.word) : path.startsWith('/sign-in') ? say('signIn.title') : undefined);
   return <title>{named ? `${named} · ${say('product')}` : say('product')}</title>;

@@ -12,6 +12,7 @@ import { job, session } from './api/queries';
 import { ErrorBox } from './parts/States';
 import { jobsSearch } from './routes/jobs/search';
 import { NotFound } from './routes/NotFound';
+import { runsSearch } from './routes/runs/search';
 import { Shell } from './shell/Shell';
 
 interface Context {
@@ -60,9 +61,25 @@ const shell = createRoute({
 const home = createRoute({
   getParentRoute: () => shell,
   path: '/',
-  beforeLoad: () => {
-    throw redirect({ to: '/jobs', replace: true });
-  },
+  validateSearch: v.looseObject({ span: v.optional(v.string()) }),
+  component: lazyRouteComponent(() => import('./routes/overview/Page'), 'OverviewPage'),
+});
+const runs = createRoute({
+  getParentRoute: () => shell,
+  path: '/runs',
+  validateSearch: runsSearch,
+  component: lazyRouteComponent(() => import('./routes/runs/Page'), 'RunsPage'),
+});
+const oneRun = createRoute({
+  getParentRoute: () => shell,
+  path: '/runs/$id',
+  component: lazyRouteComponent(() => import('./routes/runs/One'), 'RunPage'),
+});
+const fire = createRoute({
+  getParentRoute: () => shell,
+  path: '/fires/$project/$job/$fire',
+  validateSearch: v.looseObject({ trigger: v.optional(v.string()), item: v.optional(v.string()) }),
+  component: lazyRouteComponent(() => import('./routes/fire/Page'), 'FirePage'),
 });
 const jobs = createRoute({
   getParentRoute: () => shell,
@@ -109,6 +126,18 @@ const schedule = createRoute({
   path: '/schedule',
   component: lazyRouteComponent(() => import('./routes/job/pages'), 'JobSchedule'),
 });
+const jobRuns = createRoute({
+  getParentRoute: () => oneJob,
+  path: '/runs',
+  validateSearch: runsSearch,
+  component: lazyRouteComponent(() => import('./routes/job/pages'), 'JobRuns'),
+});
+const jobLedger = createRoute({
+  getParentRoute: () => oneJob,
+  path: '/ledger',
+  validateSearch: v.looseObject({ span: v.optional(v.string()), outcome: v.optional(v.string()) }),
+  component: lazyRouteComponent(() => import('./routes/job/pages'), 'JobLedger'),
+});
 const settings = createRoute({
   getParentRoute: () => oneJob,
   path: '/settings',
@@ -119,6 +148,61 @@ const versions = createRoute({
   path: '/versions',
   validateSearch: v.looseObject({ a: v.optional(v.string()), b: v.optional(v.string()), roll: v.optional(v.string()) }),
   component: lazyRouteComponent(() => import('./routes/job/pages'), 'JobVersions'),
+});
+const fleet = createRoute({
+  getParentRoute: () => shell,
+  path: '/fleet',
+  validateSearch: v.looseObject({ view: v.optional(v.string()), q: v.optional(v.string()) }),
+  component: lazyRouteComponent(() => import('./routes/fleet/Page'), 'FleetPage'),
+});
+const oneInstance = createRoute({
+  getParentRoute: () => shell,
+  path: '/fleet/instances/$id',
+  component: lazyRouteComponent(() => import('./routes/fleet/Instance'), 'InstancePage'),
+});
+const oneHost = createRoute({
+  getParentRoute: () => shell,
+  path: '/fleet/hosts/$project/$ip',
+  component: lazyRouteComponent(() => import('./routes/fleet/Host'), 'HostPage'),
+});
+const ofProject = v.looseObject({ project: v.optional(v.string()) });
+const alerts = createRoute({
+  getParentRoute: () => shell,
+  path: '/alerts',
+  component: lazyRouteComponent(() => import('./routes/alerts/pages'), 'AlertsLayout'),
+});
+const inbox = createRoute({
+  getParentRoute: () => alerts,
+  path: '/',
+  validateSearch: v.looseObject({ state: v.optional(v.string()), project: v.optional(v.string()) }),
+  component: lazyRouteComponent(() => import('./routes/alerts/pages'), 'AlertsPage'),
+});
+const silences = createRoute({
+  getParentRoute: () => alerts,
+  path: '/silences',
+  component: lazyRouteComponent(() => import('./routes/alerts/pages'), 'SilencesPage'),
+});
+const rules = createRoute({
+  getParentRoute: () => alerts,
+  path: '/rules',
+  validateSearch: ofProject,
+  component: lazyRouteComponent(() => import('./routes/alerts/pages'), 'RulesPage'),
+});
+const channels = createRoute({
+  getParentRoute: () => alerts,
+  path: '/channels',
+  validateSearch: ofProject,
+  component: lazyRouteComponent(() => import('./routes/alerts/pages'), 'ChannelsPage'),
+});
+const oneAlert = createRoute({
+  getParentRoute: () => shell,
+  path: '/alerts/$id',
+  component: lazyRouteComponent(() => import('./routes/alerts/pages'), 'AlertPage'),
+});
+const health = createRoute({
+  getParentRoute: () => shell,
+  path: '/settings/health',
+  component: lazyRouteComponent(() => import('./routes/health/Page'), 'HealthPage'),
 });
 const projects = createRoute({
   getParentRoute: () => shell,
@@ -133,7 +217,7 @@ const projectSync = createRoute({
 const audit = createRoute({
   getParentRoute: () => shell,
   path: '/audit',
-  validateSearch: v.looseObject({ project: v.optional(v.string()) }),
+  validateSearch: ofProject,
   component: lazyRouteComponent(() => import('./routes/audit/Page'), 'AuditPage'),
 });
 
@@ -144,13 +228,22 @@ const tree = root.addChildren([
   rescue,
   shell.addChildren([
     home,
+    runs,
+    oneRun,
+    fire,
     jobs,
     newJob,
     bulk,
-    oneJob.addChildren([overview, shards, schedule, settings, versions]),
+    oneJob.addChildren([overview, jobRuns, shards, jobLedger, schedule, settings, versions]),
+    fleet,
+    oneInstance,
+    oneHost,
+    alerts.addChildren([inbox, silences, rules, channels]),
+    oneAlert,
     projects,
     projectSync,
     audit,
+    health,
   ]),
 ]);
 

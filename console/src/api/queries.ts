@@ -29,6 +29,10 @@ export const keys = {
   holds: (project: string) => ['holds', project],
   sync: (project: string) => ['sync', project],
   audit: ['audit'],
+  overview: ['overview'],
+  runs: ['runs'],
+  fleet: ['fleet'],
+  alerts: ['alerts'],
   system: ['system'],
 } as const;
 
@@ -41,6 +45,12 @@ export const session = queryOptions({
 export const system = queryOptions({
   queryKey: keys.system,
   queryFn: ({ signal }) => body(server.GET('/api/v1/system', { signal })),
+});
+
+/** What is not as it should be, the worst first. */
+export const findings = queryOptions({
+  queryKey: [...keys.system, 'findings'],
+  queryFn: ({ signal }) => body(server.GET('/api/v1/system/doctor', { signal })),
 });
 
 export const projects = queryOptions({

@@ -19,6 +19,11 @@ export const OUTCOMES: Readonly<Record<string, Sign>> = {
   cancelled: { shape: 'g-canc', tone: 'canc', word: 'outcome.cancelled' },
 };
 
+/** An item that runs, or came due a moment ago. */
+export const RUNNING: Sign = { shape: 'g-run', tone: 'run', word: 'outcome.running' };
+/** Instants that nothing accounts for. */
+export const UNACCOUNTED: Sign = { shape: 'g-un', tone: 'un', word: 'outcome.unaccounted' };
+
 /** The states of a job, by the server's words. */
 export const STATUSES: Readonly<Record<string, Sign>> = {
   OK: { shape: 's-ok', tone: 'ok', word: 'status.ok' },

@@ -22,6 +22,10 @@ export function Sprite() {
         <symbol id="s-drift" viewBox="0 0 12 12"><circle cx="4.4" cy="6" r="3.5" fill="none" stroke="currentColor" strokeWidth="1.3"/><circle cx="7.6" cy="6" r="3.5" fill="none" stroke="currentColor" strokeWidth="1.3"/></symbol>
         <symbol id="s-unman" viewBox="0 0 12 12"><circle cx="6" cy="6" r="4.6" fill="none" stroke="currentColor" strokeWidth="1.2" strokeDasharray="2 1.6"/><circle cx="6" cy="6" r="1.5" fill="currentColor"/></symbol>
         <symbol id="i-over" viewBox="0 0 16 16"><path d="M2.5 13.5h11M4 11V8M8 11V3.5M12 11V6"/></symbol>
+        <symbol id="i-ledger" viewBox="0 0 16 16"><path d="M3 2.5h8.5A1.5 1.5 0 0 1 13 4v9.5H4.5A1.5 1.5 0 0 1 3 12zM3 12a1.5 1.5 0 0 1 1.5-1.5H13M6 5.5h4M6 8h2.5"/></symbol>
+        <symbol id="i-bell" viewBox="0 0 16 16"><path d="M8 2.2a4 4 0 0 0-4 4c0 3.6-1.5 4.6-1.5 4.6h11S12 9.8 12 6.200a4 4 0 0 0-4-4zM6.7 13.300a1.5 1.5 0 0 0 2.6 0"/></symbol>
+        <symbol id="i-runs" viewBox="0 0 16 16"><circle cx="8" cy="8" r="5.7"/><path d="M6.8 5.800L10.2 8l-3.4 2.2z"/></symbol>
+        <symbol id="i-fleet" viewBox="0 0 16 16"><rect x="2.5" y="3" width="11" height="4" rx="1"/><rect x="2.5" y="9" width="11" height="4" rx="1"/><path d="M5 5h.01M5 11h.01"/></symbol>
         <symbol id="i-jobs" viewBox="0 0 16 16"><path d="M2.5 4h1M2.5 8h1M2.5 12h1M6 4h7.500M6 8h7.500M6 12h7.5"/></symbol>
         <symbol id="i-proj" viewBox="0 0 16 16"><path d="M2.5 4.500a1 1 0 0 1 1-1h3l1.5 1.700h4.500a1 1 0 0 1 1 1v5.800a1 1 0 0 1-1 1h-9a1 1 0 0 1-1-1z"/></symbol>
         <symbol id="i-audit" viewBox="0 0 16 16"><path d="M8 2l5 1.800v3.700c0 3.2-2.1 5.3-5 6.5-2.9-1.2-5-3.3-5-6.500V3.800zM5.8 8l1.6 1.600L10.4 6.4"/></symbol>
@@ -72,6 +76,10 @@ export type Shape =
   | 's-drift'
   | 's-unman'
   | 'i-over'
+  | 'i-ledger'
+  | 'i-bell'
+  | 'i-runs'
+  | 'i-fleet'
   | 'i-jobs'
   | 'i-proj'
   | 'i-audit'

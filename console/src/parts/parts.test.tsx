@@ -2,6 +2,8 @@ import { renderToStaticMarkup } from 'react-dom/server';
 import { beforeAll, expect, it, vi } from 'vitest';
 import { Problem } from '../api/problem';
 import { load, sayNow } from '../words/say';
+import { added } from './balance';
+import { Balanced, BalanceLine } from './Balance';
 import { signOf, STATUSES, UNSEEN } from './Glyph';
 import { meaning } from './States';
 import { Strip } from './Strip';
@@ -35,4 +37,22 @@ it('a problem is told in words, also one whose code is newer than these', () => 
   expect(meaning(new Problem({ status: 409, code: 'job-paused' }), say)).toBe('The job is paused');
   expect(meaning(new Problem({ status: 0, code: 'unreachable' }), say)).toBe('The server does not answer');
   expect(meaning(new Problem({ status: 409, code: 'request' }), say)).toBe('The server failed at this request');
+});
+
+it('a balance has a link for what there is, and says aloud what nothing accounts for', () => {
+  const html = (due: number, unaccounted: number) => {
+    const of = { ...added([]), due, failed: 1, unaccounted };
+    return renderToStaticMarkup(
+      <>
+        <BalanceLine of={of} link={(term, props) => <em title={term}>{props.children}</em>} />
+        <Balanced of={of} />
+      </>,
+    );
+  };
+  expect(html(1, 0)).toContain('<em title="failed">');
+  expect(html(1, 0)).not.toContain('<em title="succeeded">');
+  expect(html(1, 0)).toContain('Balanced: every instant has its outcome');
+  expect(html(3, 2)).toContain('2 instants without an outcome');
+  expect(html(3, 2)).toContain('role="alert"');
+  expect(html(3, 1)).toContain('2 instants without an outcome');
 });

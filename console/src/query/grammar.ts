@@ -16,8 +16,8 @@ export interface Row {
   of: readonly Of[];
 }
 
-/** What a search of jobs may be narrowed by. */
-export const QUALIFIERS: readonly Row[] = ROWS.filter((row) => row.of.includes('jobs'));
+/** What a search may be narrowed by. */
+export const qualifiers = (of: Of): readonly Row[] => ROWS.filter((row) => row.of.includes(of));
 
 type Op = '<=' | '>=' | '<' | '>' | '=';
 
@@ -79,14 +79,14 @@ export function toggled(text: string, word: string): string {
 }
 
 /** A search with this value of a qualifier, and no other of it. */
-export function narrowed(text: string, qualifier: string, value: string | undefined): string {
-  const rest = parse(text).filter((word) => word.row?.name !== qualifier || word.not);
+export function narrowed(text: string, qualifier: string, value: string | undefined, of: Of = 'jobs'): string {
+  const rest = parse(text, of).filter((word) => word.row?.name !== qualifier || word.not);
   return [...(value === undefined ? [] : [`${qualifier}:${quoted(value)}`]), ...rest.map(({ raw }) => raw)].join(' ');
 }
 
 /** The value of a qualifier, if the search has one. */
-export function valueOf(text: string, qualifier: string): string | undefined {
-  return parse(text).find((word) => word.row?.name === qualifier && !word.not)?.value;
+export function valueOf(text: string, qualifier: string, of: Of = 'jobs'): string | undefined {
+  return parse(text, of).find((word) => word.row?.name === qualifier && !word.not)?.value;
 }
 
 const quoted = (value: string) => (/[\s,*]/.test(value) ? `"${value}"` : value);

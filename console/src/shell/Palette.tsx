@@ -18,7 +18,7 @@ import type { Shape } from '../parts/Sprite';
 import { useSay } from '../words/say';
 import { nextZone } from './keys';
 import { namesOf } from './names';
-import { PLACES } from './places';
+import { usePlaces } from './places';
 import { speak } from './Top';
 
 interface Entry {
@@ -58,7 +58,7 @@ function Finder({ onDone }: { onDone: () => void }) {
   const commands = [...acts, ...useCommands()];
   const words = text.replace(/^>/, '').trim().toLowerCase();
   const matches = (entry: Entry) => entry.text.toLowerCase().includes(words);
-  const places: Entry[] = PLACES.map((place) => ({
+  const places: Entry[] = usePlaces().map((place) => ({
     id: place.to,
     text: say(place.word),
     side: `g ${place.letter}`,

@@ -2,6 +2,7 @@ import { useQuery, useQueryClient } from '@tanstack/react-query';
 import { Link, useNavigate, useRouterState } from '@tanstack/react-router';
 import { Autocomplete, Button, Input, Menu, MenuItem, MenuTrigger, Popover, SearchField, useFilter } from 'react-aria-components';
 import { forgetDrafts } from '../act/drafts';
+import { firing, MANY } from '../api/alerts';
 import { body, server } from '../api/client';
 import { jobCount, projects, session } from '../api/queries';
 import { usePrefs } from '../look/prefs';
@@ -12,14 +13,15 @@ import { narrowed, valueOf } from '../query/grammar';
 import { count } from '../words/format';
 import { useSay } from '../words/say';
 import { namesOf } from './names';
-import { PLACES } from './places';
+import { placeOf, usePlaces } from './places';
 import s from './Shell.module.css';
 
 export function Side() {
   const say = useSay();
   const { language } = usePrefs();
   const jobs = useQuery(jobCount(''));
-  const groups = [...new Set(PLACES.map((place) => place.group))];
+  const places = usePlaces();
+  const groups = [...new Set(places.map((place) => place.group))];
   return (
     <nav className={s.side} aria-label={say('shell.main')}>
       <div className={s.brand}>
@@ -33,11 +35,12 @@ export function Side() {
         {groups.map((group) => (
           <div key={group} role="group" aria-label={say(group)}>
             <h3 aria-hidden="true">{say(group)}</h3>
-            {PLACES.filter((place) => place.group === group).map((place) => (
-              <Link key={place.to} to={place.to} activeProps={{ 'aria-current': 'page' }}>
+            {places.filter((place) => place.group === group).map((place) => (
+              <Link key={place.to} to={place.to} activeOptions={{ exact: place.to === '/' }} activeProps={{ 'aria-current': 'page' }}>
                 <Icon shape={place.shape} />
                 <span className={s.wide}>{say(place.word)}</span>
                 {place.to === '/jobs' && jobs.data !== undefined && <span className={s.n}>{count(jobs.data, language)}</span>}
+                {place.to === '/alerts' && <Firing />}
               </Link>
             ))}
           </div>
@@ -48,17 +51,55 @@ export function Side() {
   );
 }
 
-/** The same places at the bottom of a small screen. */
+/** How many alerts nobody has taken up. */
+function Firing() {
+  const say = useSay();
+  const found = useQuery(firing).data ?? 0;
+  if (found === 0) return null;
+  return (
+    <span className={`${s.n} ${s.hot}`}>
+      {found}
+      {found === MANY && '+'}
+      <span className="sr"> {say('alert.firing')}</span>
+    </span>
+  );
+}
+
+/** How many places the bottom of a small screen has room for beside what leads to the rest. */
+const ROOM = 4;
+
+/** The same places at the bottom of a small screen: the first ones, and a menu of the rest. */
 export function BottomBar() {
   const say = useSay();
+  const places = usePlaces();
+  const navigate = useNavigate();
+  const path = useRouterState({ select: (router) => router.location.pathname });
+  const rest = places.slice(ROOM);
+  const isThere = rest.some(({ to }) => to === placeOf(path)?.to);
   return (
     <nav className={s.tabs} aria-label={say('shell.main')}>
-      {PLACES.map((place) => (
-        <Link key={place.to} to={place.to} activeProps={{ 'aria-current': 'page' }}>
+      {places.slice(0, ROOM).map((place) => (
+        <Link key={place.to} to={place.to} activeOptions={{ exact: place.to === '/' }} activeProps={{ 'aria-current': 'page' }}>
           <Icon shape={place.shape} />
           {say(place.word)}
         </Link>
       ))}
+      <MenuTrigger>
+        <Button className={s.rest ?? ''} data-there={isThere || undefined}>
+          <Icon shape="i-more" />
+          {say('shell.more')}
+        </Button>
+        <Popover className={o.popover ?? ''}>
+          <Menu className={o.list ?? ''} aria-label={say('shell.more')} onAction={(key) => void navigate({ to: String(key) })}>
+            {rest.map((place) => (
+              <MenuItem key={place.to} id={place.to} className={o.item ?? ''} textValue={say(place.word)}>
+                <Icon shape={place.shape} />
+                {say(place.word)}
+              </MenuItem>
+            ))}
+          </Menu>
+        </Popover>
+      </MenuTrigger>
     </nav>
   );
 }
@@ -80,12 +121,15 @@ function Switcher() {
   const all = useQuery(projects);
   const navigate = useNavigate();
   const place = useRouterState({ select: (router) => router.location });
+  const matches = useRouterState({ select: (router) => router.matches });
   const { contains } = useFilter({ sensitivity: 'base' });
   const go = (name: string | undefined) => {
     if (place.pathname.endsWith('/audit')) void navigate({ to: '/audit', search: name === undefined ? {} : { project: name } });
     else {
-      const q = narrowed((place.search as { q?: string }).q ?? '', 'project', name);
-      void navigate({ to: '/jobs', search: q ? { q } : {} });
+      const of = place.pathname.endsWith('/runs') && !namesOf(matches).job ? 'runs' : 'jobs';
+      const before = of === 'runs' || place.pathname.endsWith('/jobs') ? ((place.search as { q?: string }).q ?? '') : '';
+      const q = narrowed(before, 'project', name, of);
+      void navigate({ to: `/${of}`, search: q ? { q } : {} });
     }
   };
   return (

@@ -9,7 +9,7 @@ import { zoneName } from '../words/format';
 import { load, useSay } from '../words/say';
 import { Freshness } from './Freshness';
 import { namesOf } from './names';
-import { PLACES } from './places';
+import { placeOf } from './places';
 import s from './Shell.module.css';
 
 const isMac = /Mac|iP(hone|ad)/.test(navigator.userAgent);
@@ -39,9 +39,9 @@ function Crumbs() {
   const { path, names } = useRouterState({
     select: ({ location, matches }) => ({ path: location.pathname, names: namesOf(matches) }),
   });
-  const place = PLACES.find(({ to }) => path === to || path.startsWith(`${to}/`));
+  const place = placeOf(path);
   if (!place) return <div className={s.crumbs} />;
-  const { project, job } = names;
+  const { project, job, fire } = names;
   if (!project || !job) {
     return (
       <div className={s.crumbs}>
@@ -61,11 +61,25 @@ function Crumbs() {
           </Link>{' '}
           /
         </li>
-        <li aria-current="page">
-          <b>
-            <bdi>{job}</bdi>
-          </b>
-        </li>
+        {fire === undefined ? (
+          <li aria-current="page">
+            <b>
+              <bdi>{job}</bdi>
+            </b>
+          </li>
+        ) : (
+          <>
+            <li>
+              <Link to="/jobs/$project/$job" params={{ project, job }} className="el">
+                <bdi>{job}</bdi>
+              </Link>{' '}
+              /
+            </li>
+            <li aria-current="page">
+              <b>{say('fire.one')}</b>
+            </li>
+          </>
+        )}
       </ol>
     </nav>
   );

@@ -2,9 +2,10 @@
 import { useRouter } from '@tanstack/react-router';
 import { useQueryClient } from '@tanstack/react-query';
 import { useEffect, useRef } from 'react';
+import { session } from '../api/queries';
 import { pause } from '../api/stream/follow';
 import { choose, prefs } from '../look/prefs';
-import { PLACES } from './places';
+import { placesOf } from './places';
 
 /** How long `g` waits for its second letter, milliseconds. */
 const WAITS = 1_500;
@@ -44,7 +45,7 @@ export function useKeys(find: () => void): void {
       }
       if (isTyping(event) || event.metaKey || event.ctrlKey || event.altKey || document.querySelector('[role=dialog]')) return;
       if (!prefs().letters) return;
-      const place = isGoing() ? PLACES.find(({ letter }) => letter === event.key) : undefined;
+      const place = isGoing() ? placesOf(client.getQueryData(session.queryKey)).find(({ letter }) => letter === event.key) : undefined;
       going = event.key === 'g' ? Date.now() : 0;
       if (place) void router.navigate({ to: place.to });
       else if (event.key === '/') document.querySelector<HTMLElement>('[data-search]')?.focus();

@@ -13,8 +13,9 @@ import type { Told } from './source';
 import type { FromTab } from './stream.worker';
 import workerUrl from './stream.worker.ts?sharedworker&url';
 
-/** How often the same is asked for again at most, milliseconds. */
+/** How often the same is asked for again at most, milliseconds; and what is counted over all jobs. */
 const AGAIN = 2_000;
+const COUNTED = 5_000;
 /** How often a tab says that it is looked at. */
 const HERE = 20_000;
 
@@ -61,21 +62,12 @@ const trusted = (globalThis as { trustedTypes?: { createPolicy(name: string, rul
 /** Begins to follow; the answer ends it. */
 export function follow(client: QueryClient): () => void {
   const url = `${BASE}/api/v1/stream`;
-  const waiting = new Map<string, QueryKey>();
-  let timer: ReturnType<typeof setTimeout> | undefined;
+  const hot = asker(client, AGAIN);
+  const counted = asker(client, COUNTED);
+  const ask = hot.ask;
   let rows: JobRow[] = [];
   let frame = 0;
 
-  const flush = () => {
-    timer = undefined;
-    const all = [...waiting.values()];
-    waiting.clear();
-    for (const queryKey of all) void client.invalidateQueries({ queryKey });
-  };
-  const ask = (...all: QueryKey[]) => {
-    for (const key of all) waiting.set(JSON.stringify(key), key);
-    timer ??= setTimeout(flush, AGAIN);
-  };
   const paint = () => {
     frame = 0;
     const told = rows;
@@ -92,9 +84,12 @@ export function follow(client: QueryClient): () => void {
     if (type === 'live' && 'name' in (data as object)) {
       const row = data as JobRow;
       rows.push(row);
-      ask([...keys.job({ project: row.project, job: row.name }), 'live'], [...keys.job({ project: row.project, job: row.name }), 'runs']);
+      const of = keys.job({ project: row.project, job: row.name });
+      ask([...of, 'live'], [...of, 'runs']);
+      counted.ask([...of, 'ledger'], keys.overview, keys.runs, keys.fleet);
       frame ||= requestAnimationFrame(paint);
-    } else if (type === 'live') ask(keys.jobs);
+    } else if (type === 'live') ask(keys.jobs, keys.overview);
+    else if (type === 'alert') ask(keys.alerts);
     else if (type === 'journal') ask(...touched(data as Parameters<typeof touched>[0]));
     else if (type === 'resync') {
       set({ catchingUp: true });
@@ -117,11 +112,31 @@ export function follow(client: QueryClient): () => void {
   const stop = listen(url, hear);
   return () => {
     stop();
-    clearTimeout(timer);
+    hot.stop();
+    counted.stop();
     cancelAnimationFrame(frame);
     removeEventListener('online', online);
     removeEventListener('offline', online);
     heard = NOTHING;
+  };
+}
+
+/** Asks for things again, each at most once in such a time. */
+function asker(client: QueryClient, every: number): { ask: (...all: QueryKey[]) => void; stop: () => void } {
+  const waiting = new Map<string, QueryKey>();
+  let timer: ReturnType<typeof setTimeout> | undefined;
+  const flush = () => {
+    timer = undefined;
+    const all = [...waiting.values()];
+    waiting.clear();
+    for (const queryKey of all) void client.invalidateQueries({ queryKey });
+  };
+  return {
+    ask: (...all) => {
+      for (const key of all) waiting.set(JSON.stringify(key), key);
+      timer ??= setTimeout(flush, every);
+    },
+    stop: () => clearTimeout(timer),
   };
 }
 

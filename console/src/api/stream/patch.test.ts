@@ -33,5 +33,6 @@ it('a change of a job asks its page, the lists and the journal again', () => {
   expect(all).toContainEqual(['jobs']);
   expect(all).toContainEqual(['audit']);
   expect(all).toContainEqual(['holds', 'billing']);
+  expect(all).toContainEqual(['overview']);
   expect(touched({ action: 'session.begin' })).toEqual([['audit']]);
 });

@@ -33,5 +33,8 @@ export function touched(change: { action: string; project?: string | null; job?:
   if (of === 'project' || of === 'member' || of === 'job') all.push(keys.projects);
   if (of === 'member') all.push(keys.session);
   if (of === 'hold' || of === 'host') all.push(keys.jobs);
+  if (of !== 'session') all.push(keys.overview);
+  if (['alert', 'silence', 'rule', 'channel'].includes(of)) all.push(keys.alerts);
+  if (of === 'host') all.push(keys.fleet);
   return all;
 }

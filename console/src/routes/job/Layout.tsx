@@ -36,8 +36,14 @@ export function JobLayout() {
         <Link to="/jobs/$project/$job" params={name} activeOptions={{ exact: true }} activeProps={CURRENT}>
           {say('tab.overview')}
         </Link>
+        <Link to="/jobs/$project/$job/runs" params={name} activeProps={CURRENT}>
+          {say('tab.runs')}
+        </Link>
         <Link to="/jobs/$project/$job/shards" params={name} activeProps={CURRENT}>
           {say('tab.shards')}
+        </Link>
+        <Link to="/jobs/$project/$job/ledger" params={name} activeProps={CURRENT}>
+          {say('tab.ledger')}
         </Link>
         <Link to="/jobs/$project/$job/schedule" params={name} activeProps={CURRENT}>
           {say('tab.schedule')}

@@ -1,16 +1,13 @@
 /** All about one job on a page: what it does now, how it ended lately, when it fires next. */
 import { useQuery } from '@tanstack/react-query';
-import { job, live, type Run, runs } from '../../api/queries';
-import { usePrefs } from '../../look/prefs';
-import { Glyph, OUTCOMES } from '../../parts/Glyph';
+import { job, live, runs } from '../../api/queries';
+import { Facts as Told } from '../../parts/Facts';
 import { Panel } from '../../parts/Panel';
 import { Empty, Unseen } from '../../parts/States';
-import t from '../../parts/Table.module.css';
-import { Ago, hasSeconds, Instant, None, Until } from '../../parts/Times';
+import { Ago, hasSeconds, Instant, Until } from '../../parts/Times';
 import type { MessageId } from '../../words/ids';
-import { reason } from '../../words/reason';
-import { duration } from '../../words/format';
 import { Say, useSay } from '../../words/say';
+import { RunTable } from '../runs/RunTable';
 import s from './Job.module.css';
 import { useJobName } from './Layout';
 import { settingOf, useNext } from './settings';
@@ -99,65 +96,9 @@ function Outcomes() {
           <p className="mid">{say('job.neverRanSay')}</p>
         </Empty>
       ) : (
-        <div className={t.scroll} tabIndex={0} role="group" aria-label={say('job.outcomes')}>
-          <table className={`${t.tbl} ${s.wide}`}>
-            <thead>
-              <tr>
-                <th style={{ width: 150 }}>{say('run.due')}</th>
-                <th style={{ width: 56 }} className={t.num}>
-                  {say('run.item')}
-                </th>
-                <th style={{ width: 118 }}>{say('run.outcome')}</th>
-                <th style={{ width: 96 }}>{say('run.source')}</th>
-                <th>{say('run.reason')}</th>
-                <th style={{ width: 92 }} className={t.num}>
-                  {say('run.took')}
-                </th>
-              </tr>
-            </thead>
-            <tbody>
-              {found.data.items.map((run) => (
-                <Line key={`${run.fire} ${run.item}`} run={run} />
-              ))}
-            </tbody>
-          </table>
-        </div>
+        <RunTable runs={found.data.items} project={name.project} />
       )}
     </Panel>
-  );
-}
-
-const SOURCES: Readonly<Record<string, MessageId>> = {
-  schedule: 'source.schedule',
-  misfire: 'source.misfire',
-  failover: 'source.failover',
-  trigger: 'source.trigger',
-  retry: 'source.retry',
-};
-
-function Line({ run }: { run: Run }) {
-  const say = useSay();
-  const { language } = usePrefs();
-  const sign = OUTCOMES[run.outcome];
-  const source = SOURCES[run.source];
-  const text = reason(run.code, run.params, run.reason, language);
-  const took = run.startedAt ? Date.parse(run.decidedAt) - Date.parse(run.startedAt) : undefined;
-  return (
-    <tr>
-      <td>
-        <Instant at={run.fireAt} seconds />
-      </td>
-      <td className={t.num}>{run.item}</td>
-      <td>
-        <span className={s.outcome}>
-          {sign && <Glyph sign={sign} />}
-          {sign ? say(sign.word) : run.outcome}
-        </span>
-      </td>
-      <td>{source ? say(source) : run.source}</td>
-      <td title={text}>{text ? <bdi>{text}</bdi> : <None />}</td>
-      <td className={t.num}>{took === undefined ? <None /> : duration(took, language)}</td>
-    </tr>
   );
 }
 
@@ -181,19 +122,7 @@ function Facts() {
   ];
   return (
     <Panel title={say('job.facts')}>
-      <dl className={s.kv}>
-        {facts.map(
-          ([word, value]) =>
-            value && (
-              <div key={word} style={{ display: 'contents' }}>
-                <dt>{say(word)}</dt>
-                <dd>
-                  <bdi>{value}</bdi>
-                </dd>
-              </div>
-            ),
-        )}
-      </dl>
+      <Told of={facts.map(([word, value]) => [word, value && <bdi>{value}</bdi>] as const)} />
     </Panel>
   );
 }

@@ -7,12 +7,12 @@ import { jobCount, jobs, session } from '../../api/queries';
 import { usePrefs } from '../../look/prefs';
 import { Icon } from '../../parts/Glyph';
 import { Empty, Unseen } from '../../parts/States';
+import { QueryBar } from '../../query/QueryBar';
 import { count } from '../../words/format';
 import { useSay } from '../../words/say';
 import { Facets } from './Facets';
 import { Grid } from './Grid';
 import s from './Jobs.module.css';
-import { QueryBar } from './QueryBar';
 import { Selected } from './Selected';
 import { rowKey, USUAL } from './search';
 
@@ -62,7 +62,7 @@ export function JobsPage() {
           </Link>
         )}
       </div>
-      <QueryBar q={q} onChange={(text) => search(text, true)} found={found} />
+      <QueryBar of="jobs" q={q} onChange={(text) => search(text, true)} found={found} />
       <Facets q={q} onChange={(text) => search(text, false)} />
       <div className={s.panel}>
         {!list.data ? (

@@ -44,7 +44,7 @@ export function SetupPage({ kind }: { kind: Kind }) {
       const chosen = { setup: { login, password }, link: { password }, rescue: {} }[kind];
       const session = await body(server.POST('/api/v1/links/{token}', { params: { path: { token } }, body: chosen }));
       client.setQueryData(keys.session, session);
-      await router.navigate({ to: '/jobs' });
+      await router.navigate({ to: '/' });
     } catch (error) {
       setProblem(asProblem(error));
     } finally {

@@ -16,7 +16,7 @@ export function SignInPage() {
     client.setQueryData(keys.session, session);
     const path = safeNext(next);
     if (path) router.history.push(path);
-    else void router.navigate({ to: '/jobs' });
+    else void router.navigate({ to: '/' });
   };
   return (
     <Door title={say('signIn.title')}>

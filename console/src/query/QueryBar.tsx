@@ -4,25 +4,26 @@
  */
 import { type KeyboardEvent, useId, useRef, useState } from 'react';
 import { Button as AriaButton } from 'react-aria-components';
-import { Button } from '../../parts/Button';
-import { Icon } from '../../parts/Glyph';
-import o from '../../parts/Overlay.module.css';
-import { type Fault, parse, QUALIFIERS, type Word } from '../../query/grammar';
-import { count } from '../../words/format';
-import { usePrefs } from '../../look/prefs';
-import { useSay } from '../../words/say';
-import s from './Jobs.module.css';
-import b from './Suggest.module.css';
+import { Button } from '../parts/Button';
+import { Icon } from '../parts/Glyph';
+import o from '../parts/Overlay.module.css';
+import { type Fault, type Of, parse, qualifiers, type Word } from './grammar';
+import { count } from '../words/format';
+import { usePrefs } from '../look/prefs';
+import { useSay } from '../words/say';
+import s from './QueryBar.module.css';
 import { suggestions } from './suggestions';
 
 interface Props {
+  /** What is looked for. */
+  of: Of;
   q: string;
   onChange: (q: string) => void;
   /** How many it finds, once that is known. */
   found: number | undefined;
 }
 
-export function QueryBar({ q, onChange, found }: Props) {
+export function QueryBar({ of, q, onChange, found }: Props) {
   const say = useSay();
   const { language } = usePrefs();
   const input = useRef<HTMLInputElement>(null);
@@ -41,9 +42,9 @@ export function QueryBar({ q, onChange, found }: Props) {
       setText('');
     }
   }
-  const shown = parse(chips);
-  const offered = open ? suggestions(text) : [];
-  const faulty = [...shown, ...parse(text)].find((word) => word.fault);
+  const shown = parse(chips, of);
+  const offered = open ? suggestions(text, of) : [];
+  const faulty = [...shown, ...parse(text, of)].find((word) => word.fault);
 
   const change = (chipText: string, typed: string) => {
     const whole = [chipText, typed.trim()].filter(Boolean).join(' ');
@@ -91,8 +92,8 @@ export function QueryBar({ q, onChange, found }: Props) {
     }
   };
   return (
-    <div className={b.around}>
-      <div className={s.qbar} role="search" aria-label={say('jobs.search')}>
+    <div className={s.around}>
+      <div className={s.qbar} role="search" aria-label={say(`search.${of}`)}>
         <Icon shape="i-search" />
         {shown.map((word, index) => (
           <Chip key={index} word={word} onDrop={() => drop(index)} />
@@ -102,13 +103,13 @@ export function QueryBar({ q, onChange, found }: Props) {
           data-search=""
           value={text}
           role="combobox"
-          aria-label={say('jobs.search')}
+          aria-label={say(`search.${of}`)}
           aria-expanded={offered.length > 0}
           aria-controls={list}
           aria-autocomplete="list"
           aria-activedescendant={active >= 0 ? `${list}-${active}` : undefined}
           aria-invalid={faulty !== undefined}
-          placeholder={shown.length ? '' : say('jobs.searchHint')}
+          placeholder={shown.length ? '' : say(`search.${of}Hint`)}
           spellCheck={false}
           autoComplete="off"
           onChange={(event) => type(event.target.value)}
@@ -117,18 +118,18 @@ export function QueryBar({ q, onChange, found }: Props) {
         />
         <span className={s.right}>
           <span className="hide-m" role="status">
-            {found !== undefined && say('jobs.match', { count: found, shown: count(found, language) })}
+            {found !== undefined && say('search.match', { count: found, shown: count(found, language) })}
           </span>
           {q && (
             <Button small look="quiet" onPress={() => change('', '')}>
               <Icon shape="i-x" />
-              {say('jobs.clear')}
+              {say('search.clear')}
             </Button>
           )}
-          <kbd className={`${b.kbd} hide-m`}>/</kbd>
+          <kbd className={`${s.kbd} hide-m`}>/</kbd>
         </span>
       </div>
-      <ul className={`${o.popover} ${o.list} ${b.list}`} id={list} role="listbox" aria-label={say('jobs.offered')} hidden={offered.length === 0}>
+      <ul className={`${o.popover} ${o.list} ${s.list}`} id={list} role="listbox" aria-label={say('search.offered')} hidden={offered.length === 0}>
         {offered.map((word, index) => (
           <li
             key={word}
@@ -148,16 +149,18 @@ export function QueryBar({ q, onChange, found }: Props) {
       </ul>
       {faulty?.fault && (
         <p className={s.fault} role="alert">
-          {say(`query.${faulty.fault.kind}`, { word: faulty.raw, ...about(faulty.fault) })}
+          {say(told(faulty.fault, of), { word: faulty.raw, ...about(faulty.fault, of) })}
         </p>
       )}
     </div>
   );
 }
 
+const told = ({ kind }: Fault, of: Of) => (kind === 'ofOthers' && of === 'runs' ? 'query.ofJobs' : (`query.${kind}` as const));
+
 /** What a fault is about: the qualifier, and what would be right. */
-function about({ row }: Fault): { name: string; known: string } {
-  const known = typeof row?.takes === 'object' ? row.takes : QUALIFIERS.map(({ name }) => name);
+function about({ row }: Fault, of: Of): { name: string; known: string } {
+  const known = typeof row?.takes === 'object' ? row.takes : qualifiers(of).map(({ name }) => name);
   return { name: row?.name ?? '', known: known.join(', ') };
 }
 
@@ -167,7 +170,7 @@ const normal = (text: string) => parse(text).map(({ raw }) => raw).join(' ');
 function Chip({ word, onDrop }: { word: Word; onDrop: () => void }) {
   const say = useSay();
   return (
-    <AriaButton className={s.q ?? ''} data-fault={word.fault?.kind} onPress={onDrop} aria-label={say('jobs.drop', { word: word.raw })}>
+    <AriaButton className={s.q ?? ''} data-fault={word.fault?.kind} onPress={onDrop} aria-label={say('search.drop', { word: word.raw })}>
       <i>
         {word.not ? '-' : ''}
         {word.row ? `${word.row.name}:` : ''}

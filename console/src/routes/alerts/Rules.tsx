@@ -1,0 +1,122 @@
+/** Rules: what is told, when that is true, and whether it is told at all. */
+import { useQuery } from '@tanstack/react-query';
+import { useNavigate, useSearch } from '@tanstack/react-router';
+import { enableRule, type Rule, rules } from '../../api/alerts';
+import { can } from '../../api/can';
+import { keys, session } from '../../api/queries';
+import { usePrefs } from '../../look/prefs';
+import { Button } from '../../parts/Button';
+import { Glyph } from '../../parts/Glyph';
+import p from '../../parts/Page.module.css';
+import { Scroll } from '../../parts/Scroll';
+import { useSent } from '../../parts/sent';
+import { Empty, ErrorBox, Unseen } from '../../parts/States';
+import t from '../../parts/Table.module.css';
+import { None } from '../../parts/Times';
+import { duration } from '../../words/format';
+import { useSay } from '../../words/say';
+import s from './Alerts.module.css';
+import { ProjectPick } from './ProjectPick';
+import { SEVERITIES } from './signs';
+
+export function RulesPage() {
+  const say = useSay();
+  const { project } = useSearch({ from: '/shell/alerts/rules' });
+  const navigate = useNavigate({ from: '/alerts/rules' });
+  const list = useQuery(rules(project));
+  const me = useQuery(session).data;
+  const change = useSent((rule: Rule) => enableRule(rule, !rule.enabled), [keys.alerts]);
+  return (
+    <>
+      <div className={s.tools}>
+        <ProjectPick value={project} onChange={(to) => void navigate({ search: (before) => ({ ...before, project: to }) })} />
+      </div>
+      <div className={p.panel}>
+        {change.problem && <ErrorBox error={change.problem} />}
+        {!list.data ? (
+          <Unseen query={list} what="alerts.rules" rows={12} />
+        ) : list.data.length === 0 ? (
+          <Empty title={say('rule.none')} />
+        ) : (
+          <Scroll label={say('alerts.rules')}>
+            <table className={`${t.tbl} ${p.wide}`}>
+              <thead>
+                <tr>
+                  <th style={{ width: 190 }}>{say('alert.what')}</th>
+                  <th>{say('rule.means')}</th>
+                  <th style={{ width: 130 }}>{say('rule.of')}</th>
+                  <th style={{ width: 80 }} className={t.num}>
+                    {say('rule.threshold')}
+                  </th>
+                  <th style={{ width: 90 }} className={t.num}>
+                    {say('rule.wait')}
+                  </th>
+                  <th style={{ width: 110 }}>{say('alert.severity')}</th>
+                  <th style={{ width: 100 }}>{say('run.state')}</th>
+                  <th style={{ width: 110 }}>
+                    <span className="sr">{say('alert.do')}</span>
+                  </th>
+                </tr>
+              </thead>
+              <tbody>
+                {list.data.map((rule) => (
+                  <Line
+                    key={`${rule.project ?? ''} ${rule.id}`}
+                    of={rule}
+                    mayChange={rule.project == null ? can(me, 'alert.all') : can(me, 'alert.write', rule.project)}
+                    isSent={change.sent === rule}
+                    onChange={() => change.send(rule)}
+                  />
+                ))}
+              </tbody>
+            </table>
+          </Scroll>
+        )}
+      </div>
+    </>
+  );
+}
+
+interface LineProps {
+  of: Rule;
+  mayChange: boolean;
+  isSent: boolean;
+  onChange: () => void;
+}
+
+function Line({ of, mayChange, isSent, onChange }: LineProps) {
+  const say = useSay();
+  const { language } = usePrefs();
+  const sign = SEVERITIES[of.severity];
+  const name = say(`condition.${of.condition}`);
+  return (
+    <tr>
+      <td>{name}</td>
+      <td title={of.means}>
+        <span lang="en">{of.means}</span>
+      </td>
+      <td>
+        {of.project ? <bdi>{of.project}</bdi> : <span className="dim">{say('switcher.all')}</span>}
+        {of.jobs && <bdi className="dim"> {of.jobs}</bdi>}
+      </td>
+      <td className={t.num}>{of.threshold ?? <None />}</td>
+      <td className={t.num}>{of.wait ? duration(of.wait * 1_000, language) : <None />}</td>
+      <td>
+        <span className={p.sign}>
+          <Glyph sign={sign} />
+          {say(sign.word)}
+        </span>
+      </td>
+      <td>{say(of.enabled ? 'rule.on' : 'rule.off')}</td>
+      <td>
+        {mayChange ? (
+          <Button small onPress={onChange} busy={isSent} aria-label={say(of.enabled ? 'rule.turnOffOne' : 'rule.turnOnOne', { name })}>
+            {say(of.enabled ? 'rule.turnOff' : 'rule.turnOn')}
+          </Button>
+        ) : (
+          <None />
+        )}
+      </td>
+    </tr>
+  );
+}

@@ -1,0 +1,139 @@
+/** One host of a project: the processes on it, and the jobs that know it. */
+import { useQuery } from '@tanstack/react-query';
+import { Link, useParams } from '@tanstack/react-router';
+import type { Schemas } from '../../api/client';
+import { host } from '../../api/fleet';
+import { Glyph, STATUSES } from '../../parts/Glyph';
+import p from '../../parts/Page.module.css';
+import { Panel } from '../../parts/Panel';
+import { Empty, Unseen } from '../../parts/States';
+import t from '../../parts/Table.module.css';
+import { None } from '../../parts/Times';
+import { useSay } from '../../words/say';
+import s from './Fleet.module.css';
+import { Kind } from './Kind';
+
+type On = Schemas['HostPage'];
+
+export function HostPage() {
+  const say = useSay();
+  const { project, ip } = useParams({ from: '/shell/fleet/hosts/$project/$ip' });
+  const found = useQuery(host(project, ip));
+  return (
+    <>
+      <div className={p.head}>
+        <h1>
+          {say('fleet.hostOne')} <bdi className="mono">{ip}</bdi> <bdi className="dim">{project}</bdi>
+        </h1>
+      </div>
+      {found.data ? (
+        <div className={s.stack}>
+          <Processes of={found.data.instances} />
+          <Jobs of={found.data.jobs} project={project} />
+        </div>
+      ) : (
+        <Unseen query={found} what="fleet.hostOne" />
+      )}
+    </>
+  );
+}
+
+function Processes({ of }: { of: On['instances'] }) {
+  const say = useSay();
+  return (
+    <Panel title={say('fleet.instances')}>
+      {of.length === 0 ? (
+        <Empty title={say('fleet.noProcess')} />
+      ) : (
+        <div className={t.scroll}>
+          <table className={`${t.tbl} ${p.mid}`}>
+            <thead>
+              <tr>
+                <th>{say('fleet.instance')}</th>
+                <th style={{ width: 120 }}>{say('fleet.kind')}</th>
+                <th style={{ width: 90 }} className={t.num}>
+                  {say('fleet.jobs')}
+                </th>
+                <th style={{ width: 90 }} className={t.num}>
+                  {say('fleet.items')}
+                </th>
+              </tr>
+            </thead>
+            <tbody>
+              {of.map(({ id, kind, jobs, items }) => (
+                <tr key={id}>
+                  <td>
+                    <Link className="link" to="/fleet/instances/$id" params={{ id }}>
+                      <bdi className="mono">{id}</bdi>
+                    </Link>
+                  </td>
+                  <td>
+                    <Kind of={kind} />
+                  </td>
+                  <td className={t.num}>{jobs}</td>
+                  <td className={t.num}>{items}</td>
+                </tr>
+              ))}
+            </tbody>
+          </table>
+        </div>
+      )}
+    </Panel>
+  );
+}
+
+function Jobs({ of, project }: { of: On['jobs']; project: string }) {
+  const say = useSay();
+  return (
+    <Panel title={say('fleet.jobs')}>
+      {of.length === 0 ? (
+        <Empty title={say('fleet.servesNone')} />
+      ) : (
+        <div className={t.scroll}>
+          <table className={`${t.tbl} ${p.mid}`}>
+            <thead>
+              <tr>
+                <th style={{ width: '34%' }}>{say('run.job')}</th>
+                <th style={{ width: 150 }}>{say('run.state')}</th>
+                <th>{say('fleet.here')}</th>
+                <th style={{ width: 90 }} className={t.num}>
+                  {say('fleet.instances')}
+                </th>
+                <th style={{ width: 90 }} className={t.num}>
+                  {say('fleet.items')}
+                </th>
+                <th style={{ width: 90 }} className={t.num}>
+                  {say('fleet.running')}
+                </th>
+              </tr>
+            </thead>
+            <tbody>
+              {of.map((job) => {
+                const sign = STATUSES[job.status];
+                return (
+                  <tr key={job.name}>
+                    <td>
+                      <Link to="/jobs/$project/$job" params={{ project, job: job.name }}>
+                        <bdi>{job.name}</bdi>
+                      </Link>
+                    </td>
+                    <td>
+                      <span className={p.sign}>
+                        {sign && <Glyph sign={sign} />}
+                        {sign ? say(sign.word) : job.status}
+                      </span>
+                    </td>
+                    <td>{job.enabled ? say('fleet.enabled') : <b className="miss t">{say('status.disabled')}</b>}</td>
+                    <td className={t.num}>{job.instances}</td>
+                    <td className={t.num}>{job.items}</td>
+                    <td className={t.num}>{job.running || <None />}</td>
+                  </tr>
+                );
+              })}
+            </tbody>
+          </table>
+        </div>
+      )}
+    </Panel>
+  );
+}

@@ -1,0 +1,151 @@
+/** How the platform stands: what is not as it should be and what to do about it, and the servers that share the work. */
+import { useQuery } from '@tanstack/react-query';
+import type { Schemas } from '../../api/client';
+import { findings, system } from '../../api/queries';
+import { Button } from '../../parts/Button';
+import { Glyph, Icon, type Sign } from '../../parts/Glyph';
+import p from '../../parts/Page.module.css';
+import { Panel } from '../../parts/Panel';
+import { Scroll } from '../../parts/Scroll';
+import { Empty, Unseen } from '../../parts/States';
+import t from '../../parts/Table.module.css';
+import { Ago, Instant, None } from '../../parts/Times';
+import { Say, useSay } from '../../words/say';
+import s from './Health.module.css';
+
+const GRAVITIES: Readonly<Record<Schemas['Gravity'], Sign>> = {
+  error: { shape: 's-none', tone: 'fail', word: 'gravity.error' },
+  warning: { shape: 's-bad', tone: 'miss', word: 'gravity.warning' },
+  note: { shape: 's-ok', tone: 'skip', word: 'gravity.note' },
+};
+
+export function HealthPage() {
+  const say = useSay();
+  return (
+    <>
+      <div className={p.head}>
+        <h1>{say('place.health')}</h1>
+      </div>
+      <div className={s.stack}>
+        <Findings />
+        <Servers />
+      </div>
+    </>
+  );
+}
+
+/** What the doctor says. It looks when it is asked, so it is asked by hand. */
+function Findings() {
+  const say = useSay();
+  const found = useQuery({ ...findings, staleTime: 0 });
+  return (
+    <Panel
+      title={say('health.findings')}
+      side={
+        <Button small onPress={() => void found.refetch()} busy={found.isFetching}>
+          <Icon shape="i-retry" />
+          {say('health.again')}
+        </Button>
+      }
+    >
+      {!found.data ? (
+        <Unseen query={found} what="health.findings" />
+      ) : found.data.length === 0 ? (
+        <Empty title={say('health.none')}>
+          <p className="mid">{say('health.noneSay')}</p>
+        </Empty>
+      ) : (
+        <Scroll label={say('health.findings')}>
+          <table className={`${t.tbl} ${p.wide}`}>
+            <thead>
+              <tr>
+                <th style={{ width: 112 }}>{say('health.how')}</th>
+                <th style={{ width: 180 }}>{say('health.where')}</th>
+                <th>{say('health.what')}</th>
+                <th>{say('health.fix')}</th>
+              </tr>
+            </thead>
+            <tbody>
+              {found.data.map((one) => (
+                <tr key={`${one.code} ${one.where} ${one.what}`}>
+                  <td>
+                    <span className={p.sign}>
+                      <Glyph sign={GRAVITIES[one.severity]} />
+                      {say(GRAVITIES[one.severity].word)}
+                    </span>
+                  </td>
+                  <td className={t.wrap}>{one.where ? <bdi>{one.where}</bdi> : <None />}</td>
+                  <td className={t.wrap}>
+                    <bdi lang="en">{one.what}</bdi> <code className="dim">{one.code}</code>
+                  </td>
+                  <td className={t.wrap}>
+                    <bdi lang="en">{one.fix}</bdi>
+                  </td>
+                </tr>
+              ))}
+            </tbody>
+          </table>
+        </Scroll>
+      )}
+    </Panel>
+  );
+}
+
+function Servers() {
+  const say = useSay();
+  const found = useQuery(system);
+  return (
+    <Panel
+      title={say('health.servers')}
+      side={found.data && <Say id="health.term" values={{ term: found.data.term }} parts={{ at: <Instant at={found.data.termSince} /> }} />}
+    >
+      {!found.data ? (
+        <Unseen query={found} what="health.servers" rows={2} />
+      ) : (
+        <Scroll label={say('health.servers')}>
+          <table className={`${t.tbl} ${p.wide}`}>
+            <thead>
+              <tr>
+                <th>{say('health.host')}</th>
+                <th>{say('health.address')}</th>
+                <th style={{ width: 110 }}>{say('health.version')}</th>
+                <th style={{ width: 120 }}>{say('health.started')}</th>
+                <th style={{ width: 120 }}>{say('health.seen')}</th>
+                <th style={{ width: 140 }}>{say('health.chores')}</th>
+              </tr>
+            </thead>
+            <tbody>
+              {found.data.servers.map((one) => (
+                <tr key={one.id}>
+                  <td>
+                    <bdi>{one.host}</bdi>
+                  </td>
+                  <td>
+                    <bdi className="mono">{one.address}</bdi>
+                  </td>
+                  <td>{one.version}</td>
+                  <td>
+                    <Ago at={one.startedAt} />
+                  </td>
+                  <td>
+                    <Ago at={one.seenAt} />
+                  </td>
+                  <td>
+                    {one.leads ? (
+                      <span className={p.sign}>
+                        <Icon shape="i-check" />
+                        {say('fleet.yes')}
+                      </span>
+                    ) : (
+                      <None />
+                    )}
+                  </td>
+                </tr>
+              ))}
+            </tbody>
+          </table>
+        </Scroll>
+      )}
+    </Panel>
+  );
+}

@@ -7,7 +7,6 @@ let server: Server;
 let browser: Browser;
 let context: BrowserContext;
 let page: Page;
-let kill: () => Promise<void>;
 const wrongs = new Wrongs();
 
 const JOB = '/api/v1/projects/jobs/jobs/fresh';
@@ -73,7 +72,7 @@ it('a job is made in a form that says what is wrong where it is, and fires as so
   await page.getByLabel('Reason').fill('to see it fire');
   await page.getByRole('button', { name: 'Make the job' }).click();
   await page.getByRole('heading', { name: /fresh/, level: 1 }).waitFor();
-  kill = server.instance('first', 'fresh');
+  server.instance('first', 'fresh');
   await page.getByRole('row').filter({ hasText: 'succeeded' }).first().waitFor({ timeout: 90_000 });
 });
 
@@ -268,7 +267,12 @@ it('a telephone has all of it too, without scrolling sideways', async () => {
 });
 
 it('a job is removed only by whoever writes its name', async () => {
-  await kill();
+  await go('/shards');
+  await page.getByRole('button', { name: /^What can be done on 10\.9\.8\.1/ }).click();
+  await page.getByRole('menuitem', { name: 'Shut down…' }).click();
+  await page.getByRole('alertdialog').getByRole('button', { name: /^Shut down 10\.9\.8\.1/ }).click();
+  await told('Shut down 10.9.8.1@-@first of jobs/fresh', 'Shut down: 10.9.8.1@-@first of jobs/fresh');
+  await expect.poll(async () => page.getByRole('columnheader', { name: /10\.9\.8\.1.* items/ }).count(), { timeout: 60_000 }).toBe(0);
   await go();
   await page.getByRole('group', { name: 'What can be done' }).getByRole('button', { name: 'More' }).click();
   await page.getByRole('menuitem', { name: 'Remove…' }).click();

@@ -1,12 +1,12 @@
 /** The buttons of what can be done: the likeliest as they are, the rest behind a menu. Whoever may do nothing sees none. */
-import { Menu, MenuItem, MenuTrigger, Popover } from 'react-aria-components';
+import { type Key, Menu, MenuItem, MenuTrigger, Popover } from 'react-aria-components';
 import { Button } from '../parts/Button';
 import { Icon } from '../parts/Glyph';
 import o from '../parts/Overlay.module.css';
 import { type Say, useSay } from '../words/say';
 import { type ActName, ACTS, type Subject } from './acts';
 import s from './Bar.module.css';
-import { ask } from './desk';
+import { ask, type Asked } from './desk';
 
 /** How many acts have a button of their own. */
 const SHOWN = 3;
@@ -27,23 +27,27 @@ export function ActBar({ acts, subject }: { acts: readonly ActName[]; subject: S
           {verb(act, say)}
         </Button>
       ))}
-      {acts.length > SHOWN && <ActMenu acts={acts.slice(SHOWN)} subject={subject} label={say('act.more')} />}
+      <ActMenu of={acts.slice(SHOWN).map((act) => ({ act, subject }))} label={say('act.more')} />
     </div>
   );
 }
 
 /** A button with a menu of acts. */
-export function ActMenu({ acts, subject, label, small = false }: { acts: readonly ActName[]; subject: Subject; label: string; small?: boolean }) {
+export function ActMenu({ of, label, small = false }: { of: readonly Asked[]; label: string; small?: boolean }) {
   const say = useSay();
-  if (acts.length === 0) return null;
+  if (of.length === 0) return null;
+  const begin = (key: Key) => {
+    const picked = of.find(({ act }) => act === key);
+    if (picked) ask(picked.act, picked.subject);
+  };
   return (
     <MenuTrigger>
       <Button icon small={small} look={small ? 'quiet' : 'usual'} aria-label={label}>
         <Icon shape="i-more" />
       </Button>
       <Popover className={o.popover ?? ''} placement="bottom end">
-        <Menu className={o.list ?? ''} aria-label={label} onAction={(key) => ask(key as ActName, subject)}>
-          {acts.map((act) => (
+        <Menu className={o.list ?? ''} aria-label={label} onAction={begin}>
+          {of.map(({ act }) => (
             <MenuItem key={act} id={act} className={o.item ?? ''} textValue={verb(act, say)}>
               <Icon shape={ACTS[act].shape} />
               {verb(act, say)}

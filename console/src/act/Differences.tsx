@@ -17,7 +17,7 @@ export function Differences({ all, before, after }: Props) {
     <table className={t.tbl}>
       <thead>
         <tr>
-          <th style={{ width: '28%' }}>{say('settings.key')}</th>
+          <th style={{ width: '34%' }}>{say('settings.key')}</th>
           <th>{before}</th>
           <th>{after}</th>
         </tr>

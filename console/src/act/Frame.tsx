@@ -14,6 +14,7 @@ import { useSay } from '../words/say';
 import { answered, type Attempt, failed, opened, sending } from './attempt';
 import { Faults } from './Effects';
 import s from './Sheet.module.css';
+import { useTyped } from './typed';
 
 interface OverlayProps {
   isOpen: boolean;
@@ -56,7 +57,7 @@ interface Props<T> {
 
 export function Frame<T>({ title, lead, isDialog = false, isReady = true, needsReason = false, plan, extra, send, onWord, onClose }: Props<T>) {
   const say = useSay();
-  const [reason, setReason] = useState('');
+  const reason = useTyped(title);
   const [attempt, setAttempt] = useState<Attempt<T>>(() => opened(onceKey()));
   const [missing, setMissing] = useState(false);
   const isFixed = attempt.at === 'sent' || attempt.at === 'lost';
@@ -64,7 +65,7 @@ export function Frame<T>({ title, lead, isDialog = false, isReady = true, needsR
   const go = async (event: SyntheticEvent) => {
     event.preventDefault();
     if (!isReady) return;
-    const text = reason.trim();
+    const text = reason.text.trim();
     setMissing(needsReason && text === '');
     if (needsReason && text === '') return;
     const sent = sending(attempt);
@@ -73,6 +74,7 @@ export function Frame<T>({ title, lead, isDialog = false, isReady = true, needsR
     try {
       const word = await send(text, sent.key);
       setAttempt(answered(sent.next, word));
+      reason.sent();
       onWord(word, text, sent.key);
     } catch (error) {
       setAttempt(failed(sent.next, asProblem(error), onceKey()));
@@ -89,8 +91,8 @@ export function Frame<T>({ title, lead, isDialog = false, isReady = true, needsR
           label={say('act.reason')}
           hint={say('act.reasonHint')}
           fault={missing ? say('act.reasonMissing') : undefined}
-          value={reason}
-          onChange={setReason}
+          value={reason.text}
+          onChange={reason.type}
           autoComplete="off"
           autoFocus={!isDialog}
         />

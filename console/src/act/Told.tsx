@@ -88,7 +88,7 @@ function Line({ told }: { told: Told }) {
           </>
         ) : word ? (
           <>
-            <b>{say('act.over', { done: say(`act.${act}.done`), what: nameOf(subject, say) })}</b>
+            <b>{isGood ? say('act.over', { done: say(`act.${act}.done`), what: nameOf(subject, say) }) : title}</b>
             <small>{detail(told, word, say, (items) => numbers(items, language))}</small>
           </>
         ) : (

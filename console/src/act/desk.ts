@@ -43,8 +43,11 @@ function subscribe(listener: () => void): () => void {
   return () => listeners.delete(listener);
 }
 
+/** What is on the desk now. */
+export const onDesk = () => desk;
+
 export function useDesk(): Desk {
-  return useSyncExternalStore(subscribe, () => desk);
+  return useSyncExternalStore(subscribe, onDesk);
 }
 
 /** Somebody wants to act: it is done at once, or its sheet opens. */

@@ -1,7 +1,7 @@
 import { expect, it } from 'vitest';
 import type { Schemas } from '../api/client';
 import type { Session } from '../api/can';
-import { allowed, offersOf, offersOfHost, offersOfItem } from './offers';
+import { allowed, offersOf, offersOfHost, offersOfInstance, offersOfItem } from './offers';
 
 function hold(kind: string, scope: string, target = ''): Schemas['HoldView'] {
   return { kind, scope, target, job: 'a', by: 'lina', at: '2026-01-01T00:00:00.000Z', origin: 'operator' };
@@ -29,6 +29,11 @@ it('a host is drained or resumed, disabled or enabled', () => {
   expect(offersOfHost('10.0.0.1', online(), true)).toEqual(['drain', 'disable']);
   expect(offersOfHost('10.0.0.1', online(hold('drain', 'host', '10.0.0.1')), true)).toEqual(['resume', 'disable']);
   expect(offersOfHost('10.0.0.1', online(hold('drain', 'host', '10.0.0.2')), false)).toEqual(['drain', 'enable']);
+});
+
+it('an instance of a job that is online can be shut down', () => {
+  expect(offersOfInstance(online())).toEqual(['shutdown']);
+  expect(offersOfInstance({ state: 'offline', holds: [] })).toEqual([]);
 });
 
 it('a held item is offered to go on first', () => {

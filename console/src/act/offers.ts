@@ -38,6 +38,11 @@ export function offersOfHost(ip: string, { state, holds }: Known, isEnabled: boo
   return [drained ? 'resume' : 'drain', isEnabled ? 'disable' : 'enable'];
 }
 
+/** What can be done with an instance of a job. */
+export function offersOfInstance({ state }: Known): ActName[] {
+  return state === 'online' ? ['shutdown'] : [];
+}
+
 /** What can be done with an item. */
 export function offersOfItem(item: { status: string; held?: unknown }, state: string): ActName[] {
   if (state !== 'online') return [];

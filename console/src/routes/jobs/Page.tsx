@@ -1,7 +1,7 @@
 /** The list of jobs: every job that one may see, found by words, ordered by what needs somebody. */
 import { useInfiniteQuery, useQuery } from '@tanstack/react-query';
 import { Link, useNavigate, useSearch } from '@tanstack/react-router';
-import { useState } from 'react';
+import { useCallback, useState } from 'react';
 import { canAnywhere } from '../../api/can';
 import { jobCount, jobs, session } from '../../api/queries';
 import { usePrefs } from '../../look/prefs';
@@ -33,15 +33,17 @@ export function JobsPage() {
     setPicked(new Set());
     setAll(false);
   };
-  const pick = (keys: readonly string[], isOn: boolean) => {
-    const next = new Set(picked);
-    for (const key of keys) {
-      if (isOn) next.add(key);
-      else next.delete(key);
-    }
-    setPicked(next);
+  const pick = useCallback((keys: readonly string[], isOn: boolean) => {
+    setPicked((before) => {
+      const next = new Set(before);
+      for (const key of keys) {
+        if (isOn) next.add(key);
+        else next.delete(key);
+      }
+      return next;
+    });
     setAll(false);
-  };
+  }, []);
 
   // Typing replaces the step that one would go back to; a facet is a step of its own.
   const search = (text: string, replace: boolean) =>

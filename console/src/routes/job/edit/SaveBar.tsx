@@ -2,6 +2,7 @@
 import { useQueryClient } from '@tanstack/react-query';
 import { useState } from 'react';
 import { Faults } from '../../../act/Effects';
+import { useTyped } from '../../../act/typed';
 import { body, server } from '../../../api/client';
 import { asProblem, type Problem } from '../../../api/problem';
 import { type Definition, type JobName, keys } from '../../../api/queries';
@@ -27,7 +28,7 @@ interface Props {
 export function SaveBar({ name, definition, editing }: Props) {
   const say = useSay();
   const client = useQueryClient();
-  const [reason, setReason] = useState('');
+  const reason = useTyped(`${name.project}/${name.job}`);
   const [override, setOverride] = useState(false);
   const [state, setState] = useState<'still' | 'sent' | 'noReason' | Problem>('still');
   const { edit, isBehind } = editing;
@@ -36,7 +37,7 @@ export function SaveBar({ name, definition, editing }: Props) {
 
   const save = async () => {
     if (state === 'sent' || isBehind) return;
-    if (!reason.trim()) {
+    if (!reason.text.trim()) {
       setState('noReason');
       return;
     }
@@ -47,7 +48,7 @@ export function SaveBar({ name, definition, editing }: Props) {
         server.PATCH('/api/v1/projects/{project}/jobs/{job}', {
           params: { path: name, header: { 'If-Match': etag(edit.version) } },
           body: {
-            reason: reason.trim(),
+            reason: reason.text.trim(),
             ...(Object.keys(settings).length ? { settings } : {}),
             ...(edit.mine.owner === edit.base.owner ? {} : { owner: edit.mine.owner }),
             ...(edit.mine.tags === edit.base.tags ? {} : { tags: words(edit.mine.tags) }),
@@ -57,7 +58,7 @@ export function SaveBar({ name, definition, editing }: Props) {
       );
       client.setQueryData([...keys.job(name), 'definition'], saved);
       editing.saved(saved);
-      setReason('');
+      reason.sent();
       setState('still');
     } catch (error) {
       setState(asProblem(error));
@@ -116,7 +117,7 @@ export function SaveBar({ name, definition, editing }: Props) {
           void save();
         }}
       >
-        <Field label={say('act.reason')} fault={state === 'noReason' ? say('act.reasonMissing') : undefined} value={reason} onChange={setReason} autoComplete="off" />
+        <Field label={say('act.reason')} fault={state === 'noReason' ? say('act.reasonMissing') : undefined} value={reason.text} onChange={reason.type} autoComplete="off" />
         <Button onPress={editing.discard}>{say('edit.discard')}</Button>
         <Button type="submit" look="primary" busy={state === 'sent'} isDisabled={isBehind || (byFiles && !override)}>
           {state === 'sent' ? say('act.sent') : say('edit.save', { version: edit.version + 1 })}

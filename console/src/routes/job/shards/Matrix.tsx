@@ -4,7 +4,7 @@ import { useVirtualizer } from '@tanstack/react-virtual';
 import { type KeyboardEvent, useLayoutEffect, useRef, useState } from 'react';
 import { ActMenu } from '../../../act/Bar';
 import { ask } from '../../../act/desk';
-import { allowed, type Known, offersOfHost, offersOfItem } from '../../../act/offers';
+import { allowed, type Known, offersOfHost, offersOfInstance, offersOfItem } from '../../../act/offers';
 import type { Schemas } from '../../../api/client';
 import { type JobName, session } from '../../../api/queries';
 import { Button } from '../../../parts/Button';
@@ -134,7 +134,7 @@ export function Matrix(props: Props) {
                     <Strip outcomes={props.ended.get(row.item.item) ?? []} most={10} />
                   </div>
                   <div role="gridcell">
-                    <ActMenu small acts={acts(row)} subject={{ ...name, item: row.item.item }} label={say('shards.acts', { item: row.item.item })} />
+                    <ActMenu small of={acts(row).map((act) => ({ act, subject: { ...name, item: row.item.item } }))} label={say('shards.acts', { item: row.item.item })} />
                   </div>
                 </div>
               )
@@ -163,7 +163,11 @@ function Head({ name, column, known, leaving, onSuppose }: Props & { column: Col
   const me = useQuery(session).data;
   const { id, ip, instances, items, kind, isOff } = column;
   const [first] = instances;
-  const acts = known && kind === 'live' ? allowed(offersOfHost(ip, known, !isOff), me, name.project) : [];
+  const may = known && kind === 'live' ? known : undefined;
+  const acts = [
+    ...(may ? allowed(offersOfHost(ip, may, !isOff), me, name.project).map((act) => ({ act, subject: { ...name, host: ip } })) : []),
+    ...(may && first && id !== ip ? allowed(offersOfInstance(may), me, name.project).map((act) => ({ act, subject: { ...name, instance: id } })) : []),
+  ];
   const state =
     kind === 'gone' ? say('column.gone') : kind === 'new' ? say('column.new') : isOff ? say('column.off') : first?.leader ? say('column.leader') : say('column.live');
   return (
@@ -190,7 +194,7 @@ function Head({ name, column, known, leaving, onSuppose }: Props & { column: Col
               {say('whatif.short')}
             </Button>
           )}
-          <ActMenu small acts={acts} subject={{ ...name, host: ip }} label={say('column.acts', { id: ip })} />
+          <ActMenu small of={acts} label={say('column.acts', { id })} />
         </span>
       )}
     </div>

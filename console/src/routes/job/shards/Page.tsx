@@ -53,15 +53,17 @@ export function JobShards() {
         side={
           <>
             {found.data.plan != null && <span className="hide-m">{say('shards.plan', { plan: found.data.plan })}</span>}
-            <Segmented
-              label={say('shards.by')}
-              value={by}
-              of={[
-                { id: 'instance', text: say('shards.byInstance') },
-                { id: 'host', text: say('shards.byHost') },
-              ]}
-              onChange={(value) => void navigate({ search: (old) => ({ ...old, by: value === 'host' ? value : undefined }) })}
-            />
+            <span className="hide-m">
+              <Segmented
+                label={say('shards.by')}
+                value={by}
+                of={[
+                  { id: 'instance', text: say('shards.byInstance') },
+                  { id: 'host', text: say('shards.byHost') },
+                ]}
+                onChange={(value) => void navigate({ search: (old) => ({ ...old, by: value === 'host' ? value : undefined }) })}
+              />
+            </span>
             {canRebalance && (
               <Button small onPress={() => ask('rebalance', name)}>
                 {`${say('act.rebalance')}…`}

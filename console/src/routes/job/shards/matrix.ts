@@ -47,16 +47,18 @@ export function columns(job: LiveJob, by: By, coming: readonly string[] = []): C
   const there = new Set(job.instances.map((instance) => keyOf(instance.id, by)));
   const gone = [...named].map((id) => keyOf(id, by)).filter((id) => !there.has(id));
   const off = new Set(job.hosts.filter((host) => !host.enabled).map((host) => host.ip));
+  // Counted once: there may be many items, and many columns.
+  const counts = new Map<string, number>();
+  for (const { owner } of job.items) if (owner) counts.set(keyOf(owner, by), (counts.get(keyOf(owner, by)) ?? 0) + 1);
   const column = (id: string, kind: Column['kind']): Column => {
     const instances = job.instances.filter((instance) => keyOf(instance.id, by) === id);
-    const items = job.items.filter((item) => item.owner && keyOf(item.owner, by) === id).length;
     const ip = ipOf(id);
-    return { id, ip, instances, items, kind, isOff: off.has(ip) };
+    return { id, ip, instances, items: counts.get(id) ?? 0, kind, isOff: off.has(ip) };
   };
   return [
     ...[...there].map((id) => column(id, 'live')),
     ...[...new Set(gone)].sort().map((id) => column(id, 'gone')),
-    ...coming.map((id) => column(id, 'new')),
+    ...[...coming].sort().map((id) => column(id, 'new')),
   ];
 }
 

@@ -9,8 +9,8 @@ use clockwright_events::{
     StoreError, Width, testing,
 };
 use clockwright_model::{Event, Execution, FailureKind, Outcome, Settlement};
-use clockwright_testkit::sql::{Kind, shared};
-use sqlx::{Connection, Executor};
+use clockwright_testkit::sql::{Kind, SqlServer, shared};
+use sqlx::{Connection, Executor, Row};
 use std::sync::Arc;
 use std::time::Duration;
 use suite::{put, runs, settled, started};
@@ -393,4 +393,34 @@ async fn several_processes_make_the_tables_and_write_at_once() {
         let job = store.statistics(None, Some("all"), Width::Hour, 0, 3_600_000).await.unwrap();
         assert_eq!((job.len(), job[0].succeeded), (1, 100));
     }
+}
+
+/// To prepare it again costs a round trip, and to throw it away far more: nothing answers that word, and the kernel holds back for 40 ms what is sent
+/// after it.
+#[tokio::test]
+async fn a_question_that_is_asked_again_is_not_prepared_again() {
+    // Its counters are those of the whole server.
+    let server = SqlServer::start(Kind::MariaDb).unwrap();
+    let address = server.database().await.unwrap();
+    let store = EventStore::connect(&address).await.unwrap();
+    let mut raw = mysql(&address).await;
+    let mut counts = async || {
+        let mut counts = [0_u64; 2];
+        for (count, question) in counts
+            .iter_mut()
+            .zip(["SHOW GLOBAL STATUS LIKE 'Com_stmt_prepare'", "SHOW GLOBAL STATUS LIKE 'Com_stmt_close'"])
+        {
+            *count = raw.fetch_one(question).await.unwrap().get::<String, _>(1).parse().unwrap();
+        }
+        counts
+    };
+    let before = counts().await;
+    for _ in 0..30 {
+        runs(&*store, RunFilter::default()).await;
+    }
+    let after = counts().await;
+    // A pool of five, of which another connection may be the next one.
+    let prepared = after[0] - before[0];
+    assert!((1..=10).contains(&prepared), "{prepared} statements were prepared for 30 questions");
+    assert_eq!(after[1], before[1]);
 }

@@ -18,6 +18,9 @@ const ACQUIRE: Duration = Duration::from_secs(5);
 /// One writes, the others read.
 const CONNECTIONS: u32 = 5;
 
+/// How many statements each connection keeps prepared: more than a program has, but for the filters of lists, of which it keeps the last ones.
+const STATEMENTS: usize = 256;
+
 /// A connection with a server's database before there is a pool.
 pub struct Opening {
     place: String,
@@ -206,6 +209,10 @@ mod pg {
     use sqlx::PgConnection;
     use sqlx::postgres::{PgConnectOptions, PgPool, PgPoolOptions};
 
+    /// A statement that is kept is planned anew for the values of each question: the plan that fits one job with ten runs does not fit one with
+    /// ten million.
+    const KEPT: &str = "SET plan_cache_mode = force_custom_plan";
+
     pub(super) struct Opening {
         options: PgConnectOptions,
         pub(super) connection: PgConnection,
@@ -217,7 +224,7 @@ mod pg {
                 address.parse().map_err(|error| unreadable("PostgreSQL", &error))?;
             let options = options
                 .application_name("clockwright")
-                .statement_cache_capacity(64)
+                .statement_cache_capacity(STATEMENTS)
                 .disable_statement_logging();
             let database = options.get_database().unwrap_or(options.get_username()).to_owned();
             let place = format!(
@@ -239,7 +246,10 @@ mod pg {
                 .max_connections(CONNECTIONS)
                 .acquire_timeout(ACQUIRE)
                 .after_connect(move |connection, _| {
-                    Box::pin(async move { connection.execute(schema.sessions.postgres).await.map(drop) })
+                    Box::pin(async move {
+                        connection.execute(KEPT).await?;
+                        connection.execute(schema.sessions.postgres).await.map(drop)
+                    })
                 })
                 .connect_lazy_with(self.options)
         }
@@ -334,7 +344,7 @@ mod my {
             let options = options
                 .pipes_as_concat(false)
                 .no_engine_substitution(false)
-                .statement_cache_capacity(64)
+                .statement_cache_capacity(STATEMENTS)
                 .disable_statement_logging();
             let Some(database) = options.get_database() else {
                 return Err(OpenError::Address(

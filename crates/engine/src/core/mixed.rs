@@ -13,7 +13,8 @@
 //! # What a cursor says of an item that Java ran
 //! Nothing: it still shows the time before Java had the item, and once Java is gone, all that Java ran would seem to be
 //! missed. So one of ours (the one that also marks orphans) deletes the cursor of an item once it is [`OUTDATED`] behind its
-//! living Java owner. The next of ours to own the item begins with its plan.
+//! living Java owner. The next of ours to own the item begins with its plan. The marker follows only the cursors of what is its own, so it reads
+//! those of Java's items after each plan, and again while they tell of a run that has not ended: its owner has still to write how it ended.
 //!
 //! # An orphan that Java takes over
 //! Java takes a marked item by `sharding/{i}/failover` and leaves the cursor as it is, so that the dead claim in it would be marked
@@ -97,6 +98,15 @@ pub(crate) struct Plans {
     numbers: BTreeMap<u64, Vec<Item>>,
     /// What they left running, until it is marked.
     left: BTreeSet<Item>,
+    /// When the cursors of Java's items were read, as far as this instance marks.
+    cursors_read: BTreeMap<Item, CursorRead>,
+}
+
+/// After which plan, and when by the steady clock, a cursor was read.
+#[derive(Debug, Clone, Copy)]
+struct CursorRead {
+    plan: i64,
+    at: Millis,
 }
 
 impl Plans {
@@ -375,6 +385,35 @@ impl Turn<'_> {
         true
     }
 
+    /// Reads the cursors of items that a plan gave to Java peers: whoever had them before has written there, and nobody else followed that. One that
+    /// tells of an open run is read again, for its owner has still to write how that ended.
+    fn read_cursors_of_java(&mut self) {
+        let (job, now) = (&*self.job, self.now.mono);
+        let (mut cursors_read, mut reads, mut wake) = (BTreeMap::new(), Vec::new(), None);
+        for item in 0..job.count() {
+            let Some(nodes) = job.mirror.item(item) else { continue };
+            let Some(owner) = nodes.owner.as_ref().filter(|owner| self.is_java(&owner.id)) else { continue };
+            let is_open =
+                matches!(&nodes.cursor, CursorNode::Known { cursor, .. } if cursor.running().is_some());
+            let read = match job.plans.cursors_read.get(&item) {
+                Some(read) if read.plan == owner.planned && !(is_open && read.at + OUTDATED <= now) => *read,
+                _ => {
+                    reads.push(item);
+                    CursorRead { plan: owner.planned, at: now }
+                }
+            };
+            if is_open {
+                wake = Some(wake.map_or(read.at, |other: Millis| other.min(read.at)));
+            }
+            cursors_read.insert(item, read);
+        }
+        self.job.plans.cursors_read = cursors_read;
+        if let Some(first) = wake {
+            self.wake_at_mono(first + OUTDATED);
+        }
+        self.read_items(&reads);
+    }
+
     /// Settles a trigger that waits for an item which is Java's by now; true while one does.
     fn skip_waiting_trigger(&mut self, item: Item) -> bool {
         let Some(nodes) = self.job.mirror.item(item) else { return false };
@@ -399,6 +438,7 @@ impl Turn<'_> {
         {
             return;
         }
+        self.read_cursors_of_java();
         let job = &*self.job;
         let Some(effective) = job.effective.clone() else { return };
         let mut outdated = Vec::new();

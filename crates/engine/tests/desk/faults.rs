@@ -462,6 +462,28 @@ fn the_cursors_of_what_java_runs_go_also_while_a_plan_waits_for_it() {
 }
 
 #[test]
+fn the_cursor_of_an_item_that_java_has_once_more_goes_once_more() {
+    let mut desk = Desk::new(&[job("a", EACH_SECOND, 4)]);
+    let two = [desk.start(), desk.start()];
+    desk.pass(1_500);
+    let of_java = |desk: &Desk| -> Vec<u32> {
+        let ours: Vec<u32> = two.iter().flat_map(|who| desk.owns(*who, "a")).collect();
+        (0..4).filter(|item| !ours.contains(item)).collect()
+    };
+    for round in 0..2 {
+        let java = desk.java_joins("a", "10.9.9.9@-@1");
+        desk.pass_until(5_000, "it has its share", |desk| !of_java(desk).is_empty());
+        desk.pass(5_000);
+        for item in of_java(&desk) {
+            assert_eq!(desk.text("a", &Key::Cursor(item)), None, "of item {item} in round {round}");
+        }
+        desk.java_dies(java);
+        desk.pass_until(5_000, "all is ours again", |desk| of_java(desk).is_empty());
+        desk.pass(2_500);
+    }
+}
+
+#[test]
 fn what_java_ran_is_not_held_by_who_read_its_cursors_before_java_had_it() {
     let mut desk = Desk::new(&[with_failover(job("a", EACH_SECOND, 6))]);
     let two = [desk.start(), desk.start()];

@@ -10,7 +10,7 @@ import { Icon } from '../parts/Glyph';
 import { meaning } from '../parts/States';
 import { numbers } from '../words/format';
 import { type Say, useSay } from '../words/say';
-import { ACTS, type Operation } from './acts';
+import { ACTS, type Operation, undoOf } from './acts';
 import { isLost } from './attempt';
 import { doNow, forget, sendAgain, type Told, useDesk } from './desk';
 import { goesOn, standing } from './plan';
@@ -56,7 +56,7 @@ function Line({ told }: { told: Told }) {
     return () => clearTimeout(timer);
   }, [isGood, isHeld, told.id]);
 
-  const undo = isGood && word.result.news === true ? ACTS[act].undo : undefined;
+  const undo = isGood && word.result.news === true ? undoOf(act, subject) : undefined;
   const takeBack = () => {
     if (!undo) return;
     forget(told.id);

@@ -127,3 +127,8 @@ export const ACTS: Readonly<Record<ActName, Row>> = {
     },
   },
 };
+
+/** What takes an act back, if something does: a host that goes on is not stopped by stopping the job. */
+export function undoOf(act: ActName, subject: Subject): ActName | undefined {
+  return act === 'resume' && subject.host !== undefined ? undefined : ACTS[act].undo;
+}

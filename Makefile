@@ -34,11 +34,11 @@ run: rust ## Run the example: this machine's packages, checked in 4 parts by 3 i
 
 test: rust console zookeeper databases oidc nginx chromium ## Check the format and the lints, then run every test: unit, conformance, simulation, end to end
 	$(CARGO) fmt --all --check
-	$(CARGO) clippy --workspace --all-targets --features clockwright-engine/mutations,clockwright-server/mutations -- -D warnings
+	$(CARGO) clippy --workspace --all-targets --features clockwright-engine/mutations,clockwright-server/mutations,clockwright-cli/otel -- -D warnings
 	$(CARGO) clippy -p clockwright --no-default-features -- -D warnings
 	$(CARGO) build --workspace --bins --examples
 	$(CARGO) test --workspace
-	$(CARGO) test --workspace --features clockwright-engine/mutations,clockwright-server/mutations --test sim --test sync_sim
+	$(CARGO) test --workspace --features clockwright-engine/mutations,clockwright-server/mutations,clockwright-server/otel --test sim --test sync_sim --test traces
 	cd console && CLOCKWRIGHT=$(abspath $(TARGET))/debug/clockwright npm run --silent walk
 
 console: $(CONSOLE) ## Check the web console and build it into the server's sources
@@ -91,7 +91,7 @@ publish-check: rust ## See that every public crate could be published, in their 
 
 lint: rust ## Check the format, the lints, the documentation and (where cargo-deny is installed) the dependencies
 	$(CARGO) fmt --all --check
-	$(CARGO) clippy --workspace --all-targets --features clockwright-engine/mutations,clockwright-server/mutations -- -D warnings
+	$(CARGO) clippy --workspace --all-targets --features clockwright-engine/mutations,clockwright-server/mutations,clockwright-cli/otel -- -D warnings
 	$(CARGO) clippy -p clockwright --no-default-features -- -D warnings
 	RUSTDOCFLAGS="-D warnings -A rustdoc::private_intra_doc_links -A rustdoc::redundant_explicit_links" $(CARGO) doc --quiet --workspace --no-deps --document-private-items
 	@if command -v cargo-deny >/dev/null; then cargo deny check bans licenses sources; \

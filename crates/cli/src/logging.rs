@@ -1,10 +1,16 @@
 //! The log of `dev`, `node` and `server`, on stderr: which events, and in which form.
 
-use crate::output::log_line;
+use crate::output::{Failure, log_line};
 use clap::{Args, ValueEnum};
 use clockwright_server::config::{Config, LogFormat as Form, log_level};
 use std::io::{self, IsTerminal as _, Write};
-use tracing_subscriber::EnvFilter;
+use tracing_subscriber::fmt::layer;
+use tracing_subscriber::layer::SubscriberExt;
+use tracing_subscriber::util::SubscriberInitExt;
+use tracing_subscriber::{EnvFilter, Layer, Registry};
+
+/// Something that is told what happens.
+type Listener = Box<dyn Layer<Registry> + Send + Sync>;
 
 /// The options of what logs.
 #[derive(Debug, Clone, Args)]
@@ -27,6 +33,36 @@ pub(crate) struct LogArgs {
         help_heading = LOG
     )]
     log_format: Option<LogFormat>,
+    /// The server's collector of traces.
+    #[arg(skip)]
+    collector: Collector,
+}
+
+/// Where traces go.
+#[derive(Debug, Clone, Default)]
+enum Collector {
+    /// Nowhere: these are no servers' logs.
+    #[default]
+    None,
+    /// As a server's configuration says, or else the environment.
+    Of(Option<String>),
+}
+
+/// What goes on until the program ends.
+#[derive(Default)]
+pub(crate) struct Logging {
+    #[cfg(feature = "otel")]
+    traces: Option<clockwright_server::observe::trace::Export>,
+}
+
+impl Logging {
+    /// Sends what waits still.
+    pub(crate) async fn end(self) {
+        #[cfg(feature = "otel")]
+        if let Some(traces) = self.traces {
+            traces.end().await;
+        }
+    }
 }
 
 const LOG: &str = "Log";
@@ -64,20 +100,44 @@ impl LogArgs {
     /// As a server's configuration says, which has taken in what the command line says.
     pub(crate) fn of_config(config: &Config) -> Self {
         let format = if config.log_format == Form::Json { LogFormat::Json } else { LogFormat::Text };
-        Self { log_level: Some(config.log_level.clone()), log_format: Some(format) }
+        let collector = Collector::Of(config.otel_endpoint.clone());
+        Self { log_level: Some(config.log_level.clone()), log_format: Some(format), collector }
     }
 
-    /// Begins to log; `usual` is what is logged unless told otherwise.
-    pub(crate) fn start(&self, usual: &str) {
+    /// Begins to log; `usual` is what is logged unless told otherwise. Within a runtime.
+    pub(crate) fn start(&self, usual: &str) -> Result<Logging, Failure> {
         let filter = EnvFilter::new(self.log_level.as_deref().unwrap_or(usual));
         let is_json = self.log_format == Some(LogFormat::Json);
         let colours = !is_json && io::stderr().is_terminal();
-        let log = tracing_subscriber::fmt().with_env_filter(filter);
-        let log = log.with_writer(move || Lines { is_json, colours });
-        match is_json {
-            true => log.json().init(),
-            false => log.with_ansi(colours).init(),
+        let lines = layer().with_writer(move || Lines { is_json, colours });
+        let lines = match is_json {
+            true => lines.json().with_filter(filter).boxed(),
+            false => lines.with_ansi(colours).with_filter(filter).boxed(),
+        };
+        let mut layers = vec![lines];
+        let logging = self.send_traces(&mut layers)?;
+        tracing_subscriber::registry().with(layers).init();
+        Ok(logging)
+    }
+
+    #[cfg(feature = "otel")]
+    fn send_traces(&self, layers: &mut Vec<Listener>) -> Result<Logging, Failure> {
+        let Collector::Of(endpoint) = &self.collector else { return Ok(Logging::default()) };
+        let begun = clockwright_server::observe::trace::begin(endpoint.as_deref());
+        let begun = begun.map_err(|error| Failure::Usage(error.to_string()))?;
+        let traces = begun.map(|(layer, traces)| {
+            layers.push(layer.boxed());
+            traces
+        });
+        Ok(Logging { traces })
+    }
+
+    #[cfg(not(feature = "otel"))]
+    fn send_traces(&self, _: &mut Vec<Listener>) -> Result<Logging, Failure> {
+        if let Collector::Of(Some(_)) = &self.collector {
+            return Err(Failure::Usage("this program sends no traces".to_owned()));
         }
+        Ok(Logging::default())
     }
 }
 

@@ -196,10 +196,14 @@ fn block_on(work: impl Future<Output = Result<(), Failure>>) -> Result<(), Failu
 
 /// Runs instances on all processors, with their log on stderr.
 fn serve(log: &LogArgs, usual: &str, work: impl Future<Output = Result<(), Failure>>) -> Result<(), Failure> {
-    log.start(usual);
-    clockwright_runtime::limits::raise_open_files();
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
+    let logging = {
+        let _inside = runtime.enter();
+        log.start(usual)?
+    };
+    clockwright_runtime::limits::raise_open_files();
     let result = runtime.block_on(work);
+    runtime.block_on(logging.end());
     // Whatever still runs has had its grace period.
     runtime.shutdown_background();
     result

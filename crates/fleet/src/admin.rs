@@ -81,19 +81,26 @@ pub struct Admin<'a> {
     keys: &'a Keys,
     actor: &'a str,
     fence: Option<&'a Op>,
+    trace: Option<&'a str>,
 }
 
 impl<'a> Admin<'a> {
     /// Operations on this namespace, through this session, by nobody in particular.
     #[must_use]
     pub fn new(registry: &'a dyn Registry, keys: &'a Keys) -> Self {
-        Self { registry, keys, actor: "", fence: None }
+        Self { registry, keys, actor: "", fence: None, trace: None }
     }
 
     /// Says who operates, for those who wonder later.
     #[must_use]
     pub fn by(self, actor: &'a str) -> Self {
         Self { actor, ..self }
+    }
+
+    /// Says which trace a trigger belongs to, as `traceparent` has it: its mark keeps it.
+    #[must_use]
+    pub fn within(self, trace: Option<&'a str>) -> Self {
+        Self { trace, ..self }
     }
 
     /// Puts this operation in front of each commit. It is about a node that no operation changes.

@@ -154,7 +154,7 @@ impl Facade {
 impl Registry for Facade {
     async fn read(&self, paths: &[Path]) -> Result<Vec<Option<Node>>, Error> {
         add(&self.meter.0.read, paths.len());
-        let span = tracing::trace_span!("registry_read", nodes = paths.len());
+        let span = tracing::trace_span!("registry.read", nodes = paths.len());
         let mut nodes = self.meter.answered(self.inner.read(paths).instrument(span).await)?;
         nodes.iter_mut().flatten().for_each(|node| self.raise(node));
         Ok(nodes)
@@ -162,18 +162,18 @@ impl Registry for Facade {
 
     async fn lists(&self, paths: &[Path]) -> Result<Vec<Vec<String>>, Error> {
         add(&self.meter.0.listed, paths.len());
-        let span = tracing::trace_span!("registry_lists", nodes = paths.len());
+        let span = tracing::trace_span!("registry.lists", nodes = paths.len());
         self.meter.answered(self.inner.lists(paths).instrument(span).await)
     }
 
     async fn access(&self, paths: &[Path]) -> Result<Vec<Access>, Error> {
-        let span = tracing::trace_span!("registry_access", nodes = paths.len());
+        let span = tracing::trace_span!("registry.access", nodes = paths.len());
         self.meter.answered(self.inner.access(paths).instrument(span).await)
     }
 
     async fn tree(&self, path: &Path) -> Result<Vec<(Path, Node)>, Error> {
         add(&self.meter.0.trees, 1);
-        let span = tracing::trace_span!("registry_tree", %path);
+        let span = tracing::trace_span!("registry.tree", %path);
         let mut nodes = self.meter.answered(self.inner.tree(path).instrument(span).await)?;
         nodes.iter_mut().for_each(|(_, node)| self.raise(node));
         Ok(nodes)
@@ -181,7 +181,7 @@ impl Registry for Facade {
 
     async fn trees(&self, paths: &[Path]) -> Result<Vec<Vec<(Path, Node)>>, Error> {
         add(&self.meter.0.trees, paths.len());
-        let span = tracing::trace_span!("registry_trees", trees = paths.len());
+        let span = tracing::trace_span!("registry.trees", trees = paths.len());
         let mut trees = self.meter.answered(self.inner.trees(paths).instrument(span).await)?;
         trees.iter_mut().flatten().for_each(|(_, node)| self.raise(node));
         Ok(trees)
@@ -194,7 +194,7 @@ impl Registry for Facade {
         if let Some(generation) = &self.generation {
             ops.push(generation.check());
         }
-        let span = tracing::trace_span!("registry_commit", operations = count);
+        let span = tracing::trace_span!("registry.commit", operations = count);
         let sent = Instant::now();
         let answer = self.inner.commit(ops);
         let (meter, generation, highest) =

@@ -5,7 +5,7 @@
 
 use async_trait::async_trait;
 use clockwright_registry::keeper::{Begin, KeeperOptions, Told};
-use clockwright_registry::{Connect, Counts, Error, Facade, Keeper, Meter, SharedRegistry};
+use clockwright_registry::{Connect, Counts, Error, Keeper, Meter, SharedRegistry};
 use std::collections::BTreeMap;
 use std::sync::{Arc, PoisonError, RwLock};
 use std::time::Duration;
@@ -88,11 +88,6 @@ impl Begin for Nothing {
     }
 }
 
-/// A session whose requests are counted.
-fn counted(registry: SharedRegistry, meter: &Meter) -> State {
-    Ok(Arc::new(Facade::new(registry, meter.clone())))
-}
-
 impl Registries {
     /// These registries; none is opened yet.
     #[must_use]
@@ -145,21 +140,18 @@ impl Registries {
         let mut keeper = entry.keeper.lock().await;
         if keeper.is_none() {
             // The first attempt is made for whoever asks; from then on the keeper tries by itself.
-            let (now, meter) = (Arc::clone(&entry.now), entry.meter.clone());
-            let started = Keeper::start(
-                Arc::clone(&entry.source.connect),
-                Nothing,
-                KeeperOptions::default(),
-                move |told| match told {
-                    Told::Opened(opened) => set(&now, counted(opened.registry, &meter)),
+            let now = Arc::clone(&entry.now);
+            let options = KeeperOptions { meter: entry.meter.clone(), ..KeeperOptions::default() };
+            let started =
+                Keeper::start(Arc::clone(&entry.source.connect), Nothing, options, move |told| match told {
+                    Told::Opened(opened) => set(&now, Ok(opened.registry)),
                     Told::Lost { .. } => set(&now, Err(Some("its session is over".to_owned()))),
                     Told::Hint { .. } | Told::Timeout { .. } => {}
-                },
-            );
+                });
             match started.await {
                 Ok((kept, opened)) => {
                     *keeper = Some(kept);
-                    set(&entry.now, counted(opened.registry, &entry.meter));
+                    set(&entry.now, Ok(opened.registry));
                 }
                 Err(error) => {
                     let why = error.to_string();

@@ -120,6 +120,9 @@ struct Request {
     /// The fire, if the instances had been asked for it before; otherwise it is the transaction that made this node.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     fire: Option<String>,
+    /// The trace of whoever asked.
+    #[serde(rename = "traceparent", default, skip_serializing_if = "Option::is_none")]
+    trace: Option<String>,
 }
 
 impl Admin<'_> {
@@ -159,8 +162,13 @@ impl Admin<'_> {
             self.make(&self.keys.of(&job, &Key::Triggers)).await?;
         }
         let request = self.keys.request(&id);
-        let ours =
-            Request { trigger: job.as_str().to_owned(), by: self.actor.to_owned(), at: now(), fire: None };
+        let ours = Request {
+            trigger: job.as_str().to_owned(),
+            by: self.actor.to_owned(),
+            at: now(),
+            fire: None,
+            trace: self.trace.map(str::to_owned),
+        };
         let (mut sent, mut unclear) = (Vec::new(), None);
         for _ in 0..ATTEMPTS {
             let leases = Leases::read(self.registry, self.keys).await?;

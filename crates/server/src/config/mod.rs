@@ -115,6 +115,8 @@ pub struct Config {
     pub log_level: String,
     /// In which form.
     pub log_format: LogFormat,
+    /// The collector of traces.
+    pub otel_endpoint: Option<String>,
 }
 
 /// An identity provider.
@@ -205,6 +207,7 @@ impl Config {
             said: Vec::new(),
             log_level: String::new(),
             log_format: LogFormat::Text,
+            otel_endpoint: None,
             listen: SocketAddr::from((Ipv4Addr::LOCALHOST, 0)),
             metrics_listen: None,
             public_url: String::new(),

@@ -363,6 +363,15 @@ mod tests {
     }
 
     #[test]
+    fn a_collector_is_named_by_an_address_where_traces_can_be_sent() {
+        let named = |address: &str| read(&of_text(&format!("otel: {{endpoint: '{address}'}}\n")));
+        let config = named("http://127.0.0.1:4318").map(|config| config.otel_endpoint);
+        let sends = cfg!(feature = "otel");
+        assert_eq!(config.ok().flatten().as_deref(), sends.then_some("http://127.0.0.1:4318"));
+        assert!(named("127.0.0.1:4318").is_err());
+    }
+
+    #[test]
     fn a_server_needs_no_file() {
         let config = read(&Sources::default()).expect("the table is right");
         assert_eq!(config.public_url, "http://127.0.0.1:8899");

@@ -529,6 +529,31 @@ pub const KEYS: &[Key] = &[
             Ok(())
         },
     },
+    Key {
+        name: "otel.endpoint",
+        form: Form::Text,
+        default: "",
+        example: "http://127.0.0.1:4318",
+        help: "The collector that is sent traces by OTLP over HTTP, in a program built with the feature `otel`; `/v1/traces` is put behind it. \
+               `OTEL_EXPORTER_OTLP_ENDPOINT` names one too.",
+        take: |config, _, value| {
+            let text = value.text();
+            if text.is_empty() {
+                return Ok(());
+            }
+            if !cfg!(feature = "otel") {
+                return Err(
+                    "this program was built without the feature `otel`, and sends no traces".to_owned()
+                );
+            }
+            let is_http = url::Url::parse(&text).is_ok_and(|url| matches!(url.scheme(), "http" | "https"));
+            if !is_http {
+                return Err(format!("`{text}` is no address such as `http://127.0.0.1:4318`"));
+            }
+            config.otel_endpoint = Some(text);
+            Ok(())
+        },
+    },
 ];
 
 impl Key {

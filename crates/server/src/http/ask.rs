@@ -5,6 +5,7 @@ use crate::decide::chain::{Actor, ActorKind, Via};
 use crate::http::grant::{Asker, Key};
 use crate::http::refusal::Answered;
 use crate::identity::Door;
+use crate::observe::trace;
 use axum::body::Bytes;
 use clockwright_api::{Code, Problem};
 use http::{HeaderMap, Method, Uri};
@@ -81,6 +82,7 @@ impl Ask {
             actor,
             key: self.key.clone(),
             proved_at: visitor.proved_at,
+            trace: trace::here(trace::said(&self.headers)),
         })
     }
 

@@ -26,6 +26,7 @@ use crate::http::limit::{Counted, Told};
 use crate::http::refusal::{Answered, Refusal};
 use crate::identity::{self, Door};
 use crate::observe::names::{HTTP_REQUESTS, HTTP_SECONDS, RATE_LIMITED};
+use crate::observe::trace::{self, TARGET};
 use crate::store;
 use axum::body::Body;
 use axum::extract::Request;
@@ -37,6 +38,8 @@ use std::collections::BTreeMap;
 use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
+use tracing::field::Empty;
+use tracing::{Instrument, trace_span};
 
 /// What is answered also when there is no room: who is busy is not to be taken for dead and started anew.
 const PROBES: [&str; 4] = [paths::LIVEZ, paths::READYZ, paths::HEALTHZ, paths::HEALTH];
@@ -65,7 +68,18 @@ where
     let began = Instant::now();
     let mut told = None;
     let row = Row { pattern, names, takes: &takes };
-    let work = answer(Arc::clone(&app), id.clone(), row, request, &mut told, call);
+    let span = trace_span!(
+        target: TARGET,
+        "http",
+        otel.kind = "server",
+        otel.status_code = Empty,
+        http.request.method = %method,
+        http.route = pattern,
+        http.response.status_code = Empty,
+        clockwright.request = id,
+    );
+    trace::follow(&span, trace::said(request.headers()));
+    let work = answer(Arc::clone(&app), id.clone(), row, request, &mut told, call).instrument(span.clone());
     let work = AssertUnwindSafe(tokio::time::timeout(LONGEST, work)).catch_unwind();
     let answered = match work.await {
         Ok(Ok(answered)) => answered,
@@ -85,9 +99,11 @@ where
         }
     };
     let status = response.status().as_u16();
+    span.record("http.response.status_code", status);
     app.metrics.count(&HTTP_REQUESTS, &[pattern, method.as_str(), response.status().as_str()]);
     app.metrics.took(&HTTP_SECONDS, &[pattern], began.elapsed());
     if status >= 500 {
+        span.record("otel.status_code", "ERROR");
         tracing::warn!(request = id, %method, route = pattern, status, code, "a request failed");
     } else {
         tracing::debug!(request = id, %method, route = pattern, status, code, "a request was answered");

@@ -11,11 +11,13 @@ use crate::decide::permit::{self, Answer, Place, Principal};
 use crate::http::ask::Ask;
 use crate::http::refusal::Answered;
 use crate::identity::Door;
+use crate::observe::trace::TARGET;
 use crate::store::ProjectRow;
 use clockwright_api::permission::Kind;
 use clockwright_api::{Code, Permission, Problem};
 use std::marker::PhantomData;
 use std::sync::Arc;
+use tracing::trace_span;
 
 /// What a handler's first argument can be.
 pub trait Grant: Sized + Send {
@@ -78,6 +80,8 @@ pub struct Asker {
     pub key: Option<Key>,
     /// When they last proved who they are, if they came by a session.
     pub proved_at: Option<i64>,
+    /// The trace that the request belongs to.
+    pub trace: Option<String>,
 }
 
 /// What makes a request the same one when it comes again.
@@ -224,7 +228,8 @@ fn place(project: i64) -> Place {
 }
 
 fn allow<K: Kind>(app: &App, principal: &Principal, place: Place, name: &str) -> Answered<()> {
-    match permit::permit(principal, K::PERMISSION, place) {
+    let span = trace_span!(target: TARGET, "permit", permission = K::PERMISSION.name());
+    match span.in_scope(|| permit::permit(principal, K::PERMISSION, place)) {
         Answer::Allowed => Ok(()),
         Answer::Hidden => Err(hidden(app, principal, name).into()),
         Answer::Denied(role) => {

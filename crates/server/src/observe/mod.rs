@@ -16,6 +16,7 @@ pub mod names;
 pub mod page;
 mod process;
 pub mod pulse;
+pub mod trace;
 
 pub use metrics::Metrics;
 pub use pulse::{Pulse, Pulses};

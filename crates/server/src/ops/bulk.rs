@@ -66,6 +66,9 @@ struct Whole {
     jobs: Vec<i64>,
     /// What was refused from the beginning.
     refused: Vec<PerJob>,
+    /// The trace that the request belongs to.
+    #[serde(rename = "traceparent", default, skip_serializing_if = "Option::is_none")]
+    trace: Option<String>,
 }
 
 fn act(action: Action) -> Act {
@@ -176,6 +179,7 @@ pub async fn bulk(app: &Arc<App>, asker: &Asker, ask: Bulk, wait: Option<Duratio
         action: ask.action,
         reason,
         who: (&asker.actor).into(),
+        trace: asker.trace.clone(),
         key: key_of(asker),
         jobs: allowed.iter().map(|job| job.id).collect(),
         refused,
@@ -377,7 +381,13 @@ async fn one(app: &Arc<App>, row: &OperationRow, whole: &Whole, id: i64) -> PerJ
         Key { text: format!("{}:{id}", row.id), route: "bulk".to_owned(), body: sha256(row.id.as_bytes()) };
     let actor = whole.who.actor();
     let principal = Principal { id: actor.id.clone(), name: actor.name.clone(), ..Principal::default() };
-    let asker = Asker { principal: Arc::new(principal), actor, key: Some(key.clone()), proved_at: None };
+    let asker = Asker {
+        principal: Arc::new(principal),
+        actor,
+        key: Some(key.clone()),
+        proved_at: None,
+        trace: whole.trace.clone(),
+    };
     let asked = Asked {
         project,
         job: Some(job),

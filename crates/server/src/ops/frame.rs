@@ -268,6 +268,7 @@ fn operation(app: &App, asker: &Asker, asked: &Asked, progress: &Progress, now: 
         who: (&asker.actor).into(),
         key: key_of(asker),
         job: asked.job.as_ref().map(|job| job.name.clone()).unwrap_or_default(),
+        trace: asker.trace.clone(),
     };
     OperationRow {
         id: String::new(),

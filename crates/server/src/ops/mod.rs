@@ -89,6 +89,9 @@ struct Ask {
     key: Option<(String, String)>,
     /// The job's name; empty for a host in all jobs.
     job: String,
+    /// The trace that the request belongs to.
+    #[serde(rename = "traceparent", default, skip_serializing_if = "Option::is_none")]
+    trace: Option<String>,
 }
 
 /// What is remembered of what was done.

@@ -9,6 +9,7 @@ use crate::fail::{Crashed, Point};
 use crate::http::answer::Rendered;
 use crate::http::refusal::Answered;
 use crate::observe::names::OPERATION_SECONDS;
+use crate::observe::trace::{self, TARGET};
 use crate::store::{Change, JobState, OperationRow, OperationState, ProjectRow, StoreError};
 use crate::sync::{self, Failed};
 use clockwright_api::operations::Outcome;
@@ -16,6 +17,8 @@ use clockwright_model::JobName;
 use serde_json::json;
 use std::sync::Arc;
 use std::time::Duration;
+use tracing::field::Empty;
+use tracing::{Instrument, trace_span};
 
 /// An operation that is being carried out.
 pub(super) struct Work<'a> {
@@ -106,7 +109,16 @@ pub(super) async fn run(app: Arc<App>, row: OperationRow, _live: Option<Live>) {
     };
     let progress = serde_json::from_str(&row.done).unwrap_or_default();
     let mut work = Work { app: &app, project: &project, row: &row, ask: &ask, progress, changed: 0 };
-    let ended = match carry(&mut work).await {
+    let span = trace_span!(
+        target: TARGET,
+        "operation",
+        clockwright.operation = row.id,
+        clockwright.kind = row.kind,
+        clockwright.fire = Empty,
+        clockwright.state = Empty,
+    );
+    trace::follow(&span, ask.trace.as_deref());
+    let ended = match carry(&mut work).instrument(span.clone()).await {
         Ok(ended) => ended,
         Err(Stopped::Left) => return,
         Err(Stopped::Away(failed)) if ask.act.is_wish() && is_away(&failed) => {
@@ -118,7 +130,11 @@ pub(super) async fn run(app: Arc<App>, row: OperationRow, _live: Option<Live>) {
         }
         Err(Stopped::Away(failed)) => Ended::failed(&failed.problem(), work.outcome()),
     };
-    match end(&app, &work, ended).await {
+    span.record("clockwright.state", ended.state.word());
+    if let Some(fire) = &ended.outcome.fire {
+        span.record("clockwright.fire", fire);
+    }
+    match end(&app, &work, ended).instrument(span).await {
         Ok(()) => app.failpoints.reach(Point::OperationEnded),
         Err(error) => {
             tracing::warn!(

@@ -3,6 +3,8 @@
 //! The commit leaves a mark of the operation's id. Whoever carries the operation out again, after a crash or a lost answer, finds the mark
 //! and the fire that it names, and asks nobody twice.
 //!
+//! The mark also keeps the trace that the request belongs to. The commit's transaction is the fire's id, so that a run leads to who asked for it.
+//!
 //! Where a drain has disabled the hosts of Java instances, those are enabled first, so that their leader can give them items again.
 
 use super::look::{Site, failed, is_away};
@@ -11,6 +13,7 @@ use super::{Ended, Then};
 use crate::decide::hold::{Found, Hold, starts};
 use crate::decide::ops::{Seen, runs};
 use crate::fail::Point;
+use crate::observe::trace;
 use crate::sync::Failed;
 use clockwright_api::operations::{AskedInstance, Outcome};
 use clockwright_api::{Code, Problem};
@@ -47,7 +50,8 @@ pub(super) async fn carry(work: &Work<'_>) -> Result<Ended, Stopped> {
             }
         }
     }
-    let fired = match admin.trigger_idle(place.name.as_str(), &work.row.id).await {
+    let trace = trace::here(work.ask.trace.as_deref());
+    let fired = match admin.within(trace.as_deref()).trigger_idle(place.name.as_str(), &work.row.id).await {
         Ok(fired) => fired,
         Err(error) => return refused(work, &site, error).await,
     };

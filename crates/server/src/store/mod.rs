@@ -51,12 +51,14 @@ pub use sync::{DriftRow, SyncRow, SyncState, Wished, kept};
 use crate::decide::chain::{self, Actor, Fields, NOTHING, Record};
 use crate::observe::Metrics;
 use crate::observe::names::{DATABASE_SECONDS, JOURNAL_APPEND};
+use crate::observe::trace::TARGET;
 use clockwright_model::Millis;
 pub use clockwright_sql::OpenError;
 use clockwright_sql::{DatabaseError, Db, Dialect, Error, Noted, RetryClass, Row, Sql, Tx};
 use schema::SCHEMA;
 use std::cell::Cell;
 use std::time::Instant;
+use tracing::{Instrument, trace_span};
 
 /// The control store, open.
 pub struct Store {
@@ -215,7 +217,8 @@ impl Store {
         // Elsewhere nobody wants to know.
         let _ = READ.try_with(|read| read.set(true));
         let began = Instant::now();
-        let rows = self.db.fetch(sql).await;
+        let span = trace_span!(target: TARGET, "sql", store = "control", what = "read");
+        let rows = self.db.fetch(sql).instrument(span).await;
         self.metrics.took(&DATABASE_SECONDS, &["control", "read"], began.elapsed());
         Ok(rows?)
     }
@@ -314,7 +317,12 @@ impl Change {
     ///
     /// # Errors
     /// Nothing has changed, unless it is [`StoreError::Unclear`].
-    pub async fn commit(mut self) -> Result<i64, StoreError> {
+    pub async fn commit(self) -> Result<i64, StoreError> {
+        let span = trace_span!(target: TARGET, "sql", store = "control", what = "commit");
+        self.end().instrument(span).await
+    }
+
+    async fn end(mut self) -> Result<i64, StoreError> {
         if self.records.is_empty() {
             return Err(StoreError::Refused("a change without a record".into()));
         }
@@ -348,11 +356,13 @@ impl Change {
 
     /// How many rows it changed. Rows that were named and are as they should be count on every database.
     pub(crate) async fn execute(&mut self, sql: Sql<'_>) -> Result<u64, StoreError> {
-        Ok(self.tx.execute(sql).await?)
+        let span = trace_span!(target: TARGET, "sql", store = "control", what = "write");
+        Ok(self.tx.execute(sql).instrument(span).await?)
     }
 
     pub(crate) async fn fetch(&mut self, sql: Sql<'_>) -> Result<Vec<Row>, StoreError> {
-        Ok(self.tx.fetch(sql).await?)
+        let span = trace_span!(target: TARGET, "sql", store = "control", what = "read");
+        Ok(self.tx.fetch(sql).instrument(span).await?)
     }
 }
 

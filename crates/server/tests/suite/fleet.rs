@@ -192,6 +192,14 @@ impl<'a> Fleet<'a> {
         self.stage.get(&self.root, path).await.body
     }
 
+    /// The one trigger's mark: the transaction that made it, as a fire is named by it, and what it says.
+    pub(crate) async fn mark(&self) -> (String, Value) {
+        let ids = self.outside.list(&self.keys.requests()).await.unwrap();
+        let [id] = &ids[..] else { panic!("{ids:?}") };
+        let mark = self.outside.read(&[self.keys.request(id)]).await.unwrap().pop().flatten().unwrap();
+        (format!("{:x}", mark.stat.created), serde_json::from_slice(&mark.data).unwrap())
+    }
+
     /// What stands still by somebody's wish: kind, scope, target and origin.
     pub(crate) async fn holds(&self) -> Vec<String> {
         let holds = self.stage.get(&self.root, "/projects/billing/holds").await.is(200);

@@ -30,6 +30,7 @@ on_each_database! {
     a_trigger_fires_once_by_its_key_in_2x
     a_trigger_fires_once_by_its_key_in_3x
     a_trigger_is_refused_for_what_stands_against_it
+    a_triggers_mark_names_the_trace_of_whoever_asked_where_none_is_sent
     a_drain_waits_for_what_runs_and_can_be_ended
     instances_give_a_job_up_and_a_plan_is_made_anew
     a_job_is_removed_when_nothing_of_it_runs
@@ -287,6 +288,16 @@ async fn trigger(fleet: &Fleet<'_>) {
     assert_ne!(other["fire"], result["fire"]);
     soon("it fires again", async || engine.outcomes().len() == 6).await;
     engine.handle.shutdown().await;
+}
+
+async fn a_triggers_mark_names_the_trace_of_whoever_asked_where_none_is_sent(stage: &Stage) {
+    let fleet = Fleet::new(stage, Layout::V2).await;
+    fleet.java(HERE, 0).await;
+    let trace = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01";
+    let asks = fleet.root.with("traceparent", trace);
+    let fired = stage.post(&asks, &format!("{JOB}/trigger"), json!({})).await.is(200);
+    let (made, mark) = fleet.mark().await;
+    assert_eq!((&mark["traceparent"], &fired["result"]["fire"]), (&json!(trace), &json!(made)));
 }
 
 async fn a_trigger_is_refused_for_what_stands_against_it(stage: &Stage) {

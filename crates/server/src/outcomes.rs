@@ -67,6 +67,7 @@ impl Outcomes {
     #[must_use]
     pub fn last(&self, project: &ProjectRow, job: &str) -> Option<Last> {
         self.of(project, job, |items| {
+            let items = items?;
             let newest = items.values().max_by_key(|state| state.decided)?;
             let streak = items.values().map(|state| state.streak).max().unwrap_or(0);
             let good = items.values().filter_map(|state| state.good).max();
@@ -77,18 +78,19 @@ impl Outcomes {
     /// How an item last ended.
     #[must_use]
     pub fn item(&self, project: &ProjectRow, job: &str, item: Item) -> Option<Last> {
-        self.of(project, job, |items| items.get(&item).copied().map(shown))
+        self.of(project, job, |items| items?.get(&item).copied().map(shown))
     }
 
-    /// Looks at how the items of a job stand.
+    /// Looks at how the items of a job stand, as far as anything is known of them.
     pub fn of<T>(
         &self,
         project: &ProjectRow,
         job: &str,
-        look: impl FnOnce(&BTreeMap<Item, State>) -> Option<T>,
-    ) -> Option<T> {
+        look: impl FnOnce(Option<&BTreeMap<Item, State>>) -> T,
+    ) -> T {
         let stores = self.stores.read().unwrap_or_else(PoisonError::into_inner);
-        look(stores.get(&project.store)?.jobs.get(&project.namespace)?.get(job)?)
+        let jobs = stores.get(&project.store).and_then(|store| store.jobs.get(&project.namespace));
+        look(jobs.and_then(|jobs| jobs.get(job)))
     }
 
     /// When Elastic-Job's instances last began each item, as far as they write of it; `None` where their history has nothing of the job.

@@ -4,7 +4,7 @@ use crate::app::App;
 use crate::decide::alerts::due::Deadlines;
 use crate::decide::alerts::java::Java;
 use crate::decide::alerts::judge::{self, Doing, Happened, Job, LASTS, Live, lets_go};
-use crate::decide::alerts::{Finding, Look, Rule, SETTLES, Source, rules_of};
+use crate::decide::alerts::{Finding, Look, Open, Rule, SETTLES, Source, Subject, fits, rules_of};
 use crate::decide::chain::Link;
 use crate::mirror::row::Row;
 use crate::mirror::{Picture, State};
@@ -28,8 +28,10 @@ pub(crate) const DEAD: Millis = 7 * DAY;
 /// What is remembered between two looks, besides the findings themselves.
 pub(super) struct Looker {
     deadlines: Deadlines,
-    /// When this began: what was due long before is nobody's news.
+    /// When this began: what was due long before is nobody's news, …
     begun: Millis,
+    /// … unless it is told already: the instant that each job was told to be overdue for when this began.
+    told: HashMap<i64, Millis>,
     /// The last record that was read.
     seq: i64,
     /// What happened last to a job, by condition.
@@ -48,21 +50,25 @@ pub(super) struct Looker {
 struct Slow {
     /// When it was asked for last.
     at: Millis,
+    /// What the database has answered.
+    answered: BTreeSet<Condition>,
     skew: Option<Millis>,
-    /// By store: how many events were lost, and which was the last loss.
-    losses: BTreeMap<String, (u64, String)>,
+    /// By store that has answered: how many events were lost, and which was the last loss.
+    losses: BTreeMap<String, Option<(u64, String)>>,
     /// The key that seals, and since when.
     key: Option<(String, Millis)>,
 }
 
 impl Looker {
-    /// Reads what happened in the last hour.
-    pub(super) async fn begin(app: &App) -> Result<Self, StoreError> {
+    /// Reads what happened in the last hour; these are open.
+    pub(super) async fn begin(app: &App, open: &[Open]) -> Result<Self, StoreError> {
         let begun = app.now();
         let (seq, _) = app.store.head().await?;
+        let overdue = open.iter().filter(|open| open.condition == Condition::Overdue);
         let mut looker = Self {
             deadlines: Deadlines::default(),
             begun,
+            told: overdue.filter_map(|open| Some((open.subject.job, open.mark.parse().ok()?))).collect(),
             seq,
             happened: HashMap::new(),
             rescues: Vec::new(),
@@ -129,8 +135,14 @@ impl Looker {
         }
     }
 
-    /// Looks at everything.
-    pub(super) async fn look(&mut self, app: &App, rules: &[Rule], now: Millis) -> Result<Look, StoreError> {
+    /// Looks at everything; these are open.
+    pub(super) async fn look<'a>(
+        &mut self,
+        app: &App,
+        rules: &[Rule],
+        open: impl Iterator<Item = (&'a Subject, Condition)> + Send,
+        now: Millis,
+    ) -> Result<Look, StoreError> {
         self.follow(app).await?;
         self.happened.retain(|_, happened| now - happened.at < LASTS);
         self.rescues.retain(|(_, _, at, _)| now - at < LASTS);
@@ -151,7 +163,54 @@ impl Looker {
                 look.findings.extend(self.of_servers(app, rule, &projects, now).await?);
             }
         }
+        let unknown =
+            open.filter(|(subject, condition)| !self.knows(app, rules, subject, *condition, &projects, now));
+        look.unknown = unknown.map(|(subject, _)| subject.clone()).collect();
         Ok(look)
+    }
+
+    /// Is enough known to say that this is over, if it was not found?
+    fn knows(
+        &mut self,
+        app: &App,
+        rules: &[Rule],
+        subject: &Subject,
+        condition: Condition,
+        projects: &[Arc<ProjectRow>],
+        now: Millis,
+    ) -> bool {
+        // What no rule judges any more is over.
+        let rules = rules_of(rules, subject.project);
+        let Some(rule) = rules.into_iter().find(|rule| rule.id == subject.rule) else { return true };
+        let thing = subject.thing.as_str();
+        match condition {
+            Condition::RegistryAway => {
+                let mut there = projects.iter().filter(|project| project.registry == thing);
+                !there.any(|project| app.mirrors.of(project.id).read().state == State::Loading)
+            }
+            Condition::EventsLost => {
+                self.slow.losses.contains_key(thing) || projects.iter().all(|project| project.store != thing)
+            }
+            Condition::ClockSkew | Condition::KeyOld => self.slow.answered.contains(&condition),
+            _ if subject.job == 0 => true,
+            _ => {
+                let Some(row) = app.catalogue.job_of(subject.job) else { return true };
+                let Some(project) = app.catalogue.project_of(subject.project) else { return true };
+                let mirror = app.mirrors.of(project.id);
+                facts(app, &project, &mirror.read(), &row, |job, _| {
+                    !fits(&rule.jobs, job.name)
+                        || judge::is_known(condition, job, subject.item, self.due(&row, rule, now))
+                })
+            }
+        }
+    }
+
+    /// The instant that must have its outcomes by now, if the rule asks for them.
+    fn due(&mut self, row: &JobRow, rule: &Rule, now: Millis) -> Option<Millis> {
+        if rule.condition != Condition::Overdue {
+            return None;
+        }
+        self.deadlines.due(row.id, row.version, || row.schedule(), rule.wait, now)
     }
 
     fn project(&mut self, app: &App, project: &ProjectRow, rules: &[&Rule], now: Millis, look: &mut Look) {
@@ -167,55 +226,19 @@ impl Looker {
         }
         let let_go = self.let_go.get(&project.id).copied().unwrap_or_default();
         for row in app.catalogue.jobs(project.id) {
-            let live = live(&picture, &row, || app.outcomes.begun(project, &row.name));
-            let online = row.state == JobState::Online;
-            let still = !online || live.as_ref().is_some_and(|(_, still)| *still);
-            let explained = if still { now } else { row.changed.max(self.begun - LASTS).max(let_go) };
-            self.deadlines.explain(row.id, explained);
-            let findings = app.outcomes.of(project, &row.name, |states| {
-                Some(self.job(&row, online, Some(states), live.as_ref().map(|(live, _)| live), rules, now))
-            });
-            let findings = findings.unwrap_or_else(|| {
-                self.job(&row, online, None, live.as_ref().map(|(live, _)| live), rules, now)
-            });
-            look.findings.extend(findings);
-        }
-    }
-
-    fn job(
-        &mut self,
-        row: &JobRow,
-        online: bool,
-        states: Option<&BTreeMap<u32, judge::State>>,
-        live: Option<&Live>,
-        rules: &[&Rule],
-        now: Millis,
-    ) -> Vec<Finding> {
-        let job = Job {
-            project: row.project,
-            id: row.id,
-            name: &row.name,
-            online,
-            diverged: row.diverged,
-            items: u32::try_from(row.items).unwrap_or_default(),
-            run_min: row.run_min,
-            run_max: row.run_max,
-            states,
-            live,
-        };
-        let mut found = Vec::new();
-        for rule in rules {
-            let due = match rule.condition {
-                Condition::Overdue => {
-                    self.deadlines.due(row.id, row.version, || row.schedule(), rule.wait, now)
+            facts(app, project, &picture, &row, |job, still| {
+                let news =
+                    self.told.get(&row.id).map_or(Millis::MAX, |told| told - 1).min(self.begun - LASTS);
+                let explained = if still { now } else { row.changed.max(news).max(let_go) };
+                self.deadlines.explain(row.id, explained);
+                for rule in rules {
+                    let due = self.due(&row, rule, now);
+                    look.findings.extend(judge::job(rule, job, due, now));
+                    let happened = self.happened.get(&(row.id, rule.condition));
+                    look.findings.extend(happened.and_then(|happened| happened.judge(rule, job, now)));
                 }
-                _ => None,
-            };
-            found.extend(judge::job(rule, &job, due, now));
-            let happened = self.happened.get(&(row.id, rule.condition));
-            found.extend(happened.and_then(|happened| happened.judge(rule, &job, now)));
+            });
         }
-        found
     }
 
     /// A source that was away is not believed for a moment after it is back.
@@ -241,9 +264,11 @@ impl Looker {
         }
         slow.at = now;
         if let Ok(skew) = app.store.skew().await {
+            slow.answered.insert(Condition::ClockSkew);
             slow.skew = skew;
         }
         if let Ok(keys) = app.store.keys().await {
+            slow.answered.insert(Condition::KeyOld);
             let ring = app.vault.ring();
             slow.key = keys.into_iter().find(|key| key.id == ring.first()).map(|key| (key.id, key.at));
         }
@@ -254,10 +279,8 @@ impl Looker {
             let Ok(losses) = history.losses(now - LASTS, now).await else { continue };
             let events =
                 losses.iter().map(|loss| loss.statuses + loss.executions + loss.settlements + loss.failures);
-            match losses.first() {
-                Some(last) => slow.losses.insert(name.to_owned(), (events.sum(), last.id.clone())),
-                None => slow.losses.remove(name),
-            };
+            let told = losses.first().map(|last| (events.sum(), last.id.clone()));
+            slow.losses.insert(name.to_owned(), told);
         }
     }
 
@@ -289,7 +312,7 @@ impl Looker {
                 skew.map(|skew| of("", String::new(), json!({ "skew": skew }))).into_iter().collect()
             }
             Condition::EventsLost => {
-                let told = slow.losses.iter();
+                let told = slow.losses.iter().filter_map(|(name, told)| Some((name, told.as_ref()?)));
                 told.map(|(name, (events, last))| of(name, last.clone(), json!({ "events": events })))
                     .collect()
             }
@@ -335,6 +358,34 @@ async fn held(app: &App, rules: &[Rule]) -> Result<Vec<Finding>, StoreError> {
         }
     }
     Ok(found)
+}
+
+/// Looks at a job as it is judged, and at whether it stands still by somebody's wish.
+fn facts<T>(
+    app: &App,
+    project: &ProjectRow,
+    picture: &Picture,
+    row: &JobRow,
+    look: impl FnOnce(&Job<'_>, bool) -> T,
+) -> T {
+    let live = live(picture, row, || app.outcomes.begun(project, &row.name));
+    let online = row.state == JobState::Online;
+    let still = !online || live.as_ref().is_some_and(|(_, still)| *still);
+    app.outcomes.of(project, &row.name, |states| {
+        let job = Job {
+            project: row.project,
+            id: row.id,
+            name: &row.name,
+            online,
+            diverged: row.diverged,
+            items: u32::try_from(row.items).unwrap_or_default(),
+            run_min: row.run_min,
+            run_max: row.run_max,
+            states,
+            live: live.as_ref().map(|(live, _)| live),
+        };
+        look(&job, still)
+    })
 }
 
 /// What the registry has of a job, and whether it stands still there; `begun` asks what Elastic-Job's instances wrote of it.

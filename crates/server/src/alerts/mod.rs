@@ -66,9 +66,9 @@ impl Watch {
         plant(app, &term).await?;
         let rules = app.store.rules().await?;
         let waits = |id: &str| rules.iter().find(|rule| rule.id == id).map_or(0, |rule| rule.wait);
-        let open = app.store.alerts_since(Millis::MAX).await?.into_iter().map(open).collect();
+        let open: Vec<Open> = app.store.alerts_since(Millis::MAX).await?.into_iter().map(open).collect();
+        let looker = Looker::begin(app, &open).await?;
         let memory = Memory::of(open, waits, app.now());
-        let looker = Looker::begin(app).await?;
         Ok(Self { term, memory, looker })
     }
 
@@ -80,7 +80,7 @@ impl Watch {
         let rows = app.store.rules().await?;
         let rules: Vec<Rule> = rows.iter().map(judge).collect();
         let now = app.now();
-        let look = self.looker.look(app, &rules, now).await?;
+        let look = self.looker.look(app, &rules, self.memory.open(), now).await?;
         let changes = self.memory.step(look, now);
         self.write(app, changes, now).await?;
         tell::turn(app, &self.term, &rows, now).await

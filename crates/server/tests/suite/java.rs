@@ -13,6 +13,7 @@ use serde_json::json;
 on_each_database! {
     what_java_ran_is_told_by_its_history
     what_java_ran_without_a_history_is_told_by_its_marks
+    what_another_leader_did_not_see_java_run_stays_open
 }
 
 /// Writes as Elastic-Job does: a row as the run begins, which is completed at its end.
@@ -130,4 +131,36 @@ async fn what_java_ran_without_a_history_is_told_by_its_marks(stage: &Stage) {
     let told: Vec<_> =
         page["items"].as_array().unwrap().iter().map(|row| (&row["condition"], &row["job"])).collect();
     assert_eq!(told, [(&json!("overdue"), &json!("report"))], "of the other one nobody can say so");
+}
+
+async fn what_another_leader_did_not_see_java_run_stays_open(stage: &Stage) {
+    let root = stage.admin().await;
+    stage.post(&root, "/projects", json!({ "name": "billing" })).await.is(201);
+    for name in ["report", "silent"] {
+        make_job(stage, &root, name).await;
+    }
+    for back in [4, 3, 2] {
+        java_runs(stage, NOW - back * HOUR + 20, Some(false)).await;
+    }
+    let (gone, _there) = (join(stage, "report").await, join(stage, "silent").await);
+    let _follows = follow(stage).await;
+    let mut watch = lead(stage).await;
+    only(stage, &root, &["failing", "overdue"]).await;
+    watch.turn(&stage.app).await.unwrap();
+    stage.pass(HOUR + 2 * MINUTE);
+    watch.turn(&stage.app).await.unwrap();
+    let root = root_again(stage).await;
+    let told = open(stage, &root).await;
+    assert_eq!(conditions(&told), ["failing", "overdue", "overdue"]);
+
+    // The next leader begins when no instance serves the one job any more, and did not see the other one not run.
+    gone.close().await.unwrap();
+    let beside = stage.beside().await;
+    let _follows_too = follow(&beside).await;
+    let mut watch = lead(&beside).await;
+    for _ in 0..3 {
+        watch.turn(&beside.app).await.unwrap();
+        stage.pass(2 * MINUTE);
+    }
+    assert_eq!(open(stage, &root).await, told);
 }

@@ -2,6 +2,7 @@
 #![allow(clippy::unwrap_used, missing_docs, reason = "tests")]
 
 mod alerts;
+mod anew;
 mod backup;
 mod bad;
 mod bulk;

@@ -138,23 +138,39 @@ fn doings(rule: &Rule, job: &Job<'_>, now: Millis) -> Vec<Finding> {
     found.collect()
 }
 
-/// Due, and without an outcome. Elastic-Job's instances settle nothing: of a job that they serve something has to show whether it ran.
 fn overdue(rule: &Rule, job: &Job<'_>, due: Option<Millis>) -> Vec<Finding> {
-    let (Some(due), Some(live)) = (due, job.live) else { return Vec::new() };
-    if live.runs() || live.java.as_ref().is_some_and(|java| !java.shows(due)) {
-        return Vec::new();
-    }
+    let Some(due) = due else { return Vec::new() };
+    let Some(items) = lacking(job, due).filter(|items| *items > 0) else { return Vec::new() };
+    // The grace has passed already.
+    let found = finding(rule, job, None, due.to_string(), json!({ "fire": At(due), "items": items }));
+    vec![Finding { wait: 0, ..found }]
+}
+
+/// How many items were due then, and have neither an outcome nor anything else that explains it. Elastic-Job's instances settle nothing: of a job that
+/// they serve something has to show whether it ran, and nobody can say so (`None`) where nothing does.
+fn lacking(job: &Job<'_>, due: Millis) -> Option<usize> {
+    let Some(live) = job.live.filter(|live| !live.runs()) else { return Some(0) };
     let is_settled =
         |item: &Item| job.states.and_then(|states| states.get(item)).is_some_and(|state| state.fire >= due);
     let has_run = |item: &Item| live.java.as_ref().is_some_and(|java| java.has_run(*item, due));
     let open =
         (0..job.items).filter(|item| !is_settled(item) && !has_run(item) && !live.is_disabled(*item)).count();
-    if open == 0 {
-        return Vec::new();
+    let is_shown = live.java.as_ref().is_none_or(|java| java.shows(due));
+    (open == 0 || is_shown).then_some(open)
+}
+
+/// Is enough known to say that something is over which is not found? Whoever leads anew has not seen what was seen before it.
+#[must_use]
+pub fn is_known(condition: Condition, job: &Job<'_>, item: Option<Item>, due: Option<Millis>) -> bool {
+    match condition {
+        // How Elastic-Job's instances ended an item is read only while there are any.
+        Condition::Failing | Condition::Missed | Condition::TooShort => {
+            let is_read = |item: &Item| job.states.is_some_and(|states| states.contains_key(item));
+            item.filter(|item| *item < job.items).is_none_or(|item| is_read(&item))
+        }
+        Condition::Overdue => due.is_none_or(|due| lacking(job, due).is_some()),
+        _ => true,
     }
-    // The grace has passed already.
-    let found = finding(rule, job, None, due.to_string(), json!({ "fire": At(due), "items": open }));
-    vec![Finding { wait: 0, ..found }]
 }
 
 fn finding(rule: &Rule, job: &Job<'_>, item: Option<Item>, mark: String, params: Value) -> Finding {
@@ -376,6 +392,40 @@ mod tests {
         assert!(found(marked.clone()));
         assert!(!found(Java { marked: Some(101), ..Java::default() }), "its mark may have been missed");
         assert!(!found(Java { ran: [(1, 100)].into(), ..marked }), "it began then");
+    }
+
+    #[test]
+    fn it_is_not_known_to_be_over_where_nothing_would_show_it() {
+        let states: BTreeMap<Item, State> = [(0, state("succeeded", 100, 0))].into();
+        let java = |java: Java| Live { java: Some(java), ..live(1, &[]) };
+        let (blind, ran) = (java(Java::default()), java(Java { ran: [(1, 100)].into(), ..Java::default() }));
+        let (traced, ours) = (java(Java { traced: true, ..Java::default() }), live(1, &[]));
+        let known = |condition, item, live: &Live, due| {
+            let facts = Job {
+                project: 1,
+                id: 7,
+                name: "report",
+                online: true,
+                diverged: false,
+                items: 2,
+                run_min: 0,
+                run_max: 0,
+                states: Some(&states),
+                live: Some(live),
+            };
+            is_known(condition, &facts, item, due)
+        };
+        for condition in [Condition::Failing, Condition::Missed, Condition::TooShort] {
+            assert!(known(condition, Some(0), &ours, None));
+            assert!(!known(condition, Some(1), &ours, None), "nothing was read of it");
+            assert!(known(condition, Some(2), &ours, None), "it is none of the job's any more");
+        }
+        let overdue = |live: &Live, due| known(Condition::Overdue, None, live, due);
+        assert!(!overdue(&blind, Some(100)), "it may not have run");
+        assert!(overdue(&blind, None), "nothing was due, or it is explained");
+        assert!(overdue(&ran, Some(100)), "each item has run");
+        assert!(overdue(&traced, Some(100)) && overdue(&ours, Some(100)));
+        assert!(known(Condition::Stuck, Some(1), &blind, None));
     }
 
     #[test]

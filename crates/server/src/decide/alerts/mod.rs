@@ -12,15 +12,17 @@
 //! ```text
 //! facts ─ judge ─▶ findings ─ Memory::step ─▶ changes (open, again, resolve) ─▶ the database ─ notify ─▶ messages
 //! ```
-//! | subject | is found | is not found | its source is away |
+//! | subject | is found | is not found | its source is away, or nothing is known of it |
 //! |---|---|---|---|
-//! | unknown | waits | – | – |
+//! | new | waits | – | – |
 //! | waits | opens after the rule's wait | is forgotten | waits anew |
 //! | open | counts, when the mark is another one | is over after the rule's wait | stays as it is |
 //!
 //! - **A source that is away freezes its alerts**: nothing is over for want of data, and nothing opens by it. A registry that is away
 //!   freezes all that is judged by what its jobs do, so that one alert tells of it and not one a job. [`SETTLES`] after it is back it
 //!   counts again: what was held up meanwhile comes in first.
+//! - **Whoever leads anew** goes on with what is open, and has not seen all that was seen before. Of what it cannot know it says so, and that stays
+//!   open until something shows that it is over.
 //! - **Covering**: a job without an instance is not told to be overdue as well.
 //! - What waits is in memory alone: another leader waits anew. What is open is in the database.
 
@@ -119,6 +121,8 @@ pub struct Look {
     pub findings: Vec<Finding>,
     /// What cannot be seen now, by project.
     pub away: BTreeSet<(i64, Source)>,
+    /// What is open, is not found, and may be true all the same.
+    pub unknown: BTreeSet<Subject>,
 }
 
 /// An alert that is open.
@@ -178,6 +182,14 @@ impl Memory {
         Self { watches: open.into_iter().map(watch).collect() }
     }
 
+    /// What is open.
+    pub fn open(&self) -> impl Iterator<Item = (&Subject, Condition)> {
+        self.watches
+            .iter()
+            .filter(|(_, watch)| watch.open.is_some())
+            .map(|(subject, watch)| (subject, watch.condition))
+    }
+
     /// What follows from a look. What opens is to be [noted](Self::opened) once it stands in the database, and what is over [too](Self::ended);
     /// until then the same follows again.
     pub fn step(&mut self, look: Look, now: Millis) -> Vec<Change> {
@@ -187,14 +199,14 @@ impl Memory {
             .filter(|finding| finding.condition == Condition::NoInstance)
             .map(|finding| (finding.subject.project, finding.subject.job))
             .collect();
-        let away = look.away;
+        let Look { findings, away, unknown } = look;
         let is_frozen = |condition: Condition, subject: &Subject| {
             sources(condition).iter().any(|source| away.contains(&(subject.project, *source)))
                 || condition == Condition::Overdue && bare.contains(&(subject.project, subject.job))
         };
         let mut changes = Vec::new();
         let mut found = BTreeSet::new();
-        for finding in look.findings {
+        for finding in findings {
             if is_frozen(finding.condition, &finding.subject) {
                 continue;
             }
@@ -205,7 +217,7 @@ impl Memory {
             if found.contains(subject) {
                 return true;
             }
-            if is_frozen(watch.condition, subject) {
+            if unknown.contains(subject) || is_frozen(watch.condition, subject) {
                 // Of what is not open nothing is known any more.
                 watch.since = now;
                 return watch.open.is_some();

@@ -18,7 +18,7 @@ fn finding(condition: Condition, job: i64, mark: &str) -> Finding {
 }
 
 fn look(findings: &[Finding]) -> Look {
-    Look { findings: findings.to_vec(), away: BTreeSet::new() }
+    Look { findings: findings.to_vec(), ..Look::default() }
 }
 
 /// Steps, and notes what follows as the database would.
@@ -76,7 +76,7 @@ fn a_source_that_is_away_freezes_its_alerts_and_no_others() {
     let both = [finding(Condition::Stuck, 7, ""), finding(Condition::Diverged, 8, "")];
     step(&mut memory, look(&both), 0);
     assert_eq!(step(&mut memory, look(&both), WAIT), ["open", "open"]);
-    let away = || Look { findings: Vec::new(), away: [(1, Source::Mirror)].into() };
+    let away = || Look { away: [(1, Source::Mirror)].into(), ..Look::default() };
     assert!(step(&mut memory, away(), 2 * WAIT).is_empty());
     assert_eq!(step(&mut memory, away(), 9 * WAIT), ["resolve"], "the database said that it is over");
     let has =
@@ -92,7 +92,7 @@ fn nothing_opens_by_a_source_that_is_away_and_the_wait_begins_anew() {
     let mut memory = Memory::default();
     let there = || vec![finding(Condition::NoInstance, 7, "")];
     step(&mut memory, look(&there()), 0);
-    let away = Look { findings: there(), away: [(1, Source::Mirror)].into() };
+    let away = Look { findings: there(), away: [(1, Source::Mirror)].into(), ..Look::default() };
     assert!(step(&mut memory, away, 5 * WAIT).is_empty());
     assert!(step(&mut memory, look(&there()), 6 * WAIT).is_empty());
     assert_eq!(step(&mut memory, look(&there()), 7 * WAIT), ["open"]);
@@ -123,6 +123,22 @@ fn another_leader_goes_on_with_what_is_open_and_opens_it_no_second_time() {
     assert!(step(&mut memory, look(&[there]), WAIT).is_empty());
     step(&mut memory, look(&[]), 2 * WAIT);
     assert_eq!(step(&mut memory, look(&[]), 3 * WAIT), ["resolve"]);
+}
+
+#[test]
+fn what_is_open_and_of_which_nothing_is_known_stays_open() {
+    let there = finding(Condition::Failing, 7, "1");
+    let subject = there.subject.clone();
+    let open =
+        Open { id: "id".into(), subject: subject.clone(), condition: there.condition, mark: "1".into() };
+    let mut memory = Memory::of(vec![open], |_| WAIT, 0);
+    assert!(memory.open().eq([(&subject, Condition::Failing)]));
+    let unknown = || Look { unknown: [subject.clone()].into(), ..Look::default() };
+    assert!(step(&mut memory, unknown(), 5 * WAIT).is_empty());
+    assert!(step(&mut memory, unknown(), 9 * WAIT).is_empty());
+    // The opposite has to last from when it is known.
+    assert!(step(&mut memory, look(&[]), 10 * WAIT).is_empty());
+    assert_eq!(step(&mut memory, look(&[]), 11 * WAIT), ["resolve"]);
 }
 
 #[test]

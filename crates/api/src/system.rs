@@ -102,9 +102,11 @@ pub enum Gravity {
     Warning,
     /// Good to know.
     Note,
+    /// As it should be, and told for whoever compares.
+    Fact,
 }
 
-/// Something that is not as it should be.
+/// Something that is not as it should be, or that whoever compares wants to know.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct Finding {

@@ -18,6 +18,7 @@
 mod access;
 mod connection;
 mod options;
+mod release;
 mod sasl;
 mod session;
 mod stream;
@@ -28,10 +29,11 @@ pub use options::{Options, SignIn, Tls, UrlError, parse_url};
 
 use async_trait::async_trait;
 use clockwright_registry::{
-    Access, Commit, CommitFuture, Conflict, Error, Hint, Node, Op, OpResult, Path, Registry, Session, Terms,
-    check_commit,
+    Access, Commit, CommitFuture, Conflict, Error, Hint, Node, Op, OpResult, Path, Registry, Release,
+    Session, Terms, check_commit,
 };
 use connection::{ConnectError, Identity};
+use options::Checked;
 use session::{Answer, Command, Failure, Shared};
 use std::fmt;
 use std::sync::atomic::Ordering;
@@ -59,7 +61,7 @@ pub struct ZooKeeper {
     acl: Acl,
     /// How the servers name the session's user, with the scheme.
     user: Option<String>,
-    close_limit: Duration,
+    options: Checked,
 }
 
 /// What proves to the servers whose session it is. Whoever has it can end the session: keep it secret.
@@ -85,13 +87,12 @@ impl ZooKeeper {
         let checked = options.checked()?;
         let acl = if checked.user.is_some() { Acl::Creator } else { Acl::Open };
         let user = checked.user.as_deref().map(|login| access::name_of(login, checked.sign_in));
-        let close_limit = checked.connect_timeout;
         let identity = Identity::new(0, vec![0; 16], checked.session_timeout);
-        let (commands, shared) = session::open(checked, identity).await.map_err(|error| match error {
+        let (commands, shared) = session::open(checked.clone(), identity).await.map_err(|error| match error {
             ConnectError::Denied(why) => Error::Denied(why),
             error => Error::Unavailable(format!("no ZooKeeper session at {}: {error}", options.servers)),
         })?;
-        Ok(Arc::new(Self { commands, shared, watches: Arc::default(), acl, user, close_limit }))
+        Ok(Arc::new(Self { commands, shared, watches: Arc::default(), acl, user, options: checked }))
     }
 
     /// Ends a session of another process, or of this one behind its back, as its timeout would: for an operator who knows
@@ -296,6 +297,11 @@ impl Registry for ZooKeeper {
         }
     }
 
+    async fn releases(&self) -> Vec<Release> {
+        let each = self.options.servers.iter().map(|server| release::of(server, &self.options));
+        futures::future::join_all(each).await
+    }
+
     /// Waits at most as long as a connect may take; after that the session may end by its timeout.
     async fn close(&self) -> Result<(), Error> {
         let (done, closed) = oneshot::channel();
@@ -303,7 +309,7 @@ impl Registry for ZooKeeper {
             return Ok(());
         }
         let unclear = || Error::Unknown("the servers did not confirm that the session is closed".to_owned());
-        match tokio::time::timeout(self.close_limit, closed).await {
+        match tokio::time::timeout(self.options.connect_timeout, closed).await {
             Ok(Ok(())) => Ok(()),
             // A second close takes the place of the first, and the session's task may end meanwhile.
             Ok(Err(_)) if *self.shared.state.borrow() == Session::Lost => Ok(()),

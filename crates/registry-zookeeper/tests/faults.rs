@@ -163,6 +163,23 @@ async fn a_server_that_is_not_there_is_named() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn each_server_says_of_which_release_it_is_and_of_one_that_is_away_it_is_told_why_not() {
+    let there = shared_server().address();
+    let registry = connect(format!("{there},127.0.0.1:1"), SESSION_TIMEOUT).await;
+    let said = registry.releases().await;
+    assert_eq!(
+        said.iter().map(|one| one.server.as_str()).collect::<Vec<_>>(),
+        [there.as_str(), "127.0.0.1:1"]
+    );
+    let release = said[0].said.as_deref().unwrap();
+    assert!(
+        release.starts_with("3.") && release.bytes().all(|byte| byte == b'.' || byte.is_ascii_digit()),
+        "{said:?}"
+    );
+    assert!(said[1].said.as_ref().unwrap_err().contains("refused"), "{said:?}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_watch_on_a_node_that_is_not_there_yet_tells_when_it_comes() {
     let one = connect(shared_server().address(), SESSION_TIMEOUT).await;
     let root = fresh_root();

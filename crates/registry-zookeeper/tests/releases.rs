@@ -94,6 +94,8 @@ macro_rules! release {
                 // recursive one twice.
                 let watches = watches_of_a_tree(&SERVERS, 10).await;
                 assert!(if $recursive { watches <= 2 } else { watches == 20 }, "{watches} watches");
+                let session = ZooKeeper::connect(Options::new(SERVERS.one())).await.unwrap();
+                assert_eq!(session.releases().await[0].said.as_deref(), Ok($release));
             }
 
             #[tokio::test(flavor = "multi_thread")]

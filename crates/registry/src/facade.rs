@@ -6,7 +6,8 @@
 
 use crate::generation::{Generation, Highest};
 use crate::{
-    Access, Commit, CommitFuture, Error, Hint, Node, Op, Path, Registry, Session, SharedRegistry, Terms,
+    Access, Commit, CommitFuture, Error, Hint, Node, Op, Path, Registry, Release, Session, SharedRegistry,
+    Terms,
 };
 use async_trait::async_trait;
 use std::sync::Arc;
@@ -238,6 +239,10 @@ impl Registry for Facade {
             max_bytes: terms.max_bytes - generation.check().weight(),
             ..terms
         }
+    }
+
+    async fn releases(&self) -> Vec<Release> {
+        self.inner.releases().await
     }
 
     async fn close(&self) -> Result<(), Error> {

@@ -88,6 +88,11 @@ pub trait Registry: Send + Sync + 'static {
     /// What the session was given: its id and timeout, and limits that callers must keep.
     fn terms(&self) -> Terms;
 
+    /// Of which release each server of the registry is, as it says itself. None for a registry that has no servers of its own.
+    async fn releases(&self) -> Vec<Release> {
+        Vec::new()
+    }
+
     /// Ends the session cleanly: its ephemeral nodes are gone when this returns `Ok`.
     async fn close(&self) -> Result<(), Error>;
 }
@@ -97,6 +102,15 @@ pub type CommitFuture = std::pin::Pin<Box<dyn Future<Output = Result<Commit, Err
 
 /// A shared registry.
 pub type SharedRegistry = Arc<dyn Registry>;
+
+/// Of which release a server of a registry is.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Release {
+    /// Where the server is.
+    pub server: String,
+    /// What it says; why that is not known, where it does not say it.
+    pub said: Result<String, String>,
+}
 
 /// Who may change a node.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -2,7 +2,7 @@
 
 use async_trait::async_trait;
 use clockwright_registry::{
-    Access, CommitFuture, Error, Hint, Node, Op, Path, Registry, Session, SharedRegistry, Terms,
+    Access, CommitFuture, Error, Hint, Node, Op, Path, Registry, Release, Session, SharedRegistry, Terms,
 };
 use tokio::sync::{mpsc, watch};
 
@@ -78,6 +78,10 @@ impl<F: Fault> Registry for Faulty<F> {
 
     fn terms(&self) -> Terms {
         self.inner.terms()
+    }
+
+    async fn releases(&self) -> Vec<Release> {
+        self.inner.releases().await
     }
 
     async fn close(&self) -> Result<(), Error> {

@@ -37,7 +37,8 @@ pub(crate) async fn run(global: &Global, args: DoctorArgs) -> Result<(), Failure
     patient.registries.close().await;
     show(global.output, &found, |found| shown(found))?;
     let errors = found.iter().filter(|finding| finding.severity == Gravity::Error).count();
-    match (errors, found.len()) {
+    let wrong = found.iter().filter(|finding| finding.severity != Gravity::Fact).count();
+    match (errors, wrong) {
         (0, 0) => talk("all that was looked at is as it should be"),
         (0, _) => {}
         (1, _) => return Err(Failure::Failed("1 thing does not work, or is not safe".into())),
@@ -51,6 +52,7 @@ fn shown(found: &[Finding]) -> String {
         Gravity::Error => "error",
         Gravity::Warning => "warning",
         Gravity::Note => "note",
+        Gravity::Fact => "fact",
     };
     if found.is_empty() {
         return String::new();

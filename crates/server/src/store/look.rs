@@ -3,12 +3,34 @@
 use super::{Store, StoreError};
 use crate::decide::chain::Actor;
 use clockwright_model::Millis;
-use clockwright_sql::OpenError;
+use clockwright_sql::{OpenError, Row};
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 /// How long the second of two waits for a lock. Whoever saves something meanwhile waits as well.
 const WAITS: Duration = Duration::from_millis(200);
+
+/// Which database it is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum DatabaseKind {
+    /// A file.
+    Sqlite,
+    /// PostgreSQL.
+    Postgres,
+    /// MySQL.
+    MySql,
+    /// MariaDB.
+    MariaDb,
+}
+
+/// How a database is set up, as it says itself.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Settings {
+    /// Which it is.
+    pub kind: DatabaseKind,
+    /// What it says, by the names that it has for each.
+    pub said: BTreeMap<String, String>,
+}
 
 impl Store {
     /// Opens the store for reading: nothing is made, and an older one stays as it is.
@@ -45,6 +67,47 @@ impl Store {
             "SELECT CAST(@@global.read_only AS SIGNED)",
         );
         Ok(said.await?.is_some_and(|said| said != 0))
+    }
+
+    /// How the database says that it is set up, by the names that it has for each; of a session, this one's. A file that is only read does not tell how it is
+    /// written.
+    ///
+    /// # Errors
+    /// The database is away.
+    pub async fn settings(&self) -> Result<Settings, StoreError> {
+        let dialect = self.db.dialect();
+        let named = |rows: Vec<Row>| {
+            let pairs = rows.iter().map(|row| Ok((row.text(0)?.to_lowercase(), row.text(1)?)));
+            pairs.collect::<Result<BTreeMap<String, String>, StoreError>>()
+        };
+        if dialect.is_postgres() {
+            const ASKED: &str = "SELECT name, setting FROM pg_settings WHERE name IN ('server_version', 'transaction_isolation', \
+                                 'fsync', 'full_page_writes', 'synchronous_commit')";
+            let said = named(self.fetch(self.sql(ASKED)).await?)?;
+            return Ok(Settings { kind: DatabaseKind::Postgres, said });
+        }
+        if dialect.is_mysql() {
+            const ASKED: &str = "SHOW SESSION VARIABLES WHERE Variable_name IN ('version', 'sql_mode', 'tx_isolation', \
+                                 'transaction_isolation', 'innodb_flush_log_at_trx_commit')";
+            let said = named(self.fetch(self.sql(ASKED)).await?)?;
+            let is_maria = said.get("version").is_some_and(|version| version.contains("MariaDB"));
+            let kind = if is_maria { DatabaseKind::MariaDb } else { DatabaseKind::MySql };
+            return Ok(Settings { kind, said });
+        }
+        let mut said = BTreeMap::new();
+        for (name, question) in
+            [("version", "SELECT sqlite_version()"), ("journal_mode", "PRAGMA journal_mode")]
+        {
+            let rows = self.fetch(self.sql(question)).await?;
+            said.extend(rows.first().map(|row| row.text(0)).transpose()?.map(|text| (name.to_owned(), text)));
+        }
+        // Each connection has its own: what counts is that of the one that writes.
+        if let Ok(mut writer) = self.begin(Actor::server("doctor"), 0).await {
+            let rows = writer.fetch(self.sql("PRAGMA synchronous")).await?;
+            let number = rows.first().map(|row| row.int(0)).transpose()?;
+            said.extend(number.map(|number| ("synchronous".to_owned(), number.to_string())));
+        }
+        Ok(Settings { kind: DatabaseKind::Sqlite, said })
     }
 
     /// A number that a server says of itself; `None` for a file.

@@ -46,6 +46,7 @@ pub use people::{LinkKind, LinkRow, SessionRow, TokenRow, UserKind, UserRow, Use
 pub use projects::{MemberKind, MemberRow, ProjectRow};
 pub use requests::RequestRow;
 pub use servers::{ServerRow, TermRow};
+pub use look::{DatabaseKind, Settings};
 pub use sync::{DriftRow, SyncRow, SyncState, Wished, kept};
 
 use crate::decide::chain::{self, Actor, Fields, NOTHING, Record};

@@ -1,6 +1,7 @@
 //! What a server says of itself: metrics and health.
 
 use crate::stage::{Caller, On, Stage, on_each_database, record, server};
+use clockwright_api::system::Gravity;
 use clockwright_events::EventStore;
 use clockwright_fleet::keys::{Key, Keys};
 use clockwright_fleet::leases::Lease;
@@ -13,11 +14,12 @@ use clockwright_server::mirror;
 use clockwright_server::observe::doctor::{Patient, examine};
 use clockwright_server::observe::names::{HTTP_REQUESTS, HTTP_SECONDS, SYNC_WRITES};
 use clockwright_server::observe::pulse::LIMIT;
-use clockwright_server::store::{MemberKind, NewJob, OpenError, ServerRow};
+use clockwright_server::store::{DatabaseKind, MemberKind, NewJob, OpenError, ServerRow};
 use clockwright_server::sync::control;
 use clockwright_testkit::faulty::Fault;
 use clockwright_testkit::patience::soon;
 use clockwright_testkit::sql::{Kind, shared};
+use clockwright_testkit::zookeeper::shared_server;
 use http::Method;
 use serde_json::{Value, json};
 use std::sync::Arc;
@@ -29,6 +31,7 @@ on_each_database! {
     a_registry_that_is_away_degrades_a_server
     a_database_that_is_away_degrades_a_server
     a_doctor_names_what_is_wrong_where_and_what_to_do
+    a_doctor_says_which_database_it_is_and_how_it_is_set_up
     a_doctor_looks_into_the_namespaces_of_projects
     the_servers_and_the_configuration_are_told_to_administrators
 }
@@ -151,7 +154,12 @@ async fn a_database_that_is_away_degrades_a_server(stage: &Stage) {
     stage.post(&root, "/projects", json!({ "name": "billing" })).await.refused("database-away");
 }
 
-/// What a doctor finds: code and place. The stage's clock is of another time than those of databases, which is told too and left out here.
+/// What is told of every stage: its clock is of another time than those of databases, and servers of tests need not outlive a crash of the machine.
+fn is_of_stages(code: &str) -> bool {
+    ["clock-skew", "database-forgets"].contains(&code)
+}
+
+/// What a doctor finds: code and place.
 async fn found(stage: &Stage, who: &Caller) -> Vec<(String, String)> {
     let told = stage.get(who, "/system/doctor").await.is(200);
     let text = |finding: &Value, key: &str| finding[key].as_str().unwrap().to_owned();
@@ -160,8 +168,9 @@ async fn found(stage: &Stage, who: &Caller) -> Vec<(String, String)> {
             assert!(!text(finding, key).is_empty(), "{finding}");
         }
     }
-    let pairs = told.as_array().unwrap().iter().map(|one| (text(one, "code"), text(one, "where")));
-    pairs.filter(|(code, _)| code != "clock-skew").collect()
+    let wrong = told.as_array().unwrap().iter().filter(|one| one["severity"] != "fact");
+    let pairs = wrong.map(|one| (text(one, "code"), text(one, "where")));
+    pairs.filter(|(code, _)| !is_of_stages(code)).collect()
 }
 
 #[track_caller]
@@ -178,8 +187,9 @@ async fn a_doctor_names_what_is_wrong_where_and_what_to_do(stage: &Stage) {
         examine(patient)
             .await
             .into_iter()
+            .filter(|finding| finding.severity != Gravity::Fact)
             .map(|finding| finding.code)
-            .filter(|code| code != "clock-skew")
+            .filter(|code| !is_of_stages(code))
             .collect()
     };
     assert_eq!(codes(&patient).await, ["nobody-yet"]);
@@ -313,6 +323,49 @@ async fn a_doctor_looks_into_the_namespaces_of_projects(stage: &Stage) {
     // A namespace that cannot be read hides no other.
     let told = found(&stage.with_fault(Closed).await, &root).await;
     are_found(&told, &[("not-looked-at", "taken"), ("hosts-forgotten", "billing")]);
+}
+
+async fn a_doctor_says_which_database_it_is_and_how_it_is_set_up(stage: &Stage) {
+    let told = examine(&Patient::of_app(&stage.app)).await;
+    let fact = told.iter().find(|finding| finding.code == "database-version").unwrap();
+    assert_eq!((fact.severity, fact.place.as_str()), (Gravity::Fact, "database"));
+    let kind = stage.app.store.settings().await.unwrap().kind;
+    let (name, says): (&str, &[&str]) = match kind {
+        DatabaseKind::Sqlite => ("SQLite 3.", &["journal_mode wal", "synchronous 2"]),
+        DatabaseKind::Postgres => {
+            ("PostgreSQL ", &["transaction_isolation read committed", "synchronous_commit "])
+        }
+        DatabaseKind::MySql | DatabaseKind::MariaDb => {
+            ("MariaDB ", &["sql_mode STRICT_ALL_TABLES,NO_ENGINE_SUBSTITUTION", "isolation READ-COMMITTED"])
+        }
+    };
+    assert!(fact.what.starts_with(name), "{fact:?}");
+    assert!(says.iter().all(|said| fact.what.contains(said)), "{fact:?}");
+    let codes: Vec<&str> = told.iter().map(|finding| finding.code.as_str()).collect();
+    // Servers of tests do not wait for the disk.
+    assert_eq!(codes.contains(&"database-forgets"), kind != DatabaseKind::Sqlite, "{told:#?}");
+    for wrong in ["database-old", "database-lenient", "database-isolation", "not-looked-at"] {
+        assert!(!codes.contains(&wrong), "{told:#?}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_doctor_says_of_which_release_a_registry_is_and_of_which_server_that_is_not_known() {
+    let there = shared_server().address();
+    let stage = Stage::on_zookeeper(&format!("{there},127.0.0.1:1"), "somebody:secret").await;
+    let root = stage.admin().await;
+    let told = stage.get(&root, "/system/doctor").await.is(200);
+    let of = |code: &str| {
+        let found = told.as_array().unwrap().iter().find(|one| one["code"] == code);
+        found.unwrap_or_else(|| panic!("no {code} in {told:#}")).clone()
+    };
+    let version = of("registry-version");
+    assert_eq!((&version["severity"], &version["where"]), (&json!("fact"), &json!("home")));
+    let what = version["what"].as_str().unwrap();
+    assert!(what.starts_with("ZooKeeper 3.") && what.ends_with(&format!(" at {there}")), "{what}");
+    let unknown = of("registry-version-unknown");
+    assert_eq!(unknown["severity"], "note");
+    assert!(unknown["what"].as_str().unwrap().starts_with("127.0.0.1:1 does not say"), "{unknown}");
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -1,5 +1,7 @@
 //! The database and the event stores.
 
+mod settings;
+
 use super::super::counts::events;
 use super::{DAY, Looked, PATIENCE_WITH_ONE, Patient, finding, skew, within};
 use clockwright_api::alerts::Condition;
@@ -63,6 +65,7 @@ pub(super) async fn look(patient: &Patient<'_>) -> Looked {
             "use one primary; no proxy or cluster that spreads transactions over several",
         ));
     }
+    found.extend(settings::judge(&store.settings().await?));
     Ok(found)
 }
 

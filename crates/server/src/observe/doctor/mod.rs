@@ -123,6 +123,11 @@ fn finding(severity: Gravity, code: &str, place: &str, what: impl Into<String>, 
     }
 }
 
+/// Something that is as it should be, for whoever compares.
+fn fact(code: &str, place: &str, what: impl Into<String>) -> Finding {
+    finding(Gravity::Fact, code, place, what, "nothing is to be done about it")
+}
+
 /// Two clocks that do not agree.
 fn skew(place: &str, theirs: Millis, sent: Millis, answered: Millis) -> Option<Finding> {
     // Their time lies somewhere between question and answer.

@@ -2,7 +2,7 @@
 //!
 //! The clock is asked by a node that is made and deleted again; nothing else is written.
 
-use super::{Looked, PATIENCE_WITH_ONE, Patient, finding, skew, undone, within};
+use super::{Looked, PATIENCE_WITH_ONE, Patient, fact, finding, skew, undone, within};
 use crate::config::HOME;
 use crate::mirror::load::{Nodes, load};
 use crate::store::{ProjectRow, Store};
@@ -12,7 +12,7 @@ use clockwright_fleet::keys::{Key, Keys};
 use clockwright_fleet::layout::Layout;
 use clockwright_fleet::leases::{Lease, Leases};
 use clockwright_model::{InstanceId, Item};
-use clockwright_registry::{Access, Error, Op, Path, SharedRegistry};
+use clockwright_registry::{Access, Error, Op, Path, Release, SharedRegistry};
 use futures::future::join_all;
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -22,6 +22,12 @@ const LONG_SESSION: i64 = 60_000;
 const SAMPLE: usize = 20;
 /// So many hosts without an instance are told: consoles become slow by them.
 const FORGOTTEN_HOSTS: usize = 50;
+/// More nodes than these are told: a ZooKeeper server takes some 500 bytes of memory for each, and a minute to start from ten millions.
+const MANY_NODES: usize = 2_000_000;
+/// A longer list is told, bytes; ZooKeeper's bound is 1 MiB for an answer.
+const LONG_LIST: usize = 768 << 10;
+/// What each name takes besides its letters.
+const LISTED_WITH: usize = 4;
 
 pub(super) async fn look(patient: &Patient<'_>) -> Looked {
     let projects = match &patient.store {
@@ -63,6 +69,7 @@ async fn one(patient: &Patient<'_>, name: &str, projects: Vec<&ProjectRow>) -> L
         );
         found.push(finding(Gravity::Warning, "session-long", name, what, "lower maxSessionTimeout there"));
     }
+    found.extend(of_releases(name, registry.releases().await));
     found.extend(of_clock(patient, name, &registry).await?);
     for project in projects {
         match of_project(patient, project, &registry).await {
@@ -71,6 +78,39 @@ async fn one(patient: &Patient<'_>, name: &str, projects: Vec<&ProjectRow>) -> L
         }
     }
     Ok(found)
+}
+
+/// Of which releases the servers are.
+fn of_releases(name: &str, releases: Vec<Release>) -> Vec<Finding> {
+    let (mut found, mut known) = (Vec::new(), BTreeMap::<String, Vec<String>>::new());
+    for Release { server, said } in releases {
+        match said {
+            Ok(release) => known.entry(release).or_default().push(server),
+            Err(why) => found.push(finding(
+                Gravity::Note,
+                "registry-version-unknown",
+                name,
+                format!("{server} does not say of which release it is: {why}"),
+                "let it answer `srvr` (`4lw.commands.whitelist` in its configuration), and see whether it can be reached",
+            )),
+        }
+    }
+    let each: Vec<String> = known
+        .iter()
+        .map(|(release, servers)| format!("ZooKeeper {release} at {}", servers.join(", ")))
+        .collect();
+    match each.len() {
+        0 => {}
+        1 => found.push(fact("registry-version", name, each.concat())),
+        _ => found.push(finding(
+            Gravity::Note,
+            "registry-versions-differ",
+            name,
+            format!("its servers are of different releases: {}", each.join("; ")),
+            "bring all to one release; two that follow each other go on together meanwhile",
+        )),
+    }
+    found
 }
 
 async fn of_project(patient: &Patient<'_>, project: &ProjectRow, registry: &SharedRegistry) -> Looked {
@@ -140,6 +180,9 @@ async fn of_namespace(
     let mut all: Vec<Nodes> = Vec::new();
     let (leases, names) = load(registry.as_ref(), keys, |nodes| all.extend(nodes)).await?;
     let mut found = of_nodes(project, &leases, &all);
+    let listed = names.iter().map(|name| name.as_str().len() + LISTED_WITH).sum();
+    let nodes = all.iter().map(|(_, nodes)| nodes.len()).sum();
+    found.extend(of_counts(&project.name, all.len(), nodes, listed));
     found.extend(of_instances(project, Lease::read_all(registry.as_ref(), keys).await?.into_values()));
     if let Ok(store) = &patient.store {
         let managed = store.job_names(project.id).await?;
@@ -154,6 +197,31 @@ async fn of_namespace(
         found.extend(of_access(project, &registry.access(&paths).await?));
     }
     Ok(found)
+}
+
+/// How much there is: so many jobs, of which so many nodes were read, and whose names are a list of so many bytes.
+fn of_counts(project: &str, jobs: usize, nodes: usize, listed: usize) -> Vec<Finding> {
+    let mut found =
+        vec![fact("nodes", project, format!("{jobs} jobs, with {nodes} nodes that tell how they stand"))];
+    if nodes > MANY_NODES {
+        found.push(finding(
+            Gravity::Warning,
+            "nodes-many",
+            project,
+            format!("its {jobs} jobs have {nodes} nodes: each server of the registry holds all of them in memory, and reads them when it starts"),
+            "remove jobs and hosts that nobody needs, or give some of them a project in another registry",
+        ));
+    }
+    if listed > LONG_LIST {
+        found.push(finding(
+            Gravity::Warning,
+            "list-long",
+            project,
+            format!("the names of its {jobs} jobs are a list of {listed} bytes, and whoever asks for more than 1 MiB is cut off"),
+            "raise `jute.maxbuffer` of servers and Java's clients, or spread the jobs over several projects",
+        ));
+    }
+    found
 }
 
 /// Processes of ours that are of different releases.
@@ -266,4 +334,41 @@ fn of_nodes(project: &ProjectRow, leases: &Leases, all: &[Nodes]) -> Vec<Finding
         ));
     }
     found
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn codes(found: &[Finding]) -> Vec<&str> {
+        found.iter().map(|finding| finding.code.as_str()).collect()
+    }
+
+    #[test]
+    fn counts_are_told_and_too_much_is_told_as_such() {
+        assert_eq!(codes(&of_counts("billing", 10, 100, 1_000)), ["nodes"]);
+        assert_eq!(codes(&of_counts("billing", 10, MANY_NODES + 1, 1_000)), ["nodes", "nodes-many"]);
+        let told = of_counts("billing", 60_000, 100, LONG_LIST + 1);
+        assert_eq!(codes(&told), ["nodes", "list-long"]);
+        assert!(told[1].what.contains("60000 jobs") && told[1].fix.contains("jute.maxbuffer"), "{told:?}");
+    }
+
+    #[test]
+    fn releases_are_told_together_and_each_server_that_does_not_say_its_own_by_itself() {
+        let release = |server: &str, said: Result<&str, &str>| Release {
+            server: server.to_owned(),
+            said: said.map(str::to_owned).map_err(str::to_owned),
+        };
+        assert!(of_releases("home", Vec::new()).is_empty(), "it has no servers");
+        let same = of_releases("home", vec![release("a:1", Ok("3.8.0")), release("b:1", Ok("3.8.0"))]);
+        assert_eq!(
+            (codes(&same), same[0].what.as_str()),
+            (vec!["registry-version"], "ZooKeeper 3.8.0 at a:1, b:1")
+        );
+        let mixed =
+            vec![release("a:1", Ok("3.8.0")), release("b:1", Ok("3.9.1")), release("c:1", Err("it is away"))];
+        let mixed = of_releases("home", mixed);
+        assert_eq!(codes(&mixed), ["registry-version-unknown", "registry-versions-differ"]);
+        assert!(mixed[0].what.contains("c:1") && mixed[0].what.ends_with("it is away"), "{mixed:?}");
+    }
 }

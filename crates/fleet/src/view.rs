@@ -78,9 +78,9 @@ pub async fn job(
     name: &str,
     now: Millis,
 ) -> Result<JobView, ViewError> {
-    let (job, mirror) = read(registry, keys, name).await?;
-    let leases = Leases::read(registry, keys).await?;
-    Ok(picture(&job, &mirror, &leases, now))
+    let (read, leases) = tokio::join!(read(registry, keys, name), Leases::read(registry, keys));
+    let (job, mirror) = read?;
+    Ok(picture(&job, &mirror, &leases?, now))
 }
 
 /// All nodes of one job.

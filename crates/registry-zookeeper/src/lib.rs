@@ -38,7 +38,6 @@ use session::{Answer, Command, Failure, Shared};
 use std::fmt;
 use std::sync::atomic::Ordering;
 use std::sync::{Arc, PoisonError};
-use std::time::Duration;
 use tokio::sync::{mpsc, oneshot, watch};
 use wire::{Acl, Found, Item, Query, code};
 
@@ -88,10 +87,11 @@ impl ZooKeeper {
         let acl = if checked.user.is_some() { Acl::Creator } else { Acl::Open };
         let user = checked.user.as_deref().map(|login| access::name_of(login, checked.sign_in));
         let identity = Identity::new(0, vec![0; 16], checked.session_timeout);
-        let (commands, shared) = session::open(checked.clone(), identity).await.map_err(|error| match error {
-            ConnectError::Denied(why) => Error::Denied(why),
-            error => Error::Unavailable(format!("no ZooKeeper session at {}: {error}", options.servers)),
-        })?;
+        let (commands, shared) =
+            session::open(checked.clone(), identity).await.map_err(|error| match error {
+                ConnectError::Denied(why) => Error::Denied(why),
+                error => Error::Unavailable(format!("no ZooKeeper session at {}: {error}", options.servers)),
+            })?;
         Ok(Arc::new(Self { commands, shared, watches: Arc::default(), acl, user, options: checked }))
     }
 
@@ -186,35 +186,63 @@ impl ZooKeeper {
     async fn nodes(&self, paths: &[Path]) -> Result<Vec<Option<Node>>, Error> {
         let queries: Vec<_> = paths.iter().map(|path| (Query::Node, path)).collect();
         let found = self.query(&queries).await?;
-        let pairs = found.into_iter().zip(paths);
-        pairs
-            .map(|(found, path)| match found {
-                Found::Node(node) => Ok(Some(node)),
-                Found::Failed(code::NO_NODE) => Ok(None),
-                Found::Failed(error) => Err(read_error(error, path)),
-                Found::Children(_) => {
-                    Err(Error::Unavailable("the server answered another question".to_owned()))
-                }
-            })
-            .collect()
+        found.into_iter().zip(paths).map(|(found, path)| node_of(found, path)).collect()
     }
 
     /// The names of the children of each node, sorted; none when it does not exist.
     async fn children(&self, paths: &[&Path]) -> Result<Vec<Vec<String>>, Error> {
         let queries: Vec<_> = paths.iter().map(|path| (Query::Children, *path)).collect();
         let found = self.query(&queries).await?;
-        let pairs = found.into_iter().zip(paths);
-        pairs
-            .map(|(found, path)| match found {
-                Found::Children(mut names) => {
-                    names.sort_unstable();
-                    Ok(names)
-                }
-                Found::Failed(code::NO_NODE) => Ok(Vec::new()),
-                Found::Failed(error) => Err(read_error(error, path)),
-                Found::Node(_) => Err(Error::Unavailable("the server answered another question".to_owned())),
-            })
-            .collect()
+        found.into_iter().zip(paths).map(|(found, path)| children_of(found, path)).collect()
+    }
+
+    /// The nodes of one level of a tree, each with the names of its children. Few are asked for both at once; of many, only those that say they have
+    /// children are asked for them, since most nodes are leaves.
+    async fn level(&self, paths: &[Path]) -> Result<Vec<Option<(Node, Vec<String>)>>, Error> {
+        if paths.len() <= READ_BATCH / 2 {
+            let queries: Vec<_> =
+                paths.iter().flat_map(|path| [(Query::Node, path), (Query::Children, path)]).collect();
+            let mut found = self.query(&queries).await?.into_iter();
+            let both = paths.iter().map_while(|path| Some((path, found.next()?, found.next()?)));
+            return both
+                .map(|(path, node, children)| {
+                    let Some(node) = node_of(node, path)? else { return Ok(None) };
+                    Ok(Some((node, children_of(children, path)?)))
+                })
+                .collect();
+        }
+        let nodes = self.nodes(paths).await?;
+        let has_children = |node: &Option<Node>| node.as_ref().is_some_and(|node| node.stat.children > 0);
+        let parents: Vec<&Path> =
+            paths.iter().zip(&nodes).filter(|(_, node)| has_children(node)).map(|(path, _)| path).collect();
+        let mut children = self.children(&parents).await?.into_iter();
+        let with_children = nodes.into_iter().map(|node| {
+            let names = if has_children(&node) { children.next().unwrap_or_default() } else { Vec::new() };
+            node.map(|node| (node, names))
+        });
+        Ok(with_children.collect())
+    }
+}
+
+fn node_of(found: Found, path: &Path) -> Result<Option<Node>, Error> {
+    match found {
+        Found::Node(node) => Ok(Some(node)),
+        Found::Failed(code::NO_NODE) => Ok(None),
+        Found::Failed(error) => Err(read_error(error, path)),
+        Found::Children(_) => Err(Error::Unavailable("the server answered another question".to_owned())),
+    }
+}
+
+/// The names of a node's children, sorted; none when it does not exist.
+fn children_of(found: Found, path: &Path) -> Result<Vec<String>, Error> {
+    match found {
+        Found::Children(mut names) => {
+            names.sort_unstable();
+            Ok(names)
+        }
+        Found::Failed(code::NO_NODE) => Ok(Vec::new()),
+        Found::Failed(error) => Err(read_error(error, path)),
+        Found::Node(_) => Err(Error::Unavailable("the server answered another question".to_owned())),
     }
 }
 
@@ -234,7 +262,7 @@ impl Registry for ZooKeeper {
         futures::stream::iter(questions).buffered(READ_WINDOW).try_collect().await
     }
 
-    /// Level by level. Only nodes that said they have children are asked for them: most nodes are leaves.
+    /// Level by level.
     async fn tree(&self, path: &Path) -> Result<Vec<(Path, Node)>, Error> {
         Ok(self.trees(std::slice::from_ref(path)).await?.pop().unwrap_or_default())
     }
@@ -244,20 +272,13 @@ impl Registry for ZooKeeper {
         // Which tree each path of the level belongs to.
         let (mut level, mut of) = (paths.to_vec(), (0..paths.len()).collect::<Vec<_>>());
         while !level.is_empty() {
-            let nodes = self.nodes(&level).await?;
-            let found = || level.iter().zip(&of).zip(&nodes);
-            let parents: Vec<(&Path, usize)> = found()
-                .filter(|(_, node)| node.as_ref().is_some_and(|node| node.stat.children > 0))
-                .map(|((path, tree), _)| (path, *tree))
-                .collect();
-            let children = self.children(&parents.iter().map(|(path, _)| *path).collect::<Vec<_>>()).await?;
+            let nodes = self.level(&level).await?;
             let (mut next, mut next_of) = (Vec::new(), Vec::new());
-            for ((parent, tree), names) in parents.into_iter().zip(children) {
-                next.extend(names.iter().map(|name| parent.join(name)));
+            for ((path, tree), found) in level.into_iter().zip(of).zip(nodes) {
+                let Some((node, names)) = found else { continue };
+                next.extend(names.iter().map(|name| path.join(name)));
                 next_of.resize(next.len(), tree);
-            }
-            for ((path, tree), node) in level.into_iter().zip(of).zip(nodes) {
-                trees[tree].extend(node.map(|node| (path, node)));
+                trees[tree].push((path, node));
             }
             (level, of) = (next, next_of);
         }

@@ -210,7 +210,7 @@ impl Looker {
         if rule.condition != Condition::Overdue {
             return None;
         }
-        self.deadlines.due(row.id, row.version, || row.schedule(), rule.wait, now)
+        self.deadlines.due(row.id, row.version, row.schedule(), rule.wait, now)
     }
 
     fn project(&mut self, app: &App, project: &ProjectRow, rules: &[&Rule], now: Millis, look: &mut Look) {

@@ -12,7 +12,9 @@ pub mod index;
 use crate::decide::chain::Link;
 use crate::decide::hold::Hold;
 use crate::decide::query::text_of;
-use crate::store::{JobRow, JournalFilter, MemberKind, MemberRow, ProjectRow, Store, StoreError, SyncState};
+use crate::store::{
+    JobRow, JournalFilter, MemberKind, MemberRow, ProjectRow, Store, StoreError, SyncState, Timing,
+};
 use clockwright_api::Role;
 use index::Texts;
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
@@ -34,6 +36,10 @@ struct Rows {
     project_names: HashMap<String, i64>,
     members: Vec<MemberRow>,
     jobs: BTreeMap<i64, Arc<JobRow>>,
+    /// What jobs say of when they fire, each once; with some that no job says any more.
+    timings: HashSet<Arc<Timing>>,
+    /// When there are so many, those are let go.
+    most_timings: usize,
     job_names: BTreeMap<(i64, String), i64>,
     texts: Texts,
     /// What stands still by somebody's wish, by job.
@@ -48,6 +54,8 @@ struct Rows {
 pub const FEED: usize = 256;
 /// How many rows are loaded at once.
 const BATCH: u32 = 2_000;
+/// So few different timings are not worth a look for those that no job has.
+const FEW_TIMINGS: usize = 1_024;
 
 impl Default for Catalogue {
     fn default() -> Self {
@@ -352,7 +360,20 @@ fn grouped(holds: Vec<Hold>, key: impl Fn(&Hold) -> i64) -> HashMap<i64, Arc<[Ho
 }
 
 impl Rows {
-    fn put_job(&mut self, job: JobRow) {
+    /// What others say too is kept, and read, once for all of them.
+    fn share(&mut self, timing: Arc<Timing>) -> Arc<Timing> {
+        if let Some(there) = self.timings.get(&timing) {
+            return Arc::clone(there);
+        }
+        if self.timings.len() >= self.most_timings {
+            self.timings.retain(|timing| Arc::strong_count(timing) > 1);
+            self.most_timings = FEW_TIMINGS.max(2 * self.timings.len());
+        }
+        self.timings.insert(Arc::clone(&timing));
+        timing
+    }
+
+    fn put_job(&mut self, mut job: JobRow) {
         if job.state == crate::store::JobState::Removed {
             self.jobs.remove(&job.id);
             self.texts.drop(job.id);
@@ -362,6 +383,7 @@ impl Rows {
             }
             return;
         }
+        job.timing = self.share(job.timing);
         self.job_names.insert((job.project, job.name.clone()), job.id);
         self.texts.put(job.id, text_of(&job).into());
         self.jobs.insert(job.id, Arc::new(job));

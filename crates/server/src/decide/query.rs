@@ -210,8 +210,8 @@ fn holds(what: What, value: &Value, subject: &Subject<'_>) -> bool {
         What::Sync => value.is(live.sync()),
         // What never fires again is further away than anything.
         What::Next => value.counts(Some(live.fires_next().map_or(Millis::MAX, |at| at.saturating_sub(*now)))),
-        What::Cron => value.is_in(&job.cron),
-        What::Zone => value.is_in(&job.zone),
+        What::Cron => value.is_in(job.timing.cron()),
+        What::Zone => value.is_in(job.timing.zone()),
         What::Streak => value.counts(Some(live.last().map_or(0, |last| last.streak))),
         What::Took => value.counts(live.last().and_then(|last| last.took)),
         What::Items => value.counts(Some(job.items)),

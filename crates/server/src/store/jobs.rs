@@ -4,12 +4,13 @@
 //! none. Versions are never changed. A job that was removed keeps its row, its versions and its history; a new one of its name has another
 //! id.
 
-use super::{Change, Store, StoreError};
+use super::{Change, Store, StoreError, Timing};
 use crate::decide::chain::{sha256, words};
 use clockwright_model::{JobName, JobSettings, Millis};
 use clockwright_planner::Schedule;
 use clockwright_settings::canonical;
 use clockwright_sql::{Row, Value};
+use std::sync::Arc;
 
 pub(super) const COLUMNS: &str = "SELECT id, project, mode, name, version, state, managed, source, diverged, kind, cron, zone, items, title, \
                        tags, owner, digest, run_min, run_max, changed, (SELECT v.author_name FROM CLOCKWRIGHT_JOB_VERSION v WHERE \
@@ -82,10 +83,8 @@ pub struct JobRow {
     pub diverged: bool,
     /// What it runs, as `elasticJobType` says it.
     pub kind: String,
-    /// Its schedule.
-    pub cron: String,
-    /// The zone of its schedule; empty for that of its machines.
-    pub zone: String,
+    /// When it fires.
+    pub timing: Arc<Timing>,
     /// How many items it has.
     pub items: i64,
     /// For people.
@@ -109,9 +108,8 @@ pub struct JobRow {
 impl JobRow {
     /// When it fires; `None` for one whose cron cannot be read.
     #[must_use]
-    pub fn schedule(&self) -> Option<Schedule> {
-        let zone = Some(self.zone.as_str()).filter(|zone| !zone.is_empty());
-        Schedule::parse(&self.cron, zone).ok()
+    pub fn schedule(&self) -> Option<&Schedule> {
+        self.timing.schedule()
     }
 
     /// Whether files of this source define it.
@@ -330,8 +328,8 @@ impl Change {
             row.source.as_str().into(),
             i64::from(row.diverged).into(),
             row.kind.as_str().into(),
-            row.cron.as_str().into(),
-            row.zone.as_str().into(),
+            row.timing.cron().into(),
+            row.timing.zone().into(),
             row.items.into(),
             row.title.as_str().into(),
             row.tags.as_str().into(),
@@ -360,8 +358,8 @@ impl Change {
             (", source = ", Value::from(row.source.as_str())),
             (", diverged = ", i64::from(row.diverged).into()),
             (", kind = ", row.kind.as_str().into()),
-            (", cron = ", row.cron.as_str().into()),
-            (", zone = ", row.zone.as_str().into()),
+            (", cron = ", row.timing.cron().into()),
+            (", zone = ", row.timing.zone().into()),
             (", items = ", row.items.into()),
             (", title = ", row.title.as_str().into()),
             (", tags = ", row.tags.as_str().into()),
@@ -427,8 +425,7 @@ impl Change {
             source: new.source.clone(),
             diverged: new.diverged,
             kind: settings.kind.word().to_owned(),
-            cron: settings.cron.clone(),
-            zone: settings.time_zone.clone().unwrap_or_default(),
+            timing: Timing::new(&settings.cron, settings.time_zone.as_deref().unwrap_or_default()),
             items: settings.sharding_total_count.into(),
             title: settings.description.chars().take(300).collect(),
             tags: new.tags.clone(),
@@ -480,8 +477,7 @@ pub(super) fn job(row: &Row) -> Result<JobRow, StoreError> {
         source: row.text(7)?,
         diverged: row.int(8)? != 0,
         kind: row.text(9)?,
-        cron: row.text(10)?,
-        zone: row.text(11)?,
+        timing: Timing::new(&row.text(10)?, &row.text(11)?),
         items: row.int(12)?,
         title: row.text(13)?,
         tags: row.text(14)?,

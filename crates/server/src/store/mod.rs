@@ -32,6 +32,7 @@ mod requests;
 mod schema;
 mod servers;
 mod sync;
+mod timing;
 
 pub use alerts::{Again, AlertFilter, AlertRow, AlertState, Matchers, RuleRow, RuleWhat, SilenceRow};
 pub use channels::{ChannelRow, ChannelWhat, DeliveryRow, DeliveryState, Outcome};
@@ -41,13 +42,14 @@ pub use guesses::{Charged, Guess};
 pub use jobs::{JobRow, JobState, Managed, NewJob, Origin, VersionRow};
 pub use journal::JournalFilter;
 pub use keys::KeyRow;
+pub use look::{DatabaseKind, Settings};
 pub use operations::{OperationRow, OperationState};
 pub use people::{LinkKind, LinkRow, SessionRow, TokenRow, UserKind, UserRow, UserState};
 pub use projects::{MemberKind, MemberRow, ProjectRow};
 pub use requests::RequestRow;
 pub use servers::{ServerRow, TermRow};
-pub use look::{DatabaseKind, Settings};
 pub use sync::{DriftRow, SyncRow, SyncState, Wished, kept};
+pub use timing::{Timing, in_words};
 
 use crate::decide::chain::{self, Actor, Fields, NOTHING, Record};
 use crate::observe::Metrics;

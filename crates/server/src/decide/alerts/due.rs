@@ -16,7 +16,6 @@ pub struct Deadlines {
 #[derive(Debug)]
 struct Deadline {
     version: i64,
-    schedule: Option<Schedule>,
     /// The newest instant whose grace has passed.
     due: Option<Millis>,
     /// The one after it.
@@ -35,26 +34,21 @@ impl Deadlines {
         &mut self,
         job: i64,
         version: i64,
-        schedule: impl FnOnce() -> Option<Schedule>,
+        schedule: Option<&Schedule>,
         grace: Millis,
         now: Millis,
     ) -> Option<Millis> {
         let until = now - grace;
-        let there = self.jobs.remove(&(job, grace)).filter(|there| there.version == version);
-        let mut deadline = there.unwrap_or_else(|| {
-            let schedule = schedule();
-            let due = schedule.as_ref().and_then(|schedule| schedule.latest_until(until));
-            let next = schedule.as_ref().and_then(|schedule| schedule.next_after(until));
-            Deadline { version, schedule, due, next }
-        });
-        if let (Some(schedule), Some(next)) = (&deadline.schedule, deadline.next)
-            && next <= until
-        {
-            deadline.due = schedule.latest_until(until);
-            deadline.next = schedule.next_after(until);
+        let compute = || Deadline {
+            version,
+            due: schedule.and_then(|schedule| schedule.latest_until(until)),
+            next: schedule.and_then(|schedule| schedule.next_after(until)),
+        };
+        let deadline = self.jobs.entry((job, grace)).or_insert_with(compute);
+        if deadline.version != version || deadline.next.is_some_and(|next| next <= until) {
+            *deadline = compute();
         }
         let due = deadline.due;
-        self.jobs.insert((job, grace), deadline);
         due.filter(|due| self.explained.get(&job).is_none_or(|explained| due > explained))
     }
 
@@ -68,7 +62,6 @@ impl Deadlines {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use std::cell::Cell;
 
     const MINUTE: Millis = 60_000;
     const HOUR: Millis = 60 * MINUTE;
@@ -80,7 +73,8 @@ mod tests {
     #[test]
     fn an_instant_is_due_once_its_grace_has_passed_and_until_the_next_one_is() {
         let mut deadlines = Deadlines::default();
-        let mut due = |now| deadlines.due(7, 1, hourly, 2 * MINUTE, now);
+        let hourly = hourly();
+        let mut due = |now| deadlines.due(7, 1, hourly.as_ref(), 2 * MINUTE, now);
         assert_eq!(due(10 * HOUR + MINUTE), Some(9 * HOUR));
         assert_eq!(due(10 * HOUR + 2 * MINUTE), Some(10 * HOUR));
         assert_eq!(due(13 * HOUR), Some(12 * HOUR));
@@ -91,27 +85,21 @@ mod tests {
         let mut deadlines = Deadlines::default();
         deadlines.explain(7, 10 * HOUR);
         deadlines.explain(7, HOUR);
-        let mut due = |now| deadlines.due(7, 1, hourly, MINUTE, now);
+        let hourly = hourly();
+        let mut due = |now| deadlines.due(7, 1, hourly.as_ref(), MINUTE, now);
         assert_eq!(due(10 * HOUR + MINUTE), None);
         assert_eq!(due(11 * HOUR + MINUTE), Some(11 * HOUR));
     }
 
     #[test]
-    fn a_schedule_is_read_once_a_version() {
+    fn another_version_and_a_job_that_was_gone_are_due_by_their_schedule_of_now() {
         let mut deadlines = Deadlines::default();
-        let read = Cell::new(0);
-        let schedule = || {
-            read.set(read.get() + 1);
-            hourly()
-        };
-        for now in [10 * HOUR, 11 * HOUR, 12 * HOUR] {
-            deadlines.due(7, 1, schedule, MINUTE, now);
-        }
-        assert_eq!(read.get(), 1);
-        deadlines.due(7, 2, schedule, MINUTE, 12 * HOUR);
-        assert_eq!(read.get(), 2);
+        let (hourly, daily) = (hourly(), Schedule::parse("0 0 8 * * ?", Some("UTC")).ok());
+        assert_eq!(deadlines.due(7, 1, hourly.as_ref(), MINUTE, 10 * HOUR + MINUTE), Some(10 * HOUR));
+        assert_eq!(deadlines.due(7, 2, daily.as_ref(), MINUTE, 10 * HOUR + MINUTE), Some(8 * HOUR));
+        assert_eq!(deadlines.due(7, 3, None, MINUTE, 10 * HOUR + MINUTE), None, "it cannot be read");
         deadlines.keep(|_| false);
-        deadlines.due(7, 2, schedule, MINUTE, 12 * HOUR);
-        assert_eq!(read.get(), 3);
+        assert!(deadlines.jobs.is_empty());
+        assert_eq!(deadlines.due(7, 3, hourly.as_ref(), MINUTE, 11 * HOUR + MINUTE), Some(11 * HOUR));
     }
 }

@@ -1,6 +1,6 @@
 #![allow(clippy::unwrap_used, reason = "tests")]
 use super::*;
-use crate::store::{JobState, Managed};
+use crate::store::{JobState, Managed, Timing};
 use clockwright_events::{Durations, RunFilter, RunRow};
 use clockwright_model::{OutcomeKind, Source};
 use serde::{Deserialize, Serialize};
@@ -18,8 +18,7 @@ fn job() -> JobRow {
         source: String::new(),
         diverged: false,
         kind: "SCRIPT".into(),
-        cron: "0 0 1 * * ?".into(),
-        zone: "Asia/Shanghai".into(),
+        timing: Timing::new("0 0 1 * * ?", "Asia/Shanghai"),
         items: 1,
         title: "The daily bill".into(),
         tags: "nightly money".into(),

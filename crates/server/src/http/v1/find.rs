@@ -1,12 +1,10 @@
 //! What is looked at first: a palette that finds things by a few letters, and an overview of what needs somebody.
 
-use super::history;
-use super::lists;
-use super::rows;
+use super::{aside, history, lists, rows};
 use crate::app::App;
 use crate::decide::attention::{Facts, attention};
 use crate::decide::hold::Scope;
-use crate::decide::query::FAILING;
+use crate::decide::query::{FAILING, Query as Search};
 use crate::http::answer::Found;
 use crate::http::grant::Asking;
 use crate::http::parts::Query;
@@ -41,9 +39,14 @@ pub(in crate::http) async fn search(
     let search = lists::search(Some(&ask.q))?;
     let projects = who.projects(&app);
     let text = ask.q.to_lowercase();
+    Ok(Found::new(aside(move || hits(&app, &projects, &search, &text)).await?))
+}
+
+/// What a few letters find, of each kind the best.
+fn hits(app: &App, projects: &[Arc<ProjectRow>], search: &Search, text: &str) -> List<Hit> {
     let mut hits: Vec<Hit> = projects
         .iter()
-        .filter(|project| project.name.contains(&text) || project.title.to_lowercase().contains(&text))
+        .filter(|project| project.name.contains(text) || project.title.to_lowercase().contains(text))
         .take(MOST)
         .map(|project| Hit {
             kind: "project".to_owned(),
@@ -52,22 +55,22 @@ pub(in crate::http) async fn search(
             title: project.title.clone(),
         })
         .collect();
-    let mut jobs = lists::found(&app, &projects, &search);
+    let mut jobs = lists::found(app, projects, search);
     // Whose name begins so is meant more often than who has it somewhere.
-    jobs.sort_by_key(|entry| !entry.job.name.to_lowercase().starts_with(&text));
+    jobs.sort_by_key(|entry| !entry.job.name.to_lowercase().starts_with(text));
     hits.extend(jobs.into_iter().take(MOST).map(|entry| Hit {
         kind: "job".to_owned(),
         project: entry.project.name.clone(),
         name: entry.job.name.clone(),
         title: entry.job.title.clone(),
     }));
-    for project in &projects {
+    for project in projects {
         let mirror = app.mirrors.of(project.id);
         let picture = mirror.read();
         let known: BTreeSet<&str> = picture
             .all()
             .flat_map(|(_, row)| row.hosts.iter().map(|(host, _)| picture.names.text(*host)))
-            .filter(|host| host.contains(&text))
+            .filter(|host| host.contains(text))
             .collect();
         hits.extend(known.into_iter().take(MOST).map(|host| Hit {
             kind: "host".to_owned(),
@@ -76,7 +79,7 @@ pub(in crate::http) async fn search(
             title: String::new(),
         }));
     }
-    Ok(Found::new(hits.into_iter().collect()))
+    hits.into_iter().collect()
 }
 
 pub(in crate::http) async fn overview(
@@ -88,24 +91,27 @@ pub(in crate::http) async fn overview(
     let (from, to) = history::span(ask.from, ask.to, history::DAY, now)?;
     let from = Width::Hour.start_of(from);
     let projects = who.projects(&app);
-    let mut look = Look::new(&app, (from, to.min(now)), now);
-    projects.iter().for_each(|project| look.add(project));
-    look.overview.projects = projects.len() as u64;
-    look.overview.balance = balance(&app, &projects, &look, (from, to)).await;
-    Ok(Found::new(look.ended()))
+    let (looks, all) = (Arc::clone(&app), projects.clone());
+    let look = move || {
+        let mut look = Look::new(&looks, (from, to.min(now)), now);
+        all.iter().for_each(|project| look.add(project));
+        look.ended()
+    };
+    let (mut overview, unaccounted) = aside(look).await?;
+    overview.projects = projects.len() as u64;
+    let running = if to >= now { overview.running } else { 0 };
+    let sum = ledger::Balance { unaccounted, running, ..ledger::Balance::default() };
+    overview.balance = balance(&app, &projects, sum, (from, to)).await;
+    Ok(Found::new(overview))
 }
 
-/// How the fires of a time ended, by the counts of all projects, with what runs and what nothing accounts for.
+/// How the fires of a time ended, by the counts of all projects, added to what runs and what nothing accounts for.
 async fn balance(
     app: &App,
     projects: &[Arc<ProjectRow>],
-    look: &Look<'_>,
+    mut sum: ledger::Balance,
     (from, to): (Millis, Millis),
 ) -> Option<Balance> {
-    let mut sum = ledger::Balance { unaccounted: look.unaccounted, ..ledger::Balance::default() };
-    if to >= look.now {
-        sum.running = look.overview.running;
-    }
     for project in projects {
         let away = |error: &dyn std::fmt::Display| tracing::warn!(%error, "an event store is away");
         let history = app.histories.of(&project.store).await.inspect_err(|error| away(error)).ok()?;
@@ -197,7 +203,7 @@ impl<'a> Look<'a> {
             }
         }
         let schedule = job.schedule().filter(|_| is_meant_to_run);
-        let unaccounted = match (&schedule, live) {
+        let unaccounted = match (schedule, live) {
             (Some(schedule), Some(row)) => self.unaccounted(project, job, schedule, row, picture),
             _ => 0,
         };
@@ -247,7 +253,8 @@ impl<'a> Look<'a> {
         sum
     }
 
-    fn ended(mut self) -> Overview {
+    /// What was seen, and how much nothing accounts for.
+    fn ended(mut self) -> (Overview, u64) {
         self.attention.sort_by(|(one, this), (other, that)| {
             (one, that.count, &this.project, &this.job).cmp(&(other, this.count, &that.project, &that.job))
         });
@@ -255,7 +262,7 @@ impl<'a> Look<'a> {
         let worst = self.attention.into_iter().take(MOST_ATTENTION);
         self.overview.attention = worst.map(|(_, one)| one).collect();
         self.overview.as_of = self.ages.into_iter().min().flatten();
-        self.overview
+        (self.overview, self.unaccounted)
     }
 }
 

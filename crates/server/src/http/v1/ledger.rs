@@ -77,7 +77,7 @@ async fn read(
     let record = JobRecord { store: &**history, namespace: Some(&project.namespace), job: &job.name };
     let due = Due {
         // Of a job that is offline none is due.
-        schedule: job.schedule().filter(|_| job.state == JobState::Online),
+        schedule: job.schedule().filter(|_| job.state == JobState::Online).cloned(),
         items: Item::try_from(job.items).unwrap_or(0),
         since: since(app, job).await,
     };
@@ -106,8 +106,8 @@ async fn since(app: &App, job: &JobRow) -> Millis {
     let versions = app.store.versions(job.id, Millis::MAX, VERSIONS).await.unwrap_or_default();
     let is_due_so = |version: &&VersionRow| {
         version.read(&name).is_ok_and(|settings| {
-            settings.cron == job.cron
-                && settings.time_zone.as_deref().unwrap_or_default() == job.zone
+            settings.cron == job.timing.cron()
+                && settings.time_zone.as_deref().unwrap_or_default() == job.timing.zone()
                 && i64::from(settings.sharding_total_count) == job.items
         })
     };

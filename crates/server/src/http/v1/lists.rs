@@ -5,8 +5,7 @@
 //! order is kept with it, unless it asks what changes without a record; so of a hundred thousand jobs only those that are shown are looked at
 //! again when somebody turns the page, or when somebody else asks the same.
 
-use super::paging;
-use super::rows;
+use super::{aside, paging, rows};
 use crate::app::App;
 use crate::decide::query::{BadSearch, Ended, Live, Query as Search, Subject, text_of};
 use crate::http::answer::{Reply, lines};
@@ -100,6 +99,12 @@ struct Asked {
     projects: BTreeSet<i64>,
 }
 
+impl Asked {
+    fn new(projects: &[Arc<ProjectRow>], search: Search) -> Self {
+        Self { search, projects: projects.iter().map(|project| project.id).collect() }
+    }
+}
+
 /// A job in its place.
 #[derive(Debug, Clone)]
 pub(super) struct Entry {
@@ -119,14 +124,16 @@ impl Entry {
 }
 
 impl Lists {
+    /// An order that was made before and still holds, if nobody makes one just now.
+    fn at_hand(&self, app: &App, sort: Sort) -> Option<Arc<Order>> {
+        let kept = self.0.try_lock().ok()?;
+        kept.get(&sort).filter(|order| order.holds(app, sort)).cloned()
+    }
+
     fn order(&self, app: &App, sort: Sort) -> Arc<Order> {
         let mut kept = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         let seq = app.catalogue.seq();
-        let is_lasting = matches!(sort, Sort::Name | Sort::Changed);
-        if let Some(order) = kept.get(&sort)
-            && order.seq == seq
-            && (is_lasting || order.made.elapsed() < KEPT)
-        {
+        if let Some(order) = kept.get(&sort).filter(|order| order.holds(app, sort)) {
             return Arc::clone(order);
         }
         let (mut rows, mut projects) = (Vec::new(), BTreeSet::new());
@@ -149,6 +156,12 @@ impl Lists {
 }
 
 impl Order {
+    /// Is it still as it would be made now?
+    fn holds(&self, app: &App, sort: Sort) -> bool {
+        let is_lasting = matches!(sort, Sort::Name | Sort::Changed);
+        self.seq == app.catalogue.seq() && (is_lasting || self.made.elapsed() < KEPT)
+    }
+
     /// Where a job stands.
     fn place(&self, job: i64) -> Option<u32> {
         let make = || (0_u32..).zip(&self.rows).map(|(place, entry)| (entry.job.id, place)).collect();
@@ -161,9 +174,23 @@ impl Order {
         (Arc::ptr_eq(&entry.job, job) && entry.value > now).then_some(entry.value)
     }
 
+    /// Does a search find all rows?
+    fn is_whole(&self, asked: &Asked) -> bool {
+        asked.search.is_empty() && self.projects.is_subset(&asked.projects)
+    }
+
+    /// The rows that a search finds, if that is known without a look at each.
+    fn known(&self, asked: &Asked) -> Option<Chosen> {
+        if self.is_whole(asked) {
+            return Some(Chosen::All(self.rows.len()));
+        }
+        let finds = self.found.try_lock().ok()?;
+        finds.each.iter().find(|(before, _)| before == asked).map(|(_, found)| Chosen::These(Arc::clone(found)))
+    }
+
     /// The rows that a search finds.
     fn chosen(&self, app: &App, asked: Asked) -> Chosen {
-        if asked.search.is_empty() && self.projects.is_subset(&asked.projects) {
+        if self.is_whole(&asked) {
             return Chosen::All(self.rows.len());
         }
         if !asked.search.is_lasting() {
@@ -310,10 +337,25 @@ struct Shown {
 
 impl Shown {
     fn new(app: &App, projects: &[Arc<ProjectRow>], search: Search, way: Way) -> Self {
+        Self::of(app, Asked::new(projects, search), way)
+    }
+
+    fn of(app: &App, asked: Asked, way: Way) -> Self {
         let order = app.lists.order(app, way.sort);
-        let projects = projects.iter().map(|project| project.id).collect();
-        let chosen = order.chosen(app, Asked { search, projects });
+        let chosen = order.chosen(app, asked);
         Self { order, chosen, way }
+    }
+
+    /// The same, without a look at all jobs where that is needed no more, and aside where it is.
+    async fn soon(app: &Arc<App>, projects: &[Arc<ProjectRow>], search: Search, way: Way) -> Answered<Self> {
+        let asked = Asked::new(projects, search);
+        if let Some(order) = app.lists.at_hand(app, way.sort)
+            && let Some(chosen) = order.known(&asked)
+        {
+            return Ok(Self { order, chosen, way });
+        }
+        let app = Arc::clone(app);
+        aside(move || Self::of(&app, asked, way)).await
     }
 
     fn count(&self) -> usize {
@@ -419,7 +461,7 @@ async fn list(
     };
     let way = Way::parse(ask.sort.as_deref().unwrap_or("name"))?;
     let after = ask.after.as_deref().map(|text| way.place(text)).transpose()?;
-    let shown = Shown::new(app, projects, search, way);
+    let shown = Shown::soon(app, projects, search, way).await?;
     let start = after.map_or(0, |after| shown.until(&after));
     if as_lines {
         return Ok(Listed::Lines(written(Arc::clone(app), shown, start)));

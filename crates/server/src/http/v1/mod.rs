@@ -29,7 +29,8 @@ pub(super) mod system;
 pub(crate) mod upcoming;
 
 use crate::decide::chain::{done, target};
-use clockwright_api::Problem;
+use crate::http::refusal::Answered;
+use clockwright_api::{Code, Problem};
 use serde::Deserialize;
 use utoipa::IntoParams;
 
@@ -46,10 +47,16 @@ impl TheId {
     }
 }
 
+/// Does aside what may take long: others are to be answered meanwhile.
+async fn aside<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> Answered<T> {
+    let done = tokio::task::spawn_blocking(work).await;
+    Ok(done.map_err(|error| Problem::new(Code::Internal, error.to_string()))?)
+}
+
 /// Somebody else changed it since it was read.
 pub(super) fn conflict(what: &str, sent: i64, current: i64) -> Problem {
     Problem::new(
-        clockwright_api::Code::VersionConflict,
+        Code::VersionConflict,
         format!("{what} has version {current} by now, and the change was made to version {sent}"),
     )
     .with("current", current)

@@ -1,7 +1,6 @@
 //! Jobs files: written from what is there, planned, applied; and settings that are looked at before they are saved.
 
 use super::jobs::{current, differences_of, invalid, name_of};
-use super::rows::sentence;
 use crate::app::{App, Told};
 use crate::apply::{self, Applying, Said};
 use crate::decide::code;
@@ -12,7 +11,7 @@ use crate::http::files::Files;
 use crate::http::grant::Granted;
 use crate::http::parts::{Body, Query, TheJob};
 use crate::http::refusal::Answered;
-use crate::store::{JobRow, JobState, VersionRow};
+use crate::store::{JobRow, JobState, VersionRow, in_words};
 use clockwright_api::permission::kinds::{JobRead, JobWrite};
 use clockwright_api::plan::{Applied, ApplyAsk, Plan, PlanAsk, Preview, PreviewAsk, WhatIf, WhatIfAsk};
 use clockwright_api::{Code, Permission, Problem};
@@ -137,7 +136,7 @@ pub(in crate::http) async fn preview(
     Ok(Found::new(Preview {
         problems: Vec::new(),
         diff: canonical::diff(&before, &after).into_iter().map(differences_of).collect(),
-        sentence: schedule.as_ref().map(sentence),
+        sentence: schedule.as_ref().map(in_words),
         effects,
         warnings,
     }))

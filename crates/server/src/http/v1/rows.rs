@@ -5,10 +5,9 @@ use crate::mirror::Picture;
 use crate::ops::hold_view;
 use crate::store::{JobRow, JobState, ProjectRow};
 use clockwright_api::At;
-use clockwright_api::jobs::{ItemCounts, JobRow as Row, Last, Sentence, Timing};
+use clockwright_api::jobs::{ItemCounts, JobRow as Row, Last, Timing};
 use clockwright_api::operations::HoldView;
-use clockwright_model::{Language, Millis};
-use clockwright_planner::Schedule;
+use clockwright_model::Millis;
 
 /// The row of a job.
 pub(super) fn row(app: &App, project: &ProjectRow, job: &JobRow) -> Row {
@@ -73,19 +72,13 @@ pub(super) fn last(last: crate::outcomes::Last) -> Last {
 }
 
 fn timing(job: &JobRow, now: Millis) -> Timing {
-    let schedule = job.schedule();
-    let next = schedule.as_ref().filter(|_| job.state == JobState::Online);
+    let timing = &job.timing;
     Timing {
-        cron: job.cron.clone(),
-        zone: job.zone.clone(),
-        next_fire_at: next.and_then(|schedule| schedule.next_after(now)).map(At),
-        sentence: schedule.as_ref().map(sentence),
+        cron: timing.cron().to_owned(),
+        zone: timing.zone().to_owned(),
+        next_fire_at: next_fire(job, now).map(At),
+        sentence: timing.sentence().cloned(),
     }
-}
-
-/// A schedule in words, in each language.
-pub(super) fn sentence(schedule: &Schedule) -> Sentence {
-    Sentence { en: schedule.sentence(Language::English), zh: schedule.sentence(Language::Chinese) }
 }
 
 /// When a job fires next, by its schedule alone.

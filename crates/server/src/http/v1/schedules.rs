@@ -1,11 +1,12 @@
 //! Schedules by themselves: when one fires, and what one would be that somebody is writing.
 
-use super::{paging, rows};
+use super::paging;
 use crate::app::App;
 use crate::http::answer::Found;
 use crate::http::grant::Granted;
 use crate::http::parts::{Body, Query};
 use crate::http::refusal::Answered;
+use crate::store::in_words;
 use clockwright_api::find::{
     ClockChange, NextAsk, NextFires, PreviewSchedule, SchedulePreview, ScheduleProblem,
 };
@@ -39,7 +40,7 @@ pub(in crate::http) async fn next(
         Problem::new(Code::Invalid, "the schedule cannot be used").at("/cron", error.to_string())
     })?;
     let from = ask.from.map_or_else(|| app.now(), |at| at.0);
-    let sentence = rows::sentence(&schedule);
+    let sentence = in_words(&schedule);
     Ok(Found::new(NextFires { fires: fires(&schedule, from, count), sentence }))
 }
 
@@ -57,7 +58,7 @@ pub(in crate::http) async fn preview(
             let unix = Schedule::parse_unix(&ask.cron, zone).ok();
             return Ok(Found::new(SchedulePreview {
                 problems: vec![problem(&ask.cron, error)],
-                as_unix: unix.as_ref().map(rows::sentence),
+                as_unix: unix.as_ref().map(in_words),
                 ..SchedulePreview::default()
             }));
         }
@@ -66,7 +67,7 @@ pub(in crate::http) async fn preview(
     Ok(Found::new(SchedulePreview {
         problems: Vec::new(),
         as_unix: None,
-        sentence: Some(rows::sentence(&schedule)),
+        sentence: Some(in_words(&schedule)),
         last_fire_at: if fires.len() < count { schedule.latest_until(Millis::MAX).map(At) } else { None },
         fires,
         clock_changes: schedule.clock_changes(from, CHANGES).into_iter().map(clock_change).collect(),

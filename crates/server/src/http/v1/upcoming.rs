@@ -5,7 +5,7 @@
 //! of them when a job or a hold has changed.
 
 use super::find::is_stopped;
-use super::paging;
+use super::{aside, paging};
 use crate::app::App;
 use crate::http::answer::Found;
 use crate::http::grant::Asking;
@@ -72,8 +72,9 @@ impl Upcoming {
             kept.minutes.resize(DAY, Due::default());
             let news = &mut kept.minutes.make_contiguous()[known..];
             let begin = first + Millis::try_from(known).unwrap_or(0);
-            for (job, schedule) in coming(app, project) {
-                count(news, begin, &schedule, job.items.unsigned_abs());
+            for job in coming(app, project) {
+                let Some(schedule) = job.schedule() else { continue };
+                count(news, begin, schedule, job.items.unsigned_abs());
             }
         }
         sum.iter_mut().zip(&kept.minutes).for_each(|(sum, due)| {
@@ -103,11 +104,9 @@ fn count(minutes: &mut [Due], first: Millis, schedule: &Schedule, items: u64) {
 }
 
 /// The jobs of a project that fire by themselves.
-fn coming(app: &App, project: i64) -> impl Iterator<Item = (Arc<JobRow>, Schedule)> + '_ {
-    app.catalogue.jobs(project).into_iter().filter_map(|job| {
-        let schedule = job.schedule().filter(|_| job.state == JobState::Online && !is_stopped(app, &job))?;
-        Some((job, schedule))
-    })
+fn coming(app: &App, project: i64) -> impl Iterator<Item = Arc<JobRow>> + '_ {
+    let jobs = app.catalogue.jobs(project).into_iter();
+    jobs.filter(|job| job.state == JobState::Online && !is_stopped(app, job))
 }
 
 fn seen(app: &App, who: &Asking<JobRead>, project: Option<&str>) -> Answered<Vec<Arc<ProjectRow>>> {
@@ -120,12 +119,6 @@ fn seen(app: &App, who: &Asking<JobRead>, project: Option<&str>) -> Answered<Vec
         }
         _ => Ok(found),
     }
-}
-
-/// Counts aside: a day of many jobs is much to count, and others are to be answered meanwhile.
-async fn aside<T: Send + 'static>(count: impl FnOnce() -> T + Send + 'static) -> Answered<T> {
-    let counted = tokio::task::spawn_blocking(count).await;
-    Ok(counted.map_err(|error| Problem::new(Code::Internal, error.to_string()))?)
 }
 
 pub(in crate::http) async fn counts(
@@ -186,9 +179,9 @@ fn listed(
 ) -> ComingJobs {
     let mut found = Vec::new();
     for project in projects {
-        for (job, schedule) in coming(app, project.id) {
-            let next = schedule.next_after(from.saturating_sub(1)).filter(|at| *at < to);
-            found.extend(next.map(|at| (at, Arc::clone(&project), job, schedule)));
+        for job in coming(app, project.id) {
+            let next = job.schedule().and_then(|schedule| schedule.next_after(from.saturating_sub(1)));
+            found.extend(next.filter(|at| *at < to).map(|at| (at, Arc::clone(&project), job)));
         }
     }
     found.sort_by(|one, other| {
@@ -196,11 +189,12 @@ fn listed(
     });
     let count = found.len() as u64;
     found.truncate(limit);
-    let items = found.into_iter().map(|(at, project, job, schedule)| ComingJob {
+    let fires = |schedule: &Schedule| schedule.count(from.saturating_sub(1), to.saturating_sub(1), u64::MAX);
+    let items = found.into_iter().map(|(at, project, job)| ComingJob {
         project: project.name.clone(),
         job: job.name.clone(),
         fire_at: At(at),
-        fires: schedule.count(from.saturating_sub(1), to.saturating_sub(1), u64::MAX),
+        fires: job.schedule().map_or(0, fires),
         items: job.items.unsigned_abs(),
     });
     ComingJobs { items: items.collect(), count }

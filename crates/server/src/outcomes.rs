@@ -5,7 +5,7 @@ mod java;
 
 use crate::app::App;
 use crate::decide::alerts::java::Runs;
-use crate::decide::alerts::judge::State;
+use crate::decide::alerts::judge::{State, States};
 use crate::observe::Metrics;
 use crate::observe::names::{FIRE_LATENESS, FIRES, RUN_SECONDS};
 use crate::store::ProjectRow;
@@ -32,7 +32,7 @@ pub struct Outcomes {
 /// The states of one store: by namespace, by job.
 #[derive(Debug, Default)]
 struct Store {
-    jobs: HashMap<String, HashMap<String, BTreeMap<Item, State>>>,
+    jobs: HashMap<String, HashMap<String, States>>,
     /// What Elastic-Job's instances ran.
     java: java::Served,
     /// The greatest change that is in here, by the database's clock.
@@ -68,9 +68,9 @@ impl Outcomes {
     pub fn last(&self, project: &ProjectRow, job: &str) -> Option<Last> {
         self.of(project, job, |items| {
             let items = items?;
-            let newest = items.values().max_by_key(|state| state.decided)?;
-            let streak = items.values().map(|state| state.streak).max().unwrap_or(0);
-            let good = items.values().filter_map(|state| state.good).max();
+            let newest = items.iter().max_by_key(|state| state.decided)?;
+            let streak = items.iter().map(|state| state.streak).max().unwrap_or(0);
+            let good = items.iter().filter_map(|state| state.good).max();
             Some(shown(State { streak, good, ..*newest }))
         })
     }
@@ -78,16 +78,11 @@ impl Outcomes {
     /// How an item last ended.
     #[must_use]
     pub fn item(&self, project: &ProjectRow, job: &str, item: Item) -> Option<Last> {
-        self.of(project, job, |items| items?.get(&item).copied().map(shown))
+        self.of(project, job, |items| items?.of(item).copied().map(shown))
     }
 
     /// Looks at how the items of a job stand, as far as anything is known of them.
-    pub fn of<T>(
-        &self,
-        project: &ProjectRow,
-        job: &str,
-        look: impl FnOnce(Option<&BTreeMap<Item, State>>) -> T,
-    ) -> T {
+    pub fn of<T>(&self, project: &ProjectRow, job: &str, look: impl FnOnce(Option<&States>) -> T) -> T {
         let stores = self.stores.read().unwrap_or_else(PoisonError::into_inner);
         let jobs = stores.get(&project.store).and_then(|store| store.jobs.get(&project.namespace));
         look(jobs.and_then(|jobs| jobs.get(job)))
@@ -174,9 +169,9 @@ impl Store {
     fn state(&mut self, namespace: &str, job: &str, state: State) -> bool {
         let jobs = self.jobs.entry(namespace.to_owned()).or_default();
         let items = jobs.entry(job.to_owned()).or_default();
-        let before = items.get(&state.item).map(|before| before.fire);
+        let before = items.of(state.item).map(|before| before.fire);
         if before.is_none_or(|before| before <= state.fire) {
-            items.insert(state.item, state);
+            items.put(state);
         }
         before.is_none_or(|before| before < state.fire)
     }

@@ -6,8 +6,49 @@ use std::collections::HashMap;
 /// An index of texts by their grams.
 #[derive(Debug, Default)]
 pub struct Grams {
-    lists: HashMap<[char; 3], Vec<u32>>,
+    lists: HashMap<[char; 3], Places>,
     ids: Vec<i64>,
+}
+
+/// Places, each greater than the one before. What is kept is how far apart they are, in bytes of seven bits, the last of a number with a zero above
+/// them: most take one byte, and there are a few dozen for each text.
+#[derive(Debug, Default)]
+struct Places {
+    bytes: Vec<u8>,
+    count: u32,
+    /// One more than the last.
+    next: u32,
+}
+
+impl Places {
+    /// Adds a place behind the others; one that is there already is there once.
+    fn add(&mut self, place: u32) {
+        let Some(mut apart) = place.checked_sub(self.next) else { return };
+        while apart >= 0x80 {
+            self.bytes.push((apart & 0x7f) as u8 | 0x80);
+            apart >>= 7;
+        }
+        self.bytes.push(apart as u8);
+        (self.count, self.next) = (self.count + 1, place + 1);
+    }
+
+    fn iter(&self) -> impl Iterator<Item = u32> {
+        let (mut bytes, mut next) = (self.bytes.iter(), 0);
+        std::iter::from_fn(move || {
+            let (mut apart, mut shift) = (0, 0);
+            loop {
+                let byte = bytes.next()?;
+                apart |= u32::from(byte & 0x7f) << shift;
+                if byte & 0x80 == 0 {
+                    break;
+                }
+                shift += 7;
+            }
+            let place = next + apart;
+            next = place + 1;
+            Some(place)
+        })
+    }
 }
 
 impl Grams {
@@ -18,28 +59,26 @@ impl Grams {
         for (id, text) in texts {
             let Ok(place) = u32::try_from(index.ids.len()) else { break };
             index.ids.push(id);
-            grams(text, |gram| {
-                let list = index.lists.entry(gram).or_default();
-                if list.last() != Some(&place) {
-                    list.push(place);
-                }
-            });
+            grams(text, |gram| index.lists.entry(gram).or_default().add(place));
         }
-        index.lists.values_mut().for_each(Vec::shrink_to_fit);
+        index.lists.values_mut().for_each(|places| places.bytes.shrink_to_fit());
+        index.lists.shrink_to_fit();
+        index.ids.shrink_to_fit();
         index
     }
 
     /// The ids of all texts that may contain a word; `None` when it is too short to tell.
     #[must_use]
     pub fn may_contain(&self, word: &str) -> Option<Vec<i64>> {
-        let mut rarest: Option<&[u32]> = None;
+        let nobody = Places::default();
+        let mut rarest: Option<&Places> = None;
         grams(word, |gram| {
-            let list = self.lists.get(&gram).map_or(&[][..], Vec::as_slice);
-            if rarest.is_none_or(|rarest| list.len() < rarest.len()) {
-                rarest = Some(list);
+            let places = self.lists.get(&gram).unwrap_or(&nobody);
+            if rarest.is_none_or(|rarest| places.count < rarest.count) {
+                rarest = Some(places);
             }
         });
-        Some(rarest?.iter().filter_map(|place| self.ids.get(*place as usize).copied()).collect())
+        Some(rarest?.iter().filter_map(|place| self.ids.get(place as usize).copied()).collect())
     }
 }
 
@@ -99,6 +138,18 @@ mod tests {
             }
         }
         assert!(told > 1_000, "most words are long enough to tell: {told}");
+    }
+
+    #[test]
+    fn places_are_kept_however_far_apart_they_are() {
+        let all = [0, 1, 127, 128, 129, 300, 16_700, 16_701, 4_000_000, u32::MAX - 1];
+        let mut places = Places::default();
+        for place in all {
+            places.add(place);
+            places.add(place);
+        }
+        assert_eq!(places.iter().collect::<Vec<_>>(), all);
+        assert_eq!(places.count, all.len() as u32);
     }
 
     #[test]

@@ -6,7 +6,6 @@ use clockwright_api::At;
 use clockwright_api::alerts::Condition;
 use clockwright_model::{Item, Millis};
 use serde_json::{Value, json};
-use std::collections::BTreeMap;
 
 /// A job, as it is judged.
 #[derive(Debug, Clone, Copy)]
@@ -28,7 +27,7 @@ pub struct Job<'a> {
     /// A run that takes longer is told, milliseconds; 0 for none.
     pub run_max: Millis,
     /// How its items stand by their last outcomes.
-    pub states: Option<&'a BTreeMap<Item, State>>,
+    pub states: Option<&'a States>,
     /// What the registry has of it; `None` for nothing.
     pub live: Option<&'a Live>,
 }
@@ -50,6 +49,46 @@ pub struct State {
     pub took: Option<Millis>,
     /// When it last succeeded.
     pub good: Option<Millis>,
+}
+
+/// How the items of a job stand, in the order of their numbers. Most jobs have few items: a map would take many times as much.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct States(Vec<State>);
+
+impl States {
+    fn place(&self, item: Item) -> Result<usize, usize> {
+        self.0.binary_search_by_key(&item, |state| state.item)
+    }
+
+    /// How an item stands.
+    #[must_use]
+    pub fn of(&self, item: Item) -> Option<&State> {
+        self.0.get(self.place(item).ok()?)
+    }
+
+    /// All that is known.
+    pub fn iter(&self) -> impl Iterator<Item = &State> {
+        self.0.iter()
+    }
+
+    /// Takes in how an item stands.
+    pub fn put(&mut self, state: State) {
+        match self.place(state.item) {
+            Ok(at) => self.0[at] = state,
+            Err(at) => {
+                self.0.reserve_exact(1);
+                self.0.insert(at, state);
+            }
+        }
+    }
+}
+
+impl FromIterator<State> for States {
+    fn from_iter<T: IntoIterator<Item = State>>(states: T) -> Self {
+        let mut all = Self::default();
+        states.into_iter().for_each(|state| all.put(state));
+        all
+    }
 }
 
 /// What the registry has of a job.
@@ -113,13 +152,12 @@ fn states(rule: &Rule, job: &Job<'_>) -> Vec<Finding> {
                 && state.took.is_some_and(|took| took < job.run_min)
         }
     };
-    let states =
-        job.states.into_iter().flatten().filter(|(item, state)| **item < job.items && is_found(state));
-    let found = states.map(|(item, state)| {
+    let states = job.states.into_iter().flat_map(States::iter);
+    let found = states.filter(|state| state.item < job.items && is_found(state)).map(|state| {
         let params = json!({
             "streak": state.streak, "fire": At(state.fire), "took": state.took, "good": state.good.map(At),
         });
-        finding(rule, job, Some(*item), state.fire.to_string(), params)
+        finding(rule, job, Some(state.item), state.fire.to_string(), params)
     });
     found.collect()
 }
@@ -151,7 +189,7 @@ fn overdue(rule: &Rule, job: &Job<'_>, due: Option<Millis>) -> Vec<Finding> {
 fn lacking(job: &Job<'_>, due: Millis) -> Option<usize> {
     let Some(live) = job.live.filter(|live| !live.runs()) else { return Some(0) };
     let is_settled =
-        |item: &Item| job.states.and_then(|states| states.get(item)).is_some_and(|state| state.fire >= due);
+        |item: &Item| job.states.and_then(|states| states.of(*item)).is_some_and(|state| state.fire >= due);
     let has_run = |item: &Item| live.java.as_ref().is_some_and(|java| java.has_run(*item, due));
     let open =
         (0..job.items).filter(|item| !is_settled(item) && !has_run(item) && !live.is_disabled(*item)).count();
@@ -165,8 +203,8 @@ pub fn is_known(condition: Condition, job: &Job<'_>, item: Option<Item>, due: Op
     match condition {
         // How Elastic-Job's instances ended an item is read only while there are any.
         Condition::Failing | Condition::Missed | Condition::TooShort => {
-            let is_read = |item: &Item| job.states.is_some_and(|states| states.contains_key(item));
-            item.filter(|item| *item < job.items).is_none_or(|item| is_read(&item))
+            let is_read = |item: Item| job.states.is_some_and(|states| states.of(item).is_some());
+            item.filter(|item| *item < job.items).is_none_or(is_read)
         }
         Condition::Overdue => due.is_none_or(|due| lacking(job, due).is_some()),
         _ => true,
@@ -306,7 +344,7 @@ mod tests {
         live: Option<&Live>,
         due: Option<Millis>,
     ) -> Vec<Option<Item>> {
-        let states: BTreeMap<Item, State> = (0..).zip(states.iter().copied()).collect();
+        let states: States = (0..).zip(states).map(|(item, state)| State { item, ..*state }).collect();
         let facts = Job {
             project: 1,
             id: 7,
@@ -324,6 +362,15 @@ mod tests {
 
     fn live(members: usize, items: &[(Item, Doing)]) -> Live {
         Live { members, java: None, items: items.to_vec() }
+    }
+
+    #[test]
+    fn items_are_found_by_their_numbers_however_they_came() {
+        let mut states: States =
+            [7, 2, 5].into_iter().map(|item| State { item, ..state("failed", 1, 1) }).collect();
+        states.put(State { item: 5, ..state("missed", 2, 0) });
+        assert_eq!(states.iter().map(|state| state.item).collect::<Vec<_>>(), [2, 5, 7]);
+        assert_eq!((states.of(5).map(|state| state.outcome), states.of(3)), (Some("missed"), None));
     }
 
     #[test]
@@ -396,7 +443,7 @@ mod tests {
 
     #[test]
     fn it_is_not_known_to_be_over_where_nothing_would_show_it() {
-        let states: BTreeMap<Item, State> = [(0, state("succeeded", 100, 0))].into();
+        let states: States = [state("succeeded", 100, 0)].into_iter().collect();
         let java = |java: Java| Live { java: Some(java), ..live(1, &[]) };
         let (blind, ran) = (java(Java::default()), java(Java { ran: [(1, 100)].into(), ..Java::default() }));
         let (traced, ours) = (java(Java { traced: true, ..Java::default() }), live(1, &[]));

@@ -5,6 +5,7 @@ use crate::operations::HoldView;
 use crate::text::{Reason, Title};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
+use std::collections::BTreeMap;
 use utoipa::{IntoParams, ToSchema};
 
 /// A job to be made, or what a job is to be as a whole.
@@ -306,4 +307,60 @@ pub struct JobsAsk {
     pub sort: Option<String>,
     /// `outcomes`: how the newest fires of each row ended as well. Not with lines.
     pub include: Option<String>,
+}
+
+/// Of which jobs counts are asked for.
+#[derive(Debug, Clone, Default, Serialize, Deserialize, IntoParams)]
+#[serde(rename_all = "camelCase", deny_unknown_fields, default)]
+pub struct FacetsAsk {
+    /// A search, as in lists of jobs; all jobs unless told.
+    pub q: Option<String>,
+    /// A qualifier of the search whose terms are left out: what there would be to choose from besides.
+    pub without: Option<String>,
+}
+
+/// How many jobs a search finds, and of which kinds those are.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct Facets {
+    /// How many it finds.
+    pub count: u64,
+    /// By what the registry says of them, `ABSENT` where it has no such job; these sum to all.
+    pub statuses: BTreeMap<String, u64>,
+    /// By whether they may run; these sum to all.
+    pub states: BTreeMap<String, u64>,
+    /// By mode; these sum to all.
+    pub modes: BTreeMap<String, u64>,
+    /// By project; these sum to all.
+    pub projects: BTreeMap<String, u64>,
+    /// By tag, of which a job has any number: the most frequent 100.
+    pub tags: BTreeMap<String, u64>,
+    /// The journal's number that these are as of.
+    pub seq: i64,
+}
+
+/// Where in a list places are asked for.
+#[derive(Debug, Clone, Default, Serialize, Deserialize, IntoParams)]
+#[serde(rename_all = "camelCase", deny_unknown_fields, default)]
+pub struct AnchorsAsk {
+    /// Every how many rows; 500 unless told, 10,000 at most.
+    pub every: Option<u32>,
+    /// The search of the list.
+    pub q: Option<String>,
+    /// The order of the list.
+    pub sort: Option<String>,
+}
+
+/// Places in a list, so that one can begin to read anywhere in it.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct Anchors {
+    /// How many rows there are.
+    pub count: u64,
+    /// How many rows lie between two places.
+    pub every: u32,
+    /// The *n*-th is what to send as `after` for a page that begins with the row behind so many times *n*, counted from 1.
+    pub after: Vec<String>,
+    /// The journal's number that these are as of.
+    pub seq: i64,
 }

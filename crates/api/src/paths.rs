@@ -45,6 +45,8 @@ paths! {
         SERVICE_TOKEN "/services/{id}/tokens/{tid}";
         PROJECTS "/projects";
         JOBS "/jobs";
+        JOBS_FACETS "/jobs/facets";
+        JOBS_ANCHORS "/jobs/anchors";
         OVERVIEW "/overview";
         SEARCH "/search";
         SCHEDULES_NEXT "/schedules/next";

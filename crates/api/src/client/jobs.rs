@@ -1,7 +1,10 @@
 //! Jobs: what they are, what they were, and what they do now.
 
 use super::{Answered, Client, Error, Project};
-use crate::jobs::{Definition, Difference, JobChange, JobRow, JobsAsk, Rollback, Version, WholeJob};
+use crate::jobs::{
+    Anchors, AnchorsAsk, Definition, Difference, Facets, FacetsAsk, JobChange, JobRow, JobsAsk, Rollback,
+    Version, WholeJob,
+};
 use crate::live::{Host, HostPage, ItemCell, LiveInstance, LiveJob, Now};
 use crate::page::Paging;
 use crate::plan::{WhatIf, WhatIfAsk};
@@ -23,6 +26,22 @@ impl Client {
     /// `bad-filter`, `bad-cursor`, `invalid`.
     pub async fn jobs(&self, ask: &JobsAsk) -> Answered<Page<JobRow>> {
         self.get(paths::JOBS, &[]).query(ask).json().await
+    }
+
+    /// How many jobs a search finds of each kind.
+    ///
+    /// # Errors
+    /// `bad-filter`, `invalid`.
+    pub async fn facets(&self, ask: &FacetsAsk) -> Answered<Facets> {
+        self.get(paths::JOBS_FACETS, &[]).query(ask).json().await
+    }
+
+    /// Places in the list of jobs.
+    ///
+    /// # Errors
+    /// `bad-filter`, `invalid`.
+    pub async fn anchors(&self, ask: &AnchorsAsk) -> Answered<Anchors> {
+        self.get(paths::JOBS_ANCHORS, &[]).query(ask).json().await
     }
 
     /// All those that a search finds, as they come.

@@ -94,6 +94,13 @@ impl Query {
         Ok(Self { terms: understood(text, Of::Jobs)? })
     }
 
+    /// Leaves out the terms of a qualifier of jobs, by any of its names; false when there is none of that name.
+    pub fn forget(&mut self, name: &str) -> bool {
+        let Some(qualifier) = Qualifier::named(name, Of::Jobs) else { return false };
+        self.terms.retain(|term| term.what != qualifier.what);
+        true
+    }
+
     /// True when nothing is said: all are looked for.
     #[must_use]
     pub fn is_empty(&self) -> bool {

@@ -4,7 +4,7 @@ use super::grant::Open;
 use super::openapi::Described;
 use super::route::Routes;
 use super::v1::{
-    alerts, channels, find, fleet, history, hosts, jobs, journal, ledger, links, lists, live, me, oidc,
+    alerts, channels, facets, find, fleet, history, hosts, jobs, journal, ledger, links, lists, live, me, oidc,
     operations, people, plans, projects, rules, schedules, session, stream, sync, system, upcoming,
 };
 use crate::app::App;
@@ -139,6 +139,10 @@ fn of_jobs(routes: &mut Routes) {
         &[Code::CodeNotAllowed, Code::ManagedByFiles, Code::JobRemoving, Code::LayoutCannot];
     routes.get(JobRead, at::JOBS, "List the jobs of all projects that one may see", lists::all);
     routes.refuses(&[Code::BadCursor, Code::BadFilter]);
+    routes.get(JobRead, at::JOBS_FACETS, "How many jobs a search finds of each kind", facets::show);
+    routes.refuses(&[Code::BadFilter, Code::Invalid]);
+    routes.get(JobRead, at::JOBS_ANCHORS, "Places in the list of jobs, to begin to read at", lists::anchors);
+    routes.refuses(&[Code::BadFilter, Code::Invalid]);
     routes.get(JobRead, at::PROJECT_JOBS, "List a project's jobs", lists::of_project);
     routes.refuses(&[Code::BadCursor, Code::BadFilter]);
     routes.post(JobWrite, at::PROJECT_JOBS, "Make a job", jobs::make);

@@ -7,7 +7,7 @@ use clockwright_api::alerts::{Ack, AlertsAsk, ChannelAsk, DeliveriesAsk, RuleAsk
 use clockwright_api::client::{Answered, Client, Credential, Error, Event};
 use clockwright_api::find::{ComingJobsAsk, NextAsk, OverviewAsk, PreviewSchedule, UpcomingAsk};
 use clockwright_api::history::{AttemptsAsk, ChangesAsk, FireAsk, LedgerAsk, RunsAsk, SpanAsk, StatsAsk};
-use clockwright_api::jobs::{JobChange, JobsAsk, Rollback, WholeJob};
+use clockwright_api::jobs::{AnchorsAsk, FacetsAsk, JobChange, JobsAsk, Rollback, WholeJob};
 use clockwright_api::journal::JournalAsk;
 use clockwright_api::live::{DumpAsk, FleetAsk};
 use clockwright_api::operations::{
@@ -230,6 +230,9 @@ async fn jobs(client: &Client) {
     assert_eq!(report.versions(&Paging::default()).await.unwrap().items.len(), 4);
     assert!(report.version(2).await.unwrap().settings.is_some());
     assert_eq!(report.differences(1, 2).await.unwrap().0[0].key, "description");
+    assert_eq!(client.facets(&FacetsAsk::default()).await.unwrap().count, 2);
+    let anchors = client.anchors(&AnchorsAsk { every: Some(1), ..AnchorsAsk::default() }).await.unwrap();
+    assert_eq!((anchors.count, anchors.after.len()), (2, 1));
     let page = client.jobs(&JobsAsk { limit: Some(1), ..JobsAsk::default() }).await.unwrap();
     let rest = JobsAsk { after: page.next.clone(), ..JobsAsk::default() };
     assert_eq!((page.items.len(), client.jobs(&rest).await.unwrap().items.len()), (1, 1));

@@ -15,6 +15,8 @@ use std::sync::Arc;
 on_each_database! {
     a_list_is_ordered_and_narrowed_by_what_lives_and_by_what_happened
     a_list_can_be_had_as_lines
+    a_list_is_begun_to_read_at_each_of_its_anchors
+    what_a_search_finds_is_counted_by_kind_and_by_what_one_may_see
     what_was_found_before_is_found_again_as_it_is_by_then_and_by_those_who_may_see_it
     what_is_looked_at_first_shows_what_one_may_see
     what_nothing_accounts_for_is_the_first_thing_that_needs_somebody
@@ -80,6 +82,70 @@ async fn project(stage: &Stage) -> (Caller, Arc<dyn Registry>) {
     })
     .await;
     (root, java)
+}
+
+async fn a_list_is_begun_to_read_at_each_of_its_anchors(stage: &Stage) {
+    let root = stage.admin().await;
+    stage.post(&root, "/projects", json!({ "name": "billing" })).await.is(201);
+    for number in 0..7 {
+        let settings = json!({ "elasticJobClass": "com.example.Job", "cron": "0 0 2 * * ?" });
+        let job = json!({ "name": format!("job-{number}"), "settings": settings });
+        stage.post(&root, JOBS, job).await.is(201);
+    }
+    for list in ["sort=name", "sort=-name", "sort=-changed", "q=job-&sort=name", "q=-job:job-3"] {
+        let whole = stage.get(&root, &format!("/jobs?{list}")).await.is(200);
+        let whole = names(&whole);
+        for every in 1..=8 {
+            let anchors = stage.get(&root, &format!("/jobs/anchors?every={every}&{list}")).await.is(200);
+            assert_eq!(anchors["count"], whole.len(), "{list}");
+            let mut rows = vec![stage.get(&root, &format!("/jobs?limit={every}&{list}")).await.is(200)];
+            for after in anchors["after"].as_array().unwrap() {
+                let after = after.as_str().unwrap();
+                let page = format!("/jobs?limit={every}&after={after}&{list}");
+                rows.push(stage.get(&root, &page).await.is(200));
+            }
+            let read: Vec<&str> = rows.iter().flat_map(names).collect();
+            assert_eq!(read, whole, "{list}, every {every}");
+        }
+    }
+    let wrong = stage.get(&root, "/jobs/anchors?every=0").await.refused("invalid");
+    assert_eq!(wrong["errors"][0]["pointer"], "/every", "{wrong:#}");
+}
+
+async fn what_a_search_finds_is_counted_by_kind_and_by_what_one_may_see(stage: &Stage) {
+    let (root, _java) = project(stage).await;
+    stage.post(&root, "/projects", json!({ "name": "other" })).await.is(201);
+    let settings = json!({ "elasticJobClass": "com.example.Job", "cron": "0 0 2 * * ?" });
+    let lone = json!({ "name": "lone", "settings": settings, "tags": ["month_end", "money"] });
+    stage.post(&root, "/projects/other/jobs", lone).await.is(201);
+    stage.post(&root, "/projects/other/jobs/lone/offline", json!({})).await.is(200);
+    soon("the new job is seen too", async || {
+        stage.get(&root, "/jobs/facets").await.is(200)["statuses"].get("ABSENT").is_none()
+    })
+    .await;
+    let all = stage.get(&root, "/jobs/facets").await.is(200);
+    assert_eq!(all["count"], 4);
+    for kind in ["statuses", "states", "modes", "projects"] {
+        let counts = all[kind].as_object().unwrap().values();
+        assert_eq!(counts.map(|count| count.as_u64().unwrap()).sum::<u64>(), 4, "{kind}: {all:#}");
+    }
+    assert_eq!(all["states"], json!({ "online": 3, "offline": 1 }));
+    assert_eq!(all["projects"], json!({ "billing": 3, "other": 1 }));
+    assert_eq!(all["modes"], json!({ "elastic": 4 }));
+    assert_eq!(all["tags"], json!({ "month_end": 4, "money": 1 }));
+
+    // What else there would be to choose from, besides what is chosen.
+    let narrowed = stage.get(&root, "/jobs/facets?q=project:billing%20status:OK").await.is(200);
+    assert_eq!((&narrowed["count"], &narrowed["statuses"]), (&json!(2), &json!({ "OK": 2 })));
+    let besides = stage.get(&root, "/jobs/facets?q=project:billing%20status:OK&without=status").await.is(200);
+    assert_eq!((&besides["count"], &besides["statuses"]), (&json!(3), &json!({ "OK": 2, "CRASHED": 1 })));
+    stage.get(&root, "/jobs/facets?without=colour").await.refused("invalid");
+    stage.get(&root, "/jobs/facets?q=took:soon").await.refused("bad-filter");
+
+    let viewer = stage.somebody(&root, "lina", None).await;
+    assert_eq!(stage.get(&viewer, "/jobs/facets").await.is(200)["count"], 0);
+    stage.put(&root, "/projects/other/members/user/lina", json!({ "role": "viewer" })).await.is(200);
+    assert_eq!(stage.get(&viewer, "/jobs/facets").await.is(200)["projects"], json!({ "other": 1 }));
 }
 
 fn names(page: &Value) -> Vec<&str> {

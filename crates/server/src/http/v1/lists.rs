@@ -8,7 +8,7 @@
 use super::{aside, paging, rows};
 use crate::app::App;
 use crate::decide::query::{BadSearch, Ended, Live, Query as Search, Subject, text_of};
-use crate::http::answer::{Reply, lines};
+use crate::http::answer::{Found, Reply, lines};
 use crate::http::ask::Ask;
 use crate::http::grant::{Asking, Granted};
 use crate::http::openapi::Operation;
@@ -16,7 +16,7 @@ use crate::http::parts::{Part, Query};
 use crate::http::refusal::Answered;
 use crate::store::{JobRow, ProjectRow};
 use axum::body::{Body, Bytes};
-use clockwright_api::jobs::{JobRow as Row, JobsAsk};
+use clockwright_api::jobs::{Anchors, AnchorsAsk, JobRow as Row, JobsAsk};
 use clockwright_api::page::Page;
 use clockwright_api::permission::kinds::JobRead;
 use clockwright_api::{Code, Problem};
@@ -37,6 +37,10 @@ const SEARCHES: usize = 256;
 const FINDS: usize = 4;
 /// How many rows are written at once where they are lines.
 const AT_ONCE: usize = 256;
+
+/// Every how many rows there is an anchor unless told, and at most.
+const EVERY: u32 = 500;
+const MOST_EVERY: u32 = 10_000;
 
 /// How many of its newest outcomes a row has.
 const NEWEST: u32 = 20;
@@ -185,7 +189,11 @@ impl Order {
             return Some(Chosen::All(self.rows.len()));
         }
         let finds = self.found.try_lock().ok()?;
-        finds.each.iter().find(|(before, _)| before == asked).map(|(_, found)| Chosen::These(Arc::clone(found)))
+        finds
+            .each
+            .iter()
+            .find(|(before, _)| before == asked)
+            .map(|(_, found)| Chosen::These(Arc::clone(found)))
     }
 
     /// The rows that a search finds.
@@ -414,7 +422,7 @@ pub(in crate::http) enum Listed {
 impl Reply for Listed {
     fn respond(self) -> Response<Body> {
         match self {
-            Self::Page(page) => crate::http::answer::Found::new(page).respond(),
+            Self::Page(page) => Found::new(page).respond(),
             Self::Lines(body) => lines(body),
         }
     }
@@ -478,6 +486,22 @@ async fn list(
     }
     let seq = app.catalogue.seq();
     Ok(Listed::Page(Page { items, next, count: Some(count as u64), seq }))
+}
+
+/// Places in a list, at the same distances.
+pub(in crate::http) async fn anchors(
+    app: Arc<App>,
+    who: Asking<JobRead>,
+    Query(ask): Query<AnchorsAsk>,
+) -> Answered<Found<Anchors>> {
+    let every = paging::up_to("every", ask.every, EVERY, MOST_EVERY)?;
+    let search = search(ask.q.as_deref())?;
+    let way = Way::parse(ask.sort.as_deref().unwrap_or("name"))?;
+    let shown = Shown::soon(&app, &who.projects(&app), search, way).await?;
+    let (step, count) = (every as usize, shown.count());
+    let before = (step..count).step_by(step).filter_map(|n| shown.row(n - 1));
+    let after = before.map(|entry| way.text(entry)).collect();
+    Ok(Found::new(Anchors { count: count as u64, every, after, seq: app.catalogue.seq() }))
 }
 
 pub(super) fn search(text: Option<&str>) -> Answered<Search> {

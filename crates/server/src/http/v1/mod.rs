@@ -2,6 +2,7 @@
 
 pub(super) mod alerts;
 pub(super) mod channels;
+pub(super) mod facets;
 pub(super) mod find;
 pub(super) mod fleet;
 pub(super) mod history;

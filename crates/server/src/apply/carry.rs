@@ -178,7 +178,7 @@ impl Applying {
         let after = change.update_job(job, &new).await?.ok_or_else(|| meanwhile(&job.name))?;
         let mut changes = told(&step.decision.diff);
         if let Value::Object(map) = &mut changes
-            && (job.managed, job.source.as_str()) != (after.managed, after.source.as_str())
+            && (job.managed, &*job.source) != (after.managed, &*after.source)
         {
             map.insert("managed".to_owned(), json!([owner(job), owner(&after)]));
         }

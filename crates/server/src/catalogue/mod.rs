@@ -8,6 +8,7 @@
 
 pub mod grams;
 pub mod index;
+pub mod pool;
 
 use crate::decide::chain::Link;
 use crate::decide::hold::Hold;
@@ -17,6 +18,7 @@ use crate::store::{
 };
 use clockwright_api::Role;
 use index::Texts;
+use pool::Pool;
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use std::sync::{Arc, PoisonError, RwLock};
 use tokio::sync::{broadcast, watch};
@@ -36,10 +38,9 @@ struct Rows {
     project_names: HashMap<String, i64>,
     members: Vec<MemberRow>,
     jobs: BTreeMap<i64, Arc<JobRow>>,
-    /// What jobs say of when they fire, each once; with some that no job says any more.
-    timings: HashSet<Arc<Timing>>,
-    /// When there are so many, those are let go.
-    most_timings: usize,
+    /// When jobs fire, and words that many of them have.
+    timings: Pool<Timing>,
+    words: Pool<str>,
     job_names: BTreeMap<(i64, String), i64>,
     texts: Texts,
     /// What stands still by somebody's wish, by job.
@@ -54,8 +55,6 @@ struct Rows {
 pub const FEED: usize = 256;
 /// How many rows are loaded at once.
 const BATCH: u32 = 2_000;
-/// So few different timings are not worth a look for those that no job has.
-const FEW_TIMINGS: usize = 1_024;
 
 impl Default for Catalogue {
     fn default() -> Self {
@@ -360,19 +359,6 @@ fn grouped(holds: Vec<Hold>, key: impl Fn(&Hold) -> i64) -> HashMap<i64, Arc<[Ho
 }
 
 impl Rows {
-    /// What others say too is kept, and read, once for all of them.
-    fn share(&mut self, timing: Arc<Timing>) -> Arc<Timing> {
-        if let Some(there) = self.timings.get(&timing) {
-            return Arc::clone(there);
-        }
-        if self.timings.len() >= self.most_timings {
-            self.timings.retain(|timing| Arc::strong_count(timing) > 1);
-            self.most_timings = FEW_TIMINGS.max(2 * self.timings.len());
-        }
-        self.timings.insert(Arc::clone(&timing));
-        timing
-    }
-
     fn put_job(&mut self, mut job: JobRow) {
         if job.state == crate::store::JobState::Removed {
             self.jobs.remove(&job.id);
@@ -383,7 +369,11 @@ impl Rows {
             }
             return;
         }
-        job.timing = self.share(job.timing);
+        job.timing = self.timings.share(&job.timing);
+        let JobRow { mode, source, kind, tags, owner, changed_by, .. } = &mut job;
+        for word in [mode, source, kind, tags, owner, changed_by] {
+            *word = self.words.share(word);
+        }
         self.job_names.insert((job.project, job.name.clone()), job.id);
         self.texts.put(job.id, text_of(&job).into());
         self.jobs.insert(job.id, Arc::new(job));

@@ -166,7 +166,7 @@ fn managed(ask: &PlanAsk, job: &JobRow, diff: Vec<Change>) -> Decision {
     }
     let conflict = match job.managed {
         Managed::Files if is_own => (job.diverged && !ask.force).then_some(Conflict::Diverged),
-        Managed::Files => (!ask.take_over).then(|| Conflict::OwnedBy(job.source.clone())),
+        Managed::Files => (!ask.take_over).then(|| Conflict::OwnedBy(job.source.to_string())),
         Managed::Console => (!ask.take_over).then_some(Conflict::ByConsole),
     };
     match conflict {

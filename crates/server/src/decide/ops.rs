@@ -301,7 +301,7 @@ fn about_job(act: &Act, about: About<'_>) -> Result<(), Problem> {
         Act::Remove { take_over: false, .. } if job.managed == Managed::Files => {
             let detail = format!("`{}` is defined by files of `{}`", job.name, job.source);
             let fix = "take it out of the files, or send `takeOver=true`";
-            Err(Problem::new(Code::ManagedByFiles, detail).with("source", &job.source).fix(fix))
+            Err(Problem::new(Code::ManagedByFiles, detail).with("source", &*job.source).fix(fix))
         }
         _ => Ok(()),
     }
@@ -488,19 +488,19 @@ mod tests {
             version: 1,
             state,
             managed: Managed::Console,
-            source: String::new(),
+            source: "".into(),
             diverged: false,
             kind: "SIMPLE".into(),
             timing: crate::store::Timing::new("", ""),
             items: 3,
             title: String::new(),
-            tags: String::new(),
-            owner: String::new(),
+            tags: "".into(),
+            owner: "".into(),
             digest: String::new(),
             run_min: 0,
             run_max: 0,
             changed: 0,
-            changed_by: String::new(),
+            changed_by: "".into(),
         }
     }
 

@@ -66,8 +66,8 @@ pub struct Mirror {
 /// What is known of a namespace.
 #[derive(Debug, Default)]
 pub struct Picture {
-    /// Its jobs. A child of the namespace without a config is none.
-    pub jobs: BTreeMap<JobName, Row>,
+    /// Its jobs. A child of the namespace without a config is none. Half of a tree's places are free, so rows stand beside it.
+    pub jobs: BTreeMap<JobName, Box<Row>>,
     /// The texts of the numbers in there.
     pub names: Names,
     /// The processes of ours that are there.
@@ -200,7 +200,7 @@ impl Mirror {
                 if let Some(before) = picture.jobs.get(&job) {
                     row.remember(before);
                 }
-                picture.jobs.insert(job.clone(), row);
+                picture.jobs.insert(job.clone(), Box::new(row));
             }
             names.push(job);
         }
@@ -222,7 +222,7 @@ impl Mirror {
         }
         picture.leases = leases;
         let Picture { jobs, names, .. } = &mut *picture;
-        *names = names.swept(jobs.values_mut());
+        *names = names.swept(jobs.values_mut().map(Box::as_mut));
         drop(picture);
         if !gone.is_empty() {
             self.tell(gone);
@@ -270,12 +270,12 @@ impl Picture {
     /// A job, if it is one.
     #[must_use]
     pub fn job(&self, name: &str) -> Option<&Row> {
-        self.jobs.get(name).filter(|row| row.config.is_some())
+        self.jobs.get(name).map(Box::as_ref).filter(|row| row.config.is_some())
     }
 
     /// All jobs.
     pub fn all(&self) -> impl Iterator<Item = (&JobName, &Row)> {
-        self.jobs.iter().filter(|(_, row)| row.config.is_some())
+        self.jobs.iter().map(|(job, row)| (job, &**row)).filter(|(_, row)| row.config.is_some())
     }
 }
 

@@ -189,7 +189,8 @@ impl Row {
                 let host = names.number(ip);
                 self.hosts.retain(|(known, _)| *known != host);
                 if let Some(node) = node {
-                    self.hosts.push((host, !self.layout().is_enabled(Some(&node.data))));
+                    let off = !self.layout().is_enabled(Some(&node.data));
+                    push(&mut self.hosts, (host, off));
                 }
             }
             Key::Instance(id) => self.put_instance(id, node, names),
@@ -203,12 +204,8 @@ impl Row {
         self.instances.retain(|instance| instance.id != number);
         let Some(node) = node else { return };
         let host = self.layout().address(id, &node.data).map_or(0, |host| names.number(&host));
-        self.instances.push(Instance {
-            id: number,
-            host,
-            since: node.stat.created_at,
-            session: node.stat.owner,
-        });
+        let (since, session) = (node.stat.created_at, node.stat.owner);
+        push(&mut self.instances, Instance { id: number, host, since, session });
     }
 
     fn put_item(&mut self, key: &Key, node: Option<&Node>, names: &mut Names) {
@@ -358,6 +355,16 @@ impl Row {
 
 /// More items than anybody's job has: a node with a greater number is nobody's item.
 const MOST_ITEMS: Item = 100_000;
+
+/// So many hosts or instances get no more room than they need: most jobs have one or two.
+const FEW: usize = 8;
+
+fn push<T>(all: &mut Vec<T>, one: T) {
+    if all.len() < FEW {
+        all.reserve_exact(1);
+    }
+    all.push(one);
+}
 
 fn slot(items: &mut Vec<ItemRow>, number: Item) -> Option<&mut ItemRow> {
     let index = number as usize;

@@ -68,7 +68,7 @@ pub struct JobRow {
     /// Its project.
     pub project: i64,
     /// `elastic`, `transient` or `daemon`.
-    pub mode: String,
+    pub mode: Arc<str>,
     /// Its name, unique among the project's jobs that are not removed.
     pub name: String,
     /// Its version, from 1.
@@ -78,11 +78,11 @@ pub struct JobRow {
     /// Who defines it.
     pub managed: Managed,
     /// The source of the files that define it; empty otherwise.
-    pub source: String,
+    pub source: Arc<str>,
     /// True when it was changed by hand although files define it.
     pub diverged: bool,
     /// What it runs, as `elasticJobType` says it.
-    pub kind: String,
+    pub kind: Arc<str>,
     /// When it fires.
     pub timing: Arc<Timing>,
     /// How many items it has.
@@ -90,9 +90,9 @@ pub struct JobRow {
     /// For people.
     pub title: String,
     /// Words to find it by, separated by spaces.
-    pub tags: String,
+    pub tags: Arc<str>,
     /// Who answers for it.
-    pub owner: String,
+    pub owner: Arc<str>,
     /// The digest of its settings.
     pub digest: String,
     /// A success that took less is told, milliseconds; 0 for none.
@@ -102,7 +102,7 @@ pub struct JobRow {
     /// When it last changed.
     pub changed: Millis,
     /// Who made its version, by the name of that time.
-    pub changed_by: String,
+    pub changed_by: Arc<str>,
 }
 
 impl JobRow {
@@ -115,7 +115,7 @@ impl JobRow {
     /// Whether files of this source define it.
     #[must_use]
     pub fn is_of_files(&self, source: &str) -> bool {
-        self.managed == Managed::Files && self.source == source
+        self.managed == Managed::Files && &*self.source == source
     }
 }
 
@@ -199,10 +199,10 @@ impl NewJob {
             settings,
             source_text: None,
             managed: job.managed,
-            source: job.source.clone(),
+            source: job.source.to_string(),
             diverged: job.diverged,
-            tags: job.tags.clone(),
-            owner: job.owner.clone(),
+            tags: job.tags.to_string(),
+            owner: job.owner.to_string(),
             run_min: job.run_min,
             run_max: job.run_max,
             origin: Origin::Adopt,
@@ -319,21 +319,21 @@ impl Change {
         let values: [Value<'_>; 21] = [
             row.id.into(),
             row.project.into(),
-            row.mode.as_str().into(),
+            (&*row.mode).into(),
             row.name.as_str().into(),
             "".into(),
             row.version.into(),
             row.state.word().into(),
             row.managed.word().into(),
-            row.source.as_str().into(),
+            (&*row.source).into(),
             i64::from(row.diverged).into(),
-            row.kind.as_str().into(),
+            (&*row.kind).into(),
             row.timing.cron().into(),
             row.timing.zone().into(),
             row.items.into(),
             row.title.as_str().into(),
-            row.tags.as_str().into(),
-            row.owner.as_str().into(),
+            (&*row.tags).into(),
+            (&*row.owner).into(),
             row.digest.as_str().into(),
             row.run_min.into(),
             row.run_max.into(),
@@ -355,15 +355,15 @@ impl Change {
         let mut sql = self.sql("UPDATE CLOCKWRIGHT_JOB SET version = version + 1, managed = ");
         sql.bind(row.managed.word());
         for (column, value) in [
-            (", source = ", Value::from(row.source.as_str())),
+            (", source = ", Value::from(&*row.source)),
             (", diverged = ", i64::from(row.diverged).into()),
-            (", kind = ", row.kind.as_str().into()),
+            (", kind = ", (&*row.kind).into()),
             (", cron = ", row.timing.cron().into()),
             (", zone = ", row.timing.zone().into()),
             (", items = ", row.items.into()),
             (", title = ", row.title.as_str().into()),
-            (", tags = ", row.tags.as_str().into()),
-            (", owner = ", row.owner.as_str().into()),
+            (", tags = ", (&*row.tags).into()),
+            (", owner = ", (&*row.owner).into()),
             (", digest = ", row.digest.as_str().into()),
             (", run_min = ", row.run_min.into()),
             (", run_max = ", row.run_max.into()),
@@ -417,24 +417,24 @@ impl Change {
         JobRow {
             id,
             project,
-            mode: "elastic".to_owned(),
+            mode: "elastic".into(),
             name: settings.name.as_str().to_owned(),
             version,
             state,
             managed: new.managed,
-            source: new.source.clone(),
+            source: new.source.as_str().into(),
             diverged: new.diverged,
-            kind: settings.kind.word().to_owned(),
+            kind: settings.kind.word().into(),
             timing: Timing::new(&settings.cron, settings.time_zone.as_deref().unwrap_or_default()),
             items: settings.sharding_total_count.into(),
             title: settings.description.chars().take(300).collect(),
-            tags: new.tags.clone(),
-            owner: new.owner.clone(),
+            tags: new.tags.as_str().into(),
+            owner: new.owner.as_str().into(),
             digest: stored(settings).1,
             run_min: new.run_min,
             run_max: new.run_max,
             changed: self.now(),
-            changed_by: self.actor().name.clone(),
+            changed_by: self.actor().name.as_str().into(),
         }
     }
 
@@ -469,24 +469,24 @@ pub(super) fn job(row: &Row) -> Result<JobRow, StoreError> {
     Ok(JobRow {
         id: row.int(0)?,
         project: row.int(1)?,
-        mode: row.text(2)?,
+        mode: row.text(2)?.into(),
         name: row.text(3)?,
         version: row.int(4)?,
         state: JobState::of(&state).ok_or_else(|| unknown("state of a job", &state))?,
         managed: Managed::of(&managed).ok_or_else(|| unknown("way to define a job", &managed))?,
-        source: row.text(7)?,
+        source: row.text(7)?.into(),
         diverged: row.int(8)? != 0,
-        kind: row.text(9)?,
+        kind: row.text(9)?.into(),
         timing: Timing::new(&row.text(10)?, &row.text(11)?),
         items: row.int(12)?,
         title: row.text(13)?,
-        tags: row.text(14)?,
-        owner: row.text(15)?,
+        tags: row.text(14)?.into(),
+        owner: row.text(15)?.into(),
         digest: row.text(16)?,
         run_min: row.int(17)?,
         run_max: row.int(18)?,
         changed: row.int(19)?,
-        changed_by: row.maybe_text(20)?.unwrap_or_default(),
+        changed_by: row.maybe_text(20)?.unwrap_or_default().into(),
     })
 }
 

@@ -4,7 +4,7 @@ use clockwright_api::projects::{Holds, Outside, Policy};
 use clockwright_model::{JobKind, JobName, JobSettings, Millis};
 use clockwright_server::decide::group::{Adoption, Finding, Known, Notes};
 use clockwright_server::store::{
-    JobRow, JobState, Managed, Origin, ProjectRow, SyncRow, SyncState, VersionRow, Wished,
+    JobRow, JobState, Managed, Origin, ProjectRow, SyncRow, SyncState, Timing, VersionRow, Wished,
 };
 use clockwright_settings::canonical;
 use std::collections::BTreeMap;
@@ -100,20 +100,19 @@ impl Database {
             version: number,
             state: JobState::Online,
             managed: Managed::Console,
-            source: String::new(),
+            source: "".into(),
             diverged: false,
             kind: "SIMPLE".into(),
-            cron: settings.cron.clone(),
-            zone: String::new(),
+            timing: Timing::new(&settings.cron, ""),
             items: 2,
             title: String::new(),
-            tags: String::new(),
-            owner: String::new(),
+            tags: "".into(),
+            owner: "".into(),
             digest: String::new(),
             run_min: 0,
             run_max: 0,
             changed: now,
-            changed_by: String::new(),
+            changed_by: "".into(),
         };
         let version = VersionRow {
             job: id,

@@ -39,13 +39,13 @@ fn row(managed: Managed, source: &str) -> JobRow {
         timing: crate::store::Timing::new(OLD, ""),
         items: 2,
         title: String::new(),
-        tags: String::new(),
-        owner: String::new(),
+        tags: "".into(),
+        owner: "".into(),
         digest: String::new(),
         run_min: 0,
         run_max: 0,
         changed: 0,
-        changed_by: String::new(),
+        changed_by: "".into(),
     }
 }
 

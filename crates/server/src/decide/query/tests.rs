@@ -15,7 +15,7 @@ fn job() -> JobRow {
         version: 1,
         state: JobState::Offline,
         managed: Managed::Console,
-        source: String::new(),
+        source: "".into(),
         diverged: false,
         kind: "SCRIPT".into(),
         timing: Timing::new("0 0 1 * * ?", "Asia/Shanghai"),

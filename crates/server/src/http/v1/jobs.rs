@@ -65,11 +65,11 @@ fn definition(
         version: job.version,
         state: job.state.word().to_owned(),
         managed: job.managed.word().to_owned(),
-        source: job.source.clone(),
+        source: job.source.to_string(),
         diverged: job.diverged,
         settings: serde_json::from_str(&version.settings).unwrap_or_default(),
         tags: words(&job.tags),
-        owner: job.owner.clone(),
+        owner: job.owner.to_string(),
         run_time: RunTime { min: positive(job.run_min), max: positive(job.run_max) },
         changed_at: At(job.changed),
         changed_by: version.author_name.clone(),
@@ -273,7 +273,7 @@ pub(in crate::http) async fn change(
         name: None,
         settings,
         tags: ask.tags.unwrap_or_else(|| words(&job.tags)),
-        owner: ask.owner.or_else(|| clockwright_api::text::Title::new(job.owner.clone()).ok()),
+        owner: ask.owner.or_else(|| clockwright_api::text::Title::new(job.owner.to_string()).ok()),
         run_time: ask.run_time.unwrap_or(RunTime { min: positive(job.run_min), max: positive(job.run_max) }),
         reason: ask.reason,
         by_hand: ask.by_hand,
@@ -322,8 +322,8 @@ pub(in crate::http) async fn roll_back(
         managed: Managed::Console,
         source: String::new(),
         diverged: false,
-        tags: job.tags.clone(),
-        owner: job.owner.clone(),
+        tags: job.tags.to_string(),
+        owner: job.owner.to_string(),
         run_min: job.run_min,
         run_max: job.run_max,
         origin: Origin::Rollback,
@@ -354,10 +354,10 @@ async fn save(
     if job.managed == Managed::Files {
         if !by_hand || new.reason.is_empty() {
             let detail = format!("`{}` is defined by files of `{}`", job.name, job.source);
-            return Err(Problem::new(Code::ManagedByFiles, detail).with("source", &job.source).into());
+            return Err(Problem::new(Code::ManagedByFiles, detail).with("source", &*job.source).into());
         }
         new.managed = Managed::Files;
-        new.source.clone_from(&job.source);
+        new.source = job.source.to_string();
         new.diverged = true;
     }
     let before = before_row.read(&name_of(job)?)?;
@@ -367,8 +367,8 @@ async fn save(
     new.based_on = new.based_on.or(Some(job.version));
     let changes = canonical::diff(&before, &new.settings);
     let same = changes.is_empty()
-        && new.tags == job.tags
-        && new.owner == job.owner
+        && new.tags == *job.tags
+        && new.owner == *job.owner
         && (new.run_min, new.run_max) == (job.run_min, job.run_max);
     let mut change = app.begin(who.asker()).await?;
     if same {

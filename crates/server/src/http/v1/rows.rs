@@ -22,7 +22,7 @@ pub(super) fn joined(app: &App, project: &ProjectRow, job: &JobRow, picture: &Pi
     Row {
         project: project.name.clone(),
         name: job.name.clone(),
-        kind: job.kind.clone(),
+        kind: job.kind.to_string(),
         status: status.map(|status| status.as_str().to_owned()),
         reason: reason.flatten(),
         state: job.state.word().to_owned(),
@@ -45,10 +45,10 @@ pub(super) fn joined(app: &App, project: &ProjectRow, job: &JobRow, picture: &Pi
         outcomes: None,
         title: job.title.clone(),
         tags: words(&job.tags),
-        owner: job.owner.clone(),
+        owner: job.owner.to_string(),
         version: job.version,
         changed_at: At(job.changed),
-        changed_by: job.changed_by.clone(),
+        changed_by: job.changed_by.to_string(),
     }
 }
 

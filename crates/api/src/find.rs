@@ -30,6 +30,34 @@ pub struct Hit {
     pub title: String,
 }
 
+/// What somebody is typing.
+#[derive(Debug, Clone, Serialize, Deserialize, IntoParams)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct SuggestAsk {
+    /// The word of a search as far as it is typed.
+    pub text: String,
+    /// What is searched: `jobs` or `runs`; `jobs` unless told.
+    #[serde(rename = "for")]
+    #[param(rename = "for")]
+    pub of: Option<String>,
+}
+
+/// What a word that is being typed may become.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct Suggestion {
+    /// `qualifier`, `value` or `job`; `run`, `instance` or `instant` for an id that is recognised.
+    pub kind: String,
+    /// What to put in the place of the word.
+    pub text: String,
+    /// The project of a job.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub project: Option<String>,
+    /// How many jobs have such a value.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub count: Option<u64>,
+}
+
 /// Of which time the overview counts.
 #[derive(Debug, Clone, Default, Serialize, Deserialize, IntoParams)]
 #[serde(rename_all = "camelCase", deny_unknown_fields, default)]

@@ -49,6 +49,7 @@ paths! {
         JOBS_ANCHORS "/jobs/anchors";
         OVERVIEW "/overview";
         SEARCH "/search";
+        SUGGEST "/suggest";
         SCHEDULES_NEXT "/schedules/next";
         SCHEDULES_PREVIEW "/schedules/preview";
         UPCOMING "/upcoming";

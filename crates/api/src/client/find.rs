@@ -3,7 +3,7 @@
 use super::{Answered, Client};
 use crate::find::{
     Coming, ComingJobs, ComingJobsAsk, Hit, NextAsk, NextFires, Overview, OverviewAsk, PreviewSchedule,
-    SchedulePreview, SearchAsk, UpcomingAsk,
+    SchedulePreview, SearchAsk, SuggestAsk, Suggestion, UpcomingAsk,
 };
 use crate::live::{FleetAsk, FleetHosts, FleetInstances, FleetPage};
 use crate::{List, paths};
@@ -23,6 +23,14 @@ impl Client {
     /// `bad-filter`.
     pub async fn search(&self, q: impl Into<String>) -> Answered<List<Hit>> {
         self.get(paths::SEARCH, &[]).query(&SearchAsk { q: q.into() }).json().await
+    }
+
+    /// What a word of a search may become.
+    ///
+    /// # Errors
+    /// `invalid`.
+    pub async fn suggest(&self, ask: &SuggestAsk) -> Answered<List<Suggestion>> {
+        self.get(paths::SUGGEST, &[]).query(ask).json().await
     }
 
     /// When a schedule fires.

@@ -5,6 +5,7 @@
 
 mod parse;
 mod runs;
+pub mod suggest;
 mod table;
 
 pub use parse::{Mistake, Op, Parsed, Percent, Term, Value, parse};
@@ -71,7 +72,8 @@ pub struct Ended {
 #[must_use]
 pub fn text_of(job: &JobRow) -> String {
     let between = BETWEEN.to_string();
-    [&job.name, &job.title, &job.owner, &job.tags].map(|text| text.to_lowercase()).join(&between)
+    let texts: [&str; 4] = [&job.name, &job.title, &job.owner, &job.tags];
+    texts.map(str::to_lowercase).join(&between)
 }
 
 /// A search that cannot be understood as a whole.

@@ -4,8 +4,9 @@ use super::grant::Open;
 use super::openapi::Described;
 use super::route::Routes;
 use super::v1::{
-    alerts, channels, facets, find, fleet, history, hosts, jobs, journal, ledger, links, lists, live, me, oidc,
-    operations, people, plans, projects, rules, schedules, session, stream, sync, system, upcoming,
+    alerts, channels, facets, find, fleet, history, hosts, jobs, journal, ledger, links, lists, live, me,
+    oidc, operations, people, plans, projects, rules, schedules, session, stream, suggest, sync, system,
+    upcoming,
 };
 use crate::app::App;
 use axum::Router;
@@ -194,6 +195,8 @@ fn of_what_is_live(routes: &mut Routes) {
     routes.refuses(&[Code::Invalid]);
     routes.get(JobRead, at::SEARCH, "Find projects, jobs and hosts by some letters", find::search);
     routes.refuses(&[Code::BadFilter]);
+    routes.get(JobRead, at::SUGGEST, "What a word of a search may become", suggest::suggest);
+    routes.refuses(&[Code::Invalid]);
     routes.get(Own, at::SCHEDULES_NEXT, "When a schedule fires", schedules::next);
     routes.refuses(&[Code::Invalid]);
     routes.ask(

@@ -5,7 +5,7 @@ use axum::extract::{MatchedPath, Request};
 use axum::middleware::{Next, from_fn};
 use clockwright_api::alerts::{Ack, AlertsAsk, ChannelAsk, DeliveriesAsk, RuleAsk, SilenceAsk};
 use clockwright_api::client::{Answered, Client, Credential, Error, Event};
-use clockwright_api::find::{ComingJobsAsk, NextAsk, OverviewAsk, PreviewSchedule, UpcomingAsk};
+use clockwright_api::find::{ComingJobsAsk, NextAsk, OverviewAsk, PreviewSchedule, SuggestAsk, UpcomingAsk};
 use clockwright_api::history::{AttemptsAsk, ChangesAsk, FireAsk, LedgerAsk, RunsAsk, SpanAsk, StatsAsk};
 use clockwright_api::jobs::{AnchorsAsk, FacetsAsk, JobChange, JobsAsk, Rollback, WholeJob};
 use clockwright_api::journal::JournalAsk;
@@ -261,6 +261,8 @@ async fn now(stage: &Stage, client: &Client) {
     let report = billing.job("report");
     client.overview(&OverviewAsk::default()).await.unwrap();
     assert!(!client.search("report").await.unwrap().0.is_empty());
+    let ask = SuggestAsk { text: "job:rep".to_owned(), of: None };
+    assert_eq!(client.suggest(&ask).await.unwrap().0[0].text, "job:report");
     let next = NextAsk { cron: "0 0 3 * * ?".into(), zone: None, from: None, n: Some(2) };
     assert_eq!(client.next_fires(&next).await.unwrap().fires.len(), 2);
     let schedule = PreviewSchedule { cron: "0 0 3 * * ?".into(), zone: None, from: None, n: None };

@@ -19,6 +19,7 @@ on_each_database! {
     what_a_search_finds_is_counted_by_kind_and_by_what_one_may_see
     what_was_found_before_is_found_again_as_it_is_by_then_and_by_those_who_may_see_it
     what_is_looked_at_first_shows_what_one_may_see
+    what_somebody_types_is_completed_by_what_they_may_see
     what_nothing_accounts_for_is_the_first_thing_that_needs_somebody
     the_next_instants_of_a_schedule_are_told
     a_row_says_what_holds_it_how_far_the_registry_is_and_who_changed_it
@@ -110,6 +111,31 @@ async fn a_list_is_begun_to_read_at_each_of_its_anchors(stage: &Stage) {
     }
     let wrong = stage.get(&root, "/jobs/anchors?every=0").await.refused("invalid");
     assert_eq!(wrong["errors"][0]["pointer"], "/every", "{wrong:#}");
+}
+
+async fn what_somebody_types_is_completed_by_what_they_may_see(stage: &Stage) {
+    let (root, _java) = project(stage).await;
+    let offered = async |who: &Caller, ask: &str| -> Vec<(String, String)> {
+        let told = stage.get(who, &format!("/suggest?text={ask}")).await.is(200);
+        let text = |one: &Value, key: &str| one[key].as_str().unwrap().to_owned();
+        told.as_array().unwrap().iter().map(|one| (text(one, "kind"), text(one, "text"))).collect()
+    };
+    let pair = |kind: &str, text: &str| (kind.to_owned(), text.to_owned());
+    assert_eq!(offered(&root, "ni").await, [pair("job", "night")]);
+    assert_eq!(offered(&root, "tag").await, [pair("qualifier", "tag:")]);
+    assert_eq!(offered(&root, "-tag:x,mon").await, [pair("value", "-tag:x,month_end")]);
+    assert_eq!(offered(&root, "status:o").await[0], pair("value", "status:ok"));
+    assert_eq!(offered(&root, "host:").await, [pair("value", "host:10.0.0.1")]);
+    assert_eq!(offered(&root, "job:n").await[..2], [pair("value", "job:night"), pair("value", "job:noon")]);
+    assert_eq!(offered(&root, "10.0.0.1@-@7").await[0], pair("instance", "10.0.0.1@-@7"));
+    assert_eq!(offered(&root, "source:tri&for=runs").await, [pair("value", "source:trigger")]);
+    let tags = stage.get(&root, "/suggest?text=tag:").await.is(200);
+    assert_eq!(tags[0]["count"], 3, "{tags:#}");
+    stage.get(&root, "/suggest?text=a&for=hosts").await.refused("invalid");
+    let nobody = stage.somebody(&root, "lina", None).await;
+    for ask in ["ni", "tag:", "host:", "project:"] {
+        assert!(offered(&nobody, ask).await.is_empty(), "{ask}");
+    }
 }
 
 async fn what_a_search_finds_is_counted_by_kind_and_by_what_one_may_see(stage: &Stage) {

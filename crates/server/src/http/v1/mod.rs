@@ -25,6 +25,7 @@ pub(super) mod rules;
 pub(super) mod schedules;
 pub(crate) mod session;
 pub(super) mod stream;
+pub(super) mod suggest;
 pub(crate) mod sync;
 pub(super) mod system;
 pub(crate) mod upcoming;

@@ -23,6 +23,7 @@ beforeAll(async () => {
   });
   page = await context.newPage();
   await setUp(page, server);
+  await page.goto(`${server.url}/jobs`);
 });
 
 afterAll(async () => {
@@ -116,7 +117,7 @@ it('another schedule is saved as the next version, and a trigger fires each item
   await acts(/^Trigger/).click();
   await sheet().getByRole('button', { name: 'Trigger jobs/fresh' }).dblclick();
   await told('Trigger jobs/fresh', 'Triggered: jobs/fresh');
-  await page.getByRole('link', { name: 'Overview' }).click();
+  await page.getByRole('navigation', { name: 'Job', exact: true }).getByRole('link', { name: 'Overview' }).click();
   await expect.poll(async () => page.getByRole('row').filter({ hasText: 'by hand' }).count(), { timeout: 30_000 }).toBe(4);
 });
 

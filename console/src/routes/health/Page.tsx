@@ -97,7 +97,13 @@ function Servers() {
   return (
     <Panel
       title={say('health.servers')}
-      side={found.data && <Say id="health.term" values={{ term: found.data.term }} parts={{ at: <Instant at={found.data.termSince} /> }} />}
+      side={
+        found.data && (
+          <span>
+            <Say id="health.term" values={{ term: found.data.term }} parts={{ at: <Instant at={found.data.termSince} /> }} />
+          </span>
+        )
+      }
     >
       {!found.data ? (
         <Unseen query={found} what="health.servers" rows={2} />

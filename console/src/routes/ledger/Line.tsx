@@ -169,7 +169,7 @@ function Length({ ms, late = false }: { ms: number | undefined; late?: boolean }
   const { language } = usePrefs();
   return (
     <span className={`${s.num} ${late ? s.late : ''}`}>
-      <span className="sr">{say(late ? 'run.late' : 'run.took')} </span>
+      <span className={s.label}>{say(late ? 'run.late' : 'run.took')} </span>
       {ms === undefined ? <None /> : duration(ms, language)}
     </span>
   );

@@ -245,4 +245,5 @@ export const enWatch = {
   'gravity.error': 'error',
   'gravity.warning': 'warning',
   'gravity.note': 'note',
+  'gravity.fact': 'fact',
 };

@@ -247,4 +247,5 @@ export const zhWatch: Record<keyof typeof enWatch, string> = {
   'gravity.error': '错误',
   'gravity.warning': '警告',
   'gravity.note': '提示',
+  'gravity.fact': '情况',
 };

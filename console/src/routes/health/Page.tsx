@@ -17,6 +17,7 @@ const GRAVITIES: Readonly<Record<Schemas['Gravity'], Sign>> = {
   error: { shape: 's-none', tone: 'fail', word: 'gravity.error' },
   warning: { shape: 's-bad', tone: 'miss', word: 'gravity.warning' },
   note: { shape: 's-ok', tone: 'skip', word: 'gravity.note' },
+  fact: { shape: 's-unman', tone: 'skip', word: 'gravity.fact' },
 };
 
 export function HealthPage() {
@@ -69,17 +70,14 @@ function Findings() {
               {found.data.map((one) => (
                 <tr key={`${one.code} ${one.where} ${one.what}`}>
                   <td>
-                    <span className={p.sign}>
-                      <Glyph sign={GRAVITIES[one.severity]} />
-                      {say(GRAVITIES[one.severity].word)}
-                    </span>
+                    <Severity of={one.severity} />
                   </td>
                   <td className={t.wrap}>{one.where ? <bdi>{one.where}</bdi> : <None />}</td>
                   <td className={t.wrap}>
                     <bdi lang="en">{one.what}</bdi> <code className="dim">{one.code}</code>
                   </td>
                   <td className={t.wrap}>
-                    <bdi lang="en">{one.fix}</bdi>
+                    {one.fix ? <bdi lang="en">{one.fix}</bdi> : <None />}
                   </td>
                 </tr>
               ))}
@@ -88,6 +86,18 @@ function Findings() {
         </Scroll>
       )}
     </Panel>
+  );
+}
+
+/** How bad it is; the server's word where it is newer than these. */
+function Severity({ of }: { of: string }) {
+  const say = useSay();
+  const sign = (GRAVITIES as Readonly<Record<string, Sign>>)[of];
+  return (
+    <span className={p.sign}>
+      {sign && <Glyph sign={sign} />}
+      {sign ? say(sign.word) : of}
+    </span>
   );
 }
 

@@ -1,7 +1,7 @@
 /** What is done with jobs: made, triggered, drained, changed, rolled back, repaired; and what is seen when an instance is killed. */
 import type { Browser, BrowserContext, Page } from 'playwright-core';
 import { afterAll, beforeAll, expect, it } from 'vitest';
-import { api, PASSWORD, type Server, setUp, startBrowser, startServer, violations, Wrongs } from './stage';
+import { api, openScene, PASSWORD, type Server, setUp, violations, Wrongs } from './stage';
 
 let server: Server;
 let browser: Browser;
@@ -12,16 +12,12 @@ const wrongs = new Wrongs();
 const JOB = '/api/v1/projects/jobs/jobs/fresh';
 
 beforeAll(async () => {
-  [server, browser] = await Promise.all([startServer(), startBrowser()]);
-  context = await browser.newContext({ viewport: { width: 1440, height: 900 }, locale: 'en-US', timezoneId: 'Europe/Berlin' });
-  context.setDefaultTimeout(30_000);
-  await wrongs.watch(context);
+  ({ server, browser, context, page } = await openScene(wrongs));
   // A message goes by itself after ten seconds: here it stays until it was read, however slow the machine is.
   await context.addInitScript(() => {
     const usual = globalThis.setTimeout;
     globalThis.setTimeout = ((act: () => void, ms?: number) => (ms === 10_000 ? 0 : usual(act, ms))) as typeof setTimeout;
   });
-  page = await context.newPage();
   await setUp(page, server);
   await page.goto(`${server.url}/jobs`);
 });

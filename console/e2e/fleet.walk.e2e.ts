@@ -1,20 +1,15 @@
 /** Who runs the jobs, what is the matter, and how the platform stands: fleet, alerts, health, before a server whose jobs run. */
-import type { Browser, BrowserContext, Page } from 'playwright-core';
+import type { Browser, Page } from 'playwright-core';
 import { afterAll, beforeAll, expect, it } from 'vitest';
-import { api, type Server, setUp, startBrowser, startServer, violations, Wrongs } from './stage';
+import { api, openScene, type Server, setUp, violations, Wrongs } from './stage';
 
 let server: Server;
 let browser: Browser;
-let context: BrowserContext;
 let page: Page;
 const wrongs = new Wrongs();
 
 beforeAll(async () => {
-  [server, browser] = await Promise.all([startServer(), startBrowser()]);
-  context = await browser.newContext({ viewport: { width: 1440, height: 900 }, locale: 'en-US', timezoneId: 'Europe/Berlin' });
-  context.setDefaultTimeout(60_000);
-  await wrongs.watch(context);
-  page = await context.newPage();
+  ({ server, browser, page } = await openScene(wrongs, 60_000));
   await setUp(page, server);
 });
 

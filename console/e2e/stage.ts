@@ -155,6 +155,23 @@ export class Wrongs {
   }
 }
 
+/** A server, and a page of it that is wide, speaks English, and is in Berlin. */
+export interface Scene {
+  server: Server;
+  browser: Browser;
+  context: BrowserContext;
+  page: Page;
+}
+
+/** Opens both; `wrongs` hears of all that goes wrong in the page, which waits `patience` milliseconds for what is to come. */
+export async function openScene(wrongs: Wrongs, patience = 30_000): Promise<Scene> {
+  const [server, browser] = await Promise.all([startServer(), startBrowser()]);
+  const context = await browser.newContext({ viewport: { width: 1440, height: 900 }, locale: 'en-US', timezoneId: 'Europe/Berlin' });
+  context.setDefaultTimeout(patience);
+  await wrongs.watch(context);
+  return { server, browser, context, page: await context.newPage() };
+}
+
 /** Asks the interface as the page's own account. */
 export async function api(page: Page, method: string, path: string, body?: unknown): Promise<unknown> {
   return page.evaluate(

@@ -1,19 +1,14 @@
-import type { Browser, BrowserContext, Page } from 'playwright-core';
+import type { Browser, Page } from 'playwright-core';
 import { afterAll, beforeAll, expect, it } from 'vitest';
-import { api, HOSTILE, PASSWORD, seed, type Server, startBrowser, startServer, violations, Wrongs } from './stage';
+import { api, HOSTILE, openScene, PASSWORD, seed, type Server, violations, Wrongs } from './stage';
 
 let server: Server;
 let browser: Browser;
-let context: BrowserContext;
 let page: Page;
 const wrongs = new Wrongs();
 
 beforeAll(async () => {
-  [server, browser] = await Promise.all([startServer(), startBrowser()]);
-  context = await browser.newContext({ viewport: { width: 1440, height: 900 }, locale: 'en-US', timezoneId: 'Europe/Berlin' });
-  context.setDefaultTimeout(30_000);
-  await wrongs.watch(context);
-  page = await context.newPage();
+  ({ server, browser, page } = await openScene(wrongs));
 });
 
 afterAll(async () => {

@@ -1,21 +1,16 @@
 /** What was due and what became of it: the overview, runs, a fire, a ledger, before a server whose jobs run. */
-import type { Browser, BrowserContext, Page } from 'playwright-core';
+import type { Browser, Page } from 'playwright-core';
 import { afterAll, beforeAll, expect, it } from 'vitest';
-import { type ARun, aRun, api, seed, type Server, setUp, startBrowser, startServer, violations, Wrongs } from './stage';
+import { api, aRun, type ARun, openScene, seed, type Server, setUp, violations, Wrongs } from './stage';
 
 let server: Server;
 let browser: Browser;
-let context: BrowserContext;
 let page: Page;
 let failed: ARun;
 const wrongs = new Wrongs();
 
 beforeAll(async () => {
-  [server, browser] = await Promise.all([startServer(), startBrowser()]);
-  context = await browser.newContext({ viewport: { width: 1440, height: 900 }, locale: 'en-US', timezoneId: 'Europe/Berlin' });
-  context.setDefaultTimeout(30_000);
-  await wrongs.watch(context);
-  page = await context.newPage();
+  ({ server, browser, page } = await openScene(wrongs));
   await setUp(page, server);
 });
 

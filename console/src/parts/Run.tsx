@@ -6,19 +6,13 @@ import { usePrefs } from '../look/prefs';
 import type { MessageId } from '../words/ids';
 import { reason } from '../words/reason';
 import { useSay } from '../words/say';
-import { Glyph, OUTCOMES } from './Glyph';
-import p from './Page.module.css';
+import { OUTCOMES } from './Glyph';
+import { Signed } from './Signed';
 
 /** An outcome by the server's word: its shape and its word. */
 export function Outcome({ of }: { of: string }) {
-  const say = useSay();
   const sign = OUTCOMES[of];
-  return (
-    <span className={p.sign}>
-      {sign && <Glyph sign={sign} />}
-      {sign ? say(sign.word) : of}
-    </span>
-  );
+  return <Signed sign={sign} word={of} />;
 }
 
 const SOURCES: Readonly<Record<string, MessageId>> = {

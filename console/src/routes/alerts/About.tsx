@@ -1,5 +1,5 @@
-import { Link } from '@tanstack/react-router';
 import type { Alert } from '../../api/alerts';
+import { JobLink } from '../../parts/JobLink';
 import { None } from '../../parts/Times';
 import { useSay } from '../../words/say';
 
@@ -10,11 +10,7 @@ export function About({ of: { project, job, item, thing } }: { of: Alert }) {
   return (
     <>
       {project && job ? (
-        <Link to="/jobs/$project/$job" params={{ project, job }}>
-          <bdi className="dim">{project}</bdi>
-          <span className="dim">/</span>
-          <bdi>{job}</bdi>
-        </Link>
+        <JobLink project={project} job={job} />
       ) : (
         project && <bdi>{project}</bdi>
       )}

@@ -6,9 +6,9 @@ import { can } from '../../api/can';
 import { projects, session } from '../../api/queries';
 import { Button } from '../../parts/Button';
 import p from '../../parts/Page.module.css';
-import { Scroll } from '../../parts/Scroll';
 import { useSent } from '../../parts/sent';
 import { Empty, ErrorBox, Unseen } from '../../parts/States';
+import { Table } from '../../parts/Table';
 import t from '../../parts/Table.module.css';
 import { None } from '../../parts/Times';
 import { useSay } from '../../words/say';
@@ -56,25 +56,22 @@ function List({ project }: { project: string | undefined }) {
     );
   }
   return (
-    <Scroll label={say('alerts.channels')}>
-      <table className={`${t.tbl} ${p.wide}`}>
-        <thead>
-          <tr>
-            <th style={{ width: 180 }}>{say('channel.name')}</th>
-            <th style={{ width: 110 }}>{say('channel.kind')}</th>
-            <th style={{ width: 150 }}>{say('fleet.project')}</th>
-            <th>{say('channel.to')}</th>
-            <th style={{ width: 90 }}>{say('run.state')}</th>
-            <th style={{ width: 330 }}>{say('channel.test')}</th>
-          </tr>
-        </thead>
-        <tbody>
-          {list.data.map((channel) => (
-            <Line key={channel.id} of={channel} />
-          ))}
-        </tbody>
-      </table>
-    </Scroll>
+    <Table
+      size="wide"
+      label={say('alerts.channels')}
+      of={[
+        { word: 'channel.name', width: 180 },
+        { word: 'channel.kind', width: 110 },
+        { word: 'fleet.project', width: 150 },
+        { word: 'channel.to' },
+        { word: 'run.state', width: 90 },
+        { word: 'channel.test', width: 330 },
+      ]}
+    >
+      {list.data.map((channel) => (
+        <Line key={channel.id} of={channel} />
+      ))}
+    </Table>
   );
 }
 

@@ -6,13 +6,14 @@ import { can } from '../../api/can';
 import { keys, session } from '../../api/queries';
 import { usePrefs } from '../../look/prefs';
 import { Button } from '../../parts/Button';
-import { Glyph } from '../../parts/Glyph';
 import p from '../../parts/Page.module.css';
 import { Segmented } from '../../parts/Segmented';
+import { useSent } from '../../parts/sent';
+import { Signed } from '../../parts/Signed';
 import { Empty, ErrorBox, More, Unseen } from '../../parts/States';
+import { Table } from '../../parts/Table';
 import t from '../../parts/Table.module.css';
 import { Ago, None } from '../../parts/Times';
-import { useSent } from '../../parts/sent';
 import { count } from '../../words/format';
 import { useSay } from '../../words/say';
 import { About } from './About';
@@ -62,37 +63,29 @@ function List({ state, project }: { state: (typeof SHOWN)[number]; project: stri
   return (
     <>
       {taking.problem && <ErrorBox error={taking.problem} />}
-      <div className={t.scroll}>
-        <table className={`${t.tbl} ${p.wide}`}>
-          <thead>
-            <tr>
-              <th style={{ width: 112 }}>{say('alert.severity')}</th>
-              <th style={{ width: 180 }}>{say('alert.what')}</th>
-              <th style={{ width: 230 }}>{say('alert.about')}</th>
-              <th>{say('alert.sentence')}</th>
-              <th style={{ width: 60 }} className={t.num}>
-                {say('alert.count')}
-              </th>
-              <th style={{ width: 110 }}>{say('alert.since')}</th>
-              <th style={{ width: 130 }}>{say('run.state')}</th>
-              <th style={{ width: 120 }}>
-                <span className="sr">{say('alert.do')}</span>
-              </th>
-            </tr>
-          </thead>
-          <tbody>
-            {all.map((alert) => (
-              <Line
-                key={alert.id}
-                of={alert}
-                mayAct={can(me, 'alert.act', alert.project ?? undefined)}
-                isSent={taking.sent === alert}
-                onTake={() => taking.send(alert)}
-              />
-            ))}
-          </tbody>
-        </table>
-      </div>
+      <Table
+        size="wide"
+        of={[
+          { word: 'alert.severity', width: 112 },
+          { word: 'alert.what', width: 180 },
+          { word: 'alert.about', width: 230 },
+          { word: 'alert.sentence' },
+          { word: 'alert.count', width: 60, isNumber: true },
+          { word: 'alert.since', width: 110 },
+          { word: 'run.state', width: 130 },
+          { word: 'alert.do', width: 120, isUnseen: true },
+        ]}
+      >
+        {all.map((alert) => (
+          <Line
+            key={alert.id}
+            of={alert}
+            mayAct={can(me, 'alert.act', alert.project ?? undefined)}
+            isSent={taking.sent === alert}
+            onTake={() => taking.send(alert)}
+          />
+        ))}
+      </Table>
       <More list={list} />
     </>
   );
@@ -113,10 +106,7 @@ function Line({ of, mayAct, isSent, onTake }: LineProps) {
   return (
     <tr>
       <td>
-        <span className={p.sign}>
-          <Glyph sign={sign} />
-          {say(sign.word)}
-        </span>
+        <Signed sign={sign} word={of.severity} />
       </td>
       <td>
         <Link className="link" to="/alerts/$id" params={{ id: of.id }}>

@@ -8,10 +8,10 @@ import { keys, session } from '../../api/queries';
 import { Button } from '../../parts/Button';
 import { Facts } from '../../parts/Facts';
 import { Field } from '../../parts/Field';
-import { Glyph } from '../../parts/Glyph';
 import p from '../../parts/Page.module.css';
 import { Panel } from '../../parts/Panel';
 import { useSent } from '../../parts/sent';
+import { Signed } from '../../parts/Signed';
 import { ErrorBox, Unseen } from '../../parts/States';
 import { Ago, Instant } from '../../parts/Times';
 import { useSay } from '../../words/say';
@@ -65,10 +65,7 @@ function Told({ of }: { of: Alert }) {
         of={[
           [
             'alert.severity',
-            <span key="s" className={p.sign}>
-              <Glyph sign={sign} />
-              {say(sign.word)}
-            </span>,
+            <Signed key="s" sign={sign} word={of.severity} />,
           ],
           ['run.state', state ? say(state) : of.state],
           ['alert.about', <About key="a" of={of} />],

@@ -6,11 +6,11 @@ import { can } from '../../api/can';
 import { keys, session } from '../../api/queries';
 import { usePrefs } from '../../look/prefs';
 import { Button } from '../../parts/Button';
-import { Glyph } from '../../parts/Glyph';
 import p from '../../parts/Page.module.css';
-import { Scroll } from '../../parts/Scroll';
 import { useSent } from '../../parts/sent';
+import { Signed } from '../../parts/Signed';
 import { Empty, ErrorBox, Unseen } from '../../parts/States';
+import { Table } from '../../parts/Table';
 import t from '../../parts/Table.module.css';
 import { None } from '../../parts/Times';
 import { duration } from '../../words/format';
@@ -38,39 +38,30 @@ export function RulesPage() {
         ) : list.data.length === 0 ? (
           <Empty title={say('rule.none')} />
         ) : (
-          <Scroll label={say('alerts.rules')}>
-            <table className={`${t.tbl} ${p.wide}`}>
-              <thead>
-                <tr>
-                  <th style={{ width: 190 }}>{say('alert.what')}</th>
-                  <th>{say('rule.means')}</th>
-                  <th style={{ width: 130 }}>{say('rule.of')}</th>
-                  <th style={{ width: 80 }} className={t.num}>
-                    {say('rule.threshold')}
-                  </th>
-                  <th style={{ width: 90 }} className={t.num}>
-                    {say('rule.wait')}
-                  </th>
-                  <th style={{ width: 110 }}>{say('alert.severity')}</th>
-                  <th style={{ width: 100 }}>{say('run.state')}</th>
-                  <th style={{ width: 110 }}>
-                    <span className="sr">{say('alert.do')}</span>
-                  </th>
-                </tr>
-              </thead>
-              <tbody>
-                {list.data.map((rule) => (
-                  <Line
-                    key={`${rule.project ?? ''} ${rule.id}`}
-                    of={rule}
-                    mayChange={rule.project == null ? can(me, 'alert.all') : can(me, 'alert.write', rule.project)}
-                    isSent={change.sent === rule}
-                    onChange={() => change.send(rule)}
-                  />
-                ))}
-              </tbody>
-            </table>
-          </Scroll>
+          <Table
+            size="wide"
+            label={say('alerts.rules')}
+            of={[
+              { word: 'alert.what', width: 190 },
+              { word: 'rule.means' },
+              { word: 'rule.of', width: 130 },
+              { word: 'rule.threshold', width: 80, isNumber: true },
+              { word: 'rule.wait', width: 90, isNumber: true },
+              { word: 'alert.severity', width: 110 },
+              { word: 'run.state', width: 100 },
+              { word: 'alert.do', width: 110, isUnseen: true },
+            ]}
+          >
+            {list.data.map((rule) => (
+              <Line
+                key={`${rule.project ?? ''} ${rule.id}`}
+                of={rule}
+                mayChange={rule.project == null ? can(me, 'alert.all') : can(me, 'alert.write', rule.project)}
+                isSent={change.sent === rule}
+                onChange={() => change.send(rule)}
+              />
+            ))}
+          </Table>
         )}
       </div>
     </>
@@ -102,10 +93,7 @@ function Line({ of, mayChange, isSent, onChange }: LineProps) {
       <td className={t.num}>{of.threshold ?? <None />}</td>
       <td className={t.num}>{of.wait ? duration(of.wait * 1_000, language) : <None />}</td>
       <td>
-        <span className={p.sign}>
-          <Glyph sign={sign} />
-          {say(sign.word)}
-        </span>
+        <Signed sign={sign} word={of.severity} />
       </td>
       <td>{say(of.enabled ? 'rule.on' : 'rule.off')}</td>
       <td>

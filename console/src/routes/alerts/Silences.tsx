@@ -6,11 +6,10 @@ import { can } from '../../api/can';
 import { keys, projects, session } from '../../api/queries';
 import { Button } from '../../parts/Button';
 import { Field } from '../../parts/Field';
-import p from '../../parts/Page.module.css';
 import { Panel } from '../../parts/Panel';
-import { Scroll } from '../../parts/Scroll';
 import { useSent } from '../../parts/sent';
 import { Empty, ErrorBox, Unseen } from '../../parts/States';
+import { Table } from '../../parts/Table';
 import t from '../../parts/Table.module.css';
 import { Instant, None } from '../../parts/Times';
 import { useSay } from '../../words/say';
@@ -35,32 +34,27 @@ export function SilencesPage() {
             <p className="mid">{say('silence.noneSay')}</p>
           </Empty>
         ) : (
-          <Scroll label={say('alerts.silences')}>
-            <table className={`${t.tbl} ${p.mid}`}>
-              <thead>
-                <tr>
-                  <th style={{ width: 210 }}>{say('silence.fits')}</th>
-                  <th>{say('run.reason')}</th>
-                  <th style={{ width: 110 }}>{say('alert.by')}</th>
-                  <th style={{ width: 160 }}>{say('silence.until')}</th>
-                  <th style={{ width: 100 }}>
-                    <span className="sr">{say('alert.do')}</span>
-                  </th>
-                </tr>
-              </thead>
-              <tbody>
-                {list.data.map((one) => (
-                  <Line
-                    key={one.id}
-                    of={one}
-                    mayEnd={can(me, 'alert.act', one.project ?? undefined)}
-                    isSent={ending.sent === one}
-                    onEnd={() => ending.send(one)}
-                  />
-                ))}
-              </tbody>
-            </table>
-          </Scroll>
+          <Table
+            size="mid"
+            label={say('alerts.silences')}
+            of={[
+              { word: 'silence.fits', width: 210 },
+              { word: 'run.reason' },
+              { word: 'alert.by', width: 110 },
+              { word: 'silence.until', width: 160 },
+              { word: 'alert.do', width: 100, isUnseen: true },
+            ]}
+          >
+            {list.data.map((one) => (
+              <Line
+                key={one.id}
+                of={one}
+                mayEnd={can(me, 'alert.act', one.project ?? undefined)}
+                isSent={ending.sent === one}
+                onEnd={() => ending.send(one)}
+              />
+            ))}
+          </Table>
         )}
       </Panel>
       {mine.length > 0 && <Make projects={mine} everywhere={can(me, 'alert.act')} />}

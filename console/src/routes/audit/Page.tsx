@@ -8,6 +8,7 @@ import { Button } from '../../parts/Button';
 import { Icon } from '../../parts/Glyph';
 import p from '../../parts/Page.module.css';
 import { Empty, More, Unseen } from '../../parts/States';
+import { Table } from '../../parts/Table';
 import t from '../../parts/Table.module.css';
 import { Instant, None } from '../../parts/Times';
 import type { MessageId } from '../../words/ids';
@@ -55,34 +56,26 @@ function Records({ project }: { project: string | undefined }) {
   if (records.length === 0) return <Empty title={say('audit.none')} />;
   return (
     <>
-      <div className={t.scroll}>
-        <table className={`${t.tbl} ${p.wide}`}>
-          <thead>
-            <tr>
-              <th style={{ width: 80 }} className={t.num}>
-                {say('audit.number')}
-              </th>
-              <th style={{ width: 160 }}>{say('audit.when')}</th>
-              <th style={{ width: 190 }}>{say('audit.who')}</th>
-              <th style={{ width: 150 }}>{say('audit.what')}</th>
-              <th style={{ width: 220 }}>{say('audit.to')}</th>
-              <th>{say('audit.why')}</th>
-              <th style={{ width: 96 }}>{say('audit.result')}</th>
-              <th style={{ width: 44 }}>
-                <span className="sr">{say('audit.detail')}</span>
-              </th>
-            </tr>
-          </thead>
-          <tbody>
-            {records.map((record) => (
-              <Fragment key={record.seq}>
-                <Line record={record} isOpen={open === record.seq} onOpen={() => setOpen(open === record.seq ? undefined : record.seq)} />
-                {open === record.seq && <Detail record={record} />}
-              </Fragment>
-            ))}
-          </tbody>
-        </table>
-      </div>
+      <Table
+        size="wide"
+        of={[
+          { word: 'audit.number', width: 80, isNumber: true },
+          { word: 'audit.when', width: 160 },
+          { word: 'audit.who', width: 190 },
+          { word: 'audit.what', width: 150 },
+          { word: 'audit.to', width: 220 },
+          { word: 'audit.why' },
+          { word: 'audit.result', width: 96 },
+          { word: 'audit.detail', width: 44, isUnseen: true },
+        ]}
+      >
+        {records.map((record) => (
+          <Fragment key={record.seq}>
+            <Line record={record} isOpen={open === record.seq} onOpen={() => setOpen(open === record.seq ? undefined : record.seq)} />
+            {open === record.seq && <Detail record={record} />}
+          </Fragment>
+        ))}
+      </Table>
       <More list={list} />
     </>
   );

@@ -3,10 +3,12 @@ import { useQuery } from '@tanstack/react-query';
 import { Link, useParams } from '@tanstack/react-router';
 import type { Schemas } from '../../api/client';
 import { host } from '../../api/fleet';
-import { Glyph, STATUSES } from '../../parts/Glyph';
+import { STATUSES } from '../../parts/Glyph';
 import p from '../../parts/Page.module.css';
 import { Panel } from '../../parts/Panel';
+import { Signed } from '../../parts/Signed';
 import { Empty, Unseen } from '../../parts/States';
+import { Table } from '../../parts/Table';
 import t from '../../parts/Table.module.css';
 import { None } from '../../parts/Times';
 import { useSay } from '../../words/say';
@@ -45,38 +47,30 @@ function Processes({ of }: { of: On['instances'] }) {
       {of.length === 0 ? (
         <Empty title={say('fleet.noProcess')} />
       ) : (
-        <div className={t.scroll}>
-          <table className={`${t.tbl} ${p.mid}`}>
-            <thead>
-              <tr>
-                <th>{say('fleet.instance')}</th>
-                <th style={{ width: 120 }}>{say('fleet.kind')}</th>
-                <th style={{ width: 90 }} className={t.num}>
-                  {say('fleet.jobs')}
-                </th>
-                <th style={{ width: 90 }} className={t.num}>
-                  {say('fleet.items')}
-                </th>
-              </tr>
-            </thead>
-            <tbody>
-              {of.map(({ id, kind, jobs, items }) => (
-                <tr key={id}>
-                  <td>
-                    <Link className="link" to="/fleet/instances/$id" params={{ id }}>
-                      <bdi className="mono">{id}</bdi>
-                    </Link>
-                  </td>
-                  <td>
-                    <Kind of={kind} />
-                  </td>
-                  <td className={t.num}>{jobs}</td>
-                  <td className={t.num}>{items}</td>
-                </tr>
-              ))}
-            </tbody>
-          </table>
-        </div>
+        <Table
+          size="mid"
+          of={[
+            { word: 'fleet.instance' },
+            { word: 'fleet.kind', width: 120 },
+            { word: 'fleet.jobs', width: 90, isNumber: true },
+            { word: 'fleet.items', width: 90, isNumber: true },
+          ]}
+        >
+          {of.map(({ id, kind, jobs, items }) => (
+            <tr key={id}>
+              <td>
+                <Link className="link" to="/fleet/instances/$id" params={{ id }}>
+                  <bdi className="mono">{id}</bdi>
+                </Link>
+              </td>
+              <td>
+                <Kind of={kind} />
+              </td>
+              <td className={t.num}>{jobs}</td>
+              <td className={t.num}>{items}</td>
+            </tr>
+          ))}
+        </Table>
       )}
     </Panel>
   );
@@ -89,50 +83,37 @@ function Jobs({ of, project }: { of: On['jobs']; project: string }) {
       {of.length === 0 ? (
         <Empty title={say('fleet.servesNone')} />
       ) : (
-        <div className={t.scroll}>
-          <table className={`${t.tbl} ${p.mid}`}>
-            <thead>
-              <tr>
-                <th style={{ width: '34%' }}>{say('run.job')}</th>
-                <th style={{ width: 150 }}>{say('run.state')}</th>
-                <th>{say('fleet.here')}</th>
-                <th style={{ width: 90 }} className={t.num}>
-                  {say('fleet.instances')}
-                </th>
-                <th style={{ width: 90 }} className={t.num}>
-                  {say('fleet.items')}
-                </th>
-                <th style={{ width: 90 }} className={t.num}>
-                  {say('fleet.running')}
-                </th>
+        <Table
+          size="mid"
+          of={[
+            { word: 'run.job', width: '34%' },
+            { word: 'run.state', width: 150 },
+            { word: 'fleet.here' },
+            { word: 'fleet.instances', width: 90, isNumber: true },
+            { word: 'fleet.items', width: 90, isNumber: true },
+            { word: 'fleet.running', width: 90, isNumber: true },
+          ]}
+        >
+          {of.map((job) => {
+            const sign = STATUSES[job.status];
+            return (
+              <tr key={job.name}>
+                <td>
+                  <Link to="/jobs/$project/$job" params={{ project, job: job.name }}>
+                    <bdi>{job.name}</bdi>
+                  </Link>
+                </td>
+                <td>
+                  <Signed sign={sign} word={job.status} />
+                </td>
+                <td>{job.enabled ? say('fleet.enabled') : <b className="miss t">{say('status.disabled')}</b>}</td>
+                <td className={t.num}>{job.instances}</td>
+                <td className={t.num}>{job.items}</td>
+                <td className={t.num}>{job.running || <None />}</td>
               </tr>
-            </thead>
-            <tbody>
-              {of.map((job) => {
-                const sign = STATUSES[job.status];
-                return (
-                  <tr key={job.name}>
-                    <td>
-                      <Link to="/jobs/$project/$job" params={{ project, job: job.name }}>
-                        <bdi>{job.name}</bdi>
-                      </Link>
-                    </td>
-                    <td>
-                      <span className={p.sign}>
-                        {sign && <Glyph sign={sign} />}
-                        {sign ? say(sign.word) : job.status}
-                      </span>
-                    </td>
-                    <td>{job.enabled ? say('fleet.enabled') : <b className="miss t">{say('status.disabled')}</b>}</td>
-                    <td className={t.num}>{job.instances}</td>
-                    <td className={t.num}>{job.items}</td>
-                    <td className={t.num}>{job.running || <None />}</td>
-                  </tr>
-                );
-              })}
-            </tbody>
-          </table>
-        </div>
+            );
+          })}
+        </Table>
       )}
     </Panel>
   );

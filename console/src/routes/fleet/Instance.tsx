@@ -6,10 +6,12 @@ import { instance } from '../../api/fleet';
 import { asProblem } from '../../api/problem';
 import { Copy } from '../../parts/Copy';
 import { Facts } from '../../parts/Facts';
-import { Icon } from '../../parts/Glyph';
+import { JobLink } from '../../parts/JobLink';
 import p from '../../parts/Page.module.css';
 import { Panel } from '../../parts/Panel';
+import { Yes } from '../../parts/Signed';
 import { Empty, Unseen } from '../../parts/States';
+import { Table } from '../../parts/Table';
 import t from '../../parts/Table.module.css';
 import { Ago, Instant, None } from '../../parts/Times';
 import { useSay } from '../../words/say';
@@ -65,43 +67,32 @@ export function InstancePage() {
             {found.data.jobs.length === 0 ? (
               <Empty title={say('fleet.servesNone')} />
             ) : (
-              <div className={t.scroll}>
-                <table className={`${t.tbl} ${p.mid}`}>
-                  <thead>
-                    <tr>
-                      <th style={{ width: '40%' }}>{say('run.job')}</th>
-                      <th style={{ width: 90 }}>{say('fleet.leader')}</th>
-                      <th>{say('fleet.holds')}</th>
-                      <th>{say('fleet.runs')}</th>
-                    </tr>
-                  </thead>
-                  <tbody>
-                    {found.data.jobs.map(({ project, job, leader, items, running }) => (
-                      <tr key={`${project}/${job}`}>
-                        <td>
-                          <Link to="/jobs/$project/$job" params={{ project, job }}>
-                            <bdi className="dim">{project}</bdi>
-                            <span className="dim">/</span>
-                            <bdi>{job}</bdi>
-                          </Link>
-                        </td>
-                        <td>
-                          {leader ? (
-                            <span className={p.sign}>
-                              <Icon shape="i-check" />
-                              {say('fleet.yes')}
-                            </span>
-                          ) : (
-                            <None />
-                          )}
-                        </td>
-                        <td className={t.wrap}>{items.length ? items.join(say('list.comma')) : <None />}</td>
-                        <td className={t.wrap}>{running.length ? <b className="run t">{running.join(say('list.comma'))}</b> : <None />}</td>
-                      </tr>
-                    ))}
-                  </tbody>
-                </table>
-              </div>
+              <Table
+                size="mid"
+                of={[
+                  { word: 'run.job', width: '40%' },
+                  { word: 'fleet.leader', width: 90 },
+                  { word: 'fleet.holds' },
+                  { word: 'fleet.runs' },
+                ]}
+              >
+                {found.data.jobs.map(({ project, job, leader, items, running }) => (
+                  <tr key={`${project}/${job}`}>
+                    <td>
+                      <JobLink project={project} job={job} />
+                    </td>
+                    <td>
+                      {leader ? (
+                        <Yes />
+                      ) : (
+                        <None />
+                      )}
+                    </td>
+                    <td className={t.wrap}>{items.length ? items.join(say('list.comma')) : <None />}</td>
+                    <td className={t.wrap}>{running.length ? <b className="run t">{running.join(say('list.comma'))}</b> : <None />}</td>
+                  </tr>
+                ))}
+              </Table>
             )}
           </Panel>
         </div>

@@ -7,6 +7,7 @@ import { Finder } from '../../parts/Finder';
 import p from '../../parts/Page.module.css';
 import { Segmented } from '../../parts/Segmented';
 import { Empty, More, Unseen } from '../../parts/States';
+import { Table } from '../../parts/Table';
 import t from '../../parts/Table.module.css';
 import { Ago, None } from '../../parts/Times';
 import { count } from '../../words/format';
@@ -59,46 +60,32 @@ function Nothing({ q }: { q: string }) {
 const COMMAND = 'clockwright node --registry zookeeper://zk1:2181/billing -f jobs.yaml';
 
 function Instances({ q }: { q: string }) {
-  const say = useSay();
   const list = useInfiniteQuery({ ...instances(q), placeholderData: (before) => before });
   if (!list.data) return <Unseen query={list} what="place.fleet" rows={10} />;
   const rows = list.data.pages.flatMap((page) => page.items);
   if (rows.length === 0) return <Nothing q={q} />;
   return (
     <>
-      <div className={t.scroll}>
-        <table className={`${t.tbl} ${p.wide}`}>
-          <thead>
-            <tr>
-              <th>{say('fleet.instance')}</th>
-              <th style={{ width: 150 }}>{say('fleet.host')}</th>
-              <th style={{ width: 130 }}>{say('fleet.project')}</th>
-              <th style={{ width: 110 }}>{say('fleet.kind')}</th>
-              <Number word="fleet.jobs" />
-              <Number word="fleet.leads" />
-              <Number word="fleet.items" />
-              <Number word="fleet.running" />
-              <th style={{ width: 120 }}>{say('fleet.since')}</th>
-            </tr>
-          </thead>
-          <tbody>
-            {rows.map((row) => (
-              <Instance key={`${row.project} ${row.id}`} of={row} />
-            ))}
-          </tbody>
-        </table>
-      </div>
+      <Table
+        size="wide"
+        of={[
+          { word: 'fleet.instance' },
+          { word: 'fleet.host', width: 150 },
+          { word: 'fleet.project', width: 130 },
+          { word: 'fleet.kind', width: 110 },
+          { word: 'fleet.jobs', width: 76, isNumber: true },
+          { word: 'fleet.leads', width: 76, isNumber: true },
+          { word: 'fleet.items', width: 76, isNumber: true },
+          { word: 'fleet.running', width: 76, isNumber: true },
+          { word: 'fleet.since', width: 120 },
+        ]}
+      >
+        {rows.map((row) => (
+          <Instance key={`${row.project} ${row.id}`} of={row} />
+        ))}
+      </Table>
       <More list={list} />
     </>
-  );
-}
-
-function Number({ word }: { word: Parameters<ReturnType<typeof useSay>>[0] }) {
-  const say = useSay();
-  return (
-    <th style={{ width: 76 }} className={t.num}>
-      {say(word)}
-    </th>
   );
 }
 
@@ -134,36 +121,29 @@ function Instance({ of }: { of: FleetInstance }) {
 }
 
 function Hosts({ q }: { q: string }) {
-  const say = useSay();
   const list = useInfiniteQuery({ ...hosts(q), placeholderData: (before) => before });
   if (!list.data) return <Unseen query={list} what="place.fleet" rows={10} />;
   const rows = list.data.pages.flatMap((page) => page.items);
   if (rows.length === 0) return <Nothing q={q} />;
   return (
     <>
-      <div className={t.scroll}>
-        <table className={`${t.tbl} ${p.wide}`}>
-          <thead>
-            <tr>
-              <th>{say('fleet.host')}</th>
-              <th style={{ width: 150 }}>{say('fleet.project')}</th>
-              <Number word="fleet.instances" />
-              <Number word="fleet.java" />
-              <Number word="fleet.jobs" />
-              <th style={{ width: 150 }} className={t.num}>
-                {say('fleet.disabled')}
-              </th>
-              <Number word="fleet.items" />
-              <Number word="fleet.running" />
-            </tr>
-          </thead>
-          <tbody>
-            {rows.map((row) => (
-              <Host key={`${row.project} ${row.host.ip}`} of={row} />
-            ))}
-          </tbody>
-        </table>
-      </div>
+      <Table
+        size="wide"
+        of={[
+          { word: 'fleet.host' },
+          { word: 'fleet.project', width: 150 },
+          { word: 'fleet.instances', width: 76, isNumber: true },
+          { word: 'fleet.java', width: 76, isNumber: true },
+          { word: 'fleet.jobs', width: 76, isNumber: true },
+          { word: 'fleet.disabled', width: 150, isNumber: true },
+          { word: 'fleet.items', width: 76, isNumber: true },
+          { word: 'fleet.running', width: 76, isNumber: true },
+        ]}
+      >
+        {rows.map((row) => (
+          <Host key={`${row.project} ${row.host.ip}`} of={row} />
+        ))}
+      </Table>
       <More list={list} />
     </>
   );

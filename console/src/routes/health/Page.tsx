@@ -3,11 +3,12 @@ import { useQuery } from '@tanstack/react-query';
 import type { Schemas } from '../../api/client';
 import { findings, system } from '../../api/queries';
 import { Button } from '../../parts/Button';
-import { Glyph, Icon, type Sign } from '../../parts/Glyph';
+import { Icon, type Sign } from '../../parts/Glyph';
 import p from '../../parts/Page.module.css';
 import { Panel } from '../../parts/Panel';
-import { Scroll } from '../../parts/Scroll';
+import { Signed, Yes } from '../../parts/Signed';
 import { Empty, Unseen } from '../../parts/States';
+import { Table } from '../../parts/Table';
 import t from '../../parts/Table.module.css';
 import { Ago, Instant, None } from '../../parts/Times';
 import { Say, useSay } from '../../words/say';
@@ -56,34 +57,31 @@ function Findings() {
           <p className="mid">{say('health.noneSay')}</p>
         </Empty>
       ) : (
-        <Scroll label={say('health.findings')}>
-          <table className={`${t.tbl} ${p.wide}`}>
-            <thead>
-              <tr>
-                <th style={{ width: 112 }}>{say('health.how')}</th>
-                <th style={{ width: 180 }}>{say('health.where')}</th>
-                <th>{say('health.what')}</th>
-                <th>{say('health.fix')}</th>
-              </tr>
-            </thead>
-            <tbody>
-              {found.data.map((one) => (
-                <tr key={`${one.code} ${one.where} ${one.what}`}>
-                  <td>
-                    <Severity of={one.severity} />
-                  </td>
-                  <td className={t.wrap}>{one.where ? <bdi>{one.where}</bdi> : <None />}</td>
-                  <td className={t.wrap}>
-                    <bdi lang="en">{one.what}</bdi> <code className="dim">{one.code}</code>
-                  </td>
-                  <td className={t.wrap}>
-                    {one.fix ? <bdi lang="en">{one.fix}</bdi> : <None />}
-                  </td>
-                </tr>
-              ))}
-            </tbody>
-          </table>
-        </Scroll>
+        <Table
+          size="wide"
+          label={say('health.findings')}
+          of={[
+            { word: 'health.how', width: 112 },
+            { word: 'health.where', width: 180 },
+            { word: 'health.what' },
+            { word: 'health.fix' },
+          ]}
+        >
+          {found.data.map((one) => (
+            <tr key={`${one.code} ${one.where} ${one.what}`}>
+              <td>
+                <Severity of={one.severity} />
+              </td>
+              <td className={t.wrap}>{one.where ? <bdi>{one.where}</bdi> : <None />}</td>
+              <td className={t.wrap}>
+                <bdi lang="en">{one.what}</bdi> <code className="dim">{one.code}</code>
+              </td>
+              <td className={t.wrap}>
+                {one.fix ? <bdi lang="en">{one.fix}</bdi> : <None />}
+              </td>
+            </tr>
+          ))}
+        </Table>
       )}
     </Panel>
   );
@@ -91,14 +89,8 @@ function Findings() {
 
 /** How bad it is; the server's word where it is newer than these. */
 function Severity({ of }: { of: string }) {
-  const say = useSay();
   const sign = (GRAVITIES as Readonly<Record<string, Sign>>)[of];
-  return (
-    <span className={p.sign}>
-      {sign && <Glyph sign={sign} />}
-      {sign ? say(sign.word) : of}
-    </span>
-  );
+  return <Signed sign={sign} word={of} />;
 }
 
 function Servers() {
@@ -118,49 +110,43 @@ function Servers() {
       {!found.data ? (
         <Unseen query={found} what="health.servers" rows={2} />
       ) : (
-        <Scroll label={say('health.servers')}>
-          <table className={`${t.tbl} ${p.wide}`}>
-            <thead>
-              <tr>
-                <th>{say('health.host')}</th>
-                <th>{say('health.address')}</th>
-                <th style={{ width: 110 }}>{say('health.version')}</th>
-                <th style={{ width: 120 }}>{say('health.started')}</th>
-                <th style={{ width: 120 }}>{say('health.seen')}</th>
-                <th style={{ width: 140 }}>{say('health.chores')}</th>
-              </tr>
-            </thead>
-            <tbody>
-              {found.data.servers.map((one) => (
-                <tr key={one.id}>
-                  <td>
-                    <bdi>{one.host}</bdi>
-                  </td>
-                  <td>
-                    <bdi className="mono">{one.address}</bdi>
-                  </td>
-                  <td>{one.version}</td>
-                  <td>
-                    <Ago at={one.startedAt} />
-                  </td>
-                  <td>
-                    <Ago at={one.seenAt} />
-                  </td>
-                  <td>
-                    {one.leads ? (
-                      <span className={p.sign}>
-                        <Icon shape="i-check" />
-                        {say('fleet.yes')}
-                      </span>
-                    ) : (
-                      <None />
-                    )}
-                  </td>
-                </tr>
-              ))}
-            </tbody>
-          </table>
-        </Scroll>
+        <Table
+          size="wide"
+          label={say('health.servers')}
+          of={[
+            { word: 'health.host' },
+            { word: 'health.address' },
+            { word: 'health.version', width: 110 },
+            { word: 'health.started', width: 120 },
+            { word: 'health.seen', width: 120 },
+            { word: 'health.chores', width: 140 },
+          ]}
+        >
+          {found.data.servers.map((one) => (
+            <tr key={one.id}>
+              <td>
+                <bdi>{one.host}</bdi>
+              </td>
+              <td>
+                <bdi className="mono">{one.address}</bdi>
+              </td>
+              <td>{one.version}</td>
+              <td>
+                <Ago at={one.startedAt} />
+              </td>
+              <td>
+                <Ago at={one.seenAt} />
+              </td>
+              <td>
+                {one.leads ? (
+                  <Yes />
+                ) : (
+                  <None />
+                )}
+              </td>
+            </tr>
+          ))}
+        </Table>
       )}
     </Panel>
   );

@@ -3,12 +3,14 @@ import { useInfiniteQuery } from '@tanstack/react-query';
 import { Link, useNavigate, useSearch } from '@tanstack/react-router';
 import { type Attempt, attempts } from '../../api/history';
 import { usePrefs } from '../../look/prefs';
-import { Glyph, OUTCOMES, RUNNING } from '../../parts/Glyph';
+import { OUTCOMES, RUNNING } from '../../parts/Glyph';
 import { useHeld } from '../../parts/held';
 import p from '../../parts/Page.module.css';
 import { Source } from '../../parts/Run';
 import { Segmented } from '../../parts/Segmented';
+import { Signed } from '../../parts/Signed';
 import { Empty, More, Unseen } from '../../parts/States';
+import { Table } from '../../parts/Table';
 import t from '../../parts/Table.module.css';
 import { Instant, None } from '../../parts/Times';
 import { QueryBar } from '../../query/QueryBar';
@@ -64,30 +66,22 @@ function Attempts({ span }: { span: Chosen }) {
   return (
     <>
       {list.data.pages[0]?.shared && <p className={s.shared}>{say('runs.shared')}</p>}
-      <div className={t.scroll}>
-        <table className={`${t.tbl} ${p.wide}`}>
-          <thead>
-            <tr>
-              <th style={{ width: 160 }}>{say('run.started')}</th>
-              <th style={{ width: 56 }} className={t.num}>
-                {say('run.item')}
-              </th>
-              <th style={{ width: 118 }}>{say('run.state')}</th>
-              <th style={{ width: 96 }}>{say('run.source')}</th>
-              <th style={{ width: 190 }}>{say('run.host')}</th>
-              <th>{say('run.cause')}</th>
-              <th style={{ width: 84 }} className={t.num}>
-                {say('run.took')}
-              </th>
-            </tr>
-          </thead>
-          <tbody>
-            {all.map((attempt) => (
-              <Line key={attempt.run} of={attempt} />
-            ))}
-          </tbody>
-        </table>
-      </div>
+      <Table
+        size="wide"
+        of={[
+          { word: 'run.started', width: 160 },
+          { word: 'run.item', width: 56, isNumber: true },
+          { word: 'run.state', width: 118 },
+          { word: 'run.source', width: 96 },
+          { word: 'run.host', width: 190 },
+          { word: 'run.cause' },
+          { word: 'run.took', width: 84, isNumber: true },
+        ]}
+      >
+        {all.map((attempt) => (
+          <Line key={attempt.run} of={attempt} />
+        ))}
+      </Table>
       <More list={list} />
     </>
   );
@@ -107,10 +101,7 @@ function Line({ of }: { of: Attempt }) {
       </td>
       <td className={t.num}>{of.item}</td>
       <td>
-        <span className={p.sign}>
-          {sign && <Glyph sign={sign} />}
-          {sign ? say(sign.word) : of.state}
-        </span>
+        <Signed sign={sign} word={of.state} />
       </td>
       <td>
         <Source of={of.source} />

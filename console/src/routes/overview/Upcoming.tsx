@@ -3,6 +3,7 @@ import { useQuery } from '@tanstack/react-query';
 import { Link } from '@tanstack/react-router';
 import { upcoming, upcomingJobs } from '../../api/history';
 import { usePrefs, zoneOf } from '../../look/prefs';
+import { JobLink } from '../../parts/JobLink';
 import { Panel } from '../../parts/Panel';
 import { Empty, Unseen } from '../../parts/States';
 import { Instant, Until } from '../../parts/Times';
@@ -100,11 +101,7 @@ function First() {
             <Until at={fireAt} />
           </b>
           <span className="el">
-            <Link to="/jobs/$project/$job" params={{ project, job }}>
-              <bdi className="dim">{project}</bdi>
-              <span className="dim">/</span>
-              <bdi>{job}</bdi>
-            </Link>{' '}
+            <JobLink project={project} job={job} />{' '}
             <span className="dim">{say('upcoming.times', { count: fires, shown: count(fires, language), items })}</span>
           </span>
           <Instant at={fireAt} />

@@ -1,13 +1,14 @@
 /** The projects that one may see: where each has its registry, how many jobs, and what one may do there. */
 import { useQuery } from '@tanstack/react-query';
 import { Link } from '@tanstack/react-router';
-import { type Project, projects, session } from '../../api/queries';
 import { can } from '../../api/can';
+import { type Project, projects, session } from '../../api/queries';
 import { useHeard } from '../../api/stream/follow';
 import { usePrefs } from '../../look/prefs';
 import { Glyph, type Sign } from '../../parts/Glyph';
-import { Empty, Unseen } from '../../parts/States';
 import p from '../../parts/Page.module.css';
+import { Empty, Unseen } from '../../parts/States';
+import { Table } from '../../parts/Table';
 import t from '../../parts/Table.module.css';
 import { None } from '../../parts/Times';
 import { count } from '../../words/format';
@@ -46,27 +47,21 @@ export function ProjectsPage() {
             )}
           </Empty>
         ) : (
-          <div className={t.scroll}>
-            <table className={`${t.tbl} ${p.wide}`}>
-              <thead>
-                <tr>
-                  <th>{say('projects.name')}</th>
-                  <th style={{ width: 90 }} className={t.num}>
-                    {say('projects.jobs')}
-                  </th>
-                  <th style={{ width: 200 }}>{say('projects.registry')}</th>
-                  <th style={{ width: 190 }}>{say('projects.namespace')}</th>
-                  <th style={{ width: 140 }}>{say('projects.role')}</th>
-                  <th style={{ width: 200 }}>{say('projects.outside')}</th>
-                </tr>
-              </thead>
-              <tbody>
-                {list.data.map((project) => (
-                  <Line key={project.id} project={project} />
-                ))}
-              </tbody>
-            </table>
-          </div>
+          <Table
+            size="wide"
+            of={[
+              { word: 'projects.name' },
+              { word: 'projects.jobs', width: 90, isNumber: true },
+              { word: 'projects.registry', width: 200 },
+              { word: 'projects.namespace', width: 190 },
+              { word: 'projects.role', width: 140 },
+              { word: 'projects.outside', width: 200 },
+            ]}
+          >
+            {list.data.map((project) => (
+              <Line key={project.id} project={project} />
+            ))}
+          </Table>
         )}
       </div>
     </>

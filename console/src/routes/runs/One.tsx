@@ -6,13 +6,12 @@ import type { Schemas } from '../../api/client';
 import { run } from '../../api/history';
 import { usePrefs } from '../../look/prefs';
 import { Copy } from '../../parts/Copy';
-import p from '../../parts/Page.module.css';
 import { Facts } from '../../parts/Facts';
+import p from '../../parts/Page.module.css';
 import { Panel } from '../../parts/Panel';
 import { FireLink, late, Outcome, Source, took, useReason } from '../../parts/Run';
-import { Scroll } from '../../parts/Scroll';
 import { Empty, Unseen } from '../../parts/States';
-import t from '../../parts/Table.module.css';
+import { Table } from '../../parts/Table';
 import { Instant, None } from '../../parts/Times';
 import { duration } from '../../words/format';
 import { useSay } from '../../words/say';
@@ -103,28 +102,25 @@ function States({ of }: { of: readonly Schemas['RunState'][] }) {
       {of.length === 0 ? (
         <Empty title={say('run.noStates')} />
       ) : (
-        <Scroll label={say('run.states')}>
-          <table className={`${t.tbl} ${p.mid}`}>
-            <thead>
-              <tr>
-                <th style={{ width: 160 }}>{say('run.when')}</th>
-                <th style={{ width: 170 }}>{say('run.state')}</th>
-                <th>{say('run.message')}</th>
-              </tr>
-            </thead>
-            <tbody>
-              {of.map(({ at, state, message }, index) => (
-                <tr key={index}>
-                  <td>{at ? <Instant at={at} seconds /> : <None />}</td>
-                  <td>
-                    <code>{state}</code>
-                  </td>
-                  <td title={message}>{message ? <bdi>{message}</bdi> : <None />}</td>
-                </tr>
-              ))}
-            </tbody>
-          </table>
-        </Scroll>
+        <Table
+          size="mid"
+          label={say('run.states')}
+          of={[
+            { word: 'run.when', width: 160 },
+            { word: 'run.state', width: 170 },
+            { word: 'run.message' },
+          ]}
+        >
+          {of.map(({ at, state, message }, index) => (
+            <tr key={index}>
+              <td>{at ? <Instant at={at} seconds /> : <None />}</td>
+              <td>
+                <code>{state}</code>
+              </td>
+              <td title={message}>{message ? <bdi>{message}</bdi> : <None />}</td>
+            </tr>
+          ))}
+        </Table>
       )}
     </Panel>
   );

@@ -1,9 +1,9 @@
 /** Outcomes as rows: what was due, what became of it, and why. */
-import { Link } from '@tanstack/react-router';
 import type { Run } from '../../api/queries';
 import { usePrefs } from '../../look/prefs';
-import p from '../../parts/Page.module.css';
+import { JobLink } from '../../parts/JobLink';
 import { FireLink, late, Outcome, Source, took, useReason } from '../../parts/Run';
+import { Table } from '../../parts/Table';
 import t from '../../parts/Table.module.css';
 import { Instant, None } from '../../parts/Times';
 import { count, duration } from '../../words/format';
@@ -16,35 +16,24 @@ interface Props {
 }
 
 export function RunTable({ runs, project }: Props) {
-  const say = useSay();
   return (
-    <div className={t.scroll}>
-      <table className={`${t.tbl} ${project ? p.mid : p.wide}`}>
-        <thead>
-          <tr>
-            <th style={{ width: 150 }}>{say('run.due')}</th>
-            {!project && <th style={{ width: 220 }}>{say('run.job')}</th>}
-            <th style={{ width: 56 }} className={t.num}>
-              {say('run.item')}
-            </th>
-            <th style={{ width: 118 }}>{say('run.outcome')}</th>
-            <th style={{ width: 96 }}>{say('run.source')}</th>
-            <th>{say('run.reason')}</th>
-            <th style={{ width: 84 }} className={t.num}>
-              {say('run.late')}
-            </th>
-            <th style={{ width: 84 }} className={t.num}>
-              {say('run.took')}
-            </th>
-          </tr>
-        </thead>
-        <tbody>
-          {runs.map((run) => (
-            <Line key={`${run.project ?? ''}/${run.job} ${run.fire} ${run.item}`} run={run} project={project} />
-          ))}
-        </tbody>
-      </table>
-    </div>
+    <Table
+      size={project ? 'mid' : 'wide'}
+      of={[
+        { word: 'run.due', width: 150 },
+        ...(project ? [] : [{ word: 'run.job', width: 220 } as const]),
+        { word: 'run.item', width: 56, isNumber: true },
+        { word: 'run.outcome', width: 118 },
+        { word: 'run.source', width: 96 },
+        { word: 'run.reason' },
+        { word: 'run.late', width: 84, isNumber: true },
+        { word: 'run.took', width: 84, isNumber: true },
+      ]}
+    >
+      {runs.map((run) => (
+        <Line key={`${run.project ?? ''}/${run.job} ${run.fire} ${run.item}`} run={run} project={project} />
+      ))}
+    </Table>
   );
 }
 
@@ -63,11 +52,7 @@ function Line({ run, project }: { run: Run; project: string | undefined }) {
       {!project && (
         <td>
           {of ? (
-            <Link to="/jobs/$project/$job" params={{ project: of, job: run.job }}>
-              <bdi className="dim">{of}</bdi>
-              <span className="dim">/</span>
-              <bdi>{run.job}</bdi>
-            </Link>
+            <JobLink project={of} job={run.job} />
           ) : (
             <bdi>{run.job}</bdi>
           )}

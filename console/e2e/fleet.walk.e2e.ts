@@ -1,7 +1,7 @@
 /** Who runs the jobs, what is the matter, and how the platform stands: fleet, alerts, health, before a server whose jobs run. */
 import type { Browser, Page } from 'playwright-core';
 import { afterAll, beforeAll, expect, it } from 'vitest';
-import { api, openScene, type Server, setUp, violations, Wrongs } from './stage';
+import { api, fitsEverywhere, openScene, type Server, setUp, violations, Wrongs } from './stage';
 
 let server: Server;
 let browser: Browser;
@@ -136,8 +136,7 @@ it('who is not an administrator is not led to what they may not see', async () =
 });
 
 it('all of it is there in Chinese, dark, and on a telephone, where the rest of the places is a menu', async () => {
-  await page.evaluate(() => localStorage.setItem('clockwright.look', JSON.stringify({ language: 'zh', theme: 'dark' })));
-  for (const [path, seen] of [
+  await fitsEverywhere(page, server, [
     ['/fleet', '机群'],
     ['/fleet?view=hosts', '禁用的作业'],
     ['/alerts?state=all', '连续失败'],
@@ -145,15 +144,7 @@ it('all of it is there in Chinese, dark, and on a telephone, where the rest of t
     ['/alerts/rules', '消息未送达'],
     ['/alerts/channels', '发送测试'],
     ['/settings/health', '控制服务器'],
-  ] as const) {
-    for (const width of [1440, 390]) {
-      await page.setViewportSize({ width, height: 844 });
-      await page.goto(server.url + path);
-      await page.getByText(seen).filter({ visible: true }).first().waitFor();
-      expect(await page.evaluate(() => document.documentElement.scrollWidth), path).toBeLessThanOrEqual(width);
-      expect(await violations(page), `${path} ${width}`).toEqual([]);
-    }
-  }
+  ]);
   await page.getByRole('button', { name: '更多' }).click();
   await page.getByRole('menuitem', { name: '机群' }).click();
   await heading('机群').waitFor();

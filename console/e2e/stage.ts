@@ -12,6 +12,7 @@ import { createInterface } from 'node:readline';
 import { promisify } from 'node:util';
 import axe from 'axe-core';
 import { type Browser, type BrowserContext, chromium, type Page } from 'playwright-core';
+import { expect } from 'vitest';
 
 const PROGRAM = process.env['CLOCKWRIGHT'] ?? new URL('../../target/debug/clockwright', import.meta.url).pathname;
 const CHROMIUM = process.env['CHROMIUM'] ?? '/usr/bin/chromium';
@@ -195,6 +196,20 @@ export async function violations(on: Page): Promise<string[]> {
     const { violations: all } = await found.run(document, { runOnly: ['wcag2a', 'wcag2aa', 'wcag21aa', 'wcag22aa', 'best-practice'] });
     return all.map(({ id, nodes }) => `${id}: ${nodes.map((node) => node.html).slice(0, 3).join(' ')}`);
   });
+}
+
+/** These pages in Chinese and dark, wide and on a telephone, each once it shows the words beside it: nothing scrolls sideways, and axe finds nothing. */
+export async function fitsEverywhere(page: Page, server: Server, pages: readonly (readonly [path: string, seen: string])[]): Promise<void> {
+  await page.evaluate(() => localStorage.setItem('clockwright.look', JSON.stringify({ language: 'zh', theme: 'dark' })));
+  for (const [path, seen] of pages) {
+    for (const width of [1440, 390]) {
+      await page.setViewportSize({ width, height: 844 });
+      await page.goto(server.url + path);
+      await page.getByText(seen).filter({ visible: true }).first().waitFor();
+      expect(await page.evaluate(() => document.documentElement.scrollWidth), path).toBeLessThanOrEqual(width);
+      expect(await violations(page), `${path} ${width}`).toEqual([]);
+    }
+  }
 }
 
 /** Becomes the first administrator by the link. */

@@ -1,7 +1,7 @@
 /** What was due and what became of it: the overview, runs, a fire, a ledger, before a server whose jobs run. */
 import type { Browser, Page } from 'playwright-core';
 import { afterAll, beforeAll, expect, it } from 'vitest';
-import { api, aRun, type ARun, openScene, seed, type Server, setUp, violations, Wrongs } from './stage';
+import { api, type ARun, aRun, fitsEverywhere, openScene, seed, type Server, setUp, violations, Wrongs } from './stage';
 
 let server: Server;
 let browser: Browser;
@@ -167,23 +167,14 @@ it('what is not there is said', async () => {
 
 it('all of it is there in Chinese, dark, and on a telephone', async () => {
   await seed(page);
-  await page.evaluate(() => localStorage.setItem('clockwright.look', JSON.stringify({ language: 'zh', theme: 'dark' })));
-  for (const [path, seen] of [
+  await fitsEverywhere(page, server, [
     ['/', '需要处理'],
     ['/runs', '运行'],
     [failed.fire, '时间去向'],
     [failed.run, '触发经过的状态'],
     ['/jobs/jobs/hello/ledger', '已轧平'],
     ['/jobs/jobs/hello/runs?attempts=1', '主机'],
-  ] as const) {
-    for (const width of [1440, 390]) {
-      await page.setViewportSize({ width, height: 844 });
-      await page.goto(server.url + path);
-      await page.getByText(seen).filter({ visible: true }).first().waitFor();
-      expect(await page.evaluate(() => document.documentElement.scrollWidth), path).toBeLessThanOrEqual(width);
-      expect(await violations(page), `${path} ${width}`).toEqual([]);
-    }
-  }
+  ]);
 });
 
 it('nothing was refused by the policy of content, failed, or was asked elsewhere', () => {

@@ -19,6 +19,9 @@ export const OUTCOMES: Readonly<Record<string, Sign>> = {
   cancelled: { shape: 'g-canc', tone: 'canc', word: 'outcome.cancelled' },
 };
 
+/** The same from worst to well. */
+export const WORST_FIRST: readonly string[] = ['failed', 'missed', 'cancelled', 'skipped', 'coalesced', 'succeeded'];
+
 /** An item that runs, or came due a moment ago. */
 export const RUNNING: Sign = { shape: 'g-run', tone: 'run', word: 'outcome.running' };
 /** Instants that nothing accounts for. */

@@ -1,13 +1,14 @@
 /** One thing with many jobs: what it would do, then how far it is, and the way back. All of it stands in the address, for another one to look too. */
 import { useQuery, useQueryClient } from '@tanstack/react-query';
-import { Link, useNavigate, useSearch } from '@tanstack/react-router';
+import { useNavigate, useSearch } from '@tanstack/react-router';
 import type { Operation } from '../../act/acts';
 import { Frame } from '../../act/Frame';
 import { goesOn, standing } from '../../act/plan';
 import { body, type Schemas, server } from '../../api/client';
-import { bulkOperation, bulkPlan, keys } from '../../api/queries';
+import { bulkOperation, bulkPlan } from '../../api/queries';
 import { Problem } from '../../api/problem';
 import { Button } from '../../parts/Button';
+import { JobLink } from '../../parts/JobLink';
 import p from '../../parts/Page.module.css';
 import { Panel } from '../../parts/Panel';
 import { Empty, ErrorBox, meaning, Unseen } from '../../parts/States';
@@ -15,6 +16,7 @@ import t from '../../parts/Table.module.css';
 import { Ago } from '../../parts/Times';
 import { Say, useSay } from '../../words/say';
 import s from './Bulk.module.css';
+import { useFollow } from './follow';
 import { type Action, actionOf, selectOf, wouldOf } from './select';
 import { Undo } from './Undo';
 
@@ -30,7 +32,7 @@ export function BulkPage() {
 
 function Plan({ action, select }: { action: Action; select: Schemas['Select'] }) {
   const say = useSay();
-  const client = useQueryClient();
+  const follow = useFollow({ replace: true });
   const navigate = useNavigate({ from: '/jobs/bulk' });
   const found = useQuery(bulkPlan(action, select));
   if (!found.data) {
@@ -69,7 +71,7 @@ function Plan({ action, select }: { action: Action; select: Schemas['Select'] })
           <ul className={s.names}>
             {jobs.map((job) => (
               <li key={`${job.project}/${job.name}`}>
-                <JobLink job={job} />
+                <JobLink project={job.project} job={job.name} />
               </li>
             ))}
             {count > jobs.length && <li className="dim">{say('whatif.more', { count: count - jobs.length })}</li>}
@@ -83,11 +85,7 @@ function Plan({ action, select }: { action: Action; select: Schemas['Select'] })
             needsReason
             plan={null}
             send={send}
-            onWord={(word) => {
-              client.setQueryData(bulkOperation(word.id).queryKey, word);
-              void client.invalidateQueries({ queryKey: keys.jobs });
-              void navigate({ search: { id: word.id }, replace: true });
-            }}
+            onWord={follow}
             onClose={() => void navigate({ to: '/jobs', search: 'q' in select ? { q: select.q } : {} })}
           />
         </section>
@@ -109,16 +107,6 @@ function Refused({ codes }: { codes: Readonly<Record<string, number>> }) {
         </li>
       ))}
     </ul>
-  );
-}
-
-function JobLink({ job }: { job: Schemas['NamedJob'] }) {
-  return (
-    <Link to="/jobs/$project/$job" params={{ project: job.project, job: job.name }} className="link">
-      <bdi>
-        {job.project}/{job.name}
-      </bdi>
-    </Link>
   );
 }
 
@@ -168,7 +156,7 @@ function Progress({ id }: { id: string }) {
               {[...refused, ...results.filter((one) => !one.code)].map((one) => (
                 <tr key={`${one.project}/${one.name}`}>
                   <td>
-                    <JobLink job={one} />
+                    <JobLink project={one.project} job={one.name} />
                   </td>
                   <td className={t.wrap}>
                     {one.code ? meaning(new Problem({ status: 409, code: one.code }), say) : one.news === false || one.news === undefined ? say(`bulk.state.${one.state as 'done'}`) : say('bulk.changed')}

@@ -1,18 +1,15 @@
 /** Takes back what was done with many jobs: each that was changed by it becomes what it was. */
-import { useQueryClient } from '@tanstack/react-query';
-import { useNavigate } from '@tanstack/react-router';
 import { useState } from 'react';
 import { Frame, Overlay } from '../../act/Frame';
 import { body, type Schemas, server } from '../../api/client';
-import { bulkOperation, keys } from '../../api/queries';
 import { Button } from '../../parts/Button';
 import { Icon } from '../../parts/Glyph';
 import { useSay } from '../../words/say';
+import { useFollow } from './follow';
 
 export function Undo({ of }: { of: Record<string, unknown> }) {
   const say = useSay();
-  const client = useQueryClient();
-  const navigate = useNavigate({ from: '/jobs/bulk' });
+  const follow = useFollow();
   const [isOpen, setOpen] = useState(false);
   // The server wrote this body, for this call.
   const ask = of as unknown as Schemas['Bulk'];
@@ -38,10 +35,8 @@ export function Undo({ of }: { of: Record<string, unknown> }) {
           plan={null}
           send={send}
           onWord={(word) => {
-            client.setQueryData(bulkOperation(word.id).queryKey, word);
-            void client.invalidateQueries({ queryKey: keys.jobs });
             setOpen(false);
-            void navigate({ search: { id: word.id } });
+            follow(word);
           }}
           onClose={() => setOpen(false)}
         />

@@ -1,6 +1,6 @@
 /** Where the time of an item went, from its instant to its end. Pure. */
 import type { FireItem } from '../../api/history';
-import { endOf } from './waterfall';
+import { endOf, ms } from './waterfall';
 
 export type PhaseKind = 'claim' | 'start' | 'run' | 'earlier' | 'takeover';
 
@@ -13,8 +13,6 @@ export interface Phase {
   open: boolean;
 }
 
-const at = (text: string | null | undefined) => (text ? Date.parse(text) : undefined);
-
 /** The phases in their order; those whose ends are not on record are left out. */
 export function phases(item: FireItem, due: number, now: number): Phase[] {
   const found: Phase[] = [];
@@ -26,10 +24,10 @@ export function phases(item: FireItem, due: number, now: number): Phase[] {
       if (until > from || kind === 'run') found.push({ kind, attempt: tried.attempt, ms: Math.max(0, until - from), open });
       from = Math.max(from, until);
     };
-    add(index === 0 ? 'claim' : 'takeover', at(tried.claimedAt));
-    add('start', at(tried.startedAt));
+    add(index === 0 ? 'claim' : 'takeover', ms(tried.claimedAt));
+    add('start', ms(tried.startedAt));
     const end = endOf(item, index);
-    if (at(tried.startedAt) === undefined && at(tried.claimedAt) === undefined) return;
+    if (ms(tried.startedAt) === undefined && ms(tried.claimedAt) === undefined) return;
     if (index < last) add('earlier', end);
     else add('run', end ?? now, end === undefined);
   });

@@ -57,7 +57,8 @@ export function usualOf({ usual }: FireItem): { p50: number; p95: number } | und
   return usual && usual.count >= ENOUGH ? usual : undefined;
 }
 
-const ms = (at: string | null | undefined) => (at ? Date.parse(at) : undefined);
+/** An instant that may not be on record. */
+export const ms = (at: string | null | undefined) => (at ? Date.parse(at) : undefined);
 
 /** When an attempt ended: as it was told, else when the next was claimed or the outcome decided; not while it runs. */
 export function endOf(item: FireItem, index: number): number | undefined {

@@ -1,13 +1,14 @@
 /** The fleet: the processes that run jobs, and the hosts that they are on. */
-import { useInfiniteQuery } from '@tanstack/react-query';
+import { useInfiniteQuery, type UseInfiniteQueryResult } from '@tanstack/react-query';
 import { Link, useNavigate, useSearch } from '@tanstack/react-router';
+import type { ReactElement } from 'react';
 import { type FleetHost, type FleetInstance, hosts, instances } from '../../api/fleet';
 import { usePrefs } from '../../look/prefs';
 import { Finder } from '../../parts/Finder';
 import p from '../../parts/Page.module.css';
 import { Segmented } from '../../parts/Segmented';
 import { Empty, More, Unseen } from '../../parts/States';
-import { Table } from '../../parts/Table';
+import { type Column, Table } from '../../parts/Table';
 import t from '../../parts/Table.module.css';
 import { Ago, None } from '../../parts/Times';
 import { count } from '../../words/format';
@@ -59,33 +60,47 @@ function Nothing({ q }: { q: string }) {
 /** How an instance is started. */
 const COMMAND = 'clockwright node --registry zookeeper://zk1:2181/billing -f jobs.yaml';
 
-function Instances({ q }: { q: string }) {
-  const list = useInfiniteQuery({ ...instances(q), placeholderData: (before) => before });
-  if (!list.data) return <Unseen query={list} what="place.fleet" rows={10} />;
-  const rows = list.data.pages.flatMap((page) => page.items);
-  if (rows.length === 0) return <Nothing q={q} />;
+interface ListedProps {
+  list: UseInfiniteQueryResult;
+  /** The letters that are looked for. */
+  q: string;
+  of: readonly Column[];
+  /** Its rows, once they are there. */
+  children: ReactElement[] | undefined;
+}
+
+/** A list of the fleet, and the way to more of it. */
+function Listed({ list, q, of, children }: ListedProps) {
+  if (!children) return <Unseen query={list} what="place.fleet" rows={10} />;
+  if (children.length === 0) return <Nothing q={q} />;
   return (
     <>
-      <Table
-        size="wide"
-        of={[
-          { word: 'fleet.instance' },
-          { word: 'fleet.host', width: 150 },
-          { word: 'fleet.project', width: 130 },
-          { word: 'fleet.kind', width: 110 },
-          { word: 'fleet.jobs', width: 76, isNumber: true },
-          { word: 'fleet.leads', width: 76, isNumber: true },
-          { word: 'fleet.items', width: 76, isNumber: true },
-          { word: 'fleet.running', width: 76, isNumber: true },
-          { word: 'fleet.since', width: 120 },
-        ]}
-      >
-        {rows.map((row) => (
-          <Instance key={`${row.project} ${row.id}`} of={row} />
-        ))}
+      <Table size="wide" of={of}>
+        {children}
       </Table>
       <More list={list} />
     </>
+  );
+}
+
+const INSTANCES: readonly Column[] = [
+  { word: 'fleet.instance' },
+  { word: 'fleet.host', width: 150 },
+  { word: 'fleet.project', width: 130 },
+  { word: 'fleet.kind', width: 110 },
+  { word: 'fleet.jobs', width: 76, isNumber: true },
+  { word: 'fleet.leads', width: 76, isNumber: true },
+  { word: 'fleet.items', width: 76, isNumber: true },
+  { word: 'fleet.running', width: 76, isNumber: true },
+  { word: 'fleet.since', width: 120 },
+];
+
+function Instances({ q }: { q: string }) {
+  const list = useInfiniteQuery({ ...instances(q), placeholderData: (before) => before });
+  return (
+    <Listed list={list} q={q} of={INSTANCES}>
+      {list.data?.pages.flatMap((page) => page.items).map((row) => <Instance key={`${row.project} ${row.id}`} of={row} />)}
+    </Listed>
   );
 }
 
@@ -120,32 +135,23 @@ function Instance({ of }: { of: FleetInstance }) {
   );
 }
 
+const HOSTS: readonly Column[] = [
+  { word: 'fleet.host' },
+  { word: 'fleet.project', width: 150 },
+  { word: 'fleet.instances', width: 76, isNumber: true },
+  { word: 'fleet.java', width: 76, isNumber: true },
+  { word: 'fleet.jobs', width: 76, isNumber: true },
+  { word: 'fleet.disabled', width: 150, isNumber: true },
+  { word: 'fleet.items', width: 76, isNumber: true },
+  { word: 'fleet.running', width: 76, isNumber: true },
+];
+
 function Hosts({ q }: { q: string }) {
   const list = useInfiniteQuery({ ...hosts(q), placeholderData: (before) => before });
-  if (!list.data) return <Unseen query={list} what="place.fleet" rows={10} />;
-  const rows = list.data.pages.flatMap((page) => page.items);
-  if (rows.length === 0) return <Nothing q={q} />;
   return (
-    <>
-      <Table
-        size="wide"
-        of={[
-          { word: 'fleet.host' },
-          { word: 'fleet.project', width: 150 },
-          { word: 'fleet.instances', width: 76, isNumber: true },
-          { word: 'fleet.java', width: 76, isNumber: true },
-          { word: 'fleet.jobs', width: 76, isNumber: true },
-          { word: 'fleet.disabled', width: 150, isNumber: true },
-          { word: 'fleet.items', width: 76, isNumber: true },
-          { word: 'fleet.running', width: 76, isNumber: true },
-        ]}
-      >
-        {rows.map((row) => (
-          <Host key={`${row.project} ${row.host.ip}`} of={row} />
-        ))}
-      </Table>
-      <More list={list} />
-    </>
+    <Listed list={list} q={q} of={HOSTS}>
+      {list.data?.pages.flatMap((page) => page.items).map((row) => <Host key={`${row.project} ${row.host.ip}`} of={row} />)}
+    </Listed>
   );
 }
 

@@ -2,6 +2,8 @@
 import type { Schemas } from '../../api/client';
 import type { Unsettled } from '../../api/history';
 import type { Run } from '../../api/queries';
+import { WORST_FIRST } from '../../parts/Glyph';
+import { fireOf, late, took } from '../../parts/Run';
 
 type Change = Schemas['HistoryChange'];
 type Version = Schemas['Version'];
@@ -54,8 +56,6 @@ export type MarkRow = { kind: 'mark'; at: number; change: Change } | { kind: 've
 
 export type Row = FireRow | RangeRow | WellRow | MarkRow;
 
-/** From worst to well. */
-const ORDER = ['failed', 'missed', 'cancelled', 'skipped', 'coalesced', 'succeeded'];
 /** From how many on fires that went well are one row. */
 const FOLDED = 3;
 
@@ -64,7 +64,7 @@ const ms = (at: string) => Date.parse(at);
 export function rows(settled: readonly Run[], open: readonly Unsettled[], marks: readonly MarkRow[]): Row[] {
   const fires = new Map<string, FireRow & { runs: Run[] }>();
   const ranges = new Map<string, RangeRow>();
-  const fireOf = (id: string, at: number, trigger: string | undefined) => {
+  const fireRow = (id: string, at: number, trigger: string | undefined) => {
     let found = fires.get(id);
     if (!found) fires.set(id, (found = { kind: 'fire', at, id, trigger, cells: [], worst: undefined, took: undefined, late: undefined, runs: [] }));
     return found;
@@ -81,7 +81,7 @@ export function rows(settled: readonly Run[], open: readonly Unsettled[], marks:
       const key = `${at} ${run.fire} ${run.outcome} ${run.code ?? ''}`;
       rangeOf(key, { at, to: ms(run.fireAt), id: run.fire, count: run.count, worst: run }).cells.push(cell);
     } else {
-      const row = fireOf(run.fire, ms(run.fireAt), run.fire.split(/\/(.*)/s)[1]);
+      const row = fireRow(run.fire, ms(run.fireAt), fireOf(run.fire).trigger);
       row.cells.push(cell);
       row.runs.push(run);
     }
@@ -93,7 +93,7 @@ export function rows(settled: readonly Run[], open: readonly Unsettled[], marks:
       rangeOf(`${at} ${one.to} ${one.gap}`, { at, to: ms(one.to), id: String(ms(one.to)), count: one.count, worst: undefined }).cells.push(cell);
     } else {
       const trigger = one.trigger ?? undefined;
-      fireOf(trigger ? `${at}/${trigger}` : String(at), at, trigger).cells.push(cell);
+      fireRow(trigger ? `${at}/${trigger}` : String(at), at, trigger).cells.push(cell);
     }
   }
   const all: Row[] = [...[...fires.values()].map(summed), ...ranges.values(), ...marks];
@@ -102,17 +102,20 @@ export function rows(settled: readonly Run[], open: readonly Unsettled[], marks:
 }
 
 function summed({ runs, ...row }: FireRow & { runs: Run[] }): FireRow {
-  const most = (all: (number | undefined)[]) => all.reduce((most, one) => (one !== undefined && one > (most ?? -1) ? one : most), undefined);
-  const ran = runs.filter(({ startedAt }) => startedAt);
   return {
     ...row,
     worst: runs.reduce<Run | undefined>((worst, run) => (worst && rank(worst) <= rank(run) ? worst : run), undefined),
-    took: most(ran.map((run) => ms(run.decidedAt) - ms(run.startedAt ?? ''))),
-    late: most(ran.map((run) => Math.max(0, ms(run.startedAt ?? '') - ms(run.fireAt)))),
+    took: most(runs.map(took)),
+    late: most(runs.map(late)),
   };
 }
 
-const rank = ({ outcome }: Run) => (ORDER.indexOf(outcome) + ORDER.length) % ORDER.length;
+/** The greatest that is known. */
+function most(all: readonly (number | undefined)[]): number | undefined {
+  return all.reduce((most, one) => (one !== undefined && one > (most ?? -1) ? one : most), undefined);
+}
+
+const rank = ({ outcome }: Run) => (WORST_FIRST.indexOf(outcome) + WORST_FIRST.length) % WORST_FIRST.length;
 
 /** Whether a fire is as it should be, and as its neighbours: on time, all well, at the first attempt. */
 function isWell(row: Row): row is FireRow {
@@ -127,8 +130,8 @@ function folded(all: readonly Row[]): Row[] {
     const [newest] = well;
     const oldest = well[well.length - 1];
     if (newest && oldest && well.length >= FOLDED) {
-      const took = well.reduce<number | undefined>((most, { took }) => (took !== undefined && took > (most ?? -1) ? took : most), undefined);
-      found.push({ kind: 'well', at: oldest.at, to: newest.at, fires: well.length, items: newest.cells.length, took });
+      const longest = most(well.map(({ took }) => took));
+      found.push({ kind: 'well', at: oldest.at, to: newest.at, fires: well.length, items: newest.cells.length, took: longest });
     } else found.push(...well);
     well = [];
   };
@@ -164,6 +167,6 @@ export function counted(cells: readonly Cell[]): [kind: string, count: number][]
     const kind = outcome ?? gap ?? '';
     counts.set(kind, (counts.get(kind) ?? 0) + 1);
   }
-  const place = (kind: string) => (ORDER.includes(kind) ? ORDER.indexOf(kind) + 1 : 0);
+  const place = (kind: string) => WORST_FIRST.indexOf(kind) + 1;
   return [...counts].sort(([one], [other]) => place(one) - place(other));
 }

@@ -117,7 +117,7 @@ enum AnyRow {
 
 /// Runs the query of `$sql` on one connection or pool, and wraps each row.
 ///
-/// Each connection keeps the statements that it prepared last. One that were thrown away each time would cost another round trip, and on MySQL
+/// Each connection keeps the statements that it prepared last. To throw one away after each question would cost another round trip, and on MySQL
 /// far more: nothing answers the word that throws it away, so the kernel holds back what is sent next until the server's own kernel has
 /// confirmed that word, which it delays by 40 ms. The driver does not switch that off.
 macro_rules! rows {

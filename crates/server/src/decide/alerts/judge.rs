@@ -338,6 +338,19 @@ mod tests {
         }
     }
 
+    const REPORT: Job<'static> = Job {
+        project: 1,
+        id: 7,
+        name: "report",
+        online: true,
+        diverged: true,
+        items: 2,
+        run_min: 100,
+        run_max: 10_000,
+        states: None,
+        live: None,
+    };
+
     fn found(
         condition: Condition,
         states: &[State],
@@ -345,18 +358,7 @@ mod tests {
         due: Option<Millis>,
     ) -> Vec<Option<Item>> {
         let states: States = (0..).zip(states).map(|(item, state)| State { item, ..*state }).collect();
-        let facts = Job {
-            project: 1,
-            id: 7,
-            name: "report",
-            online: true,
-            diverged: true,
-            items: 2,
-            run_min: 100,
-            run_max: 10_000,
-            states: Some(&states),
-            live,
-        };
+        let facts = Job { states: Some(&states), live, ..REPORT };
         job(&rule(condition), &facts, due, NOW).into_iter().map(|finding| finding.subject.item).collect()
     }
 
@@ -448,18 +450,7 @@ mod tests {
         let (blind, ran) = (java(Java::default()), java(Java { ran: [(1, 100)].into(), ..Java::default() }));
         let (traced, ours) = (java(Java { traced: true, ..Java::default() }), live(1, &[]));
         let known = |condition, item, live: &Live, due| {
-            let facts = Job {
-                project: 1,
-                id: 7,
-                name: "report",
-                online: true,
-                diverged: false,
-                items: 2,
-                run_min: 0,
-                run_max: 0,
-                states: Some(&states),
-                live: Some(live),
-            };
+            let facts = Job { states: Some(&states), live: Some(live), ..REPORT };
             is_known(condition, &facts, item, due)
         };
         for condition in [Condition::Failing, Condition::Missed, Condition::TooShort] {
@@ -477,21 +468,9 @@ mod tests {
 
     #[test]
     fn a_rule_holds_for_the_jobs_of_its_pattern() {
-        let facts = Job {
-            project: 1,
-            id: 7,
-            name: "report",
-            online: true,
-            diverged: true,
-            items: 1,
-            run_min: 0,
-            run_max: 0,
-            states: None,
-            live: None,
-        };
         let of = |jobs: &str| Rule { jobs: jobs.into(), ..rule(Condition::Diverged) };
-        assert_eq!(job(&of("re*"), &facts, None, NOW).len(), 1);
-        assert!(job(&of("bill*"), &facts, None, NOW).is_empty());
+        assert_eq!(job(&of("re*"), &REPORT, None, NOW).len(), 1);
+        assert!(job(&of("bill*"), &REPORT, None, NOW).is_empty());
     }
 
     #[test]
@@ -509,19 +488,7 @@ mod tests {
         assert_eq!(of("job.update", &other), None);
         assert_eq!(of("job.pause", &code), None);
         let happened = Happened::of("job.update", 9, 0, "lina", &code, "").expect("it is told");
-        let facts = Job {
-            project: 1,
-            id: 7,
-            name: "report",
-            online: true,
-            diverged: false,
-            items: 1,
-            run_min: 0,
-            run_max: 0,
-            states: None,
-            live: None,
-        };
-        let judged = |now| happened.judge(&rule(Condition::CodeChanged), &facts, now);
+        let judged = |now| happened.judge(&rule(Condition::CodeChanged), &REPORT, now);
         assert_eq!(judged(LASTS - 1).map(|finding| finding.mark), Some("9".to_owned()));
         assert_eq!(judged(LASTS), None);
     }

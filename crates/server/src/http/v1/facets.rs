@@ -10,7 +10,7 @@ use clockwright_api::jobs::{Facets, FacetsAsk};
 use clockwright_api::permission::kinds::JobRead;
 use clockwright_api::{Code, Problem};
 use clockwright_fleet::view::JobStatus;
-use std::collections::{BTreeMap, HashMap};
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 /// How many tags are told.
@@ -36,7 +36,7 @@ pub(in crate::http) async fn show(
 
 fn count(app: &App, found: Vec<lists::Entry>) -> Facets {
     let mut facets = Facets { seq: app.catalogue.seq(), ..Facets::default() };
-    let mut tags: HashMap<String, u64> = HashMap::new();
+    let mut tags = BTreeMap::new();
     for lists::Entry { job, project, .. } in found {
         facets.count += 1;
         let status = lists::status(app, &project, &job).map_or(ABSENT, JobStatus::as_str);
@@ -44,12 +44,7 @@ fn count(app: &App, found: Vec<lists::Entry>) -> Facets {
         one_more(&mut facets.states, job.state.word());
         one_more(&mut facets.modes, &job.mode);
         one_more(&mut facets.projects, &project.name);
-        for tag in job.tags.split_whitespace() {
-            match tags.get_mut(tag) {
-                Some(count) => *count += 1,
-                None => drop(tags.insert(tag.to_owned(), 1)),
-            }
-        }
+        job.tags.split_whitespace().for_each(|tag| one_more(&mut tags, tag));
     }
     let mut tags: Vec<(String, u64)> = tags.into_iter().collect();
     tags.sort_unstable_by(|(one, these), (other, those)| (those, one).cmp(&(these, other)));
@@ -57,7 +52,8 @@ fn count(app: &App, found: Vec<lists::Entry>) -> Facets {
     facets
 }
 
-fn one_more(counts: &mut BTreeMap<String, u64>, word: &str) {
+/// Counts a word.
+pub(super) fn one_more(counts: &mut BTreeMap<String, u64>, word: &str) {
     match counts.get_mut(word) {
         Some(count) => *count += 1,
         None => drop(counts.insert(word.to_owned(), 1)),

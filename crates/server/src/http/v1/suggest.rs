@@ -1,6 +1,6 @@
 //! What somebody may mean who types a search: qualifiers, their values as there are any, jobs, and what an id is of.
 
-use super::{aside, lists};
+use super::{aside, facets, lists};
 use crate::app::App;
 use crate::decide::query::suggest::{Typed, fit, qualifiers, quoted, recognised, typed};
 use crate::decide::query::{Of, Query as Search, Takes, What};
@@ -9,12 +9,11 @@ use crate::http::grant::Asking;
 use crate::http::parts::Query;
 use crate::http::refusal::Answered;
 use crate::mirror::Picture;
-use crate::mirror::row::Row;
 use crate::store::{JobRow, ProjectRow};
 use clockwright_api::find::{SuggestAsk, Suggestion};
 use clockwright_api::permission::kinds::JobRead;
 use clockwright_api::{Code, List, Problem};
-use std::collections::HashMap;
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 /// How many are offered.
@@ -45,7 +44,7 @@ pub(in crate::http) async fn suggest(
                 Takes::Word(words) => fixed(words),
                 Takes::Time => fixed(TIMES),
                 Takes::Usual => fixed(USUAL),
-                Takes::Number => HashMap::new(),
+                Takes::Number => Counted::new(),
                 Takes::Name | Takes::Letters => values(&app, &projects, row.what),
             };
             best(values, before, &begun.to_lowercase())
@@ -78,7 +77,7 @@ fn of_letters(app: &App, projects: &[Arc<ProjectRow>], letters: &str, of: Of) ->
 }
 
 /// Values, each with how many jobs have it.
-type Counted = HashMap<String, u64>;
+type Counted = BTreeMap<String, u64>;
 
 fn fixed(words: &[&str]) -> Counted {
     words.iter().map(|word| ((*word).to_owned(), 0)).collect()
@@ -101,10 +100,10 @@ fn best(values: Counted, before: &str, begun: &str) -> Vec<Suggestion> {
 /// What there is of a qualifier among the jobs that one may see.
 fn values(app: &App, projects: &[Arc<ProjectRow>], what: What) -> Counted {
     let mut counted = Counted::new();
-    let mut add = |value: &str| match counted.get_mut(value) {
-        Some(count) => *count += 1,
-        None if value.is_empty() => {}
-        None => drop(counted.insert(value.to_owned(), 1)),
+    let mut add = |value: &str| {
+        if !value.is_empty() {
+            facets::one_more(&mut counted, value);
+        }
     };
     for project in projects {
         let mirror = app.mirrors.of(project.id);
@@ -137,8 +136,9 @@ fn of_job(job: &JobRow, what: What, add: &mut impl FnMut(&str)) {
 
 fn of_row(picture: &Picture, job: &JobRow, what: What, add: &mut impl FnMut(&str)) {
     let Some(row) = picture.job(&job.name) else { return };
-    let hosts = |row: &Row| row.hosts.iter().map(|(host, _)| *host).collect::<Vec<_>>();
-    let numbers =
-        if what == What::Host { hosts(row) } else { row.members().map(|member| member.id).collect() };
-    numbers.into_iter().for_each(|number| add(picture.names.text(number)));
+    let add = |number| add(picture.names.text(number));
+    match what {
+        What::Host => row.hosts.iter().map(|(host, _)| *host).for_each(add),
+        _ => row.members().map(|member| member.id).for_each(add),
+    }
 }
